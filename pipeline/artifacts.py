@@ -1,0 +1,163 @@
+"""Files that stages write: hashing, atomic writing, manifests, and the folder of one run.
+
+A folder with a manifest is complete; a folder without one never happened. What differs from run to
+run (seconds, host, date) lies in timings.json, which no hash covers. No TensorFlow here.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ArtifactError
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+TIMINGS = "timings.json"
+WORK = "work"  # inside a stage's folder: checkpoints; survives a crash, never part of the result
+UNHASHED = (MANIFEST, TIMINGS, "key", "tensorboard/*", WORK + "/*")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a stage measured (name -> value, unit) and what it left out (item -> reason)."""
+
+    values: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage may read: the folder of each kind, already checked against its hashes."""
+
+    folders: Mapping[str, Path]
+    base: Path
+    """Folder of the config file: relative paths in the config start here."""
+    exported: Path
+    """Folder in which bundles are published."""
+    previous: Path | None = None
+    """The stage's own last complete folder, from whatever inputs; None on the first run."""
+
+    def __getitem__(self, kind: str) -> Path:
+        """Return the folder that holds the files of `kind`."""
+        return self.folders[kind]
+
+    def __contains__(self, kind: str) -> bool:
+        """Tell whether an optional kind is there."""
+        return kind in self.folders
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON whose bytes depend on nothing but the value."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def sha256_json(value: Any) -> str:
+    """Return the hexadecimal sha256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it takes the place of `path`, else it goes."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write canonical JSON, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(canonical_json(value))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON artifact.
+
+    Raises:
+        ArtifactError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: missing; run the stage that writes it again") from None
+    except ValueError as error:
+        raise ArtifactError(f"{path}: not readable as JSON ({error}); delete it and run again") from None
+
+
+def is_hashed(name: str) -> bool:
+    """Tell whether a file of a stage's folder counts as a result."""
+    return not any(fnmatch(name, pattern) for pattern in UNHASHED)
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return the relative names of all results in a folder, sorted."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if is_hashed(name))
+
+
+def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return name -> {sha256, bytes} of all results in a folder."""
+    return {
+        name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in files_below(folder)
+    }
+
+
+def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: str) -> None:
+    """Compare files with the hashes that were written down for them.
+
+    Raises:
+        ArtifactError: a file is missing or has other bytes; every such file is named.
+    """
+    problems = []
+    for name, entry in described.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{path}: missing. {cure}")
+        elif path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+            problems.append(f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. {cure}")
+    if problems:
+        raise ArtifactError("\n".join(problems))
+
+
+def swap_in(new: Path, target: Path) -> None:
+    """Put folder `new` in the place of `target`; a crash leaves one of the two, whole.
+
+    `finish_swap` mends what a crash between the two renames leaves behind.
+    """
+    old = target.with_name(target.name + ".old")
+    if old.exists():
+        shutil.rmtree(old)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def finish_swap(new: Path, target: Path) -> None:
+    """Finish or take back a `swap_in` that was interrupted."""
+    old = target.with_name(target.name + ".old")
+    if not target.exists():
+        if (new / MANIFEST).exists():
+            new.rename(target)
+        elif old.exists():
+            old.rename(target)
+    if target.exists() and old.exists():
+        shutil.rmtree(old)

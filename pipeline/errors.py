@@ -1,0 +1,30 @@
+"""The errors a user may see, and the exit code of each; anything else is a bug and shows its traceback."""
+
+
+class PipelineError(Exception):
+    """An error with a message for the user: where, what was wanted, what came, what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(PipelineError):
+    """The user's config, data or arguments are wrong; holds one line a problem."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        """Keep every problem, in the order in which it was found."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class GateError(PipelineError):
+    """A gate failed: the measurements are kept and nothing is published."""
+
+    exit_code = 3
+
+
+class ArtifactError(PipelineError):
+    """An artifact is missing, stale or does not match its hash."""
+
+    exit_code = 4
