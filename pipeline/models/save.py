@@ -1,0 +1,52 @@
+"""Write `.keras` files whose bytes depend on the model alone, and read them in safe mode.
+
+Keras stamps the date into a `.keras` archive and lets zip stamp its entries; both are taken out.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import atomic_path
+from pipeline.errors import ArtifactError
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip entry can carry
+
+
+def save_keras(model: Any, path: Path) -> None:
+    """Save a Keras 3 model, whole or not at all, with no date in it."""
+    with atomic_path(path) as temporary:
+        dated = temporary.with_suffix(".dated.keras")
+        try:
+            model.save(dated, include_optimizer=False)
+            _normalise(dated, temporary)
+        finally:
+            dated.unlink(missing_ok=True)
+
+
+def _normalise(source: Path, target: Path) -> None:
+    """Copy a `.keras` archive, entries in order of name, dates removed."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+        for name in sorted(old.namelist()):
+            content = old.read(name)
+            if name == "metadata.json":
+                metadata = json.loads(content)
+                metadata.pop("date_saved", None)
+                content = json.dumps(metadata, sort_keys=True).encode()
+            new.writestr(zipfile.ZipInfo(name, EPOCH), content)
+
+
+def load_keras(path: Path) -> Any:
+    """Load a Keras 3 model; nothing stored in the file is executed.
+
+    Raises:
+        ArtifactError: the file is no readable `.keras` archive, or asks to run code.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise ArtifactError(f"{path}: not a .keras file that can be loaded safely: {reason}") from error

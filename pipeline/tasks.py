@@ -1,0 +1,110 @@
+"""TASKS: what each task measures, decides, and calls agreement; plain NumPy, no TensorFlow.
+
+Legend: N samples, K classes or outputs. Outputs are what a model answers: probabilities (N, K) for
+classification, values in the target's own unit (N, 1) for regression. Losses live in train/step.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than this are one decision
+
+
+@dataclass(frozen=True)
+class Task:
+    """How the answers of a model are judged."""
+
+    metric: str
+    """Name of the metric that gates look at; a key of what `metrics` returns."""
+    direction: Literal["up", "down"]
+    """Whether more is better."""
+    is_relative: bool
+    """Whether a drop is counted relative to the reference's value, as for errors."""
+    metrics: Callable[[Array, Array], dict[str, float]]
+    """(labels (N,), outputs (N, K)) -> name -> value."""
+    decisions: Callable[[Array], Array]
+    """outputs (N, K) -> the decision for each sample (N,)."""
+    agree: Callable[[Array, Array, Array], Array]
+    """(decisions, decisions, labels) -> whether two decisions count as the same (N,)."""
+
+
+def metric_drop(task: Task, reference: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return how much worse `other` is, positive when worse; relative for errors."""
+    sign = 1 if task.direction == "up" else -1
+    drop = sign * (reference[task.metric] - other[task.metric])
+    return drop / abs(reference[task.metric]) if task.is_relative else drop
+
+
+def _classification_metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return accuracy, macro-averaged F1 and, for two classes, the area under the ROC curve.
+
+    A class that is neither there nor answered has no F1 and is left out of the average.
+    """
+    decided = outputs.argmax(axis=1)
+    found = {"accuracy": float((decided == labels).mean())}
+    scores = []
+    for k in range(outputs.shape[1]):
+        true, said = labels == k, decided == k
+        if true.any() or said.any():
+            scores.append(2 * float((true & said).sum()) / float(true.sum() + said.sum()))
+    found["macro_f1"] = float(np.mean(scores))
+    if outputs.shape[1] == 2 and 0 < labels.sum() < len(labels):
+        found["auc"] = area_under_roc(labels, outputs[:, 1])
+    return found
+
+
+def area_under_roc(labels: Array, scores: Array) -> float:
+    """Return the chance that a positive scores above a negative, ties counted half.
+
+    The Mann-Whitney form (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+
+    Args:
+        labels: 1 for positive, 0 for negative; both must be there.
+        scores: the larger, the more positive.
+    """
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    positives = int((labels == 1).sum())
+    negatives = len(labels) - positives
+    return float((mean_rank[labels == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _regression_metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return the coefficient of determination R2, and MAE and RMSE in the target's unit."""
+    error = outputs[:, 0].astype(np.float64) - labels
+    spread = float(((labels - labels.mean(dtype=np.float64)) ** 2).sum())
+    return {
+        "r2": 1 - float((error**2).sum()) / spread if spread else 0.0,
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+    }
+
+
+def _value_agreement(a: Array, b: Array, labels: Array) -> Array:
+    low, high = np.percentile(labels, [5, 95])
+    return np.abs(a - b) <= AGREEMENT_SHARE * (high - low)
+
+
+TASKS = {
+    "classification": Task(
+        metric="accuracy",
+        direction="up",
+        is_relative=False,
+        metrics=_classification_metrics,
+        decisions=lambda outputs: outputs.argmax(axis=1),
+        agree=lambda a, b, labels: a == b,
+    ),
+    "regression": Task(
+        metric="r2",
+        direction="up",
+        is_relative=False,
+        metrics=_regression_metrics,
+        decisions=lambda outputs: outputs[:, 0],
+        agree=_value_agreement,
+    ),
+}
