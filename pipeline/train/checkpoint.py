@@ -1,0 +1,91 @@
+"""Where training stands, on disk: everything that the next step depends on, replaced in one move.
+
+`model.variables` holds the seeds of dropout, which no saved model carries; sums of the epoch's logs
+and the state of early stopping are here too, so that a resumed run writes the same history.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import atomic_path
+
+STATE = ("best", "wait", "best_epoch", "stopped_epoch")  # of keras.callbacks.EarlyStopping
+
+
+@dataclass
+class Progress:
+    """Epoch and step to make next, the sums of this epoch's logs, and the rows of finished epochs."""
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def add(self, logs: Mapping[str, Any], *, steps: int) -> None:
+        """Count `steps` finished steps with their logs, name -> (steps,)."""
+        self.step += steps
+        for name, values in logs.items():
+            for value in values.tolist():  # one by one, in float64: the sum is the same however calls are cut
+                self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Keep the epoch's row and go on to the next one."""
+        self.history.append({"epoch": self.epoch + 1, **logs})
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
+
+    def is_due(self, seconds: float) -> bool:
+        """Tell whether the last save is longer ago than that."""
+        return time.monotonic() - self.saved_at >= seconds
+
+
+def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
+    """Write weights, seeds, optimizer, callbacks and position, whole or not at all."""
+    state = {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "sums": progress.sums,
+        "history": progress.history,
+        "stop": trainer.model.stop_training,
+        "callbacks": [{k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks],
+    }
+    arrays = {f"variable_{i}": v for i, v in enumerate(_variables(trainer))}
+    for i, callback in enumerate(callbacks):
+        for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
+            arrays[f"best_{i}_{j}"] = weights
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, state=np.array(json.dumps(state)), **{k: np.asarray(v) for k, v in arrays.items()})
+    progress.saved_at = time.monotonic()
+
+
+def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
+    """Put everything back as `save_checkpoint` found it; without a file nothing changes."""
+    trainer.model.stop_training = False
+    if not path.exists():
+        return Progress()
+    with np.load(path, allow_pickle=False) as saved:
+        state = json.loads(str(saved["state"]))
+        for i, variable in enumerate(_variables(trainer)):
+            variable.assign(saved[f"variable_{i}"])
+        for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+            for name, value in values.items():
+                setattr(callback, name, value)
+            best = [name for name in saved.files if name.startswith(f"best_{i}_")]
+            if best:
+                callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
+    trainer.model.stop_training = state["stop"]
+    return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+
+
+def _variables(trainer: Any) -> list[Any]:
+    return [*trainer.model.variables, *trainer.optimizer.variables]
+
+
+def _plain(value: Any) -> float | int | None:
+    return value if value is None or isinstance(value, int) else float(value)

@@ -1,0 +1,67 @@
+"""Batches in a stateless order: epoch e of seed s is the same permutation in every process.
+
+Any step of any epoch can be read without those before it, which is what makes a resumed run exact.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.dataset import Dataset
+from pipeline.seeds import fold_seed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Training batches of one split; the last, incomplete batch of an epoch is left out."""
+
+    dataset: Dataset
+    positions: Array
+    targets: Array
+    """What the loss compares with, of every sample in `positions`: class ids or scaled values."""
+    batch_size: int
+    seed: int
+    steps_a_call: int = 8
+    """Steps that one call of the compiled function makes: the call itself costs 2 ms."""
+
+    @property
+    def batch(self) -> int:
+        """Samples a step: the batch size, or all samples where there are fewer."""
+        return min(self.batch_size, len(self.positions))
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return len(self.positions) // self.batch
+
+    def order(self, epoch: int) -> Array:
+        """Return the samples of an epoch in its order: (steps, batch) indices into `positions`."""
+        generator = np.random.Generator(np.random.Philox(fold_seed(self.seed, "order", epoch)))
+        shuffled = generator.permutation(len(self.positions))
+        return shuffled[: self.steps * self.batch].reshape(self.steps, self.batch)
+
+    def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
+        """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.
+
+        Inputs and targets have shape (steps in this call, batch, ...).
+        """
+        order = self.order(epoch)
+        starts = range(first_step, self.steps, self.steps_a_call)
+        with ThreadPoolExecutor(1) as reader:
+            waiting = [reader.submit(self._read, order[s : s + self.steps_a_call]) for s in starts[:1]]
+            for number, start in enumerate(starts):
+                ahead = starts[number + 1 : number + 2]
+                waiting += [reader.submit(self._read, order[s : s + self.steps_a_call]) for s in ahead]
+                inputs, targets = waiting.pop(0).result()
+                yield start, inputs, targets
+
+    def _read(self, order: Array) -> tuple[dict[str, Array], Array]:
+        flat = order.ravel()
+        raw = self.dataset.read(self.positions[flat])
+        inputs = {name: values.reshape(*order.shape, *values.shape[1:]) for name, values in raw.items()}
+        return inputs, self.targets[flat].reshape(order.shape)

@@ -1,0 +1,169 @@
+"""The one training loop: a step under `strategy.run`, resumable at any call, exact under the seed.
+
+Train and harden give it a step (see step.py) and nothing else. Gradients are summed over replicas
+and divided by the global batch, so that the result does not depend on the number of devices.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.errors import ConfigError
+from pipeline.seeds import fold_seed
+from pipeline.train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from pipeline.train.feed import Feed
+from pipeline.train.step import Step
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 5.0  # what a kill may cost; a save takes milliseconds for nets of this size
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What is trained, and how a step of it is made."""
+
+    model: Any
+    optimizer: Any
+    step: Step
+    prepare: Callable[[Mapping[str, Any], Any], Mapping[str, Any]]
+    """(raw inputs of the global batch, seed) -> model inputs: preprocessing and augmentation."""
+    strategy: Any
+    clip_norm: float | None = None
+
+
+def fit(
+    trainer: Trainer,
+    feed: Feed,
+    *,
+    epochs: int,
+    evaluate: Callable[[], Mapping[str, float]],
+    callbacks: Sequence[Any],
+    work: Path,
+) -> list[dict[str, float]]:
+    """Train, from the checkpoint in `work` where there is one, and return a row of logs an epoch.
+
+    Args:
+        trainer: model, optimizer and step, made under the strategy's scope.
+        feed: training batches.
+        epochs: passes over the training samples.
+        evaluate: returns the validation logs (`val_…`) of the current weights.
+        callbacks: Keras callbacks; those that stop training set `model.stop_training`.
+        work: folder of the checkpoint; its contents decide nothing but how much is done again.
+
+    Raises:
+        ConfigError: the loss is no longer a number.
+    """
+    import keras
+
+    trainer.optimizer.build(trainer.model.trainable_variables)
+    trainer.model.optimizer = trainer.optimizer
+    listed = keras.callbacks.CallbackList(
+        list(callbacks), model=trainer.model, epochs=epochs, steps=feed.steps, verbose=0
+    )
+    listed.on_train_begin()
+    path = work / "checkpoint.npz"
+    progress = load_checkpoint(path, trainer, callbacks)
+    if progress.epoch or progress.step:
+        log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
+    compiled = _compile(trainer, feed)
+    while progress.epoch < epochs and not trainer.model.stop_training:
+        listed.on_epoch_begin(progress.epoch)
+        _run_epoch(trainer, feed, compiled, progress, listed, lambda: save_checkpoint(path, trainer, callbacks, progress))
+        logs = _epoch_logs(trainer, feed, progress, evaluate())
+        progress.end_epoch(logs)
+        listed.on_epoch_end(progress.epoch - 1, dict(logs))
+        if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
+            save_checkpoint(path, trainer, callbacks, progress)
+    listed.on_train_end()
+    return progress.history
+
+
+def _run_epoch(
+    trainer: Trainer, feed: Feed, compiled: Any, progress: Progress, listed: Any, save: Callable[[], None]
+) -> None:
+    """Make the steps that are left of the current epoch, adding their logs to the progress."""
+    for start, inputs, targets in feed.calls(progress.epoch, progress.step):
+        first = progress.epoch * feed.steps + start
+        seed = fold_seed(feed.seed, "steps")
+        logs = {name: values.numpy() for name, values in compiled(inputs, targets, seed, first).items()}
+        _refuse_nan(logs["loss"], progress.epoch, start)
+        progress.add(logs, steps=len(targets))
+        listed.on_train_batch_end(progress.step - 1, {name: float(v[-1]) for name, v in logs.items()})
+        if progress.is_due(CHECKPOINT_SECONDS):
+            save()
+
+
+def _compile(trainer: Trainer, feed: Feed) -> Any:
+    """Return the compiled function that makes all the steps of one call.
+
+    It takes inputs and targets of shape (steps, batch, ...), the seed and the number of the first
+    step, and returns the mean of loss and metrics over each step's batch: name -> (steps,).
+    """
+    strategy = trainer.strategy
+    replicas = strategy.num_replicas_in_sync
+    if feed.batch % replicas:
+        raise ConfigError(
+            f"data.batch_size: {feed.batch} samples a step cannot be shared equally by {replicas} devices; "
+            f"use a multiple of {replicas}, or train.strategy: one_device"
+        )
+    share = feed.batch // replicas
+
+    def replica_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group
+        mine = {name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()}
+        labels = targets[replica * share : (replica + 1) * share]
+        with tf.GradientTape() as tape:
+            losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
+            loss = tf.reduce_sum(losses) / feed.batch
+        gradients = tape.gradient(loss, trainer.model.trainable_variables)
+        if trainer.clip_norm is not None:
+            gradients = _clip(context, gradients, trainer.clip_norm, replicas)
+        trainer.optimizer.apply_gradients(zip(gradients, trainer.model.trainable_variables, strict=True))
+        means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
+        return {"loss": loss, **means}
+
+    @tf.function(reduce_retracing=True)
+    def call(inputs: Any, targets: Any, seed: Any, first: Any) -> dict[str, Any]:
+        logs: dict[str, Any] = {}
+        for i in range(targets.shape[0]):
+            step_seed = tf.stack([seed, first + i])
+            prepared = trainer.prepare({name: value[i] for name, value in inputs.items()}, step_seed)
+            per_replica = strategy.run(replica_step, args=(prepared, targets[i], step_seed))
+            for name, value in per_replica.items():
+                logs.setdefault(name, []).append(strategy.reduce("SUM", value, axis=None))
+        return {name: tf.stack(values) for name, values in logs.items()}
+
+    return lambda inputs, targets, seed, first: call(inputs, targets, tf.constant(seed), tf.constant(first))
+
+
+def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> list[Any]:
+    """Clip by the norm of the gradient over all replicas (Pascanu et al. 2013, arXiv:1211.5063).
+
+    The optimizer sums over replicas once more, hence the division.
+    """
+    summed = context.all_reduce("sum", gradients)
+    clipped, _ = tf.clip_by_global_norm(summed, norm)
+    return [gradient / replicas for gradient in clipped]
+
+
+def _refuse_nan(losses: Any, epoch: int, step: int) -> None:
+    if not np.isfinite(losses).all():
+        raise ConfigError(
+            f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning rate is too high "
+            "for this net. Lower train.optimizer.learning_rate (try a tenth), or set "
+            "train.optimizer.clip_norm: 1.0"
+        )
+
+
+def _epoch_logs(trainer: Trainer, feed: Feed, progress: Progress, validation: Mapping[str, float]) -> dict[str, float]:
+    """Return the row of one epoch: mean training logs, validation logs, learning rate."""
+    means = {name: total / feed.steps for name, total in progress.sums.items()}
+    return {"learning_rate": float(trainer.optimizer.learning_rate.numpy()), **means, **validation}
+

@@ -1,0 +1,33 @@
+"""Learning rate against the step, and the optimizers, from their config sections."""
+
+from typing import Any
+
+UNDECAYED = ["bias", "gamma", "beta"]  # decay is for kernels: Loshchilov and Hutter 2019, section 2
+
+
+def cosine(keras: Any, *, peak: float, warmup_steps: int, total_steps: int) -> Any:
+    """Return linear warm-up to `peak`, then a half cosine to zero at `total_steps`.
+
+    Loshchilov and Hutter 2017, equation 5 without restarts (arXiv:1608.03983).
+    """
+    decay_steps = max(1, total_steps - warmup_steps)
+    if warmup_steps == 0:
+        return keras.optimizers.schedules.CosineDecay(peak, decay_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps, warmup_target=peak, warmup_steps=warmup_steps
+    )
+
+
+def learning_rate(keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int) -> Any:
+    """Return what Keras takes as learning rate for a `train.schedule` section."""
+    if schedule.kind == "constant":
+        return peak
+    warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
+    return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=epochs * steps_an_epoch)
+
+
+def adamw(keras: Any, rate: Any, *, weight_decay: float) -> Any:
+    """Return AdamW that decays kernels only."""
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
+    return optimizer
