@@ -1,0 +1,71 @@
+"""`build`: describe the model and count its budget. Reads dataset; writes spec.json, budget.json."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.config.schema import Config
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.device.targets import where
+from pipeline.errors import ConfigError
+from pipeline.models import MODELS, budget
+from pipeline.seeds import fold_seed
+
+
+def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
+    """Write the model's full description, and what it will cost, before any training."""
+    spec = describe(config, open_dataset(inputs["dataset"]))
+    keras.utils.clear_session()
+    try:
+        model = MODELS[config.model.kind](keras, spec)
+    except ValueError as error:  # a window larger than what is left of the image, and the like
+        shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
+        raise ConfigError(f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}") from error
+    counted = {
+        "schema": SCHEMA,
+        "parameters": budget.parameters(model),
+        "macs": budget.macs(model),
+        "peak_activation_bytes": budget.peak_activation_bytes(model),
+        "layers": [_layer(layer) for layer in model.layers],
+        "targets": {target: _placed(model, target) for target in config.export.targets},
+    }
+    write_json(out / "spec.json", spec)
+    write_json(out / "budget.json", counted)
+    return Metrics(
+        {
+            "parameters": (counted["parameters"], ""),
+            "macs": (counted["macs"], ""),
+            "peak_activation": (counted["peak_activation_bytes"], "bytes"),
+        }
+    )
+
+
+def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """Return the spec: everything that a builder needs, and nothing else."""
+    units = len(dataset.class_names) if dataset.class_names else 1
+    return {
+        "schema": SCHEMA,
+        "seed": fold_seed(config.seed, "build"),
+        "model": config.model.model_dump(mode="json"),
+        "inputs": [
+            {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"} for entry in dataset.inputs
+        ],
+        "output": {"task": config.task, "units": units},
+    }
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "kind": type(layer).__name__,
+        "output_shape": list(layer.output.shape[1:]),
+        "parameters": int(layer.count_params()),
+    }
+
+
+def _placed(model: Any, target: str) -> list[dict[str, str]]:
+    """Return where each operation of the model will run on a target."""
+    ops = ((layer.name, budget.op_of(layer)) for layer in model.layers)
+    return [{"layer": name, "op": op, "where": where(op, target)} for name, op in ops if op is not None]

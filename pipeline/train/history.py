@@ -1,0 +1,79 @@
+"""What training shows and keeps: history.csv, a progress bar or plain lines, TensorBoard."""
+
+import csv
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+log = logging.getLogger(__name__)
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write one line an epoch; numbers in full, so that equal runs give equal bytes."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def watchers(out: Path, *, patience: int | None = None) -> list[Any]:
+    """Return the Keras callbacks of every training: progress, TensorBoard, early stopping.
+
+    Args:
+        out: the stage's folder; TensorBoard logs go below it.
+        patience: epochs without a better validation loss before training stops; None: never.
+    """
+    callbacks = [
+        ShowProgress(),
+        keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False, profile_batch=0),
+    ]
+    if patience is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+        )
+    return callbacks
+
+
+class ShowProgress(keras.callbacks.Callback):
+    """A bar with rate and time left on a terminal; one plain line an epoch elsewhere."""
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+        self._steps_done = 0
+        self._epoch = 0
+        self._is_terminal = sys.stderr.isatty()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keep the epoch's number, for the bar."""
+        self._epoch = epoch
+        self._last_step = -1
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Draw the bar anew."""
+        if not self._is_terminal:
+            return
+        if self._last_step < 0:
+            self._first_step = batch
+        self._last_step = batch
+        self._steps_done += 1
+        steps, epochs = self.params["steps"], self.params["epochs"]
+        share = (self._epoch * steps + batch + 1) / (epochs * steps)
+        elapsed = time.monotonic() - self._started
+        left = elapsed * (1 - share) / share
+        bar = "━" * round(24 * share) + "╌" * (24 - round(24 * share))
+        loss = f"loss {logs['loss']:.4f}" if logs else ""
+        sys.stderr.write(f"\r          {bar} epoch {self._epoch + 1}/{epochs}  {left:5.0f} s left  {loss}\x1b[K")
+        sys.stderr.flush()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the epoch's line."""
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+        log.info("          epoch %d/%d  %s", epoch + 1, self.params["epochs"], shown)

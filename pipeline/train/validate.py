@@ -1,0 +1,41 @@
+"""Validation logs of the weights as they stand: the loss and the task's metrics."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.models.blocks import logits_model
+from pipeline.models.predict import BATCH, in_target_unit, predictor
+from pipeline.tasks import TASKS
+from pipeline.train.step import Loss
+
+
+def evaluator(
+    model: Any, dataset: Dataset, *, split: str, task: str, loss: Loss
+) -> Callable[[], Mapping[str, float]]:
+    """Return a function that measures the model's current weights on one split: val_loss, val_….
+
+    The function is compiled once, however often it is called.
+    """
+    import keras
+
+    positions = dataset.split(split)
+    labels = np.asarray(dataset.labels[positions])
+    targets = target_of(labels, dataset.preprocess)
+    compiled = predictor(logits_model(keras, model), dataset.preprocess)
+
+    def evaluate() -> Mapping[str, float]:
+        parts = range(0, len(positions), BATCH)
+        heads = np.concatenate([compiled(dataset.read(positions[s : s + BATCH])).numpy() for s in parts])
+        losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
+        outputs = in_target_unit(heads, dataset.preprocess)
+        if task == "classification":
+            outputs = tf.nn.softmax(heads).numpy()
+        found = TASKS[task].metrics(labels, outputs)
+        return {"val_loss": float(losses.mean(dtype=np.float64))} | {f"val_{k}": v for k, v in found.items()}
+
+    return evaluate
