@@ -18,6 +18,7 @@ from pipeline.seeds import fold_seed
 from pipeline.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from pipeline.train.feed import Feed
 from pipeline.train.step import Step
+from pipeline.train.strategy import synchronise
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ def fit(
     """
     import keras
 
-    trainer.optimizer.build(trainer.model.trainable_variables)
+    with trainer.strategy.scope():
+        trainer.optimizer.build(trainer.model.trainable_variables)
     trainer.model.optimizer = trainer.optimizer
     listed = keras.callbacks.CallbackList(
         list(callbacks), model=trainer.model, epochs=epochs, steps=feed.steps, verbose=0
@@ -71,6 +73,7 @@ def fit(
     progress = load_checkpoint(path, trainer, callbacks)
     if progress.epoch or progress.step:
         log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
+    synchronise(trainer.model, trainer.strategy)
     compiled = _compile(trainer, feed)
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
@@ -81,6 +84,7 @@ def fit(
         if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
             save_checkpoint(path, trainer, callbacks, progress)
     listed.on_train_end()
+    synchronise(trainer.model, tf.distribute.get_strategy())
     return progress.history
 
 
@@ -129,16 +133,18 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         return {"loss": loss, **means}
 
-    @tf.function(reduce_retracing=True)
+    def one_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
+        prepared = trainer.prepare(inputs, seed)
+        per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
+        return {name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()}
+
+    @tf.function
     def call(inputs: Any, targets: Any, seed: Any, first: Any) -> dict[str, Any]:
-        logs: dict[str, Any] = {}
+        logs = []
         for i in range(targets.shape[0]):
-            step_seed = tf.stack([seed, first + i])
-            prepared = trainer.prepare({name: value[i] for name, value in inputs.items()}, step_seed)
-            per_replica = strategy.run(replica_step, args=(prepared, targets[i], step_seed))
-            for name, value in per_replica.items():
-                logs.setdefault(name, []).append(strategy.reduce("SUM", value, axis=None))
-        return {name: tf.stack(values) for name, values in logs.items()}
+            step_inputs = {name: value[i] for name, value in inputs.items()}
+            logs.append(one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
+        return {name: tf.stack([log[name] for log in logs]) for name in logs[0]}
 
     return lambda inputs, targets, seed, first: call(inputs, targets, tf.constant(seed), tf.constant(first))
 

@@ -1,5 +1,6 @@
 """Which devices train: TensorFlow's own strategies, chosen in milliseconds, and said aloud."""
 
+import functools
 import logging
 from typing import Any
 
@@ -23,4 +24,22 @@ def choose(name: str) -> Any:
         return tf.distribute.get_strategy()
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     log.info("          mirrored over %d devices: %s", len(devices), ", ".join(devices))
+    return _mirrored(tuple(devices))
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> Any:
+    """Make the strategy once a process: a second one over the same devices reuses the collective
+    keys of the first, and TensorFlow aborts with `Shape mismatch in the collective instance`.
+    """
     return tf.distribute.MirroredStrategy(devices)
+
+
+def synchronise(model: Any, strategy: Any) -> None:
+    """Let batch normalisation see the global batch, as on one device (no change there).
+
+    What is saved stays the same: the flag counts in training alone.
+    """
+    for layer in model.layers:
+        if hasattr(layer, "synchronized"):
+            layer.synchronized = strategy.num_replicas_in_sync > 1
