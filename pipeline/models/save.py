@@ -1,9 +1,11 @@
 """Write `.keras` files whose bytes depend on the model alone, and read them in safe mode.
 
-Keras stamps the date into a `.keras` archive and lets zip stamp its entries; both are taken out.
+Keras stamps the date into a `.keras` archive, lets zip stamp its entries, and tells shared objects
+apart by their address in memory; dates are taken out, and addresses become running numbers.
 """
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pipeline.artifacts import atomic_path
 from pipeline.errors import ArtifactError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip entry can carry
+SHARED_ID = re.compile(r'"shared_object_id": (\d+)')
 
 
 def save_keras(model: Any, path: Path) -> None:
@@ -34,7 +37,16 @@ def _normalise(source: Path, target: Path) -> None:
                 metadata = json.loads(content)
                 metadata.pop("date_saved", None)
                 content = json.dumps(metadata, sort_keys=True).encode()
+            elif name == "config.json":
+                content = _renumber(content.decode()).encode()
             new.writestr(zipfile.ZipInfo(name, EPOCH), content)
+
+
+def _renumber(config: str) -> str:
+    """Replace each shared object's id by its rank in order of appearance."""
+    ids = list(dict.fromkeys(SHARED_ID.findall(config)))
+    ranks = {identity: str(rank) for rank, identity in enumerate(ids, 1)}
+    return SHARED_ID.sub(lambda found: f'"shared_object_id": {ranks[found[1]]}', config)
 
 
 def load_keras(path: Path) -> Any:
