@@ -1,0 +1,85 @@
+"""Run a .tflite file over many samples, as a device would: the one way to score a file.
+
+The runner works in a process of its own, by the very file that ships; whatever it does there, a
+crash included, comes back as an answer or as one clear error.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import write_json
+from pipeline.device import runner
+from pipeline.device.runtimes import RUNTIMES
+from pipeline.errors import ArtifactError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TIME_LIMIT = 900  # seconds a file may take; ten times the slowest file seen
+CRASHED = "the interpreter ended with"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a file answered."""
+
+    outputs: Array
+    """Dequantized outputs (N, K), float32."""
+    raw_outputs: Array
+    """The same in the type of the file's output."""
+    version: str
+    seconds: float
+    """Time of the invocations alone."""
+
+
+def run_file(
+    file: Path,
+    preprocess: Mapping[str, Any],
+    raw: Mapping[str, Array],
+    *,
+    runtime: str = "litert",
+    prepared: bool = False,
+    threads: int | None = None,
+) -> RunResult:
+    """Run one file over samples.
+
+    Args:
+        file: the .tflite file.
+        preprocess: contents of preprocess.json.
+        raw: name -> raw samples (N, *shape), or float32 model inputs where `prepared`.
+        runtime: key of RUNTIMES.
+        prepared: whether the preprocessing was done already, as for adversarial inputs.
+        threads: of the interpreter; None: its own choice.
+
+    Raises:
+        ArtifactError: the file cannot be run; the message holds what the runtime said.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
+        folder = Path(name)
+        write_json(folder / "preprocess.json", preprocess)
+        np.savez(folder / "in.npz", **raw)
+        command = [
+            RUNTIMES[runtime].python, runner.__file__, "--model", file,
+            "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
+            "--preprocess", folder / "preprocess.json",
+        ]  # fmt: skip
+        command += ["--prepared"] if prepared else []
+        command += ["--threads", str(threads)] if threads else []
+        try:
+            done = subprocess.run(
+                list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
+        if done.returncode != 0:
+            said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
+            raise ArtifactError(f"{file}: cannot be run on {runtime}: {said[0]}")
+        with np.load(folder / "out.npz") as found:
+            return RunResult(
+                found["outputs"], found["raw_outputs"], str(found["version"]), float(found["seconds"])
+            )

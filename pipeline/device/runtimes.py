@@ -1,0 +1,41 @@
+"""RUNTIMES: name -> the Python whose interpreter it is, and what it cannot run.
+
+tflite-runtime needs an older NumPy, so it lives in an environment of its own, which is also what a
+Raspberry Pi or a Coral board has.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An interpreter that files are run on."""
+
+    distribution: str
+    python: Path
+    refuses: dict[str, str]
+    """Format -> why this runtime does not run it."""
+    cure: str
+    """How to get it."""
+
+
+RUNTIMES = {
+    "litert": Runtime("ai-edge-litert", Path(sys.executable), {}, "pip install ai-edge-litert"),
+    "tflite-runtime": Runtime(
+        "tflite-runtime",
+        Path(os.environ.get("EDGELINE_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python")),
+        {},
+        "make setup, on a machine with Python 3.11",
+    ),
+}
+
+
+def missing(name: str) -> str | None:
+    """Return why a runtime is not there; None where it is."""
+    runtime = RUNTIMES[name]
+    return None if runtime.python.exists() else f"{name}: no {runtime.python.name} for it here ({runtime.cure})"
