@@ -26,12 +26,12 @@ class TfdsSource(Section):
         Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.\-]+)?(:[0-9.*]+)?$"),
         Wanted("a catalogue name such as mnist, emnist/letters or mnist:3.0.1"),
     ]
-    """Name, optionally with builder config and version: `mnist`, `cats_vs_dogs`, `emnist/letters`."""
+    """Name, optionally with builder config and version: `mnist`, `emnist/letters`."""
     data_dir: str | None = None
     """Where prepared sets lie; null: TFDS_DATA_DIR, else ~/tensorflow_datasets."""
     manual_dir: str | None = None
     """Folder with the files that some sets ask you to download by hand."""
-    splits: dict[SplitName, str] = {"train": "train", "test": "test"}
+    splits: dict[SplitName, str] = {"train": "train", "test": "test"}  # noqa: RUF012 pydantic copies it
     """Our split -> TFDS split, for `data.split.by: given`; slices such as `train[:80%]` work."""
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] = ("image",)
     """Names of the features that go into the model."""

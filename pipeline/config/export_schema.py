@@ -16,7 +16,7 @@ class Quantize(Section):
     """Which rungs the remedy ladder may climb when plain int8 breaks a gate on validation data."""
 
     remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
-    """In order; the first that passes ships. A rung that is not built yet is recorded as skipped."""
+    """In order; the first that passes ships. What is not built yet is recorded as skipped."""
     exhaustive: bool = False
     """Measure every rung and ship the smallest that passes."""
 

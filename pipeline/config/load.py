@@ -100,7 +100,7 @@ def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:
         data: what was validated; not modified.
         error: what came of it.
     """
-    data, broken, model = deepcopy(data), set[Path](), Config
+    data, broken = deepcopy(data), set[Path]()
     left_out: set[str | int] = set()
     while True:
         for entry in error.errors(include_url=False, include_context=False, include_input=False):
@@ -109,7 +109,9 @@ def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:
             broken |= {path, cut}
             if not _remove(data, cut) or len(cut) == 1:
                 left_out.add(cut[0])
-        fields = {k: (f.annotation, f) for k, f in Config.model_fields.items() if k not in left_out}
+        fields: dict[str, Any] = {
+            k: (f.annotation, f) for k, f in Config.model_fields.items() if k not in left_out
+        }
         kept = {key: value for key, value in data.items() if key not in left_out}
         model = create_model("Part", __base__=Section, **fields)
         try:
@@ -119,7 +121,7 @@ def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:
 
 
 def _whole(path: Path) -> Path:
-    """Return the path of the outermost list that holds `path`: a list without an entry is another."""
+    """Return the path, cut at the outermost list: a list without an entry is another list."""
     positions = (at for at, part in enumerate(path) if isinstance(part, int))
     return path[: next(positions, len(path))]
 

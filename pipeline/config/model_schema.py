@@ -10,7 +10,7 @@ Activation = Literal["relu", "relu6", "sigmoid", "tanh"]
 
 
 class Cnn(Section):
-    """Convolution blocks (convolution, batch normalisation, activation, pooling), then dense layers."""
+    """Blocks of convolution, batch normalisation, activation and pooling; then dense layers."""
 
     kind: Literal["cnn"]
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)

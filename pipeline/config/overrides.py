@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.config.document import NESTING_LIMIT, Document, Path, Place, Problem, dotted, parse
 
 PATH_PART = re.compile(r'"([^"]*)"|([^."]+)')
+POSITION = re.compile(r"[0-9]{1,6}")
 SHOWN_LENGTH = 60  # of an argument in messages; the key stands behind it anyway
 
 
@@ -26,12 +27,12 @@ def override(document: Document, number: int, argument: str) -> None:
         document.problems.append(Problem(place, (), problem))
         return
     try:
-        path = _resolve(document.data, path)
+        path = resolve(document.data, path)
     except ValueError as error:
         document.problems.append(Problem(place, path, str(error)))
         return
     given = parse(value, lambda line: place, path)
-    _put(document.data, path, given.data)
+    put(document.data, path, given.data)
     for old in [old for old in document.places if old[: len(path)] == path]:
         del document.places[old]
     for depth in range(1, len(path)):
@@ -56,36 +57,39 @@ def _parse_path(key: str) -> Path | None:
     return None
 
 
-def _resolve(data: Any, path: Path) -> Path:
-    """Return the path with numbers for positions in lists.
+def resolve(data: Any, path: Path) -> Path:
+    """Return a path with numbers for positions in lists.
+
+    Args:
+        data: mappings, lists and values; null stands for a mapping that is not written yet.
+        path: keys and positions, positions as text or number.
 
     Raises:
         ValueError: no value can be put there.
     """
-    holder = data
+    holder: Any = data
     found: Path = ()
-    for depth, part in enumerate(path):
-        above = dotted(path[:depth])
+    for part in path:
+        above, is_position = dotted(found), POSITION.fullmatch(str(part)) is not None
         if isinstance(holder, list):
-            if not str(part).isdecimal() or int(part) >= len(holder):
-                raise ValueError(f"{above} has {len(holder)} entries: wanted a position from 0")
-            found = (*found, int(part))
-            holder = holder[int(part)]
+            if not is_position or int(part) >= len(holder):
+                raise ValueError(f"{above} has {len(holder)} entries; wanted a position from 0")
+            found, holder = (*found, int(part)), holder[int(part)]
             continue
-        if holder is None and str(part).isdecimal():
-            raise ValueError(f"{above} is not in the file: set it whole, --set '{above}=[...]'")
+        if holder is None and is_position:
+            raise ValueError(f"{above} is not in the file; give the whole list")
         if holder is not None and not isinstance(holder, dict):
             raise ValueError(f"{above} holds one value and no keys")
-        found = (*found, part)
-        holder = None if holder is None else holder.get(part)
+        found, holder = (*found, part), None if holder is None else holder.get(part)
     return found
 
 
-def _put(data: Any, path: Path, value: Any) -> None:
-    """Place a value in the data, making the mappings on the way."""
-    *above, last = path
-    for part in above:
-        if data[part] is None if isinstance(data, list) else data.get(part) is None:
-            data[part] = {}
-        data = data[part]
-    data[last] = value
+def put(data: Any, path: Path, value: Any) -> None:
+    """Place a value at a resolved path, in place, making the mappings on the way."""
+    holder: Any = data
+    for part in path[:-1]:
+        if isinstance(holder, dict):
+            holder.setdefault(part, None)
+        holder[part] = {} if holder[part] is None else holder[part]
+        holder = holder[part]
+    holder[path[-1]] = value

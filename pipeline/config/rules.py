@@ -10,14 +10,16 @@ from typing import Any
 
 from pipeline.config import tune_rules
 from pipeline.config.document import Path
+from pipeline.config.shape import one_of
 
 Finding = tuple[Path, str]
-BUNDLED = {  # name -> task, form of a sample, size in pixels
-    "digits": ("classification", "image", (8, 8)),
-    "breast_cancer": ("classification", "table", None),
-    "wine": ("classification", "table", None),
-    "diabetes": ("regression", "table", None),
+BUNDLED = {  # name -> task, form of a sample
+    "digits": ("classification", "image"),
+    "breast_cancer": ("classification", "table"),
+    "wine": ("classification", "table"),
+    "diabetes": ("regression", "table"),
 }
+DIGITS_SIZE = (8, 8)  # pixels
 BUILT_TASKS = ("classification", "regression")
 COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
@@ -99,7 +101,7 @@ def _map_stays(config: Any, base: File) -> Iterator[Finding]:
     source, model = config.data.source, config.model
     if model.kind != "cnn" or form_of(source) != "image":
         return
-    size = BUNDLED[source.name][2] if source.kind == "bundled" else (source.height, source.width)
+    size = DIGITS_SIZE if source.kind == "bundled" else (source.height, source.width)
     side = min(size)
     for block in range(1, len(model.filters) + 1):
         for _ in range(model.convolutions):
@@ -205,15 +207,16 @@ def _harden_has_images(config: Any, base: File) -> Iterator[Finding]:
 
 def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
     export = config.export
+    made = one_of(tuple(dict.fromkeys(export.formats)))
     if export.ships == "auto" and "int8" not in export.formats:
         yield (
             ("export", "ships"),
-            f"auto ships int8, which export.formats leaves out; wanted one of {', '.join(export.formats)}",
+            f"auto ships int8, which export.formats leaves out; wanted {made}",
         )
     if export.ships not in ("auto", *export.formats):
         yield (
             ("export", "ships"),
-            f"{export.ships} is not in export.formats; add it there, or choose one of {', '.join(export.formats)}",
+            f"{export.ships} is not in export.formats; add it there, or choose {made}",
         )
 
 

@@ -1,7 +1,7 @@
-"""Every setting: type, default, unit and allowed range. Defaults live in the schema and nowhere else.
+"""Every setting: type, default, unit and allowed range. Defaults live in the schema, once.
 
-The sections stand in files of their own, named after them; import every name from here. Sections are
-frozen, strict and closed; a variant is chosen by its `kind`. Rules that span sections are in
+The sections stand in files of their own, named after them; import every name from here. Sections
+are frozen, strict and closed; a variant is chosen by its `kind`. Rules that span sections are in
 `rules.py`, because they must be reported together with the mistakes found here.
 """
 

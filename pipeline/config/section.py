@@ -14,7 +14,7 @@ class Wanted:
 
 
 class Section(BaseModel):
-    """Base of all sections: closed, frozen, strict, and documented by the docstring under a field."""
+    """Base of all sections: closed, frozen, strict; the docstring under a field documents it."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False

@@ -1,15 +1,16 @@
 """Rules for `tune.space`: every path is a setting, and every value at its ends may stand there."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path as File
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.document import Path
+from pipeline.config.document import Path, dotted
 from pipeline.config.messages import explain
+from pipeline.config.overrides import put, resolve
 from pipeline.config.shape import did_you_mean
 
 SEARCHED = ("model", "train")
@@ -27,12 +28,13 @@ def check_space(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     dumped = config.model_dump(mode="json")
     for dotted_path, searched in config.tune.space.items():
         entry: Path = ("tune", "space", dotted_path)
-        wrong = _range_mistake(searched) or _path_mistake(dotted_path, dumped)
+        path = tuple(dotted_path.split("."))
+        wrong = _range_mistake(searched) or _path_mistake(path)
         if wrong:
             yield entry, wrong
             continue
         for value in _ends(searched):
-            wrong = _value_mistake(type(config), dumped, _parts(dotted_path), value)
+            wrong = _value_mistake(type(config), dumped, path, value)
             if wrong:
                 yield entry, wrong
                 break
@@ -65,50 +67,27 @@ def _has_twice(values: tuple[Any, ...]) -> bool:
     return len({(type(value), value) for value in values}) < len(values)
 
 
-def _parts(dotted_path: str) -> Path:
-    return tuple(int(part) if part.isdecimal() else part for part in dotted_path.split("."))
-
-
-def _path_mistake(dotted_path: str, dumped: Mapping[str, Any]) -> str | None:
+def _path_mistake(path: Path) -> str | None:
     """Return why a path cannot be searched; unknown keys are found when a value is put there."""
-    first, *rest = _parts(dotted_path)
-    if first not in SEARCHED or not rest:
-        near = did_you_mean(first, SEARCHED)
-        return (
-            f"wanted the path of a setting in {' or '.join(SEARCHED)}, such as model.dropout{near}"
-        )
-    if rest[-1] == "kind":
+    if path[0] not in SEARCHED or not path[1:]:
+        near = did_you_mean(path[0], SEARCHED)
+        return f"wanted a setting of {' or '.join(SEARCHED)}, such as model.dropout{near}"
+    if path[-1] == "kind":
         return "a kind brings keys of its own and cannot be searched; write a config for each kind"
-    holder = dumped
-    for depth, part in enumerate((first, *rest[:-1])):
-        holder = holder[part] if isinstance(holder, list) else holder.get(part)  # type: ignore[assignment, call-overload]
-        following = rest[depth]
-        if isinstance(holder, list):
-            if not isinstance(following, int) or following >= len(holder):
-                return f"{'.'.join(str(p) for p in (first, *rest[:depth]))} has {len(holder)} entries; wanted a position from 0"
-        elif not isinstance(holder, dict):
-            return None
     return None
 
 
 def _value_mistake(section: Any, dumped: dict[str, Any], path: Path, value: Any) -> str | None:
     """Return why a value may not stand at a path; None: it may."""
     data = deepcopy(dumped)
-    *above, last = path
-    holder = data
-    for part in above:
-        if isinstance(holder, dict) and not isinstance(holder.get(part), dict | list):
-            holder[part] = {}
-        holder = holder[part]
-    holder[last] = value
     try:
+        path = resolve(data, path)
+        put(data, path, value)
         section.model_validate_json(json.dumps(data))
     except ValidationError as error:
         found, message = explain(error.errors(include_url=False)[0], section, data)
-        where = "" if found == path else f"{'.'.join(str(p) for p in found)}: "
-        return (
-            f"cannot try {value}: {where}{message}"
-            if "unknown key" not in message
-            else f"{where}{message}"
-        )
+        where = "" if found == path else f"{dotted(found)}: "
+        return f"{where}{message}"
+    except ValueError as error:
+        return str(error)
     return None
