@@ -34,10 +34,10 @@ STAGES = {  # in order; a test compares the names with the stage table
 }
 STORAGE_ERRORS = {  # what the system says -> what to do
     errno.ENOSPC: "the disk is full: make room, or use another --runs and --exported folder",
-    errno.EDQUOT: "the disk quota is used up: make room, or use another --runs and --exported folder",
+    errno.EDQUOT: "the disk quota is used up: make room, or use another --runs folder",
     errno.EROFS: "the disk is read-only: use another --runs and --exported folder",
-    errno.EACCES: "no permission to write: use another --runs and --exported folder",
-    errno.EPERM: "no permission to write: use another --runs and --exported folder",
+    errno.EACCES: "no permission: change it, or use another --runs and --exported folder",
+    errno.EPERM: "no permission: change it, or use another --runs and --exported folder",
 }
 
 

@@ -136,9 +136,9 @@ def _edgetpu_compiler() -> Finding:
 def _prepared_sets() -> Finding:
     """List the sets that tensorflow-datasets can read without a network."""
     folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
-    names = sorted(path.parent.parent.name for path in folder.glob("*/*/dataset_info.json"))
-    names += sorted(path.parents[2].name for path in folder.glob("*/*/*/dataset_info.json"))
-    detail = f"{', '.join(names) or 'none'} in {folder}"
+    names = [path.parents[1].name for path in folder.glob("*/*/dataset_info.json")]
+    names += [path.parents[2].name for path in folder.glob("*/*/*/dataset_info.json")]
+    detail = f"{', '.join(sorted(set(names))) or 'none'} in {folder}"
     return Finding(
         "prepared tfds sets", bool(names), detail, "" if names else "they are made on first use"
     )

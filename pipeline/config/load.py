@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import cache
 from pathlib import Path as File
 from typing import Any
 
@@ -109,15 +110,23 @@ def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:
             broken |= {path, cut}
             if not _remove(data, cut) or len(cut) == 1:
                 left_out.add(cut[0])
-        fields: dict[str, Any] = {
-            k: (f.annotation, f) for k, f in Config.model_fields.items() if k not in left_out
-        }
         kept = {key: value for key, value in data.items() if key not in left_out}
-        model = create_model("Part", __base__=Section, **fields)
+        model = _without(frozenset(left_out))
         try:
             return model.model_validate_json(json.dumps(kept)), broken | {(k,) for k in left_out}
         except ValidationError as next_error:
             error = next_error
+
+
+@cache
+def _without(left_out: frozenset[str | int]) -> type[Section]:
+    """Return Config without some of its sections."""
+    fields: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in Config.model_fields.items()
+        if name not in left_out
+    }
+    return create_model("Part", __base__=Section, **fields)
 
 
 def _whole(path: Path) -> Path:

@@ -131,7 +131,7 @@ def _split_fits(config: Any, base: File) -> Iterator[Finding]:
 
 
 def _stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
-    if config.data.split.by == "stratified" and config.task != "classification":
+    if config.data.split.by == "stratified" and config.task == "regression":
         yield (
             ("data", "split", "by"),
             f"stratified needs classes and the task is {config.task}; wanted random",

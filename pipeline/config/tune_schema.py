@@ -32,7 +32,7 @@ class Choice(Section):
 
 def _which_range(entry: Any) -> str | None:
     """Return the tag of the range that has the keys of `entry`; None: none of them."""
-    given = entry if isinstance(entry, dict) else entry.__dict__
+    given = entry if isinstance(entry, dict) else getattr(type(entry), "model_fields", ())
     return next((tag for tag in ("int", "float", "choice") if tag in given), None)
 
 
