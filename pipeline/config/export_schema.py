@@ -1,0 +1,48 @@
+"""Settings of `compress` and `export`: remedies, formats, border types, targets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.section import Section
+
+Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+Border = Literal["int8", "uint8", "float32"]
+Target = Literal["cpu", "mcu", "coral-edgetpu", "ethos-u55-128"]
+Remedy = Literal["calibration", "correction", "mixed", "qat", "int16x8"]
+
+
+class Quantize(Section):
+    """Which rungs the remedy ladder may climb when plain int8 breaks a gate on validation data."""
+
+    remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
+    """In order; the first that passes ships. What is not built yet is recorded as skipped."""
+    exhaustive: bool = False
+    """Measure every rung and ship the smallest that passes."""
+
+
+class Compress(Section):
+    """How the model gets small."""
+
+    prune: None = None
+    """Weight pruning: not built yet."""
+    cluster: None = None
+    """Weight clustering: not built yet."""
+    quantize: Quantize = Quantize()
+
+
+class Export(Section):
+    """Which files are made."""
+
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = (
+        "float32",
+        "float16",
+        "dynamic",
+        "int8",
+        "int16x8",
+    )
+    ships: Literal["auto", "float32", "float16", "dynamic", "int8", "int16x8"] = "auto"
+    """The file to load: what the ladder chose, or one by name."""
+    io: Border = "int8"
+    """Type of input and output of the integer files."""
+    targets: tuple[Target, ...] = ("cpu", "mcu", "ethos-u55-128")

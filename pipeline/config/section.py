@@ -1,0 +1,28 @@
+"""What every section of a config is made of: the base class and the types that several share."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Put into `Annotated`: says in words what a pattern asks for; messages quote it."""
+
+    words: str
+
+
+class Section(BaseModel):
+    """Base of all sections: closed, frozen, strict; the docstring under a field documents it."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Task = Literal["classification", "regression", "forecasting", "anomaly"]

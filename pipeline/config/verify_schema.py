@@ -1,0 +1,53 @@
+"""Settings of `verify`, `audit`, `gate` and `report`: what is measured, and what must hold."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.section import Count, Section, Share
+
+Runtime = Literal["litert", "tflite-runtime"]
+
+
+class Verify(Section):
+    """Where every file is measured against the reference."""
+
+    runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = ("litert",)
+    split: Literal["validation", "test"] = "test"
+
+
+class Audit(Section):
+    """Attacks on the files that ship."""
+
+    samples: Count = 1000
+    """Samples of `verify.split` that are attacked, at most."""
+    epsilon: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Largest change of a value, as a fraction of [0, 1]; null: that of `harden`, else 0.1."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Gradient steps of the attack."""
+    restarts: Annotated[int, Field(ge=1, le=20)] = 1
+    """Random starts; a sample counts as robust when it withstands all of them."""
+
+
+class Gate(Section):
+    """What the shipped file must hold; null: not asked."""
+
+    metric_drop: Annotated[float, Field(ge=0)] | None = 0.01
+    """Largest loss of the task's metric against the reference: absolute, relative for errors."""
+    agreement: Share | None = 0.98
+    """Least share of equal decisions of the file and the reference."""
+    worst_class_drop: Share | None = 0.05
+    """Largest loss of recall of any one class."""
+    robust_drop: Share | None = 0.02
+    """Largest loss of accuracy under attack against the float reference."""
+    float_ops: Annotated[int, Field(ge=0)] | None = 0
+    """Most operations that may stay in float in an integer file."""
+    bytes: Count | None = None
+    """Largest file."""
+
+
+class Report(Section):
+    """The page about the run."""
+
+    samples: Annotated[int, Field(ge=0, le=100)] = 16
+    """Samples and adversarial examples that are shown."""

@@ -1,0 +1,154 @@
+"""What this machine offers: devices, runtimes, compilers, data; what is missing, how to get it.
+
+Loads no TensorFlow into this process: versions come from installed metadata, and the one question
+that only TensorFlow can answer is asked in a process of its own, with a time limit.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from ctypes.util import find_library
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-datasets", "keras-tuner", "scikit-learn")
+RUNTIMES_APART = Path(".venv-tflite")  # tflite-runtime needs numpy<2: an environment of its own
+GPU_LIMIT_S = 10.0
+TENSORFLOW_LIMIT_S = 90.0  # TensorFlow takes 4 to 10 s to import, and longer from a cold disk
+COUNT_GPUS = "import tensorflow; print(len(tensorflow.config.list_physical_devices('GPU')))"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for."""
+
+    item: str
+    is_there: bool
+    detail: str
+    cure: str = ""
+    """How to get it; empty where it is there or cannot be got."""
+
+
+def examine() -> dict[str, list[Finding]]:
+    """Look at everything; group -> what was found."""
+    return {
+        "packages": [_python(), *(_package(name, "run: make setup") for name in PACKAGES)],
+        "devices": [_cpu(), *_gpus(), _tpu(), _edge_tpu()],
+        "runtimes": [
+            _package("ai-edge-litert", "run: make setup"),
+            _tflite_runtime(),
+            _package("tflite-micro", "optional: pip install --pre tflite-micro"),
+        ],
+        "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
+        "data": [_prepared_sets(), _disk()],
+    }
+
+
+def _python() -> Finding:
+    words = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("python", (3, 11) <= sys.version_info < (3, 14), words, "")
+
+
+def _package(name: str, cure: str) -> Finding:
+    """Look for an installed distribution."""
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False, "not installed", cure)
+
+
+def _cpu() -> Finding:
+    return Finding(
+        "cpu",
+        True,
+        f"{len(os.sched_getaffinity(0))} cores"
+        if hasattr(os, "sched_getaffinity")
+        else f"{os.cpu_count()} cores",
+    )
+
+
+def _gpus() -> list[Finding]:
+    """Ask the driver for GPUs, and TensorFlow only where the driver names one."""
+    named = _output(["nvidia-smi", "-L"], GPU_LIMIT_S)
+    if not named:
+        return [Finding("gpu", False, "the NVIDIA driver names none; training runs on the CPU")]
+    count = _output([sys.executable, "-c", COUNT_GPUS], TENSORFLOW_LIMIT_S)
+    seen = int(count.split()[-1]) if count and count.split()[-1].isdecimal() else 0
+    names = [line.split(" (UUID")[0] for line in named.splitlines()]
+    cure = "" if seen else "install the gpu extra: pip install 'edgeline[gpu]'"
+    detail = f"{', '.join(names)}; TensorFlow sees {seen}"
+    return [Finding("gpu", seen > 0, detail, cure)]
+
+
+def _output(command: list[str], limit_s: float) -> str | None:
+    """Return what a command prints; None: it is not there, failed, or took too long."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=True, env=quiet
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _tpu() -> Finding:
+    name = os.environ.get("TPU_NAME")
+    return Finding("tpu", name is not None, f"TPU_NAME={name}" if name else "TPU_NAME is not set")
+
+
+def _edge_tpu() -> Finding:
+    """Look for the library that drives a Coral accelerator."""
+    if find_library("edgetpu"):
+        return Finding("edge tpu", True, "libedgetpu is installed")
+    return Finding(
+        "edge tpu", False, "no libedgetpu", "optional: coral.ai/software, for a Coral board"
+    )
+
+
+def _tflite_runtime() -> Finding:
+    """Look for tflite-runtime here, or in its own environment."""
+    here = _package("tflite-runtime", "")
+    if here.is_there:
+        return here
+    found = sorted(RUNTIMES_APART.glob("lib/python*/site-packages/tflite_runtime-*.dist-info"))
+    if found:
+        return Finding(
+            "tflite-runtime",
+            True,
+            f"{found[-1].name.split('-')[1].removesuffix('.dist')} in {RUNTIMES_APART}",
+        )
+    return Finding(
+        "tflite-runtime", False, "not installed", "run: make setup, with a Python 3.11 on the PATH"
+    )
+
+
+def _edgetpu_compiler() -> Finding:
+    path = shutil.which("edgetpu_compiler")
+    if path:
+        return Finding("edgetpu_compiler", True, path)
+    cure = "optional: coral.ai/docs/edgetpu/compiler; without it only its rules are checked"
+    return Finding("edgetpu_compiler", False, "not on the PATH", cure)
+
+
+def _prepared_sets() -> Finding:
+    """List the sets that tensorflow-datasets can read without a network."""
+    folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    names = [path.parents[1].name for path in folder.glob("*/*/dataset_info.json")]
+    names += [path.parents[2].name for path in folder.glob("*/*/*/dataset_info.json")]
+    detail = f"{', '.join(sorted(set(names))) or 'none'} in {folder}"
+    return Finding(
+        "prepared tfds sets", bool(names), detail, "" if names else "they are made on first use"
+    )
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    return Finding(
+        "disk",
+        free > 2e9,
+        f"{free / 1e9:.1f} GB free here",
+        "" if free > 2e9 else "make room: a run takes up to 2 GB",
+    )

@@ -1,0 +1,143 @@
+"""Rules across sections: one wrong combination, one message, at the right key."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.load import load
+from pipeline.config.rules import BUNDLED, RULES
+from pipeline.config.schema import BundledSource, Config
+from pipeline.config.shape import choices_of
+from pipeline.errors import ConfigError
+
+RIGHT = ["name=x", "task=classification", "data.source={kind: bundled, name: digits}"]
+CNN = [*RIGHT, "model={kind: cnn}"]
+TABLE = [*RIGHT, "data.source.name=wine", "model={kind: mlp}"]
+REGRESSION = [
+    *TABLE, "task=regression", "data.source.name=diabetes", "data.split={by: random}",
+]  # fmt: skip
+TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
+
+
+def messages(folder: Path, *overrides: str) -> list[str]:
+    """Return what is wrong with a config that is written by `--set` alone, without the prefix."""
+    path = folder / "config.yaml"
+    path.write_text("{}")
+    try:
+        load(path, overrides)
+    except ConfigError as error:
+        return [problem.split(": ", 1)[1] for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("right", [CNN, TABLE, REGRESSION, TFDS], ids=["cnn", "table", "r", "tfds"])
+def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
+    assert messages(tmp_path, *right) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        (CNN, "task=anomaly", "no source for anomaly is built yet"),
+        (CNN, "data.split.by=given", "bundled sets have no parts of their own"),
+        (CNN, "data.split.test=0", "verify.split is test, which would be empty"),
+        (CNN, "model={kind: cnn, filters: [8, 8, 8, 8]}", "nothing is left of a 8x8 image in"),
+        (CNN, "model={kind: cnn, padding: valid, pool: none, kernel_size: 9}", "nothing is left"),
+        (CNN, "train.loss=mse", "mse is no loss for classification"),
+        (CNN, "train.schedule={kind: cosine, warmup_epochs: 21}", "the rate would not reach its"),
+        (CNN, "export={formats: [float32], targets: [cpu]}", "auto ships int8, which"),
+        (CNN, "export={formats: [int8], ships: dynamic}", "dynamic is not in export.formats"),
+        (CNN, "export={formats: [float32], ships: float32, targets: [mcu]}", "mcu is made from"),
+        (CNN, "export.formats=[int8, int8]", "int8 is listed twice"),
+        (CNN, "data.source={kind: image_folder, path: no, height: 9, width: 9}", "wanted a folder"),
+        (TFDS, "data.source.inputs=[image, depth]", "cnn takes one input"),
+        ([*TFDS, "data.split.by=given"], "data.source.splits={test: test}", "wanted a train part"),
+        (TFDS, "data.source.manual_dir=nowhere", "wanted a folder; there is none at"),
+        (TABLE, "model={kind: cnn}", "cnn needs images and wine is a table"),
+        (TABLE, "data.augment=[{kind: flip}]", "augmentation is for images"),
+        (TABLE, "harden={}", "attacks are for images with values in [0, 1]"),
+        (TABLE, "data.source.name=diabetes", "diabetes is a set for regression"),
+        (REGRESSION, "data.split.by=stratified", "stratified needs classes"),
+        (REGRESSION, "train.class_weights=balanced", "which has no classes"),
+        (REGRESSION, "harden={}", "attacks are for classification"),
+    ],
+)  # fmt: skip
+def test_a_wrong_combination_gets_one_message(
+    tmp_path: Path, right: list[str], wrong: str, message: str
+) -> None:
+    (found,) = messages(tmp_path, *right, wrong)
+    assert message in found
+
+
+def test_a_rule_is_silent_where_what_it_reads_is_a_mistake(tmp_path: Path) -> None:
+    found = messages(
+        tmp_path, *TABLE, "model={kind: cnn}", "data.source.name=wne", "train.loss=mse"
+    )
+    assert len(found) == 2
+    assert "did you mean 'wine'" in found[0]
+    assert "mse is no loss" in found[1]
+
+
+def test_an_image_folder_is_relative_to_the_config(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    folder = "data.source={kind: image_folder, path: images, height: 32, width: 32}"
+    assert messages(tmp_path, *CNN, folder) == []
+
+
+def test_table_and_regression_may_keep_the_audit(tmp_path: Path) -> None:
+    assert messages(tmp_path, *TABLE, "audit={}") == []
+    assert messages(tmp_path, *REGRESSION, "audit={}") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("model.dropout: {float: [0.0, 0.9]}", None),
+        ("model.filters.1: {int: [8, 64], step: 8}", None),
+        ("train.optimizer.learning_rate: {float: [1e-4, 1e-2], log: true}", None),
+        ("train.early_stopping.patience: {int: [2, 9]}", None),
+        ("model.activation: {choice: [relu, relu6]}", None),
+        ("model.dense: {choice: [a, b]}", "wanted a list of"),
+        ("model.dropuot: {float: [0.0, 0.9]}", "unknown key; did you mean 'dropout'?"),
+        ("model.dropout: {float: [0.0, 1.0]}", "wanted a number of at least 0 and below 1"),
+        ("model.filters.2: {int: [8, 64]}", "model.filters has 2 entries"),
+        ("model.filters.1: {float: [8, 64]}", "wanted a whole number"),
+        ("model.kind: {choice: [cnn, mlp]}", "cannot be searched"),
+        ("model: {choice: [1, 2]}", "wanted a setting of model or train"),
+        ("modle.dropout: {int: [1, 2]}", "did you mean 'model'?"),
+        ("train.epochs: {int: [9, 2]}", "the lowest value, then a higher one; came [9, 2]"),
+        ("train.epochs: {int: [2, 9], step: 8}", "the step 8 is wider"),
+        ("train.epochs: {choice: [2, 2]}", "listed twice"),
+        ("model.dropout: {float: [0, 0.5], log: true}", "log: true needs values above 0"),
+        ("model.dropout: {flot: [0, 0.5]}", "wanted a mapping with one of float, int, choice"),
+        (f"model.filters.{'9' * 5000}: {{int: [8, 64]}}", "unknown"),
+    ],
+)  # fmt: skip
+def test_the_search_space_is_checked_against_the_schema(
+    tmp_path: Path, entry: str, message: str | None
+) -> None:
+    found = messages(tmp_path, *CNN, f"tune={{space: {{{entry}}}}}")
+    if message is None:
+        assert found == []
+    elif message != "unknown":
+        assert len(found) == 1
+        assert message in found[0]
+    else:
+        assert found
+
+
+def test_every_rule_reads_paths_of_the_schema() -> None:
+    dumped = Config.model_validate_json(
+        '{"name": "x", "task": "classification", "model": {"kind": "cnn"},'
+        ' "data": {"source": {"kind": "bundled", "name": "digits"}}}'
+    ).model_dump()
+    for rule in RULES:
+        for path in rule.reads:
+            holder = dumped
+            for part in path.split("."):
+                assert part in holder, path
+                holder = holder[part]
+
+
+def test_every_bundled_set_has_its_rule() -> None:
+    assert set(BUNDLED) == set(choices_of(BundledSource.model_fields["name"].annotation))
