@@ -1,0 +1,43 @@
+"""What the validation split says of a quantized file, against the reference's own answers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.dataset import Dataset
+from pipeline.device.measure import run_file
+from pipeline.export.inspect import inspect
+from pipeline.models.predict import in_target_unit
+from pipeline.tasks import TASKS, metric_drop
+from pipeline.verify.parity import worst_class
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> dict[str, Any]:
+    """Return bytes, metric, metric_drop, agreement, worst_class_drop and float_ops of one file.
+
+    Args:
+        file: the .tflite file.
+        form: its format.
+        dataset: where the validation split is.
+        reference: the reference's outputs on that split (N, K).
+    """
+    positions = dataset.split("validation")
+    labels = np.asarray(dataset.labels[positions])
+    outputs = in_target_unit(
+        run_file(file, dataset.preprocess, dataset.read(positions)).outputs, dataset.preprocess
+    )
+    task = TASKS[dataset.meta["task"]]
+    wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
+    same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
+    is_classes = dataset.class_names is not None
+    return {
+        "bytes": file.stat().st_size,
+        "metric": found[task.metric],
+        "metric_drop": metric_drop(task, wanted, found),
+        "agreement": float(same.mean()),
+        "worst_class_drop": worst_class(labels, reference, outputs)[1] if is_classes else None,
+        "float_ops": len(inspect(file, form)["float_ops_left"]),
+    }

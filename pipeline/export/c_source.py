@@ -1,0 +1,28 @@
+"""A model as C source: the bytes of the .tflite file, aligned as tflite-micro wants them."""
+
+from pathlib import Path
+
+PER_LINE = 12
+
+
+def write_c_source(model: Path, out: Path) -> list[str]:
+    """Write <stem>.h and <stem>.cc beside each other in `out`; return their names."""
+    content, name = model.read_bytes(), model.stem
+    guard = f"{name.upper()}_H_"
+    header = (
+        f"// {model.name}: {len(content)} bytes.\n"
+        f"#ifndef {guard}\n#define {guard}\n\n#include <cstddef>\n#include <cstdint>\n\n"
+        f"extern const unsigned char g_{name}[];\nextern const std::size_t g_{name}_size;\n\n#endif  // {guard}\n"
+    )
+    lines = [
+        "    " + " ".join(f"0x{byte:02x}," for byte in content[start : start + PER_LINE])
+        for start in range(0, len(content), PER_LINE)
+    ]
+    source = (
+        f'#include "{name}.h"\n\n'
+        f"alignas(16) const unsigned char g_{name}[] = {{\n" + "\n".join(lines) + "\n};\n"
+        f"const std::size_t g_{name}_size = sizeof(g_{name});\n"
+    )
+    (out / f"{name}.h").write_text(header)
+    (out / f"{name}.cc").write_text(source)
+    return [f"{name}.cc", f"{name}.h"]

@@ -1,0 +1,56 @@
+"""Make one .tflite file of a format: which operation of the worker, with what."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.export.worker import request
+
+
+def make_file(
+    path: Path,
+    form: str,
+    *,
+    recipe: Mapping[str, Any],
+    model: Path,
+    spec: Path,
+    calibration: Path,
+    io: str,
+    work: Path,
+) -> None:
+    """Write `path`; the float32 file that the others come from is kept in `work`.
+
+    Args:
+        path: the file to write.
+        form: float32, float16, dynamic, int8 or int16x8.
+        recipe: what compress decided for this format.
+        model: the `.keras` file.
+        spec: spec.json.
+        calibration: calibration.npz.
+        io: type of input and output of the integer files.
+        work: folder for the float32 file.
+    """
+    if form == "float16":
+        request("float_file", model=str(model), spec=str(spec), out=str(path), form=form)
+        return
+    float32 = work / "float32.tflite"
+    if not float32.exists():
+        work.mkdir(exist_ok=True)
+        partial = work / "float32.partial"
+        request("float_file", model=str(model), spec=str(spec), out=str(partial), form="float32")
+        partial.rename(float32)
+    if form == "float32":
+        path.write_bytes(float32.read_bytes())
+    elif form == "dynamic":
+        request("dynamic_file", float32=str(float32), out=str(path))
+    else:
+        request(
+            "integer_file",
+            float32=str(float32),
+            out=str(path),
+            form=form,
+            io=io,
+            calibration=str(calibration),
+            clipping=recipe["clipping"],
+            keep_float=list(recipe["keep_float"]),
+        )

@@ -1,0 +1,94 @@
+"""How far a file's answers are from the reference's, on the same samples. Pure NumPy.
+
+Legend: N samples, K classes or outputs. Reference outputs and file outputs are (N, K) each.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.tasks import Task, metric_drop
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
+LEVEL = (2.5, 97.5)
+SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
+
+
+def drop_interval(task: Task, labels: Array, reference: Array, other: Array, *, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the metric drop, by the paired bootstrap over samples.
+
+    Both models are scored on the same resample, so what is common to them cancels (Efron and
+    Tibshirani 1993, chapter 13: percentile interval).
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    drops = []
+    for _ in range(RESAMPLES):
+        drawn = generator.integers(0, len(labels), len(labels))
+        wanted = task.metrics(labels[drawn], reference[drawn])
+        found = task.metrics(labels[drawn], other[drawn])
+        drops.append(metric_drop(task, wanted, found))
+    low, high = np.percentile(drops, LEVEL)
+    return float(low), float(high)
+
+
+def sqnr_db(wanted: Array, found: Array) -> float:
+    """Return the signal to quantization noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
+    wanted = wanted.astype(np.float64)
+    signal = float((wanted**2).sum())
+    noise = float(((found - wanted) ** 2).sum())
+    if noise == 0:
+        return SILENCE_DB
+    if signal == 0:
+        return -SILENCE_DB
+    return float(np.clip(10 * np.log10(signal / noise), -SILENCE_DB, SILENCE_DB))
+
+
+def worst_class(labels: Array, reference: Array, other: Array) -> tuple[int, float]:
+    """Return the class whose recall falls most, and by how much."""
+    wanted, found = reference.argmax(axis=1) == labels, other.argmax(axis=1) == labels
+    drops = {int(k): float(wanted[labels == k].mean() - found[labels == k].mean()) for k in np.unique(labels)}
+    worst = max(drops, key=lambda k: drops[k])
+    return worst, drops[worst]
+
+
+def compare(
+    task: Task, labels: Array, reference: Array, other: Array, *, class_names: tuple[str, ...] | None, seed: int
+) -> dict[str, Any]:
+    """Return the parity section of one file, without its worst layer.
+
+    Args:
+        task: whose metric and decisions count.
+        labels: class ids or targets (N,).
+        reference: the reference's outputs.
+        other: the file's outputs, in the same unit.
+        class_names: None for a regression.
+        seed: of the bootstrap.
+    """
+    wanted, found = task.metrics(labels, reference), task.metrics(labels, other)
+    same = task.agree(task.decisions(reference), task.decisions(other), labels)
+    worst: tuple[int, float] | None = None
+    if class_names is not None:
+        worst = worst_class(labels, reference, other)
+    return {
+        "metric_drop": metric_drop(task, wanted, found),
+        "metric_drop_ci95": list(drop_interval(task, labels, reference, other, seed=seed)),
+        "agreement": float(same.mean()),
+        "output_sqnr_db": sqnr_db(reference, other),
+        "worst_class_drop": None if worst is None else worst[1],
+        "worst_class": None if worst is None or class_names is None else class_names[worst[0]],
+    }
+
+
+def confusion(labels: Array, outputs: Array) -> Array:
+    """Return how often class i (row) was called j (column), int64 (K, K)."""
+    classes = outputs.shape[1]
+    flat = labels * classes + outputs.argmax(axis=1)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def worst_layer(layers: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the layer with the least SQNR; None where none could be compared."""
+    return dict(min(layers, key=lambda layer: layer["sqnr_db"])) if layers else None
