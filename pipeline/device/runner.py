@@ -137,7 +137,7 @@ def invoke(interpreter, inputs, batch=BATCH):
         part = {name: x[start : start + size] for name, x in inputs.items()}
         filled = len(next(iter(part.values())))
         for detail in details:
-            x = part[_name_of(detail, part)]
+            x = part[name_of(detail, part)]
             if filled < size:  # the last batch: repeat its first sample, and drop the answers
                 x = np.concatenate([x, np.repeat(x[:1], size - filled, axis=0)])
             interpreter.set_tensor(detail["index"], quantize(x, detail))
@@ -170,7 +170,7 @@ def _allocate(interpreter, batch):
     return 1
 
 
-def _name_of(detail, inputs):
+def name_of(detail, inputs):
     """Return which named input a tensor is: `serving_default_image:0` is `image`."""
     plain = detail["name"].split(":")[0]
     for name in inputs:

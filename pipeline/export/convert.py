@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.artifacts import read_json
 from pipeline.errors import PipelineError
 from pipeline.export import borders, vela
+from pipeline.verify.layers import layer_errors
 
 SIGNATURE = "serving_default"
 BITS = {"int8": 8, "int16x8": 16}
@@ -175,6 +176,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "dynamic_file": dynamic_file,
     "integer_file": integer_file,
     "vela": vela.compile_file,
+    "layer_errors": layer_errors,
 }
 
 

@@ -1,8 +1,6 @@
 """Train the network. Reads dataset, spec; writes model.keras (the reference), history.csv."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -10,9 +8,8 @@ import tensorflow as tf
 
 from pipeline.artifacts import WORK, Inputs, Metrics, read_json
 from pipeline.config.schema import Config
-from pipeline.data.augment import augment
 from pipeline.data.dataset import open_dataset
-from pipeline.data.preprocess import target_of, to_model_inputs
+from pipeline.data.preprocess import target_of
 from pipeline.models import MODELS
 from pipeline.models.save import save_keras
 from pipeline.seeds import fold_seed
@@ -21,6 +18,7 @@ from pipeline.train import schedule
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers, write_history
 from pipeline.train.loop import Trainer, fit
+from pipeline.train.prepare import preparer
 from pipeline.train.step import class_weights, loss_of, plain_step, weighted
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
@@ -59,7 +57,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         model,
         optimizer,
         plain_step(model, weighted(loss, weights)),
-        _preparer(dataset.preprocess, config),
+        preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
     )
@@ -78,13 +76,3 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(rows), ""), metric: (evaluate()[metric], "")})
 
-
-def _preparer(preprocess: Mapping[str, Any], config: Config) -> Any:
-    """Return what is done to a batch before the step: preprocessing, then augmentation."""
-    changes = tuple(change.model_dump() for change in config.data.augment)
-
-    def prepare(raw: Mapping[str, Any], seed: Any) -> Mapping[str, Any]:
-        ready = to_model_inputs(raw, preprocess)
-        return {name: augment(x, changes, seed) if changes else x for name, x in ready.items()}
-
-    return prepare

@@ -1,0 +1,66 @@
+"""Where the noise comes from: each tensor of an integer file against the float file's, by name.
+
+Both files are run on the same samples with every intermediate tensor kept. It runs in the worker
+process, like everything that may bring an interpreter down.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.verify.parity import SILENCE_DB, sqnr_db
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def layer_errors(float32: str, file: str, samples: str) -> list[dict[str, Any]]:
+    """Return [{name, sqnr_db}] of the tensors that both files compute, in the order of computation.
+
+    Args:
+        float32: path of the float32 file.
+        file: path of the file made from it.
+        samples: path of an .npz with float32 model inputs by name, (n, ...).
+    """
+    with np.load(samples) as arrays:
+        inputs = {name: arrays[name] for name in arrays.files}
+    wanted, found = _tensors(float32, inputs), _tensors(file, inputs)
+    rows = []
+    for name, values in wanted.items():
+        if name in found and found[name].shape == values.shape:
+            ratio = sqnr_db(values, found[name])
+            if ratio < SILENCE_DB:  # equal to the last bit: reshapes, and what was not quantized
+                rows.append({"name": _short(name), "sqnr_db": ratio})
+    return rows
+
+
+def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
+    """Return name -> real values over all samples of the tensors that operations write."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    from pipeline.device.runner import dequantize, name_of, quantize
+
+    interpreter = Interpreter(
+        file,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    written = [int(index) for op in interpreter._get_ops_details() for index in op["outputs"]]
+    details = {d["index"]: d for d in interpreter.get_tensor_details()}
+    kept: dict[str, list[Array]] = {}
+    for i in range(len(next(iter(inputs.values())))):
+        for detail in interpreter.get_input_details():
+            x = inputs[name_of(detail, inputs)][i : i + 1]
+            interpreter.set_tensor(detail["index"], quantize(x, detail))
+        interpreter.reset_all_variables()
+        interpreter.invoke()
+        for index in written:
+            values = dequantize(interpreter.get_tensor(index), details[index])
+            kept.setdefault(details[index]["name"], []).append(values)
+    return {name: np.concatenate(parts) for name, parts in kept.items()}
+
+
+def _short(name: str) -> str:
+    """Return the layer of a tensor name: `cnn/conv_1_1_relu/Relu;cnn/conv_1_1/Conv2D` is conv_1_1_relu."""
+    parts = name.split(";")[0].split("/")
+    return parts[1] if len(parts) > 2 else parts[0].split(":")[0]
