@@ -74,37 +74,36 @@ def _attack(
     inputs: Inputs, dataset: Dataset, positions: Array, epsilon: float, settings: Any, seed: int
 ) -> dict[str, Any]:
     """Attack the reference: the inputs found, its own figures, the epsilon curve, the sanity checks."""
-    from pipeline.harden.robustness import accuracy_on, attacked_inputs
+    from pipeline.harden.robustness import attacker, clean_inputs, right
     from pipeline.models.save import load_keras
 
     model = load_keras(inputs["reference"] / "model.keras")
+    x, labels, find = clean_inputs(dataset, positions), dataset.labels[positions], attacker(model)
 
-    def find(radius: float, steps: int, *purpose: str | int) -> Array:
-        own = fold_seed(seed, *purpose)
-        return attacked_inputs(model, dataset, positions, epsilon=radius, steps=steps, seed=own)
+    def attacked(radius: float, steps: int, *purpose: str | int) -> Array:
+        return find(x, labels, epsilon=radius, steps=steps, seed=fold_seed(seed, *purpose))
 
-    def right(x: Array) -> Array:
-        return accuracy_on(model, dataset, positions, x)
+    def holds(inputs: Array) -> Array:
+        return clean & right(model, inputs, labels)
 
-    clean_inputs = find(0.0, 0, "clean")
-    found = [find(epsilon, settings.steps, "restart", i) for i in range(settings.restarts)]
-    clean = right(clean_inputs)
-    robust = survivors(clean, [right(x) for x in found])
+    clean = right(model, x, labels)
+    found = [attacked(epsilon, settings.steps, "restart", i) for i in range(settings.restarts)]
+    robust = survivors(clean, [right(model, inputs, labels) for inputs in found])
     noise = np.random.Generator(np.random.Philox(fold_seed(seed, "noise")))
-    noisy = np.clip(clean_inputs + noise.uniform(-epsilon, epsilon, clean_inputs.shape).astype(np.float32), 0, 1)
+    noisy = np.clip(x + noise.uniform(-epsilon, epsilon, x.shape).astype(np.float32), 0, 1)
     curve = [{"epsilon": 0.0, "robust": float(clean.mean())}]
     for share in CURVE:
-        survived = robust if share == 1.0 else clean & right(find(share * epsilon, settings.steps, "curve"))
+        survived = robust if share == 1.0 else holds(attacked(share * epsilon, settings.steps, "curve"))
         curve.append({"epsilon": share * epsilon, "robust": float(survived.mean())})
     figures = {
-        "noise": float((clean & right(noisy)).mean()),
+        "noise": float(holds(noisy).mean()),
         "robust": float(robust.mean()),
-        "robust_fewer": float((clean & right(find(epsilon, max(1, settings.steps // 5), "restart", 0))).mean()),
+        "robust_fewer": float(holds(attacked(epsilon, max(1, settings.steps // 5), "restart", 0)).mean()),
         "robust_twice": curve[-1]["robust"],
-        "robust_huge": float((clean & right(find(HUGE, settings.steps, "huge"))).mean()),
+        "robust_huge": float(holds(attacked(HUGE, settings.steps, "huge")).mean()),
     }
     return {
-        "clean_inputs": clean_inputs,
+        "clean_inputs": x,
         "found": found,
         "robust": robust,
         "curve": curve,

@@ -12,7 +12,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset
 from pipeline.data.preprocess import target_of
 from pipeline.harden.attacks import attack_of
-from pipeline.harden.robustness import robustness
+from pipeline.harden.robustness import attacker, robustness
 from pipeline.harden.step import adversarial_step
 from pipeline.models.save import load_keras, save_keras
 from pipeline.seeds import fold_seed
@@ -56,7 +56,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         optimizer = schedule.adamw(keras, rate, weight_decay=config.train.optimizer.weight_decay)
     judged = dataset.split("validation")[:SAMPLES]
     judge = {"epsilon": settings.attack.epsilon, "steps": STEPS, "seed": fold_seed(config.seed, "judge")}
-    before = robustness(model, dataset, judged, **judge)
+    find = attacker(model)
+    before = robustness(model, find, dataset, judged, judge)
     loss = loss_of(config.train.loss, config.task)
     weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
     attack = attack_of(settings.attack.model_dump())
@@ -78,7 +79,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     save_keras(model, out / "model.keras")
     write_history(out / "history.csv", rows)
-    after = robustness(model, dataset, judged, **judge)
+    after = robustness(model, find, dataset, judged, judge)
     document = {
         "schema": SCHEMA,
         "norm": "linf",

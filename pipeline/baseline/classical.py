@@ -1,0 +1,61 @@
+"""Classical models on flattened inputs: what one reaches without a network."""
+
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
+FEATURES = 400  # columns at most: images beyond are averaged down, and lose little to these models
+
+
+def classifiers(seed: int) -> dict[str, Any]:
+    """Return name -> untrained model for classes."""
+    boosting = HistGradientBoostingClassifier(max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed)
+    return {"logistic regression": LogisticRegression(max_iter=ITERATIONS), "gradient boosting": boosting}
+
+
+def regressors(seed: int) -> dict[str, Any]:
+    """Return name -> untrained model for values."""
+    boosting = HistGradientBoostingRegressor(max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed)
+    return {"linear regression": Ridge(alpha=1.0), "gradient boosting": boosting}
+
+
+FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {"classification": classifiers, "regression": regressors}
+
+
+def fit(model: Any, x: Array, labels: Array) -> bool:
+    """Train a model, and tell whether its solver converged."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, labels)
+    return not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+
+
+def outputs(model: Any, x: Array, classes: int | None) -> Array:
+    """Return probabilities (N, classes), or values (N, 1); a class never trained has probability 0."""
+    if classes is None:
+        return np.asarray(model.predict(x))[:, None]
+    found = np.zeros((len(x), classes))
+    found[:, model.classes_.astype(int)] = model.predict_proba(x)
+    return found
+
+
+def size_bytes(model: Any) -> int:
+    """Return the bytes of the trained model, as it would be stored."""
+    return len(pickle.dumps(model))
+
+
+def flatten(x: Array) -> Array:
+    """Return inputs (N, ...) as rows (N, n); images of more than FEATURES values are averaged down."""
+    while x.ndim == 4 and np.prod(x.shape[1:]) > FEATURES and min(x.shape[1:3]) >= 2:
+        height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+        x = x[:, :height, :width].reshape(len(x), height // 2, 2, width // 2, 2, x.shape[3]).mean(axis=(2, 4))
+    return x.reshape(len(x), -1)

@@ -1,0 +1,98 @@
+"""manifest.json of a bundle: every figure beside the sha256 of the file it was measured on. Pure."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.artifacts import SCHEMA, sha256_json
+
+PACKAGES = (
+    "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "ethos-u-vela", "numpy",
+)  # fmt: skip
+NOTHING: dict[str, Any] = {}
+
+
+def manifest(
+    config: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the manifest.
+
+    Args:
+        config: the resolved config, dumped.
+        artifacts: the JSON documents dataset, preprocess, budget, recipe, files, parity, verdict, and
+            baseline and audit or None.
+        files: path in the bundle -> sha256 and bytes.
+    """
+    parity, dataset = artifacts["parity"], artifacts["dataset"]
+    return {
+        "schema": SCHEMA,
+        "name": config["name"],
+        "task": config["task"],
+        "seed": config["seed"],
+        "config": config,
+        "config_sha256": sha256_json(config),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "labels": dataset["labels"]["names"],
+        "ships": artifacts["verdict"]["ships"],
+        "data": {
+            "name": config["data"]["source"].get("name", config["data"]["source"]["kind"]),
+            "fingerprint": dataset["fingerprint"],
+            "splits": dataset["splits"],
+            "test_readings": parity["test_readings"],
+        },
+        "preprocess": artifacts["preprocess"],
+        "reference": {
+            "file": "model.keras",
+            "sha256": files["model.keras"]["sha256"],
+            "parameters": artifacts["budget"]["parameters"],
+            "macs": artifacts["budget"]["macs"],
+            "metrics": parity["reference"]["metrics"],
+            "samples": parity["samples"],
+        },
+        "baseline": _baseline(artifacts["baseline"]),
+        "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
+        "skipped": artifacts["files"]["skipped"] + parity["skipped"],
+        "remedies": artifacts["recipe"]["rungs"],
+        "files": dict(files),
+    }
+
+
+def _baseline(baseline: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the best classical model, and all of them."""
+    if baseline is None:
+        return None
+    best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
+    return {"name": best["name"], "metrics": best["metrics"], "models": baseline["models"]}
+
+
+def _model(entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of one exported file."""
+    name = entry["file"]
+    measured = artifacts["parity"]["files"][name]
+    audit = artifacts["audit"]
+    robustness = None
+    if audit is not None and name in audit["files"]:
+        found = {key: value for key, value in audit["files"][name].items() if key != "format"}
+        robustness = {key: audit[key] for key in ("norm", "epsilon", "samples")} | found
+    targets = {
+        row["target"]: {key: value for key, value in row.items() if key not in ("target", "format")}
+        for row in artifacts["files"]["targets"]
+        if row["format"] == entry["format"] and row["npu_ops"] is not None
+    }
+    return {
+        "format": entry["format"],
+        "file": name,
+        "sha256": files[name]["sha256"],
+        "bytes": files[name]["bytes"],
+        "input": entry["input"],
+        "inputs": entry["inputs"],
+        "output": entry["output"],
+        "ops": entry["ops"],
+        "float_ops_left": entry["float_ops_left"],
+        "metrics": measured["metrics"],
+        "parity": measured["parity"],
+        "robustness": robustness,
+        "runtimes": measured["runtimes"],
+        "targets": targets,
+        "gates": artifacts["verdict"]["gates"][entry["format"]],
+    }

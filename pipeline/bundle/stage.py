@@ -1,0 +1,117 @@
+"""Publish. Reads the verdict and all that ships; writes exported/<name>/ by one rename, and
+bundle.json, the record of what was published. A bad verdict publishes nothing (exit 3)."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import (
+    MANIFEST,
+    SCHEMA,
+    TIMINGS,
+    Inputs,
+    Metrics,
+    describe_files,
+    finish_swap,
+    read_json,
+    write_json,
+)
+from pipeline.bundle.exchange import publish
+from pipeline.bundle.manifest import manifest
+from pipeline.bundle.readme import readme
+from pipeline.config.schema import Config
+from pipeline.device import runner
+from pipeline.outcome import check_verdict
+
+VARYING = ("report.html", TIMINGS)  # outside of the byte contract
+
+
+def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
+    """Assemble the bundle beside its place, and move it there when it is whole."""
+    check_verdict(inputs["verdict"] / "verdict.json")
+    target = inputs.exported / config.name
+    partial = target.with_name(f"{config.name}.partial")
+    finish_swap(partial, target)
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    _assemble(inputs, partial)
+    artifacts = _artifacts(inputs)
+    described = {name: entry for name, entry in describe_files(partial).items() if name not in VARYING}
+    dumped = json.loads(config.model_dump_json())
+    document = manifest(dumped, artifacts, described)
+    (partial / "README.md").write_text(readme(document))
+    document["files"] |= describe_files(partial) | document["files"]
+    document["files"] = {n: e for n, e in document["files"].items() if n not in VARYING}
+    write_json(partial / TIMINGS, _timings(inputs))
+    write_json(partial / MANIFEST, document)
+    published = {name: entry for name, entry in _described(partial).items() if name not in VARYING}
+    publish(partial, target)
+    write_json(out / "bundle.json", {"schema": SCHEMA, "files": published})
+    total = sum(entry["bytes"] for entry in published.values())
+    return Metrics({"files": (len(published), ""), "size": (total, "bytes")})
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """Return name -> sha256 and bytes of all files, the manifest included."""
+    from pipeline.artifacts import sha256_file
+
+    entry = {"sha256": sha256_file(folder / MANIFEST), "bytes": (folder / MANIFEST).stat().st_size}
+    return {**describe_files(folder), MANIFEST: entry}
+
+
+def _assemble(inputs: Inputs, folder: Path) -> None:
+    """Copy everything that ships."""
+    files = read_json(inputs["files"] / "files.json")
+    names = [entry["file"] for entry in files["files"]] + files["sources"]
+    names += [row["file"] for row in files["targets"] if row["file"]]
+    for name in names:
+        shutil.copyfile(inputs["files"] / name, folder / name)
+    shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
+    shutil.copyfile(inputs["dataset"] / "preprocess.json", folder / "preprocess.json")
+    shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
+    for name in ("report.html", "MODEL_CARD.md"):
+        shutil.copyfile(inputs["report"] / name, folder / name)
+    shutil.copyfile(runner.__file__, folder / "run_on_device.py")
+    preprocess = read_json(folder / "preprocess.json")
+    if preprocess["labels"] is not None:
+        (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
+    _sample(folder, preprocess)
+
+
+def _sample(folder: Path, preprocess: dict[str, Any]) -> None:
+    """Write one test sample in the form that a person would try: a picture, or a row."""
+    entry = preprocess["inputs"][0]
+    with np.load(folder / "golden.npz") as golden:
+        raw = golden[f"input_{entry['name']}"][0]
+    if entry["kind"] == "image" and raw.dtype == np.uint8:
+        from PIL import Image
+
+        Image.fromarray(raw[..., 0] if raw.shape[-1] == 1 else raw).save(folder / "sample.png")
+    else:
+        np.savetxt(folder / "sample.csv", raw.reshape(1, -1), delimiter=",", fmt="%.9g")
+
+
+def _artifacts(inputs: Inputs) -> dict[str, Any]:
+    """Read the documents that the manifest is made of."""
+    names = {
+        "dataset": "dataset.json",
+        "budget": "budget.json",
+        "recipe": "recipe.json",
+        "files": "files.json",
+        "parity": "parity.json",
+        "verdict": "verdict.json",
+        "baseline": "baseline.json",
+        "audit": "audit.json",
+    }
+    found = {kind: read_json(inputs[kind] / name) if kind in inputs else None for kind, name in names.items()}
+    return {**found, "preprocess": read_json(inputs["dataset"] / "preprocess.json")}
+
+
+def _timings(inputs: Inputs) -> dict[str, Any]:
+    """Return what varies from run to run: seconds, host and date of each stage."""
+    folders = sorted({inputs[kind] for kind in inputs.folders})
+    return {folder.name: read_json(folder / TIMINGS) for folder in folders}

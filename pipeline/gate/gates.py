@@ -1,0 +1,72 @@
+"""Gates: a limit on a measured value, whether it holds, and what to try where it does not. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric: str) -> list[Row]:
+    """Return a row for every gate that is asked for and that this file has a value for.
+
+    Args:
+        limits: the config's `gate` section; None: not asked.
+        file: measurements of one file: metric_drop, agreement, worst_class_drop (None without
+            classes), worst_class, worst_layer, robust_drop (None without an audit), float_ops, bytes.
+        metric: name of the task's metric, for the words.
+    """
+    rows = []
+    for name, limit in limits.items():
+        value = file[name]
+        if limit is None or value is None:
+            continue
+        passed = value >= limit if name == "agreement" else value <= limit
+        cure = "" if passed else CURES[name](file, metric)
+        rows.append({"name": name, "value": value, "limit": limit, "passed": passed, "try": cure})
+    return rows
+
+
+def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
+    """Return how much robust accuracy a file loses against the float reference; None unmeasured."""
+    if audit is None or name not in audit["files"]:
+        return None
+    found = audit["files"][name]
+    return float(found["float_robust"] - found["robust"])
+
+
+def _layer(file: Mapping[str, Any]) -> str:
+    worst = file["worst_layer"]
+    return f" Worst layer: {worst['name']} ({worst['sqnr_db']:.1f} dB)." if worst else ""
+
+
+def _quantize_better(file: Mapping[str, Any], metric: str) -> str:
+    return (
+        f"{_layer(file)} Try compress.quantize.remedies: [calibration, int16x8], or more "
+        "data.calibration_samples."
+    ).strip()
+
+
+def _worst_class(file: Mapping[str, Any], metric: str) -> str:
+    return f"Class {file['worst_class']} loses most; {_quantize_better(file, metric)}"
+
+
+def _robust(file: Mapping[str, Any], metric: str) -> str:
+    return "Try harden with more epochs, or gate.robust_drop within the interval that the report shows."
+
+
+def _float_ops(file: Mapping[str, Any], metric: str) -> str:
+    return "The manifest names each operation in float_ops_left; try another activation or layer for them."
+
+
+def _bytes(file: Mapping[str, Any], metric: str) -> str:
+    return "Try fewer model.filters or model.dense units."
+
+
+CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
+    "metric_drop": _quantize_better,
+    "agreement": _quantize_better,
+    "worst_class_drop": _worst_class,
+    "robust_drop": _robust,
+    "float_ops": _float_ops,
+    "bytes": _bytes,
+}

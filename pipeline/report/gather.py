@@ -1,0 +1,57 @@
+"""Read everything that the report tells, as plain data; an optional part that is not there is None."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import TIMINGS, Inputs, read_json
+
+DOCUMENTS = {
+    "dataset": "dataset.json",
+    "spec": "spec.json",
+    "budget": "budget.json",
+    "recipe": "recipe.json",
+    "files": "files.json",
+    "parity": "parity.json",
+    "verdict": "verdict.json",
+    "baseline": "baseline.json",
+    "trials": "trials.json",
+    "robustness": "robustness.json",
+    "audit": "audit.json",
+}
+FIGURES = ("dataset", "parity", "audit")
+HISTORIES = {"train": "history", "harden": "robustness"}
+
+
+def gather(inputs: Inputs) -> dict[str, Any]:
+    """Return the documents by kind, `figures` by kind, `histories` by stage."""
+    found: dict[str, Any] = {
+        kind: read_json(inputs[kind] / name) if kind in inputs else None for kind, name in DOCUMENTS.items()
+    }
+    found["figures"] = {kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs}
+    found["histories"] = {
+        stage: read_history(inputs[kind] / "history.csv") for stage, kind in HISTORIES.items() if kind in inputs
+    }
+    return found
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """Return column -> values of a history.csv."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def seconds_by_stage(run: Path) -> dict[str, float]:
+    """Return how long each finished stage of a run folder took; it varies, so it stays out of hashes."""
+    found = {path.parent.name: read_json(path)["seconds"] for path in run.glob(f"*/{TIMINGS}")}
+    from pipeline.stages import NAMES
+
+    return {name: found[name] for name in NAMES if name in found}

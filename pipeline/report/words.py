@@ -1,0 +1,66 @@
+"""The sentences of the report: the verdict on top, advice beside the baselines, numbers as read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+PERCENT = ("accuracy", "macro_f1")
+NAMES = {"r2": "R²", "auc": "AUC", "mae": "MAE", "rmse": "RMSE", "macro_f1": "macro-F1", "accuracy": "accuracy"}
+
+
+def figure(name: str, value: float | None) -> str:
+    """Return a metric as people read it: 98.6 %, 0.512."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if name in PERCENT else f"{value:.4g}"
+
+
+def size(count: int | None) -> str:
+    """Return bytes as B, kB or MB (powers of ten)."""
+    if count is None:
+        return "–"
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
+
+
+def verdict(documents: Mapping[str, Any]) -> str:
+    """Return the sentence on top."""
+    ships, parity = documents["verdict"]["ships"], documents["parity"]
+    entry = next(file for file in documents["files"]["files"] if file["format"] == ships)
+    metric = parity["metric"]
+    found = figure(metric, parity["files"][entry["file"]]["metrics"][metric])
+    wanted = figure(metric, parity["reference"]["metrics"][metric])
+    facts = f"{NAMES[metric]} {found} against {wanted} of the trained model, {size(entry['bytes'])}"
+    timed = [row for row in documents["files"]["targets"] if row["latency_ms_estimate"] is not None]
+    if timed and ships == "int8":
+        row = timed[0]
+        facts += f", {row['latency_ms_estimate']:.2g} ms estimated on {row['target']}"
+    if documents["verdict"]["passed"]:
+        return f"{ships} ships: {facts}."
+    failed = [gate["name"] for gate in documents["verdict"]["gates"][ships] if not gate["passed"]]
+    return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
+
+
+def advice(documents: Mapping[str, Any]) -> list[str]:
+    """Return what the baselines say about whether a network is worth it here."""
+    baseline, parity = documents["baseline"], documents["parity"]
+    if baseline is None:
+        return []
+    metric, sign = parity["metric"], 1 if parity["direction"] == "up" else -1
+    ships = documents["verdict"]["ships"]
+    entry = next(file for file in documents["files"]["files"] if file["format"] == ships)
+    ours = parity["files"][entry["file"]]["metrics"][metric]
+    said = []
+    for model in baseline["models"]:
+        theirs = model["metrics"][metric]
+        if sign * (theirs - ours) >= 0:
+            said.append(
+                f"{model['name']} reaches {figure(metric, theirs)} against the network's {figure(metric, ours)}: "
+                "unless the device needs a .tflite file, ship that."
+            )
+    best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
+    return said or [
+        f"The network's {figure(metric, ours)} beats the best classical model ({best['name']}, "
+        f"{figure(metric, best['metrics'][metric])}): it is worth its place."
+    ]
