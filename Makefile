@@ -1,0 +1,76 @@
+# Edgeline: every command a newcomer needs. `make export` and `make test` work first, on their own.
+CONFIG ?= configs/digits_cnn.yaml
+SET ?=
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+EDGELINE = .venv/bin/edgeline
+RUN = $(EDGELINE) run $(CONFIG) $(foreach item,$(SET),--set $(item))
+NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
+
+.DEFAULT_GOAL = help
+.PHONY: help setup train tune harden export verify report fmt schema lock check test test-slow clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: .venv/.ready .venv/.dev .venv-tflite/.ready  ## install everything, with dev tools and the second runtime
+
+train: .venv/.ready  ## run the chain to the trained model
+	$(RUN) --until train
+
+tune: .venv/.ready  ## run the chain to the best hyper-parameters
+	$(RUN) --until tune
+
+harden: .venv/.ready  ## run the chain to the hardened model
+	$(RUN) --until harden
+
+export: .venv/.ready  ## run the whole chain, to the bundle in exported/
+	$(RUN)
+
+verify: .venv/.ready .venv-tflite/.ready  ## measure every exported file on every runtime
+	$(RUN) --until verify
+
+report: .venv/.ready  ## render the report, also when a gate fails
+	$(RUN) --until report
+
+fmt: .venv/.dev  ## format and fix the code
+	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
+
+schema: .venv/.ready  ## rewrite configs/schema.json
+	$(EDGELINE) config schema > configs/schema.json
+
+check: .venv/.dev  ## format, lint, types, guards: no TensorFlow
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest tests/test_guards.py tests/config
+
+test: .venv/.dev .venv-tflite/.ready  ## fast tests and a small end-to-end run, under 10 minutes
+	.venv/bin/pytest
+
+test-slow: .venv/.dev .venv-tflite/.ready  ## kills, mirrored training, and what else takes minutes
+	.venv/bin/pytest -m slow
+
+lock:  ## resolve requirements*.lock anew (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
+	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
+
+clean:  ## remove environments, runs and caches; exported bundles stay
+	rm -rf .venv .venv-tflite runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 2; }
+	@echo "setting up .venv with $(PYTHON) (about 2 minutes)"
+	@rm -f $@ && $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@.venv/bin/python -m compileall -q .venv/lib pipeline >/dev/null || true
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.ready
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# tflite-runtime ends at CPython 3.11: without one, that runtime is skipped and the manifest says so.
+.venv-tflite/.ready: requirements-tflite.lock
+	@python=$$(command -v python3.11 || .venv/bin/python -c 'import sys; print(sys.executable if sys.version_info[:2] == (3, 11) else "")'); \
+	if [ -n "$$python" ]; then $$python -m venv .venv-tflite && .venv-tflite/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tflite.lock; \
+	else echo "no Python 3.11 for tflite-runtime: that runtime is skipped"; mkdir -p .venv-tflite; fi
+	@touch $@
