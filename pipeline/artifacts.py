@@ -97,7 +97,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: missing; run the stage that writes it again") from None
     except ValueError as error:
-        raise ArtifactError(f"{path}: not readable as JSON ({error}); delete it and run again") from None
+        raise ArtifactError(
+            f"{path}: not readable as JSON ({error}); delete it and run again"
+        ) from None
 
 
 def is_hashed(name: str) -> bool:
@@ -131,7 +133,9 @@ def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: 
         if not path.is_file():
             problems.append(f"{path}: missing. {cure}")
         elif path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
-            problems.append(f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. {cure}")
+            problems.append(
+                f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. {cure}"
+            )
     if problems:
         raise ArtifactError("\n".join(problems))
 

@@ -70,60 +70,111 @@ class Stage:
 REFERENCE = ("model.keras",)
 STAGES = (
     Stage(
-        "data", 1, (),
+        "data",
+        1,
+        (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
     ),
-    Stage("baseline", 1, ("dataset",), {"baseline": ("baseline.json",)}, ("baseline", "task", "seed")),
     Stage(
-        "build", 1, ("dataset",), {"spec": ("spec.json",), "budget": ("budget.json",)},
+        "baseline", 1, ("dataset",), {"baseline": ("baseline.json",)}, ("baseline", "task", "seed")
+    ),
+    Stage(
+        "build",
+        1,
+        ("dataset",),
+        {"spec": ("spec.json",), "budget": ("budget.json",)},
         ("model", "task", "seed", "export"),
     ),
     Stage(
-        "tune", 1, ("dataset", "spec"), {"spec": ("spec.json",), "trials": ("trials.*",)},
+        "tune",
+        1,
+        ("dataset", "spec"),
+        {"spec": ("spec.json",), "trials": ("trials.*",)},
         ("tune", "train", "model", "task", "seed", "data"),
     ),
     Stage(
-        "train", 1, ("dataset", "spec"), {"reference": REFERENCE, "history": ("history.csv",)},
+        "train",
+        1,
+        ("dataset", "spec"),
+        {"reference": REFERENCE, "history": ("history.csv",)},
         ("train", "task", "seed", "data"),
     ),
     Stage(
-        "harden", 1, ("dataset", "reference"),
+        "harden",
+        1,
+        ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
     ),
     Stage(
-        "compress", 1, ("dataset", "spec", "reference"),
-        {"model": REFERENCE, "recipe": ("recipe.json", "calibration.npz"), "ladder": ("ladder.json",)},
-        ("compress", "export", "gate", "task", "seed"), packages=EXPORT,
+        "compress",
+        1,
+        ("dataset", "spec", "reference"),
+        {
+            "model": REFERENCE,
+            "recipe": ("recipe.json", "calibration.npz"),
+            "ladder": ("ladder.json",),
+        },
+        ("compress", "export", "gate", "task", "seed"),
+        packages=EXPORT,
     ),
     Stage(
-        "export", 1, ("spec", "model", "recipe"), {"files": ("files.json", "*.tflite", "*.cc", "*.h")},
-        ("export",), packages=EXPORT,
+        "export",
+        1,
+        ("spec", "model", "recipe"),
+        {"files": ("files.json", "*.tflite", "*.cc", "*.h")},
+        ("export",),
+        packages=EXPORT,
     ),
     Stage(
-        "verify", 1, ("dataset", "reference", "files"),
+        "verify",
+        1,
+        ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
-        ("verify", "task", "seed"), packages=EXPORT,
+        ("verify", "task", "seed"),
+        packages=EXPORT,
     ),
     Stage(
-        "audit", 1, ("dataset", "reference", "files"), {"audit": ("audit.json", "figures.npz")},
-        ("audit", "harden", "verify", "task", "seed"), packages=EXPORT,
+        "audit",
+        1,
+        ("dataset", "reference", "files"),
+        {"audit": ("audit.json", "figures.npz")},
+        ("audit", "harden", "verify", "task", "seed"),
+        packages=EXPORT,
     ),
     Stage(
-        "gate", 1, ("files", "parity", "budget"), {"verdict": ("verdict.json",)}, ("gate", "task"),
+        "gate",
+        1,
+        ("files", "parity", "budget"),
+        {"verdict": ("verdict.json",)},
+        ("gate", "task"),
         optional=("audit",),
     ),
     Stage(
-        "report", 1, ("dataset", "spec", "budget", "history", "recipe", "files", "parity", "verdict"),
+        "report",
+        1,
+        ("dataset", "spec", "budget", "history", "recipe", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md")},
         ("name", "report", "task", "data", "model", "train", "harden", "gate"),
         optional=("baseline", "trials", "robustness", "audit"),
     ),
     Stage(
-        "bundle", 1,
-        ("dataset", "spec", "budget", "reference", "recipe", "files", "parity", "verdict", "report"),
-        {"bundle": ("bundle.json",)}, tuple(Config.model_fields),
+        "bundle",
+        1,
+        (
+            "dataset",
+            "spec",
+            "budget",
+            "reference",
+            "recipe",
+            "files",
+            "parity",
+            "verdict",
+            "report",
+        ),
+        {"bundle": ("bundle.json",)},
+        tuple(Config.model_fields),
         optional=("baseline", "audit", "robustness"),
     ),
 )
@@ -223,7 +274,9 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     metrics = importlib.import_module(stage.module).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
-    shown = "  ".join(f"{name} {value:.4g} {unit}".strip() for name, (value, unit) in metrics.values.items())
+    shown = "  ".join(
+        f"{name} {value:.4g} {unit}".strip() for name, (value, unit) in metrics.values.items()
+    )
     log.info("%-9s %6.1f s  %s", stage.name, time.monotonic() - started, shown)
 
 
@@ -245,7 +298,9 @@ def _bind(stage: Stage, stages: list[Stage], runs: Path) -> Bound:
 
 
 def _of_kind(outputs: Mapping[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]:
-    return {name: entry for name, entry in outputs.items() if any(fnmatch(name, p) for p in patterns)}
+    return {
+        name: entry for name, entry in outputs.items() if any(fnmatch(name, p) for p in patterns)
+    }
 
 
 def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
@@ -298,14 +353,18 @@ def _set_environment() -> None:
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
 
 
-def _finish(stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, seconds: float) -> None:
+def _finish(
+    stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, seconds: float
+) -> None:
     """Hash the outputs and write the manifest, last."""
     shutil.rmtree(partial / WORK, ignore_errors=True)
     (partial / "key").unlink()
     outputs = describe_files(partial)
     for kind, patterns in stage.writes.items():
         if not _of_kind(outputs, patterns):
-            raise RuntimeError(f"{stage.name} wrote nothing of kind {kind!r} ({', '.join(patterns)})")
+            raise RuntimeError(
+                f"{stage.name} wrote nothing of kind {kind!r} ({', '.join(patterns)})"
+            )
     write_json(
         partial / TIMINGS,
         {
@@ -319,7 +378,13 @@ def _finish(stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, s
     skipped = [{"item": item, "reason": reason} for item, reason in metrics.skipped.items()]
     write_json(
         partial / MANIFEST,
-        {**recipe, "key": sha256_json(recipe), "outputs": outputs, "metrics": values, "skipped": skipped},
+        {
+            **recipe,
+            "key": sha256_json(recipe),
+            "outputs": outputs,
+            "metrics": values,
+            "skipped": skipped,
+        },
     )
 
 

@@ -71,7 +71,9 @@ def area_under_roc(labels: Array, scores: Array) -> float:
     mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     positives = int((labels == 1).sum())
     negatives = len(labels) - positives
-    return float((mean_rank[labels == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return float(
+        (mean_rank[labels == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    )
 
 
 def _regression_metrics(labels: Array, outputs: Array) -> dict[str, float]:

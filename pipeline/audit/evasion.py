@@ -40,9 +40,21 @@ def checks(found: dict[str, float], slack: float) -> list[dict[str, Any]]:
         slack: what chance may move a share by.
     """
     return [
-        _check("noise is weaker than the attack", found["noise"] - found["robust"], -slack, "above"),
-        _check("more steps never help the defender", found["robust"] - found["robust_fewer"], slack, "below"),
-        _check("a larger epsilon never helps the defender", found["robust_twice"] - found["robust"], slack, "below"),
+        _check(
+            "noise is weaker than the attack", found["noise"] - found["robust"], -slack, "above"
+        ),
+        _check(
+            "more steps never help the defender",
+            found["robust"] - found["robust_fewer"],
+            slack,
+            "below",
+        ),
+        _check(
+            "a larger epsilon never helps the defender",
+            found["robust_twice"] - found["robust"],
+            slack,
+            "below",
+        ),
         _check("an unbounded attack always succeeds", found["robust_huge"], slack, "below"),
     ]
 

@@ -30,7 +30,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.audit
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
-    epsilon = settings.epsilon or (config.harden.attack.epsilon if config.harden else DEFAULT_EPSILON)
+    epsilon = settings.epsilon or (
+        config.harden.attack.epsilon if config.harden else DEFAULT_EPSILON
+    )
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "norm": "linf",
@@ -56,7 +58,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     rows, answers = {}, {}
     for entry in files["files"]:
         path = inputs["files"] / entry["file"]
-        rows[entry["file"]], answers[entry["format"]] = _row(path, entry["format"], dataset, positions, attacks)
+        rows[entry["file"]], answers[entry["format"]] = _row(
+            path, entry["format"], dataset, positions, attacks
+        )
     document |= {
         "samples": len(positions),
         "reference": attacks["reference"],
@@ -67,7 +71,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_json(out / "audit.json", document)
     np.savez(out / "figures.npz", **_figures(dataset, positions, attacks, answers[files["ships"]]))
     shipped = next(row for row in rows.values() if row["format"] == files["ships"])
-    return Metrics({"clean": (shipped["clean"], ""), "robust": (shipped["robust"], f"at epsilon {epsilon:g}")})
+    return Metrics(
+        {"clean": (shipped["clean"], ""), "robust": (shipped["robust"], f"at epsilon {epsilon:g}")}
+    )
 
 
 def _attack(
@@ -93,12 +99,16 @@ def _attack(
     noisy = np.clip(x + noise.uniform(-epsilon, epsilon, x.shape).astype(np.float32), 0, 1)
     curve = [{"epsilon": 0.0, "robust": float(clean.mean())}]
     for share in CURVE:
-        survived = robust if share == 1.0 else holds(attacked(share * epsilon, settings.steps, "curve"))
+        survived = (
+            robust if share == 1.0 else holds(attacked(share * epsilon, settings.steps, "curve"))
+        )
         curve.append({"epsilon": share * epsilon, "robust": float(survived.mean())})
     figures = {
         "noise": float(holds(noisy).mean()),
         "robust": float(robust.mean()),
-        "robust_fewer": float(holds(attacked(epsilon, max(1, settings.steps // 5), "restart", 0)).mean()),
+        "robust_fewer": float(
+            holds(attacked(epsilon, max(1, settings.steps // 5), "restart", 0)).mean()
+        ),
         "robust_twice": curve[-1]["robust"],
         "robust_huge": float(holds(attacked(HUGE, settings.steps, "huge")).mean()),
     }
@@ -108,7 +118,11 @@ def _attack(
         "robust": robust,
         "curve": curve,
         "checks": checks(figures, SLACK),
-        "reference": {"clean": float(clean.mean()), "robust": float(robust.mean()), "noise": figures["noise"]},
+        "reference": {
+            "clean": float(clean.mean()),
+            "robust": float(robust.mean()),
+            "noise": figures["noise"],
+        },
     }
 
 
@@ -119,7 +133,9 @@ def _row(
     (name,) = (entry["name"] for entry in dataset.preprocess["inputs"])
     labels = dataset.labels[positions]
     asked = [attacks["clean_inputs"], *attacks["found"]]
-    outputs = run_file(path, dataset.preprocess, {name: np.concatenate(asked)}, prepared=True).outputs
+    outputs = run_file(
+        path, dataset.preprocess, {name: np.concatenate(asked)}, prepared=True
+    ).outputs
     answers = outputs.argmax(axis=1).reshape(len(asked), len(positions))
     clean, *attacked = [answer == labels for answer in answers]
     robust = survivors(clean, attacked)

@@ -18,17 +18,27 @@ FEATURES = 400  # columns at most: images beyond are averaged down, and lose lit
 
 def classifiers(seed: int) -> dict[str, Any]:
     """Return name -> untrained model for classes."""
-    boosting = HistGradientBoostingClassifier(max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed)
-    return {"logistic regression": LogisticRegression(max_iter=ITERATIONS), "gradient boosting": boosting}
+    boosting = HistGradientBoostingClassifier(
+        max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed
+    )
+    return {
+        "logistic regression": LogisticRegression(max_iter=ITERATIONS),
+        "gradient boosting": boosting,
+    }
 
 
 def regressors(seed: int) -> dict[str, Any]:
     """Return name -> untrained model for values."""
-    boosting = HistGradientBoostingRegressor(max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed)
+    boosting = HistGradientBoostingRegressor(
+        max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed
+    )
     return {"linear regression": Ridge(alpha=1.0), "gradient boosting": boosting}
 
 
-FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {"classification": classifiers, "regression": regressors}
+FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "classification": classifiers,
+    "regression": regressors,
+}
 
 
 def fit(model: Any, x: Array, labels: Array) -> bool:
@@ -57,5 +67,9 @@ def flatten(x: Array) -> Array:
     """Return inputs (N, ...) as rows (N, n); images of more than FEATURES values are averaged down."""
     while x.ndim == 4 and np.prod(x.shape[1:]) > FEATURES and min(x.shape[1:3]) >= 2:
         height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-        x = x[:, :height, :width].reshape(len(x), height // 2, 2, width // 2, 2, x.shape[3]).mean(axis=(2, 4))
+        x = (
+            x[:, :height, :width]
+            .reshape(len(x), height // 2, 2, width // 2, 2, x.shape[3])
+            .mean(axis=(2, 4))
+        )
     return x.reshape(len(x), -1)

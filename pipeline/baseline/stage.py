@@ -1,5 +1,6 @@
 """What a classical model reaches. Reads dataset; writes baseline.json: each model's metrics on the test
-and validation splits, so that one can tell whether a network is worth it."""
+and validation splits, so that one can tell whether a network is worth it.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     for name, model in classical.FAMILIES[config.task](fold_seed(config.seed, "baseline")).items():
         converged = classical.fit(model, x, labels)
         found = {
-            split: task.metrics(np.asarray(dataset.labels[dataset.split(split)]), classical.outputs(model, z, classes))
+            split: task.metrics(
+                np.asarray(dataset.labels[dataset.split(split)]),
+                classical.outputs(model, z, classes),
+            )
             for split, z in features.items()
         }
         rows.append(
@@ -48,8 +52,13 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         )
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
-    write_json(out / "baseline.json", {"schema": SCHEMA, "metric": task.metric, "models": rows, "best": best})
-    return Metrics({row["name"].replace(" ", "_"): (row["metrics"][task.metric], "") for row in rows})
+    write_json(
+        out / "baseline.json",
+        {"schema": SCHEMA, "metric": task.metric, "models": rows, "best": best},
+    )
+    return Metrics(
+        {row["name"].replace(" ", "_"): (row["metrics"][task.metric], "") for row in rows}
+    )
 
 
 def _features(dataset: Dataset, positions: Any) -> Any:
@@ -57,6 +66,9 @@ def _features(dataset: Dataset, positions: Any) -> Any:
     parts = []
     for start in range(0, len(positions), CHUNK):
         raw = dataset.read(positions[start : start + CHUNK])
-        prepared = [classical.flatten(prepare(raw[entry["name"]], entry)) for entry in dataset.preprocess["inputs"]]
+        prepared = [
+            classical.flatten(prepare(raw[entry["name"]], entry))
+            for entry in dataset.preprocess["inputs"]
+        ]
         parts.append(np.concatenate(prepared, axis=1))
     return np.concatenate(parts)

@@ -65,7 +65,9 @@ def _baseline(baseline: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"name": best["name"], "metrics": best["metrics"], "models": baseline["models"]}
 
 
-def _model(entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+def _model(
+    entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the row of one exported file."""
     name = entry["file"]
     measured = artifacts["parity"]["files"][name]

@@ -1,5 +1,6 @@
 """Publish. Reads the verdict and all that ships; writes exported/<name>/ by one rename, and
-bundle.json, the record of what was published. A bad verdict publishes nothing (exit 3)."""
+bundle.json, the record of what was published. A bad verdict publishes nothing (exit 3).
+"""
 
 import json
 import shutil
@@ -40,7 +41,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     partial.mkdir(parents=True)
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
-    described = {name: entry for name, entry in describe_files(partial).items() if name not in VARYING}
+    described = {
+        name: entry for name, entry in describe_files(partial).items() if name not in VARYING
+    }
     dumped = json.loads(config.model_dump_json())
     document = manifest(dumped, artifacts, described)
     (partial / "README.md").write_text(readme(document))
@@ -107,7 +110,10 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         "baseline": "baseline.json",
         "audit": "audit.json",
     }
-    found = {kind: read_json(inputs[kind] / name) if kind in inputs else None for kind, name in names.items()}
+    found = {
+        kind: read_json(inputs[kind] / name) if kind in inputs else None
+        for kind, name in names.items()
+    }
     return {**found, "preprocess": read_json(inputs["dataset"] / "preprocess.json")}
 
 

@@ -10,7 +10,11 @@ from typing import Any
 PLAIN = "int8"
 # step -> (format it ships, how its file is made, why one climbs to it)
 RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "int8": ("int8", {"clipping": "min_max", "keep_float": []}, "full integers, ranges by least and greatest value"),
+    "int8": (
+        "int8",
+        {"clipping": "min_max", "keep_float": []},
+        "full integers, ranges by least and greatest value",
+    ),
     "calibration": (
         "int8",
         {"clipping": "mse", "keep_float": []},
@@ -42,15 +46,21 @@ def passes(measured: Mapping[str, Any], gates: Mapping[str, float | None]) -> bo
             float_ops, bytes.
         gates: the limits by name; None: not asked.
     """
-    limits = {name: gates[name] for name in ("metric_drop", "worst_class_drop", "float_ops", "bytes")}
+    limits = {
+        name: gates[name] for name in ("metric_drop", "worst_class_drop", "float_ops", "bytes")
+    }
     kept = all(
-        limit is None or measured[name] is None or measured[name] <= limit for name, limit in limits.items()
+        limit is None or measured[name] is None or measured[name] <= limit
+        for name, limit in limits.items()
     )
     return kept and (gates["agreement"] is None or measured["agreement"] >= gates["agreement"])
 
 
 def choose(
-    measured: Mapping[str, Mapping[str, Any]], gates: Mapping[str, float | None], *, exhaustive: bool
+    measured: Mapping[str, Mapping[str, Any]],
+    gates: Mapping[str, float | None],
+    *,
+    exhaustive: bool,
 ) -> str:
     """Return the rung that ships: the first that passes, or the smallest passing when exhaustive.
 
@@ -58,12 +68,16 @@ def choose(
     """
     passing = [step for step, found in measured.items() if passes(found, gates)]
     if not passing:
-        return min(measured, key=lambda step: (measured[step]["metric_drop"], measured[step]["bytes"]))
+        return min(
+            measured, key=lambda step: (measured[step]["metric_drop"], measured[step]["bytes"])
+        )
     return min(passing, key=lambda step: measured[step]["bytes"]) if exhaustive else passing[0]
 
 
 def rows(
-    measured: Mapping[str, Mapping[str, Any]], gates: Mapping[str, float | None], remedies: Sequence[str]
+    measured: Mapping[str, Mapping[str, Any]],
+    gates: Mapping[str, float | None],
+    remedies: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Return the table of rungs for recipe, report and manifest."""
     climbed = [
@@ -79,7 +93,13 @@ def rows(
         for step, found in measured.items()
     ]
     left = [
-        {"step": step, "why": f"skipped: {NOT_BUILT[step]}", "bytes": None, "metric": None, "passed": None}
+        {
+            "step": step,
+            "why": f"skipped: {NOT_BUILT[step]}",
+            "bytes": None,
+            "metric": None,
+            "passed": None,
+        }
         for step in remedies
         if step in NOT_BUILT
     ]

@@ -1,12 +1,22 @@
 """Decide how each format is quantized. Reads dataset, spec, reference; writes model.keras,
-recipe.json, calibration.npz, ladder.json (the rungs' measurements, kept)."""
+recipe.json, calibration.npz, ladder.json (the rungs' measurements, kept).
+"""
 
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_file, sha256_json, write_json
+from pipeline.artifacts import (
+    SCHEMA,
+    WORK,
+    Inputs,
+    Metrics,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json,
+)
 from pipeline.compress import ladder
 from pipeline.compress.calibration import write_calibration
 from pipeline.config.schema import Config
@@ -28,7 +38,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     measured = _climb(inputs, dataset, config, out, _kept(inputs.previous, key))
     step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
     ships, made, _ = ladder.RUNGS[step]
-    formats = dict.fromkeys((*config.export.formats, "int8", "int16x8"), FLOAT_RECIPE) | {ships: made}
+    formats = dict.fromkeys((*config.export.formats, "int8", "int16x8"), FLOAT_RECIPE) | {
+        ships: made
+    }
     if config.export.ships != "auto":
         ships = config.export.ships
     write_json(out / "ladder.json", {"schema": SCHEMA, "key": key, "measured": measured})
@@ -45,7 +57,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     skipped = {name: why for name, why in ladder.NOT_BUILT.items() if name in settings.remedies}
     shown = measured[step]
-    return Metrics({"val_metric": (shown["metric"], ""), "val_drop": (shown["metric_drop"], "")}, skipped)
+    return Metrics(
+        {"val_metric": (shown["metric"], ""), "val_drop": (shown["metric_drop"], "")}, skipped
+    )
 
 
 def _key(inputs: Inputs, dataset: Dataset, config: Config) -> str:

@@ -96,7 +96,9 @@ def open_shards(folder: Path, entry: dict[str, Any]) -> Shards:
     values = [np.load(folder / name, mmap_mode="r").view(np.ndarray) for name in entry["shards"]]
     offsets = None
     if entry["layout"] == "ragged":
-        offsets = [np.load(folder / name.replace(".npy", "_offsets.npy")) for name in entry["shards"]]
+        offsets = [
+            np.load(folder / name.replace(".npy", "_offsets.npy")) for name in entry["shards"]
+        ]
     counts = [len(o) - 1 for o in offsets] if offsets is not None else [len(v) for v in values]
     return Shards(values, offsets, np.concatenate([[0], np.cumsum(counts)]), tuple(entry["shape"]))
 

@@ -13,7 +13,9 @@ FEW_IN_CLASS = 20  # training samples of a class; below it its recall is a matte
 IMBALANCE = 3.0  # largest class against smallest
 
 
-def look(labels: Array, parts: Mapping[str, Array], digests: Array, class_names: tuple[str, ...] | None) -> list[Finding]:
+def look(
+    labels: Array, parts: Mapping[str, Array], digests: Array, class_names: tuple[str, ...] | None
+) -> list[Finding]:
     """Return the findings on size, balance and duplicates.
 
     Args:
@@ -81,4 +83,11 @@ def constant_columns(scaling: Mapping[str, Any], is_constant: Array) -> list[Fin
     names = [scaling["columns"][i] for i in np.flatnonzero(is_constant)]
     if not names:
         return []
-    return [_finding("warning", "constant_columns", f"Columns with one value only: {', '.join(names)}.", len(names))]
+    return [
+        _finding(
+            "warning",
+            "constant_columns",
+            f"Columns with one value only: {', '.join(names)}.",
+            len(names),
+        )
+    ]

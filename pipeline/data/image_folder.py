@@ -15,7 +15,13 @@ from pipeline.data.shards import Chunk
 from pipeline.data.sources import Source
 from pipeline.errors import ConfigError
 
-PARTS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+PARTS = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
 SHOWN = 5  # names of files that a finding spells out
 
 
@@ -23,7 +29,9 @@ def open_image_folder(source: ImageFolderSource, base: Path) -> Source:
     """List the folder; images are decoded when the chunks are asked for."""
     root = base / source.path
     if not root.is_dir():
-        raise ConfigError(f"data.source.path: {root} is not a folder; paths are relative to the config file")
+        raise ConfigError(
+            f"data.source.path: {root} is not a folder; paths are relative to the config file"
+        )
     folders = _class_folders(root)
     names = sorted({folder.name for folder, _ in folders})
     if len(names) < 2:
@@ -35,17 +43,26 @@ def open_image_folder(source: ImageFolderSource, base: Path) -> Source:
     files: list[tuple[Path, str, str | None]] = []
     empty = []
     for folder, part in folders:
-        images = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-        others = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() not in SUFFIXES)
+        images = sorted(
+            p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES
+        )
+        others = sorted(
+            p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() not in SUFFIXES
+        )
         left_out += [p for p in others if not p.name.startswith(".")]
         files += [(image, folder.name, part) for image in images]
         empty += [] if images else [folder]
     if empty:
         shown = ", ".join(str(folder.relative_to(root)) for folder in empty)
-        raise ConfigError(f"data.source.path: {root}: no image in {shown}; add some, or remove the folder")
+        raise ConfigError(
+            f"data.source.path: {root}: no image in {shown}; add some, or remove the folder"
+        )
     findings = _finding("other_files", "are not images and were left out", left_out, root)
     return Source(
-        {"image": "image"}, tuple(names), lambda: _read(files, names, source, root, findings), findings=findings
+        {"image": "image"},
+        tuple(names),
+        lambda: _read(files, names, source, root, findings),
+        findings=findings,
     )
 
 
@@ -56,7 +73,9 @@ def _class_folders(root: Path) -> list[tuple[Path, str | None]]:
         return [
             (folder, PARTS[part.name.lower()])
             for part in subfolders
-            for folder in sorted(p for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
+            for folder in sorted(
+                p for p in part.iterdir() if p.is_dir() and not p.name.startswith(".")
+            )
         ]
     return [(folder, None) for folder in subfolders]
 
@@ -78,7 +97,9 @@ def _read(
             continue
         label = np.array([names.index(name)], np.int64)
         yield Chunk({"image": pixels[None]}, label, [path.relative_to(root).as_posix()], part)
-    findings += _finding("unreadable_images", "could not be decoded and were left out", broken, root)
+    findings += _finding(
+        "unreadable_images", "could not be decoded and were left out", broken, root
+    )
 
 
 def _finding(code: str, what: str, paths: list[Path], root: Path) -> list[dict[str, Any]]:
@@ -88,4 +109,11 @@ def _finding(code: str, what: str, paths: list[Path], root: Path) -> list[dict[s
     shown = ", ".join(str(path.relative_to(root)) for path in paths[:SHOWN])
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     level = "warning" if code == "unreadable_images" else "info"
-    return [{"level": level, "code": code, "text": f"{len(paths)} files {what}: {shown}{more}.", "count": len(paths)}]
+    return [
+        {
+            "level": level,
+            "code": code,
+            "text": f"{len(paths)} files {what}: {shown}{more}.",
+            "count": len(paths),
+        }
+    ]

@@ -12,7 +12,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"gray": "L", "rgb": "RGB"}
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+UNREADABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    Image.DecompressionBombError,
+)
 
 
 def read_image(path: Path, *, height: int, width: int, color: Literal["rgb", "gray"]) -> Array:

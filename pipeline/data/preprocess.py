@@ -32,7 +32,9 @@ def fit_image(name: str, shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
     }
 
 
-def fit_table(name: str, shards: Shards, train: Array, columns: list[str], dtype: str) -> dict[str, Any]:
+def fit_table(
+    name: str, shards: Shards, train: Array, columns: list[str], dtype: str
+) -> dict[str, Any]:
     """Return how a table's row becomes a model input: mean 0 and deviation 1 over train.
 
     A constant column keeps scale 1: it becomes zero.
@@ -65,7 +67,9 @@ def fit_target(targets: Array) -> dict[str, float]:
     return {"offset": float(targets.mean(dtype=np.float64)), "scale": spread if spread > 0 else 1.0}
 
 
-def document(task: str, class_names: tuple[str, ...] | None, inputs: list[dict[str, Any]], target: Any) -> dict[str, Any]:
+def document(
+    task: str, class_names: tuple[str, ...] | None, inputs: list[dict[str, Any]], target: Any
+) -> dict[str, Any]:
     """Return the contents of preprocess.json."""
     labels = None if class_names is None else list(class_names)
     return {"schema": SCHEMA, "task": task, "labels": labels, "inputs": inputs, "target": target}
@@ -81,7 +85,9 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     import tensorflow as tf
 
     return {
-        entry["name"]: (tf.cast(raw[entry["name"]], tf.float32) - np.asarray(entry["offset"], np.float32))
+        entry["name"]: (
+            tf.cast(raw[entry["name"]], tf.float32) - np.asarray(entry["offset"], np.float32)
+        )
         * np.asarray(entry["scale"], np.float32)
         for entry in preprocess["inputs"]
     }

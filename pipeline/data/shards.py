@@ -81,7 +81,9 @@ class ShardWriter:
             longest = max((len(s) for s in samples), default=0) if self.is_ragged[name] else 0
             seen = self._shapes.get(name, (0,))
             shape = np.shape(samples[0])
-            self._shapes[name] = (max(longest, seen[0]), *shape[1:]) if self.is_ragged[name] else shape
+            self._shapes[name] = (
+                (max(longest, seen[0]), *shape[1:]) if self.is_ragged[name] else shape
+            )
             self._dtypes[name] = str(samples[0].dtype)
         self._digests += [int.from_bytes(digest.digest(), "little") for digest in digests]
         self._labels.append(np.asarray(chunk.labels))

@@ -60,15 +60,24 @@ def open_bundled(source: BundledSource, base: Path) -> Source:
         return _in_memory("image", "image", images, digits.target, names, [])
     if source.name == "diabetes":
         table = datasets.load_diabetes(scaled=False)
-        return _in_memory("features", "table", table.data, table.target, None, list(table.feature_names))
+        return _in_memory(
+            "features", "table", table.data, table.target, None, list(table.feature_names)
+        )
     load = {"breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}[source.name]
     table = load()
     names = tuple(str(name) for name in table.target_names)
-    return _in_memory("features", "table", table.data, table.target, names, list(table.feature_names))
+    return _in_memory(
+        "features", "table", table.data, table.target, names, list(table.feature_names)
+    )
 
 
 def _in_memory(
-    name: str, kind: Literal["image", "table"], values: Any, labels: Any, names: Any, columns: list[str]
+    name: str,
+    kind: Literal["image", "table"],
+    values: Any,
+    labels: Any,
+    names: Any,
+    columns: list[str],
 ) -> Source:
     """Return a source over arrays that are small enough to hold."""
     values = values if kind == "image" else values.astype(np.float32)

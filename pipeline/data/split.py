@@ -15,7 +15,16 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Parts = dict[str, Array]
 
 
-def split(labels: Array, given: Array, *, by: str, test: float, validation: float, is_classes: bool, seed: int) -> Parts:
+def split(
+    labels: Array,
+    given: Array,
+    *,
+    by: str,
+    test: float,
+    validation: float,
+    is_classes: bool,
+    seed: int,
+) -> Parts:
     """Return the positions (n,) int64 of train, validation and test.
 
     Args:

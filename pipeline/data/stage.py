@@ -1,5 +1,6 @@
 """Prepare the data. Reads the config's source; writes the dataset: shards, labels, ids, splits,
-preprocess.json, dataset.json, figures.npz."""
+preprocess.json, dataset.json, figures.npz.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,21 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     written = writer.finish()
     parts = _parts(config, source, written)
     scaling, constant = _fit(source, written, parts["train"], out)
-    target = preprocess.fit_target(written.labels[parts["train"]]) if source.class_names is None else None
-    write_json(out / "preprocess.json", preprocess.document(config.task, source.class_names, scaling, target))
+    target = (
+        preprocess.fit_target(written.labels[parts["train"]])
+        if source.class_names is None
+        else None
+    )
+    write_json(
+        out / "preprocess.json",
+        preprocess.document(config.task, source.class_names, scaling, target),
+    )
     np.savez(out / "splits.npz", **parts)
     looked = findings.look(written.labels, parts, written.digests, source.class_names)
-    write_json(out / "dataset.json", _meta(config.task, source, written, parts, source.findings + looked + constant))
+    write_json(
+        out / "dataset.json",
+        _meta(config.task, source, written, parts, source.findings + looked + constant),
+    )
     _figures(out, source, written, parts)
     return Metrics({name: (len(parts[name]), "samples") for name in PARTS})
 
@@ -77,7 +88,9 @@ def _parts(config: Config, source: Source, written: Written) -> dict[str, Any]:
     return parts
 
 
-def _fit(source: Source, written: Written, train: Any, out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _fit(
+    source: Source, written: Written, train: Any, out: Path
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the preprocessing of each input, and the findings made while fitting it."""
     scaling, found = [], []
     for entry in written.inputs:
@@ -124,5 +137,7 @@ def _figures(out: Path, source: Source, written: Written, parts: dict[str, Any])
         figures["samples"] = open_shards(out, entry).take(shown)
     if source.class_names is not None:
         classes = len(source.class_names)
-        figures["class_counts"] = np.stack([np.bincount(written.labels[parts[p]], minlength=classes) for p in PARTS])
+        figures["class_counts"] = np.stack(
+            [np.bincount(written.labels[parts[p]], minlength=classes) for p in PARTS]
+        )
     np.savez(out / "figures.npz", **figures)

@@ -48,7 +48,9 @@ def open_tfds(source: TfdsSource, base: Path) -> Source:
 def _unknown(name: str, known: list[str], error: Exception) -> str:
     near = difflib.get_close_matches(name.split("/")[0].split(":")[0], known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"data.source.name: TFDS knows no set {name!r}{hint} ({str(error).strip().splitlines()[0]})"
+    return (
+        f"data.source.name: TFDS knows no set {name!r}{hint} ({str(error).strip().splitlines()[0]})"
+    )
 
 
 def _prepare(tfds: Any, builder: Any, source: TfdsSource, base: Path) -> None:
@@ -56,7 +58,10 @@ def _prepare(tfds: Any, builder: Any, source: TfdsSource, base: Path) -> None:
     if builder.data_path.exists():
         return
     manual = base / source.manual_dir if source.manual_dir else None
-    download_dir = Path(str(builder.data_path.parents[len(Path(builder.info.full_name).parts) - 1])) / "downloads"
+    download_dir = (
+        Path(str(builder.data_path.parents[len(Path(builder.info.full_name).parts) - 1]))
+        / "downloads"
+    )
     missing = _hosts_of_missing(builder, download_dir)
     unreachable = [host for host in missing if not _answers(host)]
     if unreachable:
@@ -69,7 +74,9 @@ def _prepare(tfds: Any, builder: Any, source: TfdsSource, base: Path) -> None:
     try:
         builder.download_and_prepare(download_dir=download_dir, download_config=config)
     except (AssertionError, OSError, tfds.download.DownloadError) as error:
-        raise ConfigError(f"data.source.name: {source.name} could not be prepared: {error}") from error
+        raise ConfigError(
+            f"data.source.name: {source.name} could not be prepared: {error}"
+        ) from error
 
 
 def _hosts_of_missing(builder: Any, download_dir: Path) -> list[str]:
@@ -98,7 +105,9 @@ def _check_names(builder: Any, source: TfdsSource) -> None:
     features, problems = list(builder.info.features), []
     for key, name in [("inputs", name) for name in source.inputs] + [("label", source.label)]:
         if name not in features:
-            problems.append(f"data.source.{key}: {source.name} has no feature {name!r}; it has {', '.join(features)}")
+            problems.append(
+                f"data.source.{key}: {source.name} has no feature {name!r}; it has {', '.join(features)}"
+            )
     for ours, theirs in source.splits.items():
         try:
             _ = builder.info.splits[theirs].num_examples
@@ -111,7 +120,9 @@ def _check_names(builder: Any, source: TfdsSource) -> None:
         raise ConfigError(*problems)
 
 
-def _read(tfds: Any, builder: Any, source: TfdsSource, names: tuple[str, ...] | None) -> Iterator[Chunk]:
+def _read(
+    tfds: Any, builder: Any, source: TfdsSource, names: tuple[str, ...] | None
+) -> Iterator[Chunk]:
     """Yield batches of every split that the config names, in the order of the files."""
     config = tfds.ReadConfig(shuffle_seed=None, interleave_cycle_length=1, try_autocache=False)
     for part, theirs in source.splits.items():
@@ -120,16 +131,22 @@ def _read(tfds: Any, builder: Any, source: TfdsSource, names: tuple[str, ...] | 
         for batch in _batches(dataset, source):
             labels = np.asarray(batch[source.label])
             if names is not None and (labels < 0).any():
-                raise ConfigError(f"data.source.splits.{part}: {theirs} of {source.name} has samples without a label")
+                raise ConfigError(
+                    f"data.source.splits.{part}: {theirs} of {source.name} has samples without a label"
+                )
             labels = labels.astype(np.int64 if names is not None else np.float32)
             values = {name: _rows(batch[name]) for name in source.inputs}
-            yield Chunk(values, labels, [f"{theirs}_{done + i:08d}" for i in range(len(labels))], part)
+            yield Chunk(
+                values, labels, [f"{theirs}_{done + i:08d}" for i in range(len(labels))], part
+            )
             done += len(labels)
 
 
 def _batches(dataset: Any, source: TfdsSource) -> Iterator[dict[str, Any]]:
     """Yield batches as NumPy arrays; samples must have one shape."""
-    kept = dataset.map(lambda sample: {name: sample[name] for name in (*source.inputs, source.label)})
+    kept = dataset.map(
+        lambda sample: {name: sample[name] for name in (*source.inputs, source.label)}
+    )
     shapes = {name: spec.shape for name, spec in kept.element_spec.items()}
     if all(shape.is_fully_defined() for shape in shapes.values()):
         yield from kept.batch(BATCH).as_numpy_iterator()

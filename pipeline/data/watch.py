@@ -25,5 +25,7 @@ def source_state(source: Section, base: Path) -> str | None:
         for name in sorted(names):
             path = Path(folder, name)
             stat = path.stat()
-            digest.update(f"{path.relative_to(base / source.path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(
+                f"{path.relative_to(base / source.path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode()
+            )
     return digest.hexdigest()

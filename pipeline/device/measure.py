@@ -72,7 +72,11 @@ def run_file(
         command += ["--threads", str(threads)] if threads else []
         try:
             done = subprocess.run(
-                list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+                list(map(str, command)),
+                capture_output=True,
+                text=True,
+                timeout=TIME_LIMIT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
@@ -81,5 +85,8 @@ def run_file(
             raise ArtifactError(f"{file}: cannot be run on {runtime}: {said[0]}")
         with np.load(folder / "out.npz") as found:
             return RunResult(
-                found["outputs"], found["raw_outputs"], str(found["version"]), float(found["seconds"])
+                found["outputs"],
+                found["raw_outputs"],
+                str(found["version"]),
+                float(found["seconds"]),
             )

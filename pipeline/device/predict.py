@@ -25,7 +25,9 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         ConfigError: an input cannot be read, or the runtime is not there.
     """
     if not (bundle / MANIFEST).is_file():
-        raise ArtifactError(f"{bundle}: not a bundle: it has no {MANIFEST}; `make export` makes one")
+        raise ArtifactError(
+            f"{bundle}: not a bundle: it has no {MANIFEST}; `make export` makes one"
+        )
     manifest = read_json(bundle / MANIFEST)
     check_files(bundle, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle.")
     absent = [str(path) for path in inputs if not path.is_file()]

@@ -55,7 +55,8 @@ def prepare(raw, entry):
     if raw.shape[1:] != shape:
         if entry["kind"] != "image" or raw.ndim != 4 or raw.shape[3] != shape[2]:
             raise ValueError(
-                "input %s: wanted samples of shape %s, got %s" % (entry["name"], shape, raw.shape[1:])
+                "input %s: wanted samples of shape %s, got %s"
+                % (entry["name"], shape, raw.shape[1:])
             )
         raw = np.stack([resize_image(image, shape[0], shape[1]) for image in raw])
     offset = np.asarray(entry["offset"], np.float32)
@@ -156,14 +157,16 @@ def _allocate(interpreter, batch):
     if batch > 1 and not stateful:
         try:
             for detail in details:
-                interpreter.resize_tensor_input(detail["index"], [batch] + list(detail["shape"][1:]))
+                interpreter.resize_tensor_input(
+                    detail["index"], [batch, *list(detail["shape"][1:])]
+                )
             interpreter.allocate_tensors()
             if interpreter.get_output_details()[0]["shape"][0] == batch:
                 return batch
         except (RuntimeError, ValueError):
             pass
         for detail in details:
-            interpreter.resize_tensor_input(detail["index"], [1] + list(detail["shape"][1:]))
+            interpreter.resize_tensor_input(detail["index"], [1, *list(detail["shape"][1:])])
     interpreter.allocate_tensors()
     if interpreter.get_tensor(output["index"]).shape[0] != 1:
         raise ValueError("the model's output has no batch axis of 1")
@@ -219,7 +222,9 @@ def _read_picture(path, entry):
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise ValueError("%s: reading pictures needs Pillow (pip install pillow); .npy works without" % path)
+        raise ValueError(
+            "%s: reading pictures needs Pillow (pip install pillow); .npy works without" % path
+        )
     with Image.open(path) as file:
         upright = ImageOps.exif_transpose(file)
         pixels = np.asarray(upright.convert("L" if entry["color"] == "gray" else "RGB"))
@@ -286,10 +291,16 @@ def self_test(options, folder):
     inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
     outputs = invoke(interpreter, inputs, options.batch)
     worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
-    same = outputs.argmax(-1) == expected.argmax(-1) if preprocess["labels"] else np.isclose(outputs, expected)
+    same = (
+        outputs.argmax(-1) == expected.argmax(-1)
+        if preprocess["labels"]
+        else np.isclose(outputs, expected)
+    )
     unit = "LSB" if np.issubdtype(outputs.dtype, np.integer) else ""
-    print("%s %s, %s: %d of %d decisions as expected, largest difference %g %s" % (
-        name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit))
+    print(
+        "%s %s, %s: %d of %d decisions as expected, largest difference %g %s"
+        % (name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit)
+    )
     return bool(same.all())
 
 
@@ -312,7 +323,7 @@ def main():
         if options.model is None:
             with open(os.path.join(folder, "manifest.json")) as file:
                 manifest = json.load(file)
-            shipped = [m for m in manifest["models"] if m["format"] == manifest["ships"]][0]
+            shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
             options.model = os.path.join(folder, shipped["file"])
         if options.arrays:
             run_arrays(options)

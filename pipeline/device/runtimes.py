@@ -38,4 +38,8 @@ RUNTIMES = {
 def missing(name: str) -> str | None:
     """Return why a runtime is not there; None where it is."""
     runtime = RUNTIMES[name]
-    return None if runtime.python.exists() else f"{name}: no {runtime.python.name} for it here ({runtime.cure})"
+    return (
+        None
+        if runtime.python.exists()
+        else f"{name}: no {runtime.python.name} for it here ({runtime.cure})"
+    )

@@ -53,7 +53,9 @@ def _insert(graph: Any, schema: Any, code: int, index: int, *, is_input: bool) -
     inner = graph.tensors[index]
     outer = copy.deepcopy(inner)
     outer.type = schema.TensorType.UINT8
-    outer.quantization.zeroPoint = [int(zero) + INT8_TO_UINT8 for zero in inner.quantization.zeroPoint]
+    outer.quantization.zeroPoint = [
+        int(zero) + INT8_TO_UINT8 for zero in inner.quantization.zeroPoint
+    ]
     outer.buffer = 0  # the empty buffer: nothing is stored in a border
     inner.name = bytes(inner.name) + b"_int8"
     graph.tensors.append(outer)

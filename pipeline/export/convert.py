@@ -38,7 +38,9 @@ def float_file(model: str, spec: str, out: str, form: str) -> None:
 
     from pipeline.export.twin import twin_of
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(twin_of(Path(model), read_json(Path(spec))))
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        twin_of(Path(model), read_json(Path(spec)))
+    )
     if form == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -61,7 +63,13 @@ def dynamic_file(float32: str, out: str) -> None:
 
 
 def integer_file(
-    float32: str, out: str, form: str, io: str, calibration: str, clipping: str, keep_float: list[str]
+    float32: str,
+    out: str,
+    form: str,
+    io: str,
+    calibration: str,
+    clipping: str,
+    keep_float: list[str],
 ) -> None:
     """Write the int8 or int16x8 file.
 
@@ -97,7 +105,7 @@ def _measured(float32: str, calibration: str, stamp: tuple[int, int]) -> dict[st
 
     The library's own default, a moving average of them, breaks whole families; see its update rule.
     """
-    from ai_edge_quantizer import calibrator, quantizer, qtyping
+    from ai_edge_quantizer import calibrator, qtyping, quantizer
     from ai_edge_quantizer.utils import qsv_utils
 
     maker = quantizer.Quantizer(float32)
@@ -141,7 +149,9 @@ def _activations(float32: str, calibration: str) -> Iterator[tuple[str, Any]]:
         runner(**sample)
         for detail in details:
             try:
-                seen.setdefault(detail["name"], []).append(interpreter.get_tensor(detail["index"]).ravel())
+                seen.setdefault(detail["name"], []).append(
+                    interpreter.get_tensor(detail["index"]).ravel()
+                )
             except ValueError:  # a tensor that the delegate fused away has no values
                 continue
     for name, parts in seen.items():
@@ -192,7 +202,10 @@ def serve(replies: Any) -> None:
             import traceback
 
             traceback.print_exc()
-            answer = {"error": f"{asked['operation']}: {type(error).__name__}: {error}", "kind": "PipelineError"}
+            answer = {
+                "error": f"{asked['operation']}: {type(error).__name__}: {error}",
+                "kind": "PipelineError",
+            }
         replies.write(json.dumps(answer) + "\n")
         replies.flush()
 

@@ -22,10 +22,14 @@ def compile_file(int8: Path, out: Path) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="edgeline_edgetpu_") as folder:
         command = ["edgetpu_compiler", "-s", "-o", folder, str(int8)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
         compiled = Path(folder) / f"{int8.stem}_edgetpu.tflite"
         if done.returncode or not compiled.exists() or not compiled.stat().st_size:
-            raise ArtifactError(f"{int8}: edgetpu_compiler refuses it: {(done.stdout + done.stderr).strip()}")
+            raise ArtifactError(
+                f"{int8}: edgetpu_compiler refuses it: {(done.stdout + done.stderr).strip()}"
+            )
         out.write_bytes(compiled.read_bytes())
     total = int(TOTAL.search(done.stdout)[1])  # type: ignore[index]
     on_cpu = ON_CPU.search(done.stdout)

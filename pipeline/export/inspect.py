@@ -47,7 +47,9 @@ def _operation(flatbuffer_utils: Any, model: Any, graph: Any, operator: Any) -> 
     code = model.operatorCodes[operator.opcodeIndex]
     if code.customCode:
         name = bytes(code.customCode).decode()
-    written = [flatbuffer_utils.type_to_name(graph.tensors[i].type) for i in operator.outputs if i >= 0]
+    written = [
+        flatbuffer_utils.type_to_name(graph.tensors[i].type) for i in operator.outputs if i >= 0
+    ]
     return name, any(kind in FLOAT_TYPES for kind in written)
 
 
@@ -63,7 +65,9 @@ def _left(ops: list[tuple[str, bool]], form: str) -> list[dict[str, str]]:
 def _border(flatbuffer_utils: Any, tensor: Any, model: Any, index: int) -> dict[str, Any]:
     """Return name, shape, type, scale and zero point of an input or output."""
     quantization = tensor.quantization
-    has_scale = quantization is not None and quantization.scale is not None and len(quantization.scale)
+    has_scale = (
+        quantization is not None and quantization.scale is not None and len(quantization.scale)
+    )
     signatures = [t for s in model.signatureDefs or [] for t in (*s.inputs, *s.outputs)]
     named = next((bytes(t.name).decode() for t in signatures if t.tensorIndex == index), None)
     return {

@@ -1,5 +1,6 @@
 """Apply the recipe. Reads spec, model, recipe; writes files.json, a .tflite a format, the files of
-the targets' compilers, C sources. Nothing is decided here."""
+the targets' compilers, C sources. Nothing is decided here.
+"""
 
 import shutil
 from pathlib import Path
@@ -36,7 +37,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             io=config.export.io,
             work=out / WORK,
         )
-        files.append({"format": form, "file": path.name, "sha256": sha256_file(path), **inspect(path, form)})
+        files.append(
+            {"format": form, "file": path.name, "sha256": sha256_file(path), **inspect(path, form)}
+        )
     skipped: dict[str, str] = {}
     targets = [_target(name, out, formats, skipped) for name in config.export.targets]
     sources = write_c_source(out / "model_int8.tflite", out) if "int8" in formats else []
@@ -58,7 +61,15 @@ def _target(name: str, out: Path, formats: list[str], skipped: dict[str, str]) -
     """Return what a target's compiler made of the int8 file, or why there is nothing."""
     target = TARGETS[name]
     row: dict[str, Any] = dict.fromkeys(
-        ("file", "npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate", "compiler_version", "system")
+        (
+            "file",
+            "npu_ops",
+            "cpu_ops",
+            "sram_bytes",
+            "latency_ms_estimate",
+            "compiler_version",
+            "system",
+        )
     )
     row |= {"target": name, "format": "int8"}
     if target.compiler in (None, "c_source"):
@@ -76,7 +87,9 @@ def _target(name: str, out: Path, formats: list[str], skipped: dict[str, str]) -
             return row
         return row | {"file": file} | found
     if shutil.which("edgetpu_compiler") is None:
-        skipped[name] = "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it)"
+        skipped[name] = (
+            "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it)"
+        )
         return row
     from pipeline.export.edgetpu import compile_file
 

@@ -14,7 +14,9 @@ from pipeline.errors import PipelineError
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras
 
-TOLERANCE = 1e-4  # outputs differ by at most 1e-5 on every family measured: kernels are not the same
+TOLERANCE = (
+    1e-4  # outputs differ by at most 1e-5 on every family measured: kernels are not the same
+)
 
 
 def twin_of(model_file: Path, spec: Mapping[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """Judge. Reads files, parity, budget, and audit where there is one; writes verdict.json. A failed
-gate is a result like any other here; `bundle` then publishes nothing."""
+gate is a result like any other here; `bundle` then publishes nothing.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     decisive = gates[files["ships"]]
     passed = all(gate["passed"] for gate in decisive)
     write_json(
-        out / "verdict.json", {"schema": SCHEMA, "passed": passed, "ships": files["ships"], "gates": gates}
+        out / "verdict.json",
+        {"schema": SCHEMA, "passed": passed, "ships": files["ships"], "gates": gates},
     )
     held = sum(gate["passed"] for gate in decisive)
     return Metrics({"gates_passed": (held, f"of {len(decisive)}")})
 
 
-def _measured(entry: dict[str, Any], parity: dict[str, Any], audit: dict[str, Any] | None) -> dict[str, Any]:
+def _measured(
+    entry: dict[str, Any], parity: dict[str, Any], audit: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
     return {
         **parity["files"][entry["file"]]["parity"],

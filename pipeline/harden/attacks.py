@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from pipeline.train.step import categorical_crossentropy
 
-STEP_RATIO = 2.5  # steps * step = 2.5 epsilon: every point of the ball is in reach (Madry et al., C)
+STEP_RATIO = (
+    2.5  # steps * step = 2.5 epsilon: every point of the ball is in reach (Madry et al., C)
+)
 
 
 def pgd(model: Any, x_unit: Any, labels: Any, *, epsilon: float, steps: int, seed: Any) -> Any:

@@ -41,10 +41,17 @@ def attacker(model: Any) -> Finder:
     def find(x: Array, labels: Array, *, epsilon: float, steps: int, seed: int) -> Array:
         found = []
         for start in range(0, len(x), BATCH):
-            part, known = x[start : start + BATCH], np.asarray(labels[start : start + BATCH], np.int32)
+            part, known = (
+                x[start : start + BATCH],
+                np.asarray(labels[start : start + BATCH], np.int32),
+            )
             filled = np.resize(part, (BATCH, *part.shape[1:])), np.resize(known, BATCH)
             own = tf.constant([fold_seed(seed, "start"), start])
-            found.append(attack(*map(tf.constant, filled), tf.constant(epsilon), own, steps)[: len(part)].numpy())
+            found.append(
+                attack(*map(tf.constant, filled), tf.constant(epsilon), own, steps)[
+                    : len(part)
+                ].numpy()
+            )
         return np.concatenate(found)
 
     return find
@@ -53,7 +60,9 @@ def attacker(model: Any) -> Finder:
 def right(model: Any, x: Array, labels: Array) -> Array:
     """Return whether the model decides rightly on given inputs, for each sample."""
     (name,) = (tensor.name for tensor in model.inputs)
-    outputs = [np.asarray(model({name: x[s : s + BATCH]}, training=False)) for s in range(0, len(x), BATCH)]
+    outputs = [
+        np.asarray(model({name: x[s : s + BATCH]}, training=False)) for s in range(0, len(x), BATCH)
+    ]
     return np.concatenate(outputs).argmax(axis=1) == labels
 
 

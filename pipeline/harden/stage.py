@@ -1,5 +1,6 @@
 """Fine-tune against an attack. Reads dataset, reference; writes model.keras (the reference from here
-on), history.csv, robustness.json: clean and robust accuracy before and after, on validation data."""
+on), history.csv, robustness.json: clean and robust accuracy before and after, on validation data.
+"""
 
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from pipeline.train.validate import evaluator
 
 STEPS = 20  # of the attack that judges: more than training's, or it would grade its own work
 SAMPLES = 1000  # validation samples that are attacked, at most
-STEPS_A_CALL = 1  # an unrolled attack is a graph of its own; several a call only take longer to build
+STEPS_A_CALL = (
+    1  # an unrolled attack is a graph of its own; several a call only take longer to build
+)
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -51,11 +54,18 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     with strategy.scope():
         model = load_keras(inputs["reference"] / "model.keras")
         rate = schedule.cosine(
-            keras, peak=settings.learning_rate, warmup_steps=0, total_steps=settings.epochs * feed.steps
+            keras,
+            peak=settings.learning_rate,
+            warmup_steps=0,
+            total_steps=settings.epochs * feed.steps,
         )
         optimizer = schedule.adamw(keras, rate, weight_decay=config.train.optimizer.weight_decay)
     judged = dataset.split("validation")[:SAMPLES]
-    judge = {"epsilon": settings.attack.epsilon, "steps": STEPS, "seed": fold_seed(config.seed, "judge")}
+    judge = {
+        "epsilon": settings.attack.epsilon,
+        "steps": STEPS,
+        "seed": fold_seed(config.seed, "judge"),
+    }
     find = attacker(model)
     before = robustness(model, find, dataset, judged, judge)
     loss = loss_of(config.train.loss, config.task)

@@ -15,7 +15,12 @@ ACTIVATIONS_HE = ("relu", "relu6")  # He et al. 2015, arXiv:1502.01852; Glorot f
 def inputs_of(keras: Any, spec: Mapping[str, Any], batch_size: int | None) -> list[Any]:
     """Return one input layer for each named input of the spec."""
     return [
-        keras.Input(shape=tuple(entry["shape"]), batch_size=batch_size, dtype=entry["dtype"], name=entry["name"])
+        keras.Input(
+            shape=tuple(entry["shape"]),
+            batch_size=batch_size,
+            dtype=entry["dtype"],
+            name=entry["name"],
+        )
         for entry in spec["inputs"]
     ]
 
@@ -42,7 +47,9 @@ def flatten_to_vector(keras: Any, inputs: list[Any]) -> Any:
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate(name="join")(flat)
 
 
-def dense_stack(keras: Any, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, batch_norm: bool) -> Any:
+def dense_stack(
+    keras: Any, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, batch_norm: bool
+) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
     activation = spec["model"]["activation"]
     for number, width in enumerate(widths, 1):
@@ -63,9 +70,13 @@ def output(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
     """Apply the output layer: `logits` and a softmax for classes, `value` for a regression."""
     units = spec["output"]["units"]
     if spec["output"]["task"] == "classification":
-        logits = keras.layers.Dense(units, kernel_initializer=initializer(keras, spec, "logits", None), name="logits")(x)
+        logits = keras.layers.Dense(
+            units, kernel_initializer=initializer(keras, spec, "logits", None), name="logits"
+        )(x)
         return keras.layers.Activation("softmax", name="probabilities")(logits)
-    return keras.layers.Dense(units, kernel_initializer=initializer(keras, spec, "value", None), name="value")(x)
+    return keras.layers.Dense(
+        units, kernel_initializer=initializer(keras, spec, "value", None), name="value"
+    )(x)
 
 
 def logits_model(keras: Any, model: Any) -> Any:
@@ -74,4 +85,6 @@ def logits_model(keras: Any, model: Any) -> Any:
     Layers and weights are shared with `model`.
     """
     names = [layer.name for layer in model.layers]
-    return keras.Model(model.inputs, model.get_layer("logits").output) if "logits" in names else model
+    return (
+        keras.Model(model.inputs, model.get_layer("logits").output) if "logits" in names else model
+    )

@@ -23,7 +23,13 @@ OPS = {
     "Dropout": None,
 }
 # An activation that a runtime fuses into the layer before it, and those with an op of their own.
-ACTIVATION_OPS = {"relu": None, "relu6": None, "sigmoid": "LOGISTIC", "tanh": "TANH", "softmax": "SOFTMAX"}
+ACTIVATION_OPS = {
+    "relu": None,
+    "relu6": None,
+    "sigmoid": "LOGISTIC",
+    "tanh": "TANH",
+    "softmax": "SOFTMAX",
+}
 
 
 def parameters(model: Any) -> int:

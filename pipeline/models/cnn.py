@@ -10,7 +10,9 @@ from typing import Any
 from pipeline.models import blocks
 
 
-def build(keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False) -> Any:
+def build(
+    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+) -> Any:
     """Build the network of a `kind: cnn` spec.
 
     Args:

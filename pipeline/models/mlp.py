@@ -9,7 +9,9 @@ from typing import Any
 from pipeline.models import blocks
 
 
-def build(keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False) -> Any:
+def build(
+    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+) -> Any:
     """Build the network of a `kind: mlp` spec; any number of inputs of any shape.
 
     Args:
@@ -21,6 +23,8 @@ def build(keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None,
     settings = spec["model"]
     inputs = blocks.inputs_of(keras, spec, batch_size)
     x = blocks.flatten_to_vector(keras, inputs)
-    x = blocks.dense_stack(keras, spec, x, tuple(settings["units"]), batch_norm=settings["batch_norm"])
+    x = blocks.dense_stack(
+        keras, spec, x, tuple(settings["units"]), batch_norm=settings["batch_norm"]
+    )
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mlp")

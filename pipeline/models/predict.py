@@ -39,4 +39,8 @@ def predictor(model: Any, preprocess: dict[str, Any]) -> Any:
 def in_target_unit(outputs: Array, preprocess: dict[str, Any]) -> Array:
     """Return a regression's outputs in the unit of its target; others unchanged."""
     target = preprocess["target"]
-    return outputs if target is None else outputs * np.float32(target["scale"]) + np.float32(target["offset"])
+    return (
+        outputs
+        if target is None
+        else outputs * np.float32(target["scale"]) + np.float32(target["offset"])
+    )

@@ -61,4 +61,6 @@ def load_keras(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
-        raise ArtifactError(f"{path}: not a .keras file that can be loaded safely: {reason}") from error
+        raise ArtifactError(
+            f"{path}: not a .keras file that can be loaded safely: {reason}"
+        ) from error

@@ -22,7 +22,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         model = MODELS[config.model.kind](keras, spec)
     except ValueError as error:  # a window larger than what is left of the image, and the like
         shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
-        raise ConfigError(f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}") from error
+        raise ConfigError(
+            f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
+        ) from error
     counted = {
         "schema": SCHEMA,
         "parameters": budget.parameters(model),
@@ -50,7 +52,8 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
         "seed": fold_seed(config.seed, "build"),
         "model": config.model.model_dump(mode="json"),
         "inputs": [
-            {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"} for entry in dataset.inputs
+            {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
+            for entry in dataset.inputs
         ],
         "output": {"task": config.task, "units": units},
     }
@@ -68,4 +71,6 @@ def _layer(layer: Any) -> dict[str, Any]:
 def _placed(model: Any, target: str) -> list[dict[str, str]]:
     """Return where each operation of the model will run on a target."""
     ops = ((layer.name, budget.op_of(layer)) for layer in model.layers)
-    return [{"layer": name, "op": op, "where": where(op, target)} for name, op in ops if op is not None]
+    return [
+        {"layer": name, "op": op, "where": where(op, target)} for name, op in ops if op is not None
+    ]

@@ -11,7 +11,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 40
 TICKS = 5
 
 
-def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str) -> Markup:
+def line_chart(
+    series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str
+) -> Markup:
     """Return curves over a common x axis, each labelled in the legend below.
 
     Args:
@@ -24,8 +26,13 @@ def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], *, title: st
     xs, ys = _ticks([p[0] for p in points]), _ticks([p[1] for p in points])
     parts = [_frame(title), *_grid(xs, ys), *_axis_labels(x, y)]
     for number, (name, curve) in enumerate(series.items()):
-        path = " ".join(f"{_at(px, xs, LEFT, WIDTH - RIGHT):.1f},{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}" for px, py in curve)
-        parts.append(f'<polyline class="curve c{number % 6}" points="{path}"><title>{escape(name)}</title></polyline>')
+        path = " ".join(
+            f"{_at(px, xs, LEFT, WIDTH - RIGHT):.1f},{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"
+            for px, py in curve
+        )
+        parts.append(
+            f'<polyline class="curve c{number % 6}" points="{path}"><title>{escape(name)}</title></polyline>'
+        )
         if len(curve) <= 12:
             parts += [
                 f'<circle class="dot c{number % 6}" r="3" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
@@ -33,7 +40,8 @@ def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], *, title: st
                 for px, py in curve
             ]
     legend = "".join(
-        f'<li><span class="key c{number % 6}"></span>{escape(name)}</li>' for number, name in enumerate(series)
+        f'<li><span class="key c{number % 6}"></span>{escape(name)}</li>'
+        for number, name in enumerate(series)
     )
     return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
 
@@ -46,7 +54,9 @@ def bar_chart(values: Mapping[str, float], *, title: str, unit: str) -> Markup:
         f"</div></td><td class=num>{value:.1f} {escape(unit)}</td></tr>"
         for name, value in values.items()
     )
-    return Markup(f'<div class="scroll"><table class="bars"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>')
+    return Markup(
+        f'<div class="scroll"><table class="bars"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
+    )
 
 
 def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup:
@@ -58,7 +68,7 @@ def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup
     for i, name in enumerate(names):
         cells = "".join(
             f'<td class="{"hit" if i == j else "miss"}" style="--share:{shares[i, j]:.3f}">'
-            f'{int(counts[i, j]) if counts[i, j] else ""}</td>'
+            f"{int(counts[i, j]) if counts[i, j] else ''}</td>"
             for j in range(len(names))
         )
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -72,13 +82,17 @@ def scatter(points: Any, *, title: str, x: str, y: str) -> Markup:
     """Return points (n, 2) and the line on which both coordinates are equal."""
     xs = ys = _ticks(points.ravel().tolist())
     parts = [_frame(title), *_grid(xs, ys), *_axis_labels(x, y)]
-    ends = [(_at(v, xs, LEFT, WIDTH - RIGHT), _at(v, ys, HEIGHT - BOTTOM, TOP)) for v in (xs[0], xs[-1])]
-    parts.append(f'<line class="equal" x1="{ends[0][0]:.1f}" y1="{ends[0][1]:.1f}" x2="{ends[1][0]:.1f}" y2="{ends[1][1]:.1f}"/>')
+    ends = [
+        (_at(v, xs, LEFT, WIDTH - RIGHT), _at(v, ys, HEIGHT - BOTTOM, TOP)) for v in (xs[0], xs[-1])
+    ]
+    parts.append(
+        f'<line class="equal" x1="{ends[0][0]:.1f}" y1="{ends[0][1]:.1f}" x2="{ends[1][0]:.1f}" y2="{ends[1][1]:.1f}"/>'
+    )
     parts += [
         f'<circle class="dot c0" r="2.5" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"/>'
         for px, py in points
     ]
-    return Markup(f'<figure>{"".join(parts)}</svg></figure>')
+    return Markup(f"<figure>{''.join(parts)}</svg></figure>")
 
 
 def _frame(title: str) -> str:
@@ -107,11 +121,17 @@ def _grid(xs: Sequence[float], ys: Sequence[float]) -> list[str]:
     rows = []
     for value in ys:
         at = _at(value, ys, HEIGHT - BOTTOM, TOP)
-        rows.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        rows.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+        rows.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+        )
+        rows.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+        )
     for value in xs:
         at = _at(value, xs, LEFT, WIDTH - RIGHT)
-        rows.append(f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:.4g}</text>')
+        rows.append(
+            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:.4g}</text>'
+        )
     return rows
 
 

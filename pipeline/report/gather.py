@@ -28,11 +28,16 @@ HISTORIES = {"train": "history", "harden": "robustness"}
 def gather(inputs: Inputs) -> dict[str, Any]:
     """Return the documents by kind, `figures` by kind, `histories` by stage."""
     found: dict[str, Any] = {
-        kind: read_json(inputs[kind] / name) if kind in inputs else None for kind, name in DOCUMENTS.items()
+        kind: read_json(inputs[kind] / name) if kind in inputs else None
+        for kind, name in DOCUMENTS.items()
     }
-    found["figures"] = {kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs}
+    found["figures"] = {
+        kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
+    }
     found["histories"] = {
-        stage: read_history(inputs[kind] / "history.csv") for stage, kind in HISTORIES.items() if kind in inputs
+        stage: read_history(inputs[kind] / "history.csv")
+        for stage, kind in HISTORIES.items()
+        if kind in inputs
     }
     return found
 

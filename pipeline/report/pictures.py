@@ -13,14 +13,18 @@ SIDE = 84  # pixels on the page; smaller images are enlarged by a whole factor
 
 def picture(image: Any, *, alt: str) -> Markup:
     """Return an <img> of one image (H, W, C), uint8, or float in [0, 1]."""
-    pixels = image if image.dtype == np.uint8 else np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    pixels = (
+        image if image.dtype == np.uint8 else np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    )
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels[..., :3]
     drawn = Image.fromarray(pixels)
     if max(drawn.size) > SIDE:
         drawn.thumbnail((SIDE, SIDE))
     else:
         factor = max(1, SIDE // max(drawn.size))
-        drawn = drawn.resize((drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST)
+        drawn = drawn.resize(
+            (drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST
+        )
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", optimize=True)
     content = base64.b64encode(buffer.getvalue()).decode()

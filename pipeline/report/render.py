@@ -13,7 +13,9 @@ LABELLED = 10  # classes up to which a confusion matrix is drawn in full
 MATRIX = 40
 
 
-def render_report(documents: Mapping[str, Any], config: Mapping[str, Any], seconds: Mapping[str, float]) -> str:
+def render_report(
+    documents: Mapping[str, Any], config: Mapping[str, Any], seconds: Mapping[str, float]
+) -> str:
     """Return the page: one file, no script, nothing loaded from elsewhere.
 
     Args:
@@ -21,24 +23,32 @@ def render_report(documents: Mapping[str, Any], config: Mapping[str, Any], secon
         config: the sections that the page quotes, dumped.
         seconds: stage -> how long it took.
     """
-    return _environment(autoescape=True).get_template("report.html.j2").render(
-        **_context(documents, config),
-        seconds=seconds,
-        style=(HERE / "style.css").read_text(),
-        curves=_curves(documents),
-        samples=_samples(documents, config["report"]["samples"]),
-        matrices=_matrices(documents),
-        values=_values(documents),
-        layers=_layers(documents),
-        changed=_changed(documents),
-        adversarial=_adversarial(documents),
-        robust_curve=_robust_curve(documents),
+    return (
+        _environment(autoescape=True)
+        .get_template("report.html.j2")
+        .render(
+            **_context(documents, config),
+            seconds=seconds,
+            style=(HERE / "style.css").read_text(),
+            curves=_curves(documents),
+            samples=_samples(documents, config["report"]["samples"]),
+            matrices=_matrices(documents),
+            values=_values(documents),
+            layers=_layers(documents),
+            changed=_changed(documents),
+            adversarial=_adversarial(documents),
+            robust_curve=_robust_curve(documents),
+        )
     )
 
 
 def render_card(documents: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Return the model card (Mitchell et al. 2019, arXiv:1810.03993); the same facts give the same bytes."""
-    return _environment(autoescape=False).get_template("MODEL_CARD.md.j2").render(**_context(documents, config))
+    return (
+        _environment(autoescape=False)
+        .get_template("MODEL_CARD.md.j2")
+        .render(**_context(documents, config))
+    )
 
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
@@ -77,14 +87,26 @@ def _curves(documents: Mapping[str, Any]) -> list[Any]:
     drawn = []
     for stage, history in documents["histories"].items():
         epochs = history["epoch"]
-        losses = {name: list(zip(epochs, history[name], strict=True)) for name in ("loss", "val_loss")}
-        drawn.append(charts.line_chart(losses, title=f"{stage}: loss by epoch", x="epoch", y=f"{stage}: loss"))
-        shown = [n for n in ("accuracy", "robust_accuracy", "val_accuracy", "mae", "val_mae") if n in history]
+        losses = {
+            name: list(zip(epochs, history[name], strict=True)) for name in ("loss", "val_loss")
+        }
+        drawn.append(
+            charts.line_chart(
+                losses, title=f"{stage}: loss by epoch", x="epoch", y=f"{stage}: loss"
+            )
+        )
+        shown = [
+            n
+            for n in ("accuracy", "robust_accuracy", "val_accuracy", "mae", "val_mae")
+            if n in history
+        ]
         curves = {name: list(zip(epochs, history[name], strict=True)) for name in shown}
         if curves:
             label = "accuracy" if "accuracy" in history else "mean absolute error"
             drawn.append(
-                charts.line_chart(curves, title=f"{stage}: {label} by epoch", x="epoch", y=f"{stage}: {label}")
+                charts.line_chart(
+                    curves, title=f"{stage}: {label} by epoch", x="epoch", y=f"{stage}: {label}"
+                )
             )
     return drawn
 
@@ -100,7 +122,9 @@ def _samples(documents: Mapping[str, Any], count: int) -> list[tuple[Any, str]]:
         return []
     labels = [_name(documents, k) for k in figures["sample_labels"][:count]]
     images = figures["samples"][:count]
-    return [(pictures.picture(i, alt=f"a {name}"), name) for i, name in zip(images, labels, strict=True)]
+    return [
+        (pictures.picture(i, alt=f"a {name}"), name) for i, name in zip(images, labels, strict=True)
+    ]
 
 
 def _matrices(documents: Mapping[str, Any]) -> list[Any]:
@@ -110,7 +134,10 @@ def _matrices(documents: Mapping[str, Any]) -> list[Any]:
         return []
     ships = documents["verdict"]["ships"]
     titles = {"reference": "trained model (reference)", ships: f"{ships} file, as it ships"}
-    return [charts.confusion_matrix(figures[f"confusion_{key}"], names, title=text) for key, text in titles.items()]
+    return [
+        charts.confusion_matrix(figures[f"confusion_{key}"], names, title=text)
+        for key, text in titles.items()
+    ]
 
 
 def _values(documents: Mapping[str, Any]) -> Any:
@@ -121,7 +148,9 @@ def _values(documents: Mapping[str, Any]) -> Any:
     if "labels" not in figures:
         return None
     points = np.stack([figures["labels"], figures[documents["verdict"]["ships"]]], axis=1)[:500]
-    return charts.scatter(points, title="true value against the file's answer", x="true value", y="answer")
+    return charts.scatter(
+        points, title="true value against the file's answer", x="true value", y="answer"
+    )
 
 
 def _layers(documents: Mapping[str, Any]) -> Any:
@@ -131,7 +160,9 @@ def _layers(documents: Mapping[str, Any]) -> Any:
     if not rows:
         return None
     values = {row["name"]: row["sqnr_db"] for row in rows}
-    return charts.bar_chart(values, title="signal to quantization noise of each layer: more is better", unit="dB")
+    return charts.bar_chart(
+        values, title="signal to quantization noise of each layer: more is better", unit="dB"
+    )
 
 
 def _changed(documents: Mapping[str, Any]) -> list[tuple[Any, str, str, str]]:
@@ -142,7 +173,10 @@ def _changed(documents: Mapping[str, Any]) -> list[tuple[Any, str, str, str]]:
     keys = ("changed_labels", "changed_reference", "changed_file")
     rows = zip(figures["changed_samples"], *(figures[key] for key in keys), strict=True)
     return [
-        (pictures.picture(i, alt=f"a {_name(documents, t)}"), *(_name(documents, k) for k in (t, r, f)))
+        (
+            pictures.picture(i, alt=f"a {_name(documents, t)}"),
+            *(_name(documents, k) for k in (t, r, f)),
+        )
         for i, t, r, f in rows
     ]
 
@@ -162,7 +196,9 @@ def _adversarial(documents: Mapping[str, Any]) -> list[dict[str, Any]]:
             "said": _name(documents, before),
             "then": _name(documents, after),
         }
-        for clean, changed, label, before, after in zip(*(figures[key] for key in keys), strict=True)
+        for clean, changed, label, before, after in zip(
+            *(figures[key] for key in keys), strict=True
+        )
     ]
 
 
@@ -176,4 +212,9 @@ def _robust_curve(documents: Mapping[str, Any]) -> Any:
     if row:
         name = f"{documents['verdict']['ships']} file, same inputs"
         curves[name] = [(0.0, row["clean"]), (audit["epsilon"], row["robust"])]
-    return charts.line_chart(curves, title="accuracy under attack by epsilon", x="epsilon (share of the input range)", y="accuracy")
+    return charts.line_chart(
+        curves,
+        title="accuracy under attack by epsilon",
+        x="epsilon (share of the input range)",
+        y="accuracy",
+    )

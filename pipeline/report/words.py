@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 PERCENT = ("accuracy", "macro_f1")
-NAMES = {"r2": "R²", "auc": "AUC", "mae": "MAE", "rmse": "RMSE", "macro_f1": "macro-F1", "accuracy": "accuracy"}
+NAMES = {
+    "r2": "R²",
+    "auc": "AUC",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+}
 
 
 def figure(name: str, value: float | None) -> str:

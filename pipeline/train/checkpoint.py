@@ -32,7 +32,9 @@ class Progress:
         """Count `steps` finished steps with their logs, name -> (steps,)."""
         self.step += steps
         for name, values in logs.items():
-            for value in values.tolist():  # one by one, in float64: the sum is the same however calls are cut
+            for value in (
+                values.tolist()
+            ):  # one by one, in float64: the sum is the same however calls are cut
                 self.sums[name] = self.sums.get(name, 0.0) + value
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
@@ -53,14 +55,18 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
         "sums": progress.sums,
         "history": progress.history,
         "stop": trainer.model.stop_training,
-        "callbacks": [{k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks],
+        "callbacks": [
+            {k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks
+        ],
     }
     arrays = {f"variable_{i}": v for i, v in enumerate(_variables(trainer))}
     for i, callback in enumerate(callbacks):
         for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
             arrays[f"best_{i}_{j}"] = weights
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, state=np.array(json.dumps(state)), **{k: np.asarray(v) for k, v in arrays.items()})
+        np.savez(
+            file, state=np.array(json.dumps(state)), **{k: np.asarray(v) for k, v in arrays.items()}
+        )
     progress.saved_at = time.monotonic()
 
 

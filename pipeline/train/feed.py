@@ -53,15 +53,21 @@ class Feed:
         order = self.order(epoch)
         starts = range(first_step, self.steps, self.steps_a_call)
         with ThreadPoolExecutor(1) as reader:
-            waiting = [reader.submit(self._read, order[s : s + self.steps_a_call]) for s in starts[:1]]
+            waiting = [
+                reader.submit(self._read, order[s : s + self.steps_a_call]) for s in starts[:1]
+            ]
             for number, start in enumerate(starts):
                 ahead = starts[number + 1 : number + 2]
-                waiting += [reader.submit(self._read, order[s : s + self.steps_a_call]) for s in ahead]
+                waiting += [
+                    reader.submit(self._read, order[s : s + self.steps_a_call]) for s in ahead
+                ]
                 inputs, targets = waiting.pop(0).result()
                 yield start, inputs, targets
 
     def _read(self, order: Array) -> tuple[dict[str, Array], Array]:
         flat = order.ravel()
         raw = self.dataset.read(self.positions[flat])
-        inputs = {name: values.reshape(*order.shape, *values.shape[1:]) for name, values in raw.items()}
+        inputs = {
+            name: values.reshape(*order.shape, *values.shape[1:]) for name, values in raw.items()
+        }
         return inputs, self.targets[flat].reshape(order.shape)

@@ -34,7 +34,9 @@ def watchers(out: Path, *, patience: int | None = None) -> list[Any]:
     ]
     if patience is not None:
         callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, restore_best_weights=True)
+            keras.callbacks.EarlyStopping(
+                "val_loss", mode="min", patience=patience, restore_best_weights=True
+            )
         )
     return callbacks
 
@@ -68,7 +70,9 @@ class ShowProgress(keras.callbacks.Callback):
         left = elapsed * (1 - share) / share
         bar = "━" * round(24 * share) + "╌" * (24 - round(24 * share))
         loss = f"loss {logs['loss']:.4f}" if logs else ""
-        sys.stderr.write(f"\r          {bar} epoch {self._epoch + 1}/{epochs}  {left:5.0f} s left  {loss}\x1b[K")
+        sys.stderr.write(
+            f"\r          {bar} epoch {self._epoch + 1}/{epochs}  {left:5.0f} s left  {loss}\x1b[K"
+        )
         sys.stderr.flush()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

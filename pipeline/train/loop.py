@@ -77,7 +77,14 @@ def fit(
     compiled = _compile(trainer, feed)
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
-        _run_epoch(trainer, feed, compiled, progress, listed, lambda: save_checkpoint(path, trainer, callbacks, progress))
+        _run_epoch(
+            trainer,
+            feed,
+            compiled,
+            progress,
+            listed,
+            lambda: save_checkpoint(path, trainer, callbacks, progress),
+        )
         logs = _epoch_logs(trainer, feed, progress, evaluate())
         progress.end_epoch(logs)
         listed.on_epoch_end(progress.epoch - 1, dict(logs))
@@ -89,16 +96,25 @@ def fit(
 
 
 def _run_epoch(
-    trainer: Trainer, feed: Feed, compiled: Any, progress: Progress, listed: Any, save: Callable[[], None]
+    trainer: Trainer,
+    feed: Feed,
+    compiled: Any,
+    progress: Progress,
+    listed: Any,
+    save: Callable[[], None],
 ) -> None:
     """Make the steps that are left of the current epoch, adding their logs to the progress."""
     for start, inputs, targets in feed.calls(progress.epoch, progress.step):
         first = progress.epoch * feed.steps + start
         seed = fold_seed(feed.seed, "steps")
-        logs = {name: values.numpy() for name, values in compiled(inputs, targets, seed, first).items()}
+        logs = {
+            name: values.numpy() for name, values in compiled(inputs, targets, seed, first).items()
+        }
         _refuse_nan(logs["loss"], progress.epoch, start)
         progress.add(logs, steps=len(targets))
-        listed.on_train_batch_end(progress.step - 1, {name: float(v[-1]) for name, v in logs.items()})
+        listed.on_train_batch_end(
+            progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
+        )
         if progress.is_due(CHECKPOINT_SECONDS):
             save()
 
@@ -121,7 +137,9 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
     def replica_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
-        mine = {name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()}
+        mine = {
+            name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()
+        }
         labels = targets[replica * share : (replica + 1) * share]
         with tf.GradientTape() as tape:
             losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
@@ -129,14 +147,18 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
         gradients = tape.gradient(loss, trainer.model.trainable_variables)
         if trainer.clip_norm is not None:
             gradients = _clip(context, gradients, trainer.clip_norm, replicas)
-        trainer.optimizer.apply_gradients(zip(gradients, trainer.model.trainable_variables, strict=True))
+        trainer.optimizer.apply_gradients(
+            zip(gradients, trainer.model.trainable_variables, strict=True)
+        )
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         return {"loss": loss, **means}
 
     def one_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
         prepared = trainer.prepare(inputs, seed)
         per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
-        return {name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()}
+        return {
+            name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()
+        }
 
     @tf.function
     def call(inputs: Any, targets: Any, seed: Any, first: Any) -> dict[str, Any]:
@@ -146,7 +168,9 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
             logs.append(one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
         return {name: tf.stack([log[name] for log in logs]) for name in logs[0]}
 
-    return lambda inputs, targets, seed, first: call(inputs, targets, tf.constant(seed), tf.constant(first))
+    return lambda inputs, targets, seed, first: call(
+        inputs, targets, tf.constant(seed), tf.constant(first)
+    )
 
 
 def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> list[Any]:
@@ -168,8 +192,9 @@ def _refuse_nan(losses: Any, epoch: int, step: int) -> None:
         )
 
 
-def _epoch_logs(trainer: Trainer, feed: Feed, progress: Progress, validation: Mapping[str, float]) -> dict[str, float]:
+def _epoch_logs(
+    trainer: Trainer, feed: Feed, progress: Progress, validation: Mapping[str, float]
+) -> dict[str, float]:
     """Return the row of one epoch: mean training logs, validation logs, learning rate."""
     means = {name: total / feed.steps for name, total in progress.sums.items()}
     return {"learning_rate": float(trainer.optimizer.learning_rate.numpy()), **means, **validation}
-

@@ -18,7 +18,9 @@ def cosine(keras: Any, *, peak: float, warmup_steps: int, total_steps: int) -> A
     )
 
 
-def learning_rate(keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int) -> Any:
+def learning_rate(
+    keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
+) -> Any:
     """Return what Keras takes as learning rate for a `train.schedule` section."""
     if schedule.kind == "constant":
         return peak

@@ -75,4 +75,3 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_history(out / "history.csv", rows)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(rows), ""), metric: (evaluate()[metric], "")})
-

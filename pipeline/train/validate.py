@@ -30,12 +30,16 @@ def evaluator(
 
     def evaluate() -> Mapping[str, float]:
         parts = range(0, len(positions), BATCH)
-        heads = np.concatenate([compiled(dataset.read(positions[s : s + BATCH])).numpy() for s in parts])
+        heads = np.concatenate(
+            [compiled(dataset.read(positions[s : s + BATCH])).numpy() for s in parts]
+        )
         losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
         outputs = in_target_unit(heads, dataset.preprocess)
         if task == "classification":
             outputs = tf.nn.softmax(heads).numpy()
         found = TASKS[task].metrics(labels, outputs)
-        return {"val_loss": float(losses.mean(dtype=np.float64))} | {f"val_{k}": v for k, v in found.items()}
+        return {"val_loss": float(losses.mean(dtype=np.float64))} | {
+            f"val_{k}": v for k, v in found.items()
+        }
 
     return evaluate

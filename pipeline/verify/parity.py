@@ -17,7 +17,9 @@ LEVEL = (2.5, 97.5)
 SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
 
 
-def drop_interval(task: Task, labels: Array, reference: Array, other: Array, *, seed: int) -> tuple[float, float]:
+def drop_interval(
+    task: Task, labels: Array, reference: Array, other: Array, *, seed: int
+) -> tuple[float, float]:
     """Return the 95 % interval of the metric drop, by the paired bootstrap over samples.
 
     Both models are scored on the same resample, so what is common to them cancels (Efron and
@@ -49,13 +51,22 @@ def sqnr_db(wanted: Array, found: Array) -> float:
 def worst_class(labels: Array, reference: Array, other: Array) -> tuple[int, float]:
     """Return the class whose recall falls most, and by how much."""
     wanted, found = reference.argmax(axis=1) == labels, other.argmax(axis=1) == labels
-    drops = {int(k): float(wanted[labels == k].mean() - found[labels == k].mean()) for k in np.unique(labels)}
+    drops = {
+        int(k): float(wanted[labels == k].mean() - found[labels == k].mean())
+        for k in np.unique(labels)
+    }
     worst = max(drops, key=lambda k: drops[k])
     return worst, drops[worst]
 
 
 def compare(
-    task: Task, labels: Array, reference: Array, other: Array, *, class_names: tuple[str, ...] | None, seed: int
+    task: Task,
+    labels: Array,
+    reference: Array,
+    other: Array,
+    *,
+    class_names: tuple[str, ...] | None,
+    seed: int,
 ) -> dict[str, Any]:
     """Return the parity section of one file, without its worst layer.
 

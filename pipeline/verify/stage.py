@@ -1,5 +1,6 @@
 """Measure every file against the reference. Reads dataset, reference, files; writes parity.json,
-golden.npz (raw inputs and every file's answers), figures.npz. It decides nothing."""
+golden.npz (raw inputs and every file's answers), figures.npz. It decides nothing.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,24 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     golden = _golden_inputs(dataset, positions, raw, reference)
     for entry in files["files"]:
         path = inputs["files"] / entry["file"]
-        results = _run_everywhere(path, entry["format"], dataset, raw, config.verify.runtimes, skipped)
+        results = _run_everywhere(
+            path, entry["format"], dataset, raw, config.verify.runtimes, skipped
+        )
         first = next(iter(results.values()))
         outputs[entry["format"]] = in_target_unit(first.outputs, dataset.preprocess)
         golden[entry["format"]] = first.raw_outputs[:GOLDEN]
         parity = compare(
-            task, labels, reference, outputs[entry["format"]], class_names=dataset.class_names, seed=seed
+            task,
+            labels,
+            reference,
+            outputs[entry["format"]],
+            class_names=dataset.class_names,
+            seed=seed,
         )
         if entry["format"] in INTEGER:
-            layers[entry["file"]] = _layers(inputs["files"], entry["file"], dataset, raw, out / WORK)
+            layers[entry["file"]] = _layers(
+                inputs["files"], entry["file"], dataset, raw, out / WORK
+            )
         parity["worst_layer"] = worst_layer(layers.get(entry["file"], []))
         rows[entry["file"]] = {
             "format": entry["format"],
@@ -73,13 +83,17 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     }
     write_json(out / "parity.json", document)
     np.savez(out / "golden.npz", **golden)
-    np.savez(out / "figures.npz", **_figures(dataset, labels, reference, outputs, raw, files["ships"]))
+    np.savez(
+        out / "figures.npz", **_figures(dataset, labels, reference, outputs, raw, files["ships"])
+    )
     shown = {e["format"]: rows[e["file"]]["metrics"][task.metric] for e in files["files"]}
     values = {"reference": document["reference"]["metrics"][task.metric], **shown}
     return Metrics({name: (value, "") for name, value in values.items()}, skipped)
 
 
-def _golden_inputs(dataset: Dataset, positions: Array, raw: dict[str, Array], reference: Array) -> dict[str, Array]:
+def _golden_inputs(
+    dataset: Dataset, positions: Array, raw: dict[str, Array], reference: Array
+) -> dict[str, Array]:
     """Return the first samples of the split, raw, with the reference's answers."""
     return {
         **{f"input_{name}": values[:GOLDEN] for name, values in raw.items()},
@@ -89,7 +103,12 @@ def _golden_inputs(dataset: Dataset, positions: Array, raw: dict[str, Array], re
 
 
 def _run_everywhere(
-    path: Path, form: str, dataset: Dataset, raw: dict[str, Array], runtimes: tuple[str, ...], skipped: dict[str, str]
+    path: Path,
+    form: str,
+    dataset: Dataset,
+    raw: dict[str, Array],
+    runtimes: tuple[str, ...],
+    skipped: dict[str, str],
 ) -> dict[str, RunResult]:
     """Return runtime -> what it answered; LiteRT comes first and must run every file."""
     results = {}
@@ -127,7 +146,9 @@ def _runtimes(
     return rows
 
 
-def _layers(folder: Path, file: str, dataset: Dataset, raw: dict[str, Array], work: Path) -> list[dict[str, Any]]:
+def _layers(
+    folder: Path, file: str, dataset: Dataset, raw: dict[str, Array], work: Path
+) -> list[dict[str, Any]]:
     """Return the noise of each layer of an integer file, where the float32 file is there too."""
     if not (folder / "model_float32.tflite").exists():
         return []
@@ -146,11 +167,20 @@ def _layers(folder: Path, file: str, dataset: Dataset, raw: dict[str, Array], wo
 
 
 def _figures(
-    dataset: Dataset, labels: Array, reference: Array, outputs: dict[str, Array], raw: dict[str, Array], ships: str
+    dataset: Dataset,
+    labels: Array,
+    reference: Array,
+    outputs: dict[str, Array],
+    raw: dict[str, Array],
+    ships: str,
 ) -> dict[str, Array]:
     """Return what the report draws: confusion matrices, or values; samples whose decision changed."""
     if dataset.class_names is None:
-        return {"labels": labels, "reference": reference[:, 0], **{f: o[:, 0] for f, o in outputs.items()}}
+        return {
+            "labels": labels,
+            "reference": reference[:, 0],
+            **{f: o[:, 0] for f, o in outputs.items()},
+        }
     figures = {f"confusion_{form}": confusion(labels, found) for form, found in outputs.items()}
     figures["confusion_reference"] = confusion(labels, reference)
     changed = np.flatnonzero(reference.argmax(axis=1) != outputs[ships].argmax(axis=1))[:CHANGED]

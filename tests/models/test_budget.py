@@ -6,9 +6,18 @@ import pytest
 from pipeline.models import MODELS, budget
 
 CNN = {
-    "kind": "cnn", "filters": [4, 8], "kernel_size": 3, "strides": 1, "padding": "same",
-    "convolutions": 1, "pool": "max", "head": "flatten", "dense": [16], "batch_norm": True,
-    "activation": "relu", "dropout": 0.1,
+    "kind": "cnn",
+    "filters": [4, 8],
+    "kernel_size": 3,
+    "strides": 1,
+    "padding": "same",
+    "convolutions": 1,
+    "pool": "max",
+    "head": "flatten",
+    "dense": [16],
+    "batch_norm": True,
+    "activation": "relu",
+    "dropout": 0.1,
 }
 MLP = {"kind": "mlp", "units": [16], "batch_norm": False, "activation": "tanh", "dropout": 0.0}
 
@@ -40,15 +49,25 @@ def test_parameters_leave_out_the_counters_of_dropout(cnn: keras.Model) -> None:
 def test_peak_is_the_largest_pair_of_neighbours(cnn: keras.Model) -> None:
     first_conv_and_its_pooling = 8 * 8 * 4 + 4 * 4 * 4
     input_and_first_conv = 8 * 8 * 1 + 8 * 8 * 4
-    assert budget.peak_activation_bytes(cnn) == max(first_conv_and_its_pooling, input_and_first_conv)
+    assert budget.peak_activation_bytes(cnn) == max(
+        first_conv_and_its_pooling, input_and_first_conv
+    )
 
 
 def test_mlp_ops_name_the_activation_that_is_not_fused() -> None:
     model = MODELS["mlp"](keras, spec(MLP, [5]))
     ops = [budget.op_of(layer) for layer in model.layers]
-    assert [op for op in ops if op] == ["RESHAPE", "FULLY_CONNECTED", "TANH", "FULLY_CONNECTED", "SOFTMAX"]
+    assert [op for op in ops if op] == [
+        "RESHAPE",
+        "FULLY_CONNECTED",
+        "TANH",
+        "FULLY_CONNECTED",
+        "SOFTMAX",
+    ]
 
 
 def test_equal_specs_give_equal_weights() -> None:
     first, second = (MODELS["cnn"](keras, spec(CNN, [8, 8, 1])) for _ in range(2))
-    assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    assert all(
+        (a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True)
+    )

@@ -13,7 +13,8 @@ from pipeline.models.save import load_keras, save_keras
 def small() -> keras.Model:
     keras.utils.clear_session()
     return keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(2, kernel_initializer="ones", name="dense")], name="small"
+        [keras.Input((3,)), keras.layers.Dense(2, kernel_initializer="ones", name="dense")],
+        name="small",
     )
 
 
