@@ -216,7 +216,7 @@ def _run(args: argparse.Namespace) -> int:
         _check_is_folder(folder)
     from pipeline.config.load import load
     from pipeline.outcome import check_verdict, published
-    from pipeline.stages import Run, run_chain
+    from pipeline.run import Run, run_chain
 
     config = load(args.config, args.overrides)
     run = Run(config=config, base=args.config.parent, runs=args.runs, exported=args.exported)

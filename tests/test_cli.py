@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, stages
+from pipeline import cli, run
 from pipeline.errors import ArtifactError, GateError
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +65,7 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
 
 def test_a_config_is_read_without_tensorflow() -> None:
     code = (
-        "import sys, pathlib, pipeline.stages; from pipeline.config.load import load;"
+        "import sys, pathlib, pipeline.run; from pipeline.config.load import load;"
         f"load(pathlib.Path({DIGITS!r}));"
         "sys.exit(str({'tensorflow', 'keras'} & set(sys.modules) or '') or 0)"
     )
@@ -248,7 +248,7 @@ def test_predict_prints_a_line_for_each_input(
 
 def test_sigterm_leaves_with_130_and_one_line() -> None:
     code = (
-        "import os, signal, sys, pipeline.stages as s, pipeline.cli as c;"
+        "import os, signal, sys, pipeline.run as s, pipeline.cli as c;"
         "s.run_chain = lambda *a, **k: (os.kill(os.getpid(), signal.SIGTERM), signal.pause());"
         f"sys.exit(c.main(['train', {DIGITS!r}]))"
     )

@@ -28,9 +28,6 @@ from pipeline.train.validate import evaluator
 
 STEPS = 20  # of the attack that judges: more than training's, or it would grade its own work
 SAMPLES = 1000  # validation samples that are attacked, at most
-STEPS_A_CALL = (
-    1  # an unrolled attack is a graph of its own; several a call only take longer to build
-)
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -48,7 +45,6 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         target_of(labels, dataset.preprocess),
         batch_size=config.data.batch_size,
         seed=fold_seed(config.seed, "harden"),
-        steps_a_call=STEPS_A_CALL,
     )
     strategy = choose(config.train.strategy)
     with strategy.scope():

@@ -107,9 +107,7 @@ def _run_epoch(
     for start, inputs, targets in feed.calls(progress.epoch, progress.step):
         first = progress.epoch * feed.steps + start
         seed = fold_seed(feed.seed, "steps")
-        logs = {
-            name: values.numpy() for name, values in compiled(inputs, targets, seed, first).items()
-        }
+        logs = compiled(inputs, targets, seed, first)
         _refuse_nan(logs["loss"], progress.epoch, start)
         progress.add(logs, steps=len(targets))
         listed.on_train_batch_end(
@@ -160,17 +158,33 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
             name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()
         }
 
-    @tf.function
-    def call(inputs: Any, targets: Any, seed: Any, first: Any) -> dict[str, Any]:
-        logs = []
-        for i in range(targets.shape[0]):
-            step_inputs = {name: value[i] for name, value in inputs.items()}
-            logs.append(one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
-        return {name: tf.stack([log[name] for log in logs]) for name in logs[0]}
+    names: list[str] = []  # of the logs; known when the graph is built
 
-    return lambda inputs, targets, seed, first: call(
-        inputs, targets, tf.constant(seed), tf.constant(first)
-    )
+    @tf.function(input_signature=_signature(feed))
+    def call(inputs: Any, targets: Any, seed: Any, first: Any) -> Any:
+        logs = tf.TensorArray(tf.float32, tf.shape(targets)[0])
+        for i in tf.range(tf.shape(targets)[0]):
+            step_inputs = {name: value[i] for name, value in inputs.items()}
+            found = one_step(step_inputs, targets[i], tf.stack([seed, first + i]))
+            names[:] = list(found)
+            logs = logs.write(i, tf.stack(list(found.values())))
+        return logs.stack()
+
+    def run(inputs: Any, targets: Any, seed: int, first: int) -> dict[str, Any]:
+        rows = call(inputs, targets, tf.constant(seed), tf.constant(first)).numpy()
+        return dict(zip(names, rows.T, strict=True))
+
+    return run
+
+
+def _signature(feed: Feed) -> tuple[Any, ...]:
+    """Return the types of a call's arguments; the number of its steps is left open."""
+    inputs = {
+        entry["name"]: tf.TensorSpec((None, feed.batch, *entry["shape"]), entry["dtype"])
+        for entry in feed.dataset.inputs
+    }
+    targets = tf.TensorSpec((None, feed.batch), tf.as_dtype(feed.targets.dtype))
+    return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
 
 
 def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> list[Any]:

@@ -1,0 +1,103 @@
+"""A run folder or a bundle in a terminal: the verdict, the files, the stages."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
+from pipeline.errors import ArtifactError
+from pipeline.report.words import figure, size
+from pipeline.stages import STAGES
+
+WIDTH = 100
+
+
+def show(path: Path) -> str:
+    """Return what a run folder or a bundle holds, as text of up to 100 columns.
+
+    Raises:
+        ArtifactError: the folder is neither, or a file of it was changed.
+    """
+    if (path / MANIFEST).is_file() and "models" in (manifest := read_json(path / MANIFEST)):
+        check_files(
+            path, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle."
+        )
+        return _text(_bundle(manifest))
+    if any((path / stage.name / MANIFEST).is_file() for stage in STAGES):
+        return _text(_run(path))
+    raise ArtifactError(
+        f"{path}: neither a run folder (runs/NAME) nor a bundle (exported/NAME): there is no {MANIFEST} in it"
+    )
+
+
+def _text(parts: list[Any]) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
+    for part in parts:
+        console.print(part)
+    written: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in written.splitlines())
+
+
+def _bundle(manifest: dict[str, Any]) -> list[Any]:
+    """Return the head line, the table of files, and the gates."""
+    reference = manifest["reference"]
+    metrics = "  ".join(
+        f"{name} {figure(name, value)}" for name, value in reference["metrics"].items()
+    )
+    head = (
+        f"{manifest['name']}: {manifest['task']}, ships {manifest['ships']}\n"
+        f"reference: {metrics} on {reference['samples']} samples, {reference['parameters']:,} weights"
+    )
+    table = Table(box=None, pad_edge=False)
+    for column in ("file", "size", *reference["metrics"], "drop", "agreement", "SQNR dB", "robust"):
+        table.add_column(column, justify="left" if column == "file" else "right")
+    for model in manifest["models"]:
+        parity, robust = model["parity"], model["robustness"]
+        table.add_row(
+            model["file"] + (" *" if model["format"] == manifest["ships"] else ""),
+            size(model["bytes"]),
+            *(figure(name, value) for name, value in model["metrics"].items()),
+            f"{parity['metric_drop']:.4f}",
+            f"{parity['agreement']:.4f}",
+            f"{parity['output_sqnr_db']:.1f}",
+            "–" if robust is None else figure("accuracy", robust["robust"]),
+        )
+    shipped = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
+    return [head, "", table, "", *_gates(shipped["gates"])]
+
+
+def _gates(gates: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gate['value']:.4g} (limit {gate['limit']:g})"
+        + (f"  {gate['try']}" if gate["try"] else "")
+        for gate in gates
+    ]
+
+
+def _run(folder: Path) -> list[Any]:
+    """Return the stages that are finished, with their time and closing figures, and the verdict."""
+    table = Table(box=None, pad_edge=False)
+    for column, justify in (("stage", "left"), ("seconds", "right"), ("figures", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for stage in STAGES:
+        if not (folder / stage.name / MANIFEST).is_file():
+            continue
+        manifest = read_json(folder / stage.name / MANIFEST)
+        figures = "  ".join(
+            f"{m['name']} {m['value']:.4g} {m['unit']}".strip() for m in manifest["metrics"]
+        )
+        seconds = read_json(folder / stage.name / TIMINGS)["seconds"]
+        table.add_row(stage.name, f"{seconds:.1f}", figures)
+    parts: list[Any] = [f"{folder}", "", table]
+    if (folder / "gate" / "verdict.json").is_file():
+        verdict = read_json(folder / "gate" / "verdict.json")
+        said = (
+            f"{verdict['ships']} ships"
+            if verdict["passed"]
+            else f"nothing ships: {verdict['ships']} fails"
+        )
+        parts += ["", said, *_gates(verdict["gates"][verdict["ships"]])]
+    return parts

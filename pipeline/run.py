@@ -1,0 +1,265 @@
+"""The runner: what is fresh, what runs, and the manifest of what came of it.
+
+A stage writes into a temporary folder; its outputs are hashed, the manifest is written last, and the
+folder takes its place by a rename. No TensorFlow here: a stage's module is imported when it runs.
+"""
+
+import contextlib
+import fcntl
+import importlib
+import importlib.metadata
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import (
+    MANIFEST,
+    SCHEMA,
+    TIMINGS,
+    WORK,
+    Inputs,
+    check_files,
+    describe_files,
+    finish_swap,
+    read_json,
+    sha256_json,
+    swap_in,
+    write_json,
+)
+from pipeline.bundle.published import is_published
+from pipeline.config.schema import Config
+from pipeline.data.watch import source_state
+from pipeline.errors import ArtifactError, ConfigError
+from pipeline.quiet import quiet_start
+from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One config, and the folders it is executed in."""
+
+    config: Config
+    base: Path
+    runs: Path
+    exported: Path
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.runs / self.config.name
+
+
+def run_chain(run: Run, *, until: str = NAMES[-1], force: str | None = None) -> None:
+    """Execute every enabled stage up to `until`, skipping the fresh ones.
+
+    Args:
+        run: what to execute, and where.
+        until: last stage.
+        force: stage from which on nothing counts as fresh; None: none.
+
+    Raises:
+        ConfigError: `until` is off in this config, or another process works in the run folder.
+        ArtifactError: an artifact does not match its hash.
+    """
+    stages = [stage for stage in STAGES if is_enabled(stage, run.config)]
+    names = [stage.name for stage in stages]
+    for name in {until, force} - {None}:
+        if name not in names:
+            raise ConfigError(f"{name}: this stage is off in the config ({name}: null)")
+    with _locked(run.folder):
+        forced = False
+        for stage in stages[: names.index(until) + 1]:
+            forced = forced or stage.name == force
+            _run_stage(stage, stages, run, forced=forced)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; the kernel lets go of it however the process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigError(
+                f"{folder}: process {file.read().strip() or 'unknown'} works in this run folder; "
+                "wait for it, or use another --runs folder"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> None:
+    """Bring one stage up to date."""
+    folder, partial = run.folder / stage.name, run.folder / f"{stage.name}.partial"
+    finish_swap(partial, folder)
+    bound = _bind(stage, stages, run.folder)
+    recipe = _recipe(stage, bound, run)
+    key = sha256_json(recipe)
+    if not forced and _is_fresh(folder, key) and _is_published(stage, run):
+        log.info("%-9s fresh", stage.name)
+        return
+    for kind, (source, described) in bound.items():
+        check_files(source, described, f"Run again with --force {source.name} ({kind}).")
+    _clear_partial(partial, key, keep_work=not forced)
+    inputs = Inputs(
+        folders={kind: source for kind, (source, _) in bound.items()},
+        base=run.base,
+        exported=run.exported,
+        previous=folder if (folder / MANIFEST).exists() else None,
+    )
+    started = time.monotonic()
+    metrics = _import(stage).run(run.config, inputs, partial)
+    _finish(stage, recipe, metrics, partial, time.monotonic() - started)
+    swap_in(partial, folder)
+    shown = "  ".join(
+        f"{name} {value:.4g} {unit}".strip() for name, (value, unit) in metrics.values.items()
+    )
+    log.info("%-9s %6.1f s  %s", stage.name, time.monotonic() - started, shown)
+
+
+Bound = dict[str, tuple[Path, dict[str, Any]]]
+
+
+def _bind(stage: Stage, stages: list[Stage], runs: Path) -> Bound:
+    """Return kind -> (folder, files with their hashes) of everything that a stage reads."""
+    bound: Bound = {}
+    for kind in (*stage.reads, *stage.optional):
+        writer = writer_of(kind, stages, stage)
+        if writer is None:
+            if kind in stage.reads:
+                raise ArtifactError(f"{stage.name}: no enabled stage writes {kind!r}")
+            continue
+        outputs = read_json(runs / writer.name / MANIFEST)["outputs"]
+        bound[kind] = runs / writer.name, _of_kind(outputs, writer.writes[kind])
+    return bound
+
+
+def _of_kind(outputs: Mapping[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: entry for name, entry in outputs.items() if any(fnmatch(name, p) for p in patterns)
+    }
+
+
+def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
+    """Return all that decides a stage's result; equal recipes give equal bytes."""
+    dumped = run.config.model_dump(mode="json", include=set(stage.sections))
+    return {
+        "schema": SCHEMA,
+        "stage": stage.name,
+        "version": stage.version,
+        "seed": run.config.seed,
+        "config": dumped,
+        "packages": {name: importlib.metadata.version(name) for name in stage.packages},
+        "inputs": {
+            kind: {name: entry["sha256"] for name, entry in described.items()}
+            for kind, (_, described) in bound.items()
+        },
+        "source": source_state(run.config.data.source, run.base) if stage.name == "data" else None,
+    }
+
+
+def _is_published(stage: Stage, run: Run) -> bool:
+    """Tell whether the bundle still stands in exported/; other stages publish nothing."""
+    if stage.name != "bundle":
+        return True
+    record = read_json(run.folder / stage.name / "bundle.json")
+    return is_published(record, run.exported / run.config.name)
+
+
+def _is_fresh(folder: Path, key: str) -> bool:
+    """Tell whether a folder holds the result of this very recipe; its bytes are checked."""
+    if not (folder / MANIFEST).exists():
+        return False
+    manifest = read_json(folder / MANIFEST)
+    if manifest["key"] != key or not all((folder / name).exists() for name in manifest["outputs"]):
+        return False
+    check_files(folder, manifest["outputs"], f"Run again with --force {folder.name}.")
+    return True
+
+
+def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
+    """Empty the temporary folder, save the checkpoints of an interrupted run of the same recipe."""
+    kept = ("tensorboard", WORK)
+    key_file = partial / "key"
+    resumes = keep_work and key_file.exists() and key_file.read_text() == key
+    partial.mkdir(parents=True, exist_ok=True)
+    for path in partial.iterdir():
+        if resumes and path.name in (*kept, "key"):
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (partial / WORK).mkdir(exist_ok=True)
+    key_file.write_text(key)
+
+
+def _import(stage: Stage) -> Any:
+    """Import a stage's module; what TensorFlow needs is set just before, and its start is silent."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    had_tensorflow = "tensorflow" in sys.modules
+    with quiet_start():
+        module = importlib.import_module(stage.module)
+        if "tensorflow" in sys.modules and not had_tensorflow:
+            sys.modules["tensorflow"].config.list_physical_devices("GPU")
+    return module
+
+
+def _finish(
+    stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, seconds: float
+) -> None:
+    """Hash the outputs and write the manifest, last."""
+    shutil.rmtree(partial / WORK, ignore_errors=True)
+    (partial / "key").unlink()
+    outputs = describe_files(partial)
+    for kind, patterns in stage.writes.items():
+        if not _of_kind(outputs, patterns):
+            raise RuntimeError(
+                f"{stage.name} wrote nothing of kind {kind!r} ({', '.join(patterns)})"
+            )
+    write_json(
+        partial / TIMINGS,
+        {
+            "seconds": seconds,
+            "host": platform.node(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": _commit(),
+        },
+    )
+    values = [{"name": n, "value": v, "unit": u} for n, (v, u) in metrics.values.items()]
+    skipped = [{"item": item, "reason": reason} for item, reason in metrics.skipped.items()]
+    write_json(
+        partial / MANIFEST,
+        {
+            **recipe,
+            "key": sha256_json(recipe),
+            "outputs": outputs,
+            "metrics": values,
+            "skipped": skipped,
+        },
+    )
+
+
+def _commit() -> str | None:
+    """Return the commit of the code, where it lies in a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
