@@ -122,7 +122,7 @@ STAGES = (
     Stage(
         "report",
         1,
-        ("dataset", "spec", "budget", "history", "recipe", "files", "parity", "verdict"),
+        ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md")},
         ("name", "report", "task", "data", "model", "train", "harden", "gate"),
         optional=("baseline", "trials", "robustness", "audit"),
@@ -135,7 +135,7 @@ STAGES = (
             "spec",
             "budget",
             "reference",
-            "recipe",
+            "ladder",
             "files",
             "parity",
             "verdict",

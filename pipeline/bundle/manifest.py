@@ -19,7 +19,7 @@ def manifest(
 
     Args:
         config: the resolved config, dumped.
-        artifacts: the JSON documents dataset, preprocess, budget, recipe, files, parity, verdict, and
+        artifacts: the JSON documents dataset, preprocess, budget, ladder, files, parity, verdict, and
             baseline and audit or None.
         files: path in the bundle -> sha256 and bytes.
     """
@@ -52,7 +52,7 @@ def manifest(
         "baseline": _baseline(artifacts["baseline"]),
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
-        "remedies": artifacts["recipe"]["rungs"],
+        "remedies": artifacts["ladder"]["rungs"],
         "files": dict(files),
     }
 

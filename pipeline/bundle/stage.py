@@ -103,7 +103,7 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     names = {
         "dataset": "dataset.json",
         "budget": "budget.json",
-        "recipe": "recipe.json",
+        "ladder": "ladder.json",
         "files": "files.json",
         "parity": "parity.json",
         "verdict": "verdict.json",

@@ -43,7 +43,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     }
     if config.export.ships != "auto":
         ships = config.export.ships
-    write_json(out / "ladder.json", {"schema": SCHEMA, "key": key, "measured": measured})
+    rungs = ladder.rows(measured, gates, settings.remedies)
+    write_json(
+        out / "ladder.json", {"schema": SCHEMA, "key": key, "measured": measured, "rungs": rungs}
+    )
     write_json(
         out / "recipe.json",
         {
@@ -51,7 +54,6 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "ships": ships,
             "step": step,
             "calibration": {"method": made["clipping"], **calibration},
-            "rungs": ladder.rows(measured, gates, settings.remedies),
             "formats": formats,
         },
     )

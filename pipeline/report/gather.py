@@ -12,7 +12,7 @@ DOCUMENTS = {
     "dataset": "dataset.json",
     "spec": "spec.json",
     "budget": "budget.json",
-    "recipe": "recipe.json",
+    "ladder": "ladder.json",
     "files": "files.json",
     "parity": "parity.json",
     "verdict": "verdict.json",

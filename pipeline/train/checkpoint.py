@@ -26,7 +26,8 @@ class Progress:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
-    saved_at: float = field(default_factory=time.monotonic)
+    saved_at: float = float("-inf")
+    """When the last checkpoint was written; the first is due at once."""
 
     def add(self, logs: Mapping[str, Any], *, steps: int) -> None:
         """Count `steps` finished steps with their logs, name -> (steps,)."""

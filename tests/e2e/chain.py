@@ -1,0 +1,60 @@
+"""Run the program as a user does, in a process of its own, and compare what it publishes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.artifacts import sha256_file
+
+ROOT = Path(__file__).resolve().parents[2]
+VARYING = ("report.html", "timings.json")  # outside of the byte contract
+
+CONFIG = """
+name: tiny
+task: classification
+data:
+  source: {kind: bundled, name: digits}
+  augment: [{kind: translate, fraction: 0.1}]
+model: {kind: cnn, filters: [8], dense: [16], dropout: 0.2}
+train: {epochs: EPOCHS, optimizer: {learning_rate: 3e-3}}
+harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 2}
+export: {targets: [cpu, mcu, ethos-u55-128]}
+audit: {samples: 64, steps: 3}
+gate: {metric_drop: 0.05, agreement: 0.9, worst_class_drop: null, robust_drop: 0.2}
+"""
+
+
+def write_config(folder: Path, epochs: int = 3) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(CONFIG.replace("EPOCHS", str(epochs)))
+    return path
+
+
+def command(config: Path, folder: Path, *arguments: str) -> list[str]:
+    places = ["--runs", str(folder / "runs"), "--exported", str(folder / "exported")]
+    return [sys.executable, "-m", "pipeline", "run", str(config), *places, *arguments]
+
+
+def run(config: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(config, folder, *arguments),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+        timeout=600,
+        check=False,
+    )
+
+
+def published(folder: Path) -> dict[str, str]:
+    """Return name -> sha256 of every file of the byte contract."""
+    bundle = folder / "exported" / "tiny"
+    return {path.name: sha256_file(path) for path in bundle.iterdir() if path.name not in VARYING}
+
+
+def ran(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the stages that a run executed, by its lines."""
+    lines = [line.split() for line in result.stderr.splitlines() if line and not line.startswith(" ")]
+    return [words[0] for words in lines if len(words) > 2 and words[2] == "s"]

@@ -1,0 +1,145 @@
+"""The whole chain on a small net: what it publishes, what it does again, and what stops it."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chain import ROOT, published, ran, run, write_config
+
+pytestmark = pytest.mark.e2e
+EVERY_KEY = (
+    "schema name task seed config config_sha256 packages labels ships data preprocess reference baseline models "
+    "remedies files"
+).split()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chain")
+    result = run(write_config(folder), folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_the_manifest_says_it_all_and_its_hashes_hold(finished: Path) -> None:
+    manifest = json.loads((finished / "exported/tiny/manifest.json").read_text())
+    assert set(EVERY_KEY) <= set(manifest)
+    hashes = published(finished)
+    assert set(manifest["files"]) == set(hashes) - {"manifest.json"}
+    assert all(hashes[name] == entry["sha256"] for name, entry in manifest["files"].items())
+    shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
+    assert shipped["float_ops_left"] == []
+    assert shipped["input"]["dtype"] == "int8"
+    assert shipped["targets"]["ethos-u55-128"]["cpu_ops"] == 0
+    assert {m["format"] for m in manifest["models"]} == {"float32", "float16", "dynamic", "int8", "int16x8"}
+
+
+def test_no_path_and_no_date_is_published(finished: Path) -> None:
+    for path in (finished / "exported/tiny").iterdir():
+        if path.name not in ("report.html", "timings.json"):
+            assert str(finished).encode() not in path.read_bytes(), path.name
+
+
+def test_a_second_run_does_nothing_and_needs_no_tensorflow(finished: Path) -> None:
+    program = (
+        "import sys; from pipeline.cli import main; code = main(sys.argv[1:]); "
+        "assert 'tensorflow' not in sys.modules; assert 'keras' not in sys.modules; sys.exit(code)"
+    )
+    before = published(finished)
+    arguments = ["run", finished / "tiny.yaml", "--runs", finished / "runs", "--exported", finished / "exported"]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert ran(result) == []
+    assert published(finished) == before
+
+
+def test_a_deleted_artifact_makes_only_its_stage_run_again(copy: Path) -> None:
+    before = published(copy)
+    (copy / "runs/tiny/export/model_int8.tflite").unlink()
+    result = run(copy / "tiny.yaml", copy)
+    assert result.returncode == 0, result.stderr
+    assert ran(result) == ["export"]  # the same bytes again: what follows stays fresh
+    assert published(copy) == before
+
+
+@pytest.mark.parametrize("name", ["train/model.keras", "data/labels.npy", "export/model_int8.tflite"])
+def test_a_flipped_byte_is_found_and_named(copy: Path, name: str) -> None:
+    path = copy / "runs/tiny" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    result = run(copy / "tiny.yaml", copy)
+    assert result.returncode == 4
+    assert name in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_changed_bundle_is_found_and_a_deleted_one_comes_back(copy: Path) -> None:
+    before = published(copy)
+    shutil.rmtree(copy / "exported/tiny")
+    assert ran(run(copy / "tiny.yaml", copy)) == ["bundle"]
+    assert published(copy) == before
+    (copy / "exported/tiny/labels.txt").write_text("changed")
+    result = run(copy / "tiny.yaml", copy)
+    assert result.returncode == 4
+    assert "labels.txt" in result.stderr
+
+
+def test_a_failed_gate_exits_3_and_leaves_the_old_bundle(copy: Path) -> None:
+    before = published(copy)
+    result = run(copy / "tiny.yaml", copy, "--set", "gate.bytes=100")
+    assert result.returncode == 3
+    assert "bytes" in result.stderr
+    assert "100" in result.stderr
+    assert not {"data", "build", "train", "harden"} & set(ran(result))
+    assert published(copy) == before
+    assert "Nothing ships" in (copy / "runs/tiny/report/report.html").read_text()
+
+
+def test_a_changed_gate_trains_nothing(copy: Path) -> None:
+    started = time.monotonic()
+    result = run(copy / "tiny.yaml", copy, "--set", "gate.metric_drop=0.06")
+    assert result.returncode == 0, result.stderr
+    assert set(ran(result)) == {"compress", "gate", "report", "bundle"}
+    assert time.monotonic() - started < 60
+
+
+def test_two_processes_do_not_share_a_run_folder(copy: Path) -> None:
+    import fcntl
+
+    with (copy / "runs/tiny/.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = run(copy / "tiny.yaml", copy)
+    assert result.returncode == 2
+    assert "run folder" in result.stderr
+
+
+def test_predict_answers_and_refuses_clearly(finished: Path, tmp_path: Path) -> None:
+    bundle = finished / "exported/tiny"
+
+    def predict(path: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline", "predict", str(bundle), str(path)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+    answer = predict(bundle / "sample.png")
+    assert answer.returncode == 0, answer.stderr
+    assert any(f" {label} " in answer.stdout for label in "0123456789")
+    wrong = tmp_path / "not_an_image.png"
+    wrong.write_text("hello")
+    refused = predict(wrong)
+    assert refused.returncode == 2
+    assert "not_an_image.png" in refused.stderr
+    assert "Traceback" not in refused.stderr
