@@ -54,5 +54,5 @@ def _convolution(keras: Any, spec: Mapping[str, Any], x: Any, filters: int, name
         name=name,
     )(x)
     if settings["batch_norm"]:
-        x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+        x = keras.layers.BatchNormalization(momentum=blocks.MOMENTUM, name=f"{name}_norm")(x)
     return keras.layers.Activation(activation, name=f"{name}_{activation}")(x)

@@ -1,0 +1,103 @@
+"""Train the network of a spec on labelled samples: what `train` does once and `tune` many times."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.artifacts import WORK
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.models import MODELS
+from pipeline.seeds import fold_seed
+from pipeline.train import schedule
+from pipeline.train.feed import Feed
+from pipeline.train.history import watchers
+from pipeline.train.loop import Trainer, fit
+from pipeline.train.prepare import preparer
+from pipeline.train.step import class_weights, loss_of, plain_step, weighted
+from pipeline.train.strategy import choose
+from pipeline.train.validate import evaluator
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training."""
+
+    model: Any
+    history: list[dict[str, float]]
+    validation: Mapping[str, float]
+    """Logs of the final weights: val_loss, val_…."""
+
+
+def train_network(
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    augment: Sequence[Mapping[str, Any]],
+    seed: int,
+    out: Path,
+) -> Trained:
+    """Train from the seeded start, or from the checkpoint of a killed run.
+
+    Args:
+        spec: contents of spec.json.
+        settings: the `train` section.
+        dataset: its train split is learnt, its validation split watched.
+        batch_size: samples a step, over all replicas.
+        augment: sections of `data.augment`, dumped.
+        seed: of order, augmentation and dropout.
+        out: folder of checkpoints (`work/`) and TensorBoard logs.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+    task = spec["output"]["task"]
+    positions = dataset.split("train")
+    labels = np.asarray(dataset.labels[positions])
+    targets = target_of(labels, dataset.preprocess)
+    own = fold_seed(seed, "train")
+    feed = Feed(dataset, positions, targets, batch_size=batch_size, seed=own)
+    strategy = choose(settings.strategy)
+    with strategy.scope():
+        model = MODELS[spec["model"]["kind"]](keras, spec)
+        optimizer = _optimizer(settings, feed.steps)
+    loss = loss_of(settings.loss, task)
+    weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
+    trainer = Trainer(
+        model,
+        optimizer,
+        plain_step(model, weighted(loss, weights)),
+        preparer(dataset.preprocess, augment),
+        strategy,
+        clip_norm=settings.optimizer.clip_norm,
+    )
+    patience = settings.early_stopping.patience if settings.early_stopping else None
+    evaluate = evaluator(model, dataset, split="validation", task=task, loss=loss)
+    rows = fit(
+        trainer,
+        feed,
+        epochs=settings.epochs,
+        evaluate=evaluate,
+        callbacks=watchers(out, patience=patience),
+        work=out / WORK,
+    )
+    return Trained(model, rows, evaluate())
+
+
+def _optimizer(settings: Train, steps_an_epoch: int) -> Any:
+    """Return the optimizer with its schedule."""
+    rate = schedule.learning_rate(
+        keras,
+        settings.schedule,
+        peak=settings.optimizer.learning_rate,
+        steps_an_epoch=steps_an_epoch,
+        epochs=settings.epochs,
+    )
+    return schedule.adamw(keras, rate, weight_decay=settings.optimizer.weight_decay)
