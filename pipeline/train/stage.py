@@ -30,6 +30,4 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     save_keras(trained.model, out / "model.keras")
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
-    return Metrics(
-        {"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")}
-    )
+    return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})

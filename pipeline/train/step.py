@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,12 +55,21 @@ def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array 
         setting: None, `balanced` (King and Zeng 2001: n / (K * n_k)), or name -> weight.
         labels: class ids of the training split.
         names: class names, in the order of their ids.
+
+    Raises:
+        ConfigError: a weight is given for a class that the data does not have.
     """
     if setting is None:
         return None
     if setting == "balanced":
         counts = np.bincount(labels, minlength=len(names))
         return (len(labels) / (len(names) * np.maximum(counts, 1))).astype(np.float32)
+    unknown = [name for name in setting if name not in names]
+    if unknown:
+        known = ", ".join(names)
+        raise ConfigError(
+            *(f"train.class_weights.{name}: no such class; there are {known}" for name in unknown)
+        )
     return np.array([setting.get(name, 1.0) for name in names], np.float32)
 
 

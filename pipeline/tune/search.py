@@ -98,7 +98,9 @@ def search(oracle: Any, measure: Measure, *, epochs: int, folder: Path) -> list[
         tuner.search(verbose=0)
     except RuntimeError as error:
         reasons = str(error).strip().splitlines()
-        raise ConfigError(f"tune: no trial could be finished: {reasons[-1] if reasons else error}") from error
+        raise ConfigError(
+            f"tune: no trial could be finished: {reasons[-1] if reasons else error}"
+        ) from error
     sign = -1 if oracle.objective.direction == "max" else 1
     trials = [_row(trial) for trial in oracle.trials.values()]
     done = [row for row in trials if row["score"] is not None]

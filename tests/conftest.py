@@ -1,0 +1,80 @@
+"""What every test needs: the Keras backend, TensorFlow quiet and deterministic, small data sets."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from pipeline.artifacts import Inputs
+from pipeline.config.load import load
+from pipeline.config.schema import Config
+
+# The machine's load decides how long an example takes; it is no property of the code.
+settings.register_profile("edgeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgeline")
+
+MINIMAL = """
+name: small
+task: classification
+data: {source: {kind: bundled, name: digits}}
+model: {kind: cnn, filters: [4], dense: [8]}
+"""
+
+
+@pytest.fixture(scope="session")
+def make_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
+    """Return a config with some `--set`s; digits and a tiny network unless told otherwise."""
+
+    def make(*overrides: str, text: str = MINIMAL) -> Config:
+        path = tmp_path_factory.mktemp("config") / "small.yaml"
+        path.write_text(text)
+        return load(path, overrides)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory, make_config: Callable[..., Config]) -> Any:
+    """Return the prepared digits."""
+    from pipeline.data.dataset import open_dataset
+
+    folder = tmp_path_factory.mktemp("digits")
+    prepare_data(make_config(), folder)
+    return open_dataset(folder)
+
+
+def prepare_data(config: Config, folder: Path, base: Path = Path()) -> None:
+    """Run the data stage of a config."""
+    from pipeline.data.stage import run
+
+    run(config, Inputs({}, base, base), folder)
+
+
+@pytest.fixture
+def spec() -> dict[str, Any]:
+    """Return the spec of a tiny digits network with everything that training can upset."""
+    model = {
+        "kind": "cnn", "filters": [4], "kernel_size": 3, "strides": 1, "padding": "same",
+        "convolutions": 1, "pool": "max", "head": "flatten", "dense": [8], "batch_norm": True,
+        "activation": "relu", "dropout": 0.3,
+    }  # fmt: skip
+    return {
+        "schema": 1,
+        "seed": 1,
+        "model": model,
+        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
+        "output": {"task": "classification", "units": 10},
+    }
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a seeded generator."""
+    return np.random.default_rng(7)

@@ -1,0 +1,41 @@
+"""The order of samples: a permutation for each epoch, the same in every process."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.train.feed import Feed
+
+
+@pytest.fixture
+def feed(digits: Any) -> Feed:
+    positions = digits.split("train")
+    return Feed(digits, positions, np.asarray(digits.labels[positions]), batch_size=64, seed=5)
+
+
+def test_an_epoch_uses_no_sample_twice(feed: Feed) -> None:
+    order = feed.order(0).ravel()
+    assert len(set(order.tolist())) == len(order) == feed.steps * 64
+
+
+def test_epochs_and_seeds_differ_and_repeat(feed: Feed) -> None:
+    assert (feed.order(1) == feed.order(1)).all()
+    assert (feed.order(0) != feed.order(1)).any()
+    assert (feed.order(0) != replace(feed, seed=6).order(0)).any()
+
+
+@pytest.mark.parametrize("first", [0, 3, 19])
+def test_reading_may_begin_at_any_step(feed: Feed, first: int) -> None:
+    read = [(inputs["image"], targets) for _, inputs, targets in feed.calls(2, first)]
+    targets = np.concatenate([targets for _, targets in read])
+    np.testing.assert_array_equal(targets, feed.targets[feed.order(2)[first:]])
+    images = np.concatenate([images for images, _ in read])
+    wanted = feed.dataset.read(feed.positions[feed.order(2)[first]])["image"]
+    np.testing.assert_array_equal(images[0], wanted)
+
+
+def test_fewer_samples_than_a_batch_are_one_batch(feed: Feed) -> None:
+    small = replace(feed, positions=feed.positions[:10], targets=feed.targets[:10])
+    assert (small.batch, small.steps) == (10, 1)
