@@ -1,0 +1,134 @@
+"""The device runner: its arithmetic against slow definitions, and its words for wrong inputs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.device import runner
+
+ENTRY = {
+    "name": "image", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
+    "color": "gray",
+}  # fmt: skip
+seeds = st.integers(0, 10_000)
+
+
+def detail(dtype: type, scale: float, zero_point: int) -> dict[str, Any]:
+    return {"dtype": np.dtype(dtype).type, "quantization": (scale, zero_point)}
+
+
+@given(seed=seeds, scale=st.floats(1e-4, 1.0), zero=st.integers(-128, 127))
+def test_quantizing_loses_at_most_half_a_step_inside_the_range(
+    seed: int, scale: float, zero: int
+) -> None:
+    tensor = detail(np.int8, scale, zero)
+    low, high = (-128 - zero) * scale, (127 - zero) * scale
+    x = np.random.default_rng(seed).uniform(low, high, 50).astype(np.float32)
+    back = runner.dequantize(runner.quantize(x, tensor), tensor)
+    assert np.abs(back - x).max() <= scale * 0.501 + 1e-5
+
+
+@given(seed=seeds)
+def test_values_outside_the_range_are_clipped_not_wrapped(seed: int) -> None:
+    tensor = detail(np.int8, 0.01, 0)
+    x = np.random.default_rng(seed).normal(0, 100, 20).astype(np.float32)
+    q = runner.quantize(x, tensor)
+    assert (np.sign(q) == np.sign(np.where(q == 0, 0, x))).all()
+
+
+def test_every_pixel_becomes_its_own_integer() -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 4, 4, 1)
+    q = runner.quantize(runner.prepare(pixels, ENTRY), detail(np.int8, 1 / 255, -128))
+    np.testing.assert_array_equal(q.ravel(), np.arange(-128, 128))
+
+
+@given(seed=seeds)
+def test_training_and_device_prepare_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = {
+        "name": "x", "kind": "table", "shape": [3], "color": None,
+        "offset": rng.normal(size=3).tolist(), "scale": rng.uniform(0.1, 9, 3).tolist(),
+    }  # fmt: skip
+    raw = rng.normal(0, 5, (7, 3)).astype(np.float32)
+    trained = to_model_inputs({"x": raw}, {"inputs": [table]})["x"].numpy()
+    np.testing.assert_array_equal(runner.prepare(raw, table), trained)
+
+
+@given(height=st.integers(1, 20), width=st.integers(1, 20), seed=seeds)
+def test_resizing_keeps_a_plain_image_plain_and_stays_in_range(
+    height: int, width: int, seed: int
+) -> None:
+    shade = int(np.random.default_rng(seed).integers(0, 256))
+    plain = np.full((9, 7, 3), shade, np.uint8)
+    resized = runner.resize_image(plain, height, width)
+    assert resized.shape == (height, width, 3)
+    assert (resized == shade).all()
+
+
+@given(seed=seeds, height=st.integers(2, 30), width=st.integers(2, 30))
+def test_resizing_is_within_one_of_pillows_bilinear(seed: int, height: int, width: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (17, 23, 3), dtype=np.uint8)
+    wanted = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    difference = runner.resize_image(image, height, width).astype(int) - np.asarray(wanted)
+    assert np.abs(difference).max() <= 2  # Pillow rounds between its two passes
+
+
+def test_a_wrong_shape_and_a_nan_are_named() -> None:
+    table = ENTRY | {"kind": "table", "name": "x", "shape": [3]}
+    with pytest.raises(ValueError, match=r"wanted samples of shape \(3,\), got \(4,\)"):
+        runner.prepare(np.zeros((2, 4)), table)
+    with pytest.raises(ValueError, match="NaN"):
+        runner.prepare(np.full((1, 3), np.nan), table)
+
+
+def test_decisions_name_the_class_or_give_the_value() -> None:
+    preprocess = {"labels": ["a", "b"], "target": None}
+    (answer,) = runner.decide(np.array([[0.2, 0.8]]), preprocess)
+    assert (answer["decision"], answer["confidence"]) == ("b", pytest.approx(0.8))
+    preprocess = {"labels": None, "target": {"offset": 10.0, "scale": 2.0}}
+    (answer,) = runner.decide(np.array([[0.5]]), preprocess)
+    assert answer["decision"] == pytest.approx(11.0)
+
+
+def test_inputs_are_told_apart_by_name() -> None:
+    inputs = {"image": 0, "age": 1}
+    assert runner.name_of({"name": "serving_default_age:0"}, inputs) == "age"
+    assert runner.name_of({"name": "image"}, inputs) == "image"
+    with pytest.raises(ValueError, match="none of age, image"):
+        runner.name_of({"name": "other"}, inputs)
+
+
+def test_it_needs_nothing_of_ours(tmp_path: Path) -> None:
+    copy = tmp_path / "run_on_device.py"
+    copy.write_text(Path(runner.__file__).read_text())
+    program = f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(copy)!r}); assert not [m for m in sys.modules if m.startswith('pipeline')]"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_grammar_is_that_of_python_3_7() -> None:
+    import ast
+
+    ast.parse(Path(runner.__file__).read_text(), feature_version=(3, 7))
+
+
+def test_a_file_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    from pipeline.device.measure import run_file
+    from pipeline.errors import ArtifactError
+
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"no model at all")
+    with pytest.raises(ArtifactError, match=r"broken\.tflite: cannot be run on litert"):
+        run_file(broken, {"inputs": [ENTRY]}, {"image": np.zeros((2, 4, 4, 1), np.uint8)})
+    (tmp_path / "preprocess.json").write_text(json.dumps({"inputs": [ENTRY]}))

@@ -1,0 +1,59 @@
+"""Gates: which side of a limit passes, and that a failure names its cure."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.schema import Gate
+from pipeline.gate.gates import CURES, judge, robust_drop
+
+FILE = {
+    "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
+    "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0, "bytes": 10,
+}  # fmt: skip
+LIMITS = Gate().model_dump()
+
+
+def failed(**measured: object) -> dict[str, str]:
+    rows = judge(LIMITS, FILE | measured, metric="accuracy")
+    return {row["name"]: row["try"] for row in rows if not row["passed"]}
+
+
+def test_a_perfect_file_passes_and_tries_nothing() -> None:
+    assert failed() == {}
+
+
+def test_every_gate_of_the_schema_has_a_cure() -> None:
+    assert set(CURES) == set(Gate.model_fields)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_drop_passes_at_the_limit_and_below(value: float, limit: float) -> None:
+    (row,) = judge({"metric_drop": limit}, FILE | {"metric_drop": value}, metric="accuracy")
+    assert row["passed"] == (value <= limit)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_agreement_passes_at_the_limit_and_above(value: float, limit: float) -> None:
+    (row,) = judge({"agreement": limit}, FILE | {"agreement": value}, metric="accuracy")
+    assert row["passed"] == (value >= limit)
+
+
+def test_the_cure_names_the_worst_layer_and_class() -> None:
+    cures = failed(metric_drop=0.5, worst_class_drop=0.5, float_ops=1)
+    assert "conv_2" in cures["metric_drop"]
+    assert "7" in cures["worst_class_drop"]
+    assert "float_ops_left" in cures["float_ops"]
+
+
+@pytest.mark.parametrize("name", list(LIMITS))
+def test_a_gate_that_is_not_asked_or_not_measured_says_nothing(name: str) -> None:
+    assert judge({name: None}, FILE, metric="accuracy") == []
+    assert judge({"robust_drop": 0.0}, FILE, metric="accuracy") == []
+
+
+def test_robust_drop_is_float_less_file() -> None:
+    audit = {"files": {"a.tflite": {"float_robust": 0.7, "robust": 0.6}}}
+    assert robust_drop(audit, "a.tflite") == pytest.approx(0.1)
+    assert robust_drop(audit, "b.tflite") is None
+    assert robust_drop(None, "a.tflite") is None
