@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, run
+from pipeline import cli, run, stages
 from pipeline.errors import ArtifactError, GateError
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(stages, "run_chain", fail)
+    monkeypatch.setattr(run, "run_chain", fail)
 
 
 def test_commands_are_the_stages_in_order() -> None:

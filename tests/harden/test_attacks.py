@@ -63,7 +63,9 @@ def test_pgd_equals_a_slow_one_with_the_closed_gradient() -> None:
     for _ in range(steps):
         shares = tf.nn.softmax(linear(slow, False)).numpy() - np.eye(3)[labels.numpy()]
         gradient = (shares @ WEIGHTS.numpy().T).reshape(slow.shape)
-        slow = np.clip(slow + STEP_RATIO * epsilon / steps * np.sign(gradient), low, high).astype(np.float32)
+        slow = np.clip(slow + STEP_RATIO * epsilon / steps * np.sign(gradient), low, high).astype(
+            np.float32
+        )
     found = pgd(linear, x, labels, epsilon=epsilon, steps=steps, seed=SEED)
     np.testing.assert_allclose(found, slow, atol=1e-6)
 
