@@ -1,11 +1,14 @@
-"""The remedy ladder: rungs in order, the first that passes the gates ships. Pure functions.
+"""The remedy ladder: rungs in order, the first that passes the gates ships.
 
 A rung is a way to quantize; what it costs and how far it falls from the reference is measured once,
 on validation data, and kept, so that another gate only chooses again.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 PLAIN = "int8"
 # step -> (format it ships, how its file is made, why one climbs to it)
@@ -35,6 +38,7 @@ AT_MOST = ("metric_drop", "worst_class_drop", "float_ops", "bytes")
 
 Measured = Mapping[str, Mapping[str, Any]]
 Limits = Mapping[str, float | None]
+Bench = Callable[[str], dict[str, Any]]
 
 
 def steps(remedies: Sequence[str], ships: str) -> list[str]:
@@ -50,6 +54,32 @@ def steps(remedies: Sequence[str], ships: str) -> list[str]:
         return allowed
     plain = [ships] if ships in RUNGS and ships not in allowed else []
     return plain + [step for step in allowed if RUNGS[step][0] == ships]
+
+
+def climb(
+    rungs: Sequence[str], gates: Limits, *, exhaustive: bool, kept: Measured, bench: Bench
+) -> dict[str, Mapping[str, Any]]:
+    """Return the measurements of rung after rung until one passes, or of all when exhaustive.
+
+    Args:
+        rungs: in order.
+        gates: as for `passes`.
+        exhaustive: whether to go on after the first that passes.
+        kept: measurements that hold still; these rungs are not measured again.
+        bench: makes a rung's file and measures it.
+    """
+    measured: dict[str, Mapping[str, Any]] = {}
+    for step in rungs:
+        found = kept[step] if step in kept else bench(step)
+        measured[step] = found
+        if "refused" in found:
+            log.warning("          rung %s: %s", step, found["refused"])
+            continue
+        figures = found["metric_drop"], found["agreement"]
+        log.info("          rung %s: drop %.4f, agreement %.4f", step, *figures)
+        if passes(found, gates) and not exhaustive:
+            break
+    return measured
 
 
 def passes(found: Mapping[str, Any], gates: Limits) -> bool:

@@ -4,39 +4,17 @@ Reads dataset, spec, reference; writes model.keras, recipe.json, calibration.npz
 rungs, and their measurements, kept).
 """
 
-import importlib.metadata
-import logging
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import (
-    MANIFEST,
-    SCHEMA,
-    WORK,
-    Inputs,
-    Metrics,
-    check_files,
-    read_json,
-    sha256_file,
-    sha256_json,
-    write_json,
-)
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.compress import ladder
 from pipeline.compress.calibration import known_ranges, write_calibration
+from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError
-
-log = logging.getLogger(__name__)
-
-# What makes and runs the rungs' files: with another version they are measured anew.
-MAKERS = ("tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer")
-
-Bench = Callable[[str], dict[str, Any]]
-Measured = dict[str, dict[str, Any]]
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -45,15 +23,19 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     shutil.copyfile(inputs["reference"] / "model.keras", out / "model.keras")
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
-    held = {"key": _key(inputs, dataset, config), "choice": _choice(config)}
-    measured = _climb(config, _kept(inputs.previous, held), _bench(inputs, dataset, config, out))
+    key, choice = _key(config, inputs, dataset), _choice(config)
+    measured = ladder.climb(
+        ladder.steps(settings.remedies, config.export.ships),
+        gates,
+        exhaustive=settings.exhaustive,
+        kept=kept_measurements(inputs.previous, key=key, choice=choice),
+        bench=_bench(config, inputs, dataset, out),
+    )
     step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
     if step is None and measured:
         raise ConversionError("\n".join(found["refused"] for found in measured.values()))
-    rungs = ladder.rows(measured, gates, settings.remedies)
-    write_json(
-        out / "ladder.json", {"schema": SCHEMA, **held, "measured": measured, "rungs": rungs}
-    )
+    table = {"measured": measured, "rungs": ladder.rows(measured, gates, settings.remedies)}
+    write_json(out / LADDER, {"schema": SCHEMA, "key": key, "choice": choice, **table})
     write_json(
         out / "recipe.json",
         _recipe(config, step, measured, calibration, known_ranges(dataset.preprocess)),
@@ -70,7 +52,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 def _recipe(
     config: Config,
     step: str | None,
-    measured: Measured,
+    measured: ladder.Measured,
     calibration: dict[str, Any],
     input_ranges: dict[str, list[float]],
 ) -> dict[str, Any]:
@@ -90,20 +72,17 @@ def _recipe(
     }
 
 
-def _key(inputs: Inputs, dataset: Dataset, config: Config) -> str:
-    """Return what the measurements hold for: model, data, border type, and who made the files."""
-    return sha256_json(
-        {
-            "reference": sha256_file(inputs["reference"] / "model.keras"),
-            "spec": sha256_file(inputs["spec"] / "spec.json"),
-            "dataset": dataset.meta["fingerprint"],
-            "splits": sha256_file(dataset.folder / "splits.npz"),
-            "preprocess": sha256_file(dataset.folder / "preprocess.json"),
-            "rungs": {step: made for step, (_, made, _) in ladder.RUNGS.items()},
-            "io": config.export.io,
-            "makers": {name: importlib.metadata.version(name) for name in MAKERS},
-        }
-    )
+def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
+    """Return what the measurements hold for: model, data, rungs and border type."""
+    files = {
+        "reference": inputs["reference"] / "model.keras",
+        "spec": inputs["spec"] / "spec.json",
+        "splits": dataset.folder / "splits.npz",
+        "preprocess": dataset.folder / "preprocess.json",
+    }
+    rungs = {step: made for step, (_, made, _) in ladder.RUNGS.items()}
+    settings = {"data": dataset.meta["fingerprint"], "rungs": rungs, "io": config.export.io}
+    return key_of(files, settings)
 
 
 def _choice(config: Config) -> dict[str, Any]:
@@ -115,42 +94,7 @@ def _choice(config: Config) -> dict[str, Any]:
     }
 
 
-def _kept(previous: Path | None, held: dict[str, Any]) -> Measured:
-    """Return the measurements of the last run, where they hold and only the choice is another.
-
-    The same choice again means that the stage was forced: then it measures.
-    """
-    if previous is None or not (previous / "ladder.json").exists():
-        return {}
-    try:
-        described = read_json(previous / MANIFEST)["outputs"]["ladder.json"]
-        check_files(previous, {"ladder.json": described}, "Its rungs are measured anew.")
-    except ArtifactError as error:
-        log.warning("%s", error)
-        return {}
-    found = read_json(previous / "ladder.json")
-    is_sound = found["key"] == held["key"] and found.get("choice") != held["choice"]
-    return dict(found["measured"]) if is_sound else {}
-
-
-def _climb(config: Config, kept: Measured, bench: Bench) -> Measured:
-    """Measure rung after rung until one passes, or all of them when exhaustive."""
-    gates, settings = config.gate.model_dump(), config.compress.quantize
-    measured: Measured = {}
-    for step in ladder.steps(settings.remedies, config.export.ships):
-        found = kept[step] if step in kept else bench(step)
-        measured[step] = found
-        if "refused" in found:
-            log.warning("          rung %s: %s", step, found["refused"])
-        else:
-            figures = found["metric_drop"], found["agreement"]
-            log.info("          rung %s: drop %.4f, agreement %.4f", step, *figures)
-        if ladder.passes(found, gates) and not settings.exhaustive:
-            break
-    return measured
-
-
-def _bench(inputs: Inputs, dataset: Dataset, config: Config, out: Path) -> Bench:
+def _bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
     """Return a function that makes and measures a rung; the reference answers once.
 
     TensorFlow is imported at the first rung that must be measured.
