@@ -56,5 +56,7 @@ def published(folder: Path) -> dict[str, str]:
 
 def ran(result: subprocess.CompletedProcess[str]) -> list[str]:
     """Return the stages that a run executed, by its lines."""
-    lines = [line.split() for line in result.stderr.splitlines() if line and not line.startswith(" ")]
+    lines = [
+        line.split() for line in result.stderr.splitlines() if line and not line.startswith(" ")
+    ]
     return [words[0] for words in lines if len(words) > 2 and words[2] == "s"]

@@ -42,7 +42,13 @@ def test_the_manifest_says_it_all_and_its_hashes_hold(finished: Path) -> None:
     assert shipped["float_ops_left"] == []
     assert shipped["input"]["dtype"] == "int8"
     assert shipped["targets"]["ethos-u55-128"]["cpu_ops"] == 0
-    assert {m["format"] for m in manifest["models"]} == {"float32", "float16", "dynamic", "int8", "int16x8"}
+    assert {m["format"] for m in manifest["models"]} == {
+        "float32",
+        "float16",
+        "dynamic",
+        "int8",
+        "int16x8",
+    }
 
 
 def test_no_path_and_no_date_is_published(finished: Path) -> None:
@@ -57,9 +63,20 @@ def test_a_second_run_does_nothing_and_needs_no_tensorflow(finished: Path) -> No
         "assert 'tensorflow' not in sys.modules; assert 'keras' not in sys.modules; sys.exit(code)"
     )
     before = published(finished)
-    arguments = ["run", finished / "tiny.yaml", "--runs", finished / "runs", "--exported", finished / "exported"]
+    arguments = [
+        "run",
+        finished / "tiny.yaml",
+        "--runs",
+        finished / "runs",
+        "--exported",
+        finished / "exported",
+    ]
     result = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert ran(result) == []
@@ -75,7 +92,9 @@ def test_a_deleted_artifact_makes_only_its_stage_run_again(copy: Path) -> None:
     assert published(copy) == before
 
 
-@pytest.mark.parametrize("name", ["train/model.keras", "data/labels.npy", "export/model_int8.tflite"])
+@pytest.mark.parametrize(
+    "name", ["train/model.keras", "data/labels.npy", "export/model_int8.tflite"]
+)
 def test_a_flipped_byte_is_found_and_named(copy: Path, name: str) -> None:
     path = copy / "runs/tiny" / name
     content = bytearray(path.read_bytes())
