@@ -8,7 +8,7 @@ import pytest
 from pipeline.compress import ladder
 from pipeline.config.schema import Gate, Remedy
 
-GATES = Gate().model_dump()
+GATES = Gate(bytes=1000).model_dump()
 GOOD = {
     "bytes": 100,
     "metric": 0.9,
@@ -109,6 +109,7 @@ def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
         ("agreement", 0.97),
         ("worst_class_drop", 0.06),
         ("float_ops", 1),
+        ("bytes", 1001),
     ],
 )
 def test_each_gate_can_fail_a_rung_and_be_switched_off(name: str, value: float) -> None:

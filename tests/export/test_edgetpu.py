@@ -1,4 +1,4 @@
-"""The Edge TPU: its rules where the compiler is missing, its compiler's report where it is there."""
+"""The Edge TPU: its rules where the compiler is missing, else the compiler's report."""
 
 from pathlib import Path
 
