@@ -1,6 +1,7 @@
 """The calibration set: model inputs of the calibration split, a fixed part of train."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,21 @@ import numpy as np
 
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
+from pipeline.errors import ArtifactError
 
 
 def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
-    """Write name -> float32 model inputs, and return how many they are and the hash of their ids."""
+    """Write name -> float32 model inputs, and return how many they are and the hash of their ids.
+
+    Raises:
+        ArtifactError: the calibration split is empty: ranges are measured, never made up.
+    """
     positions = dataset.split("calibration")
+    if not len(positions):
+        raise ArtifactError(
+            f"{dataset.folder}: its calibration split is empty; wanted samples to measure ranges "
+            "on. Raise data.calibration_samples"
+        )
     raw = dataset.read(positions)
     inputs = {
         entry["name"]: prepare(raw[entry["name"]], entry) for entry in dataset.preprocess["inputs"]
@@ -20,3 +31,25 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
     np.savez(path, **inputs)
     ids = b"\n".join(dataset.ids[positions].tolist())
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
+
+
+def known_ranges(preprocess: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return name -> [low, high] of the inputs whose range follows from their raw type.
+
+    Pixels are such: measured on samples without pure black or white, the range would cut both off;
+    with the whole of it each pixel value has an integer of its own, and quantizing loses nothing.
+    """
+    images = [entry for entry in preprocess["inputs"] if entry["kind"] == "image"]
+    return {
+        entry["name"]: _ends(entry)
+        for entry in images
+        if np.issubdtype(np.dtype(entry["raw_dtype"]), np.integer)
+    }
+
+
+def _ends(entry: Mapping[str, Any]) -> list[float]:
+    """Return the least and greatest model input that the raw type can give."""
+    limits = np.iinfo(entry["raw_dtype"])
+    scale = np.asarray(entry["scale"], np.float32)
+    ends = [(np.float32(x) - np.float32(entry["offset"])) * scale for x in (limits.min, limits.max)]
+    return [float(np.min(ends)), float(np.max(ends))]

@@ -1,11 +1,14 @@
-"""The remedy ladder: rungs in order, the first that passes the gates ships. Pure functions.
+"""The remedy ladder: rungs in order, the first that passes the gates ships.
 
 A rung is a way to quantize; what it costs and how far it falls from the reference is measured once,
 on validation data, and kept, so that another gate only chooses again.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 PLAIN = "int8"
 # step -> (format it ships, how its file is made, why one climbs to it)
@@ -31,76 +34,121 @@ NOT_BUILT = {
     "mixed": "mixed precision is not in this version",
     "qat": "quantization-aware training is not in this version",
 }
+AT_MOST = ("metric_drop", "worst_class_drop", "float_ops", "bytes")
+
+Measured = Mapping[str, Mapping[str, Any]]
+Limits = Mapping[str, float | None]
+Bench = Callable[[str], dict[str, Any]]
 
 
-def steps(remedies: Sequence[str]) -> list[str]:
-    """Return the rungs to climb, plain int8 first."""
-    return [PLAIN, *(step for step in remedies if step in RUNGS)]
+def steps(remedies: Sequence[str], ships: str) -> list[str]:
+    """Return the rungs to climb, in order.
+
+    Args:
+        remedies: the rungs that the config allows above plain int8.
+        ships: auto, or the format that the config insists on: only its own rungs are climbed then,
+            its plain one always; a float format has none.
+    """
+    allowed = [PLAIN, *(step for step in remedies if step in RUNGS and step != PLAIN)]
+    if ships == "auto":
+        return allowed
+    plain = [ships] if ships in RUNGS and ships not in allowed else []
+    return plain + [step for step in allowed if RUNGS[step][0] == ships]
 
 
-def passes(measured: Mapping[str, Any], gates: Mapping[str, float | None]) -> bool:
+def climb(
+    rungs: Sequence[str], gates: Limits, *, exhaustive: bool, kept: Measured, bench: Bench
+) -> dict[str, Mapping[str, Any]]:
+    """Return the measurements of rung after rung until one passes, or of all when exhaustive.
+
+    Args:
+        rungs: in order.
+        gates: as for `passes`.
+        exhaustive: whether to go on after the first that passes.
+        kept: measurements that hold still; these rungs are not measured again.
+        bench: makes a rung's file and measures it.
+    """
+    measured: dict[str, Mapping[str, Any]] = {}
+    for step in rungs:
+        found = kept[step] if step in kept else bench(step)
+        measured[step] = found
+        if "refused" in found:
+            log.warning("          rung %s: %s", step, found["refused"])
+            continue
+        figures = found["metric_drop"], found["agreement"]
+        log.info("          rung %s: drop %.4f, agreement %.4f", step, *figures)
+        if passes(found, gates) and not exhaustive:
+            break
+    return measured
+
+
+def passes(found: Mapping[str, Any], gates: Limits) -> bool:
     """Tell whether a rung's measurements hold the gates that validation data can judge.
 
     Args:
-        measured: metric_drop, agreement, worst_class_drop (None where there are no classes),
-            float_ops, bytes.
+        found: metric_drop, agreement, worst_class_drop (None where there are no classes),
+            float_ops, bytes; or `refused`, where its file cannot be made.
         gates: the limits by name; None: not asked.
     """
-    limits = {
-        name: gates[name] for name in ("metric_drop", "worst_class_drop", "float_ops", "bytes")
-    }
+    if "refused" in found:
+        return False
     kept = all(
-        limit is None or measured[name] is None or measured[name] <= limit
-        for name, limit in limits.items()
+        gates[name] is None or found[name] is None or found[name] <= gates[name] for name in AT_MOST
     )
-    return kept and (gates["agreement"] is None or measured["agreement"] >= gates["agreement"])
+    return kept and (gates["agreement"] is None or found["agreement"] >= gates["agreement"])
 
 
-def choose(
-    measured: Mapping[str, Mapping[str, Any]],
-    gates: Mapping[str, float | None],
-    *,
-    exhaustive: bool,
-) -> str:
+def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:
     """Return the rung that ships: the first that passes, or the smallest passing when exhaustive.
 
-    Where none passes it is the one with the least drop: the gate then fails with its figures.
+    Where none passes it is the one with the least drop, then the most agreement: the gate then
+    fails with its figures. None where no rung's file can be made.
     """
-    passing = [step for step, found in measured.items() if passes(found, gates)]
-    if not passing:
-        return min(
-            measured, key=lambda step: (measured[step]["metric_drop"], measured[step]["bytes"])
-        )
-    return min(passing, key=lambda step: measured[step]["bytes"]) if exhaustive else passing[0]
+    made = {step: found for step, found in measured.items() if "refused" not in found}
+    passing = [step for step, found in made.items() if passes(found, gates)]
+    if passing:
+        return min(passing, key=lambda s: made[s]["bytes"]) if exhaustive else passing[0]
+    return min(made, key=lambda step: _shortfall(made[step]), default=None)
 
 
-def rows(
-    measured: Mapping[str, Mapping[str, Any]],
-    gates: Mapping[str, float | None],
-    remedies: Sequence[str],
-) -> list[dict[str, Any]]:
-    """Return the table of rungs for recipe, report and manifest."""
-    climbed = [
-        {
-            "step": step,
-            "why": RUNGS[step][2],
-            "bytes": found["bytes"],
-            "metric": found["metric"],
-            "metric_drop": found["metric_drop"],
-            "agreement": found["agreement"],
-            "passed": passes(found, gates),
-        }
-        for step, found in measured.items()
+def _shortfall(found: Mapping[str, Any]) -> tuple[float, float, int]:
+    """Return what makes one failing rung better than another: the least is best."""
+    return found["metric_drop"], -found["agreement"], found["bytes"]
+
+
+def recipe_of(form: str, step: str | None, measured: Measured, gates: Limits) -> dict[str, Any]:
+    """Return how a format's file is made.
+
+    Args:
+        form: the format.
+        step: the rung that ships; its own format is made in its way.
+        measured: the rungs that were climbed; another integer format is made in its best way.
+        gates: as for `passes`.
+    """
+    if step is None or RUNGS[step][0] != form:
+        own = {s: found for s, found in measured.items() if RUNGS[s][0] == form}
+        step = choose(own, gates, exhaustive=False)
+    return dict(RUNGS[PLAIN if step is None else step][1])
+
+
+def rows(measured: Measured, gates: Limits, remedies: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the table of rungs for report and manifest: the climbed, then the skipped."""
+    return [_row(step, found, gates) for step, found in measured.items()] + [
+        _skipped(step, f"skipped: {NOT_BUILT[step]}") for step in remedies if step in NOT_BUILT
     ]
-    left = [
-        {
-            "step": step,
-            "why": f"skipped: {NOT_BUILT[step]}",
-            "bytes": None,
-            "metric": None,
-            "passed": None,
-        }
-        for step in remedies
-        if step in NOT_BUILT
-    ]
-    return climbed + left
+
+
+def _row(step: str, found: Mapping[str, Any], gates: Limits) -> dict[str, Any]:
+    if "refused" in found:
+        return _skipped(step, f"cannot be made: {found['refused']}")
+    names = ("bytes", "metric", "metric_drop", "agreement", "worst_class_drop")
+    return {
+        "step": step,
+        "why": RUNGS[step][2],
+        **{name: found[name] for name in names},
+        "passed": passes(found, gates),
+    }
+
+
+def _skipped(step: str, why: str) -> dict[str, Any]:
+    return {"step": step, "why": why, "bytes": None, "metric": None, "passed": None}

@@ -8,11 +8,17 @@ import numpy as np
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.export.inspect import inspect
-from pipeline.models.predict import in_target_unit
+from pipeline.models.predict import in_target_unit, predict
+from pipeline.models.save import load_keras
 from pipeline.tasks import TASKS, metric_drop
 from pipeline.verify.parity import worst_class
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def reference_answers(model: Path, dataset: Dataset) -> Array:
+    """Return what a `.keras` file answers on the validation split (N, K)."""
+    return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
 def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> dict[str, Any]:

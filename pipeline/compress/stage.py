@@ -1,30 +1,20 @@
-"""Decide how each format is quantized. Reads dataset, spec, reference; writes model.keras,
-recipe.json, calibration.npz, ladder.json (the rungs' measurements, kept).
+"""Decide how each format is quantized.
+
+Reads dataset, spec, reference; writes model.keras, recipe.json, calibration.npz, ladder.json (the
+rungs, and their measurements, kept).
 """
 
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import (
-    SCHEMA,
-    WORK,
-    Inputs,
-    Metrics,
-    read_json,
-    sha256_file,
-    sha256_json,
-    write_json,
-)
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.compress import ladder
-from pipeline.compress.calibration import write_calibration
+from pipeline.compress.calibration import known_ranges, write_calibration
+from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-
-log = logging.getLogger(__name__)
-
-FLOAT_RECIPE: dict[str, Any] = {"clipping": "min_max", "keep_float": []}  # nothing to decide there
+from pipeline.export.worker import ConversionError
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -32,103 +22,107 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     dataset = open_dataset(inputs["dataset"])
     shutil.copyfile(inputs["reference"] / "model.keras", out / "model.keras")
     calibration = write_calibration(dataset, out / "calibration.npz")
-    gates = config.gate.model_dump()
-    settings = config.compress.quantize
-    key = _key(inputs, dataset, config)
-    measured = _climb(inputs, dataset, config, out, _kept(inputs.previous, key))
-    step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
-    ships, made, _ = ladder.RUNGS[step]
-    formats = dict.fromkeys((*config.export.formats, "int8", "int16x8"), FLOAT_RECIPE) | {
-        ships: made
-    }
-    if config.export.ships != "auto":
-        ships = config.export.ships
-    rungs = ladder.rows(measured, gates, settings.remedies)
-    write_json(
-        out / "ladder.json", {"schema": SCHEMA, "key": key, "measured": measured, "rungs": rungs}
+    gates, settings = config.gate.model_dump(), config.compress.quantize
+    key, choice = _key(config, inputs, dataset), _choice(config)
+    measured = ladder.climb(
+        ladder.steps(settings.remedies, config.export.ships),
+        gates,
+        exhaustive=settings.exhaustive,
+        kept=kept_measurements(inputs.previous, key=key, choice=choice),
+        bench=_bench(config, inputs, dataset, out),
     )
+    step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
+    if step is None and measured:
+        raise ConversionError("\n".join(found["refused"] for found in measured.values()))
+    table = {"measured": measured, "rungs": ladder.rows(measured, gates, settings.remedies)}
+    write_json(out / LADDER, {"schema": SCHEMA, "key": key, "choice": choice, **table})
     write_json(
         out / "recipe.json",
-        {
-            "schema": SCHEMA,
-            "ships": ships,
-            "step": step,
-            "calibration": {"method": made["clipping"], **calibration},
-            "formats": formats,
-        },
+        _recipe(config, step, measured, calibration, known_ranges(dataset.preprocess)),
     )
-    skipped = {name: why for name, why in ladder.NOT_BUILT.items() if name in settings.remedies}
-    shown = measured[step]
-    return Metrics(
-        {"val_metric": (shown["metric"], ""), "val_drop": (shown["metric_drop"], "")}, skipped
-    )
+    skipped: dict[str, str] = {
+        name: why for name, why in ladder.NOT_BUILT.items() if name in settings.remedies
+    }
+    if step is None:
+        return Metrics({}, skipped)
+    drop, metric = measured[step]["metric_drop"], measured[step]["metric"]
+    return Metrics({"val_metric": (metric, ""), "val_drop": (drop, "")}, skipped)
 
 
-def _key(inputs: Inputs, dataset: Dataset, config: Config) -> str:
-    """Return what the measurements hold for: the model, the data and the border type."""
-    return sha256_json(
-        {
-            "reference": sha256_file(inputs["reference"] / "model.keras"),
-            "dataset": dataset.meta["fingerprint"],
-            "splits": sha256_file(dataset.folder / "splits.npz"),
-            "rungs": {step: made for step, (_, made, _) in ladder.RUNGS.items()},
-            "io": config.export.io,
-        }
-    )
+def _recipe(
+    config: Config,
+    step: str | None,
+    measured: ladder.Measured,
+    calibration: dict[str, Any],
+    input_ranges: dict[str, list[float]],
+) -> dict[str, Any]:
+    """Return what export is to do; `step` is None where a float format ships."""
+    gates = config.gate.model_dump()
+    ships = config.export.ships if step is None else ladder.RUNGS[step][0]
+    formats = {
+        form: ladder.recipe_of(form, step, measured, gates) | {"input_ranges": input_ranges}
+        for form in dict.fromkeys((*config.export.formats, ships))
+    }
+    return {
+        "schema": SCHEMA,
+        "ships": ships,
+        "step": step,
+        "calibration": {"method": formats[ships]["clipping"], **calibration},
+        "formats": formats,
+    }
 
 
-def _kept(previous: Path | None, key: str) -> dict[str, Any]:
-    """Return the measurements of the last run, where they hold for this one."""
-    if previous is None or not (previous / "ladder.json").exists():
-        return {}
-    found = read_json(previous / "ladder.json")
-    return dict(found["measured"]) if found["key"] == key else {}
+def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
+    """Return what the measurements hold for: model, data, rungs and border type."""
+    files = {
+        "reference": inputs["reference"] / "model.keras",
+        "spec": inputs["spec"] / "spec.json",
+        "splits": dataset.folder / "splits.npz",
+        "preprocess": dataset.folder / "preprocess.json",
+    }
+    rungs = {step: made for step, (_, made, _) in ladder.RUNGS.items()}
+    settings = {"data": dataset.meta["fingerprint"], "rungs": rungs, "io": config.export.io}
+    return key_of(files, settings)
 
 
-def _climb(
-    inputs: Inputs, dataset: Dataset, config: Config, out: Path, kept: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Measure rung after rung until one passes, or all of them when exhaustive."""
-    gates, settings = config.gate.model_dump(), config.compress.quantize
-    measured: dict[str, dict[str, Any]] = {}
-    bench: Any = None
-    for step in ladder.steps(settings.remedies):
-        if step not in kept and bench is None:
-            bench = _bench(inputs, dataset, config, out)
-        measured[step] = kept[step] if step in kept else bench(step)
-        log.info("          rung %s: drop %.4f, agreement %.4f", step, *_figures(measured[step]))
-        if ladder.passes(measured[step], gates) and not settings.exhaustive:
-            break
-    return measured
+def _choice(config: Config) -> dict[str, Any]:
+    """Return the settings that choose among rungs and change no measurement."""
+    return {
+        "gates": config.gate.model_dump(mode="json"),
+        "quantize": config.compress.quantize.model_dump(mode="json"),
+        "export": config.export.model_dump(mode="json"),
+    }
 
 
-def _figures(found: dict[str, Any]) -> tuple[float, float]:
-    return found["metric_drop"], found["agreement"]
+def _bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
+    """Return a function that makes and measures a rung; the reference answers once.
 
-
-def _bench(inputs: Inputs, dataset: Dataset, config: Config, out: Path) -> Any:
-    """Return a function that makes and measures a rung; the reference answers once, here."""
-    from pipeline.compress.measure import measure_rung
-    from pipeline.export.make import make_file
-    from pipeline.models.predict import predict
-    from pipeline.models.save import load_keras
-
+    TensorFlow is imported at the first rung that must be measured.
+    """
     model = inputs["reference"] / "model.keras"
-    reference = predict(load_keras(model), dataset, dataset.split("validation"))
+    answers: list[Any] = []
 
     def bench(step: str) -> dict[str, Any]:
+        from pipeline.compress.measure import measure_rung, reference_answers
+        from pipeline.export.make import make_file
+
         form, made, _ = ladder.RUNGS[step]
         file = out / WORK / f"{step}.tflite"
-        make_file(
-            file,
-            form,
-            recipe=made,
-            model=model,
-            spec=inputs["spec"] / "spec.json",
-            calibration=out / "calibration.npz",
-            io=config.export.io,
-            work=out / WORK,
-        )
-        return measure_rung(file, form, dataset, reference)
+        try:
+            make_file(
+                file,
+                form,
+                recipe=made | {"input_ranges": known_ranges(dataset.preprocess)},
+                model=model,
+                spec=inputs["spec"] / "spec.json",
+                calibration=out / "calibration.npz",
+                io=config.export.io,
+                work=out / WORK,
+            )
+        except ConversionError as error:
+            return {"refused": str(error)}
+        if not answers:
+            answers.append(reference_answers(model, dataset))
+        return measure_rung(file, form, dataset, answers[0])
 
     return bench

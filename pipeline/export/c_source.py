@@ -12,7 +12,8 @@ def write_c_source(model: Path, out: Path) -> list[str]:
     header = (
         f"// {model.name}: {len(content)} bytes.\n"
         f"#ifndef {guard}\n#define {guard}\n\n#include <cstddef>\n#include <cstdint>\n\n"
-        f"extern const unsigned char g_{name}[];\nextern const std::size_t g_{name}_size;\n\n#endif  // {guard}\n"
+        f"extern const unsigned char g_{name}[];\nextern const std::size_t g_{name}_size;\n\n"
+        f"#endif  // {guard}\n"
     )
     lines = [
         "    " + " ".join(f"0x{byte:02x}," for byte in content[start : start + PER_LINE])

@@ -5,24 +5,28 @@ made from the float32 file by ai-edge-quantizer, 70 times faster than converting
 decided by compress and written in the recipe; nothing is decided here.
 """
 
-import functools
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.artifacts import read_json
 from pipeline.errors import PipelineError
 from pipeline.export import borders, vela
+from pipeline.export.ranges import ranges_of
+from pipeline.export.worker import ConversionError
 from pipeline.verify.layers import layer_errors
 
-SIGNATURE = "serving_default"
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
 
 def float_file(model: str, spec: str, out: str, form: str) -> None:
@@ -41,10 +45,27 @@ def float_file(model: str, spec: str, out: str, form: str) -> None:
     converter = tf.lite.TFLiteConverter.from_keras_model(
         twin_of(Path(model), read_json(Path(spec)))
     )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
     if form == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    Path(out).write_bytes(converter.convert())
+    with _refusals(form):
+        content = converter.convert()
+    Path(out).write_bytes(content)
+
+
+@contextlib.contextmanager
+def _refusals(form: str) -> Iterator[None]:
+    """Turn whatever a converter raises into the one error that says why there is no such file."""
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = next((line for line in lines if "error:" in line), lines[0] if lines else "")
+        raise ConversionError(
+            f"{form}: the converter refuses this model: {type(error).__name__}: {said[:QUOTED]}"
+        ) from error
 
 
 def dynamic_file(float32: str, out: str) -> None:
@@ -59,7 +80,9 @@ def dynamic_file(float32: str, out: str) -> None:
     maker = quantizer.Quantizer(float32)
     maker.add_dynamic_config(".*", names.ALL_SUPPORTED, 8)
     maker.add_dynamic_config(".*", names.FULLY_CONNECTED, 8, qtyping.QuantGranularity.TENSORWISE)
-    Path(out).write_bytes(maker.quantize(enable_progress_report=False).quantized_model)
+    with _refusals("dynamic"):
+        content = bytes(maker.quantize(enable_progress_report=False).quantized_model)
+    Path(out).write_bytes(content)
 
 
 def integer_file(
@@ -69,6 +92,7 @@ def integer_file(
     io: str,
     calibration: str,
     clipping: str,
+    input_ranges: Mapping[str, tuple[float, float]],
     keep_float: list[str],
 ) -> None:
     """Write the int8 or int16x8 file.
@@ -77,9 +101,11 @@ def integer_file(
         float32: path of the float32 file.
         out: path of the file to write.
         form: int8, or int16x8 (16-bit activations, 8-bit weights).
-        io: type of input and output: int8 and uint8 mean integers (16-bit ones for int16x8).
+        io: type of input and output: int8, uint8 or float32; where it is an integer one, those of
+            int16x8 are int16.
         calibration: path of calibration.npz: model inputs by name.
         clipping: how ranges are set: min_max, or mse.
+        input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
         keep_float: regular expressions of output tensors whose operations stay in float.
     """
     from ai_edge_quantizer import qtyping, quantizer
@@ -92,93 +118,14 @@ def integer_file(
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
     for tensor in keep_float:
         maker.update_quantization_recipe(tensor, names.ALL_SUPPORTED, algorithm_key="no_quantize")
-    ranges = _ranges(float32, calibration, clipping, BITS[form])
-    content = bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+    with _refusals(form):
+        ranges = ranges_of(
+            float32, calibration, clipping=clipping, bits=BITS[form], known=input_ranges
+        )
+        content = bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
     if io == "uint8" and form == "int8":
         content = borders.with_uint8(content)
     Path(out).write_bytes(content)
-
-
-@functools.lru_cache(maxsize=4)
-def _measured(float32: str, calibration: str, stamp: tuple[int, int]) -> dict[str, Any]:
-    """Return the least and greatest value of every tensor over the calibration samples.
-
-    The library's own default, a moving average of them, breaks whole families; see its update rule.
-    """
-    from ai_edge_quantizer import calibrator, qtyping, quantizer
-    from ai_edge_quantizer.utils import qsv_utils
-
-    maker = quantizer.Quantizer(float32)
-    maker.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8)
-    observer = calibrator.Calibrator(
-        Path(float32).read_bytes(),
-        num_threads=1,
-        mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
-        qsv_update_func=qsv_utils.min_max_update,
-    )
-    observer.calibrate({SIGNATURE: _samples(calibration)}, maker._recipe_manager)
-    return dict(observer.get_model_qsvs())
-
-
-def _samples(calibration: str) -> list[dict[str, Any]]:
-    with np.load(calibration) as arrays:
-        inputs = {name: arrays[name] for name in arrays.files}
-    count = len(next(iter(inputs.values())))
-    return [{name: values[i : i + 1] for name, values in inputs.items()} for i in range(count)]
-
-
-def _ranges(float32: str, calibration: str, clipping: str, bits: int) -> dict[str, Any]:
-    """Return the range of every tensor, clipped as the recipe says."""
-    stamp = (Path(float32).stat().st_mtime_ns, Path(calibration).stat().st_mtime_ns)
-    measured = _measured(float32, calibration, stamp)
-    if clipping == "min_max":
-        return measured
-    values = dict(_activations(float32, calibration))
-    return {name: _clipped(span, values.get(name), bits) for name, span in measured.items()}
-
-
-def _activations(float32: str, calibration: str) -> Iterator[tuple[str, Any]]:
-    """Yield each tensor's name and its values over the calibration samples."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(float32, experimental_preserve_all_tensors=True, num_threads=1)
-    runner = interpreter.get_signature_runner(SIGNATURE)
-    details = [d for d in interpreter.get_tensor_details() if d["dtype"] == np.float32]
-    seen: dict[str, list[Any]] = {}
-    for sample in _samples(calibration):
-        runner(**sample)
-        for detail in details:
-            try:
-                seen.setdefault(detail["name"], []).append(
-                    interpreter.get_tensor(detail["index"]).ravel()
-                )
-            except ValueError:  # a tensor that the delegate fused away has no values
-                continue
-    for name, parts in seen.items():
-        yield name, np.concatenate(parts)
-
-
-CLIPS = np.linspace(1.0, 0.3, 29)  # shares of the full range that are tried
-SAMPLED = 200_000  # values of a tensor that are looked at; more do not move the minimum
-
-
-def _clipped(span: Mapping[str, Any], values: Any, bits: int) -> dict[str, Any]:
-    """Return the range, cut to where the quantization error is least in the mean square.
-
-    Range setting by MSE: Nagel et al. 2021, section 3.1 (arXiv:2106.08295). A tensor without values
-    keeps its range.
-    """
-    low, high = float(np.min(span["min"])), float(np.max(span["max"]))
-    if values is None or not len(values) or high <= low:
-        return dict(span)
-    values = values[:: max(1, len(values) // SAMPLED)].astype(np.float64)
-    errors = []
-    for clip in CLIPS:
-        step = max((high - low) * clip / (2**bits - 1), 1e-12)
-        kept = np.clip(values, low * clip, high * clip)
-        errors.append(float(((np.round(kept / step) * step - values) ** 2).mean()))
-    best = CLIPS[int(np.argmin(errors))]
-    return {**span, "min": np.asarray(span["min"]) * best, "max": np.asarray(span["max"]) * best}
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -199,8 +146,6 @@ def serve(replies: Any) -> None:
         except PipelineError as error:
             answer = {"error": str(error), "kind": type(error).__name__}
         except Exception as error:  # the traceback goes to the log; the pipeline gets the reason
-            import traceback
-
             traceback.print_exc()
             answer = {
                 "error": f"{asked['operation']}: {type(error).__name__}: {error}",
@@ -210,5 +155,17 @@ def serve(replies: Any) -> None:
         replies.flush()
 
 
+def end_with(parent: int) -> None:
+    """Have Linux kill this process when its parent goes, in the middle of a conversion too.
+
+    Elsewhere it ends when it next looks for a request, and finds the pipe closed.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before it could be watched
+            sys.exit(1)
+
+
 if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
     serve(os.fdopen(int(sys.argv[1]), "w"))

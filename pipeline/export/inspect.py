@@ -1,14 +1,38 @@
-"""What a .tflite file holds: operations, their types, and how its borders are quantized."""
+"""What a .tflite file holds: operations, their types, and how its borders are quantized.
 
+Reads the file's tables and runs nothing, so a file from elsewhere can be looked at.
+"""
+
+import functools
+import struct
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ArtifactError
 
-FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
+IDENTIFIER = b"TFL3"  # at byte 4 of every .tflite file
+FLOAT_TYPES = ("float32", "float16", "float64", "bfloat16")
 INTEGER_FORMATS = ("int8", "int16x8")
-BORDERS = ("QUANTIZE", "DEQUANTIZE")  # between float borders and an integer inside: asked for
+# Between float borders and an integer inside: asked for.
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+BROKEN = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the graph, in the order of execution."""
+
+    name: str
+    reads: tuple[str, ...]
+    """Types of the activations that it reads; constants are left out."""
+    writes: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    """Shapes of what it reads and writes, activations only."""
+    tensor: str
+    """Name of what it writes first."""
 
 
 def inspect(file: Path, form: str) -> dict[str, Any]:
@@ -21,59 +45,135 @@ def inspect(file: Path, form: str) -> dict[str, Any]:
     Raises:
         ArtifactError: the file is not a .tflite file.
     """
-    from ai_edge_litert.tools import flatbuffer_utils
-
+    model = _read(file)
     try:
-        model = flatbuffer_utils.read_model(str(file))
-        graph = model.subgraphs[0]
-        ops = [_operation(flatbuffer_utils, model, graph, operator) for operator in graph.operators]
-        inputs = [_border(flatbuffer_utils, graph.tensors[i], model, i) for i in graph.inputs]
-        outputs = [_border(flatbuffer_utils, graph.tensors[i], model, i) for i in graph.outputs]
-    except Exception as error:  # a flatbuffer of unknown bytes fails in every way there is
-        raise ArtifactError(f"{file}: not a .tflite file that can be read: {error}") from error
+        ops = list(_operations(model))
+        graph = model.Subgraphs(0)
+        named = _signature_names(model)
+        inputs = [_border(graph, graph.Inputs(i), named) for i in range(graph.InputsLength())]
+        outputs = [_border(graph, graph.Outputs(i), named) for i in range(graph.OutputsLength())]
+        first = {"input": inputs[0], "output": outputs[0]}
+    except BROKEN as error:
+        raise _not_a_model(file, error) from error
     return {
         "bytes": file.stat().st_size,
+        **first,
         "inputs": inputs,
-        "input": inputs[0],
-        "output": outputs[0],
-        "ops": dict(sorted(Counter(name for name, _ in ops).items())),
-        "float_ops_left": _left(ops, form),
+        "outputs": outputs,
+        "ops": dict(sorted(Counter(op.name for op in ops).items())),
+        "float_ops_left": _left(ops) if form in INTEGER_FORMATS else [],
     }
 
 
-def _operation(flatbuffer_utils: Any, model: Any, graph: Any, operator: Any) -> tuple[str, bool]:
-    """Return an operation's name, and whether it computes in float."""
-    name = str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
-    code = model.operatorCodes[operator.opcodeIndex]
-    if code.customCode:
-        name = bytes(code.customCode).decode()
-    written = [
-        flatbuffer_utils.type_to_name(graph.tensors[i].type) for i in operator.outputs if i >= 0
-    ]
-    return name, any(kind in FLOAT_TYPES for kind in written)
+def operations(file: Path) -> list[Operation]:
+    """Return the operations of a file's graph.
+
+    Raises:
+        ArtifactError: the file is not a .tflite file.
+    """
+    try:
+        return list(_operations(_read(file)))
+    except BROKEN as error:
+        raise _not_a_model(file, error) from error
 
 
-def _left(ops: list[tuple[str, bool]], form: str) -> list[dict[str, str]]:
+def _read(file: Path) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{file}: cannot be read: {error.strerror}") from error
+    if content[4:8] != IDENTIFIER:
+        raise ArtifactError(
+            f"{file}: not a .tflite file: wanted {IDENTIFIER.decode()} at byte 4, "
+            f"came {content[4:8]!r} in {len(content)} bytes"
+        )
+    try:
+        return schema.Model.GetRootAs(content, 0)
+    except BROKEN as error:
+        raise _not_a_model(file, error) from error
+
+
+def _not_a_model(file: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(f"{file}: damaged, not a .tflite file that can be read: {error}")
+
+
+def _operations(model: Any) -> Iterator[Operation]:
+    """Yield the operations of the main graph."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = _names_of(schema.BuiltinOperator)
+    graph = model.Subgraphs(0)
+    for i in range(graph.OperatorsLength()):
+        op = graph.Operators(i)
+        code = model.OperatorCodes(op.OpcodeIndex())
+        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # as the runtime reads it
+        name = code.CustomCode().decode() if code.CustomCode() else names[builtin]
+        reads = [graph.Tensors(op.Inputs(k)) for k in range(op.InputsLength()) if op.Inputs(k) >= 0]
+        reads = [tensor for tensor in reads if not model.Buffers(tensor.Buffer()).DataLength()]
+        writes = [graph.Tensors(op.Outputs(k)) for k in range(op.OutputsLength())]
+        yield Operation(
+            name,
+            tuple(_type(tensor) for tensor in reads),
+            tuple(_type(tensor) for tensor in writes),
+            tuple(_shape(tensor) for tensor in (*reads, *writes)),
+            writes[0].Name().decode() if writes else "",
+        )
+
+
+def _type(tensor: Any) -> str:
+    """Return a tensor's type in lower case, such as int8 or float32."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return _names_of(schema.TensorType)[tensor.Type()].lower()
+
+
+@functools.cache
+def _names_of(enumeration: type) -> dict[int, str]:
+    """Return value -> name of one of the schema's enumerations."""
+    return {code: name for name, code in vars(enumeration).items() if not name.startswith("_")}
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
+
+
+def _left(ops: list[Operation]) -> list[dict[str, str]]:
     """Return the float operations of an integer file, with the reason."""
-    if form not in INTEGER_FORMATS:
-        return []
-    names = [name for name, is_float in ops if is_float and name not in BORDERS]
-    why = "kept in float by the recipe, or the quantizer has no integer form of it"
-    return [{"op": name, "why": why} for name in names]
+    left = []
+    for op in ops:
+        reads_float = any(kind in FLOAT_TYPES for kind in op.reads)
+        writes_float = any(kind in FLOAT_TYPES for kind in op.writes)
+        if op.name not in CONVERSIONS and (reads_float or writes_float):
+            kind = next(k for k in (*op.writes, *op.reads) if k in FLOAT_TYPES)
+            why = (
+                f"computes in {kind}: the recipe keeps it so, or the quantizer has no integer form"
+            )
+            left.append({"op": op.name, "why": f"{op.tensor.split(';')[0]} {why}".strip()})
+    return left
 
 
-def _border(flatbuffer_utils: Any, tensor: Any, model: Any, index: int) -> dict[str, Any]:
+def _signature_names(model: Any) -> dict[int, str]:
+    """Return tensor index -> the name that signatures give it."""
+    named: dict[int, str] = {}
+    for i in range(model.SignatureDefsLength()):
+        signature = model.SignatureDefs(i)
+        maps = [signature.Inputs(k) for k in range(signature.InputsLength())]
+        maps += [signature.Outputs(k) for k in range(signature.OutputsLength())]
+        named |= {entry.TensorIndex(): entry.Name().decode() for entry in maps}
+    return named
+
+
+def _border(graph: Any, index: int, named: dict[int, str]) -> dict[str, Any]:
     """Return name, shape, type, scale and zero point of an input or output."""
-    quantization = tensor.quantization
-    has_scale = (
-        quantization is not None and quantization.scale is not None and len(quantization.scale)
-    )
-    signatures = [t for s in model.signatureDefs or [] for t in (*s.inputs, *s.outputs)]
-    named = next((bytes(t.name).decode() for t in signatures if t.tensorIndex == index), None)
+    tensor = graph.Tensors(index)
+    quantization = tensor.Quantization()
+    has_scale = quantization is not None and quantization.ScaleLength() > 0
     return {
-        "name": named or bytes(tensor.name).decode(),
-        "shape": [int(size) for size in tensor.shape],
-        "dtype": flatbuffer_utils.type_to_name(tensor.type).lower(),
-        "scale": float(quantization.scale[0]) if has_scale else None,
-        "zero_point": int(quantization.zeroPoint[0]) if has_scale else None,
+        "name": named[index] if index in named else tensor.Name().decode(),
+        "shape": list(_shape(tensor)),
+        "dtype": _type(tensor),
+        "scale": float(quantization.Scale(0)) if has_scale else None,
+        "zero_point": int(quantization.ZeroPoint(0)) if has_scale else None,
     }

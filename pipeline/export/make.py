@@ -52,5 +52,6 @@ def make_file(
             io=io,
             calibration=str(calibration),
             clipping=recipe["clipping"],
+            input_ranges=dict(recipe["input_ranges"]),
             keep_float=list(recipe["keep_float"]),
         )

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ArtifactError
+from pipeline.export.worker import ConversionError
 
 # Arm's reference system for a Cortex-M55 class device: NPU at 500 MHz, weights in flash.
 SYSTEM = "Ethos_U55_High_End_Embedded"
@@ -33,7 +33,7 @@ def compile_file(int8: str, out: str, accelerator: str) -> dict[str, Any]:
         compiler_version, system.
 
     Raises:
-        ArtifactError: the compiler refuses the file.
+        ConversionError: the compiler refuses the file.
     """
     from ethosu.vela.vela import main
 
@@ -47,7 +47,7 @@ def compile_file(int8: str, out: str, accelerator: str) -> dict[str, Any]:
             with contextlib.redirect_stdout(said):
                 main(arguments)
         except (Exception, SystemExit) as error:
-            raise ArtifactError(f"{int8}: vela refuses it: {error}") from error
+            raise ConversionError(f"{int8}: vela refuses it: {error}") from error
         compiled = next(Path(folder).glob("*_vela.tflite"))
         with next(Path(folder).glob("*_summary_*.csv")).open() as file:
             summary = next(csv.DictReader(file))

@@ -1,24 +1,34 @@
-"""One process a chain for everything that converts: TensorFlow is imported there once, and whatever
-kills a converter kills the worker and not the pipeline.
+"""One process a chain for everything that converts, and the way to ask it.
 
+TensorFlow is imported there once, and whatever kills a converter kills the worker and no more.
 Requests and replies are JSON lines over two pipes; what libraries print goes to a log whose last
-lines an error quotes. The worker ends with its parent, however the parent ends: its pipe closes.
+lines an error quotes. The worker ends with its parent, however the parent ends.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import ArtifactError, ConfigError, PipelineError
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
 QUOTED = 12  # lines of the log that an error shows
+# How a converter dies of the model it was given; SIGKILL is somebody's, or the kernel's for memory.
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ConversionError(PipelineError):
+    """A file cannot be made from this model: the converter refuses it, or crashes over it."""
 
 
 @dataclass
@@ -33,12 +43,17 @@ class Worker:
 _running: Worker | None = None
 
 
-def request(operation: str, **arguments: Any) -> Any:
+def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) -> Any:
     """Have the worker run an operation of export/convert.py, and return what it returns.
 
+    Call it from the thread that lives longest: on Linux the worker ends with the thread it was
+    started by.
+
     Raises:
+        ConversionError: the converter refused the model, or the worker crashed over it.
         ArtifactError, ConfigError: what the operation raised.
-        PipelineError: the worker died or did not answer in time; the next request starts another.
+        PipelineError: the worker was killed or did not answer in time; the next request starts
+            another.
     """
     worker = _start()
     line = json.dumps({"operation": operation, "arguments": arguments}) + "\n"
@@ -46,17 +61,39 @@ def request(operation: str, **arguments: Any) -> Any:
         assert worker.process.stdin is not None  # opened as a pipe, below
         worker.process.stdin.write(line.encode())
         worker.process.stdin.flush()
-        is_ready, _, _ = select.select([worker.replies], [], [], TIME_LIMIT)
+        is_ready, _, _ = select.select([worker.replies], [], [], limit_s)
         reply = worker.replies.readline() if is_ready else ""
     except BrokenPipeError:
         reply, is_ready = "", [worker.replies]
-    if not reply:
-        raise PipelineError(_obituary(worker, operation, timed_out=not is_ready))
+    if not reply.endswith("\n"):  # nothing, or the torso of a reply
+        raise _death(worker, operation, limit_s if not is_ready else None)
     answer = json.loads(reply)
     if "error" in answer:
-        kinds = {"ArtifactError": ArtifactError, "ConfigError": ConfigError}
-        raise kinds.get(answer["kind"], PipelineError)(answer["error"])
+        kinds = (ArtifactError, ConfigError, ConversionError)
+        kind = {kind.__name__: kind for kind in kinds}.get(answer["kind"], PipelineError)
+        raise kind(answer["error"])
     return answer["result"]
+
+
+def stop() -> None:
+    """Let the worker go, if one runs; the next request starts another."""
+    global _running
+    if _running is None:
+        return
+    worker, _running = _running, None
+    assert worker.process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # a request that it never read
+        worker.process.stdin.close()
+    try:
+        worker.process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        worker.process.wait()
+    worker.replies.close()
+    worker.log.close()
+
+
+atexit.register(stop)
 
 
 def _start() -> Worker:
@@ -64,38 +101,60 @@ def _start() -> Worker:
     global _running
     if _running is not None and _running.process.poll() is None:
         return _running
+    stop()
     reading, writing = os.pipe()
-    log = tempfile.TemporaryFile(prefix="edgeline_worker_")
+    log = tempfile.TemporaryFile(prefix="edgeline_worker_")  # noqa: SIM115  lives with the worker
+    command = ["-P", "-m", "pipeline.export.convert", str(writing), str(os.getpid())]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.export.convert", str(writing)],
+        [sys.executable, *command],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
         pass_fds=(writing,),
-        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        env=_environment(),
     )
     os.close(writing)
     _running = Worker(process, os.fdopen(reading), log)
     return _running
 
 
-def _obituary(worker: Worker, operation: str, *, timed_out: bool) -> str:
-    """End the worker and return what is known of its end."""
-    worker.process.kill()
+def _environment() -> dict[str, str]:
+    """Return the worker's environment.
+
+    Without a GPU, which the main process holds; without the switch by which importing tfmot would
+    turn Keras 3 into tf-keras; with this very package, whatever lies in the working folder.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return kept | {
+        "PYTHONPATH": path,
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TQDM_DISABLE": "1",
+    }
+
+
+def _death(worker: Worker, operation: str, limit_s: float | None) -> PipelineError:
+    """End the worker and return what is known of its end.
+
+    Args:
+        worker: the process that gave no answer.
+        operation: what it was asked.
+        limit_s: the time that it exceeded; None: it died.
+    """
+    if limit_s is not None:
+        worker.process.kill()
     status = worker.process.wait()
     worker.log.seek(0)
     said = worker.log.read().decode(errors="replace").splitlines()[-QUOTED:]
-    how = f"did not finish within {TIME_LIMIT} s" if timed_out else f"ended with status {status}"
-    return "\n".join([f"export: the converter {how} during {operation}. Its last words:", *said])
-
-
-@atexit.register
-def _stop() -> None:
-    """Let the worker go when the pipeline ends."""
-    if _running is not None and _running.process.poll() is None:
-        assert _running.process.stdin is not None
-        _running.process.stdin.close()
-        try:
-            _running.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            _running.process.kill()
+    stop()
+    if limit_s is not None:
+        how = f"did not finish within {limit_s:g} s"
+    elif status < 0:
+        how = f"died of {signal.Signals(-status).name}"
+    else:
+        how = f"ended with status {status}"
+    words = [f"export: the converter {how} during {operation}. Its last words:", *said]
+    kind = ConversionError if limit_s is None and status in CRASHES else PipelineError
+    return kind("\n".join(words))

@@ -1,47 +1,142 @@
-"""The ladder's choice: the first rung that passes, the smallest when exhaustive, the best of none."""
+"""The ladder: which rungs are climbed, which one ships, and that nothing is measured twice."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
-from pipeline.compress.ladder import choose, passes, rows
-from pipeline.config.schema import Gate
+import pytest
 
-GATES = Gate(worst_class_drop=None).model_dump()
+from pipeline.compress import ladder
+from pipeline.config.schema import Gate, Remedy
 
-
-def rung(drop: float, size: int, **more: Any) -> dict[str, Any]:
-    found = {
-        "metric": 0.9 - drop,
-        "metric_drop": drop,
-        "agreement": 1 - drop,
-        "worst_class_drop": None,
-    }
-    return found | {"bytes": size, "float_ops": 0} | more
-
-
-def test_the_first_that_passes_ships() -> None:
-    measured = {"int8": rung(0.1, 10), "calibration": rung(0.0, 10), "int16x8": rung(0.0, 5)}
-    assert choose(measured, GATES, exhaustive=False) == "calibration"
+GATES = Gate(bytes=1000).model_dump()
+GOOD = {
+    "bytes": 100,
+    "metric": 0.9,
+    "metric_drop": 0.0,
+    "agreement": 1.0,
+    "worst_class_drop": 0.0,
+    "float_ops": 0,
+}
+BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
+ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
 
 
-def test_exhaustive_ships_the_smallest_that_passes() -> None:
-    measured = {"int8": rung(0.1, 1), "calibration": rung(0.0, 10), "int16x8": rung(0.0, 5)}
-    assert choose(measured, GATES, exhaustive=True) == "int16x8"
+def climb(
+    found: Mapping[str, dict[str, Any]], *, exhaustive: bool = False, kept: Any = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the measurements, and the rungs that were really measured."""
+    benched: list[str] = []
+
+    def bench(step: str) -> dict[str, Any]:
+        benched.append(step)
+        return found[step]
+
+    steps = ladder.steps(ALL, "auto")
+    measured = ladder.climb(steps, GATES, exhaustive=exhaustive, kept=kept or {}, bench=bench)
+    return measured, benched
 
 
-def test_where_none_passes_the_least_drop_is_shown() -> None:
-    measured = {"int8": rung(0.3, 1), "calibration": rung(0.1, 10), "int16x8": rung(0.2, 5)}
-    assert choose(measured, GATES, exhaustive=False) == "calibration"
+def test_every_remedy_of_the_schema_is_a_rung_or_says_why_not() -> None:
+    assert set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.NOT_BUILT.keys()
+    assert not ladder.RUNGS.keys() & ladder.NOT_BUILT.keys()
 
 
-def test_each_gate_can_stop_a_rung() -> None:
-    assert passes(rung(0.0, 10), GATES)
-    assert not passes(rung(0.0, 10, agreement=0.5), GATES)
-    assert not passes(rung(0.0, 10, float_ops=1), GATES)
-    assert not passes(rung(0.0, 10), GATES | {"bytes": 9})
-    assert not passes(rung(0.0, 10, worst_class_drop=0.2), GATES | {"worst_class_drop": 0.1})
+@pytest.mark.parametrize(
+    ("ships", "wanted"),
+    [
+        ("auto", ["int8", "calibration", "int16x8"]),
+        ("int8", ["int8", "calibration"]),
+        ("int16x8", ["int16x8"]),
+        ("float32", []),
+        ("dynamic", []),
+    ],
+)
+def test_only_rungs_of_what_may_ship_are_climbed(ships: str, wanted: list[str]) -> None:
+    assert ladder.steps(ALL, ships) == wanted
 
 
-def test_the_table_names_what_was_climbed_and_what_was_not() -> None:
-    table = rows({"int8": rung(0.0, 10)}, GATES, ["correction", "qat"])
-    assert [row["step"] for row in table] == ["int8", "correction", "qat"]
-    assert [row["passed"] for row in table] == [True, None, None]
+def test_plain_int8_is_always_the_first_rung_and_the_config_orders_the_rest() -> None:
+    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", "int16x8", "calibration"]
+    assert ladder.steps((), "auto") == ["int8"]
+    assert ladder.steps((), "int16x8") == ["int16x8"]
+
+
+def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
+    measured, benched = climb({"int8": BAD, "calibration": GOOD})
+    assert benched == ["int8", "calibration"]
+    assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
+
+
+def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
+    sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
+    measured, benched = climb(sizes, exhaustive=True)
+    assert benched == ["int8", "calibration", "int16x8"]
+    assert ladder.choose(measured, GATES, exhaustive=True) == "int16x8"
+    assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
+
+
+def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
+    better = BAD | {"metric_drop": 0.1}
+    measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
+    assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
+    assert [row["passed"] for row in ladder.rows(measured, GATES, ())] == [False] * 3
+
+
+def test_among_equal_drops_more_agreement_ships() -> None:
+    measured = {"int8": BAD, "int16x8": BAD | {"agreement": 0.7, "bytes": 900}}
+    assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
+
+
+def test_what_is_kept_is_not_measured_again() -> None:
+    _, benched = climb({"int16x8": GOOD}, kept={"int8": BAD, "calibration": BAD})
+    assert benched == ["int16x8"]
+
+
+def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
+    refused = {"refused": "the converter refuses this model: no"}
+    measured, _ = climb({"int8": refused, "calibration": refused, "int16x8": GOOD})
+    assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
+    row = ladder.rows(measured, GATES, ())[0]
+    assert row["passed"] is None
+    assert "refuses" in row["why"]
+    assert ladder.choose({"int8": refused}, GATES, exhaustive=False) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metric_drop", 0.011),
+        ("agreement", 0.97),
+        ("worst_class_drop", 0.06),
+        ("float_ops", 1),
+        ("bytes", 1001),
+    ],
+)
+def test_each_gate_can_fail_a_rung_and_be_switched_off(name: str, value: float) -> None:
+    found = GOOD | {name: value}
+    assert not ladder.passes(found, GATES)
+    assert ladder.passes(found, GATES | {name: None})
+
+
+def test_a_regression_has_no_worst_class() -> None:
+    assert ladder.passes(GOOD | {"worst_class_drop": None}, GATES)
+
+
+def test_a_drop_at_the_limit_passes() -> None:
+    assert ladder.passes(GOOD | {"metric_drop": GATES["metric_drop"]}, GATES)
+
+
+def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
+    better = BAD | {"metric_drop": 0.1}
+    measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": GOOD})
+    step = ladder.choose(measured, GATES, exhaustive=False)
+    assert step == "int16x8"
+    assert ladder.recipe_of("int8", step, measured, GATES)["clipping"] == "mse"
+    assert ladder.recipe_of("int16x8", step, measured, GATES)["clipping"] == "min_max"
+    assert ladder.recipe_of("float32", step, measured, GATES)["clipping"] == "min_max"
+
+
+def test_unbuilt_remedies_are_in_the_table_with_the_reason() -> None:
+    rows = ladder.rows({"int8": GOOD}, GATES, ALL)
+    assert [row["step"] for row in rows] == ["int8", "correction", "mixed", "qat"]
+    assert all("not in this version" in row["why"] for row in rows[1:])

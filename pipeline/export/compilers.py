@@ -1,0 +1,51 @@
+"""What a target makes of the int8 file: compiled where its compiler is here, else by its rules."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipeline.device.targets import TARGETS
+from pipeline.errors import ArtifactError
+from pipeline.export import edgetpu
+from pipeline.export.worker import ConversionError, request
+
+FIGURES = ("npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate", "compiler_version", "system")
+
+
+def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> dict[str, Any]:
+    """Return a target's row in files.json; its compiled file goes into `out`.
+
+    Args:
+        name: key of TARGETS.
+        int8_file: the file to compile; it may be missing.
+        out: folder of the compiled file.
+        skipped: gets the reason where nothing is compiled that should be.
+    """
+    row = {"target": name, "format": "int8", "file": None} | dict.fromkeys(FIGURES)
+    target = TARGETS[name]
+    if target.compiler in (None, "c_source"):
+        return row
+    compiled = out / f"model_int8_{name}.tflite"
+    if not int8_file.exists():
+        skipped[compiled.name] = "made from the int8 file, which was not made"
+        return row
+    if target.compiler == "edgetpu_compiler" and shutil.which(target.compiler) is None:
+        placed = edgetpu.place(int8_file)
+        counts = {where: sum(p["where"] == where for p in placed) for where in ("npu", "cpu")}
+        skipped[compiled.name] = (
+            "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it); "
+            f"by its rules {counts['npu']} operations would run on the NPU, {counts['cpu']} on "
+            "the CPU" + "".join(f"; {p['op']}: {p['why']}" for p in placed if p["why"])
+        )
+        return row
+    try:
+        if target.compiler == "vela":
+            found = request(
+                "vela", int8=str(int8_file), out=str(compiled), accelerator=target.accelerator
+            )
+        else:
+            found = edgetpu.compile_file(int8_file, compiled)
+    except (ConversionError, ArtifactError) as error:
+        skipped[compiled.name] = str(error)
+        return row
+    return row | {"file": compiled.name} | found

@@ -1,0 +1,158 @@
+"""The range of every tensor over the calibration samples, in full or cut where that errs less.
+
+Runs in the worker process. Only one sample's activations are held at a time: histograms are kept.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Ranges = dict[str, dict[str, Any]]
+
+SIGNATURE = "serving_default"
+DECIDING_OPS = ("SOFTMAX", "LOGISTIC")  # as the last operation: what they read decides
+BINS = 2048  # of a tensor's histogram: eight to a step of int8
+CLIPS = np.linspace(1.0, 0.1, 91)  # shares of either end of the range that are tried
+
+
+def ranges_of(
+    float32: str, calibration: str, *, clipping: str, bits: int, known: Mapping[str, Any]
+) -> Ranges:
+    """Return name -> {min, max} of every tensor.
+
+    Args:
+        float32: path of the float32 file.
+        calibration: path of calibration.npz: model inputs by name.
+        clipping: min_max: the least and greatest value; mse: cut to the least squared error.
+        bits: of an activation.
+        known: input name -> (low, high) of inputs whose range is known whatever the samples hold.
+    """
+    stamp = (Path(float32).stat().st_mtime_ns, Path(calibration).stat().st_mtime_ns)
+    found = {name: dict(span) for name, span in _measured(float32, calibration, stamp).items()}
+    if clipping == "mse":
+        found |= _clipped(float32, calibration, found, bits)
+    tensors = _input_tensors(float32)
+    for name, (low, high) in known.items():
+        found[tensors[name]] = {"min": np.array([low]), "max": np.array([high])}
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _measured(float32: str, calibration: str, stamp: tuple[int, int]) -> Ranges:
+    """Return the least and greatest value of every tensor.
+
+    The library's own default, a moving average of them, breaks whole families; see its update rule.
+
+    Args:
+        float32: path of the float32 file.
+        calibration: path of calibration.npz.
+        stamp: when the two files were written: other files, other ranges.
+    """
+    from ai_edge_quantizer import calibrator, qtyping, quantizer
+    from ai_edge_quantizer.utils import qsv_utils
+
+    maker = quantizer.Quantizer(float32)
+    maker.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8)
+    observer = calibrator.Calibrator(
+        Path(float32).read_bytes(),
+        num_threads=1,
+        mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
+        qsv_update_func=qsv_utils.min_max_update,
+    )
+    observer.calibrate({SIGNATURE: _samples(calibration)}, maker._recipe_manager)
+    return dict(observer.get_model_qsvs())
+
+
+def _samples(calibration: str) -> list[dict[str, Array]]:
+    with np.load(calibration) as arrays:
+        inputs = {name: arrays[name] for name in arrays.files}
+    count = len(next(iter(inputs.values())))
+    return [{name: values[i : i + 1] for name, values in inputs.items()} for i in range(count)]
+
+
+def _input_tensors(float32: str) -> dict[str, str]:
+    """Return input name -> name of its tensor."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(float32, num_threads=1).get_signature_runner(SIGNATURE)
+    return {name: detail["name"] for name, detail in runner.get_input_details().items()}
+
+
+def _clipped(float32: str, calibration: str, full: Ranges, bits: int) -> Ranges:
+    """Return the ranges that err least; those of outputs and logits stay full.
+
+    Classes that were clipped to the same logit could not be told apart any more.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        float32,
+        num_threads=1,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    runner = interpreter.get_signature_runner(SIGNATURE)
+    tensors = _inner_tensors(interpreter, full)
+    counts = {name: np.zeros(BINS, np.int64) for name in tensors}
+    for sample in _samples(calibration):
+        interpreter.reset_all_variables()
+        runner(**sample)
+        for name, index in tensors.items():
+            values = interpreter.get_tensor(index).ravel()
+            low, high = _span(full[name])
+            nonzero = values[values != 0]  # zero is exact whatever the range: it costs nothing
+            counts[name] += np.histogram(nonzero, BINS, (low, high))[0]
+    cut = {name: least_error_range(counts[name], *_span(full[name]), bits) for name in tensors}
+    return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in cut.items()}
+
+
+def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:
+    """Return name -> index of the tensors whose range may be cut."""
+    outputs = {int(detail["index"]) for detail in interpreter.get_output_details()}
+    kept = set(outputs)
+    found = {int(detail["index"]) for detail in interpreter.get_input_details()}
+    for op in interpreter._get_ops_details():
+        written = {int(index) for index in op["outputs"]}
+        found |= written
+        if written & outputs and op["op_name"] in DECIDING_OPS:
+            kept |= {int(index) for index in op["inputs"]}
+    details = {d["index"]: d for d in interpreter.get_tensor_details()}
+    names = {details[index]["name"]: index for index in sorted(found - kept)}
+    return {n: i for n, i in names.items() if n in full and np.ptp(_span(full[n])) > 0}
+
+
+def _span(span: Mapping[str, Any]) -> tuple[float, float]:
+    """Return a range widened to hold zero, as an integer tensor's always does."""
+    return min(0.0, float(np.min(span["min"]))), max(0.0, float(np.max(span["max"])))
+
+
+def least_error_range(counts: Array, low: float, high: float, bits: int) -> tuple[float, float]:
+    """Return the ends within [low, high] between which quantization errs least, squared.
+
+    Range setting by MSE: Nagel et al. 2021, section 3.1 (arXiv:2106.08295). Either end is moved on
+    its own towards zero. The error inside is that of rounding, step^2 / 12; outside it is the
+    distance to the end. The full range wins a tie.
+
+    Args:
+        counts: histogram over [low, high], in bins of one width; without exact zeros.
+        low: at most zero.
+        high: at least zero.
+        bits: of the integer type.
+    """
+    edges = np.linspace(low, high, len(counts) + 1)
+    centers = (edges[:-1] + edges[1:]) / 2
+    lows = low * CLIPS if low < 0 else np.zeros(1)
+    highs = high * CLIPS if high > 0 else np.zeros(1)
+    below = [float((counts * np.clip(end - centers, 0, None) ** 2).sum()) for end in lows]
+    above = [float((counts * np.clip(centers - end, 0, None) ** 2).sum()) for end in highs]
+    total = np.concatenate([[0], np.cumsum(counts)])
+    first, last = np.searchsorted(centers, lows), np.searchsorted(centers, highs)
+    inside = total[last][None, :] - total[first][:, None]
+    steps = (highs[None, :] - lows[:, None]) / (2**bits - 1)
+    errors = steps**2 / 12 * inside + np.add.outer(below, above)
+    row, column = np.unravel_index(int(np.argmin(errors)), errors.shape)
+    return float(lows[row]), float(highs[column])

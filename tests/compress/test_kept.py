@@ -1,0 +1,62 @@
+"""Kept measurements: used where they hold and were not touched, else forgotten."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts import MANIFEST, describe_files, write_json
+from pipeline.compress import kept
+
+MEASURED = {"int8": {"metric_drop": 0.0}}
+
+
+@pytest.fixture
+def previous(tmp_path: Path) -> Path:
+    folder = tmp_path / "compress"
+    folder.mkdir()
+    document = {"key": "k", "choice": {"metric_drop": 0.01}, "measured": MEASURED}
+    write_json(folder / kept.LADDER, document)
+    write_json(folder / MANIFEST, {"outputs": describe_files(folder)})
+    return folder
+
+
+def test_another_choice_uses_them(previous: Path) -> None:
+    found = kept.kept_measurements(previous, key="k", choice={"metric_drop": 0.02})
+    assert found == MEASURED
+
+
+def test_the_same_choice_was_forced_and_measures(previous: Path) -> None:
+    assert kept.kept_measurements(previous, key="k", choice={"metric_drop": 0.01}) == {}
+
+
+def test_another_key_forgets_them(previous: Path) -> None:
+    assert kept.kept_measurements(previous, key="other", choice={}) == {}
+
+
+def test_a_changed_file_is_not_used_and_named(
+    previous: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (previous / kept.LADDER).read_text()
+    (previous / kept.LADDER).write_text(text.replace("0.0", "0.1"))
+    assert kept.kept_measurements(previous, key="k", choice={}) == {}
+    assert kept.LADDER in caplog.text
+
+
+def test_a_first_run_has_none(tmp_path: Path) -> None:
+    assert kept.kept_measurements(None, key="k", choice={}) == {}
+    assert kept.kept_measurements(tmp_path, key="k", choice={}) == {}
+
+
+def test_the_key_changes_with_bytes_settings_and_makers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"a")
+    first = kept.key_of({"reference": path}, {"io": "int8"})
+    assert kept.key_of({"reference": path}, {"io": "int8"}) == first
+    assert kept.key_of({"reference": path}, {"io": "uint8"}) != first
+    path.write_bytes(b"b")
+    assert kept.key_of({"reference": path}, {"io": "int8"}) != first
+    path.write_bytes(b"a")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
+    assert kept.key_of({"reference": path}, {"io": "int8"}) != first

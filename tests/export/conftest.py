@@ -1,0 +1,122 @@
+"""Small models, and their files, made once: the conversions share one worker process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.export import worker
+from pipeline.export.make import make_file
+
+CNN = {
+    "model": {
+        "kind": "cnn",
+        "filters": [4, 8],
+        "convolutions": 1,
+        "kernel_size": 3,
+        "strides": 1,
+        "padding": "valid",
+        "pool": "average",
+        "head": "flatten",
+        "activation": "relu",
+        "batch_norm": True,
+        "dense": [8],
+        "dropout": 0.1,
+    },
+    "inputs": [{"name": "image", "shape": [12, 12, 1], "dtype": "float32"}],
+    "output": {"task": "classification", "units": 5},
+}
+STRIDED = CNN | {
+    "model": CNN["model"]
+    | {"padding": "same", "strides": 2, "pool": "none", "head": "average", "dense": []},
+}
+TABLE = {
+    "model": {
+        "kind": "mlp",
+        "units": [8],
+        "activation": "relu",
+        "batch_norm": True,
+        "dropout": 0.0,
+    },
+    "inputs": [{"name": "features", "shape": [30], "dtype": "float32"}],
+    "output": {"task": "classification", "units": 2},
+}
+VALUE = TABLE | {"output": {"task": "regression", "units": 1}}
+TWO = TABLE | {"inputs": [*TABLE["inputs"], {"name": "aux", "shape": [3], "dtype": "float32"}]}
+SPECS: dict[str, Any] = {
+    "cnn": CNN,
+    "strided": STRIDED,
+    "table": TABLE,
+    "value": VALUE,
+    "two": TWO,
+}
+SAMPLES = 64
+DARKEST = 0.7  # of the calibration images: none reaches white
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model on disk, with what its conversion needs."""
+
+    folder: Path
+    inputs: dict[str, np.ndarray]
+    reference: np.ndarray
+    """What the Keras model answers to the inputs."""
+
+    def file(self, form: str, *, io: str = "int8", name: str | None = None, **recipe: Any) -> Path:
+        path = self.folder / (name or f"{form}_{io}_{recipe.get('clipping', '')}.tflite")
+        if not path.exists():
+            chosen = {"clipping": "min_max", "keep_float": [], "input_ranges": {}} | recipe
+            make_file(
+                path,
+                form,
+                recipe=chosen,
+                model=self.folder / "model.keras",
+                spec=self.folder / "spec.json",
+                calibration=self.folder / "calibration.npz",
+                io=io,
+                work=self.folder / "work",
+            )
+        return path
+
+
+def make(spec: dict[str, Any], folder: Path) -> Made:
+    """Save an untrained model with uneven weights, its spec and calibration samples."""
+    import keras
+
+    from pipeline.models import MODELS
+    from pipeline.models.save import save_keras
+
+    folder.mkdir()
+    spec = {"schema": 1, "seed": 7} | spec
+    keras.utils.clear_session()
+    model = MODELS[spec["model"]["kind"]](keras, spec)
+    generator = np.random.Generator(np.random.Philox(1))
+    model.set_weights(
+        [
+            w + 0.2 * np.abs(generator.standard_normal(w.shape, np.float32))
+            for w in model.get_weights()
+        ]
+    )
+    inputs = {
+        e["name"]: DARKEST * generator.random((SAMPLES, *e["shape"]), dtype=np.float32)
+        if len(e["shape"]) == 3
+        else generator.standard_normal((SAMPLES, *e["shape"]), dtype=np.float32)
+        for e in spec["inputs"]
+    }
+    save_keras(model, folder / "model.keras")
+    (folder / "spec.json").write_text(json.dumps(spec))
+    np.savez(folder / "calibration.npz", **inputs)
+    return Made(folder, inputs, np.asarray(model(inputs, training=False)))
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]]:
+    """Name -> model; files are made when a test first asks for them."""
+    root = tmp_path_factory.mktemp("models")
+    yield {name: make(spec, root / name) for name, spec in SPECS.items()}
+    worker.stop()

@@ -1,0 +1,158 @@
+"""Files of every format: they answer as the model, in the types asked for, in the same bytes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ArtifactError
+from pipeline.export import worker
+from pipeline.export.inspect import inspect
+from tests.export.conftest import SPECS, Made
+
+FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")
+# Largest difference of an output from Keras', as a share of the outputs' range; measured, doubled.
+TOLERANCES = {"float32": 1e-5, "float16": 0.005, "dynamic": 0.05, "int8": 0.05, "int16x8": 0.02}
+
+
+def run(file: Path, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw and real outputs."""
+    from pipeline.device import runner
+
+    interpreter = runner.load_interpreter(file)[0]
+    raw = runner.invoke(interpreter, inputs, 1)
+    return raw, runner.dequantize(raw, interpreter.get_output_details()[0])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", SPECS)
+def test_a_file_answers_as_the_model(models: dict[str, Made], name: str, form: str) -> None:
+    made = models[name]
+    file = made.file(form)
+    _, outputs = run(file, made.inputs)
+    spread = np.ptp(made.reference) or 1.0
+    assert np.abs(outputs - made.reference).max() <= TOLERANCES[form] * max(spread, 1.0)
+    assert inspect(file, form)["float_ops_left"] == []
+
+
+def test_pixels_have_an_integer_each_also_where_no_sample_is_white(models: dict[str, Made]) -> None:
+    known = models["cnn"].file("int8", name="known.tflite", input_ranges={"image": [0.0, 1.0]})
+    border = inspect(known, "int8")["input"]
+    assert border["scale"] == pytest.approx(1 / 255, rel=1e-6)
+    assert border["zero_point"] == -128
+    measured = inspect(models["cnn"].file("int8"), "int8")["input"]
+    assert measured["scale"] < 0.71 / 255
+
+
+def test_uint8_borders_hold_the_same_weights_and_answers(models: dict[str, Made]) -> None:
+    for name in ("cnn", "two"):
+        made = models[name]
+        plain, _ = run(made.file("int8"), made.inputs)
+        moved, _ = run(made.file("int8", io="uint8"), made.inputs)
+        assert moved.dtype == np.uint8
+        assert (moved.astype(int) == plain.astype(int) + 128).all()
+        rows = inspect(made.file("int8", io="uint8"), "int8")
+        assert {row["dtype"] for row in (*rows["inputs"], rows["output"])} == {"uint8"}
+        assert [row["name"] for row in rows["inputs"]] == list(made.inputs)
+
+
+@pytest.mark.parametrize("form", ["int8", "int16x8"])
+def test_float_borders_compute_in_integers_within(models: dict[str, Made], form: str) -> None:
+    made = models["cnn"]
+    found = inspect(made.file(form, io="float32"), form)
+    assert (found["input"]["dtype"], found["output"]["dtype"]) == ("float32", "float32")
+    assert found["ops"]["QUANTIZE"] == found["ops"]["DEQUANTIZE"] == 1
+    assert found["float_ops_left"] == []
+    _, outputs = run(made.file(form, io="float32"), made.inputs)
+    assert (outputs == run(made.file(form), made.inputs)[1]).mean() > 0.95
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8"])
+def test_int16x8_has_int16_borders_where_integers_are_asked_for(
+    models: dict[str, Made], io: str
+) -> None:
+    found = inspect(models["table"].file("int16x8", io=io), "int16x8")
+    assert (found["input"]["dtype"], found["output"]["dtype"]) == ("int16", "int16")
+
+
+def test_clipping_changes_inner_ranges_only(models: dict[str, Made]) -> None:
+    made = models["cnn"]
+    full, cut = (
+        inspect(made.file("int8", clipping=clipping), "int8") for clipping in ("min_max", "mse")
+    )
+    assert full["output"] == cut["output"]
+    assert (run(made.file("int8", clipping="mse"), made.inputs)[1].argmax(1) >= 0).all()
+
+
+def test_an_operation_kept_in_float_is_listed_with_its_reason(models: dict[str, Made]) -> None:
+    file = models["cnn"].file("int8", name="island.tflite", keep_float=[".*dense_1.*"])
+    left = inspect(file, "int8")["float_ops_left"]
+    assert [row["op"] for row in left] == ["FULLY_CONNECTED"]
+    assert "float32" in left[0]["why"]
+
+
+def test_another_models_spec_is_refused(models: dict[str, Made], tmp_path: Path) -> None:
+    other = models["strided"].folder
+    with pytest.raises(ArtifactError, match=r"not the model of spec\.json.*dense_1"):
+        worker.request(
+            "float_file",
+            model=str(models["cnn"].folder / "model.keras"),
+            spec=str(other / "spec.json"),
+            out=str(tmp_path / "x.tflite"),
+            form="float32",
+        )
+
+
+def again(made: Made, tmp_path: Path) -> dict[str, bytes]:
+    """Make every file anew."""
+    tmp_path.mkdir()
+    for name in ("model.keras", "spec.json", "calibration.npz"):
+        (tmp_path / name).write_bytes((made.folder / name).read_bytes())
+    fresh = Made(tmp_path, made.inputs, made.reference)
+    return {form: fresh.file(form).read_bytes() for form in FORMATS}
+
+
+def test_bytes_do_not_depend_on_what_was_converted_before(
+    models: dict[str, Made], tmp_path: Path
+) -> None:
+    first = again(models["table"], tmp_path / "a")
+    again(models["strided"], tmp_path / "b")
+    assert again(models["table"], tmp_path / "c") == first
+
+
+@pytest.mark.slow
+def test_bytes_do_not_depend_on_the_process(models: dict[str, Made], tmp_path: Path) -> None:
+    first = again(models["cnn"], tmp_path / "a")
+    worker.stop()
+    assert again(models["cnn"], tmp_path / "b") == first
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8"])
+@pytest.mark.parametrize("name", SPECS)
+def test_vela_maps_everything(models: dict[str, Made], name: str, io: str, tmp_path: Path) -> None:
+    out = tmp_path / "vela.tflite"
+    found = worker.request(
+        "vela",
+        int8=str(models[name].file("int8", io=io)),
+        out=str(out),
+        accelerator="ethos-u55-128",
+    )
+    assert found["cpu_ops"] == 0
+    assert found["npu_ops"] > 0
+    assert found["sram_bytes"] > 0
+    assert found["latency_ms_estimate"] > 0
+    assert "Ethos_U55_High_End_Embedded" in found["system"]
+    assert inspect(out, "int8")["ops"] == {"ethos-u": 1}
+
+
+def test_vela_maps_nothing_of_a_float_file_and_says_so(
+    models: dict[str, Made], tmp_path: Path
+) -> None:
+    found = worker.request(
+        "vela",
+        int8=str(models["table"].file("float32")),
+        out=str(tmp_path / "vela.tflite"),
+        accelerator="ethos-u55-128",
+    )
+    assert found["npu_ops"] == 0
+    assert found["cpu_ops"] > 0
