@@ -29,7 +29,7 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
         entry["name"]: prepare(raw[entry["name"]], entry) for entry in dataset.preprocess["inputs"]
     }
     np.savez(path, **inputs)
-    ids = b"\n".join(dataset.ids[positions].tolist())
+    ids = "\n".join(dataset.ids[positions].tolist()).encode()
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
 
 

@@ -1,4 +1,4 @@
-"""Training-only changes, vectorised over the batch; every draw is a function of the seed.
+"""Training-only changes to images, vectorised over the batch; every draw is a function of the seed.
 
 Legend: B batch, H height, W width, C channels.
 """
@@ -14,26 +14,25 @@ def augment(x_BHWC: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any
 
     Args:
         x_BHWC: images in [0, 1], float32.
-        changes: sections of `data.augment`.
+        changes: sections of `data.augment`, each with its `kind`.
         seed: int32 (2,); the same seed gives the same batch.
     """
     for number, change in enumerate(changes):
         settings = {name: value for name, value in change.items() if name != "kind"}
-        own = tf.stack([seed[0] + number, seed[1]])
-        x_BHWC = AUGMENT[change["kind"]](x_BHWC, seed=own, **settings)
+        own_seed = tf.random.experimental.stateless_fold_in(seed, number)
+        x_BHWC = AUGMENT[change["kind"]](x_BHWC, seed=own_seed, **settings)
     return x_BHWC
 
 
 def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
     """Shift each image by up to `fraction` of height and width, bilinear, filled with zero."""
     batch, height, width = tf.shape(x_BHWC)[0], x_BHWC.shape[1], x_BHWC.shape[2]
-    share = tf.random.stateless_uniform((batch, 2), seed, -fraction, fraction)
-    rows, columns = share[:, 0] * height, share[:, 1] * width
+    shares = tf.random.stateless_uniform((batch, 2), seed, -fraction, fraction)
+    down, right = shares[:, 0] * height, shares[:, 1] * width
     one, zero = tf.ones(batch), tf.zeros(batch)
-    transforms = tf.stack([one, zero, -columns, zero, one, -rows, zero, zero], axis=1)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=x_BHWC,
-        transforms=transforms,
+        transforms=tf.stack([one, zero, -right, zero, one, -down, zero, zero], axis=1),
         output_shape=[height, width],
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
@@ -43,8 +42,8 @@ def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
 
 def flip(x_BHWC: Any, *, seed: Any) -> Any:
     """Mirror each image left to right with probability one half."""
-    chosen = tf.random.stateless_uniform((tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
-    return tf.where(chosen, x_BHWC[:, :, ::-1], x_BHWC)
+    is_mirrored = tf.random.stateless_uniform((tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
+    return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
 AUGMENT = {"translate": translate, "flip": flip}

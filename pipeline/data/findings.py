@@ -1,22 +1,24 @@
 """What is odd about the data, in plain words with counts; nothing here stops a run."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Finding = dict[str, Any]
+from pipeline.data.samples import Array, Finding
 
-FEW = 1000  # samples; below it a classical model is often the better choice
-FEW_IN_CLASS = 20  # training samples of a class; below it its recall is a matter of luck
+SHOWN = 5  # names that a finding spells out
+FEW = 1000  # samples in all; below it a classical model often does as well as a network
+FEW_IN_CLASS = 20  # training samples; below it the recall of a class is a matter of luck
+FEW_TESTED = 100  # test samples; below it one sample moves accuracy by more than a gate allows
 IMBALANCE = 3.0  # largest class against smallest
+PARTS = ("train", "validation", "test")
 
 
 def look(
     labels: Array, parts: Mapping[str, Array], digests: Array, class_names: tuple[str, ...] | None
 ) -> list[Finding]:
-    """Return the findings on size, balance and duplicates.
+    """Return the findings on size, balance and copies.
 
     Args:
         labels: class ids or targets (N,).
@@ -24,70 +26,141 @@ def look(
         digests: a hash of each sample's values (N,).
         class_names: None for a regression.
     """
-    found = []
-    if len(labels) < FEW:
-        text = f"{len(labels)} samples in all: under {FEW:,} a classical model often does as well; see the baselines."
-        found.append(_finding("info", "few_samples", text, len(labels)))
+    found = _sizes(len(labels), len(parts["test"]))
     if class_names is not None:
-        found += _balance(labels[parts["train"]], class_names)
-        found += _unseen(labels, parts, class_names)
-    return found + _duplicates(parts, digests)
+        found += _balance(labels, parts, class_names)
+    return found + _copies(labels, parts, digests, is_classes=class_names is not None)
 
 
-def _finding(level: str, code: str, text: str, count: int) -> Finding:
-    return {"level": level, "code": code, "text": text, "count": int(count)}
+def left_out(
+    level: Literal["info", "warning"], code: str, what: str, names: Sequence[str]
+) -> list[Finding]:
+    """Return a finding on files that were left out; none where there are none."""
+    if not names:
+        return []
+    return [
+        Finding(level, code, f"{_count(len(names), 'file')} {what}: {_some(names)}.", len(names))
+    ]
 
 
-def _balance(labels: Array, names: tuple[str, ...]) -> list[Finding]:
-    counts = np.bincount(labels, minlength=len(names))
+def constant_columns(columns: Sequence[str]) -> list[Finding]:
+    """Report columns that have one value all over train."""
+    if not columns:
+        return []
+    text = f"{_count(len(columns), 'column')} with one value all over train: {_some(columns)}."
+    return [Finding("warning", "constant_columns", text, len(columns))]
+
+
+def constant_images(ids: Sequence[str]) -> list[Finding]:
+    """Report images that show one colour only."""
+    if not ids:
+        return []
+    text = f"{_count(len(ids), 'image')} of one value only: {_some(ids)}."
+    return [Finding("warning", "constant_images", text, len(ids))]
+
+
+def pooled(given: Array, by: str) -> list[Finding]:
+    """Report that the source's own parts were put together and cut anew."""
+    names, counts = np.unique(given[given != ""], return_counts=True)
+    if by == "given" or not len(names):
+        return []
+    parts = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    text = (
+        f"The source has parts of its own ({parts}); data.split.by: {by} put them together and cut "
+        "anew, so figures do not compare with published ones. Use by: given to keep them."
+    )
+    return [Finding("info", "pooled_parts", text, int(counts.sum()))]
+
+
+def fewer_calibrated(wanted: int, came: int) -> list[Finding]:
+    """Report that train is smaller than the calibration that was asked for."""
+    if came == wanted:
+        return []
+    text = (
+        f"data.calibration_samples asks for {wanted}; train has {came}, and all of them are used."
+    )
+    return [Finding("info", "few_calibration_samples", text, came)]
+
+
+def _sizes(total: int, tested: int) -> list[Finding]:
     found = []
-    largest, smallest = int(counts.argmax()), int(counts.argmin())
-    if counts[smallest] and counts[largest] / counts[smallest] >= IMBALANCE:
-        text = (
-            f"{names[largest]} has {counts[largest]} training samples, {names[smallest]} {counts[smallest]}: "
-            "look at macro-F1 beside accuracy, or set train.class_weights: balanced."
-        )
-        found.append(_finding("warning", "imbalance", text, counts[largest] - counts[smallest]))
-    rare = [names[k] for k in np.flatnonzero(counts < FEW_IN_CLASS)]
-    if rare:
-        text = f"{len(rare)} classes have under {FEW_IN_CLASS} training samples: {', '.join(rare[:5])}."
-        found.append(_finding("warning", "rare_classes", text, len(rare)))
+    if total < FEW:
+        text = f"{total} samples in all: below {FEW} a classical model often does as well; see baseline."
+        found.append(Finding("info", "few_samples", text, total))
+    if not tested:
+        text = "There is no test part: nothing says what the model does on samples it was not chosen by."
+        found.append(Finding("warning", "no_test_samples", text, 0))
+    elif tested < FEW_TESTED:
+        text = f"{tested} test samples: one more mistake moves accuracy by {1 / tested:.3f}."
+        found.append(Finding("warning", "few_test_samples", text, tested))
     return found
 
 
-def _unseen(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) -> list[Finding]:
-    known = set(np.unique(labels[parts["train"]]).tolist())
-    found = []
+def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) -> list[Finding]:
+    """Report classes without samples, with few of them, and far more of one than of another."""
+    counts = {part: np.bincount(labels[parts[part]], minlength=len(names)) for part in PARTS}
+    train, found = counts["train"], []
+    empty = [names[k] for k in np.flatnonzero(sum(counts.values()) == 0)]
+    if empty:
+        text = f"{_count(len(empty), 'class')} without any sample: {_some(empty)}. The model cannot learn them."
+        found.append(Finding("warning", "empty_classes", text, len(empty)))
     for part in ("validation", "test"):
-        unseen = sorted(set(np.unique(labels[parts[part]]).tolist()) - known)
-        if unseen:
-            text = f"Classes only in {part}, never trained: {', '.join(names[k] for k in unseen)}."
-            found.append(_finding("warning", "unseen_classes", text, len(unseen)))
-    return found
+        unseen = [names[k] for k in np.flatnonzero((train > 0) & (counts[part] == 0))]
+        if unseen and len(parts[part]):
+            text = f"{_count(len(unseen), 'class')} without a {part} sample: {_some(unseen)}."
+            found.append(Finding("warning", f"classes_not_in_{part}", text, len(unseen)))
+    rare = [f"{names[k]} {train[k]}" for k in np.flatnonzero((train > 0) & (train < FEW_IN_CLASS))]
+    if rare:
+        text = f"{_count(len(rare), 'class')} with under {FEW_IN_CLASS} training samples: {_some(rare)}."
+        found.append(Finding("warning", "rare_classes", text, len(rare)))
+    return found + _imbalance(train, names)
 
 
-def _duplicates(parts: Mapping[str, Array], digests: Array) -> list[Finding]:
-    """Count samples of validation and test whose very bytes are in train as well."""
+def _imbalance(train: Array, names: tuple[str, ...]) -> list[Finding]:
+    largest, smallest = (
+        int(train.argmax()),
+        int(np.where(train > 0, train, train.max() + 1).argmin()),
+    )
+    if train[largest] < IMBALANCE * train[smallest]:
+        return []
+    text = (
+        f"{names[largest]} has {train[largest]} training samples, {names[smallest]} {train[smallest]}: "
+        "look at macro-F1 beside accuracy, or set train.class_weights: balanced."
+    )
+    return [Finding("warning", "imbalance", text, int(train[largest] - train[smallest]))]
+
+
+def _copies(
+    labels: Array, parts: Mapping[str, Array], digests: Array, *, is_classes: bool
+) -> list[Finding]:
+    """Report samples of validation and test that are in train too, byte by byte, and contradictions."""
     found = []
     train = np.unique(digests[parts["train"]])
     for part in ("validation", "test"):
         count = int(np.isin(digests[parts[part]], train).sum())
         if count:
-            text = f"{count} samples of {part} are exact copies of training samples: its figures flatter the model."
-            found.append(_finding("warning", "duplicates", text, count))
+            text = (
+                f"{_count(count, 'sample')} of {part} {'is an' if count == 1 else 'are'} exact "
+                f"{'copy' if count == 1 else 'copies'} of training samples: figures on {part} flatter the model."
+            )
+            found.append(Finding("warning", f"copies_in_{part}", text, count))
+    if is_classes:
+        pairs = np.unique(np.stack([digests, labels.astype(digests.dtype)]), axis=1)
+        count = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+        if count:
+            text = f"{_count(count, 'input')} appear{'s' * (count == 1)} with different labels."
+            found.append(Finding("warning", "contradicting_labels", text, count))
     return found
 
 
-def constant_columns(scaling: Mapping[str, Any], is_constant: Array) -> list[Finding]:
-    """Report the columns of a table that never change over train."""
-    names = [scaling["columns"][i] for i in np.flatnonzero(is_constant)]
-    if not names:
-        return []
-    return [
-        _finding(
-            "warning",
-            "constant_columns",
-            f"Columns with one value only: {', '.join(names)}.",
-            len(names),
-        )
-    ]
+def _count(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 file, 2 files, 3 classes."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

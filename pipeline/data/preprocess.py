@@ -1,74 +1,95 @@
 """The one path from raw sample to model input: x = (raw - offset) * scale, fitted on train.
 
-This is the TensorFlow form, for training; device/runner.py has the NumPy form that ships. Both read
-the same preprocess.json, and `verify` runs the shipped one, so what is tested is what ships.
+This is the TensorFlow form, for training; device/runner.py has the NumPy form, which ships. Both read
+preprocess.json, and `verify` runs the shipped one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.artifacts import SCHEMA
-from pipeline.data.dataset import Shards
+from pipeline.data.samples import Array, Input
+from pipeline.data.shards import Shards
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-IMAGE_SCALE = 1 / 255  # uint8 to [0, 1]: the range in which attacks and epsilon are stated
-READ = 4096  # samples read at once while a table is measured
+IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
+BLOCK = 4096  # samples that are read at once while a table is measured
 
 
-def fit_image(name: str, shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
-    """Return how an image becomes a model input in [0, 1]."""
+def fit_image(spec: Input, shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
+    """Return how an image becomes a model input in [0, 1].
+
+    Args:
+        spec: the input.
+        shape: (height, width, channels).
+        dtype: of the raw values, one of IMAGE_SCALES.
+    """
     return {
-        "name": name,
+        "name": spec.name,
         "kind": "image",
         "shape": list(shape),
         "raw_dtype": dtype,
         "offset": 0.0,
-        "scale": IMAGE_SCALE,
+        "scale": IMAGE_SCALES[dtype],
         "color": "gray" if shape[-1] == 1 else "rgb",
         "columns": None,
     }
 
 
-def fit_table(
-    name: str, shards: Shards, train: Array, columns: list[str], dtype: str
-) -> dict[str, Any]:
-    """Return how a table's row becomes a model input: mean 0 and deviation 1 over train.
+def fit_table(spec: Input, shards: Shards, train: Array) -> tuple[dict[str, Any], list[str]]:
+    """Return how numbers become model inputs with mean 0 and deviation 1, and the constant columns.
 
-    A constant column keeps scale 1: it becomes zero.
+    Statistics are taken along the last axis, a column each; of an input without columns, over all
+    values. What is constant keeps scale 1 and becomes 0.
+
+    Args:
+        spec: the input.
+        shards: its values.
+        train: positions to learn from.
     """
-    total = np.zeros(shards.shape, np.float64)
-    squares = np.zeros(shards.shape, np.float64)
-    for start in range(0, len(train), READ):
-        rows = shards.take(train[start : start + READ]).astype(np.float64)
-        total += rows.sum(axis=0)
-    mean = total / len(train)
-    for start in range(0, len(train), READ):
-        squares += ((shards.take(train[start : start + READ]) - mean) ** 2).sum(axis=0)
-    deviation = np.sqrt(squares / len(train))
-    scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 1.0)
-    return {
-        "name": name,
+    width = shards.shape[-1] if spec.columns is not None else 1
+    lows, highs, total, count = np.inf, -np.inf, np.zeros(width), 0
+    for rows in _blocks(shards, train, width):
+        lows, highs = np.minimum(lows, rows.min(axis=0)), np.maximum(highs, rows.max(axis=0))
+        total, count = total + rows.sum(axis=0), count + len(rows)
+    is_constant = lows == highs
+    mean = np.where(is_constant, lows, total / count)
+    squares = sum(((rows - mean) ** 2).sum(axis=0) for rows in _blocks(shards, train, width))
+    deviation = np.where(is_constant, 1.0, np.sqrt(squares / count))
+    offset, scale = mean.astype(np.float32), (1 / deviation).astype(np.float32)
+    columns = list(spec.columns) if spec.columns is not None else [spec.name]
+    entry = {
+        "name": spec.name,
         "kind": "table",
         "shape": list(shards.shape),
-        "raw_dtype": dtype,
-        "offset": mean.astype(np.float32).tolist(),
-        "scale": scale.astype(np.float32).tolist(),
+        "raw_dtype": str(shards.dtype),
+        "offset": offset.tolist() if spec.columns is not None else float(offset[0]),
+        "scale": scale.tolist() if spec.columns is not None else float(scale[0]),
         "color": None,
-        "columns": columns,
+        "columns": columns if spec.columns is not None else None,
     }
+    return entry, [columns[i] for i in np.flatnonzero(is_constant)]
+
+
+def _blocks(shards: Shards, positions: Array, width: int) -> Iterator[Array]:
+    """Yield the values at some positions as rows of `width` float64."""
+    for start in range(0, len(positions), BLOCK):
+        taken = shards.take(positions[start : start + BLOCK])
+        yield taken.reshape(-1, width).astype(np.float64)
 
 
 def fit_target(targets: Array) -> dict[str, float]:
     """Return the scaling of a regression's target: answer = output * scale + offset."""
-    spread = float(targets.std(dtype=np.float64))
-    return {"offset": float(targets.mean(dtype=np.float64)), "scale": spread if spread > 0 else 1.0}
+    spread = float(np.float32(targets.std(dtype=np.float64)))
+    return {"offset": float(np.float32(targets.mean(dtype=np.float64))), "scale": spread or 1.0}
 
 
 def document(
-    task: str, class_names: tuple[str, ...] | None, inputs: list[dict[str, Any]], target: Any
+    task: str,
+    class_names: tuple[str, ...] | None,
+    inputs: list[dict[str, Any]],
+    target: dict[str, float] | None,
 ) -> dict[str, Any]:
     """Return the contents of preprocess.json."""
     labels = None if class_names is None else list(class_names)
@@ -85,10 +106,8 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     import tensorflow as tf
 
     return {
-        entry["name"]: (
-            tf.cast(raw[entry["name"]], tf.float32) - np.asarray(entry["offset"], np.float32)
-        )
-        * np.asarray(entry["scale"], np.float32)
+        entry["name"]: (tf.cast(raw[entry["name"]], tf.float32) - np.float32(entry["offset"]))
+        * np.float32(entry["scale"])
         for entry in preprocess["inputs"]
     }
 
@@ -98,4 +117,5 @@ def target_of(labels: Array, preprocess: Mapping[str, Any]) -> Array:
     target = preprocess["target"]
     if target is None:
         return np.asarray(labels, np.int32)
-    return ((np.asarray(labels) - target["offset"]) / target["scale"]).astype(np.float32)
+    centred = np.asarray(labels, np.float32) - np.float32(target["offset"])
+    return np.asarray(centred / np.float32(target["scale"]), np.float32)

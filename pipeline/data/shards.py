@@ -1,141 +1,176 @@
-"""Write a prepared dataset as samples arrive, one shard in memory at a time.
+"""Write samples into .npy shards as they arrive, and read them back by position, in any order.
 
-A chunk is a handful of samples; a sample's values go into fixed arrays, or into ragged ones
-(values end to end, and where each sample starts) where lengths differ.
+A fixed input is a row of a shard. A ragged input lies end to end in flat shards, and the shape of
+each sample in a file of its own. One shard of each input is in memory at a time.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.data.samples import Array, Input
 
-SHARD_BYTES = 64 << 20  # what `data` holds in memory of each input, whatever the size of the set
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A few samples, in the order in which the source gives them."""
-
-    inputs: Mapping[str, Any]
-    """Name -> (n, *shape) array, or a list of n arrays of different length."""
-    labels: Array
-    """Class ids int64 or targets float32 (n,)."""
-    ids: Sequence[str]
-    part: str | None = None
-    """train, validation or test where the source says; None where it does not."""
-    groups: Sequence[str] | None = None
-    """What must not be torn apart: a speaker, a machine."""
+SHARD_BYTES = 64 << 20  # held in memory of each input while writing, whatever the size of the set
+OPEN_SHARDS = 256  # mapped at a time: each holds a file descriptor, and 1024 is a usual limit
 
 
-@dataclass(frozen=True)
-class Written:
-    """What lies on disk, and what was learnt on the way."""
-
-    inputs: list[dict[str, Any]]
-    labels: Array
-    ids: Array
-    parts: Array
-    """Part of each sample as bytes (N,); empty where the source does not say."""
-    groups: Array | None
-    digests: Array
-    """A hash of each sample's values (N,) uint64, to find duplicates."""
-    fingerprint: str
-    """sha256 of all values, labels and ids, in order."""
-
-
-@dataclass
 class ShardWriter:
-    """Collects chunks and writes a shard whenever enough has come together."""
+    """Collects samples of one input and writes a shard whenever enough has come together."""
 
-    folder: Path
-    is_ragged: Mapping[str, bool]
-    _held: dict[str, list[Array]] = field(default_factory=dict)
-    _held_bytes: int = 0
-    _files: dict[str, list[str]] = field(default_factory=dict)
-    _shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    _dtypes: dict[str, str] = field(default_factory=dict)
-    _labels: list[Array] = field(default_factory=list)
-    _ids: list[str] = field(default_factory=list)
-    _parts: list[str] = field(default_factory=list)
-    _groups: list[str] = field(default_factory=list)
-    _digests: list[int] = field(default_factory=list)
-    _hash: Any = field(default_factory=hashlib.sha256)
+    def __init__(self, folder: Path, spec: Input, *, shard_bytes: int = SHARD_BYTES) -> None:
+        """Begin with nothing; files appear in `folder` as samples arrive."""
+        self._folder, self._spec, self._shard_bytes = folder, spec, shard_bytes
+        self._held: list[Array] = []
+        self._held_bytes = 0
+        self._held_rows = 0
+        self._files: list[str] = []
+        self._rows: list[int] = []
+        self._shapes: list[tuple[int, ...]] = []
+        self._dtype: np.dtype[Any] | None = None
 
-    def add(self, chunk: Chunk) -> None:
-        """Take in a chunk; write a shard when SHARD_BYTES are held."""
-        count = len(chunk.ids)
-        digests = [hashlib.blake2b(digest_size=8) for _ in range(count)]
-        for name, values in chunk.inputs.items():
-            samples = list(values)
-            for digest, sample in zip(digests, samples, strict=True):
-                content = np.ascontiguousarray(sample)
-                digest.update(content)
-                self._hash.update(content)
-                self._held_bytes += content.nbytes
-            self._held.setdefault(name, []).extend(samples)
-            longest = max((len(s) for s in samples), default=0) if self.is_ragged[name] else 0
-            seen = self._shapes.get(name, (0,))
-            shape = np.shape(samples[0])
-            self._shapes[name] = (
-                (max(longest, seen[0]), *shape[1:]) if self.is_ragged[name] else shape
-            )
-            self._dtypes[name] = str(samples[0].dtype)
-        self._digests += [int.from_bytes(digest.digest(), "little") for digest in digests]
-        self._labels.append(np.asarray(chunk.labels))
-        self._ids += chunk.ids
-        self._parts += [chunk.part or ""] * count
-        self._groups += chunk.groups or []
-        if self._held_bytes >= SHARD_BYTES:
-            self._flush()
+    def add(self, values: Any) -> None:
+        """Take in (n, *shape) samples, or a list of n arrays where the input is ragged.
+
+        Raises:
+            ValueError: shape or type differs from those before; sources must see to it.
+        """
+        for block in self._blocks(values):
+            self._held.append(block)
+            self._held_bytes += block.nbytes
+            self._held_rows += 1 if self._spec.is_ragged else len(block)
+            if self._held_bytes >= self._shard_bytes:
+                self._flush()
+
+    def _blocks(self, values: Any) -> list[Array]:
+        """Return what is held back: flat samples, or rows cut so that no shard grows too large."""
+        if self._spec.is_ragged:
+            for sample in values:
+                self._check(sample.dtype, sample.ndim)
+                self._shapes.append(sample.shape)
+            return [np.array(sample).ravel() for sample in values]
+        if not len(values):
+            return []
+        self._check(values.dtype, values.ndim - 1)
+        if self._shapes and values.shape[1:] != self._shapes[0]:
+            raise ValueError(f"{self._spec.name}: {values.shape[1:]} after {self._shapes[0]}")
+        self._shapes = [values.shape[1:]]
+        step = max(1, self._shard_bytes // max(1, values[0].nbytes))
+        first = step - self._held_rows  # rows that still fit
+        cuts = range(first, len(values), step)
+        return [np.array(block) for block in np.split(values, cuts) if len(block)]
+
+    def _check(self, dtype: np.dtype[Any], axes: int) -> None:
+        if self._dtype is None:
+            self._dtype = dtype
+        if dtype != self._dtype or (self._shapes and axes != len(self._shapes[0])):
+            raise ValueError(f"{self._spec.name}: {dtype} with {axes} axes after {self._dtype}")
 
     def _flush(self) -> None:
-        for name, samples in self._held.items():
-            files = self._files.setdefault(name, [])
-            file = f"input_{name}_{len(files):05d}.npy"
-            if self.is_ragged[name]:
-                lengths = [len(sample) for sample in samples]
-                np.save(self.folder / file, np.concatenate(samples))
-                offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-                np.save(self.folder / file.replace(".npy", "_offsets.npy"), offsets)
-            else:
-                np.save(self.folder / file, np.stack(samples))
-            files.append(file)
-        self._held, self._held_bytes = {}, 0
+        name = f"input-{_file_name(self._spec.name)}-{len(self._files):05d}.npy"
+        np.save(self._folder / name, np.concatenate(self._held))
+        self._files.append(name)
+        self._rows.append(self._held_rows)
+        self._held, self._held_bytes, self._held_rows = [], 0, 0
 
-    def finish(self) -> Written:
-        """Write what is left, the labels and the ids."""
-        if self._held_bytes:
+    def finish(self) -> dict[str, Any]:
+        """Write what is left and return the input's entry of dataset.json."""
+        if self._held_rows:
             self._flush()
-        labels = np.concatenate(self._labels)
-        ids = np.array([name.encode() for name in self._ids])
-        self._hash.update(np.ascontiguousarray(labels))
-        self._hash.update(np.ascontiguousarray(ids))
-        np.save(self.folder / "labels.npy", labels)
-        np.save(self.folder / "ids.npy", ids)
-        groups = np.array([name.encode() for name in self._groups]) if self._groups else None
-        if groups is not None:
-            np.save(self.folder / "groups.npy", groups)
-        inputs = [
-            {
-                "name": name,
-                "layout": "ragged" if self.is_ragged[name] else "fixed",
-                "shape": list(self._shapes[name]),
-                "dtype": self._dtypes[name],
-                "shards": files,
-            }
-            for name, files in self._files.items()
-        ]
-        return Written(
-            inputs,
-            labels,
-            ids,
-            np.array([part.encode() for part in self._parts]),
-            groups,
-            np.array(self._digests, np.uint64),
-            self._hash.hexdigest(),
-        )
+        shapes = np.array(self._shapes, np.int64)
+        entry = {
+            "name": self._spec.name,
+            "layout": "ragged" if self._spec.is_ragged else "fixed",
+            "shape": shapes.max(axis=0).tolist(),
+            "dtype": str(self._dtype),
+            "shards": self._files,
+            "rows": self._rows,
+            "shapes": None,
+        }
+        if self._spec.is_ragged:
+            entry["shapes"] = f"input-{_file_name(self._spec.name)}-shapes.npy"
+            np.save(self._folder / entry["shapes"], shapes)
+        return entry
+
+
+def _file_name(name: str) -> str:
+    """Return an input's name as part of a file's: other signs than letters and digits escaped."""
+    return "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in name)
+
+
+def sample_digests(inputs: Mapping[str, Any]) -> list[bytes]:
+    """Return 16 bytes for each sample of a chunk; equal samples have equal digests."""
+    count = len(next(iter(inputs.values())))
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(count)]
+    for name in sorted(inputs):
+        for digest, sample in zip(digests, inputs[name], strict=True):
+            if isinstance(inputs[name], list):
+                digest.update(str(sample.shape).encode())
+            digest.update(np.ascontiguousarray(sample).data)
+    return [digest.digest() for digest in digests]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The samples of one input, mapped from disk as they are asked for."""
+
+    mapped: Callable[[int], Array]
+    """Number of a shard -> its values."""
+    starts: Array
+    """Position of the first sample of each shard, and the number of samples at the end."""
+    shape: tuple[int, ...]
+    """Shape of a sample; of a ragged input, the largest along each axis."""
+    dtype: np.dtype[Any]
+    shapes: Array | None
+    """Shape of each sample (N, axes) of a ragged input, else None."""
+    offsets: Array | None
+    """Where each sample of a ragged input starts in its shard (N,), else None."""
+
+    def take(self, positions: Array) -> Array:
+        """Return the samples at `positions` (n, *shape), in that order, zeros after short ones."""
+        if self.shapes is None and len(self.starts) == 2:
+            return self.mapped(0)[positions]
+        found = np.zeros((len(positions), *self.shape), self.dtype)
+        shard_of = np.searchsorted(self.starts, positions, side="right") - 1
+        for shard in np.unique(shard_of):
+            places = np.flatnonzero(shard_of == shard)
+            if self.shapes is None:
+                found[places] = self.mapped(int(shard))[positions[places] - self.starts[shard]]
+            else:
+                self._take_ragged(found, int(shard), places, positions[places])
+        return found
+
+    def _take_ragged(self, found: Array, shard: int, places: Array, positions: Array) -> None:
+        """Copy the samples of one shard into their places, at the beginning of each axis."""
+        assert self.shapes is not None and self.offsets is not None
+        values = self.mapped(shard)
+        for place, position in zip(places, positions, strict=True):
+            shape, start = self.shapes[position], self.offsets[position]
+            sample = values[start : start + shape.prod()].reshape(shape)
+            found[(place, *(slice(0, length) for length in shape))] = sample
+
+
+def open_shards(folder: Path, entry: Mapping[str, Any]) -> Shards:
+    """Open the shards that an input's entry in dataset.json names."""
+
+    def mapped(shard: int) -> Array:
+        return np.load(folder / entry["shards"][shard], mmap_mode="r").view(np.ndarray)
+
+    starts = np.concatenate([[0], np.cumsum(entry["rows"])]).astype(np.int64)
+    shapes = offsets = None
+    if entry["layout"] == "ragged":
+        shapes = np.load(folder / entry["shapes"])
+        ends = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
+        offsets = ends[:-1] - np.repeat(ends[starts[:-1]], entry["rows"])
+    return Shards(
+        lru_cache(maxsize=OPEN_SHARDS)(mapped),
+        starts,
+        tuple(entry["shape"]),
+        np.dtype(entry["dtype"]),
+        shapes,
+        offsets,
+    )

@@ -1,17 +1,16 @@
-"""Which sample is in train, validation or test; pure functions on labels and a seed.
+"""Which sample is in train, validation, test and calibration; pure functions of labels and a seed.
 
-Calibration is a sample of train. Every part is sorted by position, so that equal membership gives
-equal bytes.
+Train, validation and test share no sample and leave none out; calibration is a part of train. Every
+part comes in random order, so that its first k samples are a fair sample of it.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
+from pipeline.data.samples import Array
 from pipeline.errors import ConfigError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Parts = dict[str, Array]
 
 
@@ -19,7 +18,7 @@ def split(
     labels: Array,
     given: Array,
     *,
-    by: str,
+    by: Literal["given", "stratified", "random"],
     test: float,
     validation: float,
     is_classes: bool,
@@ -29,70 +28,101 @@ def split(
 
     Args:
         labels: class ids or targets (N,).
-        given: part of each sample as bytes (N,), empty where the source does not say.
-        by: given, stratified or random.
-        test: share of all samples; unused where `by` is given.
-        validation: share of what is not test; unused where the source gives a validation part.
-        is_classes: whether labels are class ids, which stratifying needs.
+        given: part of each sample as str (N,), empty where the source does not say.
+        by: given keeps what the source says and cuts what is missing from train.
+        test: share of all samples; 0: no test part, unless the source gives one.
+        validation: share of the samples that are not test.
+        is_classes: whether labels are class ids: only they can be stratified.
         seed: decides the draw.
 
     Raises:
-        ConfigError: a part would be empty, or nothing is given.
+        ConfigError: train, validation or an asked test part would be empty, or nothing is given.
     """
+    if by == "stratified" and not is_classes:
+        raise ConfigError(
+            "data.split.by: stratified needs classes and the task has none; wanted random"
+        )
+    if by == "given" and not (given == "train").any():
+        raise ConfigError(
+            "data.split.by: given was asked for and the source names no train part; "
+            "wanted stratified or random, or a source with parts"
+        )
+    strata = labels if is_classes and by != "random" else np.zeros(len(labels), np.int64)
     generator = np.random.Generator(np.random.Philox(seed))
-    strata = labels if by != "random" and is_classes else np.zeros(len(labels), np.int64)
     everything = np.arange(len(labels))
-    if by == "given":
-        held = everything[given == b"test"]
-        rest = everything[given == b"train"]
-        checked = everything[given == b"validation"]
-        if not len(held) or not len(rest):
-            raise ConfigError(
-                "data.split.by: given was asked for, but the source names no train or no test part; "
-                "use stratified or random"
-            )
-    else:
-        held = draw(everything, strata, test, generator)
-        rest = np.setdiff1d(everything, held)
-        checked = everything[:0]
+    says = given if by == "given" else np.full(len(labels), "")
+    held, checked = everything[says == "test"], everything[says == "validation"]
+    rest = everything[(says != "test") & (says != "validation")]
+    if not len(held):
+        held = draw(rest, strata[rest], round(test * len(labels)), generator)
+        rest = np.setdiff1d(rest, held)
     if not len(checked):
-        checked = draw(rest, strata[rest], validation, generator)
+        total = round(validation * (len(labels) - len(held)))
+        checked = draw(rest, strata[rest], total, generator)
         rest = np.setdiff1d(rest, checked)
     parts = {"train": rest, "validation": checked, "test": held}
-    _refuse_empty(parts, len(labels))
-    return {name: np.sort(part).astype(np.int64) for name, part in parts.items()}
+    _refuse_empty(parts if test else {"train": rest, "validation": checked}, len(labels))
+    return {name: generator.permutation(part).astype(np.int64) for name, part in parts.items()}
 
 
-def draw(positions: Array, strata: Array, share: float, generator: np.random.Generator) -> Array:
-    """Draw round(share * n) positions, the same share of every stratum.
+def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
+    """Draw `total` of the positions, the same share of every stratum, by largest remainders.
 
-    Fractions left over go to the strata with the largest remainders, so that the total is exact.
+    A stratum gives its exact quota rounded down or up; equal remainders are ordered by the seed.
+
+    Args:
+        positions: to draw from (n,).
+        strata: of each position (n,).
+        total: how many; all of them where there are fewer.
+        generator: decides which, and is advanced.
     """
-    total = round(share * len(positions))
-    kinds, counts = np.unique(strata, return_counts=True)
-    quotas = counts * (total / max(1, len(positions)))
-    taken = np.floor(quotas).astype(int)
-    left = total - taken.sum()
-    taken[np.argsort(-(quotas - taken), kind="stable")[:left]] += 1
-    drawn = [
-        generator.permutation(positions[strata == kind])[:count]
-        for kind, count in zip(kinds, taken, strict=True)
-    ]
-    return np.concatenate(drawn) if drawn else positions[:0]
+    total = min(total, len(positions))
+    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    taken, remainders = np.divmod(counts * total, max(1, len(positions)))
+    by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
+    taken[by_remainder[: total - taken.sum()]] += 1
+    shuffled = generator.permutation(len(positions))
+    grouped = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+    place_in_stratum = np.arange(len(positions)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(positions[grouped[place_in_stratum < np.repeat(taken, counts)]])
 
 
 def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, seed: int) -> Array:
-    """Draw at most `samples` training positions, the same share of every class."""
+    """Return at most `samples` of the training positions, the same share of every class.
+
+    Args:
+        train: positions (n,).
+        labels: of all samples (N,).
+        samples: how many.
+        is_classes: whether labels are class ids.
+        seed: decides the draw.
+    """
     generator = np.random.Generator(np.random.Philox(seed))
     strata = labels[train] if is_classes else np.zeros(len(train), np.int64)
-    share = min(1.0, samples / len(train))
-    return np.sort(draw(train, strata, share, generator)).astype(np.int64)
+    return generator.permutation(draw(train, strata, samples, generator)).astype(np.int64)
 
 
-def _refuse_empty(parts: Mapping[str, Array], total: int) -> None:
+def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> None:
+    """Refuse classes that have samples and none in train: they would be tested and never learnt.
+
+    Raises:
+        ConfigError: there are such classes; all are named.
+    """
+    there = np.bincount(labels, minlength=len(names))
+    trained = np.bincount(labels[parts["train"]], minlength=len(names))
+    missing = np.flatnonzero((there > 0) & (trained == 0))
+    if len(missing):
+        shown = ", ".join(f"{names[k]} ({there[k]} samples)" for k in missing)
+        raise ConfigError(
+            f"data.split: classes without a training sample: {shown}; "
+            "bring more samples of them, leave them out, or use data.split.by: stratified"
+        )
+
+
+def _refuse_empty(parts: Parts, total: int) -> None:
     empty = [name for name, part in parts.items() if not len(part)]
     if empty:
         raise ConfigError(
-            f"data.split: {', '.join(empty)} would be empty with {total} samples; "
-            "raise data.split.test or data.split.validation, or bring more samples"
+            f"data.split: {', '.join(empty)} would be empty with {total} samples in all; "
+            "change data.split.test or data.split.validation, or bring more samples"
         )

@@ -1,7 +1,7 @@
 """Prepare the data. Reads the config's source; writes the dataset: shards, labels, ids, splits,
-preprocess.json, dataset.json, figures.npz.
-"""
+preprocess.json, dataset.json, figures.npz."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,77 +10,68 @@ import numpy as np
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
 from pipeline.data import findings, preprocess
-from pipeline.data.dataset import open_shards
-from pipeline.data.shards import ShardWriter, Written
-from pipeline.data.sources import Source, open_source
-from pipeline.data.split import calibration, split
-from pipeline.errors import ConfigError
+from pipeline.data.dataset import PARTS
+from pipeline.data.figures import figures
+from pipeline.data.labels import class_labels, target_labels
+from pipeline.data.samples import Array, Finding, Source
+from pipeline.data.shards import Shards, open_shards
+from pipeline.data.sources import SOURCES
+from pipeline.data.split import Parts, calibration, refuse_untrained, split
+from pipeline.data.store import Stored, store
 from pipeline.seeds import fold_seed
-
-SHOWN = 16  # samples in the report
-PARTS = ("train", "validation", "test")
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
-    source = open_source(config.data.source, inputs.base)
-    _check_task(config.task, source)
-    writer = ShardWriter(out, dict.fromkeys(source.inputs, False))
-    for chunk in source.chunks():
-        _refuse_missing(chunk)
-        writer.add(chunk)
-    written = writer.finish()
-    parts = _parts(config, source, written)
-    scaling, constant = _fit(source, written, parts["train"], out)
-    target = (
-        preprocess.fit_target(written.labels[parts["train"]])
-        if source.class_names is None
-        else None
-    )
-    write_json(
-        out / "preprocess.json",
-        preprocess.document(config.task, source.class_names, scaling, target),
-    )
+    source = SOURCES[config.data.source.kind](config.data.source, inputs.base)
+    stored = store(source, out)
+    labels, names = _labels(config.task, source, stored)
+    np.save(out / "labels.npy", labels)
+    parts = _parts(config, labels, stored, names)
     np.savez(out / "splits.npz", **parts)
-    looked = findings.look(written.labels, parts, written.digests, source.class_names)
-    write_json(
-        out / "dataset.json",
-        _meta(config.task, source, written, parts, source.findings + looked + constant),
-    )
-    _figures(out, source, written, parts)
-    return Metrics({name: (len(parts[name]), "samples") for name in PARTS})
+    shards = {entry["name"]: open_shards(out, entry) for entry in stored.inputs}
+    entries, found = _fit(source, shards, parts["train"])
+    target = None if names is not None else preprocess.fit_target(labels[parts["train"]])
+    write_json(out / "preprocess.json", preprocess.document(config.task, names, entries, target))
+    found = [
+        *stored.findings,
+        *findings.pooled(stored.parts, config.data.split.by),
+        *found,
+        *findings.fewer_calibrated(config.data.calibration_samples, len(parts["calibration"])),
+        *findings.look(labels, parts, stored.digests, names),
+    ]
+    write_json(out / "dataset.json", _meta(config.task, stored, names, parts, found))
+    images = [shards[spec.name] for spec in source.inputs if spec.kind == "image"]
+    np.savez(out / "figures.npz", **figures(images[:1], labels, parts, names))
+    counts = {name: (float(len(parts[name])), "samples") for name in PARTS}
+    warnings = sum(finding.level == "warning" for finding in found)
+    return Metrics(counts | {"warnings": (float(warnings), "")})
 
 
-def _check_task(task: str, source: Source) -> None:
-    has_classes = source.class_names is not None
-    if has_classes != (task == "classification"):
-        kind = "classes" if has_classes else "numbers"
-        raise ConfigError(f"task: {task} was asked for, but the labels of this source are {kind}")
+def _labels(task: str, source: Source, stored: Stored) -> tuple[Array, tuple[str, ...] | None]:
+    """Return the labels as the task wants them, and the names of the classes."""
+    if task == "classification":
+        return class_labels(source, stored.labels, stored.parts)
+    return target_labels(task, source, stored.labels), None
 
 
-def _refuse_missing(chunk: Any) -> None:
-    for name, values in chunk.inputs.items():
-        values = np.asarray(values)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
-            raise ConfigError(f"data.source: sample {chunk.ids[row]}: {name} holds NaN or infinity")
-
-
-def _parts(config: Config, source: Source, written: Written) -> dict[str, Any]:
+def _parts(config: Config, labels: Array, stored: Stored, names: tuple[str, ...] | None) -> Parts:
     """Return the positions of train, validation, test and calibration."""
-    settings, is_classes = config.data.split, source.class_names is not None
+    settings, is_classes = config.data.split, names is not None
     parts = split(
-        written.labels,
-        written.parts,
+        labels,
+        stored.parts,
         by=settings.by,
         test=settings.test,
         validation=settings.validation,
         is_classes=is_classes,
         seed=fold_seed(config.seed, "split"),
     )
+    if names is not None:
+        refuse_untrained(labels, parts, names)
     parts["calibration"] = calibration(
         parts["train"],
-        written.labels,
+        labels,
         samples=config.data.calibration_samples,
         is_classes=is_classes,
         seed=fold_seed(config.seed, "calibration"),
@@ -89,55 +80,35 @@ def _parts(config: Config, source: Source, written: Written) -> dict[str, Any]:
 
 
 def _fit(
-    source: Source, written: Written, train: Any, out: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the preprocessing of each input, and the findings made while fitting it."""
-    scaling, found = [], []
-    for entry in written.inputs:
-        name = entry["name"]
-        if source.inputs[name] == "image":
-            scaling.append(preprocess.fit_image(name, tuple(entry["shape"]), entry["dtype"]))
+    source: Source, shards: dict[str, Shards], train: Array
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Return the preprocessing of each input, and what was noticed while fitting it."""
+    entries, found = [], []
+    for spec in source.inputs:
+        own = shards[spec.name]
+        if spec.kind == "image":
+            entries.append(preprocess.fit_image(spec, own.shape, str(own.dtype)))
             continue
-        columns = source.columns[name]
-        if len(columns) != entry["shape"][-1]:
-            columns = [f"{name}_{i}" for i in range(entry["shape"][-1])]
-        shards = open_shards(out, entry)
-        fitted = preprocess.fit_table(name, shards, train, columns, entry["dtype"])
-        rows = shards.take(train)
-        found += findings.constant_columns(fitted, (rows == rows[:1]).all(axis=0).ravel())
-        scaling.append(fitted)
-    return scaling, found
+        entry, constant = preprocess.fit_table(spec, own, train)
+        entries.append(entry)
+        found += findings.constant_columns(constant)
+    return entries, found
 
 
 def _meta(
-    task: str, source: Source, written: Written, parts: dict[str, Any], found: list[dict[str, Any]]
+    task: str, stored: Stored, names: tuple[str, ...] | None, parts: Parts, found: list[Finding]
 ) -> dict[str, Any]:
     """Return the contents of dataset.json."""
     return {
         "schema": SCHEMA,
         "task": task,
-        "samples": len(written.labels),
-        "inputs": written.inputs,
-        "labels": {"file": "labels.npy", "names": source.class_names and list(source.class_names)},
+        "samples": len(stored.ids),
+        "inputs": stored.inputs,
+        "labels": {"file": "labels.npy", "names": None if names is None else list(names)},
         "ids": "ids.npy",
-        "groups": None if written.groups is None else "groups.npy",
+        "groups": "groups.npy" if stored.has_groups else None,
         "timestamps": None,
         "splits": {name: len(part) for name, part in parts.items()},
-        "fingerprint": written.fingerprint,
-        "findings": found,
+        "fingerprint": stored.fingerprint,
+        "findings": [asdict(finding) for finding in found],
     }
-
-
-def _figures(out: Path, source: Source, written: Written, parts: dict[str, Any]) -> None:
-    """Write what the report shows: a few training samples, and how many of each class are where."""
-    entry = written.inputs[0]
-    shown = parts["train"][np.linspace(0, len(parts["train"]) - 1, SHOWN).astype(int)]
-    figures = {"sample_labels": written.labels[shown]}
-    if source.inputs[entry["name"]] == "image":
-        figures["samples"] = open_shards(out, entry).take(shown)
-    if source.class_names is not None:
-        classes = len(source.class_names)
-        figures["class_counts"] = np.stack(
-            [np.bincount(written.labels[parts[p]], minlength=classes) for p in PARTS]
-        )
-    np.savez(out / "figures.npz", **figures)

@@ -1,169 +1,197 @@
-"""Any set of the TensorFlow Datasets catalogue, by name, through its own builder.
+"""Any set of the TensorFlow Datasets catalogue, by name: images and numbers, one input or several.
 
-A set that is neither prepared nor fetched, on a machine without a network, is refused in seconds:
-TFDS itself would retry for minutes.
+`tfds_prepare.py` sees to it that the set lies on this machine; here it is described and read.
 """
 
-import difflib
-import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from pipeline.config.schema import TfdsSource
-from pipeline.data.shards import Chunk
-from pipeline.data.sources import Source
+from pipeline.data.samples import Array, Chunk, Input, Source
+from pipeline.data.tfds_prepare import prepared_builder
 from pipeline.errors import ConfigError
 
-PROBE_SECONDS = 4.0  # for a host to answer; a name that does not resolve fails at once
-BATCH = 1024
+BATCH = 1024  # samples that are read at once where all have one shape
 
 
 def open_tfds(source: TfdsSource, base: Path) -> Source:
-    """Prepare the set where it is not, and describe its samples."""
+    """Prepare the set where it is not, and describe its samples.
+
+    Raises:
+        ConfigError: no such set, split or feature; a feature that is neither image nor number; or
+            the set is not here and cannot be fetched.
+    """
     import tensorflow_datasets as tfds
 
-    tfds.disable_progress_bar()
-    data_dir = str(base / source.data_dir) if source.data_dir else os.environ.get("TFDS_DATA_DIR")
-    try:
-        builder = tfds.builder(source.name, data_dir=data_dir)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
-        raise ConfigError(_unknown(source.name, tfds.list_builders(), error)) from error
-    _prepare(tfds, builder, source, base)
-    _check_names(builder, source)
-    label = builder.info.features[source.label]
-    names = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else None
-    kinds: dict[str, Any] = {}
-    for name in source.inputs:
-        is_image = isinstance(builder.info.features[name], tfds.features.Image)
-        kinds[name] = "image" if is_image else "table"
-    columns = {name: [name] for name, kind in kinds.items() if kind == "table"}
-    return Source(kinds, names, lambda: _read(tfds, builder, source, names), columns=columns)
-
-
-def _unknown(name: str, known: list[str], error: Exception) -> str:
-    near = difflib.get_close_matches(name.split("/")[0].split(":")[0], known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return (
-        f"data.source.name: TFDS knows no set {name!r}{hint} ({str(error).strip().splitlines()[0]})"
-    )
-
-
-def _prepare(tfds: Any, builder: Any, source: TfdsSource, base: Path) -> None:
-    """Download and prepare, after making sure that it can end well."""
-    if builder.data_path.exists():
-        return
-    manual = base / source.manual_dir if source.manual_dir else None
-    download_dir = (
-        Path(str(builder.data_path.parents[len(Path(builder.info.full_name).parts) - 1]))
-        / "downloads"
-    )
-    missing = _hosts_of_missing(builder, download_dir)
-    unreachable = [host for host in missing if not _answers(host)]
-    if unreachable:
-        raise ConfigError(
-            f"data.source.name: {source.name} is not prepared in {builder.data_path}, its files are not in "
-            f"{download_dir}, and {', '.join(unreachable)} cannot be reached. Prepare it on a machine with a "
-            "network and copy the folder, or set data.source.data_dir to where it lies"
-        )
-    config = tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False)
-    try:
-        builder.download_and_prepare(download_dir=download_dir, download_config=config)
-    except (AssertionError, OSError, tfds.download.DownloadError) as error:
-        raise ConfigError(
-            f"data.source.name: {source.name} could not be prepared: {error}"
-        ) from error
-
-
-def _hosts_of_missing(builder: Any, download_dir: Path) -> list[str]:
-    """Return the hosts of registered files that the download cache does not hold."""
-    from tensorflow_datasets.core.download import resource
-
-    hosts = {}
-    for url, info in (builder.url_infos or {}).items():
-        name = resource.get_dl_fname(url, info.checksum)
-        places = (download_dir / name, download_dir / builder.name / name)
-        if not any(place.exists() for place in places):
-            hosts[urlsplit(url).hostname or url] = None
-    return list(hosts)
-
-
-def _answers(host: str) -> bool:
-    try:
-        with socket.create_connection((host, 443), timeout=PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
-
-
-def _check_names(builder: Any, source: TfdsSource) -> None:
-    """Refuse features and splits that the set does not have, all at once."""
-    features, problems = list(builder.info.features), []
-    for key, name in [("inputs", name) for name in source.inputs] + [("label", source.label)]:
-        if name not in features:
-            problems.append(
-                f"data.source.{key}: {source.name} has no feature {name!r}; it has {', '.join(features)}"
-            )
-    for ours, theirs in source.splits.items():
-        try:
-            _ = builder.info.splits[theirs].num_examples
-        except (KeyError, ValueError) as error:
-            known = ", ".join(builder.info.splits)
-            problems.append(
-                f"data.source.splits.{ours}: {source.name} has no split {theirs!r}; it has {known} ({type(error).__name__})"
-            )
+    builder = prepared_builder(source, base)
+    features = _flat(builder.info.features, tfds.features.FeaturesDict)
+    problems = _unknown_features(source, features) + _unknown_splits(source, builder)
     if problems:
         raise ConfigError(*problems)
+    inputs = tuple(_input(tfds, source.name, name, features[name]) for name in source.inputs)
+    label = features[source.label]
+    if label.shape != () or not _is_numeric(label):
+        raise ConfigError(
+            f"data.source.label: {source.label!r} of {source.name} is {_words(label)}; "
+            "wanted one class or one number a sample"
+        )
+    is_class = isinstance(label, tfds.features.ClassLabel)
+    answers = (
+        "class" if is_class else "number" if np.dtype(label.np_dtype).kind == "f" else "integer"
+    )
+    names = tuple(label.names) if is_class else None
+    return Source(inputs, answers, names, lambda: _read(tfds, builder, source, inputs))
+
+
+def _flat(tree: Any, kind: type) -> dict[str, Any]:
+    """Return path -> leaf of nested dictionaries; the levels of a path are joined by `/`."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, kind):
+            found |= {f"{key}/{path}": leaf for path, leaf in _flat(value, kind).items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _unknown_features(source: TfdsSource, features: dict[str, Any]) -> list[str]:
+    asked = [("inputs", name) for name in source.inputs] + [("label", source.label)]
+    return [
+        f"data.source.{key}: {source.name} has no feature {name!r}; it has {', '.join(features)}"
+        for key, name in asked
+        if name not in features
+    ]
+
+
+def _unknown_splits(source: TfdsSource, builder: Any) -> list[str]:
+    problems = []
+    for ours, theirs in source.splits.items():
+        try:
+            count = builder.info.splits[theirs].num_examples
+        except (KeyError, ValueError, AssertionError):
+            known = ", ".join(
+                f"{name} ({split.num_examples})" for name, split in builder.info.splits.items()
+            )
+            problems.append(
+                f"data.source.splits.{ours}: {source.name} has no split {theirs!r}; it has {known}"
+            )
+        else:
+            if not count:
+                problems.append(
+                    f"data.source.splits.{ours}: {theirs!r} of {source.name} holds no sample"
+                )
+    return problems
+
+
+def _input(tfds: Any, dataset: str, name: str, feature: Any) -> Input:
+    """Describe an input.
+
+    Raises:
+        ConfigError: it is neither an image of whole numbers nor numeric.
+    """
+    if isinstance(feature, tfds.features.Image) and np.dtype(feature.np_dtype).kind == "u":
+        return Input(name, "image")
+    is_number = _is_numeric(feature) and not isinstance(feature, tfds.features.ClassLabel)
+    if not is_number or isinstance(feature, tfds.features.Image):
+        raise ConfigError(
+            f"data.source.inputs: {name!r} of {dataset} is {_words(feature)}; "
+            "wanted an image of whole numbers, or numbers"
+        )
+    is_ragged = None in feature.shape
+    width = 1 if feature.shape == () else feature.shape[-1]
+    if width is None:
+        return Input(name, "table", is_ragged=is_ragged)
+    columns = (name,) if feature.shape == () else tuple(f"{name}_{i}" for i in range(width))
+    return Input(name, "table", is_ragged=is_ragged, columns=columns)
+
+
+def _is_numeric(feature: Any) -> bool:
+    """Tell whether a feature is one array of numbers or truth values."""
+    return isinstance(feature.shape, tuple) and np.dtype(feature.np_dtype).kind in "biuf"
+
+
+def _words(feature: Any) -> str:
+    """Describe a feature in a message."""
+    return f"{type(feature).__name__} of shape {feature.shape}"
 
 
 def _read(
-    tfds: Any, builder: Any, source: TfdsSource, names: tuple[str, ...] | None
+    tfds: Any, builder: Any, source: TfdsSource, inputs: tuple[Input, ...]
 ) -> Iterator[Chunk]:
-    """Yield batches of every split that the config names, in the order of the files."""
-    config = tfds.ReadConfig(shuffle_seed=None, interleave_cycle_length=1, try_autocache=False)
+    """Yield the samples of every split that the config names, in the order of the files."""
+    config = tfds.ReadConfig(add_tfds_id=True, try_autocache=False, interleave_cycle_length=1)
+    wanted = (*source.inputs, source.label)
+    sizes: dict[str, tuple[int, ...]] = {}
     for part, theirs in source.splits.items():
         dataset = builder.as_dataset(split=theirs, shuffle_files=False, read_config=config)
-        done = 0
-        for batch in _batches(dataset, source):
-            labels = np.asarray(batch[source.label])
-            if names is not None and (labels < 0).any():
-                raise ConfigError(
-                    f"data.source.splits.{part}: {theirs} of {source.name} has samples without a label"
-                )
-            labels = labels.astype(np.int64 if names is not None else np.float32)
-            values = {name: _rows(batch[name]) for name in source.inputs}
+        for batch in _batches(dataset, wanted):
+            values = {spec.name: _values(batch[spec.name], spec) for spec in inputs}
+            _refuse_mixed(values, inputs, sizes, source.name)
             yield Chunk(
-                values, labels, [f"{theirs}_{done + i:08d}" for i in range(len(labels))], part
+                values,
+                np.asarray(batch[source.label]),
+                [_id(raw, builder.name) for raw in batch["tfds_id"]],
+                part,
             )
-            done += len(labels)
 
 
-def _batches(dataset: Any, source: TfdsSource) -> Iterator[dict[str, Any]]:
-    """Yield batches as NumPy arrays; samples must have one shape."""
-    kept = dataset.map(
-        lambda sample: {name: sample[name] for name in (*source.inputs, source.label)}
-    )
-    shapes = {name: spec.shape for name, spec in kept.element_spec.items()}
-    if all(shape.is_fully_defined() for shape in shapes.values()):
+def _batches(dataset: Any, wanted: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield name -> array of samples; lists of arrays, one sample each, where shapes are not fixed."""
+
+    def keep(sample: Any) -> Any:
+        flat = _flat(sample, dict)
+        return {name: flat[name] for name in (*wanted, "tfds_id")}
+
+    kept = dataset.map(keep)
+    if all(spec.shape.is_fully_defined() for spec in kept.element_spec.values()):
         yield from kept.batch(BATCH).as_numpy_iterator()
         return
-    first: dict[str, Any] = {}
     for sample in kept.as_numpy_iterator():
-        for name in source.inputs:
-            if np.shape(sample[name]) != first.setdefault(name, np.shape(sample[name])):
-                raise ConfigError(
-                    f"data.source.inputs: {name} of {source.name} comes in several sizes ({first[name]}, "
-                    f"{np.shape(sample[name])}, …); export it to a folder and use kind: image_folder, which resizes"
-                )
-        yield {name: np.asarray(value)[None] for name, value in sample.items()}
+        yield {name: [np.asarray(value)] for name, value in sample.items()}
 
 
-def _rows(values: Any) -> Any:
-    """Return values with at least one axis a sample; numbers that are no images as float32."""
-    values = np.asarray(values)
-    values = values[:, None] if values.ndim == 1 else values
-    return values if values.dtype == np.uint8 else values.astype(np.float32)
+def _values(values: Any, spec: Input) -> Any:
+    """Return a chunk's values of one input; a single number a sample becomes an array of one."""
+    if spec.is_ragged:
+        return [_plain(sample) for sample in values]
+    values = _plain(np.asarray(values))
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _refuse_mixed(
+    values: dict[str, Any],
+    inputs: tuple[Input, ...],
+    sizes: dict[str, tuple[int, ...]],
+    dataset: str,
+) -> None:
+    """Refuse images of another size than the first, whose sizes are kept in `sizes`.
+
+    Raises:
+        ConfigError: sizes differ.
+    """
+    for spec in inputs:
+        if spec.is_ragged:
+            continue
+        size = values[spec.name].shape[1:]
+        if sizes.setdefault(spec.name, size) != size:
+            raise ConfigError(
+                f"data.source.inputs: the images {spec.name!r} of {dataset} have different sizes "
+                f"({sizes[spec.name]}, {size}); wanted one. Export them into class folders and use "
+                "kind: image_folder, whose height and width resize them"
+            )
+
+
+def _plain(values: Array) -> Array:
+    """Return truth values as 0 and 1 in a byte, and double precision as single: models see no more."""
+    narrowed = {"bool": np.uint8, "float64": np.float32}.get(values.dtype.name)
+    return values if narrowed is None else values.astype(narrowed)
+
+
+def _id(raw: Any, dataset: str) -> str:
+    """Shorten TFDS's name of a sample: `train-00000-of-00001__42`."""
+    return (
+        bytes(np.asarray(raw).item()).decode().removeprefix(dataset + "-").replace(".tfrecord", "")
+    )

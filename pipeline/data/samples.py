@@ -1,0 +1,68 @@
+"""What a source hands over: what its samples look like, and the samples, a few at a time.
+
+Every source gives this form, and `stage.py` writes it down; nothing here reads or writes a file.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something noticed about the data, in plain words."""
+
+    level: Literal["info", "warning"]
+    """warning: it may make the model or its figures worse than they look."""
+    code: str
+    text: str
+    count: int
+    """How many samples, files, columns or classes it is about."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A few samples, in the order in which the source gives them."""
+
+    inputs: Mapping[str, Any]
+    """Name -> (n, *shape) array; a list of n arrays where the input is ragged."""
+    labels: Array
+    """Class ids or numbers (n,)."""
+    ids: Sequence[str]
+    """A name of each sample that is unique in the set and the same every time."""
+    part: str | None = None
+    """train, validation or test where the source says; None where it does not."""
+    groups: Sequence[str] | None = None
+    """What must stay together: a speaker, a machine. None: nothing."""
+    findings: tuple[Finding, ...] = ()
+    """What was noticed while these samples were read."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One of the arrays that make up a sample."""
+
+    name: str
+    kind: Literal["image", "table"]
+    """image: pixels, scaled to [0, 1]; table: numbers, standardised by train."""
+    is_ragged: bool = False
+    """Whether samples have different lengths."""
+    columns: tuple[str, ...] | None = None
+    """Names along the last axis, for tables that have them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open source: cheap to make, read only when `chunks` is called."""
+
+    inputs: tuple[Input, ...]
+    answers: Literal["class", "integer", "number"]
+    """class: ids of classes; integer: either classes or a quantity; number: a quantity."""
+    class_names: tuple[str, ...] | None
+    """Names of the classes by id; None where the source has no names."""
+    chunks: Callable[[], Iterator[Chunk]]
+    """Yields every sample, in the same order each time."""
