@@ -71,7 +71,7 @@ def sha256_json(value: Any) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it takes the place of `path`, else it goes."""
+    """Give a temporary path beside `path`, which takes its place on success and goes otherwise."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -84,6 +84,14 @@ def write_json(path: Path, value: Any) -> None:
     """Write canonical JSON, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(canonical_json(value))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write name -> array as .npz: no dates inside, so that equal arrays give equal bytes."""
+    import numpy as np
+
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
 
 
 def read_json(path: Path) -> Any:
@@ -134,7 +142,8 @@ def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: 
             problems.append(f"{path}: missing. {cure}")
         elif path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
             problems.append(
-                f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. {cure}"
+                f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. "
+                f"{cure}"
             )
     if problems:
         raise ArtifactError("\n".join(problems))

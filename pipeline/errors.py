@@ -1,4 +1,4 @@
-"""The errors a user may see, and the exit code of each; anything else is a bug and shows its traceback."""
+"""The errors a user may see, and the exit code of each; anything else is our bug."""
 
 
 class PipelineError(Exception):

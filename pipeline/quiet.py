@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and write it out after all on an exception."""
+    """Hold back what is written to file descriptor 2; on an exception, write it out after all."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -1,7 +1,8 @@
 """The runner: what is fresh, what runs, and the manifest of what came of it.
 
-A stage writes into a temporary folder; its outputs are hashed, the manifest is written last, and the
-folder takes its place by a rename. No TensorFlow here: a stage's module is imported when it runs.
+A stage writes into a temporary folder; its outputs are hashed, the manifest is written last, and
+the folder takes its place by a rename. No TensorFlow here: a stage's module is imported when it
+runs.
 """
 
 import contextlib
@@ -208,7 +209,7 @@ def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
 
 
 def _import(stage: Stage) -> Any:
-    """Import a stage's module; what TensorFlow needs is set just before, and its start is silent."""
+    """Import a stage's module; what TensorFlow needs is set before, and its start is silent."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.pop("TF_USE_LEGACY_KERAS", None)

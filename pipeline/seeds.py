@@ -1,4 +1,4 @@
-"""One seed in the config; every purpose derives its own from it. There is no global random state."""
+"""One seed in the config; every purpose derives its own. There is no global random state."""
 
 import hashlib
 

@@ -34,7 +34,9 @@ def edgeline(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str
 def chain(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Replace the runner by one that notes its calls."""
     calls: list[Any] = []
-    monkeypatch.setattr(run, "run_chain", lambda *a: calls.append(a))
+    monkeypatch.setattr(
+        run, "run_chain", lambda asked, until, force: calls.append((asked, until, force))
+    )
     return calls
 
 

@@ -19,7 +19,7 @@ def wilson(successes: int, samples: int) -> list[float]:
 
 
 def survivors(clean: Array, attacked: list[Array]) -> Array:
-    """Return which samples are right clean and under every attack: the worst case of each sample."""
+    """Return which samples are right clean and under every attack: the worst case of each."""
     return np.logical_and.reduce([clean, *attacked])
 
 

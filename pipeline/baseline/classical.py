@@ -50,7 +50,7 @@ def fit(model: Any, x: Array, labels: Array) -> bool:
 
 
 def outputs(model: Any, x: Array, classes: int | None) -> Array:
-    """Return probabilities (N, classes), or values (N, 1); a class never trained has probability 0."""
+    """Return probabilities (N, classes), or values (N, 1); classes never trained have 0."""
     if classes is None:
         return np.asarray(model.predict(x))[:, None]
     found = np.zeros((len(x), classes))
@@ -64,7 +64,7 @@ def size_bytes(model: Any) -> int:
 
 
 def flatten(x: Array) -> Array:
-    """Return inputs (N, ...) as rows (N, n); images of more than FEATURES values are averaged down."""
+    """Return inputs (N, ...) as rows (N, n); images above FEATURES values are averaged down."""
     while x.ndim == 4 and np.prod(x.shape[1:]) > FEATURES and min(x.shape[1:3]) >= 2:
         height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
         x = (

@@ -1,5 +1,7 @@
-"""What a classical model reaches. Reads dataset; writes baseline.json: each model's metrics on the test
-and validation splits, so that one can tell whether a network is worth it.
+"""What a classical model reaches. Reads dataset; writes baseline.json.
+
+It holds each model's metrics on the test and validation splits, so that one can tell whether a
+network is worth it.
 """
 
 from pathlib import Path
@@ -30,7 +32,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     features = {name: _features(dataset, dataset.split(name)) for name in ("validation", "test")}
     x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
     classes = len(dataset.class_names) if dataset.class_names else None
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, model in classical.FAMILIES[config.task](fold_seed(config.seed, "baseline")).items():
         converged = classical.fit(model, x, labels)
         found = {

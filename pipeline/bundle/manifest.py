@@ -1,4 +1,4 @@
-"""manifest.json of a bundle: every figure beside the sha256 of the file it was measured on. Pure."""
+"""manifest.json of a bundle: each figure beside the sha256 of the file it was measured on. Pure."""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ from typing import Any
 from pipeline.artifacts import SCHEMA, sha256_json
 
 PACKAGES = (
-    "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "ethos-u-vela", "numpy",
+    "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer",
+    "ethos-u-vela", "numpy",
 )  # fmt: skip
 NOTHING: dict[str, Any] = {}
 
@@ -19,8 +20,8 @@ def manifest(
 
     Args:
         config: the resolved config, dumped.
-        artifacts: the JSON documents dataset, preprocess, budget, ladder, files, parity, verdict, and
-            baseline and audit or None.
+        artifacts: the JSON documents dataset, preprocess, budget, ladder, files, parity, verdict,
+            and baseline and audit or None.
         files: path in the bundle -> sha256 and bytes.
     """
     parity, dataset = artifacts["parity"], artifacts["dataset"]

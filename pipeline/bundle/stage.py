@@ -1,5 +1,6 @@
-"""Publish. Reads the verdict and all that ships; writes exported/<name>/ by one rename, and
-bundle.json, the record of what was published. A bad verdict publishes nothing (exit 3).
+"""Publish. Reads the verdict and all that ships; writes exported/<name>/ by one rename.
+
+bundle.json is the record of what was published. A bad verdict publishes nothing (exit 3).
 """
 
 import json

@@ -46,4 +46,4 @@ def flip(x_BHWC: Any, *, seed: Any) -> Any:
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
-AUGMENT = {"translate": translate, "flip": flip}
+AUGMENT: dict[str, Any] = {"translate": translate, "flip": flip}

@@ -1,7 +1,7 @@
 """A prepared dataset: raw values in mapped shards, read by position in any order.
 
 What can be computed from them (scaling, augmentation) is done when a batch is used, so a set is
-stored once, in the type in which it came. `stage.py` writes the files; see shards.py for their form.
+stored once, in the type in which it came. `stage.py` writes the files; shards.py has their form.
 """
 
 from collections.abc import Mapping

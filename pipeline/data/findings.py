@@ -1,7 +1,7 @@
 """What is odd about the data, in plain words with counts; nothing here stops a run."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -85,10 +85,16 @@ def fewer_calibrated(wanted: int, came: int) -> list[Finding]:
 def _sizes(total: int, tested: int) -> list[Finding]:
     found = []
     if total < FEW:
-        text = f"{total} samples in all: below {FEW} a classical model often does as well; see baseline."
+        text = (
+            f"{total} samples in all: below {FEW} a classical model often does as well; see "
+            "baseline."
+        )
         found.append(Finding("info", "few_samples", text, total))
     if not tested:
-        text = "There is no test part: nothing says what the model does on samples it was not chosen by."
+        text = (
+            "There is no test part: nothing says what the model does on samples it was not chosen "
+            "by."
+        )
         found.append(Finding("warning", "no_test_samples", text, 0))
     elif tested < FEW_TESTED:
         text = f"{tested} test samples: one more mistake moves accuracy by {1 / tested:.3f}."
@@ -102,7 +108,10 @@ def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) 
     train, found = counts["train"], []
     empty = [names[k] for k in np.flatnonzero(sum(counts.values()) == 0)]
     if empty:
-        text = f"{_count(len(empty), 'class')} without any sample: {_some(empty)}. The model cannot learn them."
+        text = (
+            f"{_count(len(empty), 'class')} without any sample: {_some(empty)}. The model cannot "
+            "learn them."
+        )
         found.append(Finding("warning", "empty_classes", text, len(empty)))
     for part in ("validation", "test"):
         unseen = [names[k] for k in np.flatnonzero((train > 0) & (counts[part] == 0))]
@@ -111,7 +120,10 @@ def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) 
             found.append(Finding("warning", f"classes_not_in_{part}", text, len(unseen)))
     rare = [f"{names[k]} {train[k]}" for k in np.flatnonzero((train > 0) & (train < FEW_IN_CLASS))]
     if rare:
-        text = f"{_count(len(rare), 'class')} with under {FEW_IN_CLASS} training samples: {_some(rare)}."
+        text = (
+            f"{_count(len(rare), 'class')} with under {FEW_IN_CLASS} training samples: "
+            f"{_some(rare)}."
+        )
         found.append(Finding("warning", "rare_classes", text, len(rare)))
     return found + _imbalance(train, names)
 
@@ -124,7 +136,8 @@ def _imbalance(train: Array, names: tuple[str, ...]) -> list[Finding]:
     if train[largest] < IMBALANCE * train[smallest]:
         return []
     text = (
-        f"{names[largest]} has {train[largest]} training samples, {names[smallest]} {train[smallest]}: "
+        f"{names[largest]} has {train[largest]} training samples, {names[smallest]} "
+        f"{train[smallest]}: "
         "look at macro-F1 beside accuracy, or set train.class_weights: balanced."
     )
     return [Finding("warning", "imbalance", text, int(train[largest] - train[smallest]))]
@@ -133,7 +146,7 @@ def _imbalance(train: Array, names: tuple[str, ...]) -> list[Finding]:
 def _copies(
     labels: Array, parts: Mapping[str, Array], digests: Array, *, is_classes: bool
 ) -> list[Finding]:
-    """Report samples of validation and test that are in train too, byte by byte, and contradictions."""
+    """Report held-out samples that are in train too, byte by byte, and contradicting labels."""
     found = []
     train = np.unique(digests[parts["train"]])
     for part in ("validation", "test"):
@@ -141,7 +154,8 @@ def _copies(
         if count:
             text = (
                 f"{_count(count, 'sample')} of {part} {'is an' if count == 1 else 'are'} exact "
-                f"{'copy' if count == 1 else 'copies'} of training samples: figures on {part} flatter the model."
+                f"{'copy' if count == 1 else 'copies'} of training samples: figures on {part} "
+                "flatter the model."
             )
             found.append(Finding("warning", f"copies_in_{part}", text, count))
     if is_classes:

@@ -9,9 +9,10 @@ from PIL import Image, ImageOps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SUFFIXES = (
-    ".bmp .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
-)  # what counts as an image file; any other file is reported and left out
+SUFFIXES = (  # what counts as an image file; any other file is reported and left out
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+)  # fmt: skip
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 MODES = {"gray": "L", "rgb": "RGB"}
 WEIGHT_BITS = 14  # resize weights are whole numbers of 2**-14: every sum below is exact in float64
@@ -63,7 +64,7 @@ def resize_image(image_uint8_HWC: Array, height: int, width: int) -> Array:
 
 
 def _resample(values: Array, size: int) -> Array:
-    """Return weighted sums along the first axis, (size, ...) float64, 2**WEIGHT_BITS times as large."""
+    """Return weighted sums along the first axis (size, ...) float64, 2**WEIGHT_BITS as large."""
     found = np.empty((size, *values.shape[1:]), np.float64)
     for i, (start, weights) in enumerate(_windows(len(values), size)):
         window = values[start : start + len(weights)].astype(np.float64)
@@ -73,7 +74,7 @@ def _resample(values: Array, size: int) -> Array:
 
 @lru_cache(maxsize=256)
 def _windows(length: int, size: int) -> tuple[tuple[int, Array], ...]:
-    """Return, for each output place, the first input place and the whole-number weights from there."""
+    """Return the first input place of each output place, and whole-number weights from there."""
     scale = length / size
     reach = max(scale, 1.0)
     windows = []

@@ -21,7 +21,8 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
     if source.answers == "number":
         raise ConfigError(
             "task: classification was asked for and the labels of this source are quantities "
-            f"({labels.min():g} to {labels.max():g}); wanted regression, or another data.source.label"
+            f"({labels.min():g} to {labels.max():g}); wanted regression, or another "
+            "data.source.label"
         )
     ids = labels.astype(np.int64)
     if (ids < 0).any():
@@ -41,7 +42,8 @@ def _numbered(ids: Array) -> tuple[str, ...]:
     found = np.unique(ids)
     if len(found) < 2 or found[-1] != len(found) - 1:
         raise ConfigError(
-            f"data.source.label: {len(found)} different whole numbers from {found[0]} to {found[-1]}; "
+            f"data.source.label: {len(found)} different whole numbers from {found[0]} to "
+            f"{found[-1]}; "
             "a classification wanted 0, 1, 2 and so on without gaps, two at least"
         )
     return tuple(str(number) for number in found)
@@ -55,7 +57,8 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
     """
     if source.answers == "class":
         raise ConfigError(
-            f"task: {task} was asked for and the labels of this source are classes; wanted classification, "
+            f"task: {task} was asked for and the labels of this source are classes; wanted "
+            "classification, "
             "or another data.source.label"
         )
     targets = labels.astype(np.float32)

@@ -1,7 +1,7 @@
 """The one path from raw sample to model input: x = (raw - offset) * scale, fitted on train.
 
-This is the TensorFlow form, for training; device/runner.py has the NumPy form, which ships. Both read
-preprocess.json, and `verify` runs the shipped one.
+This is the TensorFlow form, for training; device/runner.py has the NumPy form, which ships. Both
+read preprocess.json, and `verify` runs the shipped one.
 """
 
 from collections.abc import Iterator, Mapping

@@ -146,7 +146,8 @@ class Shards:
 
     def _take_ragged(self, found: Array, shard: int, places: Array, positions: Array) -> None:
         """Copy the samples of one shard into their places, at the beginning of each axis."""
-        assert self.shapes is not None and self.offsets is not None
+        assert self.shapes is not None
+        assert self.offsets is not None
         values = self.mapped(shard)
         for place, position in zip(places, positions, strict=True):
             shape, start = self.shapes[position], self.offsets[position]

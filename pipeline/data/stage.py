@@ -1,5 +1,8 @@
-"""Prepare the data. Reads the config's source; writes the dataset: shards, labels, ids, splits,
-preprocess.json, dataset.json, figures.npz."""
+"""Prepare the data.
+
+Reads the config's source; writes the dataset: shards, labels, ids, splits, preprocess.json,
+dataset.json, figures.npz.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.schema import Config
 from pipeline.data import findings, preprocess
 from pipeline.data.dataset import PARTS
@@ -28,7 +31,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     labels, names = _labels(config.task, source, stored)
     np.save(out / "labels.npy", labels)
     parts = _parts(config, labels, stored, names)
-    np.savez(out / "splits.npz", **parts)
+    write_arrays(out / "splits.npz", parts)
     shards = {entry["name"]: open_shards(out, entry) for entry in stored.inputs}
     entries, found = _fit(source, shards, parts["train"])
     target = None if names is not None else preprocess.fit_target(labels[parts["train"]])
@@ -42,7 +45,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     ]
     write_json(out / "dataset.json", _meta(config.task, stored, names, parts, found))
     images = [shards[spec.name] for spec in source.inputs if spec.kind == "image"]
-    np.savez(out / "figures.npz", **figures(images[:1], labels, parts, names))
+    write_arrays(out / "figures.npz", figures(images[:1], labels, parts, names))
     counts = {name: (float(len(parts[name])), "samples") for name in PARTS}
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})

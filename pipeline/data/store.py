@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,8 @@ def _note(seen: _Seen, chunk: Chunk, images: list[str]) -> None:
     seen.digests += sample_digests(chunk.inputs)
     for name in images:
         flat = chunk.inputs[name].reshape(len(chunk.ids), -1)
-        constant = np.flatnonzero((flat == flat[:, :1]).all(axis=1))
-        seen.constant += [chunk.ids[i] for i in constant]
+        is_constant = (flat == flat[:, :1]).all(axis=1)
+        seen.constant += list(compress(chunk.ids, is_constant))
 
 
 def _refuse_not_finite(chunk: Chunk) -> None:
@@ -100,7 +101,8 @@ def _refuse_not_finite(chunk: Chunk) -> None:
                 count = int((~np.isfinite(sample)).sum())
                 raise ConfigError(
                     f"data.source: input {name!r} of sample {sample_id} holds NaN or infinity "
-                    f"({count} of {sample.size} values); wanted numbers: repair or leave out such samples"
+                    f"({count} of {sample.size} values); wanted numbers: repair or leave out such "
+                    "samples"
                 )
 
 
@@ -110,7 +112,8 @@ def _refuse_twice(seen: _Seen) -> None:
     for sample_id, part in zip(seen.ids, seen.parts, strict=True):
         if sample_id in part_of:
             raise ConfigError(
-                f"data.source: sample {sample_id} is in {part_of[sample_id]} and in {part}; wanted parts "
+                f"data.source: sample {sample_id} is in {part_of[sample_id]} and in {part}; "
+                "wanted parts "
                 "that share nothing, such as train: train[:90%] and validation: train[90%:]"
             )
         part_of[sample_id] = part

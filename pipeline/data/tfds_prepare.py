@@ -92,10 +92,12 @@ def _refuse_dead_hosts(builder: Any) -> None:
             problem = unreachable(resource.url)
             if problem is not None:
                 raise ConfigError(
-                    f"data.source.name: {builder.info.full_name} is not prepared in {builder.data_path}, "
+                    f"data.source.name: {builder.info.full_name} is not prepared in "
+                    f"{builder.data_path}, "
                     f"{resource.url} is not in its download cache {manager.download_dir}, "
                     f"and it cannot be fetched: {problem}. "
-                    "Prepare the set where there is a network and set data.source.data_dir to a copy of it"
+                    "Prepare the set where there is a network and set data.source.data_dir to a "
+                    "copy of it"
                 )
             return download(resource)
 

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,12 +38,19 @@ def open_tfds(source: TfdsSource, base: Path) -> Source:
             f"data.source.label: {source.label!r} of {source.name} is {_words(label)}; "
             "wanted one class or one number a sample"
         )
-    is_class = isinstance(label, tfds.features.ClassLabel)
-    answers = (
-        "class" if is_class else "number" if np.dtype(label.np_dtype).kind == "f" else "integer"
+    return Source(
+        inputs,
+        _answers(tfds, label),
+        tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else None,
+        lambda: _read(tfds, builder, source, inputs),
     )
-    names = tuple(label.names) if is_class else None
-    return Source(inputs, answers, names, lambda: _read(tfds, builder, source, inputs))
+
+
+def _answers(tfds: Any, label: Any) -> Literal["class", "integer", "number"]:
+    """Return what the labels are, as `Source.answers` says it."""
+    if isinstance(label, tfds.features.ClassLabel):
+        return "class"
+    return "number" if np.dtype(label.np_dtype).kind == "f" else "integer"
 
 
 def _flat(tree: Any, kind: type) -> dict[str, Any]:
@@ -139,7 +146,7 @@ def _read(
 
 
 def _batches(dataset: Any, wanted: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Yield name -> array of samples; lists of arrays, one sample each, where shapes are not fixed."""
+    """Yield name -> array of samples, or a list of one sample where shapes are not fixed."""
 
     def keep(sample: Any) -> Any:
         flat = _flat(sample, dict)
@@ -185,7 +192,7 @@ def _refuse_mixed(
 
 
 def _plain(values: Array) -> Array:
-    """Return truth values as 0 and 1 in a byte, and double precision as single: models see no more."""
+    """Return truth values as 0 and 1 in a byte, and doubles as floats: models see no more."""
     narrowed = {"bool": np.uint8, "float64": np.float32}.get(values.dtype.name)
     return values if narrowed is None else values.astype(narrowed)
 

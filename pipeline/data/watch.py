@@ -13,7 +13,7 @@ from pipeline.config.schema import BundledSource, ImageFolderSource, Section, Tf
 
 
 def source_state(source: Section, base: Path) -> str | None:
-    """Return what the samples depend on besides the config: a folder's listing, a package's version.
+    """Return what samples depend on besides the config: a folder's listing, a package's version.
 
     A set of TFDS counts by its name and version alone, which TFDS never reuses for other contents.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import write_json
+from pipeline.artifacts import write_arrays, write_json
 from pipeline.device import runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.errors import ArtifactError
@@ -62,7 +62,7 @@ def run_file(
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
         write_json(folder / "preprocess.json", preprocess)
-        np.savez(folder / "in.npz", **raw)
+        write_arrays(folder / "in.npz", raw)
         command = [
             RUNTIMES[runtime].python, runner.__file__, "--model", file,
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",

@@ -221,10 +221,10 @@ def _read_picture(path, entry):
         raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
     try:
         from PIL import Image, ImageOps
-    except ImportError:
+    except ImportError as error:
         raise ValueError(
             "%s: reading pictures needs Pillow (pip install pillow); .npy works without" % path
-        )
+        ) from error
     with Image.open(path) as file:
         upright = ImageOps.exif_transpose(file)
         pixels = np.asarray(upright.convert("L" if entry["color"] == "gray" else "RGB"))

@@ -2,7 +2,7 @@
 
 The lists say which TFLite operations the NPU compilers map; whatever else a model holds runs on the
 CPU beside it. The compilers have the last word, after export; these rules speak before training.
-Sources: Vela's SUPPORTED_OPS.md (5.2) for Ethos-U; coral.ai's "Model requirements" for the Edge TPU.
+Sources: Vela's SUPPORTED_OPS.md (5.2) for Ethos-U; "Model requirements" on coral.ai for Edge TPU.
 """
 
 from dataclasses import dataclass

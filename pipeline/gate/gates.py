@@ -12,7 +12,8 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
     Args:
         limits: the config's `gate` section; None: not asked.
         file: measurements of one file: metric_drop, agreement, worst_class_drop (None without
-            classes), worst_class, worst_layer, robust_drop (None without an audit), float_ops, bytes.
+            classes), worst_class, worst_layer, robust_drop (None without an audit), float_ops,
+            bytes.
         metric: name of the task's metric, for the words.
     """
     rows = []
@@ -51,11 +52,17 @@ def _worst_class(file: Mapping[str, Any], metric: str) -> str:
 
 
 def _robust(file: Mapping[str, Any], metric: str) -> str:
-    return "Try harden with more epochs, or gate.robust_drop within the interval that the report shows."
+    return (
+        "Try harden with more epochs, or gate.robust_drop within the interval that the report "
+        "shows."
+    )
 
 
 def _float_ops(file: Mapping[str, Any], metric: str) -> str:
-    return "The manifest names each operation in float_ops_left; try another activation or layer for them."
+    return (
+        "The manifest names each operation in float_ops_left; try another activation or layer "
+        "for them."
+    )
 
 
 def _bytes(file: Mapping[str, Any], metric: str) -> str:

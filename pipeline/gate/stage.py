@@ -1,5 +1,6 @@
-"""Judge. Reads files, parity, budget, and audit where there is one; writes verdict.json. A failed
-gate is a result like any other here; `bundle` then publishes nothing.
+"""Judge. Reads files, parity, budget, and audit where there is one; writes verdict.json.
+
+A failed gate is a result like any other here; `bundle` then publishes nothing.
 """
 
 from pathlib import Path

@@ -44,8 +44,8 @@ def pgd(model: Any, x_unit: Any, labels: Any, *, epsilon: float, steps: int, see
 def fgsm(model: Any, x_unit: Any, labels: Any, *, epsilon: float, seed: Any) -> Any:
     """Return inputs one signed step away from a random start in the Linf ball.
 
-    R+FGSM with the step of Wong et al. 2020, algorithm 3: 1.25 epsilon (arXiv:2001.03994); the plain
-    sign step of Goodfellow et al. 2015 (arXiv:1412.6572) trains nets that only look robust.
+    R+FGSM with the step of Wong et al. 2020, algorithm 3: 1.25 epsilon (arXiv:2001.03994); the
+    plain sign step of Goodfellow et al. 2015 (arXiv:1412.6572) trains nets that only look robust.
 
     Args:
         model: from x to logits, called with `training=False`.

@@ -1,16 +1,19 @@
-"""Fine-tune against an attack. Reads dataset, reference; writes model.keras (the reference from here
-on), history.csv, robustness.json: clean and robust accuracy before and after, on validation data.
+"""Fine-tune against an attack.
+
+Reads dataset, reference; writes model.keras (the reference from here on), history.csv,
+robustness.json: clean and robust accuracy before and after, on validation data.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
-from pipeline.config.schema import Config
-from pipeline.data.dataset import open_dataset
+from pipeline.config.schema import Config, Harden
+from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.preprocess import target_of
 from pipeline.harden.attacks import attack_of
 from pipeline.harden.robustness import attacker, robustness
@@ -37,44 +40,16 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.harden
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
-    positions = dataset.split("train")
-    labels = np.asarray(dataset.labels[positions])
-    feed = Feed(
-        dataset,
-        positions,
-        target_of(labels, dataset.preprocess),
-        batch_size=config.data.batch_size,
-        seed=fold_seed(config.seed, "harden"),
-    )
-    strategy = choose(config.train.strategy)
-    with strategy.scope():
-        model = load_keras(inputs["reference"] / "model.keras")
-        rate = schedule.cosine(
-            keras,
-            peak=settings.learning_rate,
-            warmup_steps=0,
-            total_steps=settings.epochs * feed.steps,
-        )
-        optimizer = schedule.adamw(keras, rate, weight_decay=config.train.optimizer.weight_decay)
+    loss = loss_of(config.train.loss, config.task)
+    trainer, feed = _trainer(config, settings, dataset, loss, inputs["reference"] / "model.keras")
+    model, find = trainer.model, attacker(trainer.model)
     judged = dataset.split("validation")[:SAMPLES]
     judge = {
         "epsilon": settings.attack.epsilon,
         "steps": STEPS,
         "seed": fold_seed(config.seed, "judge"),
     }
-    find = attacker(model)
     before = robustness(model, find, dataset, judged, judge)
-    loss = loss_of(config.train.loss, config.task)
-    weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
-    attack = attack_of(settings.attack.model_dump())
-    trainer = Trainer(
-        model,
-        optimizer,
-        adversarial_step(model, weighted(loss, weights), attack, clean_share=settings.clean_share),
-        preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
-        strategy,
-        clip_norm=config.train.optimizer.clip_norm,
-    )
     rows = fit(
         trainer,
         feed,
@@ -83,9 +58,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         callbacks=watchers(out),
         work=out / WORK,
     )
+    after = robustness(model, find, dataset, judged, judge)
     save_keras(model, out / "model.keras")
     write_history(out / "history.csv", rows)
-    after = robustness(model, find, dataset, judged, judge)
     document = {
         "schema": SCHEMA,
         "norm": "linf",
@@ -97,9 +72,39 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "after": after,
     }
     write_json(out / "robustness.json", document)
-    return Metrics(
-        {
-            "val_clean": (after["clean"], f"(was {before['clean']:.4g})"),
-            "val_robust": (after["robust"], f"(was {before['robust']:.4g})"),
-        }
+    was = {name: f"(was {value:.4g})" for name, value in before.items()}
+    return Metrics({f"val_{name}": (after[name], was[name]) for name in ("clean", "robust")})
+
+
+def _trainer(
+    config: Config, settings: Harden, dataset: Dataset, loss: Any, start: Path
+) -> tuple[Trainer, Feed]:
+    """Return the trained model with its adversarial step, and the batches."""
+    positions = dataset.split("train")
+    labels = np.asarray(dataset.labels[positions])
+    feed = Feed(
+        dataset,
+        positions,
+        target_of(labels, dataset.preprocess),
+        batch_size=config.data.batch_size,
+        seed=fold_seed(config.seed, "harden"),
     )
+    strategy, optimizing = choose(config.train.strategy), config.train.optimizer
+    with strategy.scope():
+        model = load_keras(start)
+        steps = settings.epochs * feed.steps
+        rate = schedule.cosine(
+            keras, peak=settings.learning_rate, warmup_steps=0, total_steps=steps
+        )
+        optimizer = schedule.adamw(keras, rate, weight_decay=optimizing.weight_decay)
+    weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
+    attack = attack_of(settings.attack.model_dump())
+    trainer = Trainer(
+        model,
+        optimizer,
+        adversarial_step(model, weighted(loss, weights), attack, clean_share=settings.clean_share),
+        preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
+        strategy,
+        clip_norm=optimizing.clip_norm,
+    )
+    return trainer, feed

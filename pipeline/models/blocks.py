@@ -84,7 +84,7 @@ def output(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
 
 
 def logits_model(keras: Any, model: Any) -> Any:
-    """Return the model up to its logits where it has a softmax, for losses and attacks; else itself.
+    """Return the model up to its logits where it has a softmax; else itself.
 
     Layers and weights are shared with `model`.
     """

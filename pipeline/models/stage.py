@@ -1,4 +1,4 @@
-"""`build`: describe the model and count its budget. Reads dataset; writes spec.json, budget.json."""
+"""Describe the model and count its budget. Reads dataset; writes spec.json, budget.json."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         raise ConfigError(
             f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
         ) from error
-    counted = {
+    counted: dict[str, Any] = {
         "schema": SCHEMA,
         "parameters": budget.parameters(model),
         "macs": budget.macs(model),

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: they follow the page's colours, and need no script and no other file. Pure."""
+"""Charts as inline SVG: in the page's colours, without a script or another file. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,12 +31,15 @@ def line_chart(
             for px, py in curve
         )
         parts.append(
-            f'<polyline class="curve c{number % 6}" points="{path}"><title>{escape(name)}</title></polyline>'
+            f'<polyline class="curve c{number % 6}" '
+            f'points="{path}"><title>{escape(name)}</title></polyline>'
         )
         if len(curve) <= 12:
             parts += [
-                f'<circle class="dot c{number % 6}" r="3" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
-                f'cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"><title>{escape(name)}: {px:g}, {py:.4g}</title></circle>'
+                f'<circle class="dot c{number % 6}" r="3" '
+                f'cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
+                f'cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"><title>{escape(name)}: {px:g}, '
+                f"{py:.4g}</title></circle>"
                 for px, py in curve
             ]
     legend = "".join(
@@ -50,17 +53,19 @@ def bar_chart(values: Mapping[str, float], *, title: str, unit: str) -> Markup:
     """Return one horizontal bar a name, its value written at the end."""
     top = max(max(values.values(), default=1.0), 1e-9)
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td><div class="bar" style="--share:{max(value, 0) / top:.4f}">'
+        f'<tr><th scope="row">{escape(name)}</th><td><div class="bar" '
+        f'style="--share:{max(value, 0) / top:.4f}">'
         f"</div></td><td class=num>{value:.1f} {escape(unit)}</td></tr>"
         for name, value in values.items()
     )
     return Markup(
-        f'<div class="scroll"><table class="bars"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
+        '<div class="scroll"><table '
+        f'class="bars"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
     )
 
 
 def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup:
-    """Return a table of how often a class (row) was called another (column), shaded by the row's share."""
+    """Return a table of how often a class (row) was called another (column), shaded by share."""
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shares = counts / totals
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
@@ -74,7 +79,8 @@ def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return Markup(
         f'<div class="scroll"><table class="confusion"><caption>{escape(title)}</caption>'
-        f'<thead><tr><td class="corner">true \\ said</td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        '<thead><tr><td class="corner">true \\ '
+        f"said</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -86,10 +92,12 @@ def scatter(points: Any, *, title: str, x: str, y: str) -> Markup:
         (_at(v, xs, LEFT, WIDTH - RIGHT), _at(v, ys, HEIGHT - BOTTOM, TOP)) for v in (xs[0], xs[-1])
     ]
     parts.append(
-        f'<line class="equal" x1="{ends[0][0]:.1f}" y1="{ends[0][1]:.1f}" x2="{ends[1][0]:.1f}" y2="{ends[1][1]:.1f}"/>'
+        f'<line class="equal" x1="{ends[0][0]:.1f}" y1="{ends[0][1]:.1f}" x2="{ends[1][0]:.1f}" '
+        f'y2="{ends[1][1]:.1f}"/>'
     )
     parts += [
-        f'<circle class="dot c0" r="2.5" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"/>'
+        f'<circle class="dot c0" r="2.5" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
+        f'cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"/>'
         for px, py in points
     ]
     return Markup(f"<figure>{''.join(parts)}</svg></figure>")
@@ -125,12 +133,14 @@ def _grid(xs: Sequence[float], ys: Sequence[float]) -> list[str]:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
         )
         rows.append(
-            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" '
+            f'text-anchor="end">{value:.4g}</text>'
         )
     for value in xs:
         at = _at(value, xs, LEFT, WIDTH - RIGHT)
         rows.append(
-            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:.4g}</text>'
+            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" '
+            f'text-anchor="middle">{value:.4g}</text>'
         )
     return rows
 
@@ -138,6 +148,8 @@ def _grid(xs: Sequence[float], ys: Sequence[float]) -> list[str]:
 def _axis_labels(x: str, y: str) -> list[str]:
     middle = (TOP + HEIGHT - BOTTOM) / 2
     return [
-        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x)}</text>',
-        f'<text class="axis" x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">{escape(y)}</text>',
+        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
+        f'text-anchor="middle">{escape(x)}</text>',
+        f'<text class="axis" x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 '
+        f'{middle})">{escape(y)}</text>',
     ]

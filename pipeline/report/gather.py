@@ -1,4 +1,4 @@
-"""Read everything that the report tells, as plain data; an optional part that is not there is None."""
+"""Read all that the report tells, as plain data; an optional part that is not there is None."""
 
 import csv
 from pathlib import Path
@@ -55,7 +55,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
 
 
 def seconds_by_stage(run: Path) -> dict[str, float]:
-    """Return how long each finished stage of a run folder took; it varies, so it stays out of hashes."""
+    """Return how long each finished stage of a run folder took, which no hash covers."""
     found = {path.parent.name: read_json(path)["seconds"] for path in run.glob(f"*/{TIMINGS}")}
     from pipeline.stages import NAMES
 

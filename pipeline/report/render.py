@@ -1,4 +1,4 @@
-"""Turn the gathered data into report.html and MODEL_CARD.md; pure, but for reading the templates."""
+"""Turn the gathered data into report.html and MODEL_CARD.md; pure, save for reading templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ def render_report(
 
 
 def render_card(documents: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Return the model card (Mitchell et al. 2019, arXiv:1810.03993); the same facts give the same bytes."""
+    """Return the model card (Mitchell et al. 2019, arXiv:1810.03993); same facts, same bytes."""
     return (
         _environment(autoescape=False)
         .get_template("MODEL_CARD.md.j2")
@@ -165,7 +165,7 @@ def _layers(documents: Mapping[str, Any]) -> Any:
     )
 
 
-def _changed(documents: Mapping[str, Any]) -> list[tuple[Any, str, str, str]]:
+def _changed(documents: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Return samples on which file and reference differ: picture, true class, and both answers."""
     figures = documents["figures"]["parity"]
     if "changed_samples" not in figures:

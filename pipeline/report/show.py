@@ -29,7 +29,8 @@ def show(path: Path) -> str:
     if any((path / stage.name / MANIFEST).is_file() for stage in STAGES):
         return _text(_run(path))
     raise ArtifactError(
-        f"{path}: neither a run folder (runs/NAME) nor a bundle (exported/NAME): there is no {MANIFEST} in it"
+        f"{path}: neither a run folder (runs/NAME) nor a bundle (exported/NAME): there is no "
+        f"{MANIFEST} in it"
     )
 
 
@@ -49,7 +50,8 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
     )
     head = (
         f"{manifest['name']}: {manifest['task']}, ships {manifest['ships']}\n"
-        f"reference: {metrics} on {reference['samples']} samples, {reference['parameters']:,} weights"
+        f"reference: {metrics} on {reference['samples']} samples, {reference['parameters']:,} "
+        "weights"
     )
     table = Table(box=None, pad_edge=False)
     for column in ("file", "size", *reference["metrics"], "drop", "agreement", "SQNR dB", "robust"):
@@ -71,8 +73,8 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
 
 def _gates(gates: list[dict[str, Any]]) -> list[str]:
     return [
-        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gate['value']:.4g} (limit {gate['limit']:g})"
-        + (f"  {gate['try']}" if gate["try"] else "")
+        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gate['value']:.4g} (limit "
+        f"{gate['limit']:g})" + (f"  {gate['try']}" if gate["try"] else "")
         for gate in gates
     ]
 

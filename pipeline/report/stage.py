@@ -1,5 +1,6 @@
-"""Tell. Reads what the other stages wrote, as data; writes report.html and MODEL_CARD.md. No model
-is loaded, and the page is made also when a gate failed.
+"""Tell. Reads what the other stages wrote, as data; writes report.html and MODEL_CARD.md.
+
+No model is loaded, and the page is made also when a gate failed.
 """
 
 import json

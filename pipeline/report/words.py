@@ -63,7 +63,8 @@ def advice(documents: Mapping[str, Any]) -> list[str]:
         theirs = model["metrics"][metric]
         if sign * (theirs - ours) >= 0:
             said.append(
-                f"{model['name']} reaches {figure(metric, theirs)} against the network's {figure(metric, ours)}: "
+                f"{model['name']} reaches {figure(metric, theirs)} against the network's "
+                f"{figure(metric, ours)}: "
                 "unless the device needs a .tflite file, ship that."
             )
     best = next(model for model in baseline["models"] if model["name"] == baseline["best"])

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import atomic_path
+from pipeline.artifacts import write_arrays
 
 STATE = ("best", "wait", "best_epoch", "stopped_epoch")  # of keras.callbacks.EarlyStopping
 
 
 @dataclass
 class Progress:
-    """Epoch and step to make next, the sums of this epoch's logs, and the rows of finished epochs."""
+    """Epoch and step to make next, sums of this epoch's logs, and rows of finished epochs."""
 
     epoch: int = 0
     step: int = 0
@@ -64,10 +64,7 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
     for i, callback in enumerate(callbacks):
         for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
             arrays[f"best_{i}_{j}"] = weights
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file, state=np.array(json.dumps(state)), **{k: np.asarray(v) for k, v in arrays.items()}
-        )
+    write_arrays(path, {"state": json.dumps(state), **arrays})
     progress.saved_at = time.monotonic()
 
 

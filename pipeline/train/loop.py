@@ -60,6 +60,32 @@ def fit(
     Raises:
         ConfigError: the loss is no longer a number.
     """
+    listed = _callback_list(trainer, feed, callbacks, epochs)
+    path = work / "checkpoint.npz"
+    progress = load_checkpoint(path, trainer, callbacks)
+    if progress.epoch or progress.step:
+        log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
+    synchronise(trainer.model, trainer.strategy)
+    compiled = _compile(trainer, feed)
+
+    def save() -> None:
+        save_checkpoint(path, trainer, callbacks, progress)
+
+    while progress.epoch < epochs and not trainer.model.stop_training:
+        listed.on_epoch_begin(progress.epoch)
+        _run_epoch(feed, compiled, progress, listed, save)
+        logs = _epoch_logs(trainer, feed, progress, evaluate())
+        progress.end_epoch(logs)
+        listed.on_epoch_end(progress.epoch - 1, dict(logs))
+        if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
+            save()
+    listed.on_train_end()
+    synchronise(trainer.model, tf.distribute.get_strategy())
+    return progress.history
+
+
+def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epochs: int) -> Any:
+    """Build the optimizer and begin the callbacks, which see it as the model's own."""
     import keras
 
     with trainer.strategy.scope():
@@ -69,39 +95,11 @@ def fit(
         list(callbacks), model=trainer.model, epochs=epochs, steps=feed.steps, verbose=0
     )
     listed.on_train_begin()
-    path = work / "checkpoint.npz"
-    progress = load_checkpoint(path, trainer, callbacks)
-    if progress.epoch or progress.step:
-        log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
-    synchronise(trainer.model, trainer.strategy)
-    compiled = _compile(trainer, feed)
-    while progress.epoch < epochs and not trainer.model.stop_training:
-        listed.on_epoch_begin(progress.epoch)
-        _run_epoch(
-            trainer,
-            feed,
-            compiled,
-            progress,
-            listed,
-            lambda: save_checkpoint(path, trainer, callbacks, progress),
-        )
-        logs = _epoch_logs(trainer, feed, progress, evaluate())
-        progress.end_epoch(logs)
-        listed.on_epoch_end(progress.epoch - 1, dict(logs))
-        if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
-            save_checkpoint(path, trainer, callbacks, progress)
-    listed.on_train_end()
-    synchronise(trainer.model, tf.distribute.get_strategy())
-    return progress.history
+    return listed
 
 
 def _run_epoch(
-    trainer: Trainer,
-    feed: Feed,
-    compiled: Any,
-    progress: Progress,
-    listed: Any,
-    save: Callable[[], None],
+    feed: Feed, compiled: Any, progress: Progress, listed: Any, save: Callable[[], None]
 ) -> None:
     """Make the steps that are left of the current epoch, adding their logs to the progress."""
     for start, inputs, targets in feed.calls(progress.epoch, progress.step):
@@ -123,33 +121,7 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
     It takes inputs and targets of shape (steps, batch, ...), the seed and the number of the first
     step, and returns the mean of loss and metrics over each step's batch: name -> (steps,).
     """
-    strategy = trainer.strategy
-    replicas = strategy.num_replicas_in_sync
-    if feed.batch % replicas:
-        raise ConfigError(
-            f"data.batch_size: {feed.batch} samples a step cannot be shared equally by {replicas} devices; "
-            f"use a multiple of {replicas}, or train.strategy: one_device"
-        )
-    share = feed.batch // replicas
-
-    def replica_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group
-        mine = {
-            name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()
-        }
-        labels = targets[replica * share : (replica + 1) * share]
-        with tf.GradientTape() as tape:
-            losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
-            loss = tf.reduce_sum(losses) / feed.batch
-        gradients = tape.gradient(loss, trainer.model.trainable_variables)
-        if trainer.clip_norm is not None:
-            gradients = _clip(context, gradients, trainer.clip_norm, replicas)
-        trainer.optimizer.apply_gradients(
-            zip(gradients, trainer.model.trainable_variables, strict=True)
-        )
-        means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
-        return {"loss": loss, **means}
+    strategy, replica_step = trainer.strategy, _replica_step(trainer, feed)
 
     def one_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
         prepared = trainer.prepare(inputs, seed)
@@ -177,6 +149,41 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
     return run
 
 
+def _replica_step(trainer: Trainer, feed: Feed) -> Any:
+    """Return the step of one replica: it takes the global batch, and learns from its own share.
+
+    Raises:
+        ConfigError: the batch cannot be shared equally.
+    """
+    replicas = trainer.strategy.num_replicas_in_sync
+    if feed.batch % replicas:
+        raise ConfigError(
+            f"data.batch_size: {feed.batch} samples a step cannot be shared equally by {replicas} "
+            f"devices; use a multiple of {replicas}, or train.strategy: one_device"
+        )
+    share = feed.batch // replicas
+
+    def replica_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group
+        mine = {
+            name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()
+        }
+        labels = targets[replica * share : (replica + 1) * share]
+        weights = trainer.model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
+            loss = tf.reduce_sum(losses) / feed.batch
+        gradients = tape.gradient(loss, weights)
+        if trainer.clip_norm is not None:
+            gradients = _clip(context, gradients, trainer.clip_norm, replicas)
+        trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
+        return {"loss": loss, **means}
+
+    return replica_step
+
+
 def _signature(feed: Feed) -> tuple[Any, ...]:
     """Return the types of a call's arguments; the number of its steps is left open."""
     inputs = {
@@ -200,8 +207,9 @@ def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> lis
 def _refuse_nan(losses: Any, epoch: int, step: int) -> None:
     if not np.isfinite(losses).all():
         raise ConfigError(
-            f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning rate is too high "
-            "for this net. Lower train.optimizer.learning_rate (try a tenth), or set "
+            f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning "
+            "rate is too high for this net. Lower train.optimizer.learning_rate (try a tenth), or "
+            "set "
             "train.optimizer.clip_norm: 1.0"
         )
 

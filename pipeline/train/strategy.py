@@ -29,8 +29,10 @@ def choose(name: str) -> Any:
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> Any:
-    """Make the strategy once a process: a second one over the same devices reuses the collective
-    keys of the first, and TensorFlow aborts with `Shape mismatch in the collective instance`.
+    """Make the strategy once a process.
+
+    A second one over the same devices reuses the collective keys of the first, and TensorFlow
+    aborts with `Shape mismatch in the collective instance`.
     """
     return tf.distribute.MirroredStrategy(devices)
 

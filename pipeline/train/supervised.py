@@ -59,16 +59,47 @@ def train_network(
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
     task = spec["output"]["task"]
+    loss = loss_of(settings.loss, task)
+    trainer, feed = _trainer(
+        spec, settings, dataset, loss, batch_size=batch_size, augment=augment, seed=seed
+    )
+    patience = settings.early_stopping.patience if settings.early_stopping else None
+    evaluate = evaluator(trainer.model, dataset, split="validation", task=task, loss=loss)
+    rows = fit(
+        trainer,
+        feed,
+        epochs=settings.epochs,
+        evaluate=evaluate,
+        callbacks=watchers(out, patience=patience),
+        work=out / WORK,
+    )
+    return Trained(trainer.model, rows, evaluate())
+
+
+def _trainer(
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    loss: Any,
+    *,
+    batch_size: int,
+    augment: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> tuple[Trainer, Feed]:
+    """Return what is trained, made under the strategy's scope, and its batches."""
     positions = dataset.split("train")
     labels = np.asarray(dataset.labels[positions])
-    targets = target_of(labels, dataset.preprocess)
-    own = fold_seed(seed, "train")
-    feed = Feed(dataset, positions, targets, batch_size=batch_size, seed=own)
+    feed = Feed(
+        dataset,
+        positions,
+        target_of(labels, dataset.preprocess),
+        batch_size=batch_size,
+        seed=fold_seed(seed, "train"),
+    )
     strategy = choose(settings.strategy)
     with strategy.scope():
         model = MODELS[spec["model"]["kind"]](keras, spec)
         optimizer = _optimizer(settings, feed.steps)
-    loss = loss_of(settings.loss, task)
     weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
     trainer = Trainer(
         model,
@@ -78,17 +109,7 @@ def train_network(
         strategy,
         clip_norm=settings.optimizer.clip_norm,
     )
-    patience = settings.early_stopping.patience if settings.early_stopping else None
-    evaluate = evaluator(model, dataset, split="validation", task=task, loss=loss)
-    rows = fit(
-        trainer,
-        feed,
-        epochs=settings.epochs,
-        evaluate=evaluate,
-        callbacks=watchers(out, patience=patience),
-        work=out / WORK,
-    )
-    return Trained(model, rows, evaluate())
+    return trainer, feed
 
 
 def _optimizer(settings: Train, steps_an_epoch: int) -> Any:

@@ -17,7 +17,7 @@ Measure = Callable[[Values, int], float]
 OBJECTIVE = "score"
 
 
-class OverBudget(Exception):  # noqa: N818  -- a verdict on a trial, not an error of the program
+class OverBudget(Exception):
     """A trial costs more than the limits allow; its text is the reason."""
 
 
@@ -51,7 +51,7 @@ def declare(space: Mapping[str, Mapping[str, Any]]) -> Any:
     """Return the search space as KerasTuner takes it.
 
     Args:
-        space: dotted path -> {int: [low, high], step}, {float: [low, high], log} or {choice: [...]}.
+        space: dotted path -> {int: [low, high], step}, {float: [low, high], log}, {choice: [...]}.
     """
     parameters = keras_tuner.HyperParameters()
     for path, entry in space.items():
@@ -68,7 +68,7 @@ def declare(space: Mapping[str, Mapping[str, Any]]) -> Any:
 def oracle_of(
     tuner: str, parameters: Any, *, direction: str, max_trials: int, epochs: int, seed: int
 ) -> Any:
-    """Return KerasTuner's oracle of that name; hyperband has its own count of trials (Li et al. 2018)."""
+    """Return KerasTuner's oracle; hyperband has its own count of trials (Li et al. 2018)."""
     goal = keras_tuner.Objective(OBJECTIVE, "max" if direction == "up" else "min")
     common = {
         "objective": goal,

@@ -1,5 +1,7 @@
-"""Search hyper-parameters. Reads dataset, spec; writes spec.json (rewritten with the best trial),
-trials.json, trials.csv."""
+"""Search hyper-parameters. Reads dataset, spec; writes spec.json, trials.json, trials.csv.
+
+The spec is rewritten with the best trial.
+"""
 
 import csv
 import json

@@ -61,6 +61,6 @@ def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
 
 
 def _short(name: str) -> str:
-    """Return the layer of a tensor name: `cnn/conv_1_1_relu/Relu;cnn/conv_1_1/Conv2D` is conv_1_1_relu."""
+    """Return the layer of a tensor: `cnn/conv_1_relu/Relu;cnn/conv_1/Conv2D` is conv_1_relu."""
     parts = name.split(";")[0].split("/")
     return parts[1] if len(parts) > 2 else parts[0].split(":")[0]

@@ -3,7 +3,7 @@
 Legend: N samples, K classes or outputs. Reference outputs and file outputs are (N, K) each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def drop_interval(
 
 
 def sqnr_db(wanted: Array, found: Array) -> float:
-    """Return the signal to quantization noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
+    """Return the signal to noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
     wanted = wanted.astype(np.float64)
     signal = float((wanted**2).sum())
     noise = float(((found - wanted) ** 2).sum())
@@ -100,6 +100,6 @@ def confusion(labels: Array, outputs: Array) -> Array:
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def worst_layer(layers: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+def worst_layer(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the layer with the least SQNR; None where none could be compared."""
     return dict(min(layers, key=lambda layer: layer["sqnr_db"])) if layers else None

@@ -1,13 +1,24 @@
-"""Measure every file against the reference. Reads dataset, reference, files; writes parity.json,
-golden.npz (raw inputs and every file's answers), figures.npz. It decides nothing.
+"""Measure every file against the reference.
+
+Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and every file's
+answers), figures.npz. It decides nothing.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
+from pipeline.artifacts import (
+    SCHEMA,
+    WORK,
+    Inputs,
+    Metrics,
+    read_json,
+    write_arrays,
+    write_json,
+)
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import RunResult, run_file
@@ -29,86 +40,81 @@ CHANGED = 16  # samples with another decision that the report shows
 INTEGER = ("int8", "int16x8")
 
 
+@dataclass(frozen=True)
+class Held:
+    """The held-out samples on which files are compared with the reference."""
+
+    dataset: Dataset
+    positions: Array
+    labels: Array
+    raw: dict[str, Array]
+    reference: Array
+    """What the reference answers, in the target's unit (N, K)."""
+    task: Any
+    """Entry of TASKS."""
+
+
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
-    dataset = open_dataset(inputs["dataset"])
-    files = read_json(inputs["files"] / "files.json")
-    positions = dataset.split(config.verify.split)
-    labels = np.asarray(dataset.labels[positions])
-    raw = dataset.read(positions)
-    reference = predict(load_keras(inputs["reference"] / "model.keras"), dataset, positions)
-    task, seed = TASKS[config.task], fold_seed(config.seed, "bootstrap")
-    skipped: dict[str, str] = {}
-    rows, layers = {}, {}
-    outputs: dict[str, Array] = {}
-    golden = _golden_inputs(dataset, positions, raw, reference)
+    held = _held(config, inputs)
+    task, files = held.task, read_json(inputs["files"] / "files.json")
+    rows, layers, outputs, skipped = {}, {}, {}, {}  # type: ignore[var-annotated]
+    golden = _golden_inputs(held)
     for entry in files["files"]:
-        path = inputs["files"] / entry["file"]
-        results = _run_everywhere(
-            path, entry["format"], dataset, raw, config.verify.runtimes, skipped
-        )
+        path, form = inputs["files"] / entry["file"], entry["format"]
+        results = _run_everywhere(path, form, held, config.verify.runtimes, skipped)
         first = next(iter(results.values()))
-        outputs[entry["format"]] = in_target_unit(first.outputs, dataset.preprocess)
-        golden[entry["format"]] = first.raw_outputs[:GOLDEN]
-        parity = compare(
-            task,
-            labels,
-            reference,
-            outputs[entry["format"]],
-            class_names=dataset.class_names,
-            seed=seed,
-        )
-        if entry["format"] in INTEGER:
-            layers[entry["file"]] = _layers(
-                inputs["files"], entry["file"], dataset, raw, out / WORK
-            )
-        parity["worst_layer"] = worst_layer(layers.get(entry["file"], []))
-        rows[entry["file"]] = {
-            "format": entry["format"],
-            "metrics": task.metrics(labels, outputs[entry["format"]]),
-            "parity": parity,
-            "runtimes": _runtimes(results, task, reference, labels, dataset),
+        outputs[form] = in_target_unit(first.outputs, held.dataset.preprocess)
+        golden[form] = first.raw_outputs[:GOLDEN]
+        if form in INTEGER:
+            layers[path.name] = _layers(path, held, out / WORK)
+        seed = fold_seed(config.seed, "bootstrap")
+        rows[path.name] = {
+            "format": form,
+            "metrics": task.metrics(held.labels, outputs[form]),
+            "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
+            "runtimes": _runtimes(results, held),
         }
+    reference = task.metrics(held.labels, held.reference)
     document = {
         "schema": SCHEMA,
         "split": config.verify.split,
-        "samples": len(positions),
+        "samples": len(held.positions),
         "metric": task.metric,
         "direction": task.direction,
-        "reference": {"metrics": task.metrics(labels, reference)},
+        "reference": {"metrics": reference},
         "files": rows,
         "layers": layers,
         "test_readings": int(config.verify.split == "test"),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
-    np.savez(out / "golden.npz", **golden)
-    np.savez(
-        out / "figures.npz", **_figures(dataset, labels, reference, outputs, raw, files["ships"])
-    )
-    shown = {e["format"]: rows[e["file"]]["metrics"][task.metric] for e in files["files"]}
-    values = {"reference": document["reference"]["metrics"][task.metric], **shown}
-    return Metrics({name: (value, "") for name, value in values.items()}, skipped)
+    write_arrays(out / "golden.npz", golden)
+    write_arrays(out / "figures.npz", _figures(held, outputs, files["ships"]))
+    shown = {row["format"]: (row["metrics"][task.metric], "") for row in rows.values()}
+    return Metrics({"reference": (reference[task.metric], ""), **shown}, skipped)
 
 
-def _golden_inputs(
-    dataset: Dataset, positions: Array, raw: dict[str, Array], reference: Array
-) -> dict[str, Array]:
+def _held(config: Config, inputs: Inputs) -> Held:
+    """Read the samples, and have the reference answer them."""
+    dataset = open_dataset(inputs["dataset"])
+    positions = dataset.split(config.verify.split)
+    reference = predict(load_keras(inputs["reference"] / "model.keras"), dataset, positions)
+    labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
+    return Held(dataset, positions, labels, raw, reference, TASKS[config.task])
+
+
+def _golden_inputs(held: Held) -> dict[str, Array]:
     """Return the first samples of the split, raw, with the reference's answers."""
     return {
-        **{f"input_{name}": values[:GOLDEN] for name, values in raw.items()},
-        "ids": dataset.ids[positions[:GOLDEN]],
-        "reference": reference[:GOLDEN],
+        **{f"input_{name}": values[:GOLDEN] for name, values in held.raw.items()},
+        "ids": held.dataset.ids[held.positions[:GOLDEN]],
+        "reference": held.reference[:GOLDEN],
     }
 
 
 def _run_everywhere(
-    path: Path,
-    form: str,
-    dataset: Dataset,
-    raw: dict[str, Array],
-    runtimes: tuple[str, ...],
-    skipped: dict[str, str],
+    path: Path, form: str, held: Held, runtimes: tuple[str, ...], skipped: dict[str, str]
 ) -> dict[str, RunResult]:
     """Return runtime -> what it answered; LiteRT comes first and must run every file."""
     results = {}
@@ -118,7 +124,7 @@ def _run_everywhere(
             skipped[f"{path.name} on {name}"] = reason
             continue
         try:
-            results[name] = run_file(path, dataset.preprocess, raw, runtime=name)
+            results[name] = run_file(path, held.dataset.preprocess, held.raw, runtime=name)
         except ArtifactError as error:
             if name == "litert" or form == "int8":
                 raise
@@ -126,15 +132,21 @@ def _run_everywhere(
     return results
 
 
-def _runtimes(
-    results: dict[str, RunResult], task: Any, reference: Array, labels: Array, dataset: Dataset
-) -> dict[str, dict[str, Any]]:
+def _parity(held: Held, outputs: Array, layers: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """Return what the manifest says of a file's parity with the reference."""
+    names = held.dataset.class_names
+    parity = compare(held.task, held.labels, held.reference, outputs, class_names=names, seed=seed)
+    return {**parity, "worst_layer": worst_layer(layers)}
+
+
+def _runtimes(results: dict[str, RunResult], held: Held) -> dict[str, dict[str, Any]]:
     """Return what the manifest says of each runtime; LSB differences are against the first one."""
+    task = held.task
     first = next(iter(results.values())).raw_outputs.astype(np.float64)
     rows = {}
     for name, result in results.items():
-        answers = task.decisions(in_target_unit(result.outputs, dataset.preprocess))
-        same = task.agree(task.decisions(reference), answers, labels)
+        answers = task.decisions(in_target_unit(result.outputs, held.dataset.preprocess))
+        same = task.agree(task.decisions(held.reference), answers, held.labels)
         is_integer = np.issubdtype(result.raw_outputs.dtype, np.integer)
         difference = float(np.abs(result.raw_outputs.astype(np.float64) - first).max())
         rows[name] = {
@@ -146,47 +158,36 @@ def _runtimes(
     return rows
 
 
-def _layers(
-    folder: Path, file: str, dataset: Dataset, raw: dict[str, Array], work: Path
-) -> list[dict[str, Any]]:
+def _layers(path: Path, held: Held, work: Path) -> list[dict[str, Any]]:
     """Return the noise of each layer of an integer file, where the float32 file is there too."""
-    if not (folder / "model_float32.tflite").exists():
+    float32 = path.with_name("model_float32.tflite")
+    if not float32.exists():
         return []
     work.mkdir(exist_ok=True)
-    entries = {entry["name"]: entry for entry in dataset.preprocess["inputs"]}
-    samples = {name: prepare(values[:LAYER_SAMPLES], entries[name]) for name, values in raw.items()}
-    np.savez(work / "samples.npz", **samples)
-    return list(
-        request(
-            "layer_errors",
-            float32=str(folder / "model_float32.tflite"),
-            file=str(folder / file),
-            samples=str(work / "samples.npz"),
-        )
-    )
+    samples = {
+        entry["name"]: prepare(held.raw[entry["name"]][:LAYER_SAMPLES], entry)
+        for entry in held.dataset.preprocess["inputs"]
+    }
+    write_arrays(work / "samples.npz", samples)
+    arrays = str(work / "samples.npz")
+    return list(request("layer_errors", float32=str(float32), file=str(path), samples=arrays))
 
 
-def _figures(
-    dataset: Dataset,
-    labels: Array,
-    reference: Array,
-    outputs: dict[str, Array],
-    raw: dict[str, Array],
-    ships: str,
-) -> dict[str, Array]:
-    """Return what the report draws: confusion matrices, or values; samples whose decision changed."""
-    if dataset.class_names is None:
-        return {
-            "labels": labels,
-            "reference": reference[:, 0],
-            **{f: o[:, 0] for f, o in outputs.items()},
-        }
+def _figures(held: Held, outputs: dict[str, Array], ships: str) -> dict[str, Array]:
+    """Return what the report draws: confusion matrices and samples whose decision changed.
+
+    For quantities, the values themselves.
+    """
+    labels, reference = held.labels, held.reference
+    if held.dataset.class_names is None:
+        values = {form: found[:, 0] for form, found in outputs.items()}
+        return {"labels": labels, "reference": reference[:, 0], **values}
     figures = {f"confusion_{form}": confusion(labels, found) for form, found in outputs.items()}
     figures["confusion_reference"] = confusion(labels, reference)
     changed = np.flatnonzero(reference.argmax(axis=1) != outputs[ships].argmax(axis=1))[:CHANGED]
     figures["changed_labels"] = labels[changed]
     figures["changed_reference"] = reference[changed].argmax(axis=1)
     figures["changed_file"] = outputs[ships][changed].argmax(axis=1)
-    if dataset.preprocess["inputs"][0]["kind"] == "image":
-        figures["changed_samples"] = next(iter(raw.values()))[changed]
+    if held.dataset.preprocess["inputs"][0]["kind"] == "image":
+        figures["changed_samples"] = next(iter(held.raw.values()))[changed]
     return figures

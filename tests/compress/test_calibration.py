@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.compress.calibration import known_ranges, write_calibration
 from pipeline.data.dataset import Dataset
+from pipeline.data.samples import Input
+from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.errors import ArtifactError
 
 IMAGE: dict[str, Any] = {
@@ -23,12 +25,17 @@ TABLE = IMAGE | {"name": "features", "kind": "table", "raw_dtype": "float32"}
 
 
 def dataset(folder: Path, calibration: list[int]) -> Dataset:
-    images = np.arange(40, dtype=np.uint8).reshape(10, 2, 2, 1)
-    np.save(folder / "image_000.npy", images)
-    np.savez(folder / "splits.npz", calibration=np.array(calibration, np.int64))
-    entry = {"name": "image", "layout": "fixed", "shape": [2, 2, 1], "shards": ["image_000.npy"]}
-    ids = np.array([f"id{i}".encode() for i in range(10)])
-    return Dataset(folder, {"inputs": [entry]}, {"inputs": [IMAGE]}, np.zeros(10, np.int64), ids)
+    writer = ShardWriter(folder, Input("image", "image"))
+    writer.add(np.arange(40, dtype=np.uint8).reshape(10, 2, 2, 1))
+    return Dataset(
+        folder,
+        {},
+        {"inputs": [IMAGE]},
+        labels=np.zeros(10, np.int64),
+        ids=np.array([f"id{i}" for i in range(10)]),
+        splits={"calibration": np.array(calibration, np.int64)},
+        shards={"image": open_shards(folder, writer.finish())},
+    )
 
 
 def test_it_holds_the_splits_samples_prepared_and_the_hash_of_their_ids(tmp_path: Path) -> None:

@@ -110,7 +110,10 @@ def test_inputs_are_told_apart_by_name() -> None:
 def test_it_needs_nothing_of_ours(tmp_path: Path) -> None:
     copy = tmp_path / "run_on_device.py"
     copy.write_text(Path(runner.__file__).read_text())
-    program = f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(copy)!r}); assert not [m for m in sys.modules if m.startswith('pipeline')]"
+    program = (
+        f"import runpy, sys; sys.path[:0] = []; runpy.run_path({str(copy)!r}); assert not [m for "
+        "m in sys.modules if m.startswith('pipeline')]"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -13,9 +13,9 @@ from tests.e2e.chain import ROOT, published, ran, run, write_config
 
 pytestmark = pytest.mark.e2e
 EVERY_KEY = (
-    "schema name task seed config config_sha256 packages labels ships data preprocess reference baseline models "
-    "remedies files"
-).split()
+    "schema", "name", "task", "seed", "config", "config_sha256", "packages", "labels", "ships",
+    "data", "preprocess", "reference", "baseline", "models", "remedies", "files",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a stage, then the same command: the same bytes as if nothing had happened."""
+"""kill -9 in the middle of a stage, then the same command: the same bytes as without."""
 
 import os
 import signal

@@ -9,7 +9,8 @@ from pipeline.gate.gates import CURES, judge, robust_drop
 
 FILE = {
     "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
-    "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0, "bytes": 10,
+    "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0,
+    "bytes": 10,
 }  # fmt: skip
 LIMITS = Gate().model_dump()
 

@@ -100,8 +100,8 @@ for name, clip in (("plain", None), ("clipped", 0.5)):
         (out / strategy / name / "work").mkdir(parents=True)
         settings = Train.model_validate({"epochs": 3, "strategy": strategy,
             "optimizer": {"kind": "adamw", "learning_rate": 1e-3, "clip_norm": clip}})
-        trained = supervised.train_network(spec, settings, digits, batch_size=64, augment=[], seed=3,
-            out=out / strategy / name)
+        trained = supervised.train_network(spec, settings, digits, batch_size=64, augment=[],
+            seed=3, out=out / strategy / name)
         weights[strategy] = trained.model.get_weights()
     worst[name] = max(float(np.abs(a - b).max()) for a, b in zip(*weights.values(), strict=True))
 print(json.dumps(worst))
