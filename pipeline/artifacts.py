@@ -21,7 +21,8 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
 WORK = "work"  # inside a stage's folder: checkpoints; survives a crash, never part of the result
-UNHASHED = (MANIFEST, TIMINGS, "key", "tensorboard/*", WORK + "/*")
+KEY = "key"  # what an unfinished folder is made for
+UNHASHED = (MANIFEST, TIMINGS, KEY, "tensorboard/*", WORK + "/*")
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,12 @@ def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: 
 
 
 def swap_in(new: Path, target: Path) -> None:
-    """Put folder `new` in the place of `target`; a crash leaves one of the two, whole.
+    """Put a complete folder in the place of `target`; a crash leaves one of the two, whole.
 
-    `finish_swap` mends what a crash between the two renames leaves behind.
+    `finish_swap` mends what a crash on the way leaves behind.
     """
+    shutil.rmtree(new / WORK, ignore_errors=True)
+    (new / KEY).unlink(missing_ok=True)
     old = target.with_name(target.name + ".old")
     if old.exists():
         shutil.rmtree(old)
@@ -167,10 +170,11 @@ def swap_in(new: Path, target: Path) -> None:
 def finish_swap(new: Path, target: Path) -> None:
     """Finish or take back a `swap_in` that was interrupted."""
     old = target.with_name(target.name + ".old")
-    if not target.exists():
-        if (new / MANIFEST).exists():
-            new.rename(target)
-        elif old.exists():
+    if (new / MANIFEST).exists():
+        if not target.exists() and old.exists():
             old.rename(target)
-    if target.exists() and old.exists():
+        swap_in(new, target)
+    elif not target.exists() and old.exists():
+        old.rename(target)
+    elif old.exists():
         shutil.rmtree(old)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import (
+    KEY,
     MANIFEST,
     SCHEMA,
     TIMINGS,
@@ -197,11 +198,11 @@ def _is_fresh(folder: Path, key: str) -> bool:
 def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
     """Empty the temporary folder, save the checkpoints of an interrupted run of the same recipe."""
     kept = ("tensorboard", WORK)
-    key_file = partial / "key"
+    key_file = partial / KEY
     resumes = keep_work and key_file.exists() and key_file.read_text() == key
     partial.mkdir(parents=True, exist_ok=True)
     for path in partial.iterdir():
-        if resumes and path.name in (*kept, "key"):
+        if resumes and path.name in (*kept, KEY):
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (partial / WORK).mkdir(exist_ok=True)
@@ -225,8 +226,6 @@ def _finish(
     stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, seconds: float
 ) -> None:
     """Hash the outputs and write the manifest, last."""
-    shutil.rmtree(partial / WORK, ignore_errors=True)
-    (partial / "key").unlink()
     outputs = describe_files(partial)
     for kind, patterns in stage.writes.items():
         if not _of_kind(outputs, patterns):
