@@ -1,0 +1,89 @@
+"""Parts share nothing, leave nothing out, keep the shares of classes, and follow the seed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.data.split import calibration, draw, refuse_untrained, split
+from pipeline.errors import ConfigError
+
+NOT_GIVEN = ""
+
+
+def parts_of(labels, given_parts=None, **settings):  # type: ignore[no-untyped-def]
+    labels = np.asarray(labels)
+    given_parts = np.full(len(labels), NOT_GIVEN) if given_parts is None else given_parts
+    defaults = {"by": "stratified", "test": 0.2, "validation": 0.1, "is_classes": True, "seed": 1}
+    return split(labels, np.asarray(given_parts), **(defaults | settings))
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=20, max_size=300),
+    st.sampled_from(["stratified", "random"]),
+    st.floats(0.1, 0.5),
+    st.floats(0.1, 0.5),
+    st.integers(0, 2**31),
+)
+def test_parts_are_disjoint_and_together_all_samples(labels, by, test, validation, seed):  # type: ignore[no-untyped-def]
+    parts = parts_of(labels, by=by, test=test, validation=validation, seed=seed)
+    everything = np.concatenate([parts["train"], parts["validation"], parts["test"]])
+    assert sorted(everything) == list(range(len(labels)))
+    assert len(parts["test"]) == round(test * len(labels))
+    chosen = calibration(parts["train"], np.array(labels), samples=10, is_classes=True, seed=seed)
+    assert set(chosen) <= set(parts["train"])
+    assert len(set(chosen)) == len(chosen) == min(10, len(parts["train"]))
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=200), st.integers(0, 200), st.integers(0, 9)
+)
+def test_a_draw_takes_each_class_its_quota_rounded(
+    labels: list[int], total: int, seed: int
+) -> None:
+    strata = np.array(labels)
+    taken = draw(np.arange(len(labels)), strata, total, np.random.default_rng(seed))
+    total = min(total, len(labels))
+    assert len(taken) == len(set(taken)) == total
+    for stratum in set(labels):
+        quota = total * (strata == stratum).sum() / len(labels)
+        assert abs((strata[taken] == stratum).sum() - quota) < 1
+
+
+def test_the_seed_decides() -> None:
+    labels = np.arange(100) % 5
+    assert all((parts_of(labels)[p] == parts_of(labels)[p]).all() for p in ("train", "test"))
+    assert set(parts_of(labels, seed=1)["test"]) != set(parts_of(labels, seed=2)["test"])
+
+
+def test_the_first_samples_of_a_part_are_a_fair_sample_of_it() -> None:
+    test = parts_of(np.arange(1000) % 10, test=0.5)["test"]
+    assert len(set(test[:100] % 10)) == 10
+    assert (np.diff(test) < 0).any()
+
+
+def test_given_parts_are_kept_and_missing_ones_cut_from_train() -> None:
+    given_parts = np.array(["train"] * 80 + ["test"] * 20)
+    parts = parts_of(np.arange(100) % 5, given_parts, by="given", validation=0.25)
+    assert sorted(parts["test"]) == list(range(80, 100))
+    assert len(parts["validation"]) == 20
+    assert parts["validation"].max() < 80
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"by": "given"}, "the source names no train part"),
+        ({"is_classes": False}, "stratified needs classes"),
+        ({"test": 0.01}, "test would be empty with 20 samples"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parts_of(np.arange(20) % 4, **settings)
+
+
+def test_a_class_without_a_training_sample_is_refused() -> None:
+    parts = {"train": np.array([0, 1]), "validation": np.array([2]), "test": np.array([3])}
+    with pytest.raises(ConfigError, match=r"dog \(2 samples\)"):
+        refuse_untrained(np.array([0, 0, 1, 1]), parts, ("cat", "dog"))
