@@ -1,0 +1,64 @@
+"""Classical models: they learn, they say when they did not converge, and images stay small."""
+
+import numpy as np
+import pytest
+
+from pipeline.baseline import classical
+from pipeline.tasks import TASKS
+
+
+@pytest.fixture
+def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    labels = rng.integers(0, 3, 300)
+    return rng.normal(labels[:, None] * 4.0, 1.0, (300, 5)), labels
+
+
+@pytest.mark.parametrize("name", ["logistic regression", "gradient boosting"])
+def test_classes_that_lie_apart_are_learnt(blobs, name: str) -> None:  # type: ignore[no-untyped-def]
+    x, labels = blobs
+    model = classical.classifiers(0)[name]
+    assert classical.fit(model, x[:200], labels[:200])
+    found = classical.outputs(model, x[200:], 3)
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert (found.argmax(axis=1) == labels[200:]).mean() > 0.9
+    assert classical.size_bytes(model) > 100
+
+
+def test_a_class_that_was_never_trained_has_probability_zero(blobs) -> None:  # type: ignore[no-untyped-def]
+    x, labels = blobs
+    model = classical.classifiers(0)["logistic regression"]
+    known = labels != 1
+    classical.fit(model, x[known], labels[known])
+    found = classical.outputs(model, x, 4)
+    assert found.shape == (300, 4)
+    assert (found[:, [1, 3]] == 0).all()
+
+
+def test_a_solver_that_stops_early_says_so(blobs) -> None:  # type: ignore[no-untyped-def]
+    from sklearn.linear_model import LogisticRegression
+
+    assert not classical.fit(LogisticRegression(max_iter=1), *blobs)
+
+
+@pytest.mark.parametrize("name", ["linear regression", "gradient boosting"])
+def test_values_are_learnt(rng: np.random.Generator, name: str) -> None:
+    x = rng.normal(size=(500, 3))
+    y = x @ [1.0, -2.0, 0.5]
+    model = classical.regressors(0)[name]
+    classical.fit(model, x[:400], y[:400])
+    found = classical.outputs(model, x[400:], None)
+    assert found.shape == (100, 1)
+    assert TASKS["regression"].metrics(y[400:], found)["r2"] > 0.8
+
+
+def test_large_images_are_averaged_down_and_keep_their_mean(rng: np.random.Generator) -> None:
+    x = rng.random((4, 64, 48, 3))
+    rows = classical.flatten(x)
+    assert rows.shape[0] == 4
+    assert rows.shape[1] <= classical.FEATURES
+    assert rows.mean(axis=1) == pytest.approx(x.reshape(4, -1).mean(axis=1))
+    assert classical.flatten(x[:, :4, :4]).shape == (4, 48)
+
+
+def test_every_task_has_baselines() -> None:
+    assert set(classical.FAMILIES) == set(TASKS)

@@ -1,0 +1,181 @@
+"""What the report reads, made up in full: a good run on images, to be bent by the tests."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.report.render import render_report
+
+CONFIG = {
+    "name": "small",
+    "task": "classification",
+    "report": {"samples": 4},
+    "data": {"source": {"kind": "bundled", "name": "digits"}, "split": {"by": "stratified"}},
+}
+
+
+def file_row(form: str) -> dict[str, Any]:
+    return {
+        "format": form,
+        "file": f"model_{form}.tflite",
+        "bytes": 2000,
+        "sha256": form * 8,
+        "float_ops_left": [],
+    }
+
+
+def parity_row(form: str) -> dict[str, Any]:
+    parity = {
+        "metric_drop": 0.002,
+        "metric_drop_ci95": [-0.001, 0.004],
+        "agreement": 0.99,
+        "output_sqnr_db": 31.0,
+        "worst_class": "b",
+        "worst_class_drop": 0.01,
+        "worst_layer": {"name": "conv", "sqnr_db": 20.0},
+    }
+    return {
+        "format": form,
+        "metrics": {"accuracy": 0.95, "macro_f1": 0.94},
+        "parity": parity,
+        "runtimes": {"litert": {"version": "2", "agreement": 0.99, "max_abs_lsb": 0}},
+    }
+
+
+def audit() -> dict[str, Any]:
+    row = {
+        "format": "int8",
+        "clean": 0.95,
+        "robust": 0.6,
+        "robust_ci95": [0.5, 0.7],
+        "float_robust": 0.61,
+    }
+    return {
+        "epsilon": 0.1,
+        "samples": 50,
+        "steps": 20,
+        "restarts": 1,
+        "skipped": None,
+        "reference": {"clean": 0.95, "robust": 0.61, "noise": 0.9},
+        "files": {"model_int8.tflite": row},
+        "curve": [{"epsilon": 0.0, "robust": 0.95}, {"epsilon": 0.1, "robust": 0.61}],
+        "checks": [{"name": "noise is weaker than the attack", "passed": True}],
+    }
+
+
+def good_run() -> dict[str, Any]:
+    images = np.zeros((4, 8, 8, 1), np.uint8)
+    ones = np.ones(4, np.int64)
+    target = {
+        "target": "ethos-u55-128",
+        "file": "model_int8_ethos-u55-128.tflite",
+        "npu_ops": 34,
+        "cpu_ops": 0,
+        "sram_bytes": 9000,
+        "latency_ms_estimate": 0.2,
+        "compiler_version": "vela 5",
+        "system": "Ethos_U55_High_End_Embedded",
+    }
+    rung = {"step": "int8", "why": "plain", "bytes": 2000, "metric": 0.95, "passed": True}
+    baseline = {
+        "models": [
+            {
+                "name": "logistic regression",
+                "metrics": {"accuracy": 0.9, "macro_f1": 0.9},
+                "size_bytes": 9,
+            }
+        ],
+        "best": "logistic regression",
+    }
+    gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "try": ""}
+    judged = {"clean": 0.97, "robust": 0.2}
+    return {
+        "dataset": {
+            "samples": 100,
+            "inputs": [{"name": "image", "shape": [8, 8, 1]}],
+            "labels": {"names": ["a", "b"]},
+            "fingerprint": "f" * 64,
+            "findings": [],
+            "splits": {"train": 70, "validation": 10, "test": 20, "calibration": 30},
+        },
+        "spec": {"model": {"kind": "cnn"}, "seed": 0},
+        "budget": {
+            "parameters": 900,
+            "macs": 5000,
+            "peak_activation_bytes": 700,
+            "layers": [
+                {"name": "conv", "kind": "Conv2D", "output_shape": [8, 8, 4], "parameters": 40}
+            ],
+        },
+        "ladder": {"rungs": [rung]},
+        "files": {
+            "ships": "int8",
+            "files": [file_row("float32"), file_row("int8")],
+            "targets": [target],
+            "skipped": [],
+        },
+        "parity": {
+            "metric": "accuracy",
+            "direction": "up",
+            "samples": 20,
+            "split": "test",
+            "test_readings": 1,
+            "reference": {"metrics": {"accuracy": 0.952, "macro_f1": 0.95}},
+            "files": {f"model_{f}.tflite": parity_row(f) for f in ("float32", "int8")},
+            "layers": {"model_int8.tflite": [{"name": "conv", "sqnr_db": 20.0}]},
+            "skipped": [],
+        },
+        "verdict": {"ships": "int8", "passed": True, "gates": {"int8": [gate]}},
+        "baseline": baseline,
+        "trials": None,
+        "robustness": {
+            "attack": {"kind": "pgd"},
+            "epsilon": 0.1,
+            "samples": 10,
+            "steps": 20,
+            "before": judged,
+            "after": {"clean": 0.96, "robust": 0.6},
+        },
+        "audit": audit(),
+        "histories": {
+            "train": {
+                "epoch": [1.0, 2.0],
+                "loss": [1.0, 0.5],
+                "val_loss": [1.1, 0.6],
+                "accuracy": [0.5, 0.8],
+            }
+        },
+        "figures": {
+            "dataset": {
+                "samples": images,
+                "sample_labels": ones,
+                "class_counts": np.ones((3, 2), np.int64),
+            },
+            "parity": {
+                "confusion_reference": np.eye(2, dtype=np.int64),
+                "confusion_int8": np.eye(2, dtype=np.int64),
+                "changed_samples": images,
+                "changed_labels": ones,
+                "changed_reference": ones,
+                "changed_file": ones * 0,
+            },
+            "audit": {
+                "clean": images / 255.0,
+                "adversarial": images / 255.0 + 0.1,
+                "labels": ones,
+                "prediction_clean": ones,
+                "prediction_adversarial": ones * 0,
+            },
+        },
+    }
+
+
+@pytest.fixture
+def documents() -> dict[str, Any]:
+    return copy.deepcopy(good_run())
+
+
+def page(documents: dict[str, Any], **config: Any) -> str:
+    return render_report(documents, CONFIG | config, {"train": 1.0})

@@ -1,0 +1,175 @@
+"""The page: whole whatever was left out, self-contained, and safe with any name."""
+
+import copy
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.report import charts, words
+from pipeline.report.render import render_card
+from tests.report.conftest import CONFIG, page
+
+VOID = {"meta", "br", "img", "link", "hr", "input", "line", "circle", "polyline", "rect", "path"}
+
+
+class Balanced(HTMLParser):
+    """Checks that every tag is closed, and notes what the page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [v or "" for name, v in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def read(html: str) -> Balanced:
+    parser = Balanced()
+    parser.feed(html)
+    assert parser.open == []
+    return parser
+
+
+def without(documents: dict[str, Any], *names: str) -> dict[str, Any]:
+    bent = copy.deepcopy(documents)
+    for name in names:
+        bent[name] = None
+        bent["figures"].pop(name, None)
+    return bent
+
+
+def test_the_page_is_whole_and_loads_nothing(documents: dict[str, Any]) -> None:
+    parser = read(page(documents))
+    assert all(source.startswith("data:image/") for source in parser.loads)
+    assert "script" not in parser.tags
+    assert not re.search(r"url\((?!['\"]?data:)", page(documents))
+
+
+def test_it_says_what_ships_and_every_figure(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    assert "int8 ships: accuracy 95.0 % against 95.2 % of the trained model, 2.0 kB" in html
+    for text in ("34", "99.00 %", "31.0 dB", "logistic regression", "vela 5", "noise is weaker"):
+        assert text in html
+
+
+def test_a_failed_gate_is_said_on_top_with_what_to_try(documents: dict[str, Any]) -> None:
+    documents["verdict"]["passed"] = False
+    documents["verdict"]["gates"]["int8"][0] |= {"passed": False, "try": "Try more samples."}
+    html = page(documents)
+    assert "Nothing ships: int8 fails metric_drop" in html
+    assert "Try more samples." in html
+    assert "does not ship" in html
+    assert "Nothing ships" in render_card(documents, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "off", [("baseline",), ("audit",), ("robustness",), ("baseline", "audit", "robustness")]
+)
+def test_a_stage_that_is_off_leaves_a_whole_page(
+    documents: dict[str, Any], off: tuple[str, ...]
+) -> None:
+    bent = without(documents, *off)
+    if "robustness" in off:
+        bent["histories"].pop("harden", None)
+    read(page(bent))
+    assert render_card(bent, CONFIG)
+
+
+def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
+    documents["audit"] |= {
+        "skipped": "it needs one image input",
+        "curve": [],
+        "files": {},
+        "checks": [],
+    }
+    documents["figures"]["audit"] = {"labels": np.zeros(0)}
+    assert "Not attacked: it needs one image input" in page(documents)
+    assert "Not measured." in render_card(documents, CONFIG)
+
+
+def test_a_regression_has_values_instead_of_classes(documents: dict[str, Any]) -> None:
+    documents["dataset"]["labels"]["names"] = None
+    parity = documents["parity"]
+    parity["metric"] = "r2"
+    metrics = {"r2": 0.5, "mae": 40.0, "rmse": 50.0}
+    parity["reference"]["metrics"] = metrics
+    for row in parity["files"].values():
+        row["metrics"] = metrics
+        row["parity"] |= {"worst_class": None, "worst_class_drop": None}
+    documents["baseline"]["models"][0]["metrics"] = metrics
+    documents["audit"] = None
+    documents["figures"] = {
+        "dataset": {"sample_labels": np.ones(4)},
+        "parity": {"labels": np.arange(9.0), "reference": np.arange(9.0), "int8": np.arange(9.0)},
+    }
+    html = page(documents, task="regression")
+    read(html)
+    assert "Answers against true values" in html
+    assert "R²" in html
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "a&b", '"quoted"', "'", "猫", "{{ x }}"]
+)
+def test_any_class_name_is_shown_as_it_is(documents: dict[str, Any], name: str) -> None:
+    documents["dataset"]["labels"]["names"] = ["a", name]
+    documents["parity"]["files"]["model_int8.tflite"]["parity"]["worst_class"] = name
+    html = page(documents)
+    assert "script" not in read(html).tags
+    if name.isidentifier():
+        assert name in html
+
+
+def test_one_epoch_and_many_classes_are_drawn(documents: dict[str, Any]) -> None:
+    documents["histories"]["train"] = {"epoch": [1.0], "loss": [1.0], "val_loss": [1.0]}
+    names = [f"class {i}" for i in range(60)]
+    documents["dataset"]["labels"]["names"] = names
+    documents["figures"]["dataset"]["class_counts"] = np.ones((3, 60), np.int64)
+    read(page(documents))
+
+
+def test_the_card_is_the_same_every_time(documents: dict[str, Any]) -> None:
+    assert render_card(documents, CONFIG) == render_card(copy.deepcopy(documents), CONFIG)
+
+
+def test_a_better_classical_model_is_recommended(documents: dict[str, Any]) -> None:
+    assert "worth its place" in words.advice(documents)[0]
+    documents["baseline"]["models"][0]["metrics"]["accuracy"] = 0.96
+    assert "ship that" in words.advice(documents)[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (20_472, "20.5 kB"),
+        (2_500_000, "2.5 MB"),
+    ],
+)
+def test_sizes_read_well(count: int | None, text: str) -> None:
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [1.0], [1e-9, 1e9], [-5.0, 5.0]])
+def test_a_chart_of_any_values_stays_in_its_frame(values: list[float]) -> None:
+    drawn = charts.line_chart({"x": list(enumerate(values))}, title="t", x="x", y="y")
+    for points in re.findall(r'points="([^"]*)"', drawn):
+        for pair in points.split():
+            x, y = map(float, pair.split(","))
+            assert 0 <= x <= charts.WIDTH
+            assert 0 <= y <= charts.HEIGHT
