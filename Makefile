@@ -7,7 +7,7 @@ RUN = $(EDGELINE) run $(CONFIG) $(foreach item,$(SET),--set $(item))
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report fmt schema lock check test test-slow clean
+.PHONY: help setup train tune harden export verify report bench demo fmt schema lock check test test-slow clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -31,6 +31,12 @@ verify: .venv/.ready .venv-tflite/.ready  ## measure every exported file on ever
 
 report: .venv/.ready  ## render the report, also when a gate fails
 	$(RUN) --until report
+
+bench: .venv/.dev  ## our speed against what one would write by hand, about 3 minutes
+	.venv/bin/python -m tests.bench.speed
+
+demo: export  ## what a device answers to the sample that lies in the bundle
+	$(EDGELINE) predict exported/$(basename $(notdir $(CONFIG))) exported/$(basename $(notdir $(CONFIG)))/sample.*
 
 fmt: .venv/.dev  ## format and fix the code
 	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .

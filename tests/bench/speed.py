@@ -1,0 +1,208 @@
+"""`make bench`: our speed against what a user would write by hand, side by side in one run.
+
+Machines differ and are noisy, so that ratios are quoted; each contender runs three times, in turns,
+and its best counts. Data are generated: their values do not change the speed.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import fit_image
+from pipeline.data.samples import Input
+from pipeline.data.shards import ShardWriter, open_shards
+from pipeline.device.measure import run_file
+from pipeline.device.runner import load_interpreter, prepare, quantize
+from pipeline.models import MODELS
+from pipeline.train.supervised import train_network
+
+IMAGES, BATCH, TURNS = 60_000, 128, 3
+SIZE = {"image": (28, 28, 1)}
+NETS: dict[str, dict[str, Any]] = {
+    "MLP 784-128-10": {
+        "kind": "mlp", "units": [128], "activation": "relu", "dropout": 0.0, "batch_norm": False,
+    },
+    "CNN 16-32-64-10": {
+        "kind": "cnn", "filters": [16, 32], "kernel_size": 3, "strides": 1, "padding": "same",
+        "convolutions": 1, "pool": "max", "head": "flatten", "dense": [64], "batch_norm": False,
+        "activation": "relu", "dropout": 0.0,
+    },
+}  # fmt: skip
+Timed = Callable[[], float]
+
+
+def main() -> None:
+    """Print a line a comparison; with --json, write them too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = made(Path(folder))
+        rows = [reading(dataset), *(training(dataset, name, Path(folder)) for name in NETS)]
+        rows.append(measuring(dataset, Path(folder)))
+    for row in rows:
+        figures = "   ".join(f"{name} {value:,.0f}" for name, value in row["rates"].items())
+        print(f"{row['name']:<42} {row['ratio']:5.1f} x   {figures} {row['unit']}")
+    if asked.json:
+        asked.json.write_text(json.dumps(rows, indent=1))
+
+
+def made(folder: Path) -> Dataset:
+    """Return a prepared set of random images, as the data stage leaves one."""
+    rng = np.random.default_rng(0)
+    writer = ShardWriter(folder, Input("image", "image"))
+    writer.add(rng.integers(0, 256, (IMAGES, *SIZE["image"])).astype(np.uint8))
+    entry = writer.finish()
+    preprocess = {
+        "inputs": [fit_image(Input("image", "image"), SIZE["image"], "uint8")],
+        "task": "classification",
+        "labels": list("0123456789"),
+        "target": None,
+    }
+    everything = np.arange(IMAGES)
+    splits = {"train": everything, "validation": everything[:BATCH], "test": everything[:10_000]}
+    return Dataset(
+        folder,
+        {"inputs": [entry], "labels": {"names": preprocess["labels"]}, "task": "classification"},
+        preprocess,
+        rng.integers(0, 10, IMAGES),
+        np.array([str(i) for i in everything]),
+        splits,
+        {"image": open_shards(folder, entry)},
+    )
+
+
+def compare(name: str, unit: str, count: int, contenders: dict[str, Timed]) -> dict[str, Any]:
+    """Run the contenders in turns and return what the first is worth against the second."""
+    seconds: dict[str, list[float]] = {contender: [] for contender in contenders}
+    for _ in range(TURNS):
+        for contender, run in contenders.items():
+            seconds[contender].append(run())
+    rates = {contender: count / min(times) for contender, times in seconds.items()}
+    ours, theirs = rates.values()
+    return {"name": name, "ratio": ours / theirs, "rates": rates, "unit": unit}
+
+
+def clock(run: Callable[[], Any]) -> float:
+    """Return the seconds that a call takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def reading(dataset: Dataset) -> dict[str, Any]:
+    """Read an epoch of batches in shuffled order, prepared for the model."""
+    images = dataset.read(dataset.split("train"))["image"]
+    (entry,) = dataset.preprocess["inputs"]
+
+    def ours() -> None:
+        order = np.random.default_rng(0).permutation(IMAGES)
+        for start in range(0, IMAGES, BATCH):
+            prepare(dataset.read(order[start : start + BATCH])["image"], entry)
+
+    by_hand = tf.data.Dataset.from_tensor_slices((images, dataset.labels)).shuffle(10_000, seed=0)
+    by_hand = by_hand.map(
+        lambda x, y: (tf.cast(x, tf.float32) / 255, y), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    by_hand = by_hand.batch(BATCH).prefetch(tf.data.AUTOTUNE)
+
+    def theirs() -> None:
+        for _ in by_hand:
+            pass
+
+    contenders = {"edgeline": lambda: clock(ours), "map per element": lambda: clock(theirs)}
+    return compare("reading 28x28 images", "images/s", IMAGES, contenders)
+
+
+def training(dataset: Dataset, name: str, folder: Path) -> dict[str, Any]:
+    """Train an epoch; start-up and tracing are left out by the difference of two epochs and one."""
+    spec = _spec(name)
+    images, labels = dataset.read(dataset.split("train"))["image"], dataset.labels
+
+    def ours() -> float:
+        return _epoch(lambda epochs: _ours(spec, dataset, epochs, folder))
+
+    def theirs() -> float:
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = MODELS[NETS[name]["kind"]](keras, spec)
+        model.compile(keras.optimizers.AdamW(1e-3), loss="sparse_categorical_crossentropy")
+        x = images.astype(np.float32) / 255
+        model.fit(x[:BATCH], labels[:BATCH], batch_size=BATCH, verbose=0)
+        return clock(lambda: model.fit(x, labels, batch_size=BATCH, verbose=0))
+
+    contenders = {"edgeline": ours, "keras fit": theirs}
+    return compare(f"training {name}", "images/s", IMAGES, contenders)
+
+
+def _spec(name: str) -> dict[str, Any]:
+    return {
+        "seed": 0,
+        "model": NETS[name],
+        "inputs": [{"name": "image", "shape": list(SIZE["image"]), "dtype": "float32"}],
+        "output": {"task": "classification", "units": 10},
+    }
+
+
+def _epoch(train: Callable[[int], float]) -> float:
+    """Return the seconds of one more epoch."""
+    return -train(1) + train(2)
+
+
+def _ours(spec: dict[str, Any], dataset: Dataset, epochs: int, folder: Path) -> float:
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        (Path(out) / "work").mkdir()
+        settings = Train.model_validate({"epochs": epochs, "schedule": {"kind": "constant"}})
+        return clock(
+            lambda: train_network(
+                spec, settings, dataset, batch_size=BATCH, augment=[], seed=0, out=Path(out)
+            )
+        )
+
+
+def measuring(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Have an int8 file answer 10,000 images."""
+    keras.utils.clear_session()
+    file = folder / "model.tflite"
+    model = MODELS["cnn"](keras, _spec("CNN 16-32-64-10"), batch_size=1)
+    raw = dataset.read(dataset.split("test"))
+    (entry,) = dataset.preprocess["inputs"]
+    prepared = prepare(raw["image"], entry)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row[None]] for row in prepared[:50])
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    file.write_bytes(converter.convert())
+
+    def one_by_one() -> None:
+        interpreter, _, _ = load_interpreter(file)
+        interpreter.allocate_tensors()
+        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        for row in prepared:
+            interpreter.set_tensor(taken["index"], quantize(row[None], taken))
+            interpreter.invoke()
+            interpreter.get_tensor(given["index"])
+
+    contenders = {
+        "edgeline": lambda: run_file(file, dataset.preprocess, raw).seconds,
+        "one by one": lambda: clock(one_by_one),
+    }
+    return compare("measuring an int8 CNN", "images/s", len(prepared), contenders)
+
+
+if __name__ == "__main__":
+    main()
