@@ -64,10 +64,9 @@ def advice(documents: Mapping[str, Any]) -> list[str]:
         if sign * (theirs - ours) >= 0:
             said.append(
                 f"{model['name']} reaches {figure(metric, theirs)} against the network's "
-                f"{figure(metric, ours)}: "
-                "unless the device needs a .tflite file, ship that."
+                f"{figure(metric, ours)}: unless the device needs a .tflite file, ship that."
             )
-    best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
+    best = max(baseline["models"], key=lambda model: sign * model["metrics"][metric])
     return said or [
         f"The network's {figure(metric, ours)} beats the best classical model ({best['name']}, "
         f"{figure(metric, best['metrics'][metric])}): it is worth its place."

@@ -61,6 +61,11 @@ def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
 
 
 def _short(name: str) -> str:
-    """Return the layer of a tensor: `cnn/conv_1_relu/Relu;cnn/conv_1/Conv2D` is conv_1_relu."""
+    """Return the layer of a tensor: `cnn/conv_1_relu/Relu;cnn/conv_1/Conv2D` is conv_1_relu.
+
+    The converter calls the model's own output after the function that it was traced from.
+    """
     parts = name.split(";")[0].split("/")
+    if parts[0].startswith("StatefulPartitionedCall"):
+        return "output"
     return parts[1] if len(parts) > 2 else parts[0].split(":")[0]
