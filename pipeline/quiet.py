@@ -1,14 +1,26 @@
 """Keep TensorFlow's start off the terminal: its C++ logs before any setting can silence them."""
 
 import contextlib
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
+
+
+def import_quietly(name: str) -> Any:
+    """Import a module; where it is the first to need TensorFlow, without what that says."""
+    is_first = "tensorflow" not in sys.modules
+    with _held_back():
+        module = importlib.import_module(name)
+        if is_first and "tensorflow" in sys.modules:
+            sys.modules["tensorflow"].config.list_physical_devices("GPU")
+    return module
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
+def _held_back() -> Iterator[None]:
     """Hold back what is written to file descriptor 2; on an exception, write it out after all."""
     sys.stderr.flush()
     kept = os.dup(2)

@@ -7,14 +7,12 @@ runs.
 
 import contextlib
 import fcntl
-import importlib
 import importlib.metadata
 import logging
 import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +40,7 @@ from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import source_state
 from pipeline.errors import ArtifactError, ConfigError
-from pipeline.quiet import quiet_start
+from pipeline.quiet import import_quietly
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
 log = logging.getLogger(__name__)
@@ -130,9 +128,14 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
     shown = "  ".join(
-        f"{name} {value:.4g} {unit}".strip() for name, (value, unit) in metrics.values.items()
+        f"{name} {_figure(value)} {unit}".strip() for name, (value, unit) in metrics.values.items()
     )
     log.info("%-9s %6.1f s  %s", stage.name, time.monotonic() - started, shown)
+
+
+def _figure(value: float) -> str:
+    """Return a number as people read it: counts in full, measurements to four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 Bound = dict[str, tuple[Path, dict[str, Any]]]
@@ -214,12 +217,7 @@ def _import(stage: Stage) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    had_tensorflow = "tensorflow" in sys.modules
-    with quiet_start():
-        module = importlib.import_module(stage.module)
-        if "tensorflow" in sys.modules and not had_tensorflow:
-            sys.modules["tensorflow"].config.list_physical_devices("GPU")
-    return module
+    return import_quietly(stage.module)
 
 
 def _finish(

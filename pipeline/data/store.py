@@ -72,7 +72,7 @@ def store(source: Source, folder: Path) -> Stored:
         _note(seen, chunk, images)
         if time.monotonic() - logged > LOG_SECONDS:
             logged = time.monotonic()
-            log.info("data      %d samples read", len(seen.ids))
+            log.info("          %s samples read", f"{len(seen.ids):,}")
     if not seen.ids:
         raise ConfigError("data.source: no sample could be read; " + _why(seen.findings))
     _refuse_twice(seen)

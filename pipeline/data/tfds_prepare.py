@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.schema import TfdsSource
 from pipeline.errors import ConfigError
+from pipeline.quiet import import_quietly
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,14 @@ def prepared_builder(source: TfdsSource, base: Path) -> Any:
         ConfigError: no such set, its files are not here and cannot be fetched, or it needs files or
             packages that are missing.
     """
-    import tensorflow_datasets as tfds
+    import_quietly("tensorflow")
+    tfds = import_quietly("tensorflow_datasets")
 
     builder = _builder(tfds, source, base)
     if builder.data_path.exists():
         return builder
     log.info(
-        "data      preparing %s in %s; this is done once", builder.info.full_name, builder.data_path
+        "          preparing %s in %s; this is done once", builder.info.full_name, builder.data_path
     )
     manual = None if source.manual_dir is None else base / Path(source.manual_dir).expanduser()
     config = tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False)

@@ -13,6 +13,7 @@ from pipeline.config.schema import TfdsSource
 from pipeline.data.samples import Array, Chunk, Input, Source
 from pipeline.data.tfds_prepare import prepared_builder
 from pipeline.errors import ConfigError
+from pipeline.quiet import import_quietly
 
 BATCH = 1024  # samples that are read at once where all have one shape
 
@@ -24,7 +25,8 @@ def open_tfds(source: TfdsSource, base: Path) -> Source:
         ConfigError: no such set, split or feature; a feature that is neither image nor number; or
             the set is not here and cannot be fetched.
     """
-    import tensorflow_datasets as tfds
+    import_quietly("tensorflow")
+    tfds = import_quietly("tensorflow_datasets")
 
     builder = prepared_builder(source, base)
     features = _flat(builder.info.features, tfds.features.FeaturesDict)

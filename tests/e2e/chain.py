@@ -36,13 +36,34 @@ def command(config: Path, folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "pipeline", "run", str(config), *places, *arguments]
 
 
+# Put on the path of every process of a run: notes each that imports TensorFlow.
+NOTING = """
+import os, sys
+
+
+class Noting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            with open(os.environ["NOTED"], "a") as file:
+                file.write(f"{os.getpid()}\\n")
+
+
+sys.meta_path.insert(0, Noting())
+"""
+
+
 def run(config: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the chain; processes that import TensorFlow are noted in `folder`/noted."""
+    (folder / "path").mkdir(exist_ok=True)
+    (folder / "path/sitecustomize.py").write_text(NOTING)
+    (folder / "noted").touch()
+    noting = {"PYTHONPATH": str(folder / "path"), "NOTED": str(folder / "noted")}
     return subprocess.run(
         command(config, folder, *arguments),
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=os.environ,
+        env=os.environ | noting,
         timeout=600,
         check=False,
     )

@@ -51,6 +51,11 @@ def test_the_manifest_says_it_all_and_its_hashes_hold(finished: Path) -> None:
     }
 
 
+def test_the_whole_chain_imports_tensorflow_twice(finished: Path) -> None:
+    importers = (finished / "noted").read_text().split()
+    assert len(set(importers)) == 2  # the pipeline, and the worker that converts
+
+
 def test_no_path_and_no_date_is_published(finished: Path) -> None:
     for path in (finished / "exported/tiny").iterdir():
         if path.name not in ("report.html", "timings.json"):
