@@ -155,7 +155,13 @@ def test_what_is_committed_names_no_machine() -> None:
 
 
 def test_make_help_lists_every_target() -> None:
-    done = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony[1].split())
