@@ -82,16 +82,24 @@ def _validate(document: Document, base: File) -> Config | None:
     try:
         part = config = Config.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
+        found = list(problems_of(error, Config, document))
         document.problems += [
             problem
-            for problem in problems_of(error, Config, document)
+            for problem in found
             if not any(problem.path[: len(unread)] == unread for unread in document.unread)
+            and not any(_is_entry_of(problem.path, other.path) for other in found)
         ]
         part, removed = sound_part(document.data, error)
         broken |= removed
     for path, message in broken_rules(part, base, broken):
         document.problems.append(Problem(document.place_of(path), path, message))
     return config
+
+
+def _is_entry_of(path: Path, other: Path) -> bool:
+    """Tell whether `other` is in an entry of the list at `path`: a wrong one counts as missing."""
+    rest = other[len(path) :]
+    return other[: len(path)] == path and bool(rest) and isinstance(rest[0], int)
 
 
 def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:

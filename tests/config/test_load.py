@@ -280,3 +280,8 @@ JSON = st.recursive(
 def test_any_value_in_any_section_is_judged(tmp_path: Path, key: str, value: object) -> None:
     text = SMALL if key not in SMALL else ""
     assert is_judged(write(tmp_path, f"{text}{key}: {json.dumps(value)}\n"))
+
+
+def test_a_wrong_entry_of_a_list_is_one_mistake(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, SMALL.replace("[8, 16]", "[a]"))
+    assert "model.filters.0" in found
