@@ -44,6 +44,12 @@ def published(bundle: Path, task: str) -> str:
     )
 
 
+def said(name: str, value: float, unit: str) -> str:
+    """Return a metric as people read it: counts in full, measurements to four digits."""
+    number = f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+    return f"{name} {number} {unit}".strip()
+
+
 def figure(value: Any) -> str:
     """Return a number with four decimals, other things as they are."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

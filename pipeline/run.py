@@ -40,6 +40,7 @@ from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import source_state
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.outcome import said
 from pipeline.quiet import import_quietly
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
@@ -127,15 +128,8 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     metrics = _import(stage).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
-    shown = "  ".join(
-        f"{name} {_figure(value)} {unit}".strip() for name, (value, unit) in metrics.values.items()
-    )
+    shown = "  ".join(said(name, value, unit) for name, (value, unit) in metrics.values.items())
     log.info("%-9s %6.1f s  %s", stage.name, time.monotonic() - started, shown)
-
-
-def _figure(value: float) -> str:
-    """Return a number as people read it: counts in full, measurements to four digits."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 Bound = dict[str, tuple[Path, dict[str, Any]]]

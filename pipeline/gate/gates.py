@@ -5,15 +5,24 @@ from typing import Any
 
 Row = dict[str, Any]
 
+# format -> what comes nearer to the trained model; the report shows the other files' figures.
+FINER = {
+    "int8": "export.ships: int16x8, or more data.calibration_samples",
+    "int16x8": "export.ships: float16, or more data.calibration_samples",
+    "dynamic": "export.ships: float16",
+    "float16": "export.ships: float32",
+    "float32": "another layer or activation: conversion alone moved the answers",
+}
+
 
 def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric: str) -> list[Row]:
     """Return a row for every gate that is asked for and that this file has a value for.
 
     Args:
         limits: the config's `gate` section; None: not asked.
-        file: measurements of one file: metric_drop, agreement, worst_class_drop (None without
-            classes), worst_class, worst_layer, robust_drop (None without an audit), float_ops,
-            bytes.
+        file: its format, and measurements of it: metric_drop, agreement, worst_class_drop (None
+            without classes), worst_class, worst_layer, robust_drop (None without an audit),
+            float_ops, bytes.
         metric: name of the task's metric, for the words.
     """
     rows = []
@@ -41,10 +50,7 @@ def _layer(file: Mapping[str, Any]) -> str:
 
 
 def _quantize_better(file: Mapping[str, Any], metric: str) -> str:
-    return (
-        f"{_layer(file)} Try compress.quantize.remedies: [calibration, int16x8], or more "
-        "data.calibration_samples."
-    ).strip()
+    return f"{_layer(file)} Try {FINER[file['format']]}.".strip()
 
 
 def _worst_class(file: Mapping[str, Any], metric: str) -> str:

@@ -36,6 +36,7 @@ def _measured(
 ) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
     return {
+        "format": entry["format"],
         **parity["files"][entry["file"]]["parity"],
         "robust_drop": robust_drop(audit, entry["file"]),
         "float_ops": len(entry["float_ops_left"]),

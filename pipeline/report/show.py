@@ -6,9 +6,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.errors import ArtifactError
+from pipeline.outcome import said
 from pipeline.report.words import figure, size
 from pipeline.stages import STAGES
 
@@ -35,7 +37,9 @@ def show(path: Path) -> str:
 
 
 def _text(parts: list[Any]) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
+    console = Console(
+        file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False
+    )
     for part in parts:
         console.print(part)
     written: str = console.file.getvalue()  # type: ignore[attr-defined]
@@ -88,18 +92,16 @@ def _run(folder: Path) -> list[Any]:
         if not (folder / stage.name / MANIFEST).is_file():
             continue
         manifest = read_json(folder / stage.name / MANIFEST)
-        figures = "  ".join(
-            f"{m['name']} {m['value']:.4g} {m['unit']}".strip() for m in manifest["metrics"]
-        )
+        figures = "  ".join(said(m["name"], m["value"], m["unit"]) for m in manifest["metrics"])
         seconds = read_json(folder / stage.name / TIMINGS)["seconds"]
-        table.add_row(stage.name, f"{seconds:.1f}", figures)
+        table.add_row(stage.name, f"{seconds:.1f}", Text(figures))
     parts: list[Any] = [f"{folder}", "", table]
     if (folder / "gate" / "verdict.json").is_file():
         verdict = read_json(folder / "gate" / "verdict.json")
-        said = (
+        result = (
             f"{verdict['ships']} ships"
             if verdict["passed"]
             else f"nothing ships: {verdict['ships']} fails"
         )
-        parts += ["", said, *_gates(verdict["gates"][verdict["ships"]])]
+        parts += ["", result, *_gates(verdict["gates"][verdict["ships"]])]
     return parts

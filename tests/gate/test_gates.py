@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
-from pipeline.gate.gates import CURES, judge, robust_drop
+from pipeline.gate.gates import CURES, FINER, judge, robust_drop
 
 FILE = {
+    "format": "int8",
     "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
     "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0,
     "bytes": 10,
@@ -38,6 +39,12 @@ def test_a_drop_passes_at_the_limit_and_below(value: float, limit: float) -> Non
 def test_agreement_passes_at_the_limit_and_above(value: float, limit: float) -> None:
     (row,) = judge({"agreement": limit}, FILE | {"agreement": value}, metric="accuracy")
     assert row["passed"] == (value >= limit)
+
+
+def test_what_to_try_is_always_something_else() -> None:
+    for form, words in FINER.items():
+        assert f"ships: {form}" not in words
+        assert words.split(",")[0] in failed(format=form, agreement=0.1)["agreement"]
 
 
 def test_the_cure_names_the_worst_layer_and_class() -> None:
