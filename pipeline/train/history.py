@@ -12,6 +12,8 @@ import keras
 
 log = logging.getLogger(__name__)
 
+WIDTH = 24  # signs of the bar
+
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write one line an epoch; numbers in full, so that equal runs give equal bytes."""
@@ -45,33 +47,31 @@ class ShowProgress(keras.callbacks.Callback):
     """A bar with rate and time left on a terminal; one plain line an epoch elsewhere."""
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
-        self._steps_done = 0
+        """Look where the progress goes."""
         self._epoch = 0
+        self._began: tuple[float, int] | None = None
         self._is_terminal = sys.stderr.isatty()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the epoch's number, for the bar."""
         self._epoch = epoch
-        self._last_step = -1
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Draw the bar anew."""
+        """Draw the bar anew; the clock starts at the first call, when the graph is built."""
         if not self._is_terminal:
             return
-        if self._last_step < 0:
-            self._first_step = batch
-        self._last_step = batch
-        self._steps_done += 1
         steps, epochs = self.params["steps"], self.params["epochs"]
-        share = (self._epoch * steps + batch + 1) / (epochs * steps)
-        elapsed = time.monotonic() - self._started
-        left = elapsed * (1 - share) / share
-        bar = "━" * round(24 * share) + "╌" * (24 - round(24 * share))
+        done, now = self._epoch * steps + batch + 1, time.monotonic()
+        if self._began is None:
+            self._began = now, done
+        started, first = self._began
+        rate = (done - first) / max(now - started, 1e-9)
+        timed = f"{rate:.0f} steps/s  {(epochs * steps - done) / rate:.0f} s left" if rate else ""
+        drawn = round(WIDTH * done / (epochs * steps))
+        bar = "━" * drawn + "╌" * (WIDTH - drawn)
         loss = f"loss {logs['loss']:.4f}" if logs else ""
         sys.stderr.write(
-            f"\r          {bar} epoch {self._epoch + 1}/{epochs}  {left:5.0f} s left  {loss}\x1b[K"
+            f"\r          {bar} epoch {self._epoch + 1}/{epochs}  {timed}  {loss}\x1b[K"
         )
         sys.stderr.flush()
 
