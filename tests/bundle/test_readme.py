@@ -1,0 +1,60 @@
+"""A bundle's README: this model's own shapes, types and numbers, for every kind of border."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.bundle.readme import readme
+
+TYPES = {"int8": (0.5, -3), "uint8": (0.5, 125), "int16": (0.001, 0), "float32": (None, None)}
+
+
+def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
+    scale, zero_point = TYPES[dtype]
+    border = {"dtype": dtype, "scale": scale, "zero_point": zero_point}
+    shape = [1, 8, 6, 3] if kind == "image" else [1, 30]
+    model = {
+        "format": form,
+        "file": f"model_{form}.tflite",
+        "bytes": 1234,
+        "metrics": {"accuracy": 0.9},
+        "input": border | {"name": "x", "shape": shape},
+        "output": border | {"name": "y", "shape": [1, 4]},
+        "ops": {"CONV_2D": 1, "SOFTMAX": 1},
+        "targets": {},
+    }
+    entry = {"kind": kind, "scale": 1 / 255, "shape": shape[1:]}
+    return {
+        "name": "small",
+        "ships": form,
+        "models": [model],
+        "preprocess": {"inputs": [entry]},
+        "reference": {"samples": 10, "metrics": {"accuracy": 0.91}},
+    }
+
+
+@pytest.mark.parametrize("kind", ["image", "table"])
+@pytest.mark.parametrize(
+    ("form", "dtype"),
+    [("int8", "int8"), ("int8", "uint8"), ("int16x8", "int16"), ("float32", "float32")],
+)
+def test_every_border_is_fed_in_its_own_type(form: str, dtype: str, kind: str) -> None:
+    text = readme(manifest(form, dtype, kind))
+    put = {
+        "int8": ".toByte()",
+        "uint8": ".toByte()",
+        "int16": ".toShort()",
+        "float32": "putFloat(x)",
+    }
+    bounds = {"int8": "(-128, 127)", "uint8": "(0, 255)", "int16": "(-32768, 32767)"}
+    line = next(line for line in text.splitlines() if line.startswith("for ("))
+    assert put[dtype] in line
+    if "coerceIn" in line:
+        assert bounds[dtype] in line
+    assert ("model_int8.cc" in text) == (form == "int8")
+    assert "- -" not in text
+    assert "accuracy 0.9000 on 10 held-out samples; the trained model reaches 0.9100." in text
+
+
+def test_a_pixel_is_moved_by_the_zero_point_where_nothing_else_is_needed() -> None:
+    assert "input.put((pixel - 3).toByte())" in readme(manifest("int8", "int8", "image"))
