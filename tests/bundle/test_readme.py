@@ -23,7 +23,7 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "ops": {"CONV_2D": 1, "SOFTMAX": 1},
         "targets": {},
     }
-    entry = {"kind": kind, "scale": 1 / 255, "shape": shape[1:]}
+    entry = {"kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
     return {
         "name": "small",
         "ships": form,
