@@ -26,7 +26,7 @@ harden: .venv/.ready  ## run the chain to the hardened model
 export: .venv/.ready  ## run the whole chain, to the bundle in exported/
 	$(RUN)
 
-verify: .venv/.ready .venv-tflite/.ready  ## measure every exported file on every runtime
+verify: .venv/.ready .venv-tflite/.ready  ## measure every exported file against the trained model
 	$(RUN) --until verify
 
 report: .venv/.ready  ## render the report, also when a gate fails

@@ -39,6 +39,8 @@ from pipeline.artifacts import (
 from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import source_state
+from pipeline.device.runtimes import missing
+from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.outcome import said
 from pipeline.quiet import import_quietly
@@ -169,8 +171,23 @@ def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
             kind: {name: entry["sha256"] for name, entry in described.items()}
             for kind, (_, described) in bound.items()
         },
-        "source": source_state(run.config.data.source, run.base) if stage.name == "data" else None,
+        "outside": _outside(stage, run),
     }
+
+
+def _outside(stage: Stage, run: Run) -> Any:
+    """Return what a stage depends on that is neither config nor artifact: data and installations.
+
+    A compiler or a runtime that was installed since makes its stage run again.
+    """
+    if stage.name == "data":
+        return source_state(run.config.data.source, run.base)
+    if stage.name == "export":
+        compilers = {TARGETS[name].compiler for name in run.config.export.targets}
+        return sorted(name for name in compilers if name and shutil.which(name))
+    if stage.name == "verify":
+        return [name for name in run.config.verify.runtimes if missing(name) is None]
+    return None
 
 
 def _is_published(stage: Stage, run: Run) -> bool:

@@ -208,3 +208,18 @@ def test_tensorflow_finds_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     runner._import(stage)
     assert "TF_USE_LEGACY_KERAS" not in runner.os.environ
     assert runner.os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_a_compiler_or_runtime_that_came_since_makes_its_stage_stale(
+    tmp_path: Path, make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config("verify.runtimes=[litert, tflite-runtime]")
+    run = Run(config, tmp_path, tmp_path, tmp_path)
+    stages = {stage.name: stage for stage in STAGES}
+    found: set[str] = set()
+    monkeypatch.setattr(runner.shutil, "which", lambda name: name if name in found else None)
+    monkeypatch.setattr(runner, "missing", lambda name: None if name in found else "not here")
+    before = {name: runner._outside(stage, run) for name, stage in stages.items()}
+    found |= {"edgetpu_compiler", "tflite-runtime"}
+    after = {name: runner._outside(stage, run) for name, stage in stages.items()}
+    assert {name for name in stages if before[name] != after[name]} == {"export", "verify"}
