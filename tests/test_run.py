@@ -213,7 +213,8 @@ def test_tensorflow_finds_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_compiler_or_runtime_that_came_since_makes_its_stage_stale(
     tmp_path: Path, make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = make_config("verify.runtimes=[litert, tflite-runtime]")
+    asked = "verify.runtimes=[litert, tflite-runtime]", "export.targets=[coral-edgetpu]"
+    config = make_config(*asked)
     run = Run(config, tmp_path, tmp_path, tmp_path)
     stages = {stage.name: stage for stage in STAGES}
     found: set[str] = set()
