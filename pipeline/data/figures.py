@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.data.dataset import PARTS
-from pipeline.data.images import resize_image
 from pipeline.data.samples import Array
 from pipeline.data.shards import Shards
+from pipeline.device.runner import resize_image
 
 SHOWN = 16  # training images
 LARGEST = 128  # pixels; larger images are shown reduced

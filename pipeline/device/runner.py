@@ -10,6 +10,7 @@ this very file, so what is tested is what ships.
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -23,29 +24,47 @@ BATCH = 32  # samples a call where the file can be resized; more does not get fa
 # ---- preprocessing: the NumPy form of what training did -------------------------------------
 
 
-def resize_image(image, height, width):
-    """Return a uint8 image (H, W, C) resized to (height, width, C), antialiased.
+WEIGHT_BITS = 14  # resize weights are whole numbers of 2**-14: every sum is exact in float64
 
-    Separable triangle filter whose support grows with the reduction, as in Pillow's BILINEAR;
-    the same numbers on every machine, since it is NumPy in float64.
+
+def resize_image(image, height, width):
+    """Return a uint8 image (H, W, C) of any size as (height, width, C).
+
+    Pillow's BILINEAR: a triangle filter, as wide as the reduction where it shrinks; rows first,
+    then columns. Weights are whole numbers and nothing is rounded in between, so that every sum is
+    exact and all machines give the same bytes; Pillow rounds twice and differs by 1 at most.
     """
     if image.shape[:2] == (height, width):
         return image
-    rows = _resize_weights(image.shape[0], height)
-    columns = _resize_weights(image.shape[1], width)
-    mixed = np.tensordot(rows, image.astype(np.float64), axes=(1, 0))
-    mixed = np.einsum("wj,hjc->hwc", columns, mixed)
-    return np.clip(np.floor(mixed + 0.5), 0, 255).astype(np.uint8)
+    rows = _resample(image, height)
+    columns = _resample(rows.swapaxes(0, 1), width).swapaxes(0, 1)
+    exact = np.floor(columns / 4.0**WEIGHT_BITS + 0.5)
+    return np.ascontiguousarray(exact.astype(np.uint8))
 
 
-def _resize_weights(old, new):
-    """Return the (new, old) matrix of the triangle filter; each row sums to one."""
-    scale = old / new
-    support = max(scale, 1.0)
-    centers = (np.arange(new) + 0.5) * scale
-    distance = np.abs(np.arange(old)[None, :] + 0.5 - centers[:, None]) / support
-    weights = np.maximum(0.0, 1.0 - distance)
-    return weights / weights.sum(axis=1, keepdims=True)
+def _resample(values, size):
+    """Return weighted sums along the first axis, float64, 2**WEIGHT_BITS times as large."""
+    found = np.empty((size, *values.shape[1:]), np.float64)
+    for i, (start, weights) in enumerate(_windows(len(values), size)):
+        window = values[start : start + len(weights)].astype(np.float64)
+        found[i] = (weights @ window.reshape(len(weights), -1)).reshape(values.shape[1:])
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _windows(length, size):
+    """Return the first input place of each output place, and the weights from there on."""
+    scale = length / size
+    reach = max(scale, 1.0)
+    windows = []
+    for i in range(size):
+        center = (i + 0.5) * scale
+        start, stop = max(0, int(center - reach + 0.5)), min(length, int(center + reach + 0.5))
+        share = np.maximum(0.0, 1 - np.abs((np.arange(start, stop) + 0.5 - center) / reach))
+        weights = np.round(share / share.sum() * 2**WEIGHT_BITS)
+        weights[weights.argmax()] += 2**WEIGHT_BITS - weights.sum()
+        windows.append((start, weights))
+    return tuple(windows)
 
 
 def prepare(raw, entry):
@@ -211,14 +230,18 @@ def read_file(path, entry):
         raw = loaded if suffix == ".npy" else loaded[entry["name"]]
     elif suffix == ".csv":
         raw = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+    elif entry["kind"] != "image":
+        raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
     else:
-        raw = _read_picture(path, entry)
+        raw = read_picture(path, entry["color"])
     return raw[None] if raw.ndim == len(shape) else raw
 
 
-def _read_picture(path, entry):
-    if entry["kind"] != "image":
-        raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
+def read_picture(path, color):
+    """Return an image file as uint8 (H, W, C): upright, eight bits, transparency dropped.
+
+    Raises ValueError, OSError or SyntaxError where it is no image, or cut short.
+    """
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
@@ -226,9 +249,15 @@ def _read_picture(path, entry):
             "%s: reading pictures needs Pillow (pip install pillow); .npy works without" % path
         ) from error
     with Image.open(path) as file:
-        upright = ImageOps.exif_transpose(file)
-        pixels = np.asarray(upright.convert("L" if entry["color"] == "gray" else "RGB"))
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+        image = ImageOps.exif_transpose(file)
+        if image.mode.startswith("I;16"):  # Pillow would clip it
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode in ("I", "F"):
+            raise ValueError("%s: pixels of mode %s have no known range" % (path, image.mode))
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
+        pixels = np.asarray(image.convert("L" if color == "gray" else "RGB"))
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
 
 
 # ---- commands --------------------------------------------------------------------------------
