@@ -45,7 +45,11 @@ STAGES = (
         ("data", "task", "seed"),
     ),
     Stage(
-        "baseline", 1, ("dataset",), {"baseline": ("baseline.json",)}, ("baseline", "task", "seed")
+        "baseline",
+        1,
+        ("dataset",),
+        {"baseline": ("baseline.json",)},
+        ("baseline", "verify", "task", "seed"),
     ),
     Stage(
         "build",

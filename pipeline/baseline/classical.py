@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 Array = np.ndarray[Any, np.dtype[Any]]
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
+HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
 FEATURES = 400  # columns at most: images beyond are averaged down, and lose little to these models
 
 
@@ -42,7 +43,14 @@ FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def fit(model: Any, x: Array, labels: Array) -> bool:
-    """Train a model, and tell whether its solver converged."""
+    """Train a model, and tell whether its solver converged.
+
+    Boosting holds samples of every class back to know when to stop; where there are too few of one,
+    it makes all its iterations.
+    """
+    if isinstance(model, HistGradientBoostingClassifier):
+        rarest = np.unique(labels, return_counts=True)[1].min()
+        model.set_params(early_stopping=bool(rarest >= HELD_BACK))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(x, labels)

@@ -1,7 +1,7 @@
 """What a classical model reaches. Reads dataset; writes baseline.json.
 
-It holds each model's metrics on the test and validation splits, so that one can tell whether a
-network is worth it.
+It holds each model's metrics on the split that `verify` judges files by, and on validation, so that
+one can tell whether a network is worth it.
 """
 
 from pathlib import Path
@@ -29,7 +29,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     train = dataset.split("train")
     if len(train) > settings.max_samples:
         train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
-    features = {name: _features(dataset, dataset.split(name)) for name in ("validation", "test")}
+    judged = dict.fromkeys(("validation", config.verify.split))
+    features = {name: _features(dataset, dataset.split(name)) for name in judged}
     x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
     classes = len(dataset.class_names) if dataset.class_names else None
     rows: list[dict[str, Any]] = []
@@ -45,7 +46,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         rows.append(
             {
                 "name": name,
-                "metrics": found["test"],
+                "metrics": found[config.verify.split],
                 "validation": found["validation"],
                 "size_bytes": classical.size_bytes(model),
                 "n_train": len(train),

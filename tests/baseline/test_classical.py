@@ -62,3 +62,11 @@ def test_large_images_are_averaged_down_and_keep_their_mean(rng: np.random.Gener
 
 def test_every_task_has_baselines() -> None:
     assert set(classical.FAMILIES) == set(TASKS)
+
+
+@pytest.mark.parametrize("rare", [1, 2, 5, 30])
+def test_a_rare_class_stops_no_model(rng: np.random.Generator, rare: int) -> None:
+    x, labels = rng.normal(size=(60 + rare, 3)), np.array([0] * 40 + [1] * 20 + [2] * rare)
+    for model in classical.classifiers(0).values():
+        classical.fit(model, x, labels)
+        assert classical.outputs(model, x, 3).shape == (len(x), 3)
