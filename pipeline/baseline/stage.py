@@ -29,30 +29,27 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     train = dataset.split("train")
     if len(train) > settings.max_samples:
         train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
-    judged = dict.fromkeys(("validation", config.verify.split))
+    judged: list[str] = list(dict.fromkeys(("validation", config.verify.split)))
     features = {name: _features(dataset, dataset.split(name)) for name in judged}
     x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
     classes = len(dataset.class_names) if dataset.class_names else None
+
+    def judged_on(split: str, model: Any) -> dict[str, float]:
+        wanted = np.asarray(dataset.labels[dataset.split(split)])
+        return task.metrics(wanted, classical.outputs(model, features[split], classes))
+
     rows: list[dict[str, Any]] = []
     for name, model in classical.FAMILIES[config.task](fold_seed(config.seed, "baseline")).items():
         converged = classical.fit(model, x, labels)
-        found = {
-            split: task.metrics(
-                np.asarray(dataset.labels[dataset.split(split)]),
-                classical.outputs(model, z, classes),
-            )
-            for split, z in features.items()
+        row = {
+            "name": name,
+            "metrics": judged_on(config.verify.split, model),
+            "validation": judged_on("validation", model),
+            "size_bytes": classical.size_bytes(model),
+            "n_train": len(train),
+            "converged": converged,
         }
-        rows.append(
-            {
-                "name": name,
-                "metrics": found[config.verify.split],
-                "validation": found["validation"],
-                "size_bytes": classical.size_bytes(model),
-                "n_train": len(train),
-                "converged": converged,
-            }
-        )
+        rows.append(row)
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
     write_json(

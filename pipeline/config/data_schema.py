@@ -53,15 +53,51 @@ class ImageFolderSource(Section):
     """Three channels or one."""
 
 
-Source = Annotated[BundledSource | TfdsSource | ImageFolderSource, Field(discriminator="kind")]
+class CsvSource(Section):
+    """A table: a row a sample; one column is answered, the others hold numbers or categories."""
+
+    kind: Literal["csv"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, relative to the config file; the training part where others are given."""
+    validation_path: str | None = None
+    """The validation part, for `data.split.by: given`."""
+    test_path: str | None = None
+    """The test part, for `data.split.by: given`."""
+    label: Annotated[str, Field(min_length=1)]
+    """Column that the model answers."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns of a file without a header; null: its first line has them."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between two cells; "\\t" for a tab."""
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    """How the file's bytes spell text."""
+    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
+    """What stands in a cell whose value is not known."""
+    strip: str = " "
+    """Characters that are cut off both ends of every cell."""
+    drop: tuple[str, ...] = ()
+    """Columns that are left out."""
+    categorical: tuple[str, ...] = ()
+    """Columns that hold categories though they look like numbers, such as a postal code."""
+    group: str | None = None
+    """Column of what must stay together, for `data.split.by: group`; it is no input."""
+    numbers: Literal["auto", "standard", "robust", "quantile"] = "auto"
+    """standard: mean 0, deviation 1; robust: cut at the 0.5 and 99.5 % quantile before; quantile:
+    spread evenly by rank, for heavy tails; auto: chosen for each column by its values."""
+
+
+Source = Annotated[
+    BundledSource | TfdsSource | ImageFolderSource | CsvSource, Field(discriminator="kind")
+]
 
 
 class Split(Section):
     """Which sample is in train, validation or test; calibration is always a part of train."""
 
-    by: Literal["given", "stratified", "random"] = "stratified"
+    by: Literal["given", "stratified", "random", "group"] = "stratified"
     """given: as the source says (missing parts are cut from train, stratified); stratified: same
-    share of every class in every part; random: no regard to labels."""
+    share of every class in every part; random: no regard to labels; group: what the source says
+    belongs together (a speaker, a machine) stands in one part alone."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of all samples; unused where the source gives a test part."""
     validation: Fraction = 0.1

@@ -62,7 +62,12 @@ def form_of(source: Any) -> str | None:
     """Return "image" or "table"; None: it is known only when the data is read."""
     if source.kind == "bundled":
         return BUNDLED[source.name][1]
-    return "image" if source.kind == "image_folder" else None
+    return {"image_folder": "image", "csv": "table"}.get(source.kind)
+
+
+def _said(source: Any) -> str:
+    """Return a set's name, or its kind where it has none."""
+    return str(getattr(source, "name", source.kind))
 
 
 def _task_is_built(config: Any, base: File) -> Iterator[Finding]:
@@ -75,12 +80,11 @@ def _task_is_built(config: Any, base: File) -> Iterator[Finding]:
 
 def _task_fits_source(config: Any, base: File) -> Iterator[Finding]:
     source = config.data.source
-    if source.kind == "tfds" or config.task not in BUILT_TASKS:
+    if source.kind in ("tfds", "csv") or config.task not in BUILT_TASKS:
         return
     right = BUNDLED[source.name][0] if source.kind == "bundled" else "classification"
     if config.task != right:
-        name = source.name if source.kind == "bundled" else "image_folder"
-        yield ("task",), f"{name} is a set for {right}; came {config.task}"
+        yield ("task",), f"{_said(source)} is a set for {right}; came {config.task}"
 
 
 def _model_fits_source(config: Any, base: File) -> Iterator[Finding]:
@@ -88,7 +92,10 @@ def _model_fits_source(config: Any, base: File) -> Iterator[Finding]:
     if config.model.kind != "cnn":
         return
     if form_of(source) == "table":
-        yield ("model", "kind"), f"cnn needs images and {source.name} is a table; wanted mlp"
+        yield (
+            ("model", "kind"),
+            f"cnn needs images and {_said(source)} is a table; wanted mlp",
+        )
     if source.kind == "tfds" and len(source.inputs) > 1:
         yield (
             ("model", "kind"),
@@ -126,6 +133,20 @@ def _split_fits(config: Any, base: File) -> Iterator[Finding]:
             ("data", "split", "by"),
             "bundled sets have no parts of their own; wanted stratified or random",
         )
+    if by == "given" and source.kind == "csv" and not (source.test_path or source.validation_path):
+        yield (
+            ("data", "split", "by"),
+            "one file has no parts of its own; wanted stratified, random or group, or "
+            "data.source.test_path",
+        )
+    if by == "group" and getattr(source, "group", None) is None:
+        yield (
+            ("data", "split", "by"),
+            (
+                "group needs to know what belongs together; wanted data.source.group, a column of "
+                "a csv"
+            ),
+        )
     if by == "given" and source.kind == "tfds" and "train" not in source.splits:
         yield ("data", "source", "splits"), "wanted a train part, such as train: train"
 
@@ -154,6 +175,12 @@ def _folders_exist(config: Any, base: File) -> Iterator[Finding]:
     if key and path is not None and not (base / File(path).expanduser()).is_dir():
         where = base / File(path).expanduser()
         yield ("data", "source", key), f"wanted a folder; there is none at {where}"
+    files = ("path", "validation_path", "test_path") if source.kind == "csv" else ()
+    for name in files:
+        file = getattr(source, name)
+        if file is not None and not (base / File(file).expanduser()).is_file():
+            where = base / File(file).expanduser()
+            yield ("data", "source", name), f"wanted a file; there is none at {where}"
 
 
 def _augment_is_for_images(config: Any, base: File) -> Iterator[Finding]:

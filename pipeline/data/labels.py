@@ -5,6 +5,8 @@ import numpy as np
 from pipeline.data.samples import Array, Source
 from pipeline.errors import ConfigError
 
+MOST_CLASSES = 1000
+
 
 def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tuple[str, ...]]:
     """Return class ids (N,) int64 and the name of each class.
@@ -24,6 +26,8 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
             f"({labels.min():g} to {labels.max():g}); wanted regression, or another "
             "data.source.label"
         )
+    if source.answers == "integer":
+        return _numbered(labels)
     ids = labels.astype(np.int64)
     if (ids < 0).any():
         names, counts = np.unique(parts[ids < 0], return_counts=True)
@@ -34,19 +38,19 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
             f"data.source: samples without a label: {where}; wanted a label for each: "
             "leave that part out (data.source.splits), or take another"
         )
-    return ids, source.class_names if source.class_names is not None else _numbered(ids)
+    assert source.class_names is not None  # sources of classes have names
+    return ids, source.class_names
 
 
-def _numbered(ids: Array) -> tuple[str, ...]:
-    """Return the ids as names, where ids 0, 1, 2 … are all there."""
-    found = np.unique(ids)
-    if len(found) < 2 or found[-1] != len(found) - 1:
+def _numbered(labels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Return whole numbers as classes, in their order."""
+    found, ids = np.unique(labels, return_inverse=True)
+    if not 2 <= len(found) <= MOST_CLASSES:
         raise ConfigError(
-            f"data.source.label: {len(found)} different whole numbers from {found[0]} to "
-            f"{found[-1]}; "
-            "a classification wanted 0, 1, 2 and so on without gaps, two at least"
+            f"data.source.label: {len(found)} different whole numbers from {found[0]:g} to "
+            f"{found[-1]:g}; a classification wanted 2 to {MOST_CLASSES}"
         )
-    return tuple(str(number) for number in found)
+    return ids.astype(np.int64), tuple(f"{number:g}" for number in found)
 
 
 def target_labels(task: str, source: Source, labels: Array) -> Array:

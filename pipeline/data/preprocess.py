@@ -14,6 +14,11 @@ from pipeline.data.samples import Array, Input
 from pipeline.data.shards import Shards
 
 IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
+FITTED = 200_000  # training rows that columns are fitted on, at most: quantiles no longer change
+KNOTS = 129  # of a quantile transform: half a step of int8 apart
+EDGE = 0.005  # share that a robust scaling cuts off either end
+LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps for all of them
+RARE = 5  # training samples of a category, below which it has no place of its own
 BLOCK = 4096  # samples that are read at once while a table is measured
 
 
@@ -72,6 +77,78 @@ def fit_table(spec: Input, shards: Shards, train: Array) -> tuple[dict[str, Any]
     return entry, [columns[i] for i in np.flatnonzero(is_constant)]
 
 
+def fit_columns(spec: Input, shards: Shards, train: Array) -> dict[str, Any]:
+    """Return how a table of numbers and categories becomes a model input.
+
+    Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
+    to a few samples. Categories that are rare in train share a place with new and missing ones.
+
+    Args:
+        spec: the input, with its encoding.
+        shards: its values, NaN where one is missing.
+        train: positions to learn from.
+    """
+    assert spec.encoding is not None
+    encoding, columns = dict(spec.encoding), []
+    numbers = encoding.pop("numbers")
+    step = max(1, len(train) // FITTED)
+    values = shards.take(train[::step])
+    for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
+        fit = fit_category if column["kind"] == "category" else fit_number
+        columns.append(column | fit(seen[~np.isnan(seen)], column, numbers))
+    width = sum(column["width"] for column in columns)
+    return {
+        "name": spec.name,
+        "kind": "columns",
+        "shape": [width],
+        "raw_dtype": "float32",
+        "columns": columns,
+        **encoding,
+    }
+
+
+def fit_number(known: Array, column: Mapping[str, Any], how: str) -> dict[str, Any]:
+    """Return how a column of numbers is made even: see `CsvSource.numbers`."""
+    if not len(known):
+        known = np.zeros(1, np.float32)
+    low, middle, high = (float(q) for q in np.quantile(known, [EDGE, 0.5, 1 - EDGE]))
+    spread = float(known.std(dtype=np.float64))
+    reach = float(np.abs(known - middle).max()) / spread if spread else 0.0
+    if how == "auto":
+        how = "quantile" if reach > HEAVY else "robust" if reach > LONG else "standard"
+    fitted: dict[str, Any] = {"how": how, "fill": float(np.float32(middle)), "width": 1}
+    if how == "quantile":
+        shares = np.linspace(0, 1, KNOTS)
+        knots, first = np.unique(np.quantile(known, shares).astype(np.float32), return_index=True)
+        last = (
+            KNOTS
+            - 1
+            - np.unique(np.quantile(known, shares).astype(np.float32)[::-1], return_index=True)[1]
+        )
+        heights = ((shares[first] + shares[last]) / 2 - 0.5) * np.sqrt(12)  # even: deviation 1
+        return fitted | {"knots": knots.tolist(), "heights": heights.tolist()}
+    if how == "standard":
+        low, high = float(known.min()), float(known.max())
+        low, high = low - (high - low), high + (high - low)  # what lies far outside was never seen
+    clipped = np.clip(known.astype(np.float64), low, high)
+    deviation = float(clipped.std())
+    return fitted | {
+        "low": low,
+        "high": high,
+        "offset": float(clipped.mean()),
+        "scale": 1 / deviation if deviation else 1.0,
+    }
+
+
+def fit_category(known: Array, column: Mapping[str, Any], how: str) -> dict[str, Any]:
+    """Return the place of each category in the one-hot vector; the last place is for the rest."""
+    counts = np.bincount(known.astype(np.int64), minlength=len(column["values"]))
+    kept = np.flatnonzero(counts >= RARE)
+    places = np.full(len(counts), len(kept))
+    places[kept] = np.arange(len(kept))
+    return {"places": places.tolist(), "width": len(kept) + 1}
+
+
 def _blocks(shards: Shards, positions: Array, width: int) -> Iterator[Array]:
     """Yield the values at some positions as rows of `width` float64."""
     for start in range(0, len(positions), BLOCK):
@@ -106,10 +183,45 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     import tensorflow as tf
 
     return {
-        entry["name"]: (tf.cast(raw[entry["name"]], tf.float32) - np.float32(entry["offset"]))
+        entry["name"]: _columns(tf, raw[entry["name"]], entry)
+        if entry["kind"] == "columns"
+        else (tf.cast(raw[entry["name"]], tf.float32) - np.float32(entry["offset"]))
         * np.float32(entry["scale"])
         for entry in preprocess["inputs"]
     }
+
+
+def _columns(tf: Any, raw: Any, entry: Mapping[str, Any]) -> Any:
+    """Return a table's rows (B, C) as (B, D), as the runner's function of that name does."""
+    parts = []
+    for i, column in enumerate(entry["columns"]):
+        values = tf.cast(raw[:, i], tf.float32)
+        make = _one_hot if column["kind"] == "category" else _number
+        parts.append(make(tf, values, column))
+    return tf.concat(parts, axis=1)
+
+
+def _number(tf: Any, values: Any, column: Mapping[str, Any]) -> Any:
+    x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
+    if column["how"] != "quantile":
+        x = tf.clip_by_value(x, np.float32(column["low"]), np.float32(column["high"]))
+        x = (tf.cast(x, tf.float64) - column["offset"]) * column["scale"]
+        return tf.cast(x, tf.float32)[:, None]
+    knots, heights = np.array(column["knots"]), np.array(column["heights"])
+    if len(knots) == 1:
+        return tf.zeros_like(x)[:, None] + np.float32(heights[0])
+    x = tf.clip_by_value(tf.cast(x, tf.float64), knots[0], knots[-1])
+    place = tf.clip_by_value(tf.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+    slopes = np.diff(heights) / np.diff(knots)
+    y = tf.gather(heights, place) + (x - tf.gather(knots, place)) * tf.gather(slopes, place)
+    return tf.cast(y, tf.float32)[:, None]
+
+
+def _one_hot(tf: Any, values: Any, column: Mapping[str, Any]) -> Any:
+    known = tf.where(tf.math.is_nan(values), -1.0, values)
+    code = tf.cast(known, tf.int32)
+    places = np.array([column["width"] - 1, *column["places"]], np.int32)  # -1: the last place
+    return tf.one_hot(tf.gather(places, code + 1), column["width"])
 
 
 def target_of(labels: Array, preprocess: Mapping[str, Any]) -> Array:

@@ -47,12 +47,16 @@ class Input:
     """One of the arrays that make up a sample."""
 
     name: str
-    kind: Literal["image", "table"]
-    """image: pixels, scaled to [0, 1]; table: numbers, standardised by train."""
+    kind: Literal["image", "table", "columns"]
+    """image: pixels, scaled to [0, 1]; table: numbers, standardised by train; columns: a number or
+    the code of a category in each column, NaN where it is not known."""
     is_ragged: bool = False
     """Whether samples have different lengths."""
     columns: tuple[str, ...] | None = None
     """Names along the last axis, for tables that have them."""
+    encoding: Mapping[str, Any] | None = None
+    """Of `columns`: how cells became values (missing, strip, delimiter), the name, kind and values
+    of each column, and how numbers are to be made even."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ def split(
     labels: Array,
     given: Array,
     *,
-    by: Literal["given", "stratified", "random"],
+    by: Literal["given", "stratified", "random", "group"],
+    groups: Array | None = None,
     test: float,
     validation: float,
     is_classes: bool,
@@ -29,6 +30,7 @@ def split(
     Args:
         labels: class ids or targets (N,).
         given: part of each sample as str (N,), empty where the source does not say.
+        groups: name of each sample's group (N,), for by: group; None: there are none.
         by: given keeps what the source says and cuts what is missing from train.
         test: share of all samples; 0: no test part, unless the source gives one.
         validation: share of the samples that are not test.
@@ -47,6 +49,9 @@ def split(
             "data.split.by: given was asked for and the source names no train part; "
             "wanted stratified or random, or a source with parts"
         )
+    if by == "group":
+        assert groups is not None  # the config asks for a source that has them
+        return _by_group(groups, test=test, validation=validation, seed=seed)
     strata = labels if is_classes and by != "random" else np.zeros(len(labels), np.int64)
     generator = np.random.Generator(np.random.Philox(seed))
     everything = np.arange(len(labels))
@@ -63,6 +68,32 @@ def split(
     parts = {"train": rest, "validation": checked, "test": held}
     _refuse_empty(parts if test else {"train": rest, "validation": checked}, len(labels))
     return {name: generator.permutation(part).astype(np.int64) for name, part in parts.items()}
+
+
+def _by_group(groups: Array, *, test: float, validation: float, seed: int) -> Parts:
+    """Return parts of whole groups, as near to the shares as groups of their sizes allow.
+
+    Groups come in random order; each goes to the part that lacks most of what it should have.
+    """
+    names, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    shares = {"test": test, "validation": (1 - test) * validation}
+    shares["train"] = 1 - sum(shares.values())
+    wanted = {part: share * len(groups) for part, share in shares.items() if share > 0}
+    if len(names) < len(wanted):
+        raise ConfigError(
+            f"data.split.by: group found {len(names)} groups ({', '.join(names)}); wanted one for "
+            f"each of {', '.join(wanted)} at least"
+        )
+    generator = np.random.Generator(np.random.Philox(seed))
+    taken: dict[str, list[int]] = {part: [] for part in wanted}
+    for number, group in enumerate(generator.permutation(len(names))):
+        empty = [part for part in wanted if not taken[part]]
+        must = empty if len(names) - number <= len(empty) else list(wanted)
+        lacking = {p: wanted[p] - sum(counts[k] for k in taken[p]) for p in must}
+        taken[max(lacking, key=lambda part: lacking[part])].append(int(group))
+    parts = {part: np.flatnonzero(np.isin(group_of, kept)) for part, kept in taken.items()}
+    found = {"test": np.zeros(0, np.int64)} | parts
+    return {name: generator.permutation(part).astype(np.int64) for name, part in found.items()}
 
 
 def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:

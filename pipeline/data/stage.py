@@ -65,6 +65,7 @@ def _parts(config: Config, labels: Array, stored: Stored, names: tuple[str, ...]
         labels,
         stored.parts,
         by=settings.by,
+        groups=stored.groups,
         test=settings.test,
         validation=settings.validation,
         is_classes=is_classes,
@@ -92,6 +93,9 @@ def _fit(
         if spec.kind == "image":
             entries.append(preprocess.fit_image(spec, own.shape, str(own.dtype)))
             continue
+        if spec.kind == "columns":
+            entries.append(preprocess.fit_columns(spec, own, train))
+            continue
         entry, constant = preprocess.fit_table(spec, own, train)
         entries.append(entry)
         found += findings.constant_columns(constant)
@@ -109,7 +113,7 @@ def _meta(
         "inputs": stored.inputs,
         "labels": {"file": "labels.npy", "names": None if names is None else list(names)},
         "ids": "ids.npy",
-        "groups": "groups.npy" if stored.has_groups else None,
+        "groups": None if stored.groups is None else "groups.npy",
         "timestamps": None,
         "splits": {name: len(part) for name, part in parts.items()},
         "fingerprint": stored.fingerprint,

@@ -32,7 +32,8 @@ class Stored:
     ids: Array
     parts: Array
     """Part of each sample as str (N,), empty where the source does not say."""
-    has_groups: bool
+    groups: Array | None
+    """Name of each sample's group (N,); None where the source has none."""
     digests: Array
     """A hash of each sample's values (N,) uint64, to find copies."""
     fingerprint: str
@@ -66,7 +67,7 @@ def store(source: Source, folder: Path) -> Stored:
         seen.findings += chunk.findings
         if not len(chunk.ids):
             continue
-        _refuse_not_finite(chunk)
+        _refuse_not_finite(chunk, source)
         for name, writer in writers.items():
             writer.add(chunk.inputs[name])
         _note(seen, chunk, images)
@@ -92,8 +93,10 @@ def _note(seen: _Seen, chunk: Chunk, images: list[str]) -> None:
         seen.constant += list(compress(chunk.ids, is_constant))
 
 
-def _refuse_not_finite(chunk: Chunk) -> None:
-    for name, values in chunk.inputs.items():
+def _refuse_not_finite(chunk: Chunk, source: Source) -> None:
+    checked = [spec.name for spec in source.inputs if spec.kind != "columns"]
+    for name in checked:
+        values = chunk.inputs[name]
         for sample_id, sample in zip(chunk.ids, values, strict=True):
             if sample.dtype.kind != "f":
                 break
@@ -140,7 +143,7 @@ def _finish(seen: _Seen, inputs: list[dict[str, Any]], folder: Path) -> Stored:
         labels,
         ids,
         np.array(seen.parts),
-        bool(seen.groups),
+        np.array(seen.groups) if seen.groups else None,
         np.frombuffer(b"".join(seen.digests), np.uint64)[::2].copy(),
         content.hexdigest(),
         [*seen.findings, *constant_images(seen.constant)],

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.config.schema import BundledSource, ImageFolderSource, Section, TfdsSource
+from pipeline.config.schema import BundledSource, CsvSource, ImageFolderSource, Section, TfdsSource
 
 
 def source_state(source: Section, base: Path) -> str | None:
@@ -25,6 +25,10 @@ def source_state(source: Section, base: Path) -> str | None:
         return _versions("scikit-learn")
     if isinstance(source, TfdsSource):
         return _versions("tensorflow-datasets")
+    if isinstance(source, CsvSource):
+        paths = (source.path, source.validation_path, source.test_path)
+        stats = [(base / Path(path).expanduser()).stat() for path in paths if path]
+        return " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
     if not isinstance(source, ImageFolderSource):
         return None
     digest = hashlib.sha256(_versions("pillow").encode())

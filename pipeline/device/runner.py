@@ -10,6 +10,7 @@ this very file, so what is tested is what ships.
 """
 
 import argparse
+import csv
 import functools
 import json
 import os
@@ -67,10 +68,53 @@ def _windows(length, size):
     return tuple(windows)
 
 
+def encode_cell(cell, column, missing):
+    """Return what stands in a table's cell as a number: NaN where it is not known.
+
+    A category becomes its place among the column's values, and -1 where it is none of them.
+    """
+    if cell in missing:
+        return float("nan")
+    if column["kind"] == "number":
+        return float(cell)
+    return float(column["codes"].get(cell, -1))
+
+
+def _columns(raw, entry):
+    """Return a table's rows (N, C) as (N, D): numbers made even, categories one-hot."""
+    parts = []
+    for values, column in zip(raw.T, entry["columns"]):
+        make = _one_hot if column["kind"] == "category" else _number
+        parts.append(make(values, column))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _number(values, column):
+    x = np.where(np.isnan(values), np.float32(column["fill"]), values).astype(np.float64)
+    if column["how"] == "quantile":
+        return np.interp(x, column["knots"], column["heights"])[:, None]
+    x = np.clip(x, column["low"], column["high"])
+    return ((x - column["offset"]) * column["scale"])[:, None]
+
+
+def _one_hot(values, column):
+    """Return (N, width); the last place is for rare, new and missing ones."""
+    code = np.where(np.isnan(values), -1, values).astype(np.int64)
+    places = np.array(column["places"] + [column["width"] - 1])  # -1: the last
+    return np.eye(column["width"])[places[code]]
+
+
 def prepare(raw, entry):
     """Return the float32 model input of raw samples (N, ...), by an input of preprocess.json."""
     raw = np.asarray(raw)
     shape = tuple(entry["shape"])
+    if entry["kind"] == "columns":
+        if raw.ndim != 2 or raw.shape[1] != len(entry["columns"]):
+            raise ValueError(
+                "input %s: wanted rows of %d values, got shape %s"
+                % (entry["name"], len(entry["columns"]), raw.shape)
+            )
+        return _columns(raw, entry)
     if raw.shape[1:] != shape:
         if entry["kind"] != "image" or raw.ndim != 4 or raw.shape[3] != shape[2]:
             raise ValueError(
@@ -228,6 +272,8 @@ def read_file(path, entry):
     if suffix in (".npy", ".npz"):
         loaded = np.load(path, allow_pickle=False)
         raw = loaded if suffix == ".npy" else loaded[entry["name"]]
+    elif entry["kind"] == "columns":
+        return read_rows(path, entry)
     elif suffix == ".csv":
         raw = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
     elif entry["kind"] != "image":
@@ -235,6 +281,35 @@ def read_file(path, entry):
     else:
         raw = read_picture(path, entry["color"])
     return raw[None] if raw.ndim == len(shape) else raw
+
+
+def read_rows(path, entry):
+    """Return the rows of a CSV file (N, C): columns by the names in its header, in any order."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter=entry["delimiter"])
+        header = [name.strip(entry["strip"]) for name in next(reader, [])]
+        names = [column["name"] for column in entry["columns"]]
+        absent = [name for name in names if name not in header]
+        if absent:
+            raise ValueError("%s: wanted a header with %s" % (path, ", ".join(absent)))
+        rows = []
+        for cells in filter(None, reader):
+            row = dict(zip(header, (cell.strip(entry["strip"]) for cell in cells)))
+            rows.append([_cell(path, reader.line_num, row, c, entry) for c in entry["columns"]])
+    if not rows:
+        raise ValueError("%s: holds no row" % path)
+    return np.array(rows, np.float32)
+
+
+def _cell(path, line, row, column, entry):
+    codes = {value: i for i, value in enumerate(column["values"] or [])}
+    try:
+        return encode_cell(row[column["name"]], dict(column, codes=codes), entry["missing"])
+    except (KeyError, ValueError):
+        raise ValueError(
+            "%s:%d: %s: wanted a number, got %r"
+            % (path, line, column["name"], row.get(column["name"]))
+        ) from None
 
 
 def read_picture(path, color):

@@ -53,7 +53,7 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
         "model": config.model.model_dump(mode="json"),
         "inputs": [
             {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
-            for entry in dataset.inputs
+            for entry in dataset.preprocess["inputs"]
         ],
         "output": {"task": config.task, "units": units},
     }

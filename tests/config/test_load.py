@@ -137,7 +137,7 @@ def test_a_missing_key_is_reported_where_its_section_begins(tmp_path: Path) -> N
         "forecasting, anomaly",
         "config.yaml:1: model: missing; wanted a mapping with kind: one of cnn, mlp",
         "config.yaml:2: data.source: missing; wanted a mapping with kind: "
-        "one of bundled, tfds, image_folder",
+        "one of bundled, tfds, image_folder, csv",
         "config.yaml:5: harden.attack.kind: missing; wanted one of fgsm, pgd",
     )
 
