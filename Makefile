@@ -4,32 +4,33 @@ SET ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 EDGELINE = .venv/bin/edgeline
 RUN = $(EDGELINE) run $(CONFIG) $(foreach item,$(SET),--set $(item))
+GENERATED = $(if $(findstring runs/generated,$(shell cat $(CONFIG) 2>/dev/null)),runs/generated/.ready)
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report bench demo fmt schema lock check test test-slow clean
+.PHONY: help setup train tune harden export verify report bench demo fmt schema lock check test test-slow generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: .venv/.ready .venv/.dev .venv-tflite/.ready  ## install everything, with dev tools and the second runtime
 
-train: .venv/.ready  ## run the chain to the trained model
+train: .venv/.ready $(GENERATED)  ## run the chain to the trained model
 	$(RUN) --until train
 
-tune: .venv/.ready  ## run the chain to the best hyper-parameters
+tune: .venv/.ready $(GENERATED)  ## run the chain to the best hyper-parameters
 	$(RUN) --until tune
 
-harden: .venv/.ready  ## run the chain to the hardened model
+harden: .venv/.ready $(GENERATED)  ## run the chain to the hardened model
 	$(RUN) --until harden
 
-export: .venv/.ready  ## run the whole chain, to the bundle in exported/
+export: .venv/.ready $(GENERATED)  ## run the whole chain, to the bundle in exported/
 	$(RUN)
 
-verify: .venv/.ready .venv-tflite/.ready  ## measure every exported file against the trained model
+verify: .venv/.ready .venv-tflite/.ready $(GENERATED)  ## measure every exported file against the trained model
 	$(RUN) --until verify
 
-report: .venv/.ready  ## render the report, also when a gate fails
+report: .venv/.ready $(GENERATED)  ## render the report, also when a gate fails
 	$(RUN) --until report
 
 bench: .venv/.dev  ## our speed against what one would write by hand, about 3 minutes
@@ -40,6 +41,8 @@ demo: export  ## what a device answers to the sample that lies in the bundle
 
 fmt: .venv/.dev  ## format and fix the code
 	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
+
+generated: runs/generated/.ready  ## write the small generated sets that some configs use
 
 schema: .venv/.ready  ## rewrite configs/schema.json
 	$(EDGELINE) config schema > configs/schema.json
@@ -73,6 +76,9 @@ clean:  ## remove environments, runs and caches; exported bundles stay
 .venv/.dev: requirements-dev.lock .venv/.ready
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
+
+runs/generated/.ready: pipeline/data/generate.py .venv/.ready
+	@.venv/bin/python -m pipeline.data.generate runs/generated && touch $@
 
 # tflite-runtime ends at CPython 3.11: without one, that runtime is skipped and the manifest says so.
 .venv-tflite/.ready: requirements-tflite.lock

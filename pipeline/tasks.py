@@ -25,6 +25,8 @@ class Task:
     """Whether more is better."""
     is_relative: bool
     """Whether a drop is counted relative to the reference's value, as for errors."""
+    score: Callable[[Array, Array], float]
+    """(labels (N,), outputs (N, K)) -> value of `metric` alone, for those who need it often."""
     metrics: Callable[[Array, Array], dict[str, float]]
     """(labels (N,), outputs (N, K)) -> name -> value."""
     decisions: Callable[[Array], Array]
@@ -40,13 +42,38 @@ def metric_drop(task: Task, reference: Mapping[str, float], other: Mapping[str, 
     return drop / abs(reference[task.metric]) if task.is_relative else drop
 
 
+def _accuracy(labels: Array, outputs: Array) -> float:
+    return float((outputs.argmax(axis=1) == labels).mean())
+
+
+def _r2(labels: Array, outputs: Array) -> float:
+    """Return the coefficient of determination: 1 is perfect, 0 as good as the mean."""
+    error = outputs[:, 0].astype(np.float64) - labels
+    spread = float(((labels - labels.mean(dtype=np.float64)) ** 2).sum())
+    return 1 - float((error**2).sum()) / spread if spread else 0.0
+
+
+def _relative_mae(labels: Array, outputs: Array) -> float:
+    """Return the mean absolute error over that of the naive forecast, which is no change: zero."""
+    naive = float(np.abs(labels.astype(np.float64)).mean())
+    return _mae(labels, outputs) / naive if naive else 1.0
+
+
+def _mae(labels: Array, outputs: Array) -> float:
+    return float(np.abs(outputs[:, 0].astype(np.float64) - labels).mean())
+
+
+def _rmse(labels: Array, outputs: Array) -> float:
+    return float(np.sqrt(((outputs[:, 0].astype(np.float64) - labels) ** 2).mean()))
+
+
 def _classification_metrics(labels: Array, outputs: Array) -> dict[str, float]:
     """Return accuracy, macro-averaged F1 and, for two classes, the area under the ROC curve.
 
     A class that is neither there nor answered has no F1 and is left out of the average.
     """
     decided = outputs.argmax(axis=1)
-    found = {"accuracy": float((decided == labels).mean())}
+    found = {"accuracy": _accuracy(labels, outputs)}
     scores = []
     for k in range(outputs.shape[1]):
         true, said = labels == k, decided == k
@@ -78,12 +105,23 @@ def area_under_roc(labels: Array, scores: Array) -> float:
 
 def _regression_metrics(labels: Array, outputs: Array) -> dict[str, float]:
     """Return the coefficient of determination R2, and MAE and RMSE in the target's unit."""
-    error = outputs[:, 0].astype(np.float64) - labels
-    spread = float(((labels - labels.mean(dtype=np.float64)) ** 2).sum())
     return {
-        "r2": 1 - float((error**2).sum()) / spread if spread else 0.0,
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
+        "r2": _r2(labels, outputs),
+        "mae": _mae(labels, outputs),
+        "rmse": _rmse(labels, outputs),
+    }
+
+
+def _forecasting_metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return the mean absolute error, alone and relative to that of the naive forecast.
+
+    Values are changes from the last known one, and the naive forecast is no change: so its error is
+    the mean size of the changes (Hyndman and Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001).
+    """
+    return {
+        "relative_mae": _relative_mae(labels, outputs),
+        "mae": _mae(labels, outputs),
+        "rmse": _rmse(labels, outputs),
     }
 
 
@@ -97,6 +135,7 @@ TASKS = {
         metric="accuracy",
         direction="up",
         is_relative=False,
+        score=_accuracy,
         metrics=_classification_metrics,
         decisions=lambda outputs: outputs.argmax(axis=1),
         agree=lambda a, b, labels: a == b,
@@ -105,7 +144,17 @@ TASKS = {
         metric="r2",
         direction="up",
         is_relative=False,
+        score=_r2,
         metrics=_regression_metrics,
+        decisions=lambda outputs: outputs[:, 0],
+        agree=_value_agreement,
+    ),
+    "forecasting": Task(
+        metric="relative_mae",
+        direction="down",
+        is_relative=True,
+        score=_relative_mae,
+        metrics=_forecasting_metrics,
         decisions=lambda outputs: outputs[:, 0],
         agree=_value_agreement,
     ),

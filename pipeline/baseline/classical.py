@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ def regressors(seed: int) -> dict[str, Any]:
 FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {
     "classification": classifiers,
     "regression": regressors,
+    "forecasting": regressors,
 }
 
 
@@ -69,6 +70,18 @@ def outputs(model: Any, x: Array, classes: int | None) -> Array:
 def size_bytes(model: Any) -> int:
     """Return the bytes of the trained model, as it would be stored."""
     return len(pickle.dumps(model))
+
+
+def features(x: Array, entry: Mapping[str, Any]) -> Array:
+    """Return a model input (N, ...) as rows; words and categories as how often each is there."""
+    if entry["kind"] not in ("tokens", "codes"):
+        return flatten(x)
+    size = entry["vocabulary_size"]
+    places = x.astype(np.int64) + size * np.arange(len(x))[:, None]
+    counts = np.bincount(places.ravel(), minlength=size * len(x)).reshape(len(x), size)
+    if entry["kind"] == "tokens":
+        counts[:, 0] = 0  # what stands after the end
+    return counts.astype(np.float32)
 
 
 def flatten(x: Array) -> Array:

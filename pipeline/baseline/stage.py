@@ -67,7 +67,7 @@ def _features(dataset: Dataset, positions: Any) -> Any:
     for start in range(0, len(positions), CHUNK):
         raw = dataset.read(positions[start : start + CHUNK])
         prepared = [
-            classical.flatten(prepare(raw[entry["name"]], entry))
+            classical.features(prepare(raw[entry["name"]], entry), entry)
             for entry in dataset.preprocess["inputs"]
         ]
         parts.append(np.concatenate(prepared, axis=1))

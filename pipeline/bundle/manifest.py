@@ -42,6 +42,7 @@ def manifest(
             "test_readings": parity["test_readings"],
         },
         "preprocess": artifacts["preprocess"],
+        "preprocess_parity": parity["preprocessing"],
         "reference": {
             "file": "model.keras",
             "sha256": files["model.keras"]["sha256"],
@@ -50,6 +51,8 @@ def manifest(
             "metrics": parity["reference"]["metrics"],
             "samples": parity["samples"],
         },
+        "groups": parity["groups"],
+        "streaming": parity["streaming"],
         "baseline": _baseline(artifacts["baseline"]),
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],

@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from pipeline.bundle.sample import sample_name
+
 TEMPLATE = Path(__file__).with_name("README.md.j2")
 
 
@@ -22,7 +24,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
         shipped=shipped,
         integer=integer,
         entry=entry,
-        sample="sample.png" if entry["kind"] == "image" else "sample.csv",
+        sample=sample_name(manifest["preprocess"]["inputs"]),
         metrics=shipped["metrics"],
         reference=manifest["reference"]["metrics"],
     )

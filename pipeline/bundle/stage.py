@@ -24,6 +24,7 @@ from pipeline.artifacts import (
 from pipeline.bundle.exchange import publish
 from pipeline.bundle.manifest import manifest
 from pipeline.bundle.readme import readme
+from pipeline.bundle.sample import write_sample
 from pipeline.config.schema import Config
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
@@ -83,20 +84,9 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     preprocess = read_json(folder / "preprocess.json")
     if preprocess["labels"] is not None:
         (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
-    _sample(folder, preprocess)
-
-
-def _sample(folder: Path, preprocess: dict[str, Any]) -> None:
-    """Write one test sample in the form that a person would try: a picture, or a row."""
-    entry = preprocess["inputs"][0]
     with np.load(folder / "golden.npz") as golden:
-        raw = golden[f"input_{entry['name']}"][0]
-    if entry["kind"] == "image" and raw.dtype == np.uint8:
-        from PIL import Image
-
-        Image.fromarray(raw[..., 0] if raw.shape[-1] == 1 else raw).save(folder / "sample.png")
-    else:
-        np.savetxt(folder / "sample.csv", raw.reshape(1, -1), delimiter=",", fmt="%.9g")
+        raw = {e["name"]: golden[f"input_{e['name']}"][0] for e in preprocess["inputs"]}
+    write_sample(folder, raw, preprocess["inputs"])
 
 
 def _artifacts(inputs: Inputs) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Mlp(Section):
     kind: Literal["mlp"]
     units: tuple[Count, ...] = (64, 32)
     """Widths of the hidden layers."""
+    embedding: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Numbers that are learnt for each word or category; texts are the mean of their words."""
     batch_norm: bool = False
     """Batch normalisation after every hidden layer."""
     activation: Activation = "relu"

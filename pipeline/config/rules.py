@@ -8,23 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from pipeline.config import tune_rules
+from pipeline.config import source_rules, tune_rules
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
 
 Finding = tuple[Path, str]
-BUNDLED = {  # name -> task, form of a sample
-    "digits": ("classification", "image"),
-    "breast_cancer": ("classification", "table"),
-    "wine": ("classification", "table"),
-    "diabetes": ("regression", "table"),
-}
-DIGITS_SIZE = (8, 8)  # pixels
-BUILT_TASKS = ("classification", "regression")
 COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
     "classification": ("auto", "categorical_crossentropy"),
     "regression": ("auto", "mse", "mae"),
+    "forecasting": ("auto", "mse", "mae"),
 }
 
 
@@ -58,107 +51,6 @@ def _overlap(one: Path, other: Path) -> bool:
     return one[:length] == other[:length]
 
 
-def form_of(source: Any) -> str | None:
-    """Return "image" or "table"; None: it is known only when the data is read."""
-    if source.kind == "bundled":
-        return BUNDLED[source.name][1]
-    return {"image_folder": "image", "csv": "table"}.get(source.kind)
-
-
-def _said(source: Any) -> str:
-    """Return a set's name, or its kind where it has none."""
-    return str(getattr(source, "name", source.kind))
-
-
-def _task_is_built(config: Any, base: File) -> Iterator[Finding]:
-    if config.task not in BUILT_TASKS:
-        yield (
-            ("task",),
-            f"no source for {config.task} is built yet; wanted one of {', '.join(BUILT_TASKS)}",
-        )
-
-
-def _task_fits_source(config: Any, base: File) -> Iterator[Finding]:
-    source = config.data.source
-    if source.kind in ("tfds", "csv") or config.task not in BUILT_TASKS:
-        return
-    right = BUNDLED[source.name][0] if source.kind == "bundled" else "classification"
-    if config.task != right:
-        yield ("task",), f"{_said(source)} is a set for {right}; came {config.task}"
-
-
-def _model_fits_source(config: Any, base: File) -> Iterator[Finding]:
-    source = config.data.source
-    if config.model.kind != "cnn":
-        return
-    if form_of(source) == "table":
-        yield (
-            ("model", "kind"),
-            f"cnn needs images and {_said(source)} is a table; wanted mlp",
-        )
-    if source.kind == "tfds" and len(source.inputs) > 1:
-        yield (
-            ("model", "kind"),
-            f"cnn takes one input and data.source.inputs names {len(source.inputs)}; wanted mlp",
-        )
-
-
-def _map_stays(config: Any, base: File) -> Iterator[Finding]:
-    """A feature map must not shrink to nothing; the size of other sources is known later."""
-    source, model = config.data.source, config.model
-    if model.kind != "cnn" or form_of(source) != "image":
-        return
-    size = DIGITS_SIZE if source.kind == "bundled" else (source.height, source.width)
-    side = min(size)
-    for block in range(1, len(model.filters) + 1):
-        for _ in range(model.convolutions):
-            whole = side - model.kernel_size + 1 if model.padding == "valid" else side
-            side = -(-whole // model.strides) if whole > 0 else 0
-        side = side // 2 if model.pool != "none" else side
-        if side < 1:
-            yield (
-                ("model", "filters"),
-                (
-                    f"nothing is left of a {size[0]}x{size[1]} image in block {block}; "
-                    "wanted fewer blocks, pool: none, strides: 1 or padding: same"
-                ),
-            )
-            return
-
-
-def _split_fits(config: Any, base: File) -> Iterator[Finding]:
-    by, source = config.data.split.by, config.data.source
-    if by == "given" and source.kind == "bundled":
-        yield (
-            ("data", "split", "by"),
-            "bundled sets have no parts of their own; wanted stratified or random",
-        )
-    if by == "given" and source.kind == "csv" and not (source.test_path or source.validation_path):
-        yield (
-            ("data", "split", "by"),
-            "one file has no parts of its own; wanted stratified, random or group, or "
-            "data.source.test_path",
-        )
-    if by == "group" and getattr(source, "group", None) is None:
-        yield (
-            ("data", "split", "by"),
-            (
-                "group needs to know what belongs together; wanted data.source.group, a column of "
-                "a csv"
-            ),
-        )
-    if by == "given" and source.kind == "tfds" and "train" not in source.splits:
-        yield ("data", "source", "splits"), "wanted a train part, such as train: train"
-
-
-def _stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
-    if config.data.split.by == "stratified" and config.task == "regression":
-        yield (
-            ("data", "split", "by"),
-            f"stratified needs classes and the task is {config.task}; wanted random",
-        )
-
-
 def _test_part_is_there(config: Any, base: File) -> Iterator[Finding]:
     split = config.data.split
     if split.test == 0 and split.by != "given" and config.verify.split == "test":
@@ -168,24 +60,13 @@ def _test_part_is_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _folders_exist(config: Any, base: File) -> Iterator[Finding]:
-    source = config.data.source
-    key = {"image_folder": "path", "tfds": "manual_dir"}.get(source.kind)
-    path = getattr(source, key) if key else None
-    if key and path is not None and not (base / File(path).expanduser()).is_dir():
-        where = base / File(path).expanduser()
-        yield ("data", "source", key), f"wanted a folder; there is none at {where}"
-    files = ("path", "validation_path", "test_path") if source.kind == "csv" else ()
-    for name in files:
-        file = getattr(source, name)
-        if file is not None and not (base / File(file).expanduser()).is_file():
-            where = base / File(file).expanduser()
-            yield ("data", "source", name), f"wanted a file; there is none at {where}"
-
-
 def _augment_is_for_images(config: Any, base: File) -> Iterator[Finding]:
-    if config.data.augment and form_of(config.data.source) == "table":
-        yield ("data", "augment"), "augmentation is for images and this set is a table; wanted []"
+    form = source_rules.form_of(config.data.source)
+    if config.data.augment and form not in (None, "image"):
+        yield (
+            ("data", "augment"),
+            f"augmentation is for images and this set is {source_rules.article(form)}; wanted []",
+        )
 
 
 def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
@@ -225,10 +106,11 @@ def _harden_has_images(config: Any, base: File) -> Iterator[Finding]:
             ("harden",),
             f"attacks are for classification and the task is {config.task}; wanted null",
         )
-    elif form_of(config.data.source) == "table":
+    elif (form := source_rules.form_of(config.data.source)) not in (None, "image"):
         yield (
             ("harden",),
-            "attacks are for images with values in [0, 1] and this set is a table; wanted null",
+            f"attacks are for images in [0, 1] and this set is {source_rules.article(form)}; "
+            "wanted null",
         )
 
 
@@ -271,14 +153,15 @@ def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule(("task",), _task_is_built),
-    Rule(("task", "data.source"), _task_fits_source),
-    Rule(("data.source", "model.kind"), _model_fits_source),
-    Rule(("data.source", "model"), _map_stays),
-    Rule(("data.source", "data.split.by"), _split_fits),
-    Rule(("task", "data.split.by"), _stratified_has_classes),
+    Rule(("task",), source_rules.task_is_built),
+    Rule(("task", "data.source"), source_rules.task_fits_source),
+    Rule(("data.source", "model.kind"), source_rules.model_fits_source),
+    Rule(("data.source", "model"), source_rules.map_stays),
+    Rule(("data.source", "data.split"), source_rules.split_fits),
+    Rule(("task", "data.split.by"), source_rules.stratified_has_classes),
     Rule(("data.split", "verify.split"), _test_part_is_there),
-    Rule(("data.source",), _folders_exist),
+    Rule(("data.source",), source_rules.places_exist),
+    Rule(("data.source", "data.split", "data.report_groups"), source_rules.report_groups_are_there),
     Rule(("data.source", "data.augment"), _augment_is_for_images),
     Rule(("task", "train.loss"), _loss_fits_task),
     Rule(("task", "train.class_weights"), _class_weights_have_classes),

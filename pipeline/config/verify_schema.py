@@ -35,7 +35,8 @@ class Gate(Section):
     metric_drop: Annotated[float, Field(ge=0)] | None = 0.01
     """Largest loss of the task's metric against the reference: absolute, relative for errors."""
     agreement: Share | None = 0.98
-    """Least share of equal decisions of the file and the reference."""
+    """Least share of equal decisions of the file and the reference. Quantities are equal within 1 %
+    of the target's range: of an int8 file, whose answer has 255 steps, 0.8 is a fair wish."""
     worst_class_drop: Share | None = 0.05
     """Largest loss of recall of any one class."""
     robust_drop: Share | None = 0.02

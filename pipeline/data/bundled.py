@@ -11,7 +11,7 @@ from pipeline.data.samples import Array, Chunk, Input, Source
 DIGITS_MAX = 16  # load_digits counts 0 to 16; stored as 0 to 255, as every other image
 
 
-def open_bundled(source: BundledSource, base: Path) -> Source:
+def open_bundled(source: BundledSource, base: Path, report: str | None) -> Source:
     """Open a set; it is small enough to be one chunk."""
     from sklearn import datasets
 
@@ -26,7 +26,9 @@ def open_bundled(source: BundledSource, base: Path) -> Source:
         table = load[source.name]()
         names = table.target_names
     columns = tuple(str(column) for column in table.feature_names)
-    spec = Input("features", "table", columns=columns)
+    described = [{"name": name, "kind": "number", "values": None} for name in columns]
+    cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ",", "numbers": "auto"}
+    spec = Input("features", "columns", columns=columns, encoding=cells | {"columns": described})
     return _source(spec, table.data.astype(np.float32), table.target, names)
 
 

@@ -45,6 +45,12 @@ class Dataset:
         names = self.meta["labels"]["names"]
         return None if names is None else tuple(names)
 
+    @property
+    def report_groups(self) -> Array | None:
+        """Value of the column to report by (N,), str; None where there is none."""
+        report = self.meta["report_groups"]
+        return None if report is None else np.load(self.folder / report["file"])
+
     def split(self, name: str) -> Array:
         """Return the positions (n,) int64 of train, validation, test or calibration.
 

@@ -1,7 +1,7 @@
 """What is odd about the data, in plain words with counts; nothing here stops a run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,8 @@ SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
 FEW_IN_CLASS = 20  # training samples; below it the recall of a class is a matter of luck
 FEW_TESTED = 100  # test samples; below it one sample moves accuracy by more than a gate allows
+FAR_APART = 100.0  # spread of the widest column against the narrowest
+COMPARED = 20_000  # samples of a part whose columns are compared
 IMBALANCE = 3.0  # largest class against smallest
 PARTS = ("train", "validation", "test")
 
@@ -33,14 +35,17 @@ def look(
 
 
 def left_out(
-    level: Literal["info", "warning"], code: str, what: str, names: Sequence[str]
+    level: Literal["info", "warning"],
+    code: str,
+    what: str,
+    names: Sequence[str],
+    noun: str = "file",
 ) -> list[Finding]:
-    """Return a finding on files that were left out; none where there are none."""
+    """Return a finding on files or rows that were left out; none where there are none."""
     if not names:
         return []
-    return [
-        Finding(level, code, f"{_count(len(names), 'file')} {what}: {_some(names)}.", len(names))
-    ]
+    text = f"{_count(len(names), noun)} left out, {what}: {_some(names)}."
+    return [Finding(level, code, text, len(names))]
 
 
 def constant_columns(columns: Sequence[str]) -> list[Finding]:
@@ -62,7 +67,7 @@ def constant_images(ids: Sequence[str]) -> list[Finding]:
 def pooled(given: Array, by: str) -> list[Finding]:
     """Report that the source's own parts were put together and cut anew."""
     names, counts = np.unique(given[given != ""], return_counts=True)
-    if by == "given" or not len(names):
+    if by == "given" or len(names) < 2:
         return []
     parts = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
     text = (
@@ -70,6 +75,59 @@ def pooled(given: Array, by: str) -> list[Finding]:
         "anew, so figures do not compare with published ones. Use by: given to keep them."
     )
     return [Finding("info", "pooled_parts", text, int(counts.sum()))]
+
+
+def in_no_part(total: int, parts: Mapping[str, Array]) -> list[Finding]:
+    """Report windows that reach across a cut in time, which are in no part."""
+    count = total - sum(len(parts[part]) for part in PARTS)
+    if not count:
+        return []
+    text = f"{count} windows reach across the end of a part and are in none."
+    return [Finding("info", "windows_in_no_part", text, count)]
+
+
+def far_apart(entry: Mapping[str, Any]) -> list[Finding]:
+    """Report columns of numbers that differ in spread by orders of magnitude."""
+    scales = {
+        column["name"]: column["scale"]
+        for column in entry["columns"] or ()
+        if isinstance(column, dict) and "scale" in column
+    }
+    if len(scales) < 2 or max(scales.values()) < FAR_APART * min(scales.values()):
+        return []
+    wide, narrow = min(scales, key=scales.__getitem__), max(scales, key=scales.__getitem__)
+    ratio = scales[narrow] / scales[wide]
+    text = (
+        f"The values of {wide} spread {ratio:,.0f} times as far as those of {narrow}: they are not "
+        "normalised. Preprocessing makes them even, here and on the device."
+    )
+    return [Finding("info", "not_normalised", text, len(scales))]
+
+
+def copied(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
+    """Return part -> whether each of its samples is an exact copy of one in train."""
+    train = np.unique(digests[parts["train"]])
+    return {part: np.isin(digests[parts[part]], train) for part in ("validation", "test")}
+
+
+def known_values(
+    entries: Sequence[Mapping[str, Any]],
+    read: Callable[[Array], Mapping[str, Array]],
+    parts: Mapping[str, Array],
+) -> dict[str, tuple[Array, Array]]:
+    """Return column -> known values in train and test, of the named columns of numbers."""
+    tables = [entry for entry in entries if entry["kind"] == "columns"]
+    if not tables:
+        return {}
+    train, test = (read(parts[part][:COMPARED]) for part in ("train", "test"))
+    found = {}
+    for entry in tables:
+        for i, column in enumerate(entry["columns"]):
+            if column["kind"] == "number":
+                pair = [values[entry["name"]][:, i] for values in (train, test)]
+                a, b = (values[~np.isnan(values)] for values in pair)
+                found[column["name"]] = (a, b)
+    return found
 
 
 def fewer_calibrated(wanted: int, came: int) -> list[Finding]:
@@ -148,9 +206,8 @@ def _copies(
 ) -> list[Finding]:
     """Report held-out samples that are in train too, byte by byte, and contradicting labels."""
     found = []
-    train = np.unique(digests[parts["train"]])
-    for part in ("validation", "test"):
-        count = int(np.isin(digests[parts[part]], train).sum())
+    for part, is_copy in copied(parts, digests).items():
+        count = int(is_copy.sum())
         if count:
             text = (
                 f"{_count(count, 'sample')} of {part} {'is an' if count == 1 else 'are'} exact "

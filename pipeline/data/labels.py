@@ -20,6 +20,11 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         ConfigError: labels are quantities, samples have no label (-1), ids leave gaps, or there are
             fewer than two classes.
     """
+    if source.answers == "change":
+        raise ConfigError(
+            "task: classification was asked for and the source has no labels; wanted forecasting, "
+            "or data.source.label or data.source.windows_path"
+        )
     if source.answers == "number":
         raise ConfigError(
             "task: classification was asked for and the labels of this source are quantities "
@@ -57,8 +62,14 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
     """Return target values (N,) float32 in their own unit.
 
     Raises:
-        ConfigError: labels are classes, or hold NaN or infinity, or are all the same.
+        ConfigError: labels are classes, or hold NaN or infinity, or are all the same; or a forecast
+            is asked for and they are no changes, or the other way round.
     """
+    if (task == "forecasting") != (source.answers == "change"):
+        raise ConfigError(
+            "task: forecasting goes with a series_csv that has neither data.source.label nor "
+            f"windows_path, and nothing else does; came {task}"
+        )
     if source.answers == "class":
         raise ConfigError(
             f"task: {task} was asked for and the labels of this source are classes; wanted "

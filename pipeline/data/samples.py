@@ -38,6 +38,10 @@ class Chunk:
     """train, validation or test where the source says; None where it does not."""
     groups: Sequence[str] | None = None
     """What must stay together: a speaker, a machine. None: nothing."""
+    times: Array | None = None
+    """First and last moment of each sample (n, 2) float64, in seconds; None: not known."""
+    report: Sequence[str] | None = None
+    """Value of the column that figures are told apart by; None: there is none."""
     findings: tuple[Finding, ...] = ()
     """What was noticed while these samples were read."""
 
@@ -47,16 +51,18 @@ class Input:
     """One of the arrays that make up a sample."""
 
     name: str
-    kind: Literal["image", "table", "columns"]
-    """image: pixels, scaled to [0, 1]; table: numbers, standardised by train; columns: a number or
-    the code of a category in each column, NaN where it is not known."""
+    kind: Literal["image", "table", "columns", "codes", "audio", "series", "tokens"]
+    """image: pixels (H, W, C); table: numbers; columns: a number or the code of a category in each
+    column, NaN where it is not known; codes: codes alone, each with a vector to be learnt; audio:
+    16-bit sound (S,); series: rows of channels (T, C), NaN where one is not known; tokens: a text
+    in UTF-8."""
     is_ragged: bool = False
     """Whether samples have different lengths."""
     columns: tuple[str, ...] | None = None
     """Names along the last axis, for tables that have them."""
     encoding: Mapping[str, Any] | None = None
-    """Of `columns`: how cells became values (missing, strip, delimiter), the name, kind and values
-    of each column, and how numbers are to be made even."""
+    """What preprocess.json says of it besides what is learnt from train; and settings of the fit
+    (`numbers`, `vocabulary`)."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ class Source:
     """An open source: cheap to make, read only when `chunks` is called."""
 
     inputs: tuple[Input, ...]
-    answers: Literal["class", "integer", "number"]
-    """class: ids of classes; integer: either classes or a quantity; number: a quantity."""
+    answers: Literal["class", "integer", "number", "change"]
+    """class: ids of classes; integer: either classes or a quantity; number: a quantity; change: how
+    much the first channel of a series changes, which is what a forecast tells."""
     class_names: tuple[str, ...] | None
     """Names of the classes by id; None where the source has no names."""
     chunks: Callable[[], Iterator[Chunk]]

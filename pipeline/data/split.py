@@ -1,9 +1,12 @@
 """Which sample is in train, validation, test and calibration; pure functions of labels and a seed.
 
-Train, validation and test share no sample and leave none out; calibration is a part of train. Every
-part comes in random order, so that its first k samples are a fair sample of it.
+Train, validation and test share no sample and leave none out, save windows that reach across a cut
+in time; calibration is a part of train. Every part comes in random order, so that its first k
+samples are a fair sample of it.
 """
 
+import re
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,32 +17,67 @@ from pipeline.errors import ConfigError
 Parts = dict[str, Array]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """How a set is to be cut: `data.split`."""
+
+    by: Literal["given", "stratified", "random", "group", "time"]
+    test: float
+    """Share of all samples; 0: no test part, unless the source gives one."""
+    validation: float
+    """Share of the samples that are not test."""
+    seed: int
+
+
 def split(
     labels: Array,
     given: Array,
+    wish: Wish,
     *,
-    by: Literal["given", "stratified", "random", "group"],
-    groups: Array | None = None,
-    test: float,
-    validation: float,
     is_classes: bool,
-    seed: int,
+    groups: Array | None = None,
+    times: Array | None = None,
 ) -> Parts:
     """Return the positions (n,) int64 of train, validation and test.
 
     Args:
         labels: class ids or targets (N,).
-        given: part of each sample as str (N,), empty where the source does not say.
-        groups: name of each sample's group (N,), for by: group; None: there are none.
-        by: given keeps what the source says and cuts what is missing from train.
-        test: share of all samples; 0: no test part, unless the source gives one.
-        validation: share of the samples that are not test.
+        given: part of each sample as str (N,), empty where none is given. Those that are given test
+            are the test part, however the rest is cut.
+        wish: how the set is to be cut.
         is_classes: whether labels are class ids: only they can be stratified.
-        seed: decides the draw.
+        groups: what must stay together (N,); None: nothing must.
+        times: first and last moment of each sample (N, 2), for by: time.
 
     Raises:
-        ConfigError: train, validation or an asked test part would be empty, or nothing is given.
+        ConfigError: train, validation or an asked test part would be empty, nothing is given, or
+            what `by` goes by is not known.
     """
+    _refuse_unknown(given, wish.by, is_classes=is_classes, groups=groups, times=times)
+    generator = np.random.Generator(np.random.Philox(wish.seed))
+    everything = np.arange(len(labels))
+    held, checked = everything[given == "test"], everything[given == "validation"]
+    rest = everything[(given != "test") & (given != "validation")]
+    strata = labels if is_classes and wish.by in ("given", "stratified") else np.zeros(len(labels))
+    if wish.by == "time":
+        assert times is not None
+        parts = _by_time(times, groups, test=wish.test, validation=wish.validation)
+    else:
+        cut = _Cut(strata, groups, generator, is_even=wish.by == "group")
+        if not len(held):
+            held, rest = cut.take(rest, round(wish.test * len(labels)))
+        if not len(checked):
+            checked, rest = cut.take(rest, round(wish.validation * (len(labels) - len(held))))
+        parts = {"train": rest, "validation": checked, "test": held}
+    asked = parts if wish.test else {name: parts[name] for name in ("train", "validation")}
+    _refuse_empty(asked, len(labels), groups)
+    return {name: generator.permutation(part).astype(np.int64) for name, part in parts.items()}
+
+
+def _refuse_unknown(
+    given: Array, by: str, *, is_classes: bool, groups: Array | None, times: Array | None
+) -> None:
+    """Refuse a way of cutting that needs what the data does not have."""
     if by == "stratified" and not is_classes:
         raise ConfigError(
             "data.split.by: stratified needs classes and the task has none; wanted random"
@@ -49,51 +87,120 @@ def split(
             "data.split.by: given was asked for and the source names no train part; "
             "wanted stratified or random, or a source with parts"
         )
-    if by == "group":
-        assert groups is not None  # the config asks for a source that has them
-        return _by_group(groups, test=test, validation=validation, seed=seed)
-    strata = labels if is_classes and by != "random" else np.zeros(len(labels), np.int64)
-    generator = np.random.Generator(np.random.Philox(seed))
-    everything = np.arange(len(labels))
-    says = given if by == "given" else np.full(len(labels), "")
-    held, checked = everything[says == "test"], everything[says == "validation"]
-    rest = everything[(says != "test") & (says != "validation")]
-    if not len(held):
-        held = draw(rest, strata[rest], round(test * len(labels)), generator)
-        rest = np.setdiff1d(rest, held)
-    if not len(checked):
-        total = round(validation * (len(labels) - len(held)))
-        checked = draw(rest, strata[rest], total, generator)
-        rest = np.setdiff1d(rest, checked)
-    parts = {"train": rest, "validation": checked, "test": held}
-    _refuse_empty(parts if test else {"train": rest, "validation": checked}, len(labels))
-    return {name: generator.permutation(part).astype(np.int64) for name, part in parts.items()}
-
-
-def _by_group(groups: Array, *, test: float, validation: float, seed: int) -> Parts:
-    """Return parts of whole groups, as near to the shares as groups of their sizes allow.
-
-    Groups come in random order; each goes to the part that lacks most of what it should have.
-    """
-    names, group_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    shares = {"test": test, "validation": (1 - test) * validation}
-    shares["train"] = 1 - sum(shares.values())
-    wanted = {part: share * len(groups) for part, share in shares.items() if share > 0}
-    if len(names) < len(wanted):
+    if by == "group" and groups is None:
         raise ConfigError(
-            f"data.split.by: group found {len(names)} groups ({', '.join(names)}); wanted one for "
-            f"each of {', '.join(wanted)} at least"
+            "data.split.by: group was asked for and nothing says what belongs together; wanted "
+            "data.split.pattern, or a source with groups"
         )
-    generator = np.random.Generator(np.random.Philox(seed))
-    taken: dict[str, list[int]] = {part: [] for part in wanted}
-    for number, group in enumerate(generator.permutation(len(names))):
-        empty = [part for part in wanted if not taken[part]]
-        must = empty if len(names) - number <= len(empty) else list(wanted)
-        lacking = {p: wanted[p] - sum(counts[k] for k in taken[p]) for p in must}
-        taken[max(lacking, key=lambda part: lacking[part])].append(int(group))
-    parts = {part: np.flatnonzero(np.isin(group_of, kept)) for part, kept in taken.items()}
-    found = {"test": np.zeros(0, np.int64)} | parts
-    return {name: generator.permutation(part).astype(np.int64) for name, part in found.items()}
+    if by == "time" and times is None:
+        raise ConfigError(
+            "data.split.by: time was asked for and the samples have no moment; wanted a "
+            "series_csv, or data.source.time"
+        )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Takes parts off a set: whole groups where there are some."""
+
+    strata: Array
+    groups: Array | None
+    generator: np.random.Generator
+    is_even: bool
+    """Whether groups of all sizes are fitted to the share, without regard to classes."""
+
+    def take(self, rest: Array, total: int) -> tuple[Array, Array]:
+        """Return about `total` of the positions, and the others."""
+        if self.groups is None:
+            taken = draw(rest, self.strata[rest], total, self.generator)
+        else:
+            names, first, group_of = np.unique(
+                self.groups[rest], return_index=True, return_inverse=True
+            )
+            sizes = np.bincount(group_of)
+            if self.is_even:
+                chosen = self._fill(sizes, total)
+            else:
+                units = round(len(names) * total / max(1, len(rest)))
+                strata = self.strata[rest[first]]
+                chosen = draw(np.arange(len(names)), strata, units, self.generator)
+            taken = rest[np.isin(group_of, chosen)]
+        return taken, np.setdiff1d(rest, taken)
+
+    def _fill(self, sizes: Array, total: int) -> Array:
+        """Return groups in random order whose sizes come nearest to a total; one is always left."""
+        chosen: list[int] = []
+        count = 0
+        for group in self.generator.permutation(len(sizes)):
+            nearer = abs(count + sizes[group] - total) <= abs(count - total)
+            if total and len(chosen) < len(sizes) - 1 and (nearer or not chosen):
+                chosen.append(int(group))
+                count += int(sizes[group])
+        return np.array(chosen, np.int64)
+
+
+def _by_time(times: Array, groups: Array | None, *, test: float, validation: float) -> Parts:
+    """Return the oldest samples as train and the newest as test, in each group for itself.
+
+    Samples that reach into the time of a later part (windows do) are in no part.
+    """
+    found: dict[str, list[Array]] = {"train": [], "validation": [], "test": []}
+    group_of = np.zeros(len(times), np.int64)
+    if groups is not None:
+        group_of = np.unique(groups, return_inverse=True)[1]
+    for group in range(int(group_of.max()) + 1):
+        rest = np.flatnonzero(group_of == group)
+        rest = rest[np.lexsort((rest, times[rest, 0], times[rest, 1]))]
+        shares = {"test": test, "validation": (1 - test) * validation}
+        total = len(rest)
+        for part, share in shares.items():
+            count = round(share * total)
+            if not count:
+                continue
+            rest, taken = rest[: len(rest) - count], rest[len(rest) - count :]
+            found[part].append(taken)
+            rest = rest[times[rest, 1] < times[taken, 0].min()]
+        found["train"].append(rest)
+    return {
+        name: np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+        for name, parts in found.items()
+    }
+
+
+def groups_of(ids: Array, pattern: str) -> Array:
+    """Return the group that a pattern finds in each sample's name (N,).
+
+    Raises:
+        ConfigError: the pattern has no (…), or finds nothing in some names.
+    """
+    compiled = re.compile(pattern)
+    if not compiled.groups:
+        raise ConfigError(
+            f"data.split.pattern: {pattern!r} has no (…) around the group's name; wanted one"
+        )
+    matches = [compiled.search(str(name)) for name in ids]
+    missed = [str(name) for name, match in zip(ids, matches, strict=True) if match is None]
+    if missed:
+        raise ConfigError(
+            f"data.split.pattern: {pattern!r} finds nothing in {len(missed)} of {len(ids)} names, "
+            f"such as {missed[0]}"
+        )
+    return np.array([match.group(1) for match in matches if match is not None])
+
+
+def held_out(ids: Array, pattern: str) -> Array:
+    """Return `test` for each sample whose name the pattern finds, else nothing (N,).
+
+    Raises:
+        ConfigError: it finds none, or all.
+    """
+    is_test = np.array([re.search(pattern, str(name)) is not None for name in ids])
+    if is_test.all() or not is_test.any():
+        raise ConfigError(
+            f"data.split.test_pattern: {pattern!r} finds {int(is_test.sum())} of {len(ids)} names, "
+            f"such as {ids[0]}; wanted some"
+        )
+    return np.where(is_test, "test", "")
 
 
 def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
@@ -150,10 +257,14 @@ def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> Non
         )
 
 
-def _refuse_empty(parts: Parts, total: int) -> None:
+def _refuse_empty(parts: Parts, total: int, groups: Array | None) -> None:
     empty = [name for name, part in parts.items() if not len(part)]
     if empty:
+        units = f"{total} samples"
+        if groups is not None:
+            names = np.unique(groups)
+            units += f" in {len(names)} groups ({', '.join(map(str, names[:5]))})"
         raise ConfigError(
-            f"data.split: {', '.join(empty)} would be empty with {total} samples in all; "
+            f"data.split: {', '.join(empty)} would be empty with {units} in all; "
             "change data.split.test or data.split.validation, or bring more samples"
         )

@@ -1,10 +1,10 @@
 """Prepare the data.
 
-Reads the config's source; writes the dataset: shards, labels, ids, splits, preprocess.json,
+Reads the config's source; writes the dataset: shards, labels, ids, groups, splits, preprocess.json,
 dataset.json, figures.npz.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,70 +12,109 @@ import numpy as np
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.schema import Config
-from pipeline.data import findings, preprocess
+from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
+from pipeline.data.fit import FIT, fit_target
 from pipeline.data.labels import class_labels, target_labels
 from pipeline.data.samples import Array, Finding, Source
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
-from pipeline.data.split import Parts, calibration, refuse_untrained, split
+from pipeline.data.split import (
+    Parts,
+    Wish,
+    calibration,
+    groups_of,
+    held_out,
+    refuse_untrained,
+    split,
+)
 from pipeline.data.store import Stored, store
+from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
+
+BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """All samples with what the task makes of their labels."""
+
+    stored: Stored
+    labels: Array
+    names: tuple[str, ...] | None
+    groups: Array | None
+    report: Array | None
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
-    source = SOURCES[config.data.source.kind](config.data.source, inputs.base)
-    stored = store(source, out)
-    labels, names = _labels(config.task, source, stored)
-    np.save(out / "labels.npy", labels)
-    parts = _parts(config, labels, stored, names)
-    write_arrays(out / "splits.npz", parts)
-    shards = {entry["name"]: open_shards(out, entry) for entry in stored.inputs}
+    column = config.data.report_groups
+    column = None if column == BY_GROUP else column
+    source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
+    data = _labelled(config, source, store(source, out))
+    parts = _parts(config, data)
+    shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
     entries, found = _fit(source, shards, parts["train"])
-    target = None if names is not None else preprocess.fit_target(labels[parts["train"]])
-    write_json(out / "preprocess.json", preprocess.document(config.task, names, entries, target))
-    found = [
-        *stored.findings,
-        *findings.pooled(stored.parts, config.data.split.by),
-        *found,
-        *findings.fewer_calibrated(config.data.calibration_samples, len(parts["calibration"])),
-        *findings.look(labels, parts, stored.digests, names),
-    ]
-    write_json(out / "dataset.json", _meta(config.task, stored, names, parts, found))
+    target = _target(config.task, data.labels[parts["train"]]) if data.names is None else None
+    write_json(
+        out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
+    )
+    found = [*data.stored.findings, *found, *_noticed(config, data, parts, entries, shards)]
+    _save(out, data, parts)
+    write_json(out / "dataset.json", _meta(config, data, parts, found))
     images = [shards[spec.name] for spec in source.inputs if spec.kind == "image"]
-    write_arrays(out / "figures.npz", figures(images[:1], labels, parts, names))
+    write_arrays(out / "figures.npz", figures(images[:1], data.labels, parts, data.names))
     counts = {name: (float(len(parts[name])), "samples") for name in PARTS}
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})
 
 
-def _labels(task: str, source: Source, stored: Stored) -> tuple[Array, tuple[str, ...] | None]:
-    """Return the labels as the task wants them, and the names of the classes."""
-    if task == "classification":
-        return class_labels(source, stored.labels, stored.parts)
-    return target_labels(task, source, stored.labels), None
+def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
+    """Return the labels as the task wants them, and the groups as the config names them."""
+    labels, names = stored.labels, None
+    if config.task == "classification":
+        labels, names = class_labels(source, stored.labels, stored.parts)
+    else:
+        labels = target_labels(config.task, source, stored.labels)
+    pattern = config.data.split.pattern
+    groups = stored.groups if pattern is None else groups_of(stored.ids, pattern)
+    report = stored.report
+    if config.data.report_groups == BY_GROUP:
+        if groups is None:
+            raise ConfigError(
+                "data.report_groups: group was asked for and nothing says what belongs together; "
+                "wanted data.split.pattern, or a source with groups"
+            )
+        report = groups
+    return _Labelled(stored, labels, names, groups, report)
 
 
-def _parts(config: Config, labels: Array, stored: Stored, names: tuple[str, ...] | None) -> Parts:
+def _target(task: str, targets: Array) -> dict[str, Any]:
+    """Return the scaling of the target; a forecast is told as a change of the first channel."""
+    return fit_target(targets) | {"channel": 0 if task == "forecasting" else None}
+
+
+def _parts(config: Config, data: _Labelled) -> Parts:
     """Return the positions of train, validation, test and calibration."""
-    settings, is_classes = config.data.split, names is not None
+    settings, is_classes = config.data.split, data.names is not None
+    given = data.stored.parts if settings.by == "given" else np.full(len(data.labels), "")
+    if settings.test_pattern is not None:
+        given = held_out(data.stored.ids, settings.test_pattern)
+    wish = Wish(settings.by, settings.test, settings.validation, fold_seed(config.seed, "split"))
     parts = split(
-        labels,
-        stored.parts,
-        by=settings.by,
-        groups=stored.groups,
-        test=settings.test,
-        validation=settings.validation,
+        data.labels,
+        given,
+        wish,
         is_classes=is_classes,
-        seed=fold_seed(config.seed, "split"),
+        groups=None if settings.by == "given" else data.groups,
+        times=data.stored.times,
     )
-    if names is not None:
-        refuse_untrained(labels, parts, names)
+    if data.names is not None:
+        refuse_untrained(data.labels, parts, data.names)
     parts["calibration"] = calibration(
         parts["train"],
-        labels,
+        data.labels,
         samples=config.data.calibration_samples,
         is_classes=is_classes,
         seed=fold_seed(config.seed, "calibration"),
@@ -89,33 +128,70 @@ def _fit(
     """Return the preprocessing of each input, and what was noticed while fitting it."""
     entries, found = [], []
     for spec in source.inputs:
-        own = shards[spec.name]
-        if spec.kind == "image":
-            entries.append(preprocess.fit_image(spec, own.shape, str(own.dtype)))
-            continue
-        if spec.kind == "columns":
-            entries.append(preprocess.fit_columns(spec, own, train))
-            continue
-        entry, constant = preprocess.fit_table(spec, own, train)
+        entry, constant = FIT[spec.kind](spec, shards[spec.name], train)
         entries.append(entry)
         found += findings.constant_columns(constant)
+        found += findings.far_apart(entry)
     return entries, found
 
 
-def _meta(
-    task: str, stored: Stored, names: tuple[str, ...] | None, parts: Parts, found: list[Finding]
-) -> dict[str, Any]:
+def _noticed(
+    config: Config,
+    data: _Labelled,
+    parts: Parts,
+    entries: list[dict[str, Any]],
+    shards: dict[str, Shards],
+) -> list[Finding]:
+    """Return what is odd about the samples and the parts."""
+    stored, train = data.stored, parts["train"]
+    wanted = config.data.calibration_samples
+    found = [
+        *findings.pooled(stored.parts, config.data.split.by),
+        *findings.in_no_part(len(data.labels), parts),
+        *findings.fewer_calibrated(wanted, len(parts["calibration"])),
+        *findings.look(data.labels, parts, stored.digests, data.names),
+    ]
+
+    def read(positions: Array) -> dict[str, Array]:
+        return {name: own.take(positions) for name, own in shards.items()}
+
+    sketched = likeness.sketches(read, entries, parts)
+    copies = findings.copied(parts, stored.digests)
+    found += likeness.near_copies(sketched, entries[0]["kind"], copies)
+    if data.names is not None:
+        ids = stored.ids[train[: likeness.DOUBTED]]
+        found += likeness.doubtful_labels(sketched, data.labels[train], ids, data.names)
+    return found + likeness.drift(findings.known_values(entries, read, parts), sketched)
+
+
+def _save(out: Path, data: _Labelled, parts: Parts) -> None:
+    """Write the arrays with one value a sample, and the parts."""
+    arrays = {"labels": data.labels, "groups": data.groups, "times": data.stored.times}
+    for name, values in (arrays | {"report": data.report}).items():
+        if values is not None:
+            np.save(out / f"{name}.npy", values)
+    write_arrays(out / "splits.npz", parts)
+
+
+def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -> dict[str, Any]:
     """Return the contents of dataset.json."""
+    report = None
+    if data.report is not None:
+        report = {"name": config.data.report_groups, "file": "report.npy"}
     return {
         "schema": SCHEMA,
-        "task": task,
-        "samples": len(stored.ids),
-        "inputs": stored.inputs,
-        "labels": {"file": "labels.npy", "names": None if names is None else list(names)},
+        "task": config.task,
+        "samples": len(data.labels),
+        "inputs": data.stored.inputs,
+        "labels": {
+            "file": "labels.npy",
+            "names": None if data.names is None else list(data.names),
+        },
         "ids": "ids.npy",
-        "groups": None if stored.groups is None else "groups.npy",
-        "timestamps": None,
+        "groups": None if data.groups is None else "groups.npy",
+        "timestamps": None if data.stored.times is None else "times.npy",
+        "report_groups": report,
         "splits": {name: len(part) for name, part in parts.items()},
-        "fingerprint": stored.fingerprint,
+        "fingerprint": data.stored.fingerprint,
         "findings": [asdict(finding) for finding in found],
     }

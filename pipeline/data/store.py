@@ -23,7 +23,7 @@ LOG_SECONDS = 10.0  # between two lines of progress
 
 @dataclass(frozen=True)
 class Stored:
-    """What lies on disk now (shards, ids.npy, groups.npy), and what came with it."""
+    """What lies on disk now (shards, ids.npy), and what came with it."""
 
     inputs: list[dict[str, Any]]
     """Entries of dataset.json."""
@@ -34,6 +34,10 @@ class Stored:
     """Part of each sample as str (N,), empty where the source does not say."""
     groups: Array | None
     """Name of each sample's group (N,); None where the source has none."""
+    times: Array | None
+    """First and last moment of each sample (N, 2) in seconds; None where they are not known."""
+    report: Array | None
+    """Value of the column to report by (N,); None where there is none."""
     digests: Array
     """A hash of each sample's values (N,) uint64, to find copies."""
     fingerprint: str
@@ -49,13 +53,15 @@ class _Seen:
     ids: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    times: list[Array] = field(default_factory=list)
+    report: list[str] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     constant: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
 def store(source: Source, folder: Path) -> Stored:
-    """Read a source to its end and write shards, ids and groups into a folder.
+    """Read a source to its end and write shards and ids into a folder.
 
     Raises:
         ConfigError: there is no sample, one holds NaN or infinity, or one comes twice.
@@ -86,6 +92,8 @@ def _note(seen: _Seen, chunk: Chunk, images: list[str]) -> None:
     seen.ids += chunk.ids
     seen.parts += [chunk.part or ""] * len(chunk.ids)
     seen.groups += chunk.groups or []
+    seen.times += [] if chunk.times is None else [chunk.times]
+    seen.report += chunk.report or []
     seen.digests += sample_digests(chunk.inputs)
     for name in images:
         flat = chunk.inputs[name].reshape(len(chunk.ids), -1)
@@ -94,8 +102,11 @@ def _note(seen: _Seen, chunk: Chunk, images: list[str]) -> None:
 
 
 def _refuse_not_finite(chunk: Chunk, source: Source) -> None:
-    checked = [spec.name for spec in source.inputs if spec.kind != "columns"]
-    for name in checked:
+    may_miss = ("columns", "codes", "series")  # NaN stands for what is not known there
+    for spec in source.inputs:
+        if spec.kind in may_miss:
+            _refuse_infinite(chunk, spec.name)
+    for name in [spec.name for spec in source.inputs if spec.kind not in may_miss]:
         values = chunk.inputs[name]
         for sample_id, sample in zip(chunk.ids, values, strict=True):
             if sample.dtype.kind != "f":
@@ -107,6 +118,15 @@ def _refuse_not_finite(chunk: Chunk, source: Source) -> None:
                     f"({count} of {sample.size} values); wanted numbers: repair or leave out such "
                     "samples"
                 )
+
+
+def _refuse_infinite(chunk: Chunk, name: str) -> None:
+    rows = np.flatnonzero([bool(np.isinf(sample).any()) for sample in chunk.inputs[name]])
+    if len(rows):
+        raise ConfigError(
+            f"data.source: input {name!r} of sample {chunk.ids[rows[0]]} holds infinity; wanted "
+            "numbers, or a marker of missing values"
+        )
 
 
 def _refuse_twice(seen: _Seen) -> None:
@@ -127,15 +147,15 @@ def _why(found: list[Finding]) -> str:
 
 
 def _finish(seen: _Seen, inputs: list[dict[str, Any]], folder: Path) -> Stored:
-    """Write ids and groups, and return what was collected."""
+    """Write ids, and return what was collected."""
     labels, ids = np.concatenate(seen.labels), np.array(seen.ids)
     np.save(folder / "ids.npy", ids)
-    if seen.groups:
-        np.save(folder / "groups.npy", np.array(seen.groups))
     described = [
         {key: entry[key] for key in ("name", "shape", "dtype", "layout")} for entry in inputs
     ]
-    content = hashlib.sha256(json.dumps([described, seen.ids, seen.parts, seen.groups]).encode())
+    content = hashlib.sha256(
+        json.dumps([described, seen.ids, seen.parts, seen.groups, seen.report]).encode()
+    )
     content.update(labels.astype(np.float64).tobytes())
     content.update(b"".join(seen.digests))
     return Stored(
@@ -144,6 +164,8 @@ def _finish(seen: _Seen, inputs: list[dict[str, Any]], folder: Path) -> Stored:
         ids,
         np.array(seen.parts),
         np.array(seen.groups) if seen.groups else None,
+        np.concatenate(seen.times) if seen.times else None,
+        np.array(seen.report) if seen.report else None,
         np.frombuffer(b"".join(seen.digests), np.uint64)[::2].copy(),
         content.hexdigest(),
         [*seen.findings, *constant_images(seen.constant)],

@@ -1,4 +1,4 @@
-"""Any set of the TensorFlow Datasets catalogue, by name: images and numbers, one input or several.
+"""Any set of the TensorFlow Datasets catalogue, by name: images, sound, text and numbers.
 
 `tfds_prepare.py` sees to it that the set lies on this machine; here it is described and read.
 """
@@ -9,20 +9,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.config.schema import TfdsSource
+from pipeline.config.schema import Sound, TfdsSource
 from pipeline.data.samples import Array, Chunk, Input, Source
+from pipeline.data.sound import recording, sound_input
+from pipeline.data.text_source import words_input
 from pipeline.data.tfds_prepare import prepared_builder
+from pipeline.device.runner import encode_text
 from pipeline.errors import ConfigError
 from pipeline.quiet import import_quietly
 
 BATCH = 1024  # samples that are read at once where all have one shape
 
 
-def open_tfds(source: TfdsSource, base: Path) -> Source:
+def open_tfds(source: TfdsSource, base: Path, report: str | None) -> Source:
     """Prepare the set where it is not, and describe its samples.
 
     Raises:
-        ConfigError: no such set, split or feature; a feature that is neither image nor number; or
+        ConfigError: no such set, split or feature; a feature that no model takes; or
             the set is not here and cannot be fetched.
     """
     import_quietly("tensorflow")
@@ -33,7 +36,7 @@ def open_tfds(source: TfdsSource, base: Path) -> Source:
     problems = _unknown_features(source, features) + _unknown_splits(source, builder)
     if problems:
         raise ConfigError(*problems)
-    inputs = tuple(_input(tfds, source.name, name, features[name]) for name in source.inputs)
+    inputs = tuple(_input(tfds, source, name, features[name]) for name in source.inputs)
     label = features[source.label]
     if label.shape != () or not _is_numeric(label):
         raise ConfigError(
@@ -44,7 +47,7 @@ def open_tfds(source: TfdsSource, base: Path) -> Source:
         inputs,
         _answers(tfds, label),
         tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else None,
-        lambda: _read(tfds, builder, source, inputs),
+        lambda: _read(tfds, builder, source, inputs, _rates(source, features)),
     )
 
 
@@ -68,6 +71,7 @@ def _flat(tree: Any, kind: type) -> dict[str, Any]:
 
 def _unknown_features(source: TfdsSource, features: dict[str, Any]) -> list[str]:
     asked = [("inputs", name) for name in source.inputs] + [("label", source.label)]
+    asked += [("name_feature", source.name_feature)] if source.name_feature else []
     return [
         f"data.source.{key}: {source.name} has no feature {name!r}; it has {', '.join(features)}"
         for key, name in asked
@@ -95,19 +99,24 @@ def _unknown_splits(source: TfdsSource, builder: Any) -> list[str]:
     return problems
 
 
-def _input(tfds: Any, dataset: str, name: str, feature: Any) -> Input:
+def _input(tfds: Any, source: TfdsSource, name: str, feature: Any) -> Input:
     """Describe an input.
 
     Raises:
-        ConfigError: it is neither an image of whole numbers nor numeric.
+        ConfigError: it is neither an image of whole numbers, nor sound, nor text, nor numeric.
     """
+    dataset = source.name
+    if isinstance(feature, tfds.features.Audio):
+        return sound_input(name, _sound(source, name, feature))
+    if isinstance(feature, tfds.features.Text):
+        return words_input(name, source.words)
     if isinstance(feature, tfds.features.Image) and np.dtype(feature.np_dtype).kind == "u":
         return Input(name, "image")
     is_number = _is_numeric(feature) and not isinstance(feature, tfds.features.ClassLabel)
     if not is_number or isinstance(feature, tfds.features.Image):
         raise ConfigError(
             f"data.source.inputs: {name!r} of {dataset} is {_words(feature)}; "
-            "wanted an image of whole numbers, or numbers"
+            "wanted an image of whole numbers, sound, text, or numbers"
         )
     is_ragged = None in feature.shape
     width = 1 if feature.shape == () else feature.shape[-1]
@@ -115,6 +124,25 @@ def _input(tfds: Any, dataset: str, name: str, feature: Any) -> Input:
         return Input(name, "table", is_ragged=is_ragged)
     columns = (name,) if feature.shape == () else tuple(f"{name}_{i}" for i in range(width))
     return Input(name, "table", is_ragged=is_ragged, columns=columns)
+
+
+def _sound(source: TfdsSource, name: str, feature: Any) -> Sound:
+    """Return how an audio feature is heard: as the config says, or at its own rate."""
+    if source.sound is not None:
+        return source.sound
+    rate = feature.sample_rate
+    if rate is None:
+        raise ConfigError(
+            f"data.source.sound: {source.name} does not say the sample rate of {name!r}; wanted "
+            "one, such as {sample_rate: 16000, seconds: 1.0}"
+        )
+    return Sound(sample_rate=int(rate))
+
+
+def _rates(source: TfdsSource, features: dict[str, Any]) -> dict[str, int]:
+    """Return name -> the rate at which a set stores its sound, where it says so."""
+    rates = {name: getattr(features[name], "sample_rate", None) for name in source.inputs}
+    return {name: int(rate) for name, rate in rates.items() if rate is not None}
 
 
 def _is_numeric(feature: Any) -> bool:
@@ -128,21 +156,26 @@ def _words(feature: Any) -> str:
 
 
 def _read(
-    tfds: Any, builder: Any, source: TfdsSource, inputs: tuple[Input, ...]
+    tfds: Any,
+    builder: Any,
+    source: TfdsSource,
+    inputs: tuple[Input, ...],
+    rates: dict[str, int],
 ) -> Iterator[Chunk]:
     """Yield the samples of every split that the config names, in the order of the files."""
     config = tfds.ReadConfig(add_tfds_id=True, try_autocache=False, interleave_cycle_length=1)
-    wanted = (*source.inputs, source.label)
+    named = () if source.name_feature is None else (source.name_feature,)
+    wanted = (*source.inputs, source.label, *named)
     sizes: dict[str, tuple[int, ...]] = {}
     for part, theirs in source.splits.items():
         dataset = builder.as_dataset(split=theirs, shuffle_files=False, read_config=config)
         for batch in _batches(dataset, wanted):
-            values = {spec.name: _values(batch[spec.name], spec) for spec in inputs}
+            values = {spec.name: _values(batch[spec.name], spec, rates) for spec in inputs}
             _refuse_mixed(values, inputs, sizes, source.name)
             yield Chunk(
                 values,
                 np.asarray(batch[source.label]),
-                [_id(raw, builder.name) for raw in batch["tfds_id"]],
+                _ids(batch, builder.name, source.name_feature),
                 part,
             )
 
@@ -162,8 +195,16 @@ def _batches(dataset: Any, wanted: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         yield {name: [np.asarray(value)] for name, value in sample.items()}
 
 
-def _values(values: Any, spec: Input) -> Any:
+def _values(values: Any, spec: Input, rates: dict[str, int]) -> Any:
     """Return a chunk's values of one input; a single number a sample becomes an array of one."""
+    if spec.kind == "audio":
+        assert spec.encoding is not None
+        rate = rates.get(spec.name, spec.encoding["sample_rate"])
+        return np.stack([recording(np.asarray(s), rate, spec.encoding) for s in values])
+    if spec.kind == "tokens":
+        assert spec.encoding is not None
+        most = spec.encoding["max_bytes"]
+        return [encode_text(bytes(np.asarray(s).item()).decode(), most) for s in values]
     if spec.is_ragged:
         return [_plain(sample) for sample in values]
     values = _plain(np.asarray(values))
@@ -197,6 +238,13 @@ def _plain(values: Array) -> Array:
     """Return truth values as 0 and 1 in a byte, and doubles as floats: models see no more."""
     narrowed = {"bool": np.uint8, "float64": np.float32}.get(values.dtype.name)
     return values if narrowed is None else values.astype(narrowed)
+
+
+def _ids(batch: dict[str, Any], dataset: str, feature: str | None) -> list[str]:
+    """Return the samples' names: those of a feature, or TFDS's own."""
+    if feature is None:
+        return [_id(raw, dataset) for raw in batch["tfds_id"]]
+    return [bytes(np.asarray(raw).item()).decode() for raw in batch[feature]]
 
 
 def _id(raw: Any, dataset: str) -> str:

@@ -6,10 +6,22 @@ It reads names, sizes, times and package versions, never contents; no TensorFlow
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.config.schema import BundledSource, CsvSource, ImageFolderSource, Section, TfdsSource
+from pipeline.config.schema import (
+    AudioFolderSource,
+    BundledSource,
+    CsvSource,
+    ImageFolderSource,
+    NpzSource,
+    Section,
+    SeriesCsvSource,
+    SeriesFolderSource,
+    TextSource,
+    TfdsSource,
+)
+from pipeline.errors import ConfigError
 
 
 def source_state(source: Section, base: Path) -> str | None:
@@ -25,17 +37,48 @@ def source_state(source: Section, base: Path) -> str | None:
         return _versions("scikit-learn")
     if isinstance(source, TfdsSource):
         return _versions("tensorflow-datasets")
-    if isinstance(source, CsvSource):
+    if isinstance(source, CsvSource | TextSource):
         paths = (source.path, source.validation_path, source.test_path)
-        stats = [(base / Path(path).expanduser()).stat() for path in paths if path]
-        return " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
-    if not isinstance(source, ImageFolderSource):
-        return None
-    digest = hashlib.sha256(_versions("pillow").encode())
-    root = base / Path(source.path).expanduser()
-    for path in walk(root):
+        return _listing([base / Path(path).expanduser() for path in paths if path], base)
+    if isinstance(source, NpzSource):
+        return _listing([base / Path(source.path).expanduser()], base)
+    if isinstance(source, SeriesCsvSource):
+        windows = [base / Path(source.windows_path)] if source.windows_path else []
+        return _listing([*series_files(source.path, base).values(), *windows], base)
+    if isinstance(source, ImageFolderSource | AudioFolderSource | SeriesFolderSource):
+        root = base / Path(source.path).expanduser()
+        root = root.parent if root.is_file() else root
+        reader = "pillow" if isinstance(source, ImageFolderSource) else "numpy"
+        return _versions(reader) + _listing(walk(root), root)
+    return None
+
+
+def series_files(pattern: str, base: Path) -> dict[str, Path]:
+    """Return name -> file of a path or a pattern, sorted; names start where the pattern does.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    path = Path(pattern).expanduser()
+    if not any(sign in pattern for sign in "*?["):
+        if not (base / path).is_file():
+            raise ConfigError(f"data.source.path: no such file: {base / path}")
+        return {path.name: base / path}
+    parts = (base / path).parts
+    fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in "*?["))
+    root = Path(*parts[:fixed])
+    found = sorted(p for p in root.glob(str(Path(*parts[fixed:]))) if p.is_file())
+    if not found:
+        raise ConfigError(f"data.source.path: no file is called {pattern}; looked in {root}")
+    return {p.relative_to(root).as_posix(): p for p in found}
+
+
+def _listing(paths: Iterable[Path], root: Path) -> str:
+    """Return a hash over names, sizes and times of files."""
+    digest = hashlib.sha256()
+    for path in paths:
         stat = path.stat()
-        line = f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+        line = f"{os.path.relpath(path, root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
         digest.update(os.fsencode(line))
     return digest.hexdigest()
 

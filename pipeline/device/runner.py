@@ -5,7 +5,8 @@ It needs NumPy and one interpreter (ai_edge_litert, tflite_runtime or tensorflow
 runs on Python 3.7. It ships in the bundle as run_on_device.py, and the pipeline's `verify` runs
 this very file, so what is tested is what ships.
 
-    python run_on_device.py photo.png            decisions for files (.npy, .npz, .csv, images)
+    python run_on_device.py photo.png            decisions for files: pictures, recordings, tables,
+                                                 texts a line each, or arrays (.npy, .npz)
     python run_on_device.py --self-test          the golden vectors of the bundle
 """
 
@@ -13,7 +14,10 @@ import argparse
 import csv
 import functools
 import json
+import math
 import os
+import re
+import struct
 import sys
 import time
 
@@ -68,6 +72,175 @@ def _windows(length, size):
     return tuple(windows)
 
 
+def sound_to_length(sound, samples):
+    """Return recordings (N, S) as (N, samples): cut, or silence added at the end."""
+    sound = sound[:, :samples]
+    return np.pad(sound, ((0, 0), (0, samples - sound.shape[1])))
+
+
+def resample_sound(sound, rate, wanted):
+    """Return a recording (S,) at another rate, float64: ceil(S * wanted / rate) values.
+
+    Band-limited interpolation by a Kaiser-windowed sinc (Smith, "Digital Audio Resampling", 1984):
+    what the new rate cannot hold is removed.
+    """
+    if rate == wanted:
+        return sound.astype(np.float64)
+    divisor = math.gcd(rate, wanted)
+    up, down = wanted // divisor, rate // divisor
+    kernels, reach = _sinc(up, down)
+    count = -(-len(sound) * up // down)
+    padded = np.pad(sound.astype(np.float64), (reach - 1, reach + 1))
+    found = np.empty(count)
+    for start in range(0, count, 4096):
+        steps = np.arange(start, min(start + 4096, count)) * down
+        places = (steps // up)[:, None] + np.arange(2 * reach)
+        weights = kernels[steps % up]
+        found[start : start + 4096] = (padded[places] * weights).sum(axis=1)
+    return found
+
+
+@functools.lru_cache(maxsize=8)
+def _sinc(up, down):
+    """Return the weights of each phase (up, 2 * reach), each summing to one, and the reach."""
+    cutoff = min(1.0, up / down)
+    reach = math.ceil(SINC_ZEROS / cutoff)
+    distance = np.arange(1 - reach, reach + 1)[None, :] - np.arange(up)[:, None] / up
+    inside = np.clip(1 - (distance / reach) ** 2, 0, None)
+    weights = np.sinc(cutoff * distance) * np.i0(KAISER_BETA * np.sqrt(inside))
+    weights[np.abs(distance) >= reach] = 0
+    return weights / weights.sum(axis=1, keepdims=True), reach
+
+
+SINC_ZEROS = 24  # zero crossings either side
+KAISER_BETA = 8.6  # of the window: what folds back is 90 dB down
+
+
+def _audio(raw, entry):
+    """Return recordings (N, S) int16 as pictures (N, frames, bins, 1) float32."""
+    raw = sound_to_length(raw, entry["samples"])
+    parts = [_bands(raw[i : i + 64], entry) for i in range(0, len(raw), 64)]
+    bands = np.concatenate(parts)
+    if entry["features"] == "mfcc":
+        bands = bands @ _cosines(entry["bins"])[:, : entry["coefficients"]]
+    offset, scale = np.array(entry["offset"]), np.array(entry["scale"])
+    return ((bands - offset) * scale).astype(np.float32)[..., None]
+
+
+def _bands(raw, entry):
+    """Return the logarithm of the energy in each band (N, frames, bins), float64."""
+    window, stride, size = entry["window"], entry["stride"], entry["fft"]
+    starts = np.arange(1 + (raw.shape[1] - window) // stride) * stride
+    frames = raw[:, starts[:, None] + np.arange(window)] / 32768.0
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    spectrum = np.fft.rfft(frames * hann, size)
+    energy = spectrum.real**2 + spectrum.imag**2
+    weights = mel_weights(
+        entry["bins"], size, entry["sample_rate"], entry["low_hz"], entry["high_hz"]
+    )
+    return np.log(energy @ weights + LOG_FLOOR)
+
+
+LOG_FLOOR = 1e-6  # energy below which all is silence: a sine of one step of 16 bits has 1e-6
+
+
+@functools.lru_cache(maxsize=8)
+def mel_weights(bins, size, rate, low, high):
+    """Return how much each frequency of a spectrum (size // 2 + 1) adds to each band (bins).
+
+    Triangles on the mel scale of O'Shaughnessy 1987: 1127 ln(1 + f / 700).
+    """
+
+    def mel(hertz):
+        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
+
+    edges = np.linspace(mel(low), mel(high), bins + 2)
+    found = mel(np.arange(size // 2 + 1) * rate / size)[:, None]
+    rising = (found - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - found) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[0] = 0  # no sound at rest: a constant offset is none
+    return weights
+
+
+@functools.lru_cache(maxsize=8)
+def _cosines(bins):
+    """Return the orthonormal cosine transform (bins, bins), type II."""
+    k = np.arange(bins)
+    found = np.cos(np.pi * (2 * k[:, None] + 1) * k / (2 * bins)) * math.sqrt(2 / bins)
+    found[:, 0] /= math.sqrt(2)
+    return found
+
+
+def series_to_length(rows, entry):
+    """Return one recording (T, C) as samples (n, length, C), as `data.source.fit` says."""
+    length, fit = entry["length"], entry["fit"]
+    if fit == "resample":
+        places = np.linspace(0, len(rows) - 1, length)
+        below = np.minimum(places.astype(np.int64), max(len(rows) - 2, 0))
+        share = (places - below)[:, None].astype(np.float32)
+        above = np.minimum(below + 1, len(rows) - 1)
+        return (rows[below] + (rows[above] - rows[below]) * share)[None]
+    short = max(0, length - len(rows))
+    padded = np.concatenate([rows, np.repeat(rows[-1:], short, axis=0)])
+    if fit == "pad":
+        return padded[None, :length]
+    starts = np.arange(0, len(padded) - length + 1, entry["stride"])
+    return padded[starts[:, None] + np.arange(length)]
+
+
+def _series(raw, entry):
+    """Return recordings (N, T, C) float32, each channel made even."""
+    if raw.shape[1:] != tuple(entry["shape"]):
+        raise ValueError(
+            "input %s: wanted samples of shape %s, got %s"
+            % (entry["name"], tuple(entry["shape"]), raw.shape[1:])
+        )
+    if entry["relative"]:
+        return _relative(raw, entry)
+    channels = [_number(raw[..., i], column) for i, column in enumerate(entry["columns"])]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _relative(raw, entry):
+    """Return windows less their own mean, over their own deviation; unknown values are the mean."""
+    x, known = raw.astype(np.float64), ~np.isnan(raw)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, x, 0).sum(axis=1, keepdims=True) / count
+    centred = np.where(known, x - mean, 0)
+    deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
+    return (centred / np.maximum(deviation, entry["floor"])).astype(np.float32)
+
+
+def encode_text(text, max_bytes):
+    """Return a text as UTF-8, cut before the letter that would not fit whole."""
+    cut = text.replace("\0", " ").encode("utf-8")[:max_bytes]
+    return np.frombuffer(cut.decode("utf-8", "ignore").encode("utf-8"), np.uint8)
+
+
+def tokens_of(raw, entry):
+    """Return the words or characters of one text, as bytes each.
+
+    A word is a run of letters, digits and whatever is not ASCII; each punctuation mark is one too.
+    """
+    text = bytes(bytearray(raw)).rstrip(b"\0")
+    if entry["lower"]:
+        text = text.lower()
+    if entry["unit"] == "words":
+        return re.findall(rb"[0-9A-Za-z\x80-\xff]+|[!-/:-@\[-`{-~]", text)
+    return [letter.encode("utf-8") for letter in text.decode("utf-8", "replace")]
+
+
+def _tokens(raw, entry):
+    """Return texts (N, bytes) as numbers (N, length) int32: 0 after the end, 1 for unknown ones."""
+    number_of = {word.encode("utf-8"): i + 2 for i, word in enumerate(entry["vocabulary"])}
+    found = np.zeros((len(raw), entry["shape"][0]), np.int32)
+    for row, text in zip(found, raw):
+        numbers = [number_of.get(word, 1) for word in tokens_of(text, entry)[: len(row)]]
+        row[: len(numbers)] = numbers
+    return found
+
+
 def encode_cell(cell, column, missing):
     """Return what stands in a table's cell as a number: NaN where it is not known.
 
@@ -82,39 +255,49 @@ def encode_cell(cell, column, missing):
 
 def _columns(raw, entry):
     """Return a table's rows (N, C) as (N, D): numbers made even, categories one-hot."""
+    _check_columns(raw, entry)
     parts = []
     for values, column in zip(raw.T, entry["columns"]):
-        make = _one_hot if column["kind"] == "category" else _number
-        parts.append(make(values, column))
+        if column["kind"] == "category":
+            parts.append(np.eye(column["width"])[_place(values, column)])
+        else:
+            parts.append(_number(values, column)[:, None])
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
+def _codes(raw, entry):
+    """Return categories (N, C) as rows of one table of vectors, (N, C) int32."""
+    _check_columns(raw, entry)
+    places = [_place(v, c) + c["first"] for v, c in zip(raw.T, entry["columns"])]
+    return np.stack(places, axis=1).astype(np.int32)
+
+
+def _check_columns(raw, entry):
+    if raw.ndim != 2 or raw.shape[1] != len(entry["columns"]):
+        raise ValueError(
+            "input %s: wanted rows of %d values, got shape %s"
+            % (entry["name"], len(entry["columns"]), raw.shape)
+        )
+
+
 def _number(values, column):
+    """Return values of one column or channel, in any shape, made even; float64."""
     x = np.where(np.isnan(values), np.float32(column["fill"]), values).astype(np.float64)
     if column["how"] == "quantile":
-        return np.interp(x, column["knots"], column["heights"])[:, None]
+        return np.interp(x, column["knots"], column["heights"])
     x = np.clip(x, column["low"], column["high"])
-    return ((x - column["offset"]) * column["scale"])[:, None]
+    return (x - column["offset"]) * column["scale"]
 
 
-def _one_hot(values, column):
-    """Return (N, width); the last place is for rare, new and missing ones."""
+def _place(values, column):
+    """Return the place (N,) of each category; the last one is for rare, new and missing ones."""
     code = np.where(np.isnan(values), -1, values).astype(np.int64)
-    places = np.array(column["places"] + [column["width"] - 1])  # -1: the last
-    return np.eye(column["width"])[places[code]]
+    return np.array(column["places"] + [column["width"] - 1])[code]  # -1: the last
 
 
-def prepare(raw, entry):
-    """Return the float32 model input of raw samples (N, ...), by an input of preprocess.json."""
-    raw = np.asarray(raw)
+def _scaled(raw, entry):
+    """Return images or plain numbers, less an offset, times a scale."""
     shape = tuple(entry["shape"])
-    if entry["kind"] == "columns":
-        if raw.ndim != 2 or raw.shape[1] != len(entry["columns"]):
-            raise ValueError(
-                "input %s: wanted rows of %d values, got shape %s"
-                % (entry["name"], len(entry["columns"]), raw.shape)
-            )
-        return _columns(raw, entry)
     if raw.shape[1:] != shape:
         if entry["kind"] != "image" or raw.ndim != 4 or raw.shape[3] != shape[2]:
             raise ValueError(
@@ -123,8 +306,27 @@ def prepare(raw, entry):
             )
         raw = np.stack([resize_image(image, shape[0], shape[1]) for image in raw])
     offset = np.asarray(entry["offset"], np.float32)
-    x = (raw.astype(np.float32) - offset) * np.asarray(entry["scale"], np.float32)
-    if not np.isfinite(x).all():
+    return (raw.astype(np.float32) - offset) * np.asarray(entry["scale"], np.float32)
+
+
+PREPARE = {
+    "image": _scaled,
+    "table": _scaled,
+    "columns": _columns,
+    "codes": _codes,
+    "audio": _audio,
+    "series": _series,
+    "tokens": _tokens,
+}
+
+
+def prepare(raw, entry):
+    """Return the model input of raw samples (N, ...), by an input of preprocess.json.
+
+    float32, but int32 for words and categories that have a vector each.
+    """
+    x = PREPARE[entry["kind"]](np.asarray(raw), entry)
+    if x.dtype == np.float32 and not np.isfinite(x).all():
         raise ValueError("input %s: holds NaN or infinity" % entry["name"])
     return x
 
@@ -250,13 +452,18 @@ def name_of(detail, inputs):
 # ---- answers ---------------------------------------------------------------------------------
 
 
-def decide(outputs, preprocess):
-    """Return a decision for each row of dequantized outputs: {decision, confidence, top}."""
+def decide(outputs, preprocess, raw=None):
+    """Return a decision for each row of dequantized outputs: {decision, confidence, top}.
+
+    A forecast is told as a change; `raw` (name -> samples) has the last value that it is added to.
+    """
     answers = []
-    for row in outputs:
+    for i, row in enumerate(outputs):
         if preprocess["labels"] is None:
             target = preprocess["target"]
             value = float(row[0]) * target["scale"] + target["offset"]
+            if target.get("channel") is not None and raw is not None:
+                value += float(last_known(next(iter(raw.values()))[i, :, target["channel"]]))
             answers.append({"decision": value, "confidence": None, "top": []})
             continue
         order = np.argsort(-row, kind="stable")[:3]
@@ -265,40 +472,133 @@ def decide(outputs, preprocess):
     return answers
 
 
-def read_file(path, entry):
-    """Return the raw samples (N, *shape) of a file: .npy, .npz, .csv, or an image."""
+def last_known(values):
+    """Return the last value that is known; NaN where none is."""
+    known = values[~np.isnan(values)]
+    return known[-1] if len(known) else np.float32("nan")
+
+
+# ---- files: what people have, read as the pipeline's data stage reads it ---------------------
+
+
+def read_file(path, entries):
+    """Return name -> raw samples (N, *shape) of a file, by its kind or as .npy, .npz."""
     suffix = os.path.splitext(path)[1].lower()
-    shape = tuple(entry["shape"])
-    if suffix in (".npy", ".npz"):
-        loaded = np.load(path, allow_pickle=False)
-        raw = loaded if suffix == ".npy" else loaded[entry["name"]]
-    elif entry["kind"] == "columns":
-        return read_rows(path, entry)
-    elif suffix == ".csv":
-        raw = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
-    elif entry["kind"] != "image":
+    entry = entries[0]
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as loaded:
+            return {e["name"]: _many(loaded[e["name"]], e) for e in entries}
+    if suffix == ".npy" and len(entries) == 1:
+        return {entry["name"]: _many(np.load(path, allow_pickle=False), entry)}
+    if entry["kind"] in ("columns", "codes"):
+        return read_rows(path, entries)
+    if len(entries) > 1:
+        names = ", ".join(e["name"] for e in entries)
+        raise ValueError("%s: this model has several inputs: give a .npz of %s" % (path, names))
+    return {entry["name"]: READ[entry["kind"]](path, entry)}
+
+
+def _many(raw, entry):
+    """Return an array with the axis of samples, where it holds one sample only."""
+    axes = 1 if entry["kind"] in ("audio", "tokens", "columns", "codes") else len(entry["shape"])
+    return raw[None] if raw.ndim == axes else raw
+
+
+def _read_table(path, entry):
+    if os.path.splitext(path)[1].lower() != ".csv":
         raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
-    else:
-        raw = read_picture(path, entry["color"])
-    return raw[None] if raw.ndim == len(shape) else raw
+    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
 
 
-def read_rows(path, entry):
-    """Return the rows of a CSV file (N, C): columns by the names in its header, in any order."""
+def _read_recording(path, entry):
+    sound = read_sound(path, entry["sample_rate"], entry["samples"])
+    return sound_to_length(sound[None], entry["samples"])
+
+
+def _read_series(path, entry):
+    names = [column["name"] for column in entry["columns"]]
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = list(read_numbers(file, path, entry, names if entry["header"] else None))
+    values = np.array([row for _, row in rows], np.float32).reshape(-1, len(names))
+    if not len(values):
+        raise ValueError("%s: holds no row" % path)
+    if entry["fit"] == "window" and len(values) < entry["length"]:
+        raise ValueError("%s: %d rows; wanted %d" % (path, len(values), entry["length"]))
+    return series_to_length(values, entry)
+
+
+def read_numbers(lines, path, entry, names=None):
+    """Yield (line, values of the columns) of each row: NaN where one is not known.
+
+    `names` are looked up in the header; None: there is no header, and every cell is taken.
+    """
+    reader = csv.reader(lines, delimiter=entry["delimiter"])
+    places = None
+    for cells in filter(None, reader):
+        if names is not None and places is None:
+            header = [cell.strip() for cell in cells]
+            absent = [name for name in names if name not in header]
+            if absent:
+                raise ValueError(
+                    "%s:%d: no column %s; there are %s"
+                    % (path, reader.line_num, ", ".join(absent), ", ".join(header))
+                )
+            places, width = [header.index(name) for name in names], len(cells)
+            continue
+        if places is None:
+            places, width = list(range(len(entry["columns"]))), len(entry["columns"])
+        if len(cells) != width:
+            raise ValueError(
+                "%s:%d: %d values; wanted %d" % (path, reader.line_num, len(cells), width)
+            )
+        yield reader.line_num, [_value(cells[p], path, reader.line_num, entry) for p in places]
+
+
+def _value(cell, path, line, entry):
+    cell = cell.strip()
+    if cell in entry["missing"]:
+        return float("nan")
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("inf")
+    if abs(value) == float("inf"):
+        raise ValueError("%s:%d: wanted a number, got %r" % (path, line, cell))
+    return value
+
+
+def _read_texts(path, entry):
+    """Return each line of a text file as one text."""
+    with open(path, encoding="utf-8-sig") as file:
+        texts = [encode_text(line.rstrip("\r\n"), entry["max_bytes"]) for line in file]
+    texts = [text for text in texts if len(text)]
+    if not texts:
+        raise ValueError("%s: holds no text" % path)
+    found = np.zeros((len(texts), max(len(text) for text in texts)), np.uint8)
+    for row, text in zip(found, texts):
+        row[: len(text)] = text
+    return found
+
+
+def read_rows(path, entries):
+    """Return name -> rows (N, C) of a CSV file: columns by the names in its header."""
+    entry = entries[0]
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=entry["delimiter"])
         header = [name.strip(entry["strip"]) for name in next(reader, [])]
-        names = [column["name"] for column in entry["columns"]]
+        names = [column["name"] for e in entries for column in e["columns"]]
         absent = [name for name in names if name not in header]
         if absent:
             raise ValueError("%s: wanted a header with %s" % (path, ", ".join(absent)))
-        rows = []
+        rows = {e["name"]: [] for e in entries}
         for cells in filter(None, reader):
             row = dict(zip(header, (cell.strip(entry["strip"]) for cell in cells)))
-            rows.append([_cell(path, reader.line_num, row, c, entry) for c in entry["columns"]])
-    if not rows:
+            for e in entries:
+                values = [_cell(path, reader.line_num, row, c, e) for c in e["columns"]]
+                rows[e["name"]].append(values)
+    if not rows[entry["name"]]:
         raise ValueError("%s: holds no row" % path)
-    return np.array(rows, np.float32)
+    return {name: np.array(values, np.float32) for name, values in rows.items()}
 
 
 def _cell(path, line, row, column, entry):
@@ -310,6 +610,102 @@ def _cell(path, line, row, column, entry):
             "%s:%d: %s: wanted a number, got %r"
             % (path, line, column["name"], row.get(column["name"]))
         ) from None
+
+
+def read_sound(path, rate, samples=None):
+    """Return a recording as int16 (S,), one channel, at a rate; the first `samples` of it.
+
+    .wav is read here; .flac and whatever else needs the package soundfile. Raises ValueError or
+    OSError where it is no recording, is empty or cut short.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+            found, own_rate = _read_wav(path, file, rate, samples)
+        else:
+            found, own_rate = _read_other(path, rate, samples)
+    if not len(found):
+        raise ValueError("%s: holds no sound" % path)
+    mono = resample_sound(found.mean(axis=1), own_rate, rate)[:samples]
+    return np.clip(np.round(mono), -32768, 32767).astype(np.int16)
+
+
+def _frames(own_rate, rate, samples):
+    """Return how many frames of a file are needed, with those that resampling looks ahead to."""
+    if samples is None:
+        return None
+    return samples * own_rate // rate + 2 + 2 * SINC_ZEROS * max(1, own_rate // rate + 1)
+
+
+def _read_wav(path, file, rate, samples):
+    """Return (frames, channels) float64 in steps of 16 bits, and the rate."""
+    form = None
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            raise ValueError("%s: the file ends before its sound" % path)
+        name, size = head[:4], struct.unpack("<I", head[4:])[0]
+        if name == b"data":
+            break
+        body = file.read(size + size % 2)
+        if name == b"fmt " and len(body) >= 16:
+            form = struct.unpack("<HHIIHH", body[:16])
+            code = struct.unpack("<H", body[24:26])[0] if form[0] == 0xFFFE else form[0]
+    if form is None:
+        raise ValueError("%s: a .wav file without its format" % path)
+    channels, own_rate, bits = form[1], form[2], form[5]
+    kind = WAVES.get((code, bits))
+    if kind is None or not channels or not 100 <= own_rate <= 1000000:
+        raise ValueError(
+            "%s: a .wav of form %d, %d bits, %d channels, %d Hz; wanted PCM or float"
+            % (path, code, bits, channels, own_rate)
+        )
+    width = channels * bits // 8
+    there = os.fstat(file.fileno()).st_size - file.tell()
+    if size > there and size < 0x7FFFFF00:  # longer: written by a program that never knew the end
+        raise ValueError("%s: cut short: %d of %d bytes of sound" % (path, there, size))
+    count = min(size, there) // width
+    needed = _frames(own_rate, rate, samples)
+    values = file.read((count if needed is None else min(count, needed)) * width)
+    return _sound_values(values, kind, bits).reshape(-1, channels), own_rate
+
+
+WAVES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
+
+
+def _sound_values(values, kind, bits):
+    """Return the bytes of a .wav as float64 in steps of 16 bits."""
+    if bits == 24:
+        wide = np.zeros((len(values) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(values, np.uint8).reshape(-1, 3)
+        return wide.view("<i4").ravel() / 65536.0
+    found = np.frombuffer(values, kind).astype(np.float64)
+    if kind == "u1":
+        return (found - 128) * 256
+    if kind == "<i4":
+        return found / 65536
+    if kind == "<i2":
+        return found
+    if not np.isfinite(found).all():
+        raise ValueError("holds NaN or infinity")
+    return found * 32768
+
+
+def _read_other(path, rate, samples):
+    """Return what _read_wav does, of .flac and the like."""
+    try:
+        import soundfile
+    except ImportError:
+        raise ValueError(
+            "%s: no .wav file; reading others needs soundfile (pip install soundfile)" % path
+        ) from None
+    try:
+        with soundfile.SoundFile(path) as file:
+            needed = _frames(file.samplerate, rate, samples)
+            frames = file.read(-1 if needed is None else needed, "float64", always_2d=True)
+            return frames * 32768, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise ValueError("%s: %s" % (path, error)) from None
 
 
 def read_picture(path, color):
@@ -333,6 +729,15 @@ def read_picture(path, color):
             image = image.convert("RGBA")
         pixels = np.asarray(image.convert("L" if color == "gray" else "RGB"))
     return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+
+
+READ = {
+    "image": lambda path, entry: read_picture(path, entry["color"])[None],
+    "table": _read_table,
+    "audio": _read_recording,
+    "series": _read_series,
+    "tokens": _read_texts,
+}
 
 
 # ---- commands --------------------------------------------------------------------------------
@@ -367,14 +772,14 @@ def run_files(options, folder):
     """Print a decision for every file."""
     with open(os.path.join(folder, "preprocess.json")) as file:
         preprocess = json.load(file)
-    entry = preprocess["inputs"][0]
     interpreter, _, _ = load_interpreter(options.model, options.threads)
     answers = []
     for path in options.files:
-        x = prepare(read_file(path, entry), entry)
-        outputs = invoke(interpreter, {entry["name"]: x}, 1)
+        raw = read_file(path, preprocess["inputs"])
+        inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+        outputs = invoke(interpreter, inputs, 1)
         outputs = dequantize(outputs, interpreter.get_output_details()[0])
-        answers += [dict(input=path, **answer) for answer in decide(outputs, preprocess)]
+        answers += [dict(input=path, **answer) for answer in decide(outputs, preprocess, raw)]
     if options.json:
         print(json.dumps(answers))
         return
@@ -412,7 +817,7 @@ def main():
     """Read the arguments and run one of the commands."""
     folder = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", help="inputs: images, .npy, .npz or .csv")
+    parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
     parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
     parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
     parser.add_argument("--json", action="store_true", help="print the answers as JSON")

@@ -58,7 +58,9 @@ def _compare(model: Any, twin: Any, spec: Mapping[str, Any]) -> None:
     """Run both on the same random samples: one may lie where most units are silent."""
     generator = np.random.Generator(np.random.Philox(0))
     samples = [
-        generator.standard_normal((SAMPLES, *entry["shape"]), dtype=np.float32)
+        generator.integers(0, entry["vocabulary"], (SAMPLES, *entry["shape"]), dtype=np.int32)
+        if entry["dtype"] == "int32"
+        else generator.standard_normal((SAMPLES, *entry["shape"]), dtype=np.float32)
         for entry in spec["inputs"]
     ]
     names = [entry["name"] for entry in spec["inputs"]]

@@ -45,9 +45,28 @@ def dropout(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
     return keras.layers.Dropout(rate, seed=fold_seed(spec["seed"], "dropout", name), name=name)(x)
 
 
-def flatten_to_vector(keras: Any, inputs: list[Any]) -> Any:
-    """Return all inputs flattened and joined into one vector a sample."""
-    flat = [keras.layers.Flatten(name=f"flatten_{x.name.split(':')[0]}")(x) for x in inputs]
+def flatten_to_vector(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
+    """Return all inputs as one vector a sample: numbers flattened, words and categories embedded.
+
+    A text is the mean of the vectors of its words (Joulin et al. 2017, arXiv:1607.01759); what
+    stands after its end has a vector too, and so the mean tells its length.
+    """
+    flat = []
+    for x, entry in zip(inputs, spec["inputs"], strict=True):
+        name = entry["name"]
+        if entry["dtype"] == "int32":
+            x = keras.layers.Embedding(
+                entry["vocabulary"],
+                spec["model"]["embedding"],
+                embeddings_initializer=keras.initializers.RandomUniform(
+                    -0.05, 0.05, seed=fold_seed(spec["seed"], "initializer", name)
+                ),
+                name=f"embedding_{name}",
+            )(x)
+            if entry["pool"] == "mean":
+                flat.append(keras.layers.GlobalAveragePooling1D(name=f"mean_{name}")(x))
+                continue
+        flat.append(keras.layers.Flatten(name=f"flatten_{name}")(x))
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate(name="join")(flat)
 
 

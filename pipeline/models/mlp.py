@@ -22,7 +22,7 @@ def build(
     """
     settings = spec["model"]
     inputs = blocks.inputs_of(keras, spec, batch_size)
-    x = blocks.flatten_to_vector(keras, inputs)
+    x = blocks.flatten_to_vector(keras, spec, inputs)
     x = blocks.dense_stack(
         keras, spec, x, tuple(settings["units"]), batch_norm=settings["batch_norm"]
     )

@@ -1,5 +1,6 @@
 """Describe the model and count its budget. Reads dataset; writes spec.json, budget.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,18 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
         "schema": SCHEMA,
         "seed": fold_seed(config.seed, "build"),
         "model": config.model.model_dump(mode="json"),
-        "inputs": [
-            {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
-            for entry in dataset.preprocess["inputs"]
-        ],
+        "inputs": [_input(entry) for entry in dataset.preprocess["inputs"]],
         "output": {"task": config.task, "units": units},
     }
+
+
+def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a builder needs of an input; words and categories have a vector each."""
+    found = {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
+    if entry["kind"] not in ("tokens", "codes"):
+        return found
+    pool = "mean" if entry["kind"] == "tokens" else "flatten"
+    return found | {"dtype": "int32", "vocabulary": entry["vocabulary_size"], "pool": pool}
 
 
 def _layer(layer: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ NAMES = {
     "auc": "AUC",
     "mae": "MAE",
     "rmse": "RMSE",
+    "relative_mae": "MAE against naive",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
 }

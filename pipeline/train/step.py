@@ -18,7 +18,7 @@ PerSample = Mapping[str, Any]
 Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 Loss = Callable[[Any, Any], Any]
 
-AUTO = {"classification": "categorical_crossentropy", "regression": "mse"}
+AUTO = {"classification": "categorical_crossentropy", "regression": "mse", "forecasting": "mae"}
 
 
 def categorical_crossentropy(labels: Any, logits: Any) -> Any:

@@ -29,8 +29,8 @@ def drop_interval(
     drops = []
     for _ in range(RESAMPLES):
         drawn = generator.integers(0, len(labels), len(labels))
-        wanted = task.metrics(labels[drawn], reference[drawn])
-        found = task.metrics(labels[drawn], other[drawn])
+        wanted = {task.metric: task.score(labels[drawn], reference[drawn])}
+        found = {task.metric: task.score(labels[drawn], other[drawn])}
         drops.append(metric_drop(task, wanted, found))
     low, high = np.percentile(drops, LEVEL)
     return float(low), float(high)

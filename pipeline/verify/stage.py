@@ -30,7 +30,10 @@ from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
+from pipeline.verify import streaming
+from pipeline.verify.groups import by_group
 from pipeline.verify.parity import compare, confusion, worst_layer
+from pipeline.verify.preprocessing import compare_preprocessing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -75,24 +78,34 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
             "runtimes": _runtimes(results, held),
         }
-    reference = task.metrics(held.labels, held.reference)
     document = {
-        "schema": SCHEMA,
-        "split": config.verify.split,
-        "samples": len(held.positions),
-        "metric": task.metric,
-        "direction": task.direction,
-        "reference": {"metrics": reference},
+        **_measured_on(config, held),
         "files": rows,
         "layers": layers,
-        "test_readings": int(config.verify.split == "test"),
+        "preprocessing": compare_preprocessing(held.raw, held.dataset.preprocess),
+        "groups": _groups(held, {"reference": held.reference, **outputs}),
+        "streaming": _streaming(held, inputs, files),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
     write_arrays(out / "golden.npz", golden)
     write_arrays(out / "figures.npz", _figures(held, outputs, files["ships"]))
     shown = {row["format"]: (row["metrics"][task.metric], "") for row in rows.values()}
-    return Metrics({"reference": (reference[task.metric], ""), **shown}, skipped)
+    wanted = document["reference"]["metrics"][task.metric]
+    return Metrics({"reference": (wanted, ""), **shown}, skipped)
+
+
+def _measured_on(config: Config, held: Held) -> dict[str, Any]:
+    """Return what the figures were measured on, and what the reference reaches there."""
+    return {
+        "schema": SCHEMA,
+        "split": config.verify.split,
+        "samples": len(held.positions),
+        "metric": held.task.metric,
+        "direction": held.task.direction,
+        "reference": {"metrics": held.task.metrics(held.labels, held.reference)},
+        "test_readings": int(config.verify.split == "test"),
+    }
 
 
 def _held(config: Config, inputs: Inputs) -> Held:
@@ -102,6 +115,30 @@ def _held(config: Config, inputs: Inputs) -> Held:
     reference = predict(load_keras(inputs["reference"] / "model.keras"), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
     return Held(dataset, positions, labels, raw, reference, TASKS[config.task])
+
+
+def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
+    """Return the figures of each value of the column to report by; None where there is none."""
+    groups = held.dataset.report_groups
+    if groups is None:
+        return None
+    column = held.dataset.meta["report_groups"]["name"]
+    values = by_group(held.task, held.labels, groups[held.positions], answers)
+    return {"column": column, "values": values}
+
+
+def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the shipped file does on a stream; None where the set is none of keywords."""
+    entry, names = held.dataset.preprocess["inputs"][0], held.dataset.class_names
+    if names is None or not streaming.is_spotting(entry["kind"], names):
+        return None
+    (shipped,) = (row for row in files["files"] if row["format"] == files["ships"])
+    windows = streaming.stream(held.raw[entry["name"]][: streaming.MOST])
+    path = inputs["files"] / shipped["file"]
+    outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs
+    seconds = entry["samples"] / entry["sample_rate"]
+    found = streaming.figures(outputs, held.labels[: streaming.MOST], names, seconds)
+    return {"file": shipped["file"], **found}
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:

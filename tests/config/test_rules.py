@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.load import load
-from pipeline.config.rules import BUNDLED, RULES
+from pipeline.config.rules import RULES
 from pipeline.config.schema import BundledSource, Config
 from pipeline.config.shape import choices_of
+from pipeline.config.source_rules import BUNDLED
 from pipeline.errors import ConfigError
 
 RIGHT = ["name=x", "task=classification", "data.source={kind: bundled, name: digits}"]
@@ -15,6 +16,11 @@ CNN = [*RIGHT, "model={kind: cnn}"]
 TABLE = [*RIGHT, "data.source.name=wine", "model={kind: mlp}"]
 REGRESSION = [
     *TABLE, "task=regression", "data.source.name=diabetes", "data.split={by: random}",
+]  # fmt: skip
+TEXT = [*TABLE, "data.source={kind: text, path: config.yaml}"]
+SERIES = [
+    *TABLE, "data.split.by=time",
+    "data.source={kind: series_csv, path: '*.csv', label: state, window: 8}",
 ]  # fmt: skip
 TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
 
@@ -30,7 +36,7 @@ def messages(folder: Path, *overrides: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("right", [CNN, TABLE, REGRESSION, TFDS], ids=["cnn", "table", "r", "tfds"])
+@pytest.mark.parametrize("right", [CNN, TABLE, REGRESSION, TFDS, TEXT, SERIES])
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
 
@@ -39,9 +45,9 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     ("right", "wrong", "message"),
     [
         (CNN, "task=anomaly", "no source for anomaly is built yet"),
-        (CNN, "data.split.by=given", "bundled sets have no parts of their own"),
+        (CNN, "data.split.by=given", "a bundled set has no parts of its own"),
         (CNN, "data.split.test=0", "verify.split is test, which would be empty"),
-        (CNN, "model={kind: cnn, filters: [8, 8, 8, 8]}", "nothing is left of a 8x8 image in"),
+        (CNN, "model={kind: cnn, filters: [8, 8, 8, 8]}", "nothing is left of a 8x8 picture in"),
         (CNN, "model={kind: cnn, padding: valid, pool: none, kernel_size: 9}", "nothing is left"),
         (CNN, "train.loss=mse", "mse is no loss for classification"),
         (CNN, "train.schedule={kind: cosine, warmup_epochs: 21}", "the rate would not reach its"),
@@ -53,13 +59,29 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (TFDS, "data.source.inputs=[image, depth]", "cnn takes one input"),
         ([*TFDS, "data.split.by=given"], "data.source.splits={test: test}", "wanted a train part"),
         (TFDS, "data.source.manual_dir=nowhere", "wanted a folder; there is none at"),
-        (TABLE, "model={kind: cnn}", "cnn needs images and wine is a table"),
+        (TABLE, "model={kind: cnn}", "cnn needs images or sound and wine is a table"),
         (TABLE, "data.augment=[{kind: flip}]", "augmentation is for images"),
-        (TABLE, "harden={}", "attacks are for images with values in [0, 1]"),
+        (TABLE, "harden={}", "attacks are for images in [0, 1]"),
         (TABLE, "data.source.name=diabetes", "diabetes is a set for regression"),
         (REGRESSION, "data.split.by=stratified", "stratified needs classes"),
         (REGRESSION, "train.class_weights=balanced", "which has no classes"),
         (REGRESSION, "harden={}", "attacks are for classification"),
+        (REGRESSION, "task=forecasting", "forecasting needs a series_csv"),
+        (TEXT, "model={kind: cnn}", "cnn needs images or sound and text is text"),
+        (TEXT, "harden={}", "attacks are for images in [0, 1] and this set is text"),
+        (TEXT, "data.split.by=given", "one file has no parts of its own"),
+        (TEXT, "data.split.by=group", "group needs to know what belongs together"),
+        (TEXT, "data.split.by=time", "time needs a moment for each sample"),
+        (TEXT, "data.source.path=nowhere.tsv", "wanted a file; there is none at"),
+        (SERIES, "data.split.by=stratified", "windows of one series overlap"),
+        (SERIES, "data.split.by=given", "a series_csv set has no parts of its own"),
+        (SERIES, "task=forecasting", "for forecasting, one with either is not"),
+        (SERIES, "data.report_groups=machine", "series_csv has no columns; wanted group"),
+        (SERIES, "data.source.windows_path=no.json", "wanted a file; there is none at"),
+        (CNN, "data.report_groups=group", "nothing says what belongs together"),
+        (CNN, "data.split.pattern='([a-z'", "wanted a regular expression"),
+        (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
+        (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
     ],
 )  # fmt: skip
 def test_a_wrong_combination_gets_one_message(

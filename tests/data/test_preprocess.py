@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset
-from pipeline.data.preprocess import fit_image, fit_table, fit_target, target_of, to_model_inputs
+from pipeline.data.fit import fit_image, fit_table, fit_target
+from pipeline.data.preprocess import target_of, to_model_inputs
 from pipeline.data.samples import Input
 from pipeline.data.shards import Shards, ShardWriter, open_shards
 from pipeline.device.runner import prepare
@@ -29,6 +30,11 @@ def shards_of(folder: Path, values: Any) -> Shards:
     writer = ShardWriter(folder, Input("x", "table"))
     writer.add(values)
     return open_shards(folder, writer.finish())
+
+
+def image_entry(folder: Path, values: Any) -> dict[str, Any]:
+    spec = Input("image", "image")
+    return fit_image(spec, shards_of(folder, values), np.arange(len(values)))[0]
 
 
 def test_columns_get_mean_zero_and_deviation_one_on_train(
@@ -53,23 +59,25 @@ def test_a_constant_column_becomes_zero_and_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_images_fill_zero_to_one(dtype: str) -> None:
-    entry = fit_image(Input("image", "image"), (1, 1, 1), dtype)
+def test_images_fill_zero_to_one(tmp_path: Path, dtype: str) -> None:
     ends = np.array([0, np.iinfo(dtype).max], dtype).reshape(2, 1, 1, 1)
+    entry = image_entry(tmp_path, ends)
     assert prepare(ends, entry).ravel().tolist() == pytest.approx([0, 1])
 
 
-def test_the_training_and_the_device_form_give_the_same_bits(rng: np.random.Generator) -> None:
-    entry = fit_image(Input("image", "image"), (8, 8, 3), "uint8")
+def test_the_training_and_the_device_form_give_the_same_bits(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     raw = rng.integers(0, 256, (50, 8, 8, 3)).astype(np.uint8)
+    entry = image_entry(tmp_path, raw)
     theirs = np.asarray(to_model_inputs({"image": raw}, {"inputs": [entry]})["image"])
     assert (theirs == prepare(raw, entry)).all()
 
 
-def test_preprocessing_lets_gradients_through() -> None:
+def test_preprocessing_lets_gradients_through(tmp_path: Path) -> None:
     import tensorflow as tf
 
-    entry = fit_image(Input("image", "image"), (2, 2, 1), "uint8")
+    entry = image_entry(tmp_path, np.zeros((1, 2, 2, 1), np.uint8))
     x = tf.Variable(tf.ones((1, 2, 2, 1)))
     with tf.GradientTape() as tape:
         y = tf.reduce_sum(to_model_inputs({"image": x}, {"inputs": [entry]})["image"])
@@ -92,4 +100,4 @@ def test_a_bundled_table_and_a_regression_are_prepared(
     dataset = open_dataset(tmp_path)
     assert dataset.class_names is None
     assert dataset.labels.dtype == np.float32
-    assert dataset.preprocess["inputs"][0]["columns"][0] == "age"
+    assert dataset.preprocess["inputs"][0]["columns"][0]["name"] == "age"

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.split import calibration, draw, refuse_untrained, split
+from pipeline.data.split import (
+    Wish,
+    calibration,
+    draw,
+    groups_of,
+    held_out,
+    refuse_untrained,
+    split,
+)
 from pipeline.errors import ConfigError
 
 NOT_GIVEN = ""
@@ -14,8 +22,10 @@ NOT_GIVEN = ""
 def parts_of(labels, given_parts=None, **settings):  # type: ignore[no-untyped-def]
     labels = np.asarray(labels)
     given_parts = np.full(len(labels), NOT_GIVEN) if given_parts is None else given_parts
-    defaults = {"by": "stratified", "test": 0.2, "validation": 0.1, "is_classes": True, "seed": 1}
-    return split(labels, np.asarray(given_parts), **(defaults | settings))
+    wish = {"by": "stratified", "test": 0.2, "validation": 0.1, "seed": 1}
+    wish |= {name: settings.pop(name) for name in list(settings) if name in wish}
+    settings = {"is_classes": True} | settings
+    return split(labels, np.asarray(given_parts), Wish(**wish), **settings)
 
 
 @given(
@@ -87,3 +97,68 @@ def test_a_class_without_a_training_sample_is_refused() -> None:
     parts = {"train": np.array([0, 1]), "validation": np.array([2]), "test": np.array([3])}
     with pytest.raises(ConfigError, match=r"dog \(2 samples\)"):
         refuse_untrained(np.array([0, 0, 1, 1]), parts, ("cat", "dog"))
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=60, max_size=300),
+    st.sampled_from(["stratified", "random", "group"]),
+    st.integers(0, 2**31),
+)
+def test_a_group_stands_in_one_part(groups: list[int], by: str, seed: int) -> None:
+    groups = [*groups, *range(31)]
+    names = np.array([f"speaker {number}" for number in groups])
+    parts = parts_of(np.array(groups) % 2, by=by, seed=seed, groups=names, validation=0.2)
+    everything = np.concatenate([parts["train"], parts["validation"], parts["test"]])
+    assert sorted(everything) == list(range(len(groups)))
+    found = [set(names[parts[part]]) for part in ("train", "validation", "test")]
+    assert not found[0] & found[1]
+    assert not found[0] & found[2]
+    assert not found[1] & found[2]
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=8, max_size=40), st.floats(0.1, 0.4), st.integers(0, 99)
+)
+def test_groups_of_all_sizes_come_near_to_the_share(
+    sizes: list[int], test: float, seed: int
+) -> None:
+    groups = np.repeat([f"g{i}" for i in range(len(sizes))], sizes)
+    parts = parts_of(np.zeros(len(groups)), by="group", seed=seed, groups=groups, test=test)
+    assert abs(len(parts["test"]) - test * len(groups)) <= max(sizes)
+
+
+@given(st.integers(2, 5), st.integers(30, 90), st.integers(0, 6), st.integers(0, 99))
+def test_time_goes_from_train_to_test_in_every_series(
+    series: int, windows: int, overlap: int, seed: int
+) -> None:
+    start = np.tile(np.arange(windows, dtype=np.float64), series)
+    times = np.stack([start, start + overlap], axis=1)
+    groups = np.repeat([f"s{i}" for i in range(series)], windows)
+    parts = parts_of(
+        np.zeros(len(start)), by="time", times=times, groups=groups, seed=seed, validation=0.2
+    )
+    for name in set(groups):
+        own = {part: times[parts[part]][groups[parts[part]] == name] for part in parts}
+        assert own["train"][:, 1].max() < own["validation"][:, 0].min()
+        assert own["validation"][:, 1].max() < own["test"][:, 0].min()
+    left_out = len(start) - sum(len(part) for part in parts.values())
+    assert left_out == 2 * overlap * series
+
+
+def test_a_pattern_finds_groups_and_the_test_part() -> None:
+    ids = np.array(["7_jackson_3.wav", "1_theo_0.wav", "2_theo_9.wav"])
+    assert groups_of(ids, "_([a-z]+)_").tolist() == ["jackson", "theo", "theo"]
+    assert held_out(ids, r"_[0-4]\.wav$").tolist() == ["test", "test", ""]
+    parts = parts_of([0, 1, 1], held_out(ids, "jackson"), by="random", validation=0.5)
+    assert parts["test"].tolist() == [0]
+    for pattern, message in [("theo", "has no"), ("(theo)", "finds nothing in 1 of 3 names")]:
+        with pytest.raises(ConfigError, match=message):
+            groups_of(ids, pattern)
+    with pytest.raises(ConfigError, match="finds 3 of 3 names"):
+        held_out(ids, "wav")
+
+
+@pytest.mark.parametrize(("by", "message"), [("group", "belongs together"), ("time", "no moment")])
+def test_what_by_goes_by_must_be_known(by: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parts_of(np.arange(20) % 2, by=by)

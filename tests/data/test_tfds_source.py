@@ -40,6 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "nested": {"size": np.float32},
                 "label": tfds.features.ClassLabel(names=["low", "high"]),
                 "words": tfds.features.Text(),
+                "names": tfds.features.Sequence(tfds.features.Text()),
             }
             return tfds.core.DatasetInfo(
                 builder=self, features=tfds.features.FeaturesDict(features)
@@ -56,7 +57,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 image = np.full((8, 8, 1), 5 * i, np.uint8)
                 yield (
                     i,
-                    {"image": image, "nested": {"size": i}, "label": i % 2, "words": f"number {i}"},
+                    {
+                        "image": image,
+                        "nested": {"size": i},
+                        "label": i % 2,
+                        "words": f"number {i}",
+                        "names": [],
+                    },
                 )
 
     folder = tmp_path_factory.mktemp("sets")
@@ -97,7 +104,7 @@ def test_several_inputs_and_slices(prepare: Callable[..., Any]) -> None:
     ("overrides", "message"),
     [
         (["data.source.inputs=[picture]"], "has no feature 'picture'; it has image, nested/size"),
-        (["data.source.inputs=[words]"], "'words' of tiny_shapes is Text"),
+        (["data.source.inputs=[names]"], "'names' of tiny_shapes is Sequence"),
         (["data.source.label=words"], "wanted one class or one number"),
         (["data.source.splits={train: training}"], r"no split 'training'; it has .*train \(40\)"),
         (

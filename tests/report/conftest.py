@@ -117,6 +117,9 @@ def good_run() -> dict[str, Any]:
             "skipped": [],
         },
         "parity": {
+            "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
+            "groups": None,
+            "streaming": None,
             "metric": "accuracy",
             "direction": "up",
             "samples": 20,

@@ -1,0 +1,281 @@
+"""Settings of `data.source`: one section for each form in which people have their samples."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.section import Count, Section, Wanted
+
+SplitName = Literal["train", "validation", "test"]
+Numbers = Literal["auto", "standard", "robust", "quantile"]
+
+
+class BundledSource(Section):
+    """A real data set that comes inside scikit-learn: nothing is downloaded."""
+
+    kind: Literal["bundled"]
+    name: Literal["digits", "breast_cancer", "wine", "diabetes"]
+    """digits: 1,797 handwritten 8x8 images; breast_cancer, wine: tables; diabetes: regression."""
+
+
+class LogMel(Section):
+    """The logarithm of the energy in bands of pitch: a picture of the sound."""
+
+    kind: Literal["log_mel"] = "log_mel"
+    window_ms: Annotated[float, Field(gt=0, le=1000)] = 32.0
+    """Length of the piece of sound behind each row, in milliseconds."""
+    stride_ms: Annotated[float, Field(gt=0, le=1000)] = 16.0
+    """Milliseconds from one row to the next."""
+    bins: Annotated[int, Field(ge=4, le=256)] = 40
+    """Bands, evenly spaced on the mel scale."""
+    low_hz: Annotated[float, Field(ge=0)] = 20.0
+    """Where the lowest band begins."""
+    high_hz: Annotated[float, Field(gt=0)] | None = None
+    """Where the highest band ends; null: half the sample rate."""
+
+
+class Mfcc(LogMel):
+    """Mel-frequency cepstral coefficients: the cosine transform of the log-mel bands."""
+
+    kind: Literal["mfcc"]  # type: ignore[assignment]
+    coefficients: Annotated[int, Field(ge=2, le=256)] = 13
+    """How many are kept, the lowest first; at most `bins`."""
+
+
+class Sound(Section):
+    """One length and one rate for all recordings, and what the model sees of them."""
+
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 16_000
+    """Samples a second, to which every recording is brought."""
+    seconds: Annotated[float, Field(gt=0, le=600)] = 1.0
+    """Length to which every recording is cut, or padded with silence."""
+    features: Annotated[LogMel | Mfcc, Field(discriminator="kind")] = LogMel()
+    """What the model sees: log_mel or mfcc."""
+
+
+class Words(Section):
+    """How a text becomes a row of numbers."""
+
+    unit: Literal["words", "characters"] = "words"
+    """words: runs of letters and digits, and each punctuation mark; characters: one by one."""
+    vocabulary: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """Most frequent words or characters of train that have a number of their own."""
+    length: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Words or characters of a text that the model sees, from its beginning."""
+    lower: bool = True
+    """Whether A and a are the same; letters beyond ASCII keep their case."""
+    max_bytes: Annotated[int, Field(ge=16, le=1_000_000)] = 4096
+    """Bytes of a text that are kept at most; what is longer is cut."""
+
+
+class TfdsSource(Section):
+    """A set of the TensorFlow Datasets catalogue, by name."""
+
+    kind: Literal["tfds"]
+    name: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.\-]+)?(:[0-9.*]+)?$"),
+        Wanted("a catalogue name such as mnist, emnist/letters or mnist:3.0.1"),
+    ]
+    """Name, optionally with builder config and version: `mnist`, `emnist/letters`."""
+    data_dir: str | None = None
+    """Where prepared sets lie; null: TFDS_DATA_DIR, else ~/tensorflow_datasets."""
+    manual_dir: str | None = None
+    """Folder with the files that some sets ask you to download by hand."""
+    splits: dict[SplitName, str] = {"train": "train", "test": "test"}  # noqa: RUF012 pydantic copies it
+    """Our split -> TFDS split, for `data.split.by: given`; slices such as `train[:80%]` work."""
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = ("image",)
+    """Names of the features that go into the model."""
+    label: str = "label"
+    """Name of the feature that the model answers."""
+    name_feature: str | None = None
+    """Feature that names a sample, such as `audio/filename`; split patterns look at it."""
+    sound: Sound | None = None
+    """How an audio feature is heard; null: the defaults of an audio feature, at its own rate."""
+    words: Words = Words()
+    """How a text feature is read."""
+
+
+class ImageFolderSource(Section):
+    """Images in class subfolders, or in train / validation / test folders of class subfolders."""
+
+    kind: Literal["image_folder"]
+    path: Annotated[str, Field(min_length=1)]
+    """The folder, relative to the config file."""
+    height: Annotated[int, Field(ge=4, le=4096)]
+    """Height in pixels to which every image is resized."""
+    width: Annotated[int, Field(ge=4, le=4096)]
+    """Width in pixels to which every image is resized."""
+    color: Literal["rgb", "gray"] = "rgb"
+    """Three channels or one."""
+
+
+class CsvSource(Section):
+    """A table: a row a sample; one column is answered, the others hold numbers or categories."""
+
+    kind: Literal["csv"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, relative to the config file; the training part where others are given."""
+    validation_path: str | None = None
+    """The validation part, for `data.split.by: given`."""
+    test_path: str | None = None
+    """The test part, for `data.split.by: given`."""
+    label: Annotated[str, Field(min_length=1)]
+    """Column that the model answers."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns of a file without a header; null: its first line has them."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between two cells; "\\t" for a tab."""
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    """How the file's bytes spell text."""
+    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
+    """What stands in a cell whose value is not known."""
+    strip: str = " "
+    """Characters that are cut off both ends of every cell."""
+    drop: tuple[str, ...] = ()
+    """Columns that are left out."""
+    categorical: tuple[str, ...] = ()
+    """Columns that hold categories though they look like numbers, such as a postal code."""
+    group: str | None = None
+    """Column of what must stay together, for `data.split.by: group`; it is no input."""
+    categories: Literal["one_hot", "embedding"] = "one_hot"
+    """one_hot: a place for each category that is not rare; embedding: a vector that is learnt,
+    for columns of many categories."""
+    time: str | None = None
+    """Column with the moment of each row, for `data.split.by: time`: ISO 8601, or a number; it is
+    no input."""
+    numbers: Numbers = "auto"
+    """standard: mean 0, deviation 1; robust: cut at the 0.5 and 99.5 % quantile before; quantile:
+    spread evenly by rank, for heavy tails; auto: chosen for each column by its values."""
+
+
+class AudioFolderSource(Section):
+    """Recordings (.wav, .flac) in class subfolders, or listed in a CSV file; any sample rate."""
+
+    kind: Literal["audio_folder"]
+    path: Annotated[str, Field(min_length=1)]
+    """The folder of class subfolders, or the CSV file with columns path, label and, where it says
+    so, split (train, validation, test) and group; relative to the config file."""
+    sound: Sound = Sound()
+    unknown: tuple[str, ...] = ()
+    """Class folders that are put together into one class `unknown`."""
+    silence: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of samples of a class `silence` that is added: pieces of the recordings in a folder
+    `_background_noise_`, as quiet as they come down to nothing."""
+
+
+class SeriesFolderSource(Section):
+    """Recordings of sensors, a CSV file each, in class subfolders; of any length."""
+
+    kind: Literal["series_folder"]
+    path: Annotated[str, Field(min_length=1)]
+    """The folder, relative to the config file."""
+    length: Annotated[int, Field(ge=2, le=100_000)]
+    """Rows that the model sees."""
+    fit: Literal["resample", "pad", "window"] = "resample"
+    """resample: stretched to `length`; pad: cut, or the last row repeated; window: pieces of
+    `length` rows, `stride` apart, all of a recording in one part."""
+    stride: Count | None = None
+    """Rows from one window to the next; null: half of `length`."""
+    columns: tuple[str, ...] | None = None
+    """Columns that the model sees, by the header; null: all columns of the first file."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    header: bool = True
+    """Whether the first line of a file holds names."""
+    numbers: Numbers = "auto"
+    """As of csv: how each channel is made even."""
+
+
+class SeriesCsvSource(Section):
+    """Timestamped series, in one CSV file or many, cut into windows."""
+
+    kind: Literal["series_csv"]
+    path: Annotated[str, Field(min_length=1)]
+    """A file, or a pattern of files such as data/**/*.csv, relative to the config file; each file
+    is a series of its own."""
+    timestamp: Annotated[str, Field(min_length=1)] = "timestamp"
+    """Column with the moment: ISO 8601, or seconds."""
+    values: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
+    """Columns that the model sees."""
+    label: str | None = None
+    """Column that is answered for each window: by the class of its last row, or, for a
+    forecasting, the value `horizon` rows after it. null: windows_path says, or the first of
+    `values` is forecast."""
+    windows_path: str | None = None
+    """JSON file: name of each file -> list of [start, end] of anomalies; a window that touches one
+    is of the class `anomaly`, the others of `normal`."""
+    window: Annotated[int, Field(ge=2, le=100_000)]
+    """Rows that the model sees."""
+    stride: Count = 1
+    """Rows from one window to the next."""
+    horizon: Count = 1
+    """Rows from the end of a window to the value that is forecast."""
+    relative: bool = False
+    """Whether each window is seen relative to its own mean and deviation, so that series of
+    different levels look alike."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
+    """What stands in a cell whose value is not known."""
+    numbers: Numbers = "auto"
+    """As of csv: how each channel is made even."""
+
+
+class TextSource(Section):
+    """Texts with a label each, in a CSV or tab-separated file."""
+
+    kind: Literal["text"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, relative to the config file; the training part where others are given."""
+    validation_path: str | None = None
+    """The validation part, for `data.split.by: given`."""
+    test_path: str | None = None
+    """The test part, for `data.split.by: given`."""
+    text: str = "text"
+    """Column of the text."""
+    label: str = "label"
+    """Column that the model answers."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns of a file without a header; null: its first line has them."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between two cells; "\\t" for a tab."""
+    quotes: bool = True
+    """Whether a cell may stand in double quotes, as in CSV; false: quotes are part of the text."""
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    """How the file's bytes spell text."""
+    group: str | None = None
+    """Column of what must stay together, for `data.split.by: group`."""
+    words: Words = Words()
+
+
+class NpzSource(Section):
+    """Arrays in a .npz file: samples along the first axis of each."""
+
+    kind: Literal["npz"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, relative to the config file. Arrays called <name>_train, <name>_validation and
+    <name>_test are parts, for `data.split.by: given`."""
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = ("x",)
+    """Names of the arrays that go into the model: whole numbers of 8 or 16 bits (N, H, W[, C]) are
+    images, numbers (N, C) a table, (N, T, C) series."""
+    label: str = "y"
+    """Name of the array that is answered: whole numbers are classes, or quantities."""
+    group: str | None = None
+    """Name of the array of what must stay together, for `data.split.by: group`."""
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes 0, 1, 2, …; null: the numbers themselves."""
+    numbers: Numbers = "auto"
+    """As of csv: how each column or channel is made even."""
+
+
+Source = Annotated[
+    BundledSource
+    | TfdsSource
+    | ImageFolderSource
+    | AudioFolderSource
+    | SeriesFolderSource
+    | CsvSource
+    | SeriesCsvSource
+    | TextSource
+    | NpzSource,
+    Field(discriminator="kind"),
+]

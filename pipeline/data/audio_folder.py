@@ -1,0 +1,165 @@
+"""Recordings in class subfolders, or listed in a CSV file, with classes unknown and silence.
+
+One recording is in memory at a time. What cannot be read is left out and reported.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.schema import AudioFolderSource
+from pipeline.data.class_folders import (
+    NOISE,
+    PARTS,
+    Classes,
+    Listed,
+    file_name,
+    leavings,
+    list_classes,
+    without_root,
+)
+from pipeline.data.csv_rows import Form, names_of, rows_of
+from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.sound import SUFFIXES, sound_input
+from pipeline.device.runner import read_sound, sound_to_length
+from pipeline.errors import ConfigError
+
+UNKNOWN, SILENCE = "unknown", "silence"
+QUIET = 300  # steps of 16 bits: deviation of the noise that stands for silence without recordings
+LISTING = ("path", "label")
+
+
+def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None) -> Source:
+    """List the recordings; they are read when the chunks are asked for.
+
+    Raises:
+        ConfigError: no such folder or file, a wrong layout, an empty class, unknown names.
+    """
+    path = base / Path(source.path).expanduser()
+    classes = _from_csv(path) if path.is_file() else list_classes(path, SUFFIXES, "recording")
+    classes = _with_unknown(classes, source.unknown)
+    names = [*classes.names, *([SILENCE] if source.silence else [])]
+    if SILENCE in classes.names and source.silence:
+        raise ConfigError("data.source.silence: there is a class `silence` already; wanted 0")
+    spec = sound_input("audio", source.sound)
+    return Source((spec,), "class", tuple(names), lambda: _read(classes, source, spec, names))
+
+
+def _from_csv(path: Path) -> Classes:
+    """Return the recordings that a CSV file lists: path, label and, where it has them, more.
+
+    Raises:
+        ConfigError: a column is missing, a file is not there, a split is none of ours.
+    """
+    form = Form()
+    names = names_of(path, form)
+    absent = [name for name in LISTING if name not in names]
+    if absent:
+        raise ConfigError(f"{path}:1: no column {', '.join(absent)}; wanted path and label")
+    listed, wrong = [], []
+    for line, cells in rows_of(path, form, len(names)):
+        row = dict(zip(names, cells, strict=True))
+        said = row.get("split", "")
+        if said and said.lower() not in PARTS:
+            wrong.append(f"{path}:{line}: split {said!r}; wanted train, validation or test")
+        if not (path.parent / row["path"]).is_file():
+            wrong.append(f"{path}:{line}: no such file: {row['path']}")
+        part = PARTS.get(said.lower())
+        listed.append(Listed(path.parent / row["path"], row["label"], part, row.get("group")))
+    if wrong:
+        more = [f"{path}: and {len(wrong) - 10} more"] if len(wrong) > 10 else []
+        raise ConfigError(*wrong[:10], *more)
+    labels = sorted({file.label for file in listed})
+    if len(labels) < 2:
+        raise ConfigError(f"{path}: {len(labels)} label ({', '.join(labels)}); wanted two or more")
+    return Classes(path.parent, listed, [], labels)
+
+
+def _with_unknown(classes: Classes, unknown: tuple[str, ...]) -> Classes:
+    """Put some classes together into one."""
+    strange = [name for name in unknown if name not in classes.names]
+    if strange:
+        raise ConfigError(
+            f"data.source.unknown: no class {', '.join(strange)}; there are "
+            f"{', '.join(classes.names)}"
+        )
+    if not unknown:
+        return classes
+    kept = [name for name in classes.names if name not in unknown]
+    if not kept:
+        raise ConfigError("data.source.unknown: names every class; wanted one left to be heard")
+    listed = [
+        replace(file, label=UNKNOWN) if file.label in unknown else file for file in classes.listed
+    ]
+    return replace(classes, listed=listed, names=sorted({*kept, UNKNOWN}))
+
+
+def _read(
+    classes: Classes, source: AudioFolderSource, spec: Input, names: list[str]
+) -> Iterator[Chunk]:
+    """Yield one recording after the other, then pieces of silence, then what was left out."""
+    broken: list[str] = []
+    labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
+    for file in classes.listed:
+        name = file_name(file.path, classes.root)
+        try:
+            sound = _recording(file.path, spec)
+        except (OSError, ValueError) as error:
+            broken.append(f"{name} ({without_root(error, classes.root)})")
+            continue
+        groups = None if file.group is None else [file.group]
+        yield Chunk({"audio": sound[None]}, labels[file.label], [name], file.part, groups)
+    if source.silence:
+        yield from _silence(classes, source.silence, spec, labels[SILENCE])
+    yield Chunk({}, np.zeros(0, np.int64), [], findings=leavings(classes, broken, "recording"))
+
+
+def _recording(path: Path, spec: Input) -> Array:
+    assert spec.encoding is not None
+    samples = spec.encoding["samples"]
+    found = read_sound(str(path), spec.encoding["sample_rate"], samples)
+    return np.asarray(sound_to_length(found[None], samples)[0])
+
+
+def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Iterator[Chunk]:
+    """Yield samples of silence, spread over the parts as the recordings are.
+
+    They are pieces of background noise, or white noise where there is none, from full loudness down
+    to nothing; which piece and how loud follows from the number of the sample.
+    """
+    assert spec.encoding is not None
+    samples = spec.encoding["samples"]
+    noises = _noises(classes, spec.encoding["sample_rate"])
+    count = max(1, round(len(classes.listed) * share / (1 - share)))
+    for number in range(count):
+        like = classes.listed[number * len(classes.listed) // count]
+        generator = np.random.Generator(np.random.Philox(number))
+        if noises:
+            noise = noises[number % len(noises)]
+            start = int(generator.integers(0, max(1, len(noise) - samples)))
+            piece = sound_to_length(noise[None, start : start + samples], samples)[0]
+        else:
+            piece = np.clip(np.round(generator.normal(0, QUIET, samples)), -32768, 32767)
+        quiet = np.round(piece * generator.random()).astype(np.int16)
+        groups = None if like.group is None else [like.group]
+        yield Chunk({"audio": quiet[None]}, label, [f"{SILENCE}/{number:06d}"], like.part, groups)
+    if not noises:
+        text = (
+            f"{count} samples of silence are white noise: there is no folder {NOISE} with "
+            "recordings of the places where the device will listen."
+        )
+        yield Chunk({}, label[:0], [], findings=(Finding("info", "made_silence", text, count),))
+
+
+def _noises(classes: Classes, rate: int) -> list[Array]:
+    """Return the recordings of background noise that can be read."""
+    folder, found = classes.root / NOISE, []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() in SUFFIXES:
+            try:
+                found.append(np.asarray(read_sound(str(path), rate)))
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"data.source.path: background noise {error}") from error
+    return found

@@ -1,0 +1,233 @@
+"""Arrays in a .npz file, read a few samples at a time, compressed or not."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+
+from pipeline.config.schema import NpzSource
+from pipeline.data.fit import IMAGE_SCALES
+from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.errors import ConfigError
+
+ROWS = 1024  # of a chunk
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array of the file: its shape and type, without its values."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
+    """Look at the arrays and describe the source.
+
+    Raises:
+        ConfigError: no such file or array, arrays of different lengths, or of a form that is none.
+    """
+    path = base / Path(source.path).expanduser()
+    arrays = _arrays(path)
+    parts = _parts(source, path, arrays)
+    inputs = tuple(
+        _input(source, path, name, [arrays[f"{name}{end}"] for end in parts])
+        for name in source.inputs
+    )
+    answers, names = _answers(source, path, [arrays[f"{source.label}{end}"] for end in parts])
+    return Source(inputs, answers, names, lambda: _read(source, path, arrays, parts, names))
+
+
+def _arrays(path: Path) -> dict[str, _Array]:
+    """Return name -> what an array is.
+
+    Raises:
+        ConfigError: it is no .npz file, or cut short.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            found = [name for name in file.namelist() if name.endswith(".npy")]
+            return {name[:-4]: _header(file, path, name) for name in found}
+    except FileNotFoundError:
+        raise ConfigError(f"data.source.path: no such file: {path}") from None
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise ConfigError(f"{path}: no .npz file, or cut short ({error})") from error
+
+
+def _header(file: zipfile.ZipFile, path: Path, name: str) -> _Array:
+    with file.open(name) as stream:
+        try:
+            shape, is_fortran, dtype = _read_header(stream)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {name} is no array ({error})") from error
+    if dtype.hasobject:
+        raise ConfigError(
+            f"{path}: {name[:-4]} holds Python objects, which are never read: they may be "
+            "programs; wanted numbers or text of one type"
+        )
+    if is_fortran and len(shape) > 1:
+        raise ConfigError(
+            f"{path}: {name[:-4]} is stored column by column; save it anew with "
+            "numpy.ascontiguousarray"
+        )
+    return _Array(name[:-4], shape, dtype)
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type, and leave the stream at the first value."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
+def _parts(source: NpzSource, path: Path, arrays: dict[str, _Array]) -> dict[str, str | None]:
+    """Return ending of an array's name -> part; the arrays of a part have one length."""
+    wanted = [*source.inputs, source.label, *([source.group] if source.group else [])]
+    ends: dict[str, str | None] = {f"_{part}": part for part in PARTS}
+    there = {end: part for end, part in ends.items() if f"{source.label}{end}" in arrays}
+    if source.label in arrays or not there:
+        there = {"": None}
+    problems = [
+        f"data.source: {path} has no array {name}{end}; it has {', '.join(arrays)}"
+        for end in there
+        for name in wanted
+        if f"{name}{end}" not in arrays
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    for end in there:
+        lengths = {f"{name}{end}": arrays[f"{name}{end}"].shape[:1] for name in wanted}
+        if len(set(lengths.values())) > 1 or () in lengths.values():
+            shown = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
+            raise ConfigError(f"{path}: arrays of different lengths: {shown}")
+    return there
+
+
+def _input(source: NpzSource, path: Path, name: str, arrays: list[_Array]) -> Input:
+    """Describe an input by the shape and type of its arrays."""
+    first = arrays[0]
+    if any(a.shape[1:] != first.shape[1:] or a.dtype != first.dtype for a in arrays):
+        shown = ", ".join(f"{a.name} {a.dtype} {a.shape}" for a in arrays)
+        raise ConfigError(f"{path}: arrays of different forms: {shown}")
+    axes = len(first.shape) - 1
+    if str(first.dtype) in IMAGE_SCALES and axes in (2, 3):
+        return Input(name, "image")
+    if first.dtype.kind not in "biuf" or axes not in (1, 2):
+        raise ConfigError(
+            f"{path}: {name} is {first.dtype} {first.shape}; wanted images (N, H, W[, C]) of uint8 "
+            "or uint16, a table (N, C) or series (N, T, C) of numbers"
+        )
+    columns = tuple(f"{name}_{i}" for i in range(first.shape[-1]))
+    common: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ",", "numbers": source.numbers}
+    if axes == 1:
+        described = [{"name": c, "kind": "number", "values": None} for c in columns]
+        encoding = common | {"strip": " ", "columns": described}
+        return Input(name, "columns", columns=columns, encoding=encoding)
+    length = first.shape[1]
+    encoding = common | {"length": length, "fit": "pad", "stride": length, "relative": False}
+    return Input(name, "series", columns=columns, encoding=encoding | {"header": False})
+
+
+def _answers(
+    source: NpzSource, path: Path, arrays: list[_Array]
+) -> tuple[Literal["class", "integer", "number"], tuple[str, ...] | None]:
+    """Return what the labels are, and the names of the classes."""
+    dtype = arrays[0].dtype
+    if any(len(array.shape) != 1 for array in arrays) or dtype.kind not in "biufU":
+        shown = ", ".join(f"{a.name} {a.dtype} {a.shape}" for a in arrays)
+        raise ConfigError(f"{path}: labels {shown}; wanted one number or word a sample")
+    if source.class_names is not None:
+        if dtype.kind not in "biu":
+            raise ConfigError(f"data.source.class_names: labels are {dtype}; wanted whole numbers")
+        return "class", source.class_names
+    if dtype.kind == "U":
+        words = {str(word) for array in arrays for word in np.unique(_whole(path, array))}
+        return "class", tuple(sorted(words))
+    return "number" if dtype.kind == "f" else "integer", None
+
+
+def _read(
+    source: NpzSource,
+    path: Path,
+    arrays: dict[str, _Array],
+    parts: dict[str, str | None],
+    names: tuple[str, ...] | None,
+) -> Iterator[Chunk]:
+    """Yield the samples of every part, ROWS at a time."""
+    unknown = 0
+    for end, part in parts.items():
+        labels = _labels(_whole(path, arrays[f"{source.label}{end}"]), names, path)
+        groups = None if source.group is None else _whole(path, arrays[f"{source.group}{end}"])
+        streams = {name: _rows(path, arrays[f"{name}{end}"]) for name in source.inputs}
+        for start in range(0, len(labels), ROWS):
+            values = {name: next(stream) for name, stream in streams.items()}
+            count = len(labels[start : start + ROWS])
+            unknown += sum(int(np.isnan(v).sum()) for v in values.values() if v.dtype.kind == "f")
+            yield Chunk(
+                values,
+                labels[start : start + ROWS],
+                [f"{part or 'row'}:{start + i}" for i in range(count)],
+                part,
+                None if groups is None else [str(g) for g in groups[start : start + ROWS]],
+            )
+    if unknown:
+        text = f"{unknown} values are missing (NaN): the median of train stands in."
+        yield Chunk(
+            {}, labels[:0], [], findings=(Finding("info", "missing_values", text, unknown),)
+        )
+
+
+def _labels(labels: Array, names: tuple[str, ...] | None, path: Path) -> Array:
+    """Return labels as class ids where they have names."""
+    if names is None:
+        return labels
+    if labels.dtype.kind == "U":
+        return np.searchsorted(np.array(names), labels)
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if len(wrong):
+        raise ConfigError(
+            f"{path}: label {labels[wrong[0]]} of sample {wrong[0]} has none of the "
+            f"{len(names)} data.source.class_names"
+        )
+    return labels.astype(np.int64)
+
+
+def _whole(path: Path, array: _Array) -> Array:
+    """Return all of a small array: a value a sample."""
+    return np.concatenate([np.zeros(0, array.dtype), *_blocks(path, array)])
+
+
+def _rows(path: Path, array: _Array) -> Iterator[Array]:
+    """Yield samples in the form in which they are stored."""
+    for block in _blocks(path, array):
+        if str(block.dtype) in IMAGE_SCALES and block.ndim in (3, 4):
+            yield block[..., None] if block.ndim == 3 else block
+        else:
+            yield block.astype(np.float32)
+
+
+def _blocks(path: Path, array: _Array) -> Iterator[Array]:
+    """Yield the values of an array, ROWS samples at a time.
+
+    Raises:
+        ConfigError: the file is cut short.
+    """
+    size = array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
+    try:
+        with zipfile.ZipFile(path) as file, file.open(f"{array.name}.npy") as stream:
+            _read_header(stream)
+            for start in range(0, array.shape[0], ROWS):
+                count = min(ROWS, array.shape[0] - start)
+                content = stream.read(count * size)
+                if len(content) < count * size:
+                    raise EOFError("it ends too early")
+                yield np.frombuffer(content, array.dtype).reshape(count, *array.shape[1:])
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
+        raise ConfigError(f"{path}: {array.name} cannot be read: {error}") from error

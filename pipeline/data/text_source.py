@@ -1,0 +1,128 @@
+"""Texts with a label each, in one delimited file or in files for train, validation and test.
+
+The file is read twice, row by row: for the labels, and for the texts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.schema import TextSource, Words
+from pipeline.data.columns import as_number
+from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
+from pipeline.data.findings import left_out
+from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.device.runner import encode_text
+
+ROWS = 1024  # of a chunk
+LABELS = 1000  # classes at most: more of them are numbers, or a mistake
+
+
+def words_input(name: str, words: Words) -> Input:
+    """Return the input that a text becomes."""
+    encoding = {
+        "unit": words.unit,
+        "lower": words.lower,
+        "max_bytes": words.max_bytes,
+        "length": words.length,
+        "vocabulary": words.vocabulary,
+    }
+    return Input(name, "tokens", is_ragged=True, encoding=encoding)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    source: TextSource
+    form: Form
+    files: dict[str, Path]
+    names: dict[str, list[str]]
+    report: str | None
+
+    def rows(self, part: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield (line, name -> cell) of each row of a part."""
+        names = self.names[part]
+        for line, cells in rows_of(self.files[part], self.form, len(names)):
+            yield line, dict(zip(names, cells, strict=True))
+
+
+def open_text(source: TextSource, base: Path, report: str | None) -> Source:
+    """Read the labels and describe the source.
+
+    Raises:
+        ConfigError: a file that is not there, is empty or is not spelt as said, a row of another
+            length, a column that is not there; every place is named.
+    """
+    files = files_of(source, base)
+    form = Form(source.delimiter, source.encoding, source.columns, "", quotes=source.quotes)
+    names = {part: names_of(path, form) for part, path in files.items()}
+    asked = {
+        "data.source.text": (source.text,),
+        "data.source.label": (source.label,),
+        "data.source.group": () if source.group is None else (source.group,),
+        "data.report_groups": () if report is None else (report,),
+    }
+    refuse_columns(asked, files, names)
+    texts = _Texts(source, form, files, names, report)
+    labels: set[str] = set()
+    for part in files:
+        for _, row in texts.rows(part):
+            if len(labels) <= LABELS and row[source.label].strip():
+                labels.add(row[source.label].strip())
+    are_numbers = all(as_number(label) is not None for label in labels)
+    ordered = tuple(sorted(labels))
+    spec = words_input("text", source.words)
+    codes = None if are_numbers else {label: code for code, label in enumerate(ordered)}
+    if not are_numbers:
+        return Source((spec,), "class", ordered, lambda: _read(texts, codes))
+    is_whole = len(labels) <= LABELS and all(float(label).is_integer() for label in labels)
+    return Source((spec,), "integer" if is_whole else "number", None, lambda: _read(texts, codes))
+
+
+def _read(texts: _Texts, codes: dict[str, int] | None) -> Iterator[Chunk]:
+    """Yield the texts of every part, then what was left out."""
+    empty: list[str] = []
+    unlabelled: list[str] = []
+    cut = 0
+    for part, path in texts.files.items():
+        held: list[tuple[str, dict[str, str]]] = []
+        for line, row in texts.rows(part):
+            name = f"{path.name}:{line}"
+            if not row[texts.source.text].strip() or not row[texts.source.label].strip():
+                is_empty = not row[texts.source.text].strip()
+                (empty if is_empty else unlabelled).append(name)
+                continue
+            cut += len(row[texts.source.text].encode()) > texts.source.words.max_bytes
+            held.append((name, row))
+            if len(held) == ROWS:
+                yield _chunk(texts, held, part, codes)
+                held = []
+        if held:
+            yield _chunk(texts, held, part, codes)
+    found = [
+        *left_out("warning", "empty_texts", "no text", empty, "row"),
+        *left_out("warning", "rows_without_label", "no label", unlabelled, "row"),
+    ]
+    if cut:
+        text = f"{cut} texts are longer than words.max_bytes and were cut."
+        found.append(Finding("info", "long_texts", text, cut))
+    yield Chunk({}, np.zeros(0), [], findings=tuple(found))
+
+
+def _chunk(
+    texts: _Texts, held: list[tuple[str, dict[str, str]]], part: str, codes: dict[str, int] | None
+) -> Chunk:
+    source = texts.source
+    said = [row[source.label].strip() for _, row in held]
+    values: list[Array] = [encode_text(row[source.text], source.words.max_bytes) for _, row in held]
+    numbers = [float(label) if codes is None else codes[label] for label in said]
+    return Chunk(
+        {"text": values},
+        np.array(numbers, np.float64 if codes is None else np.int64),
+        [name for name, _ in held],
+        part or None,
+        None if source.group is None else [row[source.group] for _, row in held],
+        None,
+        None if texts.report is None else [row[texts.report] for _, row in held],
+    )

@@ -1,0 +1,37 @@
+"""Figures apart for each speaker, machine, region or whatever the data is told apart by. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.tasks import Task
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST = 100  # groups that are told, the largest first
+
+
+def by_group(
+    task: Task, labels: Array, groups: Array, outputs: Mapping[str, Array]
+) -> dict[str, dict[str, Any]]:
+    """Return group -> {samples, metrics: {reference or format: metrics}}.
+
+    Args:
+        task: whose metrics count.
+        labels: class ids or targets (N,).
+        groups: of each sample (N,).
+        outputs: `reference` and each format -> its answers (N, K).
+    """
+    names, counts = np.unique(groups, return_counts=True)
+    largest = sorted(zip(-counts, names, strict=True))[:MOST]
+    rows = {}
+    for count, name in largest:
+        own = groups == name
+        rows[str(name)] = {
+            "samples": int(-count),
+            "metrics": {
+                form: task.metrics(labels[own], answers[own]) for form, answers in outputs.items()
+            },
+        }
+    return rows

@@ -1,0 +1,55 @@
+"""Whether the device's preprocessing computes what training saw, on real samples."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.device.runner import prepare
+from pipeline.errors import PipelineError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TOLERANCE = 1e-5  # of model inputs, whose deviation is about 1; words and categories are exact
+BLOCK = 256  # samples at once
+
+
+def compare_preprocessing(
+    raw: Mapping[str, Array], preprocess: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return input -> {max_abs_difference, tolerance, samples} of the NumPy against the Keras form.
+
+    Args:
+        raw: name -> raw samples (N, ...).
+        preprocess: contents of preprocess.json.
+
+    Raises:
+        PipelineError: they differ by more than TOLERANCE: the device would see something else.
+    """
+    worst = {entry["name"]: 0.0 for entry in preprocess["inputs"]}
+    count = len(next(iter(raw.values())))
+    for start in range(0, count, BLOCK):
+        part = {name: values[start : start + BLOCK] for name, values in raw.items()}
+        theirs = to_model_inputs(part, preprocess)
+        for entry in preprocess["inputs"]:
+            name = entry["name"]
+            ours = prepare(part[name], entry).astype(np.float64)
+            difference = float(np.abs(ours - np.asarray(theirs[name], np.float64)).max())
+            worst[name] = max(worst[name], difference)
+    rows = {}
+    for entry in preprocess["inputs"]:
+        is_exact = entry["kind"] in ("tokens", "codes")
+        tolerance, found = 0.0 if is_exact else TOLERANCE, worst[entry["name"]]
+        if not found <= tolerance:
+            raise PipelineError(
+                f"verify: preprocessing of {entry['name']} on the device differs from that of "
+                f"training by {found:.2g}; allowed {tolerance:g}. This is a bug: "
+                "data/preprocess.py and device/runner.py must compute the same"
+            )
+        rows[entry["name"]] = {
+            "max_abs_difference": found,
+            "tolerance": tolerance,
+            "samples": count,
+        }
+    return rows
