@@ -126,6 +126,7 @@ def _recording(path: Path, spec: Input) -> Array:
 def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Iterator[Chunk]:
     """Yield samples of silence, spread over the parts as the recordings are.
 
+    A sample is named after the recording beside which it stands, so that patterns find its group.
     They are pieces of background noise, or white noise where there is none, from full loudness down
     to nothing; which piece and how loud follows from the number of the sample.
     """
@@ -144,7 +145,8 @@ def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Itera
             piece = np.clip(np.round(generator.normal(0, QUIET, samples)), -32768, 32767)
         quiet = np.round(piece * generator.random()).astype(np.int16)
         groups = None if like.group is None else [like.group]
-        yield Chunk({"audio": quiet[None]}, label, [f"{SILENCE}/{number:06d}"], like.part, groups)
+        name = f"{SILENCE}/{number:06d} beside {file_name(like.path, classes.root)}"
+        yield Chunk({"audio": quiet[None]}, label, [name], like.part, groups)
     if not noises:
         text = (
             f"{count} samples of silence are white noise: there is no folder {NOISE} with "

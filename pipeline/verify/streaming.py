@@ -1,9 +1,10 @@
 """How a keyword spotter does on a stream: false accepts an hour, and keywords that it misses. Pure.
 
-The held-out recordings are put end to end in random order and heard through a window that moves on
-by a fraction of its length, as a device hears a room. A keyword is accepted when the mean of the
-last answers passes a threshold, and then not again for a while (Chen, Parada and Heigold 2014,
-"Small-footprint keyword spotting using deep neural networks", section 2.3).
+The held-out recordings follow each other in random order, with a pause as long as one between them,
+and are heard through a window that moves on by a fraction of its length, as a device hears a room.
+A keyword is accepted when the mean of the last answers passes a threshold, and then not again for a
+while (Chen, Parada and Heigold 2014, "Small-footprint keyword spotting using deep neural networks",
+section 2.3).
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ def is_spotting(kind: str, names: Sequence[str] | None) -> bool:
 
 
 def stream(recordings: Array) -> Array:
-    """Return the windows (M, S) of recordings (N, S) int16 put end to end, S // HOP apart."""
-    samples = recordings.shape[1]
-    flat = recordings.ravel()
-    starts = np.arange(0, len(flat) - samples + 1, samples // HOP)
-    return flat[starts[:, None] + np.arange(samples)]
+    """Return the windows (M, S) of recordings (N, S) int16 with pauses, S // HOP apart."""
+    count, samples = recordings.shape
+    spaced = np.stack([recordings, np.zeros_like(recordings)], axis=1).ravel()
+    starts = np.arange(2 * HOP * count - HOP + 1) * (samples // HOP)
+    return spaced[starts[:, None] + np.arange(samples)]
 
 
 def figures(outputs: Array, labels: Array, names: Sequence[str], seconds: float) -> dict[str, Any]:
@@ -48,25 +49,22 @@ def figures(outputs: Array, labels: Array, names: Sequence[str], seconds: float)
         [outputs[max(0, i + 1 - SMOOTHED) : i + 1].mean(axis=0) for i in range(len(outputs))]
     )
     said, score = smooth.argmax(axis=1), smooth.max(axis=1)
-    accepted: list[tuple[int, int]] = []
-    passing = np.flatnonzero((score >= THRESHOLD) & ~np.isin(said, quiet)).tolist()
-    for window in passing:
-        if not accepted or window - accepted[-1][0] >= REFRACTORY:
-            accepted.append((window, int(said[window])))
     heard: set[int] = set()
-    false = 0
-    for window, word in accepted:
-        first = window // HOP
-        overlapped = [n for n in (first, first + 1) if n < len(labels) and n * HOP < window + HOP]
-        right = [n for n in overlapped if labels[n] == word]
-        heard.update(right)
-        false += not right
-    keywords = np.flatnonzero(~np.isin(labels, quiet))
-    hours = len(labels) * seconds / 3600
-    missed = sum(int(n) not in heard for n in keywords)
+    false, last = 0, -REFRACTORY
+    for window in np.flatnonzero((score >= THRESHOLD) & ~np.isin(said, quiet)).tolist():
+        if window - last < REFRACTORY:
+            continue
+        last = window
+        recording = (window + HOP - 1) // (2 * HOP)  # the one that the window touches, or touched
+        if recording < len(labels) and labels[recording] == said[window]:
+            heard.add(recording)
+        else:
+            false += 1
+    keywords = np.flatnonzero(~np.isin(labels, quiet)).tolist()
+    hours = 2 * len(labels) * seconds / 3600
     return {
         "false_accepts_per_hour": false / hours,
-        "miss_rate": missed / max(1, len(keywords)),
+        "miss_rate": sum(n not in heard for n in keywords) / max(1, len(keywords)),
         "hours": hours,
         "keywords": len(keywords),
         "threshold": THRESHOLD,

@@ -1,0 +1,50 @@
+"""Generated sets and the configs that read them, each copied so that a test may break it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.load import load
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.generate import generate
+from tests.conftest import prepare_data
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+GENERATED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "runs/generated" in p.read_text())
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with configs/ and runs/generated/; nobody changes it."""
+    root = tmp_path_factory.mktemp("sets")
+    shutil.copytree(CONFIGS, root / "configs")
+    generate(root / "runs" / "generated")
+    return root
+
+
+@pytest.fixture
+def own_sets(sets: Path, tmp_path: Path) -> Path:
+    """Return a copy that a test may change."""
+    return Path(shutil.copytree(sets, tmp_path / "own"))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Callable[..., Dataset]:
+    """Return (root of the sets, name of a config, *overrides) -> the prepared dataset."""
+
+    def call(root: Path, name: str, *overrides: str) -> Dataset:
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        config = load(root / "configs" / f"{name}.yaml", overrides)
+        prepare_data(config, out, root / "configs")
+        return open_dataset(out)
+
+    return call
+
+
+def findings(dataset: Dataset) -> dict[str, Any]:
+    """Return code -> finding."""
+    return {finding["code"]: finding for finding in dataset.meta["findings"]}

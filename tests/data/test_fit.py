@@ -1,0 +1,92 @@
+"""Preprocessing is learnt from train alone, and what it makes of numbers suits eight bits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipeline.data.fit import RARE, fit_category, fit_number, fit_tokens
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.data.samples import Input
+from pipeline.data.shards import ShardWriter, open_shards
+from pipeline.device.runner import prepare
+
+STEPS = 256  # of int8
+NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
+
+
+def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
+    width = sum(column["width"] for column in columns)
+    named = [{"name": f"c{i}", **column} for i, column in enumerate(columns)]
+    return {"name": "x", "kind": "columns", "shape": [width], "columns": named}
+
+
+@given(NUMBERS, NUMBERS, st.sampled_from(["auto", "standard", "robust", "quantile"]))
+def test_numbers_mean_the_same_on_both_sides(known: Any, seen: Any, how: str) -> None:
+    entry = table_entry({"kind": "number"} | fit_number(known, how))
+    raw = np.concatenate([seen, known, [np.nan, 0, 3e38, -3e38]]).astype(np.float32)[:, None]
+    ours = prepare(raw, entry)
+    theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
+    assert np.isfinite(ours).all()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 5), max_size=60), st.lists(st.integers(-1, 5), min_size=1))
+def test_categories_mean_the_same_on_both_sides(known: list[int], seen: list[int]) -> None:
+    column = {"kind": "category"} | fit_category(np.array(known, np.float32), 6)
+    entry = table_entry(column)
+    raw = np.array([*seen, np.nan], np.float32)[:, None]
+    ours = prepare(raw, entry)
+    theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
+    assert (ours == theirs).all()
+    assert (ours.sum(axis=1) == 1).all()
+    kept = sum(known.count(code) >= RARE for code in range(6))
+    assert ours.shape[1] == kept + 1
+    codes = entry | {"kind": "codes", "columns": [entry["columns"][0] | {"first": 3}]}
+    same = np.asarray(to_model_inputs({"x": raw}, {"inputs": [codes]})["x"])
+    assert (prepare(raw, codes) == same).all()
+    assert (same[:, 0] - 3 == ours.argmax(axis=1)).all()
+
+
+def test_heavy_tails_are_spread_by_rank_and_even_numbers_are_not(rng: np.random.Generator) -> None:
+    assert fit_number(rng.uniform(0, 9, 5000).astype(np.float32), "auto")["how"] == "standard"
+    assert fit_number(rng.lognormal(0, 2, 5000).astype(np.float32), "auto")["how"] == "quantile"
+    outlier = np.append(rng.normal(size=5000), 7).astype(np.float32)
+    assert fit_number(outlier, "auto")["how"] == "robust"
+
+
+def test_a_quantile_transform_uses_the_integer_steps(rng: np.random.Generator) -> None:
+    values = rng.lognormal(0, 2, 5000).astype(np.float32)
+
+    def used(how: str) -> int:
+        x = prepare(values[:, None], table_entry({"kind": "number"} | fit_number(values, how)))
+        return len(np.unique(np.round(x / (np.ptp(x) / (STEPS - 1)))))
+
+    assert used("quantile") > 0.9 * STEPS
+    assert used("standard") < 0.7 * STEPS
+
+
+@pytest.mark.parametrize("known", [[], [np.float32(4)] * 9])
+def test_nothing_and_one_value_alone_are_no_trouble(known: list[float]) -> None:
+    for how in ("auto", "standard", "robust", "quantile"):
+        entry = table_entry({"kind": "number"} | fit_number(np.array(known, np.float32), how))
+        x = prepare(np.array([[np.nan], [4], [5]], np.float32), entry)
+        assert np.isfinite(x).all()
+        assert x[0, 0] == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_not_in_train_changes_nothing(tmp_path: Path, rng: np.random.Generator) -> None:
+    entries = []
+    for other in ("x y z", "spam spam"):
+        writer = ShardWriter(tmp_path, Input("t", "tokens", is_ragged=True))
+        texts = ["b a a", "a c", other]
+        writer.add([np.frombuffer(text.encode(), np.uint8) for text in texts])
+        encoding = {"unit": "words", "lower": True, "max_bytes": 99, "length": 4, "vocabulary": 2}
+        spec = Input("t", "tokens", is_ragged=True, encoding=encoding)
+        entries.append(fit_tokens(spec, open_shards(tmp_path, writer.finish()), np.array([1, 0])))
+    assert entries[0] == entries[1]
+    assert entries[0][0]["vocabulary"] == ["a", "b"]

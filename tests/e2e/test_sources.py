@@ -1,0 +1,35 @@
+"""Every shipped config on generated data goes to its bundle, and the bundle answers its sample."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.device.predict import predict
+from pipeline.device.runtimes import RUNTIMES
+from tests.data.conftest import GENERATED
+from tests.e2e.chain import command
+
+pytest_plugins = ["tests.data.conftest"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_shipped_config_ends_with_a_bundle_that_answers(
+    sets: Path, tmp_path: Path, name: str
+) -> None:
+    done = subprocess.run(
+        command(sets / "configs" / name, tmp_path), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    bundle = tmp_path / "exported" / name.removesuffix(".yaml")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for row in manifest["preprocess_parity"].values():
+        assert row["max_abs_difference"] <= row["tolerance"]
+    (sample,) = bundle.glob("sample.*")
+    for runtime in RUNTIMES:
+        assert predict(bundle, [sample], runtime=runtime)[0]["decision"] is not None
+    test = [sys.executable, str(bundle / "run_on_device.py"), "--self-test"]
+    assert subprocess.run(test, check=False).returncode == 0
