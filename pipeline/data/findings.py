@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.data.samples import Array, Finding
+from pipeline.data.samples import GIVEN, Array, Finding
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -56,25 +56,26 @@ def constant_columns(columns: Sequence[str]) -> list[Finding]:
     return [Finding("warning", "constant_columns", text, len(columns))]
 
 
-def constant_images(ids: Sequence[str]) -> list[Finding]:
-    """Report images that show one colour only."""
-    if not ids:
+def constant_images(names: Sequence[str], count: int) -> list[Finding]:
+    """Report images that show one colour only; `names` are the first of them."""
+    if not count:
         return []
-    text = f"{_count(len(ids), 'image')} of one value only: {_some(ids)}."
-    return [Finding("warning", "constant_images", text, len(ids))]
+    text = f"{_count(count, 'image')} of one value only: {_some(names, count)}."
+    return [Finding("warning", "constant_images", text, count)]
 
 
 def pooled(given: Array, by: str) -> list[Finding]:
     """Report that the source's own parts were put together and cut anew."""
-    names, counts = np.unique(given[given != ""], return_counts=True)
-    if by == "given" or len(names) < 2:
+    found = {name: int((given == code).sum()) for name, code in GIVEN.items() if name}
+    counts = {name: count for name, count in found.items() if count}
+    if by == "given" or len(counts) < 2:
         return []
-    parts = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    parts = ", ".join(f"{name} {count}" for name, count in counts.items())
     text = (
         f"The source has parts of its own ({parts}); data.split.by: {by} put them together and cut "
         "anew, so figures do not compare with published ones. Use by: given to keep them."
     )
-    return [Finding("info", "pooled_parts", text, int(counts.sum()))]
+    return [Finding("info", "pooled_parts", text, sum(counts.values()))]
 
 
 def in_no_part(total: int, parts: Mapping[str, Array]) -> list[Finding]:
@@ -106,8 +107,16 @@ def far_apart(entry: Mapping[str, Any]) -> list[Finding]:
 
 def copied(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
     """Return part -> whether each of its samples is an exact copy of one in train."""
-    train = np.unique(digests[parts["train"]])
-    return {part: np.isin(digests[parts[part]], train) for part in ("validation", "test")}
+    train = np.sort(digests[parts["train"]])
+    return {part: _is_one_of(digests[parts[part]], train) for part in ("validation", "test")}
+
+
+def _is_one_of(values: Array, ordered: Array) -> Array:
+    """Tell of each value whether it is in a sorted array."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[place] == values)
 
 
 def known_values(
@@ -216,8 +225,11 @@ def _copies(
             )
             found.append(Finding("warning", f"copies_in_{part}", text, count))
     if is_classes:
-        pairs = np.unique(np.stack([digests, labels.astype(digests.dtype)]), axis=1)
-        count = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+        ordered = np.sort(digests)
+        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        some = np.flatnonzero(_is_one_of(digests, twice))
+        pairs = {(int(digests[i]), int(labels[i])) for i in some}
+        count = len(pairs) - len(twice)
         if count:
             text = f"{_count(count, 'input')} appear{'s' * (count == 1)} with different labels."
             found.append(Finding("warning", "contradicting_labels", text, count))
@@ -231,7 +243,8 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], count: int | None = None) -> str:
     """Return the first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    count = len(names) if count is None else count
+    more = f" and {count - SHOWN} more" if count > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

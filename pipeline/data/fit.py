@@ -15,13 +15,15 @@ from pipeline.data.shards import Shards
 from pipeline.device.runner import prepare, tokens_of
 
 IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
-FITTED = 200_000  # training rows that columns are fitted on, at most: quantiles no longer change
+FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
 HEARD = 2000  # training recordings whose bands are measured, at most
 KNOTS = 129  # of a quantile transform: half a step of int8 apart
 EDGE = 0.005  # share that a robust scaling cuts off either end
 LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps for all of them
 RARE = 5  # training samples of a category, below which it has no place of its own
 BLOCK = 4096  # samples that are read at once while a table is measured
+TINY = float(np.finfo(np.float32).tiny)  # below it TensorFlow counts as zero, and NumPy does not
+COUNTED = 100_000  # different words whose frequency is held in memory
 RECORDINGS = 256  # recordings or texts that are read at once
 FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as constant
 
@@ -103,6 +105,7 @@ def fit_number(known: Array, how: str) -> dict[str, Any]:
         how: auto, standard, robust or quantile.
     """
     known = known if len(known) else np.zeros(1, np.float32)
+    known = np.where(np.abs(known) < TINY, np.float32(0), known)
     low, middle, high = (float(q) for q in np.quantile(known, [EDGE, 0.5, 1 - EDGE]))
     spread = float(known.std(dtype=np.float64))
     reach = float(np.abs(known - middle).max()) / spread if spread else 0.0
@@ -195,6 +198,8 @@ def fit_tokens(spec: Input, shards: Shards, train: Array) -> Fitted:
     for texts in _parts(shards, train):
         for text in texts:
             counts.update(tokens_of(text, entry))
+        if len(counts) > COUNTED + 10 * most:  # the rarest so far go: they are typing errors
+            counts = Counter(dict(counts.most_common(len(counts) // 2)))
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[:most]
     vocabulary = [word.decode() for word in ranked]
     size = len(vocabulary) + 2  # nothing, and unknown

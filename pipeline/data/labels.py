@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.data.samples import Array, Source
+from pipeline.data.samples import GIVEN, Array, Source
 from pipeline.errors import ConfigError
 
 MOST_CLASSES = 1000
@@ -14,7 +14,7 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
     Args:
         source: tells what its labels are.
         labels: as the source gave them (N,).
-        parts: part of each sample (N,), for the message.
+        parts: code of each sample's part (N,), for the message.
 
     Raises:
         ConfigError: labels are quantities, samples have no label (-1), ids leave gaps, or there are
@@ -35,10 +35,9 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         return _numbered(labels)
     ids = labels.astype(np.int64)
     if (ids < 0).any():
-        names, counts = np.unique(parts[ids < 0], return_counts=True)
-        where = ", ".join(
-            f"{count} in {name or 'the source'}" for name, count in zip(names, counts, strict=True)
-        )
+        wanting = parts[ids < 0]
+        missing = {name or "the source": int((wanting == k).sum()) for name, k in GIVEN.items()}
+        where = ", ".join(f"{count} in {name}" for name, count in missing.items() if count)
         raise ConfigError(
             f"data.source: samples without a label: {where}; wanted a label for each: "
             "leave that part out (data.source.splits), or take another"
@@ -49,13 +48,13 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
 
 def _numbered(labels: Array) -> tuple[Array, tuple[str, ...]]:
     """Return whole numbers as classes, in their order."""
-    found, ids = np.unique(labels, return_inverse=True)
+    found = np.unique(labels)
     if not 2 <= len(found) <= MOST_CLASSES:
         raise ConfigError(
             f"data.source.label: {len(found)} different whole numbers from {found[0]:g} to "
             f"{found[-1]:g}; a classification wanted 2 to {MOST_CLASSES}"
         )
-    return ids.astype(np.int64), tuple(f"{number:g}" for number in found)
+    return np.searchsorted(found, labels), tuple(f"{number:g}" for number in found)
 
 
 def target_labels(task: str, source: Source, labels: Array) -> Array:

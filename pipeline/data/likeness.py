@@ -12,9 +12,10 @@ import numpy as np
 from pipeline.data.samples import Array, Finding
 from pipeline.device.runner import prepare
 
-DIRECTIONS = 64
-MOST = {"train": 60_000, "validation": 5_000, "test": 10_000}  # samples of a part
-BLOCK = 64  # samples that are compared at once with all of train
+DIRECTIONS = 32
+MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
+READ = 1 << 20  # bytes of raw samples at once
+BLOCK = 16  # samples that are compared at once with all of train
 NEAR = {"image": 0.1, "audio": 0.1, "series": 0.05, "tokens": 0.25}
 """Distance of near copies, as a share of that of two samples drawn at random, by kind of input."""
 NEIGHBOURS = 10  # that must all be of one other class before a label is doubted
@@ -38,11 +39,14 @@ def sketches(
     """
     generator = np.random.Generator(np.random.Philox(0))
     tables = [_directions(entry, generator) for entry in entries]
+    first = read(parts["train"][:1])
+    sample_bytes = 4 * sum(values.size for values in first.values())
     found = {}
     for part, most in MOST.items():
         blocks = []
-        for start in range(0, min(most, len(parts[part])), 1024):
-            raw = read(parts[part][start : min(most, start + 1024)])
+        step = max(1, min(1024, READ // sample_bytes))
+        for start in range(0, min(most, len(parts[part])), step):
+            raw = read(parts[part][start : min(most, start + step)])
             pairs = zip(entries, tables, strict=True)
             blocks.append(sum(_sketch(prepare(raw[e["name"]], e), e, t) for e, t in pairs))
         found[part] = np.concatenate([np.zeros((0, DIRECTIONS), np.float32), *blocks])

@@ -11,6 +11,8 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+GIVEN = {"": 0, "train": 1, "validation": 2, "test": 3}  # a sample's part, as a code of one byte
+
 
 @dataclass(frozen=True)
 class Finding:

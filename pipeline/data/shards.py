@@ -1,36 +1,41 @@
 """Write samples into .npy shards as they arrive, and read them back by position, in any order.
 
 A fixed input is a row of a shard. A ragged input lies end to end in flat shards, and the shape of
-each sample in a file of its own. One shard of each input is in memory at a time.
+each sample in a file of its own. No more than a chunk of samples is in memory.
 """
 
 import hashlib
+import struct
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from pipeline.data.samples import Array, Input
 
-SHARD_BYTES = 64 << 20  # held in memory of each input while writing, whatever the size of the set
+SHARD_BYTES = 64 << 20  # of a file: many sets have one, and huge ones not too many
+HEADER = 256  # bytes of a shard before its values: multiple of 64, as NumPy wants it
 OPEN_SHARDS = 256  # mapped at a time: each holds a file descriptor, and 1024 is a usual limit
 
 
 class ShardWriter:
-    """Collects samples of one input and writes a shard whenever enough has come together."""
+    """Writes samples of one input as they come, into one shard after the other."""
 
     def __init__(self, folder: Path, spec: Input, *, shard_bytes: int = SHARD_BYTES) -> None:
         """Begin with nothing; files appear in `folder` as samples arrive."""
         self._folder, self._spec, self._shard_bytes = folder, spec, shard_bytes
-        self._held: list[Array] = []
-        self._held_bytes = 0
-        self._held_rows = 0
+        self._open: IO[bytes] | None = None
+        self._open_rows = 0
+        self._open_values = 0
         self._files: list[str] = []
         self._rows: list[int] = []
-        self._shapes: list[tuple[int, ...]] = []
+        self._lengths = array("q")
+        """Shapes of ragged samples, end to end."""
+        self._shape: tuple[int, ...] | None = None
         self._dtype: np.dtype[Any] | None = None
 
     def add(self, values: Any) -> None:
@@ -39,62 +44,89 @@ class ShardWriter:
         Raises:
             ValueError: shape or type differs from those before; sources must see to it.
         """
-        for block in self._blocks(values):
-            self._held.append(block)
-            self._held_bytes += block.nbytes
-            self._held_rows += 1 if self._spec.is_ragged else len(block)
-            if self._held_bytes >= self._shard_bytes:
-                self._flush()
-
-    def _blocks(self, values: Any) -> list[Array]:
-        """Return what is held back: flat samples, or rows cut so that no shard grows too large."""
         if self._spec.is_ragged:
             for sample in values:
-                self._check(sample.dtype, sample.ndim)
-                self._shapes.append(sample.shape)
-            return [np.array(sample).ravel() for sample in values]
+                self._check(sample.dtype, (0,) * sample.ndim)
+                self._lengths.extend(sample.shape)
+                self._write(np.ascontiguousarray(sample), 1)
+                if self._open_values * sample.itemsize >= self._shard_bytes:
+                    self._close()
+            return
         if not len(values):
-            return []
-        self._check(values.dtype, values.ndim - 1)
-        if self._shapes and values.shape[1:] != self._shapes[0]:
-            raise ValueError(f"{self._spec.name}: {values.shape[1:]} after {self._shapes[0]}")
-        self._shapes = [values.shape[1:]]
+            return
+        self._check(values.dtype, values.shape[1:])
         step = max(1, self._shard_bytes // max(1, values[0].nbytes))
-        first = step - self._held_rows  # rows that still fit
-        cuts = range(first, len(values), step)
-        return [np.array(block) for block in np.split(values, cuts) if len(block)]
+        start = 0
+        while start < len(values):
+            block = values[start : start + step - self._open_rows]
+            self._write(np.ascontiguousarray(block), len(block))
+            start += len(block)
+            if self._open_rows == step:
+                self._close()
 
-    def _check(self, dtype: np.dtype[Any], axes: int) -> None:
-        if self._dtype is None:
-            self._dtype = dtype
-        if dtype != self._dtype or (self._shapes and axes != len(self._shapes[0])):
-            raise ValueError(f"{self._spec.name}: {dtype} with {axes} axes after {self._dtype}")
+    def _check(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        if self._shape is None:
+            self._shape, self._dtype = shape, dtype
+        if dtype != self._dtype or shape != self._shape:
+            raise ValueError(
+                f"{self._spec.name}: {dtype} {shape} after {self._dtype} {self._shape}"
+            )
 
-    def _flush(self) -> None:
-        name = f"input-{_file_name(self._spec.name)}-{len(self._files):05d}.npy"
-        np.save(self._folder / name, np.concatenate(self._held))
-        self._files.append(name)
-        self._rows.append(self._held_rows)
-        self._held, self._held_bytes, self._held_rows = [], 0, 0
+    def _write(self, block: Array, rows: int) -> None:
+        if self._open is None:
+            name = f"input-{_file_name(self._spec.name)}-{len(self._files):05d}.npy"
+            self._files.append(name)
+            self._open = (self._folder / name).open("wb")
+            self._open.write(b" " * HEADER)
+        self._open.write(block.data if block.size else b"")
+        self._open_rows += rows
+        self._open_values += block.size
+
+    def _close(self) -> None:
+        """Write the header of the open shard, now that its length is known."""
+        assert self._open is not None
+        assert self._dtype is not None
+        fixed = (self._open_rows, *(self._shape or ()))
+        shape = (self._open_values,) if self._spec.is_ragged else fixed
+        self._open.seek(0)
+        self._open.write(_header(self._dtype, shape))
+        self._open.close()
+        self._rows.append(self._open_rows)
+        self._open, self._open_rows, self._open_values = None, 0, 0
+
+    def close(self) -> None:
+        """Close the open shard; it is no use any more."""
+        if self._open is not None:
+            self._open.close()
 
     def finish(self) -> dict[str, Any]:
         """Write what is left and return the input's entry of dataset.json."""
-        if self._held_rows:
-            self._flush()
-        shapes = np.array(self._shapes, np.int64)
+        if self._open is not None:
+            self._close()
+        axes = len(self._shape or ())
         entry = {
             "name": self._spec.name,
             "layout": "ragged" if self._spec.is_ragged else "fixed",
-            "shape": shapes.max(axis=0).tolist(),
+            "shape": list(self._shape or ()),
             "dtype": str(self._dtype),
             "shards": self._files,
             "rows": self._rows,
             "shapes": None,
         }
         if self._spec.is_ragged:
-            entry["shapes"] = f"input-{_file_name(self._spec.name)}-shapes.npy"
-            np.save(self._folder / entry["shapes"], shapes)
+            shapes = np.frombuffer(self._lengths, np.int64).reshape(-1, axes)
+            entry["shape"] = shapes.max(axis=0).tolist()
+            name = f"input-{_file_name(self._spec.name)}-shapes.npy"
+            entry["shapes"] = name
+            np.save(self._folder / name, shapes)
         return entry
+
+
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return the beginning of a .npy file of format 1.0, HEADER bytes long whatever the shape."""
+    said = repr({"descr": dtype.str, "fortran_order": False, "shape": shape}).encode()
+    start = b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER - 10)
+    return start + said.ljust(HEADER - 11) + b"\n"
 
 
 def _file_name(name: str) -> str:

@@ -11,10 +11,12 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.data.samples import Array
+from pipeline.data.samples import GIVEN, Array
 from pipeline.errors import ConfigError
 
 Parts = dict[str, Array]
+MOST_STRATA = 10_000  # that fit into 16 bits
+TRAIN, VALIDATION, TEST = (GIVEN[part] for part in ("train", "validation", "test"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def split(
 
     Args:
         labels: class ids or targets (N,).
-        given: part of each sample as str (N,), empty where none is given. Those that are given test
-            are the test part, however the rest is cut.
+        given: code of each sample's part (N,), see GIVEN. Those that are given test are the test
+            part, however the rest is cut.
         wish: how the set is to be cut.
         is_classes: whether labels are class ids: only they can be stratified.
         groups: what must stay together (N,); None: nothing must.
@@ -55,10 +57,10 @@ def split(
     """
     _refuse_unknown(given, wish.by, is_classes=is_classes, groups=groups, times=times)
     generator = np.random.Generator(np.random.Philox(wish.seed))
-    everything = np.arange(len(labels))
-    held, checked = everything[given == "test"], everything[given == "validation"]
-    rest = everything[(given != "test") & (given != "validation")]
-    strata = labels if is_classes and wish.by in ("given", "stratified") else np.zeros(len(labels))
+    held, checked = np.flatnonzero(given == TEST), np.flatnonzero(given == VALIDATION)
+    rest = np.flatnonzero(given < VALIDATION).astype(np.int32)
+    is_stratified = is_classes and wish.by in ("given", "stratified")
+    strata = labels if is_stratified else np.zeros(len(labels), np.int8)
     if wish.by == "time":
         assert times is not None
         parts = _by_time(times, groups, test=wish.test, validation=wish.validation)
@@ -82,7 +84,7 @@ def _refuse_unknown(
         raise ConfigError(
             "data.split.by: stratified needs classes and the task has none; wanted random"
         )
-    if by == "given" and not (given == "train").any():
+    if by == "given" and not (given == TRAIN).any():
         raise ConfigError(
             "data.split.by: given was asked for and the source names no train part; "
             "wanted stratified or random, or a source with parts"
@@ -125,7 +127,9 @@ class _Cut:
                 strata = self.strata[rest[first]]
                 chosen = draw(np.arange(len(names)), strata, units, self.generator)
             taken = rest[np.isin(group_of, chosen)]
-        return taken, np.setdiff1d(rest, taken)
+        is_left = np.ones(len(self.strata), bool)
+        is_left[taken] = False
+        return taken, rest[is_left[rest]]
 
     def _fill(self, sizes: Array, total: int) -> Array:
         """Return groups in random order whose sizes come nearest to a total; one is always left."""
@@ -189,7 +193,7 @@ def groups_of(ids: Array, pattern: str) -> Array:
 
 
 def held_out(ids: Array, pattern: str) -> Array:
-    """Return `test` for each sample whose name the pattern finds, else nothing (N,).
+    """Return the code of test for each sample whose name the pattern finds, else 0 (N,).
 
     Raises:
         ConfigError: it finds none, or all.
@@ -200,7 +204,7 @@ def held_out(ids: Array, pattern: str) -> Array:
             f"data.split.test_pattern: {pattern!r} finds {int(is_test.sum())} of {len(ids)} names, "
             f"such as {ids[0]}; wanted some"
         )
-    return np.where(is_test, "test", "")
+    return np.where(is_test, TEST, 0).astype(np.int8)
 
 
 def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
@@ -215,14 +219,25 @@ def draw(positions: Array, strata: Array, total: int, generator: np.random.Gener
         generator: decides which, and is advanced.
     """
     total = min(total, len(positions))
-    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    stratum, counts = _numbered(strata)
     taken, remainders = np.divmod(counts * total, max(1, len(positions)))
     by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
     taken[by_remainder[: total - taken.sum()]] += 1
-    shuffled = generator.permutation(len(positions))
+    shuffled = generator.permutation(len(positions)).astype(np.int32)
     grouped = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-    place_in_stratum = np.arange(len(positions)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(positions[grouped[place_in_stratum < np.repeat(taken, counts)]])
+    starts = np.cumsum(counts) - counts
+    ranges = [grouped[a : a + n] for a, n in zip(starts, taken, strict=True)]
+    return np.sort(positions[np.concatenate([np.zeros(0, np.int64), *ranges])])
+
+
+def _numbered(strata: Array) -> tuple[Array, Array]:
+    """Return the strata numbered from 0, and how many are in each; as small as they can be."""
+    if strata.dtype.kind == "i" and len(strata) and 0 <= strata.min() <= strata.max() < MOST_STRATA:
+        counts = np.bincount(strata)
+        number = np.cumsum(counts > 0) - 1
+        return number.astype(np.int16)[strata], counts[counts > 0]
+    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    return stratum, counts
 
 
 def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, seed: int) -> Array:

@@ -98,7 +98,7 @@ def _target(task: str, targets: Array) -> dict[str, Any]:
 def _parts(config: Config, data: _Labelled) -> Parts:
     """Return the positions of train, validation, test and calibration."""
     settings, is_classes = config.data.split, data.names is not None
-    given = data.stored.parts if settings.by == "given" else np.full(len(data.labels), "")
+    given = data.stored.parts if settings.by == "given" else np.zeros(len(data.labels), np.int8)
     if settings.test_pattern is not None:
         given = held_out(data.stored.ids, settings.test_pattern)
     wish = Wish(settings.by, settings.test, settings.validation, fold_seed(config.seed, "split"))
@@ -166,9 +166,14 @@ def _noticed(
 
 def _save(out: Path, data: _Labelled, parts: Parts) -> None:
     """Write the arrays with one value a sample, and the parts."""
-    arrays = {"labels": data.labels, "groups": data.groups, "times": data.stored.times}
-    for name, values in (arrays | {"report": data.report}).items():
-        if values is not None:
+    np.save(out / "labels.npy", data.labels)
+    if data.stored.times is not None:
+        np.save(out / "times.npy", data.stored.times)
+    for name, values, written in (
+        ("groups", data.groups, data.stored.groups),
+        ("report", data.report, data.stored.report),
+    ):
+        if values is not None and values is not written:
             np.save(out / f"{name}.npy", values)
     write_arrays(out / "splits.npz", parts)
 

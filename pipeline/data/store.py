@@ -1,9 +1,14 @@
-"""Write down all that a source hands over, once and in order, in bounded memory."""
+"""Write down all that a source hands over, once and in order, in bounded memory.
+
+What is kept in memory of a sample is its part, a byte; the rest is mapped from disk.
+"""
 
 import hashlib
 import json
 import logging
 import time
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -11,33 +16,36 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
-from pipeline.data.samples import Array, Chunk, Finding, Source
+from pipeline.data.samples import GIVEN, Array, Chunk, Finding, Source
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10.0  # between two lines of progress
+KEPT_NAMES = 100  # of one-coloured images, whose number is counted on
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What lies on disk now (shards, ids.npy), and what came with it."""
+    """What lies on disk now (shards, ids.npy, …), and what came with it."""
 
     inputs: list[dict[str, Any]]
     """Entries of dataset.json."""
     labels: Array
     """As the source gave them (N,)."""
     ids: Array
+    """Name of each sample (N,), mapped."""
     parts: Array
-    """Part of each sample as str (N,), empty where the source does not say."""
+    """Code of each sample's part (N,) int8, see GIVEN."""
     groups: Array | None
-    """Name of each sample's group (N,); None where the source has none."""
+    """Name of each sample's group (N,), mapped; None where the source has none."""
     times: Array | None
     """First and last moment of each sample (N, 2) in seconds; None where they are not known."""
     report: Array | None
-    """Value of the column to report by (N,); None where there is none."""
+    """Value of the column to report by (N,), mapped; None where there is none."""
     digests: Array
     """A hash of each sample's values (N,) uint64, to find copies."""
     fingerprint: str
@@ -45,30 +53,83 @@ class Stored:
     findings: list[Finding]
 
 
-@dataclass
 class _Seen:
     """What is collected of every sample besides its values."""
 
-    labels: list[Array] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
-    times: list[Array] = field(default_factory=list)
-    report: list[str] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    constant: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self, folder: Path) -> None:
+        self.count = 0
+        self.parts = array("b")
+        self.labels, self.times, self.digests, self.names = (
+            ValueFile(folder / f"{name}.draft") for name in ("labels", "times", "digests", "names")
+        )
+        self.ids, self.groups, self.report = (
+            StringFile(folder / f"{name}.npy") for name in ("ids", "groups", "report")
+        )
+        self.content = hashlib.sha256()
+        self.constant = _Some()
+        self.findings: list[Finding] = []
+
+    def add(self, chunk: Chunk, images: list[str]) -> None:
+        """Collect labels, names, parts, groups and digests, and names of one-coloured images."""
+        self.count += len(chunk.ids)
+        self.labels.add(chunk.labels)
+        if chunk.times is not None:
+            self.times.add(chunk.times.ravel())
+        self.parts.extend([GIVEN[chunk.part or ""]] * len(chunk.ids))
+        self.ids.add(chunk.ids)
+        self.groups.add(chunk.groups or ())
+        self.report.add(chunk.report or ())
+        names = [hashlib.blake2b(n.encode(errors="replace"), digest_size=8) for n in chunk.ids]
+        self.names.add(np.frombuffer(b"".join(n.digest() for n in names), np.uint64))
+        digests = sample_digests(chunk.inputs)
+        self.digests.add(np.frombuffer(b"".join(digests), np.uint64)[::2])
+        said = [chunk.part, *chunk.ids, *(chunk.groups or ()), *(chunk.report or ())]
+        self.content.update(json.dumps(said).encode())
+        self.content.update(chunk.labels.astype(np.float64).tobytes())
+        self.content.update(b"".join(digests))
+        for name in images:
+            flat = chunk.inputs[name].reshape(len(chunk.ids), -1)
+            is_constant = (flat == flat[:, :1]).all(axis=1)
+            self.constant.add(list(compress(chunk.ids, is_constant)))
+
+
+@dataclass
+class _Some:
+    """How many names came, and the first of them."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, names: Sequence[str]) -> None:
+        """Take in some names."""
+        self.count += len(names)
+        self.names += names[: KEPT_NAMES - len(self.names)]
 
 
 def store(source: Source, folder: Path) -> Stored:
-    """Read a source to its end and write shards and ids into a folder.
+    """Read a source to its end and write shards, names, groups and report into a folder.
 
     Raises:
         ConfigError: there is no sample, one holds NaN or infinity, or one comes twice.
     """
     writers = {spec.name: ShardWriter(folder, spec) for spec in source.inputs}
+    seen = _Seen(folder)
+    try:
+        _read(source, writers, seen)
+        return _finish(seen, [writer.finish() for writer in writers.values()])
+    finally:
+        for writer in writers.values():
+            writer.close()
+        for texts in (seen.ids, seen.groups, seen.report):
+            texts.close()
+        for values in (seen.labels, seen.times, seen.digests, seen.names):
+            values.close()
+
+
+def _read(source: Source, writers: dict[str, ShardWriter], seen: _Seen) -> None:
+    """Take in every chunk of a source."""
     images = [spec.name for spec in source.inputs if spec.kind == "image"]
-    seen, logged = _Seen(), time.monotonic()
+    logged = time.monotonic()
     for chunk in source.chunks():
         seen.findings += chunk.findings
         if not len(chunk.ids):
@@ -76,29 +137,12 @@ def store(source: Source, folder: Path) -> Stored:
         _refuse_not_finite(chunk, source)
         for name, writer in writers.items():
             writer.add(chunk.inputs[name])
-        _note(seen, chunk, images)
+        seen.add(chunk, images)
         if time.monotonic() - logged > LOG_SECONDS:
             logged = time.monotonic()
-            log.info("          %s samples read", f"{len(seen.ids):,}")
-    if not seen.ids:
+            log.info("          %s samples read", f"{seen.count:,}")
+    if not seen.count:
         raise ConfigError("data.source: no sample could be read; " + _why(seen.findings))
-    _refuse_twice(seen)
-    return _finish(seen, [writer.finish() for writer in writers.values()], folder)
-
-
-def _note(seen: _Seen, chunk: Chunk, images: list[str]) -> None:
-    """Collect labels, ids, parts, groups and digests of a chunk, and its one-coloured images."""
-    seen.labels.append(chunk.labels)
-    seen.ids += chunk.ids
-    seen.parts += [chunk.part or ""] * len(chunk.ids)
-    seen.groups += chunk.groups or []
-    seen.times += [] if chunk.times is None else [chunk.times]
-    seen.report += chunk.report or []
-    seen.digests += sample_digests(chunk.inputs)
-    for name in images:
-        flat = chunk.inputs[name].reshape(len(chunk.ids), -1)
-        is_constant = (flat == flat[:, :1]).all(axis=1)
-        seen.constant += list(compress(chunk.ids, is_constant))
 
 
 def _refuse_not_finite(chunk: Chunk, source: Source) -> None:
@@ -129,44 +173,47 @@ def _refuse_infinite(chunk: Chunk, name: str) -> None:
         )
 
 
-def _refuse_twice(seen: _Seen) -> None:
+def _refuse_twice(hashes: Array, ids: Array, parts: Array) -> None:
     """Refuse a sample that comes twice: parts that overlap would leak into each other."""
-    part_of: dict[str, str] = {}
-    for sample_id, part in zip(seen.ids, seen.parts, strict=True):
-        if sample_id in part_of:
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
+    order = np.argsort(hashes, kind="stable")
+    for place in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):
+        first, second = sorted(int(i) for i in order[place : place + 2])
+        if ids[first] == ids[second]:
+            names = {code: name for name, code in GIVEN.items()}
             raise ConfigError(
-                f"data.source: sample {sample_id} is in {part_of[sample_id]} and in {part}; "
-                "wanted parts "
-                "that share nothing, such as train: train[:90%] and validation: train[90%:]"
+                f"data.source: sample {ids[first]} is in {names[int(parts[first])]} and in "
+                f"{names[int(parts[second])]}; wanted parts that share nothing, such as "
+                "train: train[:90%] and validation: train[90%:]"
             )
-        part_of[sample_id] = part
 
 
 def _why(found: list[Finding]) -> str:
     return " ".join(finding.text for finding in found) or "wanted one at least"
 
 
-def _finish(seen: _Seen, inputs: list[dict[str, Any]], folder: Path) -> Stored:
-    """Write ids, and return what was collected."""
-    labels, ids = np.concatenate(seen.labels), np.array(seen.ids)
-    np.save(folder / "ids.npy", ids)
+def _finish(seen: _Seen, inputs: list[dict[str, Any]]) -> Stored:
+    """Close what was written, and return what was collected."""
+    ids, groups, report = (text.finish() for text in (seen.ids, seen.groups, seen.report))
+    assert ids is not None  # there is a sample
+    parts = np.frombuffer(seen.parts, np.int8)
+    names, times = seen.names.finish(), seen.times.finish()
+    _refuse_twice(names, ids, parts)
     described = [
         {key: entry[key] for key in ("name", "shape", "dtype", "layout")} for entry in inputs
     ]
-    content = hashlib.sha256(
-        json.dumps([described, seen.ids, seen.parts, seen.groups, seen.report]).encode()
-    )
-    content.update(labels.astype(np.float64).tobytes())
-    content.update(b"".join(seen.digests))
+    seen.content.update(json.dumps(described).encode())
     return Stored(
         inputs,
-        labels,
+        seen.labels.finish(),
         ids,
-        np.array(seen.parts),
-        np.array(seen.groups) if seen.groups else None,
-        np.concatenate(seen.times) if seen.times else None,
-        np.array(seen.report) if seen.report else None,
-        np.frombuffer(b"".join(seen.digests), np.uint64)[::2].copy(),
-        content.hexdigest(),
-        [*seen.findings, *constant_images(seen.constant)],
+        parts,
+        groups,
+        times.reshape(-1, 2) if len(times) else None,
+        report,
+        seen.digests.finish(),
+        seen.content.hexdigest(),
+        [*seen.findings, *constant_images(seen.constant.names, seen.constant.count)],
     )

@@ -15,6 +15,8 @@ from pipeline.seeds import fold_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+CALL_BYTES = 8 << 20  # of raw samples that go into one call
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -26,13 +28,22 @@ class Feed:
     """What the loss compares with, of every sample in `positions`: class ids or scaled values."""
     batch_size: int
     seed: int
-    steps_a_call: int = 8
-    """Steps that one call of the compiled function makes: the call itself costs 2 ms."""
+    most_steps: int = 8
+    """Steps that one call of the compiled function makes at most: the call itself costs 2 ms."""
 
     @property
     def batch(self) -> int:
         """Samples a step: the batch size, or all samples where there are fewer."""
         return min(self.batch_size, len(self.positions))
+
+    @property
+    def steps_a_call(self) -> int:
+        """Steps of a call: fewer where a batch is large, for two calls are in memory at a time."""
+        sample = sum(
+            int(np.prod(entry["shape"])) * np.dtype(entry["dtype"]).itemsize
+            for entry in self.dataset.inputs
+        )
+        return int(np.clip(CALL_BYTES // max(1, sample * self.batch), 1, self.most_steps))
 
     @property
     def steps(self) -> int:

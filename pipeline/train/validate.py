@@ -9,7 +9,7 @@ import tensorflow as tf
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import BATCH, in_target_unit, predictor
+from pipeline.models.predict import batches, in_target_unit, predictor
 from pipeline.tasks import TASKS
 from pipeline.train.step import Loss
 
@@ -29,10 +29,7 @@ def evaluator(
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
 
     def evaluate() -> Mapping[str, float]:
-        parts = range(0, len(positions), BATCH)
-        heads = np.concatenate(
-            [compiled(dataset.read(positions[s : s + BATCH])).numpy() for s in parts]
-        )
+        heads = np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
         losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
         outputs = in_target_unit(heads, dataset.preprocess)
         if task == "classification":

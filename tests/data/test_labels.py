@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.data.labels import class_labels, target_labels
-from pipeline.data.samples import Chunk, Source
+from pipeline.data.samples import GIVEN, Chunk, Source
 from pipeline.errors import ConfigError
 
-UNSAID = np.array([""] * 4)
+UNSAID = np.zeros(4, np.int8)
 
 
 def source(answers: str, names: tuple[str, ...] | None = None) -> Source:
@@ -38,7 +38,7 @@ def test_labels_that_are_no_classes_are_refused(
     answers: str, labels: list[float], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        class_labels(source(answers), np.array(labels), np.array(["test"] * 4))
+        class_labels(source(answers), np.array(labels), np.full(4, GIVEN["test"], np.int8))
 
 
 @pytest.mark.parametrize(

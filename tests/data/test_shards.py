@@ -65,6 +65,7 @@ def test_another_shape_or_type_is_refused(tmp_path: Path) -> None:
         writer.add(np.zeros((2, 5), np.uint8))
     with pytest.raises(ValueError, match="x: "):
         writer.add(np.zeros((2, 4), np.float32))
+    writer.close()
 
 
 def test_an_input_name_cannot_leave_the_folder(tmp_path: Path) -> None:
