@@ -1,6 +1,7 @@
 """What every test needs: the Keras backend, TensorFlow quiet and deterministic, small data sets."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config
+from pipeline.data.generate import generate
 
 # The machine's load decides how long an example takes; it is no property of the code.
 settings.register_profile("edgeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +28,18 @@ task: classification
 data: {source: {kind: bundled, name: digits}}
 model: {kind: cnn, filters: [4], dense: [8]}
 """
+
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with configs/ and the generated sets that they read in runs/generated/."""
+    root = tmp_path_factory.mktemp("sets")
+    shutil.copytree(CONFIGS, root / "configs")
+    generate(root / "runs" / "generated")
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
+    _refuse_no_images(config, source)
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
@@ -68,6 +69,20 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     counts = {name: (float(len(parts[name])), "samples") for name in PARTS}
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})
+
+
+def _refuse_no_images(config: Config, source: Source) -> None:
+    """Refuse what is done to images alone, where the source turns out to hold something else."""
+    others = [f"{spec.name} ({spec.kind})" for spec in source.inputs if spec.kind != "image"]
+    asked = {"data.augment": config.data.augment, "harden": config.harden is not None}
+    problems = [
+        f"{key}: is for images with values in [0, 1]; this source gives {', '.join(others)}; "
+        f"wanted {'null' if key == 'harden' else '[]'}"
+        for key, is_asked in asked.items()
+        if is_asked and others
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:

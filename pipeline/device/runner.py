@@ -705,7 +705,7 @@ def _read_other(path, rate, samples):
             frames = file.read(-1 if needed is None else needed, "float64", always_2d=True)
             return frames * 32768, file.samplerate
     except soundfile.LibsndfileError as error:
-        raise ValueError("%s: %s" % (path, error)) from None
+        raise ValueError("%s: %s" % (path, str(error).rpartition(": ")[2])) from None
 
 
 def read_picture(path, color):
@@ -775,7 +775,10 @@ def run_files(options, folder):
     interpreter, _, _ = load_interpreter(options.model, options.threads)
     answers = []
     for path in options.files:
-        raw = read_file(path, preprocess["inputs"])
+        try:
+            raw = read_file(path, preprocess["inputs"])
+        except UnicodeDecodeError:
+            raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
         inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
         outputs = invoke(interpreter, inputs, 1)
         outputs = dequantize(outputs, interpreter.get_output_details()[0])

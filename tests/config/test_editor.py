@@ -26,7 +26,7 @@ def test_the_schema_is_json_with_a_text_for_every_section() -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
 def test_a_shown_config_loads_to_the_same_config(shipped: Path, name: str) -> None:
     config = load(shipped / name)
-    shown = shipped / "shown.yaml"
+    shown = shipped / f"shown_{name}"
     shown.write_text(resolved_text(config))
     assert load(shown) == config
 

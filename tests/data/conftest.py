@@ -9,20 +9,9 @@ import pytest
 
 from pipeline.config.load import load
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.generate import generate
-from tests.conftest import prepare_data
+from tests.conftest import CONFIGS, prepare_data
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 GENERATED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "runs/generated" in p.read_text())
-
-
-@pytest.fixture(scope="session")
-def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with configs/ and runs/generated/; nobody changes it."""
-    root = tmp_path_factory.mktemp("sets")
-    shutil.copytree(CONFIGS, root / "configs")
-    generate(root / "runs" / "generated")
-    return root
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pipeline.bundle.sample import sample_name, write_sample
 from pipeline.data.dataset import PARTS, Dataset
 from pipeline.data.generate import generate
 from pipeline.device.runner import read_file, read_sound
+from pipeline.errors import ConfigError
 from pipeline.verify.preprocessing import compare_preprocessing
 from tests.data.conftest import GENERATED, findings
 
@@ -211,3 +212,15 @@ def test_arrays_of_numbers_are_tables_or_series(
     dataset = prepared(own_sets, "shapes_npz", source, "data.split={}", "model={kind: mlp}")
     assert dataset.preprocess["inputs"][0]["kind"] == kind
     assert "missing_values" in findings(dataset)
+
+
+@pytest.mark.parametrize(("key", "value"), [("harden", "{}"), ("data.augment", "[{kind: flip}]")])
+def test_what_is_done_to_images_is_refused_for_other_arrays(
+    own_sets: Path, prepared: Prepared, key: str, value: str
+) -> None:
+    np.savez(own_sets / "a.npz", x=np.zeros((40, 3)), y=np.arange(40) % 2)
+    source = f"data.source={{kind: npz, path: {own_sets}/a.npz}}"
+    with pytest.raises(ConfigError, match=f"{key}: is for images"):
+        prepared(
+            own_sets, "shapes_npz", source, "data.split={}", "model={kind: mlp}", f"{key}={value}"
+        )

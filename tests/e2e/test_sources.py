@@ -12,8 +12,6 @@ from pipeline.device.runtimes import RUNTIMES
 from tests.data.conftest import GENERATED
 from tests.e2e.chain import command
 
-pytest_plugins = ["tests.data.conftest"]
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
