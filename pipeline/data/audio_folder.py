@@ -67,7 +67,8 @@ def _from_csv(path: Path) -> Classes:
         if not (path.parent / row["path"]).is_file():
             wrong.append(f"{path}:{line}: no such file: {row['path']}")
         part = PARTS.get(said.lower())
-        listed.append(Listed(path.parent / row["path"], row["label"], part, row.get("group")))
+        file = str(path.parent / row["path"])
+        listed.append(Listed(file, row["label"], part, row.get("group")))
     if wrong:
         more = [f"{path}: and {len(wrong) - 10} more"] if len(wrong) > 10 else []
         raise ConfigError(*wrong[:10], *more)
@@ -116,10 +117,10 @@ def _read(
     yield Chunk({}, np.zeros(0, np.int64), [], findings=leavings(classes, broken, "recording"))
 
 
-def _recording(path: Path, spec: Input) -> Array:
+def _recording(path: str, spec: Input) -> Array:
     assert spec.encoding is not None
     samples = spec.encoding["samples"]
-    found = read_sound(str(path), spec.encoding["sample_rate"], samples)
+    found = read_sound(path, spec.encoding["sample_rate"], samples)
     return np.asarray(sound_to_length(found[None], samples)[0])
 
 

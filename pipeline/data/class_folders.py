@@ -21,11 +21,11 @@ LAYOUT = "one subfolder a class, or train / validation / test folders of class s
 NOISE = "_background_noise_"  # what Speech Commands calls recordings that are no class
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
-    """A file that belongs to a class."""
+    """A file that belongs to a class; there may be millions."""
 
-    path: Path
+    path: str
     label: str
     part: str | None
     group: str | None = None
@@ -61,16 +61,25 @@ def list_classes(root: Path, suffixes: Sequence[str], what: str) -> Classes:
         )
     folders = _class_folders(root)
     listed = [
-        Listed(path, folder.name, part)
+        Listed(str(path), folder.name, part)
         for folder, part in folders
         for path in walk(folder)
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if _is_sample(path, suffixes)
     ]
     names = sorted({folder.name for folder, _ in folders})
     _refuse_few(root, names, {file.label for file in listed}, f"{what} file ({' '.join(suffixes)})")
-    taken = {file.path for file in listed}
-    others = [p for p in walk(root) if p not in taken and NOISE not in p.relative_to(root).parts]
+    places = {folder for folder, _ in folders}
+    others = [
+        path
+        for path in walk(root)
+        if NOISE not in path.relative_to(root).parts
+        and not (_is_sample(path, suffixes) and not places.isdisjoint(path.parents))
+    ]
     return Classes(root, listed, others, names)
+
+
+def _is_sample(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def _class_folders(root: Path) -> list[tuple[Path, str | None]]:
@@ -118,9 +127,9 @@ def _refuse_few(root: Path, names: list[str], filled: set[str], what: str) -> No
         )
 
 
-def file_name(path: Path, root: Path) -> str:
+def file_name(path: str | Path, root: Path) -> str:
     """Return a file's name below the root, with bytes that are no text spelt out."""
-    return os.fsencode(path.relative_to(root).as_posix()).decode(errors="backslashreplace")
+    return os.fsencode(Path(path).relative_to(root).as_posix()).decode(errors="backslashreplace")
 
 
 def without_root(error: Exception, root: Path) -> str:

@@ -35,7 +35,7 @@ def _read(classes: Classes, source: ImageFolderSource) -> Iterator[Chunk]:
         name = file_name(image.path, root)
         try:
             pixels = read_image(
-                image.path, height=source.height, width=source.width, color=source.color
+                Path(image.path), height=source.height, width=source.width, color=source.color
             )
         except UNREADABLE as error:
             broken.append(f"{name} ({without_root(error, root)})")

@@ -4,6 +4,7 @@ Every sample becomes a sketch: its model input, projected onto a few random dire
 distances (Johnson and Lindenstrauss 1984). Sets above the limits below are looked at in part.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.device.runner import prepare
 DIRECTIONS = 32
 MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
 READ = 1 << 20  # bytes of raw samples at once
-BLOCK = 16  # samples that are compared at once with all of train
+BLOCK = 8  # samples that are compared at once with all of train
 NEAR = {"image": 0.1, "audio": 0.1, "series": 0.05, "tokens": 0.25}
 """Distance of near copies, as a share of that of two samples drawn at random, by kind of input."""
 NEIGHBOURS = 10  # that must all be of one other class before a label is doubted
@@ -43,13 +44,18 @@ def sketches(
     sample_bytes = 4 * sum(values.size for values in first.values())
     found = {}
     for part, most in MOST.items():
-        blocks = []
+        rows = np.zeros((0, DIRECTIONS), np.float32)
+        if len(parts[part]):  # on disk, for there may be many
+            shape = (min(most, len(parts[part])), DIRECTIONS)
+            with tempfile.TemporaryFile() as file:
+                rows = np.memmap(file, np.float32, "w+", shape=shape)
         step = max(1, min(1024, READ // sample_bytes))
         for start in range(0, min(most, len(parts[part])), step):
             raw = read(parts[part][start : min(most, start + step)])
             pairs = zip(entries, tables, strict=True)
-            blocks.append(sum(_sketch(prepare(raw[e["name"]], e), e, t) for e, t in pairs))
-        found[part] = np.concatenate([np.zeros((0, DIRECTIONS), np.float32), *blocks])
+            own = sum(_sketch(prepare(raw[e["name"]], e), e, t) for e, t in pairs)
+            rows[start : start + step] = own
+        found[part] = rows.view(np.ndarray)
     return found
 
 
@@ -81,8 +87,8 @@ def near_copies(
     train = found["train"]
     if kind not in NEAR or len(train) < 2:
         return []
-    usual = 2 * float(train.var(axis=0, dtype=np.float64).sum())
-    squares = (train**2).sum(axis=1)
+    usual = 2 * float(train[:2000].var(axis=0, dtype=np.float64).sum())
+    squares = np.einsum("ij,ij->i", train, train)
     findings = []
     for part in ("validation", "test"):
         held = found[part]
@@ -111,7 +117,7 @@ def doubtful_labels(
     labels = labels[: len(train)]
     if len(train) <= 2 * NEIGHBOURS:
         return []
-    squares = (train**2).sum(axis=1)
+    squares = np.einsum("ij,ij->i", train, train)
     doubted = []
     for start in range(0, len(train), BLOCK):
         block = train[start : start + BLOCK]

@@ -148,7 +148,8 @@ def _answers(
             raise ConfigError(f"data.source.class_names: labels are {dtype}; wanted whole numbers")
         return "class", source.class_names
     if dtype.kind == "U":
-        words = {str(word) for array in arrays for word in np.unique(_whole(path, array))}
+        blocks = (block for array in arrays for block in _blocks(path, array))
+        words = {str(word) for block in blocks for word in np.unique(block)}
         return "class", tuple(sorted(words))
     return "number" if dtype.kind == "f" else "integer", None
 
@@ -163,29 +164,29 @@ def _read(
     """Yield the samples of every part, ROWS at a time."""
     unknown = 0
     for end, part in parts.items():
-        labels = _labels(_whole(path, arrays[f"{source.label}{end}"]), names, path)
-        groups = None if source.group is None else _whole(path, arrays[f"{source.group}{end}"])
+        groups = None if source.group is None else _blocks(path, arrays[f"{source.group}{end}"])
         streams = {name: _rows(path, arrays[f"{name}{end}"]) for name in source.inputs}
-        for start in range(0, len(labels), ROWS):
+        count = 0
+        for block in _blocks(path, arrays[f"{source.label}{end}"]):
+            labels = _labels(block, names, path, count)
             values = {name: next(stream) for name, stream in streams.items()}
-            count = len(labels[start : start + ROWS])
             unknown += sum(int(np.isnan(v).sum()) for v in values.values() if v.dtype.kind == "f")
             yield Chunk(
                 values,
-                labels[start : start + ROWS],
-                [f"{part or 'row'}:{start + i}" for i in range(count)],
+                labels,
+                [f"{part or 'row'}:{count + i}" for i in range(len(labels))],
                 part,
-                None if groups is None else [str(g) for g in groups[start : start + ROWS]],
+                None if groups is None else [str(group) for group in next(groups)],
             )
+            count += len(labels)
     if unknown:
         text = f"{unknown} values are missing (NaN): the median of train stands in."
-        yield Chunk(
-            {}, labels[:0], [], findings=(Finding("info", "missing_values", text, unknown),)
-        )
+        found = Finding("info", "missing_values", text, unknown)
+        yield Chunk({}, np.zeros(0), [], findings=(found,))
 
 
-def _labels(labels: Array, names: tuple[str, ...] | None, path: Path) -> Array:
-    """Return labels as class ids where they have names."""
+def _labels(labels: Array, names: tuple[str, ...] | None, path: Path, first: int) -> Array:
+    """Return labels as class ids where they have names; `first` is the number of the first one."""
     if names is None:
         return labels
     if labels.dtype.kind == "U":
@@ -193,15 +194,10 @@ def _labels(labels: Array, names: tuple[str, ...] | None, path: Path) -> Array:
     wrong = np.flatnonzero((labels < 0) | (labels >= len(names)))
     if len(wrong):
         raise ConfigError(
-            f"{path}: label {labels[wrong[0]]} of sample {wrong[0]} has none of the "
+            f"{path}: label {labels[wrong[0]]} of sample {first + wrong[0]} has none of the "
             f"{len(names)} data.source.class_names"
         )
     return labels.astype(np.int64)
-
-
-def _whole(path: Path, array: _Array) -> Array:
-    """Return all of a small array: a value a sample."""
-    return np.concatenate([np.zeros(0, array.dtype), *_blocks(path, array)])
 
 
 def _rows(path: Path, array: _Array) -> Iterator[Array]:

@@ -44,7 +44,7 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
 
 def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
     """Return the names of the channels: those asked for, or those of the first file."""
-    first = classes.listed[0].path
+    first = Path(classes.listed[0].path)
     header = names_of(first, Form(source.delimiter))
     if not source.header:
         if source.columns is not None and len(source.columns) != len(header):
@@ -72,7 +72,7 @@ def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[C
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            rows = _rows(file.path, spec, encoding)
+            rows = _rows(Path(file.path), spec, encoding)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue

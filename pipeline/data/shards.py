@@ -6,7 +6,6 @@ each sample in a file of its own. No more than a chunk of samples is in memory.
 
 import hashlib
 import struct
-from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipeline.data.drafts import ValueFile
 from pipeline.data.samples import Array, Input
 
 SHARD_BYTES = 64 << 20  # of a file: many sets have one, and huge ones not too many
@@ -33,8 +33,8 @@ class ShardWriter:
         self._open_values = 0
         self._files: list[str] = []
         self._rows: list[int] = []
-        self._lengths = array("q")
-        """Shapes of ragged samples, end to end."""
+        self._drafts: dict[str, ValueFile] = {}
+        """Shapes of ragged samples, end to end, and where each begins in its shard."""
         self._shape: tuple[int, ...] | None = None
         self._dtype: np.dtype[Any] | None = None
 
@@ -45,12 +45,7 @@ class ShardWriter:
             ValueError: shape or type differs from those before; sources must see to it.
         """
         if self._spec.is_ragged:
-            for sample in values:
-                self._check(sample.dtype, (0,) * sample.ndim)
-                self._lengths.extend(sample.shape)
-                self._write(np.ascontiguousarray(sample), 1)
-                if self._open_values * sample.itemsize >= self._shard_bytes:
-                    self._close()
+            self._add_ragged(values)
             return
         if not len(values):
             return
@@ -64,6 +59,24 @@ class ShardWriter:
             if self._open_rows == step:
                 self._close()
 
+    def _add_ragged(self, samples: list[Array]) -> None:
+        offsets = []
+        for sample in samples:
+            self._check(sample.dtype, (0,) * sample.ndim)
+            offsets.append(self._open_values)
+            self._write(np.ascontiguousarray(sample), 1)
+            if self._open_values * sample.itemsize >= self._shard_bytes:
+                self._close()
+        shapes = np.array([sample.shape for sample in samples], np.int64)
+        for name, values in (("shapes", shapes.ravel()), ("offsets", np.array(offsets, np.int64))):
+            if name not in self._drafts:
+                self._drafts[name] = ValueFile(self._folder / f"{self._stem}-{name}.draft")
+            self._drafts[name].add(values)
+
+    @property
+    def _stem(self) -> str:
+        return f"input-{_file_name(self._spec.name)}"
+
     def _check(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         if self._shape is None:
             self._shape, self._dtype = shape, dtype
@@ -74,7 +87,7 @@ class ShardWriter:
 
     def _write(self, block: Array, rows: int) -> None:
         if self._open is None:
-            name = f"input-{_file_name(self._spec.name)}-{len(self._files):05d}.npy"
+            name = f"{self._stem}-{len(self._files):05d}.npy"
             self._files.append(name)
             self._open = (self._folder / name).open("wb")
             self._open.write(b" " * HEADER)
@@ -95,9 +108,11 @@ class ShardWriter:
         self._open, self._open_rows, self._open_values = None, 0, 0
 
     def close(self) -> None:
-        """Close the open shard; it is no use any more."""
+        """Close the open shard, and remove drafts; they are no use any more."""
         if self._open is not None:
             self._open.close()
+        for draft in self._drafts.values():
+            draft.close()
 
     def finish(self) -> dict[str, Any]:
         """Write what is left and return the input's entry of dataset.json."""
@@ -112,13 +127,17 @@ class ShardWriter:
             "shards": self._files,
             "rows": self._rows,
             "shapes": None,
+            "offsets": None,
         }
         if self._spec.is_ragged:
-            shapes = np.frombuffer(self._lengths, np.int64).reshape(-1, axes)
+            found = {name: draft.finish() for name, draft in self._drafts.items()}
+            shapes = found["shapes"].reshape(-1, axes)
             entry["shape"] = shapes.max(axis=0).tolist()
-            name = f"input-{_file_name(self._spec.name)}-shapes.npy"
-            entry["shapes"] = name
-            np.save(self._folder / name, shapes)
+            for key, values in (("shapes", shapes), ("offsets", found["offsets"])):
+                name = f"{self._stem}-{key}.npy"
+                entry[key] = name
+                np.save(self._folder / name, values)
+            self.close()
         return entry
 
 
@@ -196,9 +215,8 @@ def open_shards(folder: Path, entry: Mapping[str, Any]) -> Shards:
     starts = np.concatenate([[0], np.cumsum(entry["rows"])]).astype(np.int64)
     shapes = offsets = None
     if entry["layout"] == "ragged":
-        shapes = np.load(folder / entry["shapes"])
-        ends = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-        offsets = ends[:-1] - np.repeat(ends[starts[:-1]], entry["rows"])
+        shapes = np.load(folder / entry["shapes"], mmap_mode="r").view(np.ndarray)
+        offsets = np.load(folder / entry["offsets"], mmap_mode="r").view(np.ndarray)
     return Shards(
         lru_cache(maxsize=OPEN_SHARDS)(mapped),
         starts,

@@ -5,7 +5,6 @@ in time; calibration is a part of train. Every part comes in random order, so th
 samples are a fair sample of it.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,8 @@ from pipeline.data.samples import GIVEN, Array
 from pipeline.errors import ConfigError
 
 Parts = dict[str, Array]
+BLOCK = 4096  # names that are looked at at once
+FEW_STRATA = 32  # that are told apart one by one, which takes less memory than sorting
 MOST_STRATA = 10_000  # that fit into 16 bits
 TRAIN, VALIDATION, TEST = (GIVEN[part] for part in ("train", "validation", "test"))
 
@@ -60,20 +61,24 @@ def split(
     held, checked = np.flatnonzero(given == TEST), np.flatnonzero(given == VALIDATION)
     rest = np.flatnonzero(given < VALIDATION).astype(np.int32)
     is_stratified = is_classes and wish.by in ("given", "stratified")
-    strata = labels if is_stratified else np.zeros(len(labels), np.int8)
+    strata = _numbered(labels)[0] if is_stratified else np.zeros(len(labels), np.int8)
+    numbers = None if groups is None else _group_numbers(groups)
     if wish.by == "time":
         assert times is not None
-        parts = _by_time(times, groups, test=wish.test, validation=wish.validation)
+        parts = _by_time(times, numbers, test=wish.test, validation=wish.validation)
     else:
-        cut = _Cut(strata, groups, generator, is_even=wish.by == "group")
+        cut = _Cut(strata, numbers, generator, is_even=wish.by == "group")
         if not len(held):
             held, rest = cut.take(rest, round(wish.test * len(labels)))
         if not len(checked):
             checked, rest = cut.take(rest, round(wish.validation * (len(labels) - len(held))))
         parts = {"train": rest, "validation": checked, "test": held}
+        del cut, strata, rest  # what is not needed any more is as large as the set
     asked = parts if wish.test else {name: parts[name] for name in ("train", "validation")}
     _refuse_empty(asked, len(labels), groups)
-    return {name: generator.permutation(part).astype(np.int64) for name, part in parts.items()}
+    for name, part in parts.items():
+        parts[name] = generator.permutation(part).astype(np.int64)
+    return parts
 
 
 def _refuse_unknown(
@@ -107,6 +112,7 @@ class _Cut:
 
     strata: Array
     groups: Array | None
+    """Number of each sample's group (N,)."""
     generator: np.random.Generator
     is_even: bool
     """Whether groups of all sizes are fitted to the share, without regard to classes."""
@@ -116,16 +122,16 @@ class _Cut:
         if self.groups is None:
             taken = draw(rest, self.strata[rest], total, self.generator)
         else:
-            names, first, group_of = np.unique(
+            numbers, first, group_of = np.unique(
                 self.groups[rest], return_index=True, return_inverse=True
             )
             sizes = np.bincount(group_of)
             if self.is_even:
                 chosen = self._fill(sizes, total)
             else:
-                units = round(len(names) * total / max(1, len(rest)))
+                units = round(len(numbers) * total / max(1, len(rest)))
                 strata = self.strata[rest[first]]
-                chosen = draw(np.arange(len(names)), strata, units, self.generator)
+                chosen = draw(np.arange(len(numbers)), strata, units, self.generator)
             taken = rest[np.isin(group_of, chosen)]
         is_left = np.ones(len(self.strata), bool)
         is_left[taken] = False
@@ -143,18 +149,29 @@ class _Cut:
         return np.array(chosen, np.int64)
 
 
+def _group_numbers(groups: Array) -> Array:
+    """Return the place of each sample's group among the sorted names, a block at a time."""
+    numbers: dict[str, int] = {}
+    found = np.empty(len(groups), np.int32)
+    for start in range(0, len(groups), BLOCK):
+        names, group_of = np.unique(groups[start : start + BLOCK], return_inverse=True)
+        known = [numbers.setdefault(str(name), len(numbers)) for name in names]
+        found[start : start + BLOCK] = np.array(known)[group_of]
+    place = np.argsort(np.argsort(np.array(list(numbers))))
+    return np.asarray(place.astype(np.int32)[found])
+
+
 def _by_time(times: Array, groups: Array | None, *, test: float, validation: float) -> Parts:
     """Return the oldest samples as train and the newest as test, in each group for itself.
 
     Samples that reach into the time of a later part (windows do) are in no part.
     """
     found: dict[str, list[Array]] = {"train": [], "validation": [], "test": []}
-    group_of = np.zeros(len(times), np.int64)
-    if groups is not None:
-        group_of = np.unique(groups, return_inverse=True)[1]
+    group_of = np.zeros(len(times), np.int8) if groups is None else groups
     for group in range(int(group_of.max()) + 1):
-        rest = np.flatnonzero(group_of == group)
-        rest = rest[np.lexsort((rest, times[rest, 0], times[rest, 1]))]
+        rest = np.flatnonzero(group_of == group).astype(np.int32)
+        if (np.diff(times[rest], axis=0) < 0).any():
+            rest = rest[np.lexsort((rest, times[rest, 0], times[rest, 1]))]
         shares = {"test": test, "validation": (1 - test) * validation}
         total = len(rest)
         for part, share in shares.items():
@@ -169,42 +186,6 @@ def _by_time(times: Array, groups: Array | None, *, test: float, validation: flo
         name: np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
         for name, parts in found.items()
     }
-
-
-def groups_of(ids: Array, pattern: str) -> Array:
-    """Return the group that a pattern finds in each sample's name (N,).
-
-    Raises:
-        ConfigError: the pattern has no (…), or finds nothing in some names.
-    """
-    compiled = re.compile(pattern)
-    if not compiled.groups:
-        raise ConfigError(
-            f"data.split.pattern: {pattern!r} has no (…) around the group's name; wanted one"
-        )
-    matches = [compiled.search(str(name)) for name in ids]
-    missed = [str(name) for name, match in zip(ids, matches, strict=True) if match is None]
-    if missed:
-        raise ConfigError(
-            f"data.split.pattern: {pattern!r} finds nothing in {len(missed)} of {len(ids)} names, "
-            f"such as {missed[0]}"
-        )
-    return np.array([match.group(1) for match in matches if match is not None])
-
-
-def held_out(ids: Array, pattern: str) -> Array:
-    """Return the code of test for each sample whose name the pattern finds, else 0 (N,).
-
-    Raises:
-        ConfigError: it finds none, or all.
-    """
-    is_test = np.array([re.search(pattern, str(name)) is not None for name in ids])
-    if is_test.all() or not is_test.any():
-        raise ConfigError(
-            f"data.split.test_pattern: {pattern!r} finds {int(is_test.sum())} of {len(ids)} names, "
-            f"such as {ids[0]}; wanted some"
-        )
-    return np.where(is_test, TEST, 0).astype(np.int8)
 
 
 def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
@@ -223,11 +204,15 @@ def draw(positions: Array, strata: Array, total: int, generator: np.random.Gener
     taken, remainders = np.divmod(counts * total, max(1, len(positions)))
     by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
     taken[by_remainder[: total - taken.sum()]] += 1
-    shuffled = generator.permutation(len(positions)).astype(np.int32)
-    grouped = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-    starts = np.cumsum(counts) - counts
-    ranges = [grouped[a : a + n] for a, n in zip(starts, taken, strict=True)]
-    return np.sort(positions[np.concatenate([np.zeros(0, np.int64), *ranges])])
+    shuffled = generator.permutation(np.arange(len(positions), dtype=np.int32))
+    chosen = [np.zeros(0, np.int32)]
+    if len(counts) <= FEW_STRATA:
+        chosen += [shuffled[stratum[shuffled] == k][:n] for k, n in enumerate(taken)]
+    else:
+        grouped = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+        starts = np.cumsum(counts) - counts
+        chosen += [grouped[a : a + n] for a, n in zip(starts, taken, strict=True)]
+    return np.sort(positions[np.concatenate(chosen)])
 
 
 def _numbered(strata: Array) -> tuple[Array, Array]:

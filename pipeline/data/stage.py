@@ -17,6 +17,8 @@ from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
 from pipeline.data.fit import FIT, fit_target
 from pipeline.data.labels import class_labels, target_labels
+from pipeline.data.memory import return_freed_arrays
+from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.samples import Array, Finding, Source
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
@@ -24,8 +26,6 @@ from pipeline.data.split import (
     Parts,
     Wish,
     calibration,
-    groups_of,
-    held_out,
     refuse_untrained,
     split,
 )
@@ -49,6 +49,7 @@ class _Labelled:
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
+    return_freed_arrays()
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)

@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.samples import GIVEN
 from pipeline.data.split import (
     Wish,
     calibration,
     draw,
-    groups_of,
-    held_out,
     refuse_untrained,
     split,
 )
