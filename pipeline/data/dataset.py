@@ -52,7 +52,7 @@ class Dataset:
         return None if report is None else np.load(self.folder / report["file"])
 
     def split(self, name: str) -> Array:
-        """Return the positions (n,) int64 of train, validation, test or calibration.
+        """Return the positions (n,) of train, validation, test or calibration.
 
         They are in random order, the same every time: the first k are a fair sample of the part.
         """

@@ -41,7 +41,7 @@ def split(
     groups: Array | None = None,
     times: Array | None = None,
 ) -> Parts:
-    """Return the positions (n,) int64 of train, validation and test.
+    """Return the positions (n,) int32 of train, validation and test.
 
     Args:
         labels: class ids or targets (N,).
@@ -77,7 +77,7 @@ def split(
     asked = parts if wish.test else {name: parts[name] for name in ("train", "validation")}
     _refuse_empty(asked, len(labels), groups)
     for name, part in parts.items():
-        parts[name] = generator.permutation(part).astype(np.int64)
+        parts[name] = generator.permutation(part.astype(np.int32))
     return parts
 
 
@@ -149,6 +149,10 @@ class _Cut:
         return np.array(chosen, np.int64)
 
 
+def _is_rising(values: Array) -> bool:
+    return not (values[1:] < values[:-1]).any()
+
+
 def _group_numbers(groups: Array) -> Array:
     """Return the place of each sample's group among the sorted names, a block at a time."""
     numbers: dict[str, int] = {}
@@ -170,7 +174,7 @@ def _by_time(times: Array, groups: Array | None, *, test: float, validation: flo
     group_of = np.zeros(len(times), np.int8) if groups is None else groups
     for group in range(int(group_of.max()) + 1):
         rest = np.flatnonzero(group_of == group).astype(np.int32)
-        if (np.diff(times[rest], axis=0) < 0).any():
+        if not all(_is_rising(times[rest, end]) for end in (0, 1)):
             rest = rest[np.lexsort((rest, times[rest, 0], times[rest, 1]))]
         shares = {"test": test, "validation": (1 - test) * validation}
         total = len(rest)
@@ -183,7 +187,7 @@ def _by_time(times: Array, groups: Array | None, *, test: float, validation: flo
             rest = rest[times[rest, 1] < times[taken, 0].min()]
         found["train"].append(rest)
     return {
-        name: np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+        name: np.sort(np.concatenate([np.zeros(0, np.int32), *parts]))
         for name, parts in found.items()
     }
 
