@@ -24,6 +24,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
         shipped=shipped,
         integer=integer,
         entry=entry,
+        entries={entry["name"]: entry for entry in manifest["preprocess"]["inputs"]},
         sample=sample_name(manifest["preprocess"]["inputs"]),
         metrics=shipped["metrics"],
         reference=manifest["reference"]["metrics"],

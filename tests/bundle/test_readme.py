@@ -18,12 +18,12 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "file": f"model_{form}.tflite",
         "bytes": 1234,
         "metrics": {"accuracy": 0.9},
-        "input": border | {"name": "x", "shape": shape},
+        "inputs": [border | {"name": "x", "shape": shape}],
         "output": border | {"name": "y", "shape": [1, 4]},
         "ops": {"CONV_2D": 1, "SOFTMAX": 1},
         "targets": {},
     }
-    entry = {"kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
+    entry = {"name": "x", "kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
     return {
         "name": "small",
         "ships": form,
@@ -59,3 +59,17 @@ def test_every_border_is_fed_in_its_own_type(form: str, dtype: str, kind: str) -
 
 def test_a_pixel_is_moved_by_the_zero_point_where_nothing_else_is_needed() -> None:
     assert "input.put((pixel - 3).toByte())" in readme(manifest("int8", "int8", "image"))
+
+
+def test_several_inputs_are_all_told_and_fed() -> None:
+    told = manifest("int8", "int8", "columns")
+    words = {"name": "t", "dtype": "int32", "shape": [1, 8], "scale": None, "zero_point": None}
+    told["models"][0]["inputs"].append(words)
+    columns = [{"name": "hours"}, {"name": "load"}]
+    told["preprocess"]["inputs"][0] |= {"columns": columns}
+    told["preprocess"]["inputs"].append({"name": "t", "kind": "tokens", "unit": "words"})
+    text = readme(told)
+    assert "by name: hours, load" in text
+    assert "Input `t`: int32 [1, 8]." in text
+    assert "input1.putInt(number)" in text
+    assert "runForMultipleInputsOutputs(arrayOf<Any>(input0, input1), mapOf(0 to output))" in text
