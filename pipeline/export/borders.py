@@ -13,7 +13,8 @@ def with_uint8(content: bytes) -> bytes:
     """Return the same model with uint8 inputs and outputs.
 
     Args:
-        content: a .tflite file whose inputs and outputs are int8.
+        content: a .tflite file whose output is int8, and whose inputs are int8, or int32 where they
+            are numbers of words or categories: those stay as they are.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -21,16 +22,18 @@ def with_uint8(content: bytes) -> bytes:
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
     code = _quantize_code(model, schema)
-    before = [_insert(graph, schema, code, index, is_input=True) for index in graph.inputs]
+    is_int8 = [graph.tensors[index].type == schema.TensorType.INT8 for index in graph.inputs]
+    moving = [index for index, moves in zip(graph.inputs, is_int8, strict=True) if moves]
+    before = [_insert(graph, schema, code, index, is_input=True) for index in moving]
     after = [_insert(graph, schema, code, index, is_input=False) for index in graph.outputs]
     graph.operators = [op for op, _ in before] + list(graph.operators) + [op for op, _ in after]
-    moved = dict(zip(graph.inputs, (new for _, new in before), strict=True))
+    moved = dict(zip(moving, (new for _, new in before), strict=True))
     moved |= dict(zip(graph.outputs, (new for _, new in after), strict=True))
-    graph.inputs = [moved[index] for index in graph.inputs]
+    graph.inputs = [moved.get(index, index) for index in graph.inputs]
     graph.outputs = [moved[index] for index in graph.outputs]
     for signature in model.signatureDefs or []:
         for tensor_map in (*signature.inputs, *signature.outputs):
-            tensor_map.tensorIndex = moved[tensor_map.tensorIndex]
+            tensor_map.tensorIndex = moved.get(tensor_map.tensorIndex, tensor_map.tensorIndex)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 

@@ -12,15 +12,18 @@ from pipeline.device.runtimes import RUNTIMES
 from tests.data.conftest import GENERATED
 from tests.e2e.chain import command
 
+UINT8 = ["--set", "export.io=uint8"]
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize(
+    ("name", "more"), [*((n, []) for n in GENERATED), ("machines_csv.yaml", UINT8)]
+)
 def test_a_shipped_config_ends_with_a_bundle_that_answers(
-    sets: Path, tmp_path: Path, name: str
+    sets: Path, tmp_path: Path, name: str, more: list[str]
 ) -> None:
-    done = subprocess.run(
-        command(sets / "configs" / name, tmp_path), capture_output=True, text=True, check=False
-    )
+    wanted = command(sets / "configs" / name, tmp_path, *more)
+    done = subprocess.run(wanted, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     bundle = tmp_path / "exported" / name.removesuffix(".yaml")
     manifest = json.loads((bundle / "manifest.json").read_text())

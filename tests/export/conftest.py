@@ -47,12 +47,21 @@ TABLE = {
 }
 VALUE = TABLE | {"output": {"task": "regression", "units": 1}}
 TWO = TABLE | {"inputs": [*TABLE["inputs"], {"name": "aux", "shape": [3], "dtype": "float32"}]}
+WORDS = TABLE | {
+    "model": TABLE["model"] | {"embedding": 4},
+    "inputs": [
+        {"name": "mode", "shape": [2], "dtype": "int32", "vocabulary": 7, "pool": "flatten"},
+        *TABLE["inputs"],
+        {"name": "text", "shape": [12], "dtype": "int32", "vocabulary": 20, "pool": "mean"},
+    ],
+}
 SPECS: dict[str, Any] = {
     "cnn": CNN,
     "strided": STRIDED,
     "table": TABLE,
     "value": VALUE,
     "two": TWO,
+    "words": WORDS,
 }
 SAMPLES = 64
 DARKEST = 0.7  # of the calibration images: none reaches white
@@ -102,16 +111,20 @@ def make(spec: dict[str, Any], folder: Path) -> Made:
             for w in model.get_weights()
         ]
     )
-    inputs = {
-        e["name"]: DARKEST * generator.random((SAMPLES, *e["shape"]), dtype=np.float32)
-        if len(e["shape"]) == 3
-        else generator.standard_normal((SAMPLES, *e["shape"]), dtype=np.float32)
-        for e in spec["inputs"]
-    }
+    inputs = {e["name"]: _samples(e, generator) for e in spec["inputs"]}
     save_keras(model, folder / "model.keras")
     (folder / "spec.json").write_text(json.dumps(spec))
     np.savez(folder / "calibration.npz", **inputs)
     return Made(folder, inputs, np.asarray(model(inputs, training=False)))
+
+
+def _samples(entry: dict[str, Any], generator: np.random.Generator) -> Any:
+    shape = (SAMPLES, *entry["shape"])
+    if entry["dtype"] == "int32":
+        return generator.integers(0, entry["vocabulary"], shape, dtype=np.int32)
+    if len(entry["shape"]) == 3:
+        return DARKEST * generator.random(shape, dtype=np.float32)
+    return generator.standard_normal(shape, dtype=np.float32)
 
 
 @pytest.fixture(scope="session")
