@@ -198,9 +198,8 @@ class SeriesCsvSource(Section):
     values: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
     """Columns that the model sees."""
     label: str | None = None
-    """Column that is answered for each window: by the class of its last row, or, for a
-    forecasting, the value `horizon` rows after it. null: windows_path says, or the first of
-    `values` is forecast."""
+    """Column that is answered for each window, as its last row says. null: windows_path says, or
+    the first of `values` is forecast."""
     windows_path: str | None = None
     """JSON file: name of each file -> list of [start, end] of anomalies; a window that touches one
     is of the class `anomaly`, the others of `normal`."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.schema import CsvSource
-from pipeline.data.columns import Column, as_number, judge
+from pipeline.data.answers import Answers, Labels
+from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Array, Chunk, Finding, Input, Source
@@ -20,7 +21,6 @@ from pipeline.device.runner import encode_cell
 from pipeline.errors import ConfigError
 
 ROWS = 4096  # of a chunk
-LABELS = 1000  # classes at most: more of them are numbers, or a mistake
 
 
 def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
@@ -49,7 +49,8 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
         }
         for column in kept
     ]
-    return _described(table, _inputs(source, described), labels, found)
+    inputs_made = _inputs(source, described)
+    return _described(table, inputs_made, labels.answers("data.source.label"), found)
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ def _table(source: CsvSource, base: Path, report: str | None) -> _Table:
     return _Table(source, form, files, names, report)
 
 
-def _survey(table: _Table) -> tuple[list[Column], dict[str, int], int]:
-    """Read every cell once: what is in each column, each label's count, rows without a label."""
+def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
+    """Read every cell once: what is in each column, the labels, rows without a label."""
     source = table.source
     columns = {name: Column(name) for name in next(iter(table.names.values()))}
-    labels: dict[str, int] = {}
+    labels = Labels()
     unlabelled, missing = 0, set(source.missing)
     for part, path in table.files.items():
         names = table.names[part]
@@ -91,8 +92,7 @@ def _survey(table: _Table) -> tuple[list[Column], dict[str, int], int]:
             if label in missing:
                 unlabelled += 1
                 continue
-            if label in labels or len(labels) <= LABELS:
-                labels[label] = labels.get(label, 0) + 1
+            labels.see(path, line, label)
             if source.time is not None:
                 refuse_moment(path, line, source.time, row[source.time])
             for name, column in columns.items():
@@ -126,32 +126,26 @@ def _names(columns: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _described(
-    table: _Table, inputs: tuple[Input, ...], labels: dict[str, int], found: list[Finding]
+    table: _Table, inputs: tuple[Input, ...], answers: Answers, found: list[Finding]
 ) -> Source:
-    """Return the described source; labels that are all numbers may be classes or quantities."""
-    are_numbers = all(as_number(label) is not None for label in labels)
-    ordered = tuple(sorted(labels))
-    codes = None if are_numbers else {label: code for code, label in enumerate(ordered)}
+    """Return the described source."""
 
     def read() -> Iterator[Chunk]:
         for part, path in table.files.items():
-            reader = _Reader(table, part, inputs, codes)
+            reader = _Reader(table, part, inputs, answers)
             yield from reader.chunks(rows_of(path, table.form, len(table.names[part])))
         yield Chunk({}, np.zeros(0), [], findings=tuple(found))
 
-    if not are_numbers:
-        return Source(inputs, "class", ordered, read)
-    is_whole = len(labels) <= LABELS and all(float(label).is_integer() for label in labels)
-    return Source(inputs, "integer" if is_whole else "number", None, read)
+    return Source(inputs, answers.kind, answers.names, read)
 
 
 class _Reader:
     """Which cells of a row of one part become what."""
 
     def __init__(
-        self, table: _Table, part: str, inputs: tuple[Input, ...], codes: dict[str, int] | None
+        self, table: _Table, part: str, inputs: tuple[Input, ...], answers: Answers
     ) -> None:
-        self.table, self.part, self.codes = table, part, codes
+        self.table, self.part, self.answers = table, part, answers
         self.place = {name: i for i, name in enumerate(table.names[part])}
         self.missing = set(table.source.missing)
         self.columns = {
@@ -176,11 +170,9 @@ class _Reader:
 
     def _chunk(self, held: list[Row]) -> Chunk:
         source, file = self.table.source, self.table.files[self.part]
-        said = self._cells(held, source.label) or []
-        numbers = [float(label) if self.codes is None else self.codes[label] for label in said]
         return Chunk(
             {name: self._values(held, columns) for name, columns in self.columns.items()},
-            np.array(numbers, np.float64 if self.codes is None else np.int64),
+            self.answers.of(self._cells(held, source.label) or []),
             [f"{file.name}:{line}" for line, _ in held],
             self.part or None,
             self._cells(held, source.group),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.schema import SeriesCsvSource
+from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
@@ -37,8 +38,8 @@ class _Series:
     files: dict[str, Path]
     """Name -> file; a series each."""
     form: Form
-    codes: dict[str, int] | None
-    """Label -> class; None: labels are numbers, or there are none."""
+    answers: Answers | None
+    """What the labels are; None: there are none."""
     spans: dict[str, list[Span]] | None
     """Name of a file -> its anomalies."""
 
@@ -83,25 +84,18 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         "numbers": source.numbers,
     }
     spec = Input("series", "series", columns=source.values, encoding=encoding)
+    answers = None if source.label is None else labels.answers("data.source.label")
+    series = _Series(source, files, form, answers, spans)
     if spans is not None:
-        series = _Series(source, files, form, None, spans)
         return Source((spec,), "class", CLASSES, lambda: _read(series))
-    if source.label is None:
-        series = _Series(source, files, form, None, None)
+    if answers is None:
         return Source((spec,), "change", None, lambda: _read(series))
-    if all(as_number(label) is not None for label in labels):
-        series = _Series(source, files, form, None, None)
-        is_whole = all(float(label).is_integer() for label in labels)
-        return Source((spec,), "integer" if is_whole else "number", None, lambda: _read(series))
-    ordered = tuple(sorted(labels))
-    codes = {label: code for code, label in enumerate(ordered)}
-    series = _Series(source, files, form, codes, None)
-    return Source((spec,), "class", ordered, lambda: _read(series))
+    return Source((spec,), answers.kind, answers.names, lambda: _read(series))
 
 
-def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> set[str]:
+def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> Labels:
     """Read every cell once: refuse those that are no numbers or moments, and return the labels."""
-    labels: set[str] = set()
+    labels = Labels()
     wrong: list[str] = []
     for path in files.values():
         names = names_of(path, form)
@@ -117,7 +111,7 @@ def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> set[
             if len(wrong) >= WRONG:
                 raise ConfigError(*wrong[:WRONG])
             if source.label is not None and row[source.label]:
-                labels.add(row[source.label])
+                labels.see(path, line, row[source.label])
     if wrong:
         raise ConfigError(*wrong)
     return labels
@@ -207,12 +201,12 @@ def _answer(series: _Series, name: str, rows: Array, held: list[Any]) -> float |
         start, end = held[0][1], held[-1][1]
         touches = any(a <= end and start <= b for a, b in series.spans[name])
         return float(CLASSES.index("anomaly" if touches else "normal"))
-    if series.source.label is None:
+    if series.answers is None:
         return float(np.float32(held[-1][0][0]) - last_known(rows[:, 0]))
     label = held[-1][2]
     if not label:
         return None
-    return float(label) if series.codes is None else float(series.codes[label])
+    return float(series.answers.of([label])[0])
 
 
 def _chunk(held: list[tuple[Any, ...]], name: str) -> Chunk:

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.schema import TextSource, Words
-from pipeline.data.columns import as_number
+from pipeline.data.answers import Answers, Labels
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
 from pipeline.data.samples import Array, Chunk, Finding, Input, Source
 from pipeline.device.runner import encode_text
 
 ROWS = 1024  # of a chunk
-LABELS = 1000  # classes at most: more of them are numbers, or a mistake
 
 
 def words_input(name: str, words: Words) -> Input:
@@ -65,22 +64,17 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
     }
     refuse_columns(asked, files, names)
     texts = _Texts(source, form, files, names, report)
-    labels: set[str] = set()
-    for part in files:
-        for _, row in texts.rows(part):
-            if len(labels) <= LABELS and row[source.label].strip():
-                labels.add(row[source.label].strip())
-    are_numbers = all(as_number(label) is not None for label in labels)
-    ordered = tuple(sorted(labels))
+    labels = Labels()
+    for part, path in files.items():
+        for line, row in texts.rows(part):
+            if row[source.label].strip():
+                labels.see(path, line, row[source.label].strip())
+    answers = labels.answers("data.source.label")
     spec = words_input("text", source.words)
-    codes = None if are_numbers else {label: code for code, label in enumerate(ordered)}
-    if not are_numbers:
-        return Source((spec,), "class", ordered, lambda: _read(texts, codes))
-    is_whole = len(labels) <= LABELS and all(float(label).is_integer() for label in labels)
-    return Source((spec,), "integer" if is_whole else "number", None, lambda: _read(texts, codes))
+    return Source((spec,), answers.kind, answers.names, lambda: _read(texts, answers))
 
 
-def _read(texts: _Texts, codes: dict[str, int] | None) -> Iterator[Chunk]:
+def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
     """Yield the texts of every part, then what was left out."""
     empty: list[str] = []
     unlabelled: list[str] = []
@@ -96,10 +90,10 @@ def _read(texts: _Texts, codes: dict[str, int] | None) -> Iterator[Chunk]:
             cut += len(row[texts.source.text].encode()) > texts.source.words.max_bytes
             held.append((name, row))
             if len(held) == ROWS:
-                yield _chunk(texts, held, part, codes)
+                yield _chunk(texts, held, part, answers)
                 held = []
         if held:
-            yield _chunk(texts, held, part, codes)
+            yield _chunk(texts, held, part, answers)
     found = [
         *left_out("warning", "empty_texts", "no text", empty, "row"),
         *left_out("warning", "rows_without_label", "no label", unlabelled, "row"),
@@ -111,15 +105,13 @@ def _read(texts: _Texts, codes: dict[str, int] | None) -> Iterator[Chunk]:
 
 
 def _chunk(
-    texts: _Texts, held: list[tuple[str, dict[str, str]]], part: str, codes: dict[str, int] | None
+    texts: _Texts, held: list[tuple[str, dict[str, str]]], part: str, answers: Answers
 ) -> Chunk:
     source = texts.source
-    said = [row[source.label].strip() for _, row in held]
     values: list[Array] = [encode_text(row[source.text], source.words.max_bytes) for _, row in held]
-    numbers = [float(label) if codes is None else codes[label] for label in said]
     return Chunk(
         {"text": values},
-        np.array(numbers, np.float64 if codes is None else np.int64),
+        answers.of([row[source.label].strip() for _, row in held]),
         [name for name, _ in held],
         part or None,
         None if source.group is None else [row[source.group] for _, row in held],

@@ -243,3 +243,23 @@ def test_the_command_ends_with_2_and_leaves_nothing_half_written(own_sets: Path)
     assert "Traceback" not in done.stderr
     assert not (runs / "machines_csv" / "data").exists()
     assert not (own_sets / "e").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "file", "old"),
+    [("machines_csv", "machines.csv", "state"), ("messages_text", "messages.tsv", "label")],
+)
+def test_many_numbers_and_a_word_are_no_labels(
+    own_sets: Path, prepared: Prepared, config: str, file: str, old: str
+) -> None:
+    path = own_sets / "runs/generated" / file
+    delimiter = "\t" if file.endswith("tsv") else ","
+    header, *rows = path.read_text().splitlines()
+    place = header.split(delimiter).index(old)
+    for number, row in enumerate(rows):
+        cells = row.split(delimiter)
+        cells[place] = "soon" if number == 1200 else f"{number * 1.5}"
+        rows[number] = delimiter.join(cells)
+    path.write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(ConfigError, match=rf"not all are numbers: 'soon' at .*{file}:1202;"):
+        prepared(own_sets, config)

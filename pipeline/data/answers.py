@@ -1,0 +1,76 @@
+"""What the labels of text files are, learnt by reading each once: classes, or numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pipeline.data.columns import as_number
+from pipeline.data.labels import MOST_CLASSES
+from pipeline.data.samples import Array
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How labels are told to the task."""
+
+    kind: Literal["class", "integer", "number"]
+    """As `Source.answers` says it."""
+    codes: Mapping[str, int] | None
+    """Class -> its id, in order; None: the labels are numbers."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the classes by id; None: the labels are numbers."""
+        return None if self.codes is None else tuple(self.codes)
+
+    def of(self, labels: Sequence[str]) -> Array:
+        """Return class ids int64, or numbers float64 (n,)."""
+        if self.codes is None:
+            return np.array([float(label) for label in labels], np.float64)
+        return np.array([self.codes[label] for label in labels], np.int64)
+
+
+class Labels:
+    """The labels that have been seen so far; no more of them than classes may be are kept."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._kept: set[str] = set()
+        self._are_whole = True
+        self._word: str | None = None
+        """The first that is no number, with its place."""
+
+    def see(self, path: Path, line: int, label: str) -> None:
+        """Take in a label; the rows without one are the caller's to leave out."""
+        if label in self._kept:
+            return
+        number = as_number(label)
+        if number is None and self._word is None:
+            self._word = f"{label!r} at {path}:{line}"
+        self._are_whole &= number is not None and number.is_integer()
+        if len(self._kept) <= MOST_CLASSES:
+            self._kept.add(label)
+
+    def answers(self, key: str) -> Answers:
+        """Return what they are: numbers where all are, else classes.
+
+        Args:
+            key: of the config, for the message.
+
+        Raises:
+            ConfigError: they are no numbers, and more than classes may be.
+        """
+        are_few = len(self._kept) <= MOST_CLASSES
+        if self._word is None:
+            return Answers("integer" if are_few and self._are_whole else "number", None)
+        if not are_few:
+            raise ConfigError(
+                f"{key}: more than {MOST_CLASSES} different labels, and not all are numbers: "
+                f"{self._word}; wanted fewer classes, or numbers alone: repair it, or take another "
+                "column"
+            )
+        return Answers("class", {name: code for code, name in enumerate(sorted(self._kept))})
