@@ -1,5 +1,6 @@
 """What every test needs: the Keras backend, TensorFlow quiet and deterministic, small data sets."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,10 +13,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from pydantic import TypeAdapter
 
 from pipeline.artifacts import Inputs
 from pipeline.config.load import load
-from pipeline.config.schema import Config
+from pipeline.config.schema import Config, Model
 from pipeline.data.generate import generate
 
 # The machine's load decides how long an example takes; it is no property of the code.
@@ -71,14 +73,15 @@ def prepare_data(config: Config, folder: Path, base: Path = Path()) -> None:
     run(config, Inputs({}, base, base), folder)
 
 
+def model_settings(**settings: Any) -> dict[str, Any]:
+    """Return a `model` section in full, as a spec has it."""
+    return TypeAdapter(Model).validate_json(json.dumps(settings)).model_dump(mode="json")
+
+
 @pytest.fixture
 def spec() -> dict[str, Any]:
     """Return the spec of a tiny digits network with everything that training can upset."""
-    model = {
-        "kind": "cnn", "filters": [4], "kernel_size": 3, "strides": 1, "padding": "same",
-        "convolutions": 1, "pool": "max", "head": "flatten", "dense": [8], "batch_norm": True,
-        "activation": "relu", "dropout": 0.3,
-    }  # fmt: skip
+    model = model_settings(kind="cnn", filters=[4], dense=[8], dropout=0.3)
     return {
         "schema": 1,
         "seed": 1,

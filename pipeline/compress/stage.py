@@ -14,6 +14,7 @@ from pipeline.compress.calibration import known_ranges, write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError
 
 
@@ -102,27 +103,29 @@ def _bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladde
     model = inputs["reference"] / "model.keras"
     answers: list[Any] = []
 
-    def bench(step: str) -> dict[str, Any]:
+    def attempt(step: str, quantizer: str) -> dict[str, Any]:
         from pipeline.compress.measure import measure_rung, reference_answers
         from pipeline.export.make import make_file
 
         form, made, _ = ladder.RUNGS[step]
-        file = out / WORK / f"{step}.tflite"
+        file = out / WORK / f"{step}_{quantizer}.tflite"
         try:
             make_file(
                 file,
                 form,
-                recipe=made | {"input_ranges": known_ranges(dataset.preprocess)},
+                recipe=made
+                | {"quantizer": quantizer, "input_ranges": known_ranges(dataset.preprocess)},
                 model=model,
                 spec=inputs["spec"] / "spec.json",
                 calibration=out / "calibration.npz",
                 io=config.export.io,
                 work=out / WORK,
             )
-        except ConversionError as error:
-            return {"refused": str(error)}
-        if not answers:
-            answers.append(reference_answers(model, dataset))
-        return measure_rung(file, form, dataset, answers[0])
+            if not answers:
+                answers.append(reference_answers(model, dataset))
+            found = measure_rung(file, form, dataset, answers[0])
+        except (ConversionError, ArtifactError) as error:
+            return {"quantizer": quantizer, "refused": str(error)}
+        return {"quantizer": quantizer, **found}
 
-    return bench
+    return lambda step: ladder.least_float(step, attempt)

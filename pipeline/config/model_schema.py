@@ -1,26 +1,91 @@
 """Settings of `model`: one section a kind; a test compares the kinds with MODELS."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from pipeline.config.section import Count, Section
 
-Activation = Literal["relu", "relu6", "sigmoid", "tanh"]
+Activation = Literal["relu", "relu6", "leaky_relu", "gelu", "hard_swish", "sigmoid", "tanh"]
+Padding = Literal["same", "valid"]
+Embedding = Annotated[int, Field(ge=1, le=4096)]
+Kernel = Annotated[int, Field(ge=1, le=15)]
+Stride = Annotated[int, Field(ge=1, le=8)]
 
 
-class Cnn(Section):
+class _Hidden(Section):
+    """What every network with hidden layers has."""
+
+    activation: Activation = "relu"
+    negative_slope: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Slope of leaky_relu below zero; the others do not look at it."""
+    initializer: Literal["auto", "he", "glorot"] = "auto"
+    """How kernels start: auto is He before rectifiers, else Glorot."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of units dropped before the output layer; in a transformer also after each part."""
+
+
+class Perceptron(Section):
+    """One unit over the flattened input; a unit a class where there are more than two."""
+
+    kind: Literal["perceptron"]
+    embedding: Embedding = 16
+    """Numbers that are learnt for each word or category; texts are the mean of their words."""
+
+
+class Funnel(Section):
+    """Widths that go from the first to the last by one factor."""
+
+    first: Count
+    last: Count
+    layers: Annotated[int, Field(ge=1, le=20)]
+
+
+def _which_units(value: Any) -> str:
+    """Return the tag of the form in which widths are given."""
+    return "funnel" if isinstance(value, dict | Funnel) else "widths"
+
+
+Units = Annotated[
+    Annotated[tuple[Count, ...], Tag("widths")] | Annotated[Funnel, Tag("funnel")],
+    Discriminator(_which_units),
+]
+
+
+class Mlp(_Hidden):
+    """Dense layers over the flattened input."""
+
+    kind: Literal["mlp"]
+    units: Units = (64, 32)
+    """Widths of the hidden layers; or a funnel, {first: 256, last: 32, layers: 4}."""
+    embedding: Embedding = 16
+    """Numbers that are learnt for each word or category; texts are the mean of their words."""
+    input_norm: bool = False
+    """Batch normalisation of the input."""
+    batch_norm: bool = False
+    """Batch normalisation after every hidden layer."""
+
+
+def _which_padding(value: Any) -> str:
+    """Return the tag of the form in which padding is given."""
+    return "one" if isinstance(value, str) else "each"
+
+
+class Cnn(_Hidden):
     """Blocks of convolution, batch normalisation, activation and pooling; then dense layers."""
 
     kind: Literal["cnn"]
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)
     """Output channels of each block."""
-    kernel_size: Annotated[int, Field(ge=1, le=15)] = 3
+    kernel_size: Kernel = 3
     """Height and width of every kernel, in pixels."""
-    strides: Annotated[int, Field(ge=1, le=8)] = 1
+    strides: Stride = 1
     """Step of every convolution, in pixels."""
-    padding: Literal["same", "valid"] = "same"
-    """same: borders padded with zeros; valid: only whole windows."""
+    padding: Annotated[
+        Annotated[Padding, Tag("one")] | Annotated[tuple[Padding, ...], Tag("each")],
+        Discriminator(_which_padding),
+    ] = "same"
+    """same: borders padded with zeros; valid: only whole windows; a list has one a block."""
     convolutions: Annotated[int, Field(ge=1, le=4)] = 1
     """Convolutions in a row in each block."""
     pool: Literal["max", "average", "none"] = "max"
@@ -31,24 +96,101 @@ class Cnn(Section):
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
     """Batch normalisation after every convolution, which then has no bias."""
-    activation: Activation = "relu"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of units dropped before the output layer."""
 
 
-class Mlp(Section):
-    """Dense layers over the flattened input."""
+class DsCnn(_Hidden):
+    """DS-CNN: depthwise-separable convolutions of one width, made for keyword spotting."""
 
-    kind: Literal["mlp"]
-    units: tuple[Count, ...] = (64, 32)
-    """Widths of the hidden layers."""
-    embedding: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Numbers that are learnt for each word or category; texts are the mean of their words."""
-    batch_norm: bool = False
-    """Batch normalisation after every hidden layer."""
-    activation: Activation = "relu"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of units dropped before the output layer."""
+    kind: Literal["ds_cnn"]
+    filters: Count = 64
+    """Channels of every layer."""
+    blocks: Annotated[int, Field(ge=1, le=20)] = 4
+    """Depthwise-separable blocks."""
+    first_kernel: Annotated[tuple[Kernel, ...], Field(min_length=2, max_length=2)] = (10, 4)
+    """Height and width of the first kernel: frames and bands, where the picture is a sound."""
+    first_strides: Annotated[tuple[Stride, ...], Field(min_length=2, max_length=2)] = (2, 2)
+    """Steps of the first convolution, down and across."""
 
 
-Model = Annotated[Cnn | Mlp, Field(discriminator="kind")]
+class Resnet8(_Hidden):
+    """ResNet-8: residual stacks of two convolutions each, the map halved between them."""
+
+    kind: Literal["resnet8"]
+    filters: Annotated[tuple[Count, ...], Field(min_length=1, max_length=6)] = (16, 32, 64)
+    """Channels of each stack; three stacks have eight layers with weights on the longest path."""
+
+
+class Mobilenet(_Hidden):
+    """MobileNet: thirteen depthwise-separable convolutions, thinner by one factor."""
+
+    kind: Literal["mobilenet"]
+    width: Annotated[float, Field(gt=0, le=2)] = 0.25
+    """Factor on the number of channels of the paper's net; multiples of 8 are taken."""
+    blocks: Annotated[int, Field(ge=1, le=13)] = 13
+    """How many of the thirteen blocks, from the first on."""
+    first_stride: Annotated[int, Field(ge=1, le=2)] = 2
+    """Step of the first convolution: 2, or 1 for small pictures."""
+    activation: Activation = "relu6"
+
+
+class Cnn1d(_Hidden):
+    """Convolutions over the steps of a series, or over words or characters."""
+
+    kind: Literal["cnn1d"]
+    filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 64)
+    """Output channels of each block."""
+    kernel_size: Annotated[int, Field(ge=1, le=63)] = 5
+    """Steps that a kernel sees."""
+    strides: Stride = 1
+    """Step of every convolution."""
+    pool: Literal["max", "average", "none"] = "max"
+    """Pooling by two at the end of each block."""
+    head: Literal["max", "mean", "flatten"] = "max"
+    """How the last steps become a vector: the largest value of each channel, the mean, or all."""
+    dense: tuple[Count, ...] = ()
+    """Widths of the dense layers before the output."""
+    batch_norm: bool = True
+    """Batch normalisation after every convolution, which then has no bias."""
+    embedding: Embedding = 16
+    """Numbers that are learnt for each word or character."""
+
+
+class Rnn(_Hidden):
+    """Recurrent cells over a series or a text; then dense layers."""
+
+    kind: Literal["rnn"]
+    cell: Literal["simple", "lstm", "gru"] = "lstm"
+    """lstm is one operation in the file; simple and gru are written out, a step at a time, so that
+    their files grow with the number of steps."""
+    units: Annotated[tuple[Count, ...], Field(min_length=1)] = (32,)
+    """Width of each recurrent layer, one on the other."""
+    direction: Literal["forward", "backward", "bidirectional"] = "forward"
+    """backward suits a text: the padding after its end is read first."""
+    dense: tuple[Count, ...] = ()
+    """Widths of the dense layers before the output."""
+    embedding: Embedding = 32
+    """Numbers that are learnt for each word or character."""
+
+
+class Transformer(_Hidden):
+    """Self-attention over the steps of a series, a text, or the patches of a picture."""
+
+    kind: Literal["transformer"]
+    width: Annotated[int, Field(ge=4, le=512)] = 32
+    """Numbers that stand for each step (d_model); a multiple of `heads`."""
+    heads: Annotated[int, Field(ge=1, le=8)] = 4
+    """Attentions side by side in each block."""
+    blocks: Annotated[int, Field(ge=1, le=12)] = 2
+    feed_forward: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Width of the inner dense layer of each block."""
+    patch: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Side of a picture's patches, in pixels; null: its rows are the steps."""
+    embedding: Embedding = 32
+    """Numbers that are learnt for each word or character."""
+    activation: Activation = "gelu"
+
+
+Model = Annotated[
+    Perceptron | Mlp | Cnn | DsCnn | Resnet8 | Mobilenet | Cnn1d | Rnn | Transformer,
+    Field(discriminator="kind"),
+]

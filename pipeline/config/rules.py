@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from pipeline.config import source_rules, tune_rules
+from pipeline.config import model_rules, source_rules, tune_rules
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
 
@@ -155,8 +155,9 @@ def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
 RULES = (
     Rule(("task",), source_rules.task_is_built),
     Rule(("task", "data.source"), source_rules.task_fits_source),
-    Rule(("data.source", "model.kind"), source_rules.model_fits_source),
-    Rule(("data.source", "model"), source_rules.map_stays),
+    Rule(("data.source", "model.kind"), model_rules.model_fits_source),
+    Rule(("model",), model_rules.shapes_agree),
+    Rule(("data.source", "model"), model_rules.map_stays),
     Rule(("data.source", "data.split"), source_rules.split_fits),
     Rule(("task", "data.split.by"), source_rules.stratified_has_classes),
     Rule(("data.split", "verify.split"), _test_part_is_there),

@@ -13,7 +13,6 @@ BUNDLED = {  # name -> task, form of a sample
     "wine": ("classification", "table"),
     "diabetes": ("regression", "table"),
 }
-DIGITS_SIZE = (8, 8)  # pixels
 BUILT_TASKS = ("classification", "regression", "forecasting")
 FORMS = {  # kind of a source -> form of a sample
     "image_folder": "image",
@@ -23,7 +22,6 @@ FORMS = {  # kind of a source -> form of a sample
     "csv": "table",
     "text": "text",
 }
-PICTURES = ("image", "sound")  # what a cnn takes: sound becomes a picture of its pitches
 GENERATED = "runs/generated"  # where the sets of some shipped configs are written
 FOLDERS = {"image_folder": "path", "series_folder": "path", "tfds": "manual_dir"}
 FILES = {
@@ -82,58 +80,6 @@ def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
     right = BUNDLED[source.name][0] if source.kind == "bundled" else "classification"
     if config.task != right:
         yield ("task",), f"{said(source)} is a set for {right}; came {config.task}"
-
-
-def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
-    """A network takes samples of some forms."""
-    source = config.data.source
-    if config.model.kind != "cnn":
-        return
-    form = form_of(source)
-    if form is not None and form not in PICTURES:
-        yield (
-            ("model", "kind"),
-            f"cnn needs images or sound and {said(source)} is {article(form)}; wanted mlp",
-        )
-    if source.kind in ("tfds", "npz") and len(source.inputs) > 1:
-        yield (
-            ("model", "kind"),
-            f"cnn takes one input and data.source.inputs names {len(source.inputs)}; wanted mlp",
-        )
-
-
-def _size(source: Any) -> tuple[int, int]:
-    """Return height and width of a picture, or rows and bands of a sound."""
-    if source.kind == "bundled":
-        return DIGITS_SIZE
-    if source.kind == "image_folder":
-        return source.height, source.width
-    features, length = source.sound.features, 1000 * source.sound.seconds
-    rows = 1 + int((length - features.window_ms) / features.stride_ms)
-    return rows, getattr(features, "coefficients", features.bins)
-
-
-def map_stays(config: Any, base: File) -> Iterator[Finding]:
-    """A feature map must not shrink to nothing; the size of other sources is known later."""
-    source, model = config.data.source, config.model
-    if model.kind != "cnn" or form_of(source) not in PICTURES:
-        return
-    size = _size(source)
-    side = min(size)
-    for block in range(1, len(model.filters) + 1):
-        for _ in range(model.convolutions):
-            whole = side - model.kernel_size + 1 if model.padding == "valid" else side
-            side = -(-whole // model.strides) if whole > 0 else 0
-        side = side // 2 if model.pool != "none" else side
-        if side < 1:
-            yield (
-                ("model", "filters"),
-                (
-                    f"nothing is left of a {size[0]}x{size[1]} picture in block {block}; "
-                    "wanted fewer blocks, pool: none, strides: 1 or padding: same"
-                ),
-            )
-            return
 
 
 def split_fits(config: Any, base: File) -> Iterator[Finding]:

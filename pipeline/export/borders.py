@@ -21,7 +21,7 @@ def with_uint8(content: bytes) -> bytes:
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
-    code = _quantize_code(model, schema)
+    code = quantize_code(model, schema)
     is_int8 = [graph.tensors[index].type == schema.TensorType.INT8 for index in graph.inputs]
     moving = [index for index, moves in zip(graph.inputs, is_int8, strict=True) if moves]
     before = [_insert(graph, schema, code, index, is_input=True) for index in moving]
@@ -37,7 +37,7 @@ def with_uint8(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _quantize_code(model: Any, schema: Any) -> int:
+def quantize_code(model: Any, schema: Any) -> int:
     """Return the index of the QUANTIZE operator code, adding it where it is missing."""
     wanted = schema.BuiltinOperator.QUANTIZE
     for index, code in enumerate(model.operatorCodes):

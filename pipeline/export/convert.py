@@ -1,8 +1,9 @@
 """Turn a model into .tflite files; these functions run in the worker process (see worker.py).
 
-float32 comes from the TFLite converter, by way of the tf-keras twin; float16 too; all the rest is
-made from the float32 file by ai-edge-quantizer, 70 times faster than converting anew. What to do is
-decided by compress and written in the recipe; nothing is decided here.
+float32 comes from the TFLite converter, by way of the tf-keras twin; float16 too. The rest is made
+from the float32 file by ai-edge-quantizer, 70 times faster than converting anew; it leaves some
+operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with those are made by
+the converter. What to do is decided by compress and written in the recipe; nothing is decided here.
 """
 
 import contextlib
@@ -18,8 +19,8 @@ from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.errors import PipelineError
-from pipeline.export import borders, vela
-from pipeline.export.ranges import ranges_of
+from pipeline.export import borders, states, vela
+from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.worker import ConversionError
 from pipeline.verify.layers import layer_errors
 
@@ -40,18 +41,26 @@ def float_file(model: str, spec: str, out: str, form: str) -> None:
     """
     import tensorflow as tf
 
-    from pipeline.export.twin import twin_of
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        twin_of(Path(model), read_json(Path(spec)))
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
+    converter = _converter(model, spec)
     if form == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     with _refusals(form):
         content = converter.convert()
     Path(out).write_bytes(content)
+
+
+def _converter(model: str, spec: str) -> Any:
+    """Return the TFLite converter of a model's twin."""
+    import tensorflow as tf
+
+    from pipeline.export.twin import twin_of
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        twin_of(Path(model), read_json(Path(spec)))
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
+    return converter
 
 
 @contextlib.contextmanager
@@ -128,10 +137,51 @@ def integer_file(
     Path(out).write_bytes(content)
 
 
+def converted_integer_file(
+    model: str, spec: str, out: str, form: str, io: str, calibration: str
+) -> None:
+    """Write the int8 or int16x8 file by the converter alone, which has an integer form of more.
+
+    Ranges are the least and greatest value of each tensor.
+
+    Args:
+        model: path of the `.keras` file.
+        spec: path of spec.json.
+        out: path of the file to write.
+        form: int8 or int16x8.
+        io: as for `integer_file`.
+        calibration: path of calibration.npz: model inputs by name.
+    """
+    import tensorflow as tf
+
+    converter = _converter(model, spec)
+    sets = tf.lite.OpsSet
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [
+        sets.TFLITE_BUILTINS_INT8
+        if form == "int8"
+        else sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+    names = [entry["name"] for entry in read_json(Path(spec))["inputs"]]
+    samples = samples_of(calibration)
+    converter.representative_dataset = lambda: ([sample[n] for n in names] for sample in samples)
+    if io in INTEGER_BORDERS:
+        kind = tf.int8 if form == "int8" else tf.int16
+        is_real = all(entry["dtype"] == "float32" for entry in read_json(Path(spec))["inputs"])
+        converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
+        converter.inference_output_type = kind
+    with _refusals(form):
+        content = states.requantized(converter.convert())
+    if io == "uint8" and form == "int8":
+        content = borders.with_uint8(content)
+    Path(out).write_bytes(content)
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "float_file": float_file,
     "dynamic_file": dynamic_file,
     "integer_file": integer_file,
+    "converted_integer_file": converted_integer_file,
     "vela": vela.compile_file,
     "layer_errors": layer_errors,
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.worker import request
 
 
@@ -30,28 +31,35 @@ def make_file(
         io: type of input and output of the integer files.
         work: folder for the float32 file.
     """
+    source: dict[str, Any] = {"model": str(model), "spec": str(spec)}
+    made: dict[str, Any] = {"out": str(path), "form": form}
     if form == "float16":
-        request("float_file", model=str(model), spec=str(spec), out=str(path), form=form)
-        return
-    float32 = work / "float32.tflite"
-    if not float32.exists():
-        work.mkdir(exist_ok=True)
-        partial = work / "float32.partial"
-        request("float_file", model=str(model), spec=str(spec), out=str(partial), form="float32")
-        partial.rename(float32)
-    if form == "float32":
-        path.write_bytes(float32.read_bytes())
-    elif form == "dynamic":
-        request("dynamic_file", float32=str(float32), out=str(path))
-    else:
+        request("float_file", **source, **made)
+    elif form in INTEGER_FORMATS and recipe["quantizer"] == "converter":
+        request("converted_integer_file", **source, **made, io=io, calibration=str(calibration))
+    elif form in INTEGER_FORMATS:
         request(
             "integer_file",
-            float32=str(float32),
-            out=str(path),
-            form=form,
+            float32=str(_float32(source, work)),
+            **made,
             io=io,
             calibration=str(calibration),
             clipping=recipe["clipping"],
             input_ranges=dict(recipe["input_ranges"]),
             keep_float=list(recipe["keep_float"]),
         )
+    elif form == "dynamic":
+        request("dynamic_file", float32=str(_float32(source, work)), out=str(path))
+    else:
+        path.write_bytes(_float32(source, work).read_bytes())
+
+
+def _float32(source: dict[str, Any], work: Path) -> Path:
+    """Return the float32 file that others are made from, made where it is not there yet."""
+    float32 = work / "float32.tflite"
+    if not float32.exists():
+        work.mkdir(exist_ok=True)
+        partial = work / "float32.partial"
+        request("float_file", **source, out=str(partial), form="float32")
+        partial.rename(float32)
+    return float32

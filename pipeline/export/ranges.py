@@ -63,11 +63,12 @@ def _measured(float32: str, calibration: str, stamp: tuple[int, int]) -> Ranges:
         mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
         qsv_update_func=qsv_utils.min_max_update,
     )
-    observer.calibrate({SIGNATURE: _samples(calibration)}, maker._recipe_manager)
+    observer.calibrate({SIGNATURE: samples_of(calibration)}, maker._recipe_manager)
     return dict(observer.get_model_qsvs())
 
 
-def _samples(calibration: str) -> list[dict[str, Array]]:
+def samples_of(calibration: str) -> list[dict[str, Array]]:
+    """Return the calibration samples one by one: name -> model input (1, ...)."""
     with np.load(calibration) as arrays:
         inputs = {name: arrays[name] for name in arrays.files}
     count = len(next(iter(inputs.values())))
@@ -98,7 +99,7 @@ def _clipped(float32: str, calibration: str, full: Ranges, bits: int) -> Ranges:
     runner = interpreter.get_signature_runner(SIGNATURE)
     tensors = _inner_tensors(interpreter, full)
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
-    for sample in _samples(calibration):
+    for sample in samples_of(calibration):
         interpreter.reset_all_variables()
         runner(**sample)
         for name, index in tensors.items():

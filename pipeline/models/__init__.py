@@ -1,5 +1,25 @@
 """MODELS: the kind in a config -> the builder, one file each."""
 
-from pipeline.models import cnn, mlp
+from pipeline.models import (
+    cnn,
+    cnn1d,
+    ds_cnn,
+    mlp,
+    mobilenet,
+    perceptron,
+    resnet8,
+    rnn,
+    transformer,
+)
 
-MODELS = {"cnn": cnn.build, "mlp": mlp.build}
+MODELS = {
+    "perceptron": perceptron.build,
+    "mlp": mlp.build,
+    "cnn": cnn.build,
+    "ds_cnn": ds_cnn.build,
+    "resnet8": resnet8.build,
+    "mobilenet": mobilenet.build,
+    "cnn1d": cnn1d.build,
+    "rnn": rnn.build,
+    "transformer": transformer.build,
+}

@@ -9,32 +9,40 @@ from typing import Any
 
 from pipeline.seeds import fold_seed
 
-ACTIVATIONS_HE = ("relu", "relu6")  # He et al. 2015, arXiv:1502.01852; Glorot for the others
+# Before these, He et al. 2015 (arXiv:1502.01852); before the others Glorot and Bengio 2010.
+ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
 
 # Of batch normalisation's running statistics. Keras' 0.99 needs 300 steps to forget its start, more
 # than a small set makes in all; 0.9 needs 30.
 MOMENTUM = 0.9
 
 
-def inputs_of(keras: Any, spec: Mapping[str, Any], batch_size: int | None) -> list[Any]:
-    """Return one input layer for each named input of the spec."""
-    return [
-        keras.Input(
-            shape=tuple(entry["shape"]),
-            batch_size=batch_size,
-            dtype=entry["dtype"],
-            name=entry["name"],
-        )
-        for entry in spec["inputs"]
-    ]
-
-
 def initializer(keras: Any, spec: Mapping[str, Any], name: str, activation: str | None) -> Any:
-    """Return the kernel initialiser of layer `name`: He before rectifiers, else Glorot; seeded."""
+    """Return the kernel initialiser of layer `name`, seeded: as the spec says, or by activation."""
     seed = fold_seed(spec["seed"], "initializer", name)
-    if activation in ACTIVATIONS_HE:
+    chosen = spec["model"].get("initializer", "auto")  # a perceptron has no choice
+    if chosen == "he" or (chosen == "auto" and activation in ACTIVATIONS_HE):
         return keras.initializers.HeNormal(seed=seed)
     return keras.initializers.GlorotUniform(seed=seed)
+
+
+def activate(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
+    """Apply the spec's activation, after layer `name`."""
+    activation = spec["model"]["activation"]
+    name = f"{name}_{activation}"
+    if activation == "leaky_relu":
+        return keras.layers.LeakyReLU(spec["model"]["negative_slope"], name=name)(x)
+    if activation == "hard_swish" and not hasattr(keras.activations, "hard_swish"):
+        # x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2), in the form that
+        # the converter turns into one operation.
+        gate = keras.layers.ReLU(6)(keras.layers.Rescaling(1.0, 3.0)(x))
+        return keras.layers.Multiply(name=name)([x, keras.layers.Rescaling(1 / 6)(gate)])
+    return keras.layers.Activation(activation, name=name)(x)
+
+
+def batch_norm(keras: Any, x: Any, name: str) -> Any:
+    """Normalise each channel over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
 def dropout(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
@@ -45,61 +53,78 @@ def dropout(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
     return keras.layers.Dropout(rate, seed=fold_seed(spec["seed"], "dropout", name), name=name)(x)
 
 
-def flatten_to_vector(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
-    """Return all inputs as one vector a sample: numbers flattened, words and categories embedded.
-
-    A text is the mean of the vectors of its words (Joulin et al. 2017, arXiv:1607.01759); what
-    stands after its end has a vector too, and so the mean tells its length.
-    """
-    flat = []
-    for x, entry in zip(inputs, spec["inputs"], strict=True):
-        name = entry["name"]
-        if entry["dtype"] == "int32":
-            x = keras.layers.Embedding(
-                entry["vocabulary"],
-                spec["model"]["embedding"],
-                embeddings_initializer=keras.initializers.RandomUniform(
-                    -0.05, 0.05, seed=fold_seed(spec["seed"], "initializer", name)
-                ),
-                name=f"embedding_{name}",
-            )(x)
-            if entry["pool"] == "mean":
-                flat.append(keras.layers.GlobalAveragePooling1D(name=f"mean_{name}")(x))
-                continue
-        flat.append(keras.layers.Flatten(name=f"flatten_{name}")(x))
-    return flat[0] if len(flat) == 1 else keras.layers.Concatenate(name="join")(flat)
+def dense(
+    keras: Any, spec: Mapping[str, Any], x: Any, units: int, name: str, **options: Any
+) -> Any:
+    """Apply a dense layer without activation; `activation` says what comes after it."""
+    activation = options.pop("activation", None)
+    kernel = initializer(keras, spec, name, activation)
+    return keras.layers.Dense(units, kernel_initializer=kernel, name=name, **options)(x)
 
 
 def dense_stack(
-    keras: Any, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, batch_norm: bool
+    keras: Any, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, normalise: bool
 ) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
     activation = spec["model"]["activation"]
     for number, width in enumerate(widths, 1):
         name = f"dense_{number}"
-        x = keras.layers.Dense(
-            width,
-            use_bias=not batch_norm,
-            kernel_initializer=initializer(keras, spec, name, activation),
-            name=name,
-        )(x)
-        if batch_norm:
-            x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
-        x = keras.layers.Activation(activation, name=f"{name}_{activation}")(x)
+        x = dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
+        if normalise:
+            x = batch_norm(keras, x, f"{name}_norm")
+        x = activate(keras, spec, x, name)
     return x
 
 
+def convolution(
+    keras: Any,
+    spec: Mapping[str, Any],
+    x: Any,
+    filters: int | None,
+    name: str,
+    *,
+    normalise: bool = True,
+    **window: Any,
+) -> Any:
+    """Apply convolution, normalisation and activation; a bias would vanish in the normalisation.
+
+    Args:
+        keras: the namespace.
+        spec: contents of spec.json.
+        x: a picture (B, H, W, C), or a sequence (B, T, C).
+        filters: output channels; None: depthwise, each channel by itself.
+        name: of the layer; what follows it is named after it.
+        normalise: whether batch normalisation comes before the activation.
+        window: kernel_size, strides, padding of the Keras layer.
+    """
+    kernel = initializer(keras, spec, name, spec["model"]["activation"])
+    options = {"use_bias": not normalise, "name": name, "padding": "same"} | window
+    if filters is None:
+        x = keras.layers.DepthwiseConv2D(depthwise_initializer=kernel, **options)(x)
+    else:
+        layer = keras.layers.Conv2D if len(x.shape) == 4 else keras.layers.Conv1D
+        x = layer(filters, kernel_initializer=kernel, **options)(x)
+    if normalise:
+        x = batch_norm(keras, x, f"{name}_norm")
+    return activate(keras, spec, x, name)
+
+
+def pooled(keras: Any, x: Any, how: str) -> Any:
+    """Return a sequence (B, T, C) as a vector (B, C) or, by flatten, (B, T * C)."""
+    if how == "mean":
+        return keras.layers.GlobalAveragePooling1D(name="mean")(x)
+    if how == "max":  # as a window over all steps: that has an integer form everywhere
+        x = keras.layers.MaxPooling1D(x.shape[1], name="max")(x)
+    return keras.layers.Flatten(name="flatten")(x)
+
+
 def output(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
-    """Apply the output layer: `logits` and a softmax for classes, `value` for a regression."""
+    """Apply the output layer: `logits` and a softmax for classes, `value` for a quantity."""
     units = spec["output"]["units"]
     if spec["output"]["task"] == "classification":
-        logits = keras.layers.Dense(
-            units, kernel_initializer=initializer(keras, spec, "logits", None), name="logits"
-        )(x)
+        logits = dense(keras, spec, x, units, "logits")
         return keras.layers.Activation("softmax", name="probabilities")(logits)
-    return keras.layers.Dense(
-        units, kernel_initializer=initializer(keras, spec, "value", None), name="value"
-    )(x)
+    return dense(keras, spec, x, units, "value")
 
 
 def logits_model(keras: Any, model: Any) -> Any:

@@ -11,10 +11,29 @@ import numpy as np
 # What a layer becomes in the .tflite file; None: it leaves no operation (folded, or for training).
 OPS = {
     "InputLayer": None,
+    "Conv1D": "CONV_2D",
     "Conv2D": "CONV_2D",
+    "Conv2DTranspose": "TRANSPOSE_CONV",
     "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
     "Dense": "FULLY_CONNECTED",
+    "EinsumDense": "FULLY_CONNECTED",
+    "Matmul": "BATCH_MATMUL",
+    "LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "Bidirectional": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "GRU": "FULLY_CONNECTED",
+    "SimpleRNN": "FULLY_CONNECTED",
     "BatchNormalization": None,
+    "LayerNormalization": "MEAN",
+    "LeakyReLU": "LEAKY_RELU",
+    "Add": "ADD",
+    "Multiply": "MUL",
+    "Rescaling": "MUL",
+    "Permute": "TRANSPOSE",
+    "Reshape": "RESHAPE",
+    "MaxPooling1D": "MAX_POOL_2D",
+    "AveragePooling1D": "AVERAGE_POOL_2D",
+    "UpSampling1D": "RESIZE_NEAREST_NEIGHBOR",
+    "UpSampling2D": "RESIZE_NEAREST_NEIGHBOR",
     "MaxPooling2D": "MAX_POOL_2D",
     "AveragePooling2D": "AVERAGE_POOL_2D",
     "GlobalAveragePooling1D": "MEAN",
@@ -24,6 +43,7 @@ OPS = {
     "Concatenate": "CONCATENATION",
     "Dropout": None,
 }
+RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 # An activation that a runtime fuses into the layer before it, and those with an op of their own.
 ACTIVATION_OPS = {
     "relu": None,
@@ -31,6 +51,9 @@ ACTIVATION_OPS = {
     "sigmoid": "LOGISTIC",
     "tanh": "TANH",
     "softmax": "SOFTMAX",
+    "gelu": "GELU",
+    "hard_silu": "HARD_SWISH",
+    "linear": None,
 }
 
 
@@ -40,32 +63,42 @@ def parameters(model: Any) -> int:
 
 
 def macs(model: Any) -> int:
-    """Return the multiply-accumulates of one inference: convolutions and dense layers."""
-    return sum(_layer_macs(layer) for layer in model.layers)
+    """Return the multiply-accumulates of one inference: convolutions, products, recurrent cells."""
+    return sum(_layer_macs(layer) for layer in model.operations)
 
 
 def _layer_macs(layer: Any) -> int:
+    kind = type(layer).__name__
+    if kind == "Matmul":
+        a, b = (tensor.shape for tensor in layer._inbound_nodes[0].input_tensors)
+        return int(np.prod(a[1:])) * int(b[-1])
+    if kind == "Bidirectional":
+        return _layer_macs(layer.forward_layer) + _layer_macs(layer.backward_layer)
+    if kind in RECURRENT:
+        weights = layer.cell.kernel.shape, layer.cell.recurrent_kernel.shape
+        return int(layer.input.shape[1]) * sum(int(np.prod(shape)) for shape in weights)
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0
-    if type(layer).__name__ == "Dense":
+    if kind in ("Dense", "EinsumDense"):
         return int(np.prod(kernel.shape)) * int(np.prod(layer.output.shape[1:-1], initial=1))
-    places = int(np.prod(layer.output.shape[1:-1]))
-    return places * int(np.prod(kernel.shape))
+    map_of = layer.input if kind == "Conv2DTranspose" else layer.output
+    return int(np.prod(map_of.shape[1:-1])) * int(np.prod(kernel.shape))
 
 
 def peak_activation_bytes(model: Any) -> int:
     """Return the most bytes that live at once, over the layers in order, one byte a value."""
-    producers = [layer for layer in model.layers if op_of(layer) is not None or not _sources(layer)]
-    last_read = {name: i for i, layer in enumerate(model.layers) for name in _sources(layer)}
+    layers = model.operations
+    producers = [layer for layer in layers if op_of(layer) is not None or not _sources(layer)]
+    last_read = {name: i for i, layer in enumerate(layers) for name in _sources(layer)}
     alive: dict[str, int] = {}
     peak = 0
-    for i, layer in enumerate(model.layers):
+    for i, layer in enumerate(layers):
         sources = _sources(layer)
-        if layer in producers or len(sources) != 1:
+        if layer not in producers and len(sources) == 1 and last_read[sources[0]] == i:
+            alive[layer.name] = alive.pop(sources[0])  # computed in place
+        else:
             alive[layer.name] = _output_bytes(layer)
-        else:  # computed in place: it takes over its source's memory
-            alive[layer.name] = alive.pop(sources[0])
         peak = max(peak, sum(alive.values()))
         alive = {n: b for n, b in alive.items() if last_read.get(n, -1) > i}
     return peak

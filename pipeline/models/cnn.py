@@ -1,13 +1,14 @@
 """Convolutional network: blocks of convolution, normalisation, activation and pooling; then dense.
 
 LeCun et al. 1998, "Gradient-based learning applied to document recognition"; batch normalisation
-after Ioffe and Szegedy 2015 (arXiv:1502.03167), before the activation as in their section 3.2.
+before the activation, as in section 3.2 of its paper (arXiv:1502.03167).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.models import blocks
+from pipeline.models.inputs import inputs_of, picture_of
 
 
 def build(
@@ -22,11 +23,21 @@ def build(
         unroll: unused: nothing recurs here.
     """
     settings = spec["model"]
-    inputs = blocks.inputs_of(keras, spec, batch_size)
-    x = inputs[0]
+    inputs = inputs_of(keras, spec, batch_size)
+    x = picture_of(spec, inputs)
     for block, filters in enumerate(settings["filters"], 1):
         for number in range(1, settings["convolutions"] + 1):
-            x = _convolution(keras, spec, x, filters, f"conv_{block}_{number}")
+            x = blocks.convolution(
+                keras,
+                spec,
+                x,
+                filters,
+                f"conv_{block}_{number}",
+                normalise=settings["batch_norm"],
+                kernel_size=settings["kernel_size"],
+                strides=settings["strides"],
+                padding=padding_of(settings["padding"], block),
+            )
         if settings["pool"] == "max":
             x = keras.layers.MaxPooling2D(2, name=f"pool_{block}")(x)
         elif settings["pool"] == "average":
@@ -35,24 +46,11 @@ def build(
         x = keras.layers.Flatten(name="flatten")(x)
     else:
         x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), batch_norm=False)
+    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn")
 
 
-def _convolution(keras: Any, spec: Mapping[str, Any], x: Any, filters: int, name: str) -> Any:
-    """Apply convolution, normalisation and activation; a bias would vanish in the normalisation."""
-    settings = spec["model"]
-    activation = settings["activation"]
-    x = keras.layers.Conv2D(
-        filters,
-        settings["kernel_size"],
-        strides=settings["strides"],
-        padding=settings["padding"],
-        use_bias=not settings["batch_norm"],
-        kernel_initializer=blocks.initializer(keras, spec, name, activation),
-        name=name,
-    )(x)
-    if settings["batch_norm"]:
-        x = keras.layers.BatchNormalization(momentum=blocks.MOMENTUM, name=f"{name}_norm")(x)
-    return keras.layers.Activation(activation, name=f"{name}_{activation}")(x)
+def padding_of(padding: Any, block: int) -> str:
+    """Return the padding of a block, counted from 1: one word for all, or a word each."""
+    return str(padding if isinstance(padding, str) else padding[block - 1])

@@ -7,24 +7,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.models import blocks
+from pipeline.models.inputs import inputs_of, vector_of
 
 
 def build(
     keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
 ) -> Any:
-    """Build the network of a `kind: mlp` spec; any number of inputs of any shape.
+    """Build the network of a `kind: mlp` spec.
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json.
+        spec: contents of spec.json; any number of inputs of any shape.
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
     settings = spec["model"]
-    inputs = blocks.inputs_of(keras, spec, batch_size)
-    x = blocks.flatten_to_vector(keras, spec, inputs)
+    inputs = inputs_of(keras, spec, batch_size)
+    x = vector_of(keras, spec, inputs)
+    if settings["input_norm"]:
+        x = blocks.batch_norm(keras, x, "input_norm")
     x = blocks.dense_stack(
-        keras, spec, x, tuple(settings["units"]), batch_norm=settings["batch_norm"]
+        keras, spec, x, widths(settings["units"]), normalise=settings["batch_norm"]
     )
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mlp")
+
+
+def widths(units: Any) -> tuple[int, ...]:
+    """Return the widths of the hidden layers; those of a funnel shrink by one factor."""
+    if not isinstance(units, Mapping):
+        return tuple(units)
+    first, last, layers = units["first"], units["last"], units["layers"]
+    factor = (last / first) ** (1 / max(1, layers - 1))
+    return tuple(round(first * factor**i) for i in range(layers))

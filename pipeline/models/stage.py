@@ -31,7 +31,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "parameters": budget.parameters(model),
         "macs": budget.macs(model),
         "peak_activation_bytes": budget.peak_activation_bytes(model),
-        "layers": [_layer(layer) for layer in model.layers],
+        "layers": [_layer(layer) for layer in model.operations],
         "targets": {target: _placed(model, target) for target in config.export.targets},
     }
     write_json(out / "spec.json", spec)
@@ -71,13 +71,13 @@ def _layer(layer: Any) -> dict[str, Any]:
         "name": layer.name,
         "kind": type(layer).__name__,
         "output_shape": list(layer.output.shape[1:]),
-        "parameters": int(layer.count_params()),
+        "parameters": int(layer.count_params()) if hasattr(layer, "count_params") else 0,
     }
 
 
 def _placed(model: Any, target: str) -> list[dict[str, str]]:
     """Return where each operation of the model will run on a target."""
-    ops = ((layer.name, budget.op_of(layer)) for layer in model.layers)
+    ops = ((layer.name, budget.op_of(layer)) for layer in model.operations)
     return [
         {"layer": name, "op": op, "where": where(op, target)} for name, op in ops if op is not None
     ]

@@ -29,19 +29,14 @@ from pipeline.device.measure import run_file
 from pipeline.device.runner import load_interpreter, prepare, quantize
 from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
+from tests.conftest import model_settings
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 SIZE = {"image": (28, 28, 1)}
 NETS: dict[str, dict[str, Any]] = {
-    "MLP 784-128-10": {
-        "kind": "mlp", "units": [128], "activation": "relu", "dropout": 0.0, "batch_norm": False,
-    },
-    "CNN 16-32-64-10": {
-        "kind": "cnn", "filters": [16, 32], "kernel_size": 3, "strides": 1, "padding": "same",
-        "convolutions": 1, "pool": "max", "head": "flatten", "dense": [64], "batch_norm": False,
-        "activation": "relu", "dropout": 0.0,
-    },
-}  # fmt: skip
+    "MLP 784-128-10": model_settings(kind="mlp", units=[128]),
+    "CNN 16-32-64-10": model_settings(kind="cnn", filters=[16, 32], batch_norm=False),
+}
 Timed = Callable[[], float]
 
 

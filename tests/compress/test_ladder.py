@@ -10,6 +10,7 @@ from pipeline.config.schema import Gate, Remedy
 
 GATES = Gate(bytes=1000).model_dump()
 GOOD = {
+    "quantizer": "ai-edge",
     "bytes": 100,
     "metric": 0.9,
     "metric_drop": 0.0,

@@ -11,44 +11,29 @@ import pytest
 
 from pipeline.export import worker
 from pipeline.export.make import make_file
+from tests.conftest import model_settings
 
 CNN = {
-    "model": {
-        "kind": "cnn",
-        "filters": [4, 8],
-        "convolutions": 1,
-        "kernel_size": 3,
-        "strides": 1,
-        "padding": "valid",
-        "pool": "average",
-        "head": "flatten",
-        "activation": "relu",
-        "batch_norm": True,
-        "dense": [8],
-        "dropout": 0.1,
-    },
+    "model": model_settings(
+        kind="cnn", filters=[4, 8], padding="valid", pool="average", dense=[8], dropout=0.1
+    ),
     "inputs": [{"name": "image", "shape": [12, 12, 1], "dtype": "float32"}],
     "output": {"task": "classification", "units": 5},
 }
 STRIDED = CNN | {
-    "model": CNN["model"]
-    | {"padding": "same", "strides": 2, "pool": "none", "head": "average", "dense": []},
+    "model": model_settings(
+        kind="cnn", filters=[4, 8], strides=2, pool="none", head="global_average", dense=[]
+    ),
 }
 TABLE = {
-    "model": {
-        "kind": "mlp",
-        "units": [8],
-        "activation": "relu",
-        "batch_norm": True,
-        "dropout": 0.0,
-    },
+    "model": model_settings(kind="mlp", units=[8], batch_norm=True),
     "inputs": [{"name": "features", "shape": [30], "dtype": "float32"}],
     "output": {"task": "classification", "units": 2},
 }
 VALUE = TABLE | {"output": {"task": "regression", "units": 1}}
 TWO = TABLE | {"inputs": [*TABLE["inputs"], {"name": "aux", "shape": [3], "dtype": "float32"}]}
 WORDS = TABLE | {
-    "model": TABLE["model"] | {"embedding": 4},
+    "model": model_settings(kind="mlp", units=[8], batch_norm=True, embedding=4),
     "inputs": [
         {"name": "mode", "shape": [2], "dtype": "int32", "vocabulary": 7, "pool": "flatten"},
         *TABLE["inputs"],
@@ -79,7 +64,12 @@ class Made:
     def file(self, form: str, *, io: str = "int8", name: str | None = None, **recipe: Any) -> Path:
         path = self.folder / (name or f"{form}_{io}_{recipe.get('clipping', '')}.tflite")
         if not path.exists():
-            chosen = {"clipping": "min_max", "keep_float": [], "input_ranges": {}} | recipe
+            chosen = {
+                "quantizer": "ai-edge",
+                "clipping": "min_max",
+                "keep_float": [],
+                "input_ranges": {},
+            } | recipe
             make_file(
                 path,
                 form,
@@ -93,8 +83,8 @@ class Made:
         return path
 
 
-def make(spec: dict[str, Any], folder: Path) -> Made:
-    """Save an untrained model with uneven weights, its spec and calibration samples."""
+def make(spec: dict[str, Any], folder: Path, *, uneven: float = 0.2) -> Made:
+    """Save an untrained model, its spec and calibration samples; `uneven` is added to weights."""
     import keras
 
     from pipeline.models import MODELS
@@ -107,7 +97,7 @@ def make(spec: dict[str, Any], folder: Path) -> Made:
     generator = np.random.Generator(np.random.Philox(1))
     model.set_weights(
         [
-            w + 0.2 * np.abs(generator.standard_normal(w.shape, np.float32))
+            w + uneven * np.abs(generator.standard_normal(w.shape, np.float32))
             for w in model.get_weights()
         ]
     )

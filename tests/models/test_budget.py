@@ -4,22 +4,10 @@ import keras
 import pytest
 
 from pipeline.models import MODELS, budget
+from tests.conftest import model_settings
 
-CNN = {
-    "kind": "cnn",
-    "filters": [4, 8],
-    "kernel_size": 3,
-    "strides": 1,
-    "padding": "same",
-    "convolutions": 1,
-    "pool": "max",
-    "head": "flatten",
-    "dense": [16],
-    "batch_norm": True,
-    "activation": "relu",
-    "dropout": 0.1,
-}
-MLP = {"kind": "mlp", "units": [16], "batch_norm": False, "activation": "tanh", "dropout": 0.0}
+CNN = model_settings(kind="cnn", filters=[4, 8], dense=[16], dropout=0.1)
+MLP = model_settings(kind="mlp", units=[16], activation="tanh")
 
 
 def spec(model: dict, shape: list[int]) -> dict:

@@ -1,0 +1,60 @@
+"""ResNet-8: residual stacks of two convolutions each, the map halved from stack to stack.
+
+He et al. 2015 (arXiv:1512.03385), in the form of MLPerf Tiny's image classification (Banbury et
+al. 2021, arXiv:2106.07597, section 4): stacks of 16, 32 and 64 filters. The shortcut of a stack
+that changes the shape is a 1x1 convolution.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.models import blocks
+from pipeline.models.inputs import inputs_of, picture_of
+
+
+def build(
+    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+) -> Any:
+    """Build the network of a `kind: resnet8` spec.
+
+    Args:
+        keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
+        spec: contents of spec.json; one image input (height, width, channels).
+        batch_size: fixed batch for export; None for training.
+        unroll: unused: nothing recurs here.
+    """
+    first, *_ = filters = spec["model"]["filters"]
+    inputs = inputs_of(keras, spec, batch_size)
+    x = blocks.convolution(keras, spec, picture_of(spec, inputs), first, "conv", kernel_size=3)
+    for stack, width in enumerate(filters, 1):
+        x = _stack(keras, spec, x, width, f"stack_{stack}", strides=1 if stack == 1 else 2)
+    x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
+    x = blocks.dropout(keras, spec, x, "dropout")
+    return keras.Model(inputs, blocks.output(keras, spec, x), name="resnet8")
+
+
+def _stack(
+    keras: Any, spec: Mapping[str, Any], x: Any, filters: int, name: str, *, strides: int
+) -> Any:
+    """Apply two convolutions, and add what came in (section 3.2, equations 1 and 2)."""
+    activation = spec["model"]["activation"]
+    y = blocks.convolution(keras, spec, x, filters, f"{name}_a", kernel_size=3, strides=strides)
+    y = keras.layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=blocks.initializer(keras, spec, f"{name}_b", activation),
+        name=f"{name}_b",
+    )(y)
+    y = blocks.batch_norm(keras, y, f"{name}_b_norm")
+    if x.shape[-1] != filters or strides != 1:
+        x = keras.layers.Conv2D(
+            filters,
+            1,
+            strides=strides,
+            padding="same",
+            kernel_initializer=blocks.initializer(keras, spec, f"{name}_shortcut", None),
+            name=f"{name}_shortcut",
+        )(x)
+    return blocks.activate(keras, spec, keras.layers.Add(name=f"{name}_add")([x, y]), name)

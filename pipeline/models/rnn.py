@@ -1,0 +1,77 @@
+"""Recurrent network: simple, LSTM or GRU cells over a series or a text; then dense layers.
+
+Elman 1990; Hochreiter and Schmidhuber 1997, "Long short-term memory", with the forget gate of Gers
+et al. 2000; Cho et al. 2014 (arXiv:1406.1078), in the form with the reset gate after the product.
+A text has its padding at the end: `backward` reads that first, so that the last step is a word.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.models import blocks
+from pipeline.models.inputs import inputs_of, sequence_of
+from pipeline.seeds import fold_seed
+
+
+def build(
+    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+) -> Any:
+    """Build the network of a `kind: rnn` spec.
+
+    Args:
+        keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
+        spec: contents of spec.json; one series, text or picture (its rows are the steps).
+        batch_size: fixed batch for export; None for training.
+        unroll: whether simple and GRU cells are written out step by step, as TFLite needs it.
+    """
+    settings = spec["model"]
+    inputs = inputs_of(keras, spec, batch_size)
+    x = sequence_of(keras, spec, inputs)
+    for number, units in enumerate(settings["units"], 1):
+        is_last = number == len(settings["units"])
+        # A fused LSTM is one operation; the other cells become one a step.
+        x = _recurrent(
+            keras,
+            spec,
+            units,
+            f"{settings['cell']}_{number}",
+            return_sequences=not is_last,
+            **({} if settings["cell"] == "lstm" else {"unroll": unroll}),
+        )(x)
+    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
+    x = blocks.dropout(keras, spec, x, "dropout")
+    return keras.Model(inputs, blocks.output(keras, spec, x), name="rnn")
+
+
+def _recurrent(keras: Any, spec: Mapping[str, Any], units: int, name: str, **options: Any) -> Any:
+    """Return a recurrent layer; both directions of a bidirectional one start differently.
+
+    Only the first layer reads backward: the next one then has the steps in that order.
+    """
+    settings = spec["model"]
+    cells = {
+        "simple": keras.layers.SimpleRNN,
+        "lstm": keras.layers.LSTM,
+        "gru": keras.layers.GRU,
+    }
+
+    def layer(name: str, *, go_backwards: bool) -> Any:
+        return cells[settings["cell"]](
+            units,
+            kernel_initializer=blocks.initializer(keras, spec, name, None),
+            recurrent_initializer=keras.initializers.Orthogonal(
+                seed=fold_seed(spec["seed"], "recurrent", name)
+            ),
+            go_backwards=go_backwards,
+            name=name,
+            **options,
+        )
+
+    if settings["direction"] == "bidirectional":
+        return keras.layers.Bidirectional(
+            layer(f"{name}_forward", go_backwards=False),
+            backward_layer=layer(f"{name}_backward", go_backwards=True),
+            name=name,
+        )
+    is_first = name.endswith("_1")
+    return layer(name, go_backwards=is_first and settings["direction"] == "backward")

@@ -1,0 +1,100 @@
+"""Every family to full integers: by one of the quantizers, on both runtimes, near the model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.compress.ladder import least_float
+from pipeline.device.measure import run_file
+from pipeline.device.runtimes import missing
+from pipeline.errors import ArtifactError
+from pipeline.export import worker
+from pipeline.export.inspect import inspect
+from pipeline.export.worker import ConversionError
+from tests.conftest import model_settings
+from tests.export.conftest import CNN, TABLE, Made, make
+
+FUNNEL = {"first": 16, "last": 4, "layers": 3}
+SERIES = {
+    "inputs": [{"name": "series", "shape": [12, 3], "dtype": "float32"}],
+    "output": {"task": "classification", "units": 4},
+}
+TEXT = SERIES | {
+    "inputs": [{"name": "text", "shape": [12], "dtype": "int32", "vocabulary": 20, "pool": "mean"}],
+}
+FAMILIES = {
+    " ".join(map(str, [*settings.values()][:2])) + f" {i}": source
+    | {"model": model_settings(**settings)}
+    for i, (source, settings) in enumerate(
+        [
+            (TABLE, {"kind": "perceptron"}),
+            (CNN, {"kind": "perceptron"}),
+            (TABLE, {"kind": "mlp", "activation": "gelu", "units": FUNNEL}),
+            (TABLE, {"kind": "mlp", "activation": "hard_swish", "input_norm": True}),
+            (TABLE, {"kind": "mlp", "activation": "leaky_relu", "initializer": "glorot"}),
+            (CNN, {"kind": "ds_cnn", "filters": 8, "blocks": 2}),
+            (CNN, {"kind": "resnet8", "filters": [4, 8, 12]}),
+            (CNN, {"kind": "mobilenet", "blocks": 5}),
+            (SERIES, {"kind": "cnn1d", "filters": [8]}),
+            (TEXT, {"kind": "cnn1d", "filters": [8], "head": "mean"}),
+            (SERIES, {"kind": "rnn", "cell": "lstm", "units": [8, 6]}),
+            (SERIES, {"kind": "rnn", "cell": "lstm", "units": [8], "direction": "bidirectional"}),
+            (TEXT, {"kind": "rnn", "cell": "lstm", "units": [8], "direction": "backward"}),
+            (SERIES, {"kind": "rnn", "cell": "gru", "units": [8], "direction": "bidirectional"}),
+            (TEXT, {"kind": "rnn", "cell": "gru", "units": [8], "direction": "backward"}),
+            (CNN, {"kind": "rnn", "cell": "simple", "units": [8]}),
+            (SERIES, {"kind": "transformer", "width": 8, "heads": 2}),
+            (TEXT, {"kind": "transformer", "width": 8, "heads": 2, "blocks": 1}),
+            (CNN, {"kind": "transformer", "width": 8, "heads": 2, "patch": 4}),
+        ]
+    )
+}
+FLOAT = 1e-5  # largest difference of the float file's answers
+# Mean difference of the int8 file's answers, as a share of their spread, which is small before
+# training; most lie below 0.015, a MobileNet's at 0.047.
+LIMIT = 0.05
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]]:
+    """Name -> untrained model."""
+    root = tmp_path_factory.mktemp("families")
+    yield {name: make(spec, root / name, uneven=0.02) for name, spec in FAMILIES.items()}
+    worker.stop()
+
+
+def int8_file(made: Made) -> Path:
+    """Return the int8 file by the quantizer that the ladder chooses."""
+
+    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+        try:
+            file = made.file("int8", name=f"{quantizer}.tflite", quantizer=quantizer)
+            run_file(file, {"inputs": []}, made.inputs, prepared=True)
+        except (ConversionError, ArtifactError) as error:
+            return {"quantizer": quantizer, "refused": str(error)}
+        left = inspect(file, "int8")["float_ops_left"]
+        return {"quantizer": quantizer, "float_ops": len(left)}
+
+    found = least_float("int8", attempt)
+    assert found.get("float_ops") == 0, found
+    return made.folder / f"{found['quantizer']}.tflite"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_whole_integers_on_both_runtimes(families: dict[str, Made], name: str) -> None:
+    made = families[name]
+    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    exact = run_file(made.file("float32"), **raw).outputs
+    assert np.abs(exact - made.reference).max() <= FLOAT
+    file = int8_file(made)
+    fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]
+    assert fused == ("lstm" in name)
+    spread = float(np.ptp(made.reference))
+    runtimes = ["litert", "tflite-runtime"]
+    for runtime in [known for known in runtimes if missing(known) is None]:
+        found = run_file(file, runtime=runtime, **raw).outputs
+        error = np.abs(found - made.reference).mean()
+        assert error <= LIMIT * spread
