@@ -124,8 +124,9 @@ def passes(found: Mapping[str, Any], gates: Limits) -> bool:
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:
     """Return the rung that ships: the first that passes, or the smallest passing when exhaustive.
 
-    Where none passes it is the one with the least drop, then the most agreement: the gate then
-    fails with its figures. None where no rung's file can be made.
+    Where none passes it is the one with the fewest float operations, then the least drop, then the
+    most agreement: the gate, which judges on other samples, then fails with its figures. None where
+    no rung's file can be made.
     """
     made = {step: found for step, found in measured.items() if "refused" not in found}
     passing = [step for step, found in made.items() if passes(found, gates)]
@@ -134,9 +135,9 @@ def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None
     return min(made, key=lambda step: _shortfall(made[step]), default=None)
 
 
-def _shortfall(found: Mapping[str, Any]) -> tuple[float, float, int]:
+def _shortfall(found: Mapping[str, Any]) -> tuple[int, float, float, int]:
     """Return what makes one failing rung better than another: the least is best."""
-    return found["metric_drop"], -found["agreement"], found["bytes"]
+    return found["float_ops"], found["metric_drop"], -found["agreement"], found["bytes"]
 
 
 def recipe_of(form: str, step: str | None, measured: Measured, gates: Limits) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pipeline.config.shape import one_of
 Finding = tuple[Path, str]
 COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
-    "classification": ("auto", "categorical_crossentropy"),
+    "classification": ("auto", "categorical_crossentropy", "perceptron"),
     "regression": ("auto", "mse", "mae"),
     "forecasting": ("auto", "mse", "mae"),
 }

@@ -60,6 +60,7 @@ from pipeline.config.train_schema import (
     Harden,
     Pgd,
     Schedule,
+    Sgd,
     Train,
 )
 from pipeline.config.tune_schema import Choice, FloatRange, IntRange, Limits, Tune
@@ -118,6 +119,7 @@ __all__ = [
     "Section",
     "SeriesCsvSource",
     "SeriesFolderSource",
+    "Sgd",
     "Share",
     "Sound",
     "Source",

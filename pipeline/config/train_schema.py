@@ -19,6 +19,21 @@ class AdamW(Section):
     """Largest global norm of the gradients over all replicas; null: no clipping."""
 
 
+class Sgd(Section):
+    """Plain gradient descent, with momentum where asked for (Polyak 1964)."""
+
+    kind: Literal["sgd"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-2
+    """Peak rate, at the end of warm-up."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the last step that is made again."""
+    clip_norm: Positive | None = None
+    """Largest global norm of the gradients over all replicas; null: no clipping."""
+
+
+Optimizer = Annotated[AdamW | Sgd, Field(discriminator="kind")]
+
+
 class Cosine(Section):
     """Linear warm-up, then a half cosine to zero (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
 
@@ -58,9 +73,11 @@ class Train(Section):
     """How weights are found."""
 
     epochs: Count = 20
-    loss: Literal["auto", "categorical_crossentropy", "mse", "mae"] = "auto"
-    """auto: cross-entropy for classification, mean squared error for regression."""
-    optimizer: AdamW = AdamW()
+    loss: Literal["auto", "categorical_crossentropy", "perceptron", "mse", "mae"] = "auto"
+    """auto: cross-entropy for classification, mean squared error for regression. perceptron: what a
+    wrong sample is wrong by; with plain sgd, batches of one, a constant rate of 1 and a perceptron
+    it is Rosenblatt's own rule."""
+    optimizer: Optimizer = AdamW()
     schedule: Schedule = Cosine()
     early_stopping: EarlyStopping | None = None
     class_weights: ClassWeights | None = None

@@ -96,7 +96,7 @@ def _trainer(
         rate = schedule.cosine(
             keras, peak=settings.learning_rate, warmup_steps=0, total_steps=steps
         )
-        optimizer = schedule.adamw(keras, rate, weight_decay=optimizing.weight_decay)
+        optimizer = schedule.optimizer(keras, optimizing, rate)
     weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
     attack = attack_of(settings.attack.model_dump())
     trainer = Trainer(

@@ -43,7 +43,7 @@ OPS = {
     "Concatenate": "CONCATENATION",
     "Dropout": None,
 }
-RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 # An activation that a runtime fuses into the layer before it, and those with an op of their own.
 ACTIVATION_OPS = {
     "relu": None,
@@ -72,11 +72,9 @@ def _layer_macs(layer: Any) -> int:
     if kind == "Matmul":
         a, b = (tensor.shape for tensor in layer._inbound_nodes[0].input_tensors)
         return int(np.prod(a[1:])) * int(b[-1])
-    if kind == "Bidirectional":
-        return _layer_macs(layer.forward_layer) + _layer_macs(layer.backward_layer)
     if kind in RECURRENT:
-        weights = layer.cell.kernel.shape, layer.cell.recurrent_kernel.shape
-        return int(layer.input.shape[1]) * sum(int(np.prod(shape)) for shape in weights)
+        cells = [weight for weight in layer.weights if weight.name.endswith("kernel")]
+        return int(layer.input.shape[1]) * sum(int(np.prod(w.shape)) for w in cells)
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0

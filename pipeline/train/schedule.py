@@ -28,8 +28,13 @@ def learning_rate(
     return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=epochs * steps_an_epoch)
 
 
-def adamw(keras: Any, rate: Any, *, weight_decay: float) -> Any:
-    """Return AdamW that decays kernels only."""
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
-    return optimizer
+def optimizer(keras: Any, settings: Any, rate: Any) -> Any:
+    """Return the optimizer of a `train.optimizer` section; AdamW decays kernels only.
+
+    Clipping is left to the loop, which does it over all replicas.
+    """
+    if settings.kind == "sgd":
+        return keras.optimizers.SGD(rate, momentum=settings.momentum)
+    made = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    made.exclude_from_weight_decay(var_names=UNDECAYED)
+    return made

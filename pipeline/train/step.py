@@ -26,6 +26,20 @@ def categorical_crossentropy(labels: Any, logits: Any) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
+def perceptron(labels: Any, logits: Any) -> Any:
+    """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
+
+    The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
+    is Rosenblatt's rule, w += x for a positive that is missed, w -= x for a negative. Of several
+    classes the right one is held against the best of the others. A tie is wrong.
+    """
+    right = tf.one_hot(labels, tf.shape(logits)[1], on_value=True, off_value=False)
+    of_label = tf.reduce_sum(tf.where(right, logits, tf.zeros_like(logits)), axis=1)
+    of_others = tf.reduce_max(tf.where(right, logits.dtype.min, logits), axis=1)
+    margin = of_label - of_others
+    return tf.where(margin <= 0, -margin, tf.zeros_like(margin))
+
+
 def squared_error(labels: Any, values: Any) -> Any:
     """Return the squared error of each sample; labels (B,), values (B, 1)."""
     return tf.square(values[:, 0] - labels)
@@ -38,6 +52,7 @@ def absolute_error(labels: Any, values: Any) -> Any:
 
 LOSSES: dict[str, Loss] = {
     "categorical_crossentropy": categorical_crossentropy,
+    "perceptron": perceptron,
     "mse": squared_error,
     "mae": absolute_error,
 }

@@ -121,4 +121,4 @@ def _optimizer(settings: Train, steps_an_epoch: int) -> Any:
         steps_an_epoch=steps_an_epoch,
         epochs=settings.epochs,
     )
-    return schedule.adamw(keras, rate, weight_decay=settings.optimizer.weight_decay)
+    return schedule.optimizer(keras, settings.optimizer, rate)

@@ -141,3 +141,38 @@ def test_unbuilt_remedies_are_in_the_table_with_the_reason() -> None:
     rows = ladder.rows({"int8": GOOD}, GATES, ALL)
     assert [row["step"] for row in rows] == ["int8", "correction", "mixed", "qat"]
     assert all("not in this version" in row["why"] for row in rows[1:])
+
+
+def test_where_no_rung_passes_one_without_float_operations_ships() -> None:
+    left = GOOD | {"float_ops": 1}
+    measured, _ = climb({"int8": BAD, "calibration": BAD, "int16x8": left})
+    assert ladder.choose(measured, GATES, exhaustive=False) == "int8"
+
+
+@pytest.mark.parametrize(
+    ("by_maker", "wanted"),
+    [
+        ({"ai-edge": 0}, "ai-edge"),
+        ({"ai-edge": 2, "converter": 0}, "converter"),
+        ({"ai-edge": 2, "converter": 3}, "ai-edge"),
+        ({"ai-edge": None, "converter": 3}, "converter"),
+        ({"ai-edge": None, "converter": None}, "converter"),
+    ],
+)
+def test_the_quantizer_that_leaves_least_in_float_makes_a_rung(
+    by_maker: dict[str, int | None], wanted: str
+) -> None:
+    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+        left = by_maker[quantizer]
+        row: dict[str, Any] = {"refused": "no"} if left is None else {"float_ops": left}
+        return {"quantizer": quantizer} | row
+
+    found = ladder.least_float("int8", attempt)
+    assert found["quantizer"] == wanted
+    assert ("refused" in found) == (by_maker[wanted] is None)
+
+
+def test_formats_that_were_not_measured_are_made_by_the_quantizer_of_the_first_rung() -> None:
+    measured, _ = climb({"int8": GOOD | {"quantizer": "converter"}})
+    assert ladder.recipe_of("int16x8", "int8", measured, GATES)["quantizer"] == "converter"
+    assert ladder.recipe_of("int8", None, {}, GATES)["quantizer"] == "ai-edge"

@@ -151,7 +151,7 @@ def test_a_key_in_the_wrong_section_is_told_where_it_belongs(tmp_path: Path) -> 
 
 
 def test_numbers_and_words_follow_yaml_1_2(tmp_path: Path) -> None:
-    text = SMALL + "train:\n  optimizer: {learning_rate: 1e-3}\n"
+    text = SMALL + "train:\n  optimizer: {kind: adamw, learning_rate: 1e-3}\n"
     assert load(write(tmp_path, text)).train.optimizer.learning_rate == 1e-3
     (found,) = problems(tmp_path, SMALL + "  batch_norm: no\n")
     assert found == "config.yaml:8: model.batch_norm: wanted true or false; came 'no'"

@@ -17,7 +17,7 @@ data:
   source: {kind: bundled, name: digits}
   augment: [{kind: translate, fraction: 0.1}]
 model: {kind: cnn, filters: [8], dense: [16], dropout: 0.2}
-train: {epochs: EPOCHS, optimizer: {learning_rate: 3e-3}}
+train: {epochs: EPOCHS, optimizer: {kind: adamw, learning_rate: 3e-3}}
 harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 2}
 export: {targets: [cpu, mcu, ethos-u55-128]}
 audit: {samples: 64, steps: 3}

@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.schema import AdamW
 from pipeline.train import schedule, step
 
 seeds = st.integers(0, 10_000)
@@ -75,7 +76,7 @@ def test_weight_decay_leaves_biases_and_scales_alone() -> None:
     )
     for weight in model.trainable_weights:
         weight.assign(tf.ones_like(weight))
-    optimizer = schedule.adamw(keras, 0.1, weight_decay=0.5)
+    optimizer = schedule.optimizer(keras, AdamW(weight_decay=0.5), 0.1)
     optimizer.build(model.trainable_variables)
     zeros = [tf.zeros_like(v) for v in model.trainable_variables]
     optimizer.apply_gradients(zip(zeros, model.trainable_variables, strict=True))
