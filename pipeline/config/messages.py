@@ -93,6 +93,8 @@ def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
     elsewhere = list(dict.fromkeys(dotted(found) for found in find_key(section, key)))
+    if dotted(path) in elsewhere:
+        return f"unknown key of this kind; there are {', '.join(known)}"
     if elsewhere:
         return f"unknown key here; did you mean '{elsewhere[0]}'?"
     return f"unknown key; known here: {', '.join(known[:SHOWN_KEYS])}"

@@ -31,7 +31,15 @@ class Sgd(Section):
     """Largest global norm of the gradients over all replicas; null: no clipping."""
 
 
-Optimizer = Annotated[AdamW | Sgd, Field(discriminator="kind")]
+def _which_optimizer(value: Any) -> str:
+    """Return the kind of an optimizer section: adamw where none is named."""
+    kind = value.get("kind", "adamw") if isinstance(value, dict) else getattr(value, "kind", "")
+    return str(kind)
+
+
+Optimizer = Annotated[
+    Annotated[AdamW, Tag("adamw")] | Annotated[Sgd, Tag("sgd")], Discriminator(_which_optimizer)
+]
 
 
 class Cosine(Section):

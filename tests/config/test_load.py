@@ -288,3 +288,13 @@ def test_any_value_in_any_section_is_judged(tmp_path: Path, key: str, value: obj
 def test_a_wrong_entry_of_a_list_is_one_mistake(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, SMALL.replace("[8, 16]", "[a]"))
     assert "model.filters.0" in found
+
+
+def test_an_optimizer_is_adamw_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    assert load(path, ["train.optimizer.learning_rate=0.5"]).train.optimizer.kind == "adamw"
+    assert load(path, ["train.optimizer.kind=sgd"]).train.optimizer.kind == "sgd"
+    with pytest.raises(
+        ConfigError, match="unknown key of this kind; there are kind, learning_rate"
+    ):
+        load(path, ["train.optimizer.momentum=0.9"])
