@@ -35,7 +35,7 @@ class Stage:
         return f"pipeline.{'models' if self.name == 'build' else self.name}.stage"
 
 
-REFERENCE = ("model.keras",)
+REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",

@@ -1,7 +1,8 @@
 """TASKS: what each task measures, decides, and calls agreement; plain NumPy, no TensorFlow.
 
 Legend: N samples, K classes or outputs. Outputs are what a model answers: probabilities (N, K) for
-classification, values in the target's own unit (N, 1) for regression. Losses live in train/step.py.
+classification, shares of normal and anomalous (N, 2) for detectors, values in the target's own unit
+(N, 1) for regression. Losses live in train/step.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,6 +86,25 @@ def _classification_metrics(labels: Array, outputs: Array) -> dict[str, float]:
     return found
 
 
+def _auc(labels: Array, outputs: Array) -> float:
+    """Return the area under the ROC curve; one half, as by chance, where a class is missing."""
+    if not 0 < labels.sum() < len(labels):
+        return 0.5
+    return area_under_roc(labels, outputs[:, 1])
+
+
+def _anomaly_metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return the area under the ROC curve, and precision, recall and F1 at the threshold."""
+    flagged, is_anomaly = outputs.argmax(axis=1) == 1, labels == 1
+    found = float((flagged & is_anomaly).sum())
+    return {
+        "auc": _auc(labels, outputs),
+        "f1": 2 * found / max(1.0, float(flagged.sum() + is_anomaly.sum())),
+        "precision": found / max(1.0, float(flagged.sum())),
+        "recall": found / max(1.0, float(is_anomaly.sum())),
+    }
+
+
 def area_under_roc(labels: Array, scores: Array) -> float:
     """Return the chance that a positive scores above a negative, ties counted half.
 
@@ -137,6 +157,15 @@ TASKS = {
         is_relative=False,
         score=_accuracy,
         metrics=_classification_metrics,
+        decisions=lambda outputs: outputs.argmax(axis=1),
+        agree=lambda a, b, labels: a == b,
+    ),
+    "anomaly": Task(
+        metric="auc",
+        direction="up",
+        is_relative=False,
+        score=_auc,
+        metrics=_anomaly_metrics,
         decisions=lambda outputs: outputs.argmax(axis=1),
         agree=lambda a, b, labels: a == b,
     ),

@@ -39,7 +39,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         return task.metrics(wanted, classical.outputs(model, features[split], classes))
 
     rows: list[dict[str, Any]] = []
-    for name, model in classical.FAMILIES[config.task](fold_seed(config.seed, "baseline")).items():
+    family = classical.FAMILIES[config.task](fold_seed(config.seed, "baseline"), _channels(dataset))
+    for name, model in family.items():
         converged = classical.fit(model, x, labels)
         row = {
             "name": name,
@@ -59,6 +60,12 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     return Metrics(
         {row["name"].replace(" ", "_"): (row["metrics"][task.metric], "") for row in rows}
     )
+
+
+def _channels(dataset: Dataset) -> int | None:
+    """Return the channels of a series; None where the samples are something else."""
+    kinds = [(entry["kind"], entry["shape"]) for entry in dataset.preprocess["inputs"]]
+    return int(kinds[0][1][-1]) if len(kinds) == 1 and kinds[0][0] == "series" else None
 
 
 def _features(dataset: Dataset, positions: Any) -> Any:

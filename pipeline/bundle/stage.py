@@ -26,6 +26,7 @@ from pipeline.bundle.manifest import manifest
 from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.config.schema import Config
+from pipeline.data.dataset import deciding, open_dataset
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
 
@@ -76,12 +77,12 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     for name in names:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
-    shutil.copyfile(inputs["dataset"] / "preprocess.json", folder / "preprocess.json")
+    preprocess = _preprocess(inputs)
+    write_json(folder / "preprocess.json", preprocess)
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(runner.__file__, folder / "run_on_device.py")
-    preprocess = read_json(folder / "preprocess.json")
     if preprocess["labels"] is not None:
         (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
     with np.load(folder / "golden.npz") as golden:
@@ -105,7 +106,12 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in names.items()
     }
-    return {**found, "preprocess": read_json(inputs["dataset"] / "preprocess.json")}
+    return {**found, "preprocess": _preprocess(inputs)}
+
+
+def _preprocess(inputs: Inputs) -> dict[str, Any]:
+    """Return preprocess.json with how the reference decides."""
+    return deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
 
 
 def _timings(inputs: Inputs) -> dict[str, Any]:

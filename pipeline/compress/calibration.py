@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare, seen
 from pipeline.errors import ArtifactError
 
 
@@ -29,7 +29,7 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
     inputs = {
         entry["name"]: prepare(raw[entry["name"]], entry) for entry in dataset.preprocess["inputs"]
     }
-    write_arrays(path, inputs)
+    write_arrays(path, seen(inputs, dataset.preprocess["anomaly"]))
     ids = "\n".join(dataset.ids[positions].tolist()).encode()
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
 

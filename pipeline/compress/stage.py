@@ -13,14 +13,14 @@ from pipeline.compress import ladder
 from pipeline.compress.calibration import known_ranges, write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Climb the ladder on validation data, and write down which rung ships."""
-    dataset = open_dataset(inputs["dataset"])
+    dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
     shutil.copyfile(inputs["reference"] / "model.keras", out / "model.keras")
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
@@ -82,7 +82,12 @@ def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
         "preprocess": dataset.folder / "preprocess.json",
     }
     rungs = {step: made for step, (_, made, _) in ladder.RUNGS.items()}
-    settings = {"data": dataset.meta["fingerprint"], "rungs": rungs, "io": config.export.io}
+    settings = {
+        "data": dataset.meta["fingerprint"],
+        "rungs": rungs,
+        "io": config.export.io,
+        "anomaly": dataset.preprocess["anomaly"],
+    }
     return key_of(files, settings)
 
 

@@ -73,6 +73,9 @@ class Data(Section):
     """Training samples whose activations set the integer ranges."""
     augment: tuple[Augment, ...] = ()
     """Changes made to training images only, in this order."""
+    normal: tuple[str, ...] = ("normal",)
+    """Classes that count as normal, for `task: anomaly`; all others are anomalies. Only what is
+    normal is trained on."""
     report_groups: str | None = None
     """Column of a csv or text source, or `group`: figures are also told for each of its values."""
 

@@ -13,6 +13,7 @@ PICTURES = ("image", "sound")  # sound is a picture of its pitches
 STEPS = ("series", "text", *PICTURES)  # the rows of a picture are steps too
 TAKES = {  # kind of a model -> forms of a sample, and what is said of them; the others take any
     **dict.fromkeys(("cnn", "ds_cnn", "resnet8", "mobilenet"), (PICTURES, "images or sound")),
+    "autoencoder": (("table", "series", *PICTURES), "numbers, images or sound"),
     **dict.fromkeys(("cnn1d", "rnn", "transformer"), (STEPS, "series, text, images or sound")),
 }
 
@@ -33,6 +34,20 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
         yield (
             ("model", "kind"),
             f"{kind} takes one input and data.source.inputs names {len(source.inputs)}; wanted mlp",
+        )
+
+
+def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
+    """An autoencoder answers its input; another detector forecasts the last step of a series."""
+    is_autoencoder = config.model.kind == "autoencoder"
+    if is_autoencoder and config.task != "anomaly":
+        yield ("model", "kind"), f"an autoencoder is for anomaly; came task: {config.task}"
+    if config.task != "anomaly" or is_autoencoder:
+        return
+    if form_of(config.data.source) not in (None, "series"):
+        yield (
+            ("model", "kind"),
+            f"{config.model.kind} finds anomalies by a forecast, in series; wanted autoencoder",
         )
 
 

@@ -190,7 +190,23 @@ class Transformer(_Hidden):
     activation: Activation = "gelu"
 
 
+class Autoencoder(_Hidden):
+    """Its answer is its input again, squeezed through a code of a few numbers."""
+
+    kind: Literal["autoencoder"]
+    form: Literal["dense", "conv", "recurrent"] = "dense"
+    """dense: any numbers; conv: series and pictures; recurrent: series, by LSTM."""
+    code: Count = 8
+    """Numbers in the code."""
+    units: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 32)
+    """Widths of the dense layers before the code, and backward after it; of the LSTMs the first."""
+    filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)
+    """Channels of the convolutions before the code, each of stride 2, and backward after it."""
+    noise: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Deviation of the noise that training adds to what is seen, and not to what is answered."""
+
+
 Model = Annotated[
-    Perceptron | Mlp | Cnn | DsCnn | Resnet8 | Mobilenet | Cnn1d | Rnn | Transformer,
+    Perceptron | Mlp | Cnn | DsCnn | Resnet8 | Mobilenet | Cnn1d | Rnn | Transformer | Autoencoder,
     Field(discriminator="kind"),
 ]

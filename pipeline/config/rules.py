@@ -17,6 +17,7 @@ COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
     "classification": ("auto", "categorical_crossentropy", "perceptron"),
     "regression": ("auto", "mse", "mae"),
+    "anomaly": ("auto", "mse", "mae"),
     "forecasting": ("auto", "mse", "mae"),
 }
 
@@ -153,10 +154,10 @@ def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule(("task",), source_rules.task_is_built),
     Rule(("task", "data.source"), source_rules.task_fits_source),
     Rule(("data.source", "model.kind"), model_rules.model_fits_source),
     Rule(("model",), model_rules.shapes_agree),
+    Rule(("task", "data.source", "model.kind"), model_rules.model_fits_task),
     Rule(("data.source", "model"), model_rules.map_stays),
     Rule(("data.source", "data.split"), source_rules.split_fits),
     Rule(("task", "data.split.by"), source_rules.stratified_has_classes),

@@ -20,6 +20,7 @@ from pipeline.config.data_schema import (
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
 from pipeline.config.model_schema import (
     Activation,
+    Autoencoder,
     Cnn,
     Cnn1d,
     DsCnn,
@@ -73,6 +74,7 @@ __all__ = [
     "AudioFolderSource",
     "Audit",
     "Augment",
+    "Autoencoder",
     "Baseline",
     "Border",
     "BundledSource",

@@ -5,7 +5,7 @@ stored once, in the type in which it came. `stage.py` writes the files; shards.p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.artifacts import read_json
 from pipeline.data.samples import Array
 from pipeline.data.shards import Shards, open_shards
 
+DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
 PARTS = ("train", "validation", "test")  # disjoint; together, all samples
 
 
@@ -64,6 +65,29 @@ class Dataset:
         Ragged inputs are padded with zeros to the largest shape in the set.
         """
         return {name: shards.take(positions) for name, shards in self.shards.items()}
+
+
+def deciding(dataset: Dataset, reference: Path) -> Dataset:
+    """Return the dataset with how the reference decides, where training found that out.
+
+    Args:
+        dataset: as the `data` stage wrote it.
+        reference: folder of the trained model.
+    """
+    path = reference / DECISION
+    if not path.exists():
+        return dataset
+    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": read_json(path)})
+
+
+def detecting(dataset: Dataset, score: str) -> Dataset:
+    """Return the dataset of a detector in training, whose threshold is not known yet.
+
+    Args:
+        dataset: as the `data` stage wrote it.
+        score: reconstruction, or forecast.
+    """
+    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": {"score": score}})
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -1,11 +1,14 @@
 """Labels as the task wants them: class ids with names, or target values. Wrong ones are refused."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.data.samples import GIVEN, Array, Source
 from pipeline.errors import ConfigError
 
 MOST_CLASSES = 1000
+ANOMALY = ("normal", "anomaly")  # of `task: anomaly`, by id
 
 
 def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tuple[str, ...]]:
@@ -44,6 +47,42 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         )
     assert source.class_names is not None  # sources of classes have names
     return ids, source.class_names
+
+
+def anomaly_labels(
+    labels: Array, names: tuple[str, ...], normal: tuple[str, ...]
+) -> tuple[Array, tuple[str, ...]]:
+    """Return 0 for what is normal and 1 for anomalies (N,) int64, and the names of the two.
+
+    Args:
+        labels: class ids (N,).
+        names: of the classes.
+        normal: those that are normal.
+
+    Raises:
+        ConfigError: a class is not there, or none is left that is normal, or an anomaly.
+    """
+    unknown = [name for name in normal if name not in names]
+    if unknown or not normal or len(set(normal)) == len(names):
+        raise ConfigError(
+            f"data.normal: wanted some of the classes, and not all: {', '.join(names)}; came "
+            f"{', '.join(normal) or 'none'}"
+        )
+    is_normal = np.isin(labels, [names.index(name) for name in normal])
+    return (~is_normal).astype(np.int64), ANOMALY
+
+
+def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
+    """Refuse parts in which a detector cannot be judged, or has nothing to learn."""
+    wanted = [(name, "normal", 0) for name in parts] + [("test", "an anomaly", 1)]
+    problems = [
+        f"data.split: nothing in {name} is {kind}; wanted another data.split.by, larger parts, or "
+        "another seed"
+        for name, kind, code in wanted
+        if len(parts[name]) and not (labels[parts[name]] == code).any()
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _numbered(labels: Array) -> tuple[Array, tuple[str, ...]]:

@@ -26,7 +26,14 @@ def document(
 ) -> dict[str, Any]:
     """Return the contents of preprocess.json."""
     labels = None if class_names is None else list(class_names)
-    return {"schema": SCHEMA, "task": task, "labels": labels, "inputs": inputs, "target": target}
+    return {
+        "schema": SCHEMA,
+        "task": task,
+        "labels": labels,
+        "inputs": inputs,
+        "target": target,
+        "anomaly": None,  # how a detector scores, and from where on it flags: known after training
+    }
 
 
 def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> dict[str, Any]:

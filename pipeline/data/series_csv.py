@@ -134,8 +134,8 @@ def _spans(path: Path, files: dict[str, Path]) -> dict[str, list[Span]]:
             f"{where}: wanted JSON, name of a file -> list of [start, end]; {error}"
         ) from error
     found = {
-        name: next((s for key, s in pairs.items() if (Path("/") / name).match(key)), None)
-        for name in files
+        name: next((spans for key, spans in pairs.items() if file.absolute().match(key)), None)
+        for name, file in files.items()
     }
     missing = [name for name, spans in found.items() if spans is None]
     if len(missing) == len(files):

@@ -16,7 +16,12 @@ from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
 from pipeline.data.fit import FIT, fit_target
-from pipeline.data.labels import class_labels, target_labels
+from pipeline.data.labels import (
+    anomaly_labels,
+    class_labels,
+    refuse_one_kind,
+    target_labels,
+)
 from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.samples import Array, Finding, Source
@@ -89,8 +94,10 @@ def _refuse_no_images(config: Config, source: Source) -> None:
 def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
     """Return the labels as the task wants them, and the groups as the config names them."""
     labels, names = stored.labels, None
-    if config.task == "classification":
+    if config.task in ("classification", "anomaly"):
         labels, names = class_labels(source, stored.labels, stored.parts)
+        if config.task == "anomaly":
+            labels, names = anomaly_labels(labels, names, config.data.normal)
     else:
         labels = target_labels(config.task, source, stored.labels)
     pattern = config.data.split.pattern
@@ -126,7 +133,10 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         groups=None if settings.by == "given" else data.groups,
         times=data.stored.times,
     )
-    if data.names is not None:
+    if config.task == "anomaly":
+        refuse_one_kind(data.labels, parts)
+        parts["train"] = parts["train"][data.labels[parts["train"]] == 0]
+    elif data.names is not None:
         refuse_untrained(data.labels, parts, data.names)
     parts["calibration"] = calibration(
         parts["train"],

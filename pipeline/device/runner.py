@@ -449,6 +449,45 @@ def name_of(detail, inputs):
     raise ValueError("the model's input %s is none of %s" % (plain, ", ".join(sorted(inputs))))
 
 
+# ---- anomalies: how far a sample is from what the model makes of it ---------------------------
+
+
+def seen(inputs, anomaly):
+    """Return what the model is given of its inputs: a forecaster does not see the last step."""
+    if anomaly is None or anomaly["score"] == "reconstruction":
+        return inputs
+    return {name: x[:, :-1] for name, x in inputs.items()}
+
+
+def anomaly_scores(inputs, outputs, anomaly):
+    """Return the mean squared error (N,) float64 of a reconstruction, or of the last step."""
+    (x,) = inputs.values()
+    wanted = x if anomaly["score"] == "reconstruction" else x[:, -1]
+    error = outputs.astype(np.float64).reshape(len(x), -1) - wanted.reshape(len(x), -1)
+    return (error**2).mean(axis=1)
+
+
+def anomaly_shares(scores, threshold):
+    """Return scores as answers (N, 2): a half is normal, a half anomalous, at the threshold."""
+    share = scores / (scores + threshold)
+    return np.stack([1 - share, share], axis=1).astype(np.float32)
+
+
+def answer(interpreter, inputs, preprocess, batch=BATCH):
+    """Return raw outputs of model inputs, and the answers (N, K) that decisions are made from."""
+    anomaly = preprocess.get("anomaly")
+    raw = invoke(interpreter, seen(inputs, anomaly), batch)
+    return raw, answers_of(interpreter, inputs, raw, anomaly)
+
+
+def answers_of(interpreter, inputs, raw, anomaly):
+    """Return the answers (N, K), float32, of raw outputs."""
+    outputs = dequantize(raw, interpreter.get_output_details()[0])
+    if anomaly is None:
+        return outputs
+    return anomaly_shares(anomaly_scores(inputs, outputs, anomaly), anomaly["threshold"])
+
+
 # ---- answers ---------------------------------------------------------------------------------
 
 
@@ -747,7 +786,8 @@ def run_arrays(options):
     """Run a file of arrays through the model and write what came out; the pipeline's entry."""
     interpreter, name, version = load_interpreter(options.model, options.threads)
     with open(options.preprocess) as file:
-        entries = {entry["name"]: entry for entry in json.load(file)["inputs"]}
+        preprocess = json.load(file)
+    entries = {entry["name"]: entry for entry in preprocess["inputs"]}
     with np.load(options.arrays, allow_pickle=False) as arrays:
         raw = {key: arrays[key] for key in arrays.files}
     if options.prepared:
@@ -755,13 +795,12 @@ def run_arrays(options):
     else:
         inputs = {key: prepare(value, entries[key]) for key, value in raw.items()}
     started = time.perf_counter()
-    outputs = invoke(interpreter, inputs, options.batch)
+    raw_outputs, outputs = answer(interpreter, inputs, preprocess, options.batch)
     seconds = time.perf_counter() - started
-    detail = interpreter.get_output_details()[0]
     np.savez(
         options.outputs,
-        outputs=dequantize(outputs, detail),
-        raw_outputs=outputs,
+        outputs=outputs,
+        raw_outputs=raw_outputs,
         runtime=np.array(name),
         version=np.array(version),
         seconds=np.array(seconds),
@@ -780,15 +819,14 @@ def run_files(options, folder):
         except UnicodeDecodeError:
             raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
         inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
-        outputs = invoke(interpreter, inputs, 1)
-        outputs = dequantize(outputs, interpreter.get_output_details()[0])
-        answers += [dict(input=path, **answer) for answer in decide(outputs, preprocess, raw)]
+        _, outputs = answer(interpreter, inputs, preprocess, 1)
+        answers += [dict(input=path, **found) for found in decide(outputs, preprocess, raw)]
     if options.json:
         print(json.dumps(answers))
         return
-    for answer in answers:
-        top = "  ".join("%s %.3f" % (label, p) for label, p in answer["top"])
-        print("%s: %s  %s" % (answer["input"], answer["decision"], top))
+    for found in answers:
+        top = "  ".join("%s %.3f" % (label, p) for label, p in found["top"])
+        print("%s: %s  %s" % (found["input"], found["decision"], top))
 
 
 def self_test(options, folder):
@@ -801,10 +839,11 @@ def self_test(options, folder):
         expected = golden[form]
     interpreter, name, version = load_interpreter(options.model, options.threads)
     inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
-    outputs = invoke(interpreter, inputs, options.batch)
+    outputs, answers = answer(interpreter, inputs, preprocess, options.batch)
+    wanted = answers_of(interpreter, inputs, expected, preprocess.get("anomaly"))
     worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
     same = (
-        outputs.argmax(-1) == expected.argmax(-1)
+        answers.argmax(-1) == wanted.argmax(-1)
         if preprocess["labels"]
         else np.isclose(outputs, expected)
     )

@@ -1,6 +1,7 @@
 """MODELS: the kind in a config -> the builder, one file each."""
 
 from pipeline.models import (
+    autoencoder,
     cnn,
     cnn1d,
     ds_cnn,
@@ -22,4 +23,5 @@ MODELS = {
     "cnn1d": cnn1d.build,
     "rnn": rnn.build,
     "transformer": transformer.build,
+    "autoencoder": autoencoder.build,
 }

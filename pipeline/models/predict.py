@@ -1,6 +1,6 @@
 """Run a Keras model over samples of a prepared dataset: how the reference answers, everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.device.runner import anomaly_shares, seen
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -18,11 +19,23 @@ BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as lar
 def predict(model: Any, dataset: Dataset, positions: Array) -> Array:
     """Return what the model answers for each sample, float32 (N, K).
 
-    Probabilities for classes; values in the target's own unit for a regression.
+    Probabilities for classes; values in the target's own unit for a regression; of a detector the
+    shares of normal and anomalous.
     """
+    outputs, anomaly = _outputs(model, dataset, positions), dataset.preprocess["anomaly"]
+    if anomaly is not None:
+        return anomaly_shares(outputs[:, 0].astype(np.float64), anomaly["threshold"])
+    return in_target_unit(outputs, dataset.preprocess)
+
+
+def scores_of(model: Any, dataset: Dataset, positions: Array) -> Array:
+    """Return a detector's anomaly score of each sample (N,)."""
+    return _outputs(model, dataset, positions)[:, 0]
+
+
+def _outputs(model: Any, dataset: Dataset, positions: Array) -> Array:
     compiled = predictor(model, dataset.preprocess)
-    outputs = [compiled(raw).numpy() for raw in batches(dataset, positions)]
-    return in_target_unit(np.concatenate(outputs), dataset.preprocess)
+    return np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
 
 
 def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
@@ -36,13 +49,32 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
 
 
 def predictor(model: Any, preprocess: dict[str, Any]) -> Any:
-    """Return the compiled function from raw inputs to the model's own outputs."""
+    """Return the compiled function from raw inputs to the model's own outputs.
+
+    Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.
+    """
+    anomaly = preprocess["anomaly"]
 
     @tf.function(reduce_retracing=True)
     def answer(raw: dict[str, Any]) -> Any:
-        return model(to_model_inputs(raw, preprocess), training=False)
+        x = to_model_inputs(raw, preprocess)
+        outputs = model(seen(x, anomaly), training=False)
+        if anomaly is None:
+            return outputs
+        return mean_error(tf.square(outputs - expected(x, anomaly)))[:, None]
 
     return answer
+
+
+def expected(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> Any:
+    """Return what a detector should answer to its inputs: they themselves, or their last step."""
+    (x,) = inputs.values()
+    return x if anomaly["score"] == "reconstruction" else x[:, -1]
+
+
+def mean_error(errors: Any) -> Any:
+    """Return the mean (B,) over all values of each sample (B, ...)."""
+    return tf.reduce_mean(tf.reshape(errors, (tf.shape(errors)[0], -1)), axis=1)
 
 
 def in_target_unit(outputs: Array, preprocess: dict[str, Any]) -> Array:

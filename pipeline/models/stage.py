@@ -47,14 +47,27 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Return the spec: everything that a builder needs, and nothing else."""
-    units = len(dataset.class_names) if dataset.class_names else 1
+    inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
+    output: dict[str, Any] = {"task": config.task}
+    if config.task != "anomaly":
+        output["units"] = len(dataset.class_names) if dataset.class_names else 1
+    elif config.model.kind == "autoencoder":
+        output["score"] = "reconstruction"
+    else:  # it forecasts the last step from those before
+        inputs = [_without_last_step(entry) for entry in inputs]
+        output |= {"score": "forecast", "units": inputs[0]["shape"][1]}
     return {
         "schema": SCHEMA,
         "seed": fold_seed(config.seed, "build"),
         "model": config.model.model_dump(mode="json"),
-        "inputs": [_input(entry) for entry in dataset.preprocess["inputs"]],
-        "output": {"task": config.task, "units": units},
+        "inputs": inputs,
+        "output": output,
     }
+
+
+def _without_last_step(entry: dict[str, Any]) -> dict[str, Any]:
+    steps, channels = entry["shape"]
+    return entry | {"shape": [steps - 1, channels]}
 
 
 def _input(entry: Mapping[str, Any]) -> dict[str, Any]:

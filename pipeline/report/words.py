@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-PERCENT = ("accuracy", "macro_f1")
+PERCENT = ("accuracy", "macro_f1", "f1", "precision", "recall")
 NAMES = {
     "r2": "R²",
     "auc": "AUC",
@@ -12,6 +12,9 @@ NAMES = {
     "relative_mae": "MAE against naive",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
 }
 
 

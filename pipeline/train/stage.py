@@ -1,15 +1,23 @@
-"""Train the network. Reads dataset, spec; writes model.keras (the reference), history.csv."""
+"""Train the network.
+
+Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts import Inputs, Metrics, read_json
+import numpy as np
+
+from pipeline.artifacts import Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
-from pipeline.data.dataset import open_dataset
+from pipeline.data.dataset import DECISION, Dataset, detecting, open_dataset
+from pipeline.models.predict import scores_of
 from pipeline.models.save import save_keras
 from pipeline.tasks import TASKS
 from pipeline.train.history import write_history
 from pipeline.train.supervised import train_network
+from pipeline.train.threshold import calibrated
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -18,16 +26,26 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.train
     if "train" in spec:
         settings = Train.model_validate_json(json.dumps(spec["train"]))
+    dataset = open_dataset(inputs["dataset"])
     trained = train_network(
         spec,
         settings,
-        open_dataset(inputs["dataset"]),
+        dataset,
         batch_size=config.data.batch_size,
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         out=out,
     )
     save_keras(trained.model, out / "model.keras")
+    if config.task == "anomaly":
+        write_json(out / DECISION, _decision(trained.model, dataset, spec["output"]["score"]))
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
+
+
+def _decision(model: Any, dataset: Dataset, score: str) -> dict[str, Any]:
+    """Return how the detector scores, and from where on it flags, by the validation split."""
+    positions = dataset.split("validation")
+    scores = scores_of(model, detecting(dataset, score), positions)
+    return {"score": score, **calibrated(scores, np.asarray(dataset.labels[positions]))}

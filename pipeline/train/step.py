@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.device.runner import seen
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
+from pipeline.models.predict import expected, mean_error
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PerSample = Mapping[str, Any]
 Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 Loss = Callable[[Any, Any], Any]
 
-AUTO = {"classification": "categorical_crossentropy", "regression": "mse", "forecasting": "mae"}
+AUTO = {
+    "classification": "categorical_crossentropy",
+    "regression": "mse",
+    "forecasting": "mae",
+    "anomaly": "mse",
+}
 
 
 def categorical_crossentropy(labels: Any, logits: Any) -> Any:
@@ -109,6 +116,31 @@ def plain_step(model: Any, loss: Loss) -> Step:
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
         outputs = head(inputs, training=True)
         return loss(labels, outputs), correct(labels, outputs)
+
+    return step
+
+
+def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
+    """Return the step of a net that answers its own input, or the step after what it sees.
+
+    Args:
+        model: reconstructs, or forecasts.
+        error: mse or mae; auto is mse.
+        anomaly: of preprocess.json; `score` says what is answered.
+        noise: standard deviation of what is added to what the model sees, and not to what it should
+            answer (Vincent et al. 2008, "Extracting and composing robust features with denoising
+            autoencoders").
+    """
+    form = tf.abs if error == "mae" else tf.square
+
+    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+        given = seen(inputs, anomaly)
+        if noise:
+            given = {
+                name: x + tf.random.stateless_normal(tf.shape(x), seed, stddev=noise)
+                for name, x in given.items()
+            }
+        return mean_error(form(model(given, training=True) - expected(inputs, anomaly))), {}
 
     return step
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Train
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, detecting
 from pipeline.data.preprocess import target_of
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
@@ -20,7 +20,7 @@ from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.prepare import preparer
-from pipeline.train.step import class_weights, loss_of, plain_step, weighted
+from pipeline.train.step import class_weights, detector_step, loss_of, plain_step, weighted
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
 
@@ -59,6 +59,8 @@ def train_network(
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
     task = spec["output"]["task"]
+    if task == "anomaly":
+        dataset = detecting(dataset, spec["output"]["score"])
     loss = loss_of(settings.loss, task)
     trainer, feed = _trainer(
         spec, settings, dataset, loss, batch_size=batch_size, augment=augment, seed=seed
@@ -101,10 +103,16 @@ def _trainer(
         model = MODELS[spec["model"]["kind"]](keras, spec)
         optimizer = _optimizer(settings, feed.steps)
     weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
+    anomaly = dataset.preprocess["anomaly"]
+    if anomaly is None:
+        step = plain_step(model, weighted(loss, weights))
+    else:
+        noise = spec["model"].get("noise", 0.0)  # of an autoencoder
+        step = detector_step(model, settings.loss, anomaly, noise=noise)
     trainer = Trainer(
         model,
         optimizer,
-        plain_step(model, weighted(loss, weights)),
+        step,
         preparer(dataset.preprocess, augment),
         strategy,
         clip_norm=settings.optimizer.clip_norm,

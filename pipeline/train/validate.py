@@ -27,9 +27,13 @@ def evaluator(
     labels = np.asarray(dataset.labels[positions])
     targets = target_of(labels, dataset.preprocess)
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
+    is_normal = labels == 0
 
     def evaluate() -> Mapping[str, float]:
         heads = np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
+        if task == "anomaly":  # heads are scores, and only what is normal is learnt
+            auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
+            return {"val_loss": float(heads[is_normal].mean(dtype=np.float64)), "val_auc": auc}
         losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
         outputs = in_target_unit(heads, dataset.preprocess)
         if task == "classification":

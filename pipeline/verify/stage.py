@@ -20,9 +20,9 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare, seen
 from pipeline.device.runtimes import RUNTIMES, missing
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import request
@@ -110,7 +110,7 @@ def _measured_on(config: Config, held: Held) -> dict[str, Any]:
 
 def _held(config: Config, inputs: Inputs) -> Held:
     """Read the samples, and have the reference answer them."""
-    dataset = open_dataset(inputs["dataset"])
+    dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / "model.keras"), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
@@ -205,7 +205,7 @@ def _layers(path: Path, held: Held, work: Path) -> list[dict[str, Any]]:
         entry["name"]: prepare(held.raw[entry["name"]][:LAYER_SAMPLES], entry)
         for entry in held.dataset.preprocess["inputs"]
     }
-    write_arrays(work / "samples.npz", samples)
+    write_arrays(work / "samples.npz", seen(samples, held.dataset.preprocess["anomaly"]))
     arrays = str(work / "samples.npz")
     return list(request("layer_errors", float32=str(float32), file=str(path), samples=arrays))
 

@@ -16,7 +16,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:  # type: i
 @pytest.mark.parametrize("name", ["logistic regression", "gradient boosting"])
 def test_classes_that_lie_apart_are_learnt(blobs, name: str) -> None:  # type: ignore[no-untyped-def]
     x, labels = blobs
-    model = classical.classifiers(0)[name]
+    model = classical.classifiers(0, None)[name]
     assert classical.fit(model, x[:200], labels[:200])
     found = classical.outputs(model, x[200:], 3)
     assert found.sum(axis=1) == pytest.approx(1)
@@ -26,7 +26,7 @@ def test_classes_that_lie_apart_are_learnt(blobs, name: str) -> None:  # type: i
 
 def test_a_class_that_was_never_trained_has_probability_zero(blobs) -> None:  # type: ignore[no-untyped-def]
     x, labels = blobs
-    model = classical.classifiers(0)["logistic regression"]
+    model = classical.classifiers(0, None)["logistic regression"]
     known = labels != 1
     classical.fit(model, x[known], labels[known])
     found = classical.outputs(model, x, 4)
@@ -44,7 +44,7 @@ def test_a_solver_that_stops_early_says_so(blobs) -> None:  # type: ignore[no-un
 def test_values_are_learnt(rng: np.random.Generator, name: str) -> None:
     x = rng.normal(size=(500, 3))
     y = x @ [1.0, -2.0, 0.5]
-    model = classical.regressors(0)[name]
+    model = classical.regressors(0, None)[name]
     classical.fit(model, x[:400], y[:400])
     found = classical.outputs(model, x[400:], None)
     assert found.shape == (100, 1)
@@ -67,6 +67,28 @@ def test_every_task_has_baselines() -> None:
 @pytest.mark.parametrize("rare", [1, 2, 5, 30])
 def test_a_rare_class_stops_no_model(rng: np.random.Generator, rare: int) -> None:
     x, labels = rng.normal(size=(60 + rare, 3)), np.array([0] * 40 + [1] * 20 + [2] * rare)
-    for model in classical.classifiers(0).values():
+    for model in classical.classifiers(0, None).values():
         classical.fit(model, x, labels)
         assert classical.outputs(model, x, 3).shape == (len(x), 3)
+
+
+def test_a_last_step_far_from_the_others_is_strange(rng: np.random.Generator) -> None:
+    windows = rng.normal(size=(50, 12, 2))
+    windows[::5, -1, 1] += 9
+    z = classical.rolling_z(windows.reshape(50, -1), 2)
+    assert set(np.argsort(z)[-10:]) == set(range(0, 50, 5))
+    assert np.isfinite(classical.rolling_z(np.zeros((2, 24)), 2)).all()
+
+
+@pytest.mark.parametrize("name", ["isolation forest", "rolling z-score"])
+def test_a_detector_learns_what_is_normal_and_flags_little_of_it(
+    rng: np.random.Generator, name: str
+) -> None:
+    model = classical.detectors(0, 1)[name]
+    normal, strange = rng.normal(size=(400, 8)), rng.normal(9, 5, size=(40, 8))
+    classical.fit(model, normal, np.zeros(400))
+    shares = classical.outputs(model, np.concatenate([normal, strange]), 2)
+    flagged = shares.argmax(axis=1) == 1
+    assert flagged[:400].mean() <= 0.02
+    if name == "isolation forest":
+        assert flagged[400:].mean() > 0.8

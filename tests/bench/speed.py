@@ -67,6 +67,7 @@ def made(folder: Path) -> Dataset:
         "task": "classification",
         "labels": list("0123456789"),
         "target": None,
+        "anomaly": None,
     }
     everything = np.arange(IMAGES)
     splits = {"train": everything, "validation": everything[:BATCH], "test": everything[:10_000]}

@@ -30,7 +30,7 @@ def dataset(folder: Path, calibration: list[int]) -> Dataset:
     return Dataset(
         folder,
         {},
-        {"inputs": [IMAGE]},
+        {"inputs": [IMAGE], "anomaly": None},
         labels=np.zeros(10, np.int64),
         ids=np.array([f"id{i}" for i in range(10)]),
         splits={"calibration": np.array(calibration, np.int64)},

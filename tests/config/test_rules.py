@@ -22,6 +22,8 @@ SERIES = [
     *TABLE, "data.split.by=time",
     "data.source={kind: series_csv, path: '*.csv', label: state, window: 8}",
 ]  # fmt: skip
+DETECTOR = [*CNN, "task=anomaly", "model={kind: autoencoder, form: conv}"]
+FORECASTER = [*SERIES, "task=anomaly", "model={kind: rnn}"]
 TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
 
 
@@ -36,7 +38,9 @@ def messages(folder: Path, *overrides: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("right", [CNN, TABLE, REGRESSION, TFDS, TEXT, SERIES])
+@pytest.mark.parametrize(
+    "right", [CNN, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
+)
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
 
@@ -44,7 +48,13 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        (CNN, "task=anomaly", "no source for anomaly is built yet"),
+        (CNN, "task=anomaly", "cnn finds anomalies by a forecast, in series; wanted autoenc"),
+        (CNN, "model={kind: autoencoder}", "an autoencoder is for anomaly; came task: class"),
+        (TEXT, "model={kind: resnet8}", "resnet8 needs images or sound and text is text"),
+        (TABLE, "model={kind: rnn}", "rnn needs series, text, images or sound and wine is a"),
+        (CNN, "model={kind: transformer, width: 30}", "wanted a multiple of model.heads (4)"),
+        (CNN, "model={kind: transformer, patch: 9}", "no patch fits into a 8x8 picture"),
+        (CNN, "model={kind: cnn, padding: [same]}", "wanted one word, or one for each of the 2"),
         (CNN, "data.split.by=given", "a bundled set has no parts of its own"),
         (CNN, "data.split.test=0", "verify.split is test, which would be empty"),
         (CNN, "model={kind: cnn, filters: [8, 8, 8, 8]}", "nothing is left of a 8x8 picture in"),

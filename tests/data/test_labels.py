@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipeline.data.labels import class_labels, target_labels
+from pipeline.data.labels import anomaly_labels, class_labels, refuse_one_kind, target_labels
 from pipeline.data.samples import GIVEN, Chunk, Source
 from pipeline.errors import ConfigError
 
@@ -54,3 +54,22 @@ def test_labels_that_are_no_quantities_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         target_labels("regression", source(answers), np.array(labels))
+
+
+def test_a_detector_knows_normal_and_anomaly_alone() -> None:
+    labels, names = anomaly_labels(np.array([0, 1, 2, 1]), ("a", "b", "c"), ("a", "c"))
+    assert labels.tolist() == [0, 1, 0, 1]
+    assert names == ("normal", "anomaly")
+
+
+@pytest.mark.parametrize("normal", [("d",), (), ("a", "b", "c")])
+def test_wrong_normal_classes_are_refused(normal: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"data\.normal: wanted some of the classes"):
+        anomaly_labels(np.array([0, 1, 2]), ("a", "b", "c"), normal)
+
+
+def test_a_test_part_without_an_anomaly_is_refused() -> None:
+    parts = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([2])}
+    with pytest.raises(ConfigError, match="nothing in test is an anomaly"):
+        refuse_one_kind(np.array([0, 0, 0]), parts)
+    refuse_one_kind(np.array([0, 0, 1]), parts | {"test": np.array([1, 2])})

@@ -135,3 +135,25 @@ def test_a_file_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"broken\.tflite: cannot be run on litert"):
         run_file(broken, {"inputs": [ENTRY]}, {"image": np.zeros((2, 4, 4, 1), np.uint8)})
     (tmp_path / "preprocess.json").write_text(json.dumps({"inputs": [ENTRY]}))
+
+
+@given(seed=seeds, threshold=st.floats(0.01, 10))
+def test_a_sample_is_flagged_where_its_score_passes_the_threshold(
+    seed: int, threshold: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, made = rng.normal(size=(9, 4, 2)), rng.normal(size=(9, 4, 2))
+    scores = runner.anomaly_scores({"x": x}, made, {"score": "reconstruction"})
+    np.testing.assert_allclose(scores, ((x - made) ** 2).mean(axis=(1, 2)))
+    shares = runner.anomaly_shares(scores, threshold)
+    np.testing.assert_array_equal(shares.argmax(axis=1) == 1, scores > threshold)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+    assert (np.argsort(shares[:, 1]) == np.argsort(scores)).all()
+
+
+def test_a_forecaster_does_not_see_the_step_that_it_is_judged_by() -> None:
+    x = {"series": np.arange(24.0).reshape(2, 4, 3)}
+    anomaly = {"score": "forecast", "threshold": 1.0}
+    assert runner.seen(x, anomaly)["series"].shape == (2, 3, 3)
+    assert runner.seen(x, None) is x
+    np.testing.assert_array_equal(runner.anomaly_scores(x, x["series"][:, -1], anomaly), [0, 0])

@@ -41,7 +41,7 @@ def logic(name: str, folder: Path) -> Dataset:
     return Dataset(
         folder,
         {"inputs": [entry], "labels": {"names": ["no", "yes"]}, "task": "classification"},
-        {"inputs": [scaled], "target": None, "labels": ["no", "yes"]},
+        {"inputs": [scaled], "target": None, "anomaly": None, "labels": ["no", "yes"]},
         np.array(TABLES[name]),
         np.arange(4).astype(str),
         dict.fromkeys(("train", "validation", "test"), np.arange(4)),
