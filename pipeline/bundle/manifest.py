@@ -53,6 +53,7 @@ def manifest(
         },
         "groups": parity["groups"],
         "streaming": parity["streaming"],
+        "ranges": parity["ranges"],
         "baseline": _baseline(artifacts["baseline"]),
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],

@@ -52,6 +52,18 @@ class Dataset:
         report = self.meta["report_groups"]
         return None if report is None else np.load(self.folder / report["file"])
 
+    @property
+    def groups(self) -> Array | None:
+        """Name of each sample's group (N,), str; None where there is none."""
+        name = self.meta["groups"]
+        return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
+
+    @property
+    def times(self) -> Array | None:
+        """First and last moment of each sample (N, 2), in seconds; None where they are unknown."""
+        name = self.meta["timestamps"]
+        return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
+
     def split(self, name: str) -> Array:
         """Return the positions (n,) of train, validation, test or calibration.
 

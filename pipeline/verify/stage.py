@@ -34,6 +34,7 @@ from pipeline.verify import streaming
 from pipeline.verify.groups import by_group
 from pipeline.verify.parity import compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
+from pipeline.verify.ranges import range_figures
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -85,6 +86,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "preprocessing": compare_preprocessing(held.raw, held.dataset.preprocess),
         "groups": _groups(held, {"reference": held.reference, **outputs}),
         "streaming": _streaming(held, inputs, files),
+        "ranges": _ranges(held, {"reference": held.reference, **outputs}),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
@@ -125,6 +127,19 @@ def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
     column = held.dataset.meta["report_groups"]["name"]
     values = by_group(held.task, held.labels, groups[held.positions], answers)
     return {"column": column, "values": values}
+
+
+def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
+    """Return the figures of anomalies as spans of time; None where samples have no moments."""
+    times, groups = held.dataset.times, held.dataset.groups
+    if held.dataset.preprocess["anomaly"] is None or times is None:
+        return None
+    own = None if groups is None else groups[held.positions]
+    moments = times[held.positions, 1]
+    return {
+        form: range_figures(held.labels, held.task.decisions(found) == 1, own, moments)
+        for form, found in answers.items()
+    }
 
 
 def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, Any] | None:

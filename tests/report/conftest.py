@@ -120,6 +120,7 @@ def good_run() -> dict[str, Any]:
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
             "streaming": None,
+            "ranges": None,
             "metric": "accuracy",
             "direction": "up",
             "samples": 20,
