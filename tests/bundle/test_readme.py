@@ -28,7 +28,7 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "name": "small",
         "ships": form,
         "models": [model],
-        "preprocess": {"inputs": [entry]},
+        "preprocess": {"inputs": [entry], "anomaly": None},
         "preprocess_parity": {"x": {"max_abs_difference": 1e-7, "tolerance": 1e-5}},
         "reference": {"samples": 10, "metrics": {"accuracy": 0.91}},
     }
@@ -73,3 +73,11 @@ def test_several_inputs_are_all_told_and_fed() -> None:
     assert "Input `t`: int32 [1, 8]." in text
     assert "input1.putInt(number)" in text
     assert "runForMultipleInputsOutputs(arrayOf<Any>(input0, input1), mapOf(0 to output))" in text
+
+
+def test_a_detectors_score_and_threshold_are_told() -> None:
+    told = manifest("int8", "int8", "table")
+    told["preprocess"]["anomaly"] = {"score": "forecast", "threshold": 0.25}
+    assert "does not see; above 0.25 it is an anomaly" in readme(told)
+    told["preprocess"]["anomaly"] = {"score": "reconstruction", "threshold": 0.25}
+    assert "and the real input; above 0.25" in readme(told)
