@@ -41,6 +41,14 @@ class Dataset:
         return list(self.meta["inputs"])
 
     @property
+    def sample_bytes(self) -> int:
+        """Bytes of one raw sample, over all inputs."""
+        return sum(
+            int(np.prod(entry["shape"])) * np.dtype(entry["dtype"]).itemsize
+            for entry in self.inputs
+        )
+
+    @property
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes by id; None for a regression."""
         names = self.meta["labels"]["names"]

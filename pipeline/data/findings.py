@@ -18,7 +18,12 @@ PARTS = ("train", "validation", "test")
 
 
 def look(
-    labels: Array, parts: Mapping[str, Array], digests: Array, class_names: tuple[str, ...] | None
+    labels: Array,
+    parts: Mapping[str, Array],
+    digests: Array,
+    class_names: tuple[str, ...] | None,
+    *,
+    copies: Mapping[str, Array],
 ) -> list[Finding]:
     """Return the findings on size, balance and copies.
 
@@ -27,11 +32,12 @@ def look(
         parts: positions of train, validation and test.
         digests: a hash of each sample's values (N,).
         class_names: None for a regression.
+        copies: which held-out samples are in train too, by `copied`.
     """
     found = _sizes(len(labels), len(parts["test"]))
     if class_names is not None:
         found += _balance(labels, parts, class_names)
-    return found + _copies(labels, parts, digests, is_classes=class_names is not None)
+    return found + _copies(labels, digests, copies, is_classes=class_names is not None)
 
 
 def left_out(
@@ -44,7 +50,7 @@ def left_out(
     """Return a finding on files or rows that were left out; none where there are none."""
     if not names:
         return []
-    text = f"{_count(len(names), noun)} left out, {what}: {_some(names)}."
+    text = f"{_count(len(names), noun)} left out, {what}: {some(names)}."
     return [Finding(level, code, text, len(names))]
 
 
@@ -52,7 +58,7 @@ def constant_columns(columns: Sequence[str]) -> list[Finding]:
     """Report columns that have one value all over train."""
     if not columns:
         return []
-    text = f"{_count(len(columns), 'column')} with one value all over train: {_some(columns)}."
+    text = f"{_count(len(columns), 'column')} with one value all over train: {some(columns)}."
     return [Finding("warning", "constant_columns", text, len(columns))]
 
 
@@ -60,7 +66,7 @@ def constant_images(names: Sequence[str], count: int) -> list[Finding]:
     """Report images that show one colour only; `names` are the first of them."""
     if not count:
         return []
-    text = f"{_count(count, 'image')} of one value only: {_some(names, count)}."
+    text = f"{_count(count, 'image')} of one value only: {some(names, count)}."
     return [Finding("warning", "constant_images", text, count)]
 
 
@@ -176,20 +182,20 @@ def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) 
     empty = [names[k] for k in np.flatnonzero(sum(counts.values()) == 0)]
     if empty:
         text = (
-            f"{_count(len(empty), 'class')} without any sample: {_some(empty)}. The model cannot "
+            f"{_count(len(empty), 'class')} without any sample: {some(empty)}. The model cannot "
             "learn them."
         )
         found.append(Finding("warning", "empty_classes", text, len(empty)))
     for part in ("validation", "test"):
         unseen = [names[k] for k in np.flatnonzero((train > 0) & (counts[part] == 0))]
         if unseen and len(parts[part]):
-            text = f"{_count(len(unseen), 'class')} without a {part} sample: {_some(unseen)}."
+            text = f"{_count(len(unseen), 'class')} without a {part} sample: {some(unseen)}."
             found.append(Finding("warning", f"classes_not_in_{part}", text, len(unseen)))
     rare = [f"{names[k]} {train[k]}" for k in np.flatnonzero((train > 0) & (train < FEW_IN_CLASS))]
     if rare:
         text = (
             f"{_count(len(rare), 'class')} with under {FEW_IN_CLASS} training samples: "
-            f"{_some(rare)}."
+            f"{some(rare)}."
         )
         found.append(Finding("warning", "rare_classes", text, len(rare)))
     return found + _imbalance(train, names)
@@ -211,11 +217,11 @@ def _imbalance(train: Array, names: tuple[str, ...]) -> list[Finding]:
 
 
 def _copies(
-    labels: Array, parts: Mapping[str, Array], digests: Array, *, is_classes: bool
+    labels: Array, digests: Array, copies: Mapping[str, Array], *, is_classes: bool
 ) -> list[Finding]:
     """Report held-out samples that are in train too, byte by byte, and contradicting labels."""
     found = []
-    for part, is_copy in copied(parts, digests).items():
+    for part, is_copy in copies.items():
         count = int(is_copy.sum())
         if count:
             text = (
@@ -227,8 +233,8 @@ def _copies(
     if is_classes:
         ordered = np.sort(digests)
         twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        some = np.flatnonzero(_is_one_of(digests, twice))
-        pairs = {(int(digests[i]), int(labels[i])) for i in some}
+        shared = np.flatnonzero(_is_one_of(digests, twice))
+        pairs = {(int(digests[i]), int(labels[i])) for i in shared}
         count = len(pairs) - len(twice)
         if count:
             text = f"{_count(count, 'input')} appear{'s' * (count == 1)} with different labels."
@@ -243,7 +249,7 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def _some(names: Sequence[str], count: int | None = None) -> str:
+def some(names: Sequence[str], count: int | None = None) -> str:
     """Return the first names, and how many more there are."""
     count = len(names) if count is None else count
     more = f" and {count - SHOWN} more" if count > SHOWN else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Array, Finding
 from pipeline.device.runner import prepare
 
@@ -23,7 +24,6 @@ NEIGHBOURS = 10  # that must all be of one other class before a label is doubted
 DOUBTED = 5_000  # training samples whose neighbours are looked up
 KS_SHIFT = 0.1  # distance between distributions that matters, where it is no chance
 KS_CHANCE = 2.5  # times sqrt((n + m) / (n m)): one in 10,000 parts of the same set is further
-NAMED = 5
 
 Read = Callable[[Array], Mapping[str, Array]]
 
@@ -129,11 +129,10 @@ def doubtful_labels(
         doubted += [(start + i, int(nearest[i, 0])) for i in np.flatnonzero(is_doubted)]
     if not doubted:
         return []
-    shown = ", ".join(f"{ids[i]} ({names[labels[i]]}, not {names[k]}?)" for i, k in doubted[:NAMED])
-    more = f" and {len(doubted) - NAMED} more" if len(doubted) > NAMED else ""
+    shown = [f"{ids[i]} ({names[labels[i]]}, not {names[k]}?)" for i, k in doubted[:SHOWN]]
     text = (
         f"{len(doubted)} of {len(train)} training samples lie among samples of one other class: "
-        f"look at their labels: {shown}{more}."
+        f"look at their labels: {some(shown, len(doubted))}."
     )
     return [Finding("info", "doubtful_labels", text, len(doubted))]
 
@@ -149,7 +148,7 @@ def drift(named: Mapping[str, tuple[Array, Array]], found: Mapping[str, Array]) 
         shifted = {name: _ks(*pair) for name, pair in named.items()}
         names = [f"{name} ({d:.2f})" for name, d in shifted.items() if d]
         what = f"{len(names)} columns are" if len(names) > 1 else "A column is"
-        text = f"{what} distributed otherwise in test than in train: {', '.join(names[:NAMED])}."
+        text = f"{what} distributed otherwise in test than in train: {some(names)}."
         return [Finding("warning", "drift", text, len(names))] if names else []
     pairs = zip(found["train"].T, found["test"].T, strict=True)
     worst = max((_ks(a, b) for a, b in pairs), default=0.0)

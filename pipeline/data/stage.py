@@ -171,18 +171,18 @@ def _noticed(
     """Return what is odd about the samples and the parts."""
     stored, train = data.stored, parts["train"]
     wanted = config.data.calibration_samples
+    copies = findings.copied(parts, stored.digests)
     found = [
         *findings.pooled(stored.parts, config.data.split.by),
         *findings.in_no_part(len(data.labels), parts),
         *findings.fewer_calibrated(wanted, len(parts["calibration"])),
-        *findings.look(data.labels, parts, stored.digests, data.names),
+        *findings.look(data.labels, parts, stored.digests, data.names, copies=copies),
     ]
 
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
     sketched = likeness.sketches(read, entries, parts)
-    copies = findings.copied(parts, stored.digests)
     found += likeness.near_copies(sketched, entries[0]["kind"], copies)
     if data.names is not None:
         ids = stored.ids[train[: likeness.DOUBTED]]

@@ -40,10 +40,7 @@ def _outputs(model: Any, dataset: Dataset, positions: Array) -> Array:
 
 def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
     """Yield the raw samples at some positions, as many at a time as memory stays small with."""
-    sample = sum(
-        int(np.prod(entry["shape"])) * np.dtype(entry["dtype"]).itemsize for entry in dataset.inputs
-    )
-    step = int(np.clip(BATCH_BYTES // max(1, sample), 1, BATCH))
+    step = int(np.clip(BATCH_BYTES // max(1, dataset.sample_bytes), 1, BATCH))
     for start in range(0, len(positions), step):
         yield dataset.read(positions[start : start + step])
 

@@ -39,11 +39,8 @@ class Feed:
     @property
     def steps_a_call(self) -> int:
         """Steps of a call: fewer where a batch is large, for two calls are in memory at a time."""
-        sample = sum(
-            int(np.prod(entry["shape"])) * np.dtype(entry["dtype"]).itemsize
-            for entry in self.dataset.inputs
-        )
-        return int(np.clip(CALL_BYTES // max(1, sample * self.batch), 1, self.most_steps))
+        batch_bytes = self.dataset.sample_bytes * self.batch
+        return int(np.clip(CALL_BYTES // max(1, batch_bytes), 1, self.most_steps))
 
     @property
     def steps(self) -> int:

@@ -14,6 +14,14 @@ from tests.conftest import prepare_data
 EVERY_PART = {"train": np.arange(8), "validation": np.arange(8, 10), "test": np.arange(10, 12)}
 
 
+def looked(
+    labels: np.ndarray, parts: dict[str, np.ndarray], digests: np.ndarray
+) -> list[findings.Finding]:
+    """Return the findings on two classes."""
+    copies = findings.copied(parts, digests)
+    return findings.look(labels, parts, digests, ("a", "b"), copies=copies)
+
+
 def test_two_preparations_give_the_same_bytes(
     tmp_path: Path, make_config: Callable[..., Config]
 ) -> None:
@@ -36,7 +44,7 @@ def test_copies_and_contradictions_across_parts_are_reported() -> None:
     digests[10] = digests[0]  # of test, as in train
     labels = np.array([0, 1] * 6)
     labels[10] = 1
-    found = {f.code: f for f in findings.look(labels, EVERY_PART, digests, ("a", "b"))}
+    found = {f.code: f for f in looked(labels, EVERY_PART, digests)}
     assert found["copies_in_test"].count == 1
     assert "copies_in_validation" not in found
     assert found["contradicting_labels"].count == 1
@@ -49,14 +57,14 @@ def test_clean_balanced_data_gives_no_warning() -> None:
         "test": np.arange(900, 1100),
     }
     digests = np.arange(1100, dtype=np.uint64)
-    found = findings.look(np.arange(1100) % 2, parts, digests, ("a", "b"))
+    found = looked(np.arange(1100) % 2, parts, digests)
     assert [f for f in found if f.level == "warning"] == []
 
 
 def test_imbalance_and_rare_classes_are_reported() -> None:
     labels = np.array([0] * 11 + [1])
     parts = {"train": np.arange(12), "validation": np.arange(0), "test": np.arange(0)}
-    found = {f.code: f.text for f in findings.look(labels, parts, np.arange(12), ("a", "b"))}
+    found = {f.code: f.text for f in looked(labels, parts, np.arange(12))}
     assert "balanced" in found["imbalance"]
     assert "b 1" in found["rare_classes"]
     assert "no_test_samples" in found
