@@ -73,7 +73,8 @@ def climb(
     """
     measured: dict[str, Mapping[str, Any]] = {}
     for step in rungs:
-        found = kept[step] if step in kept else bench(step)
+        refused = _not_clipped(step, measured)
+        found = refused or (kept[step] if step in kept else bench(step))
         measured[step] = found
         if "refused" in found:
             log.warning("          rung %s: %s", step, found["refused"])
@@ -83,6 +84,18 @@ def climb(
         if passes(found, gates) and not exhaustive:
             break
     return measured
+
+
+def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:
+    """Return why a rung of cut ranges is left out, where the converter made the plain one."""
+    is_cut = RUNGS[step][1]["clipping"] != "min_max"
+    if not is_cut or PLAIN not in measured or measured[PLAIN]["quantizer"] == QUANTIZERS[0]:
+        return None
+    return {
+        "quantizer": QUANTIZERS[1],
+        "refused": "this model has operations that only the converter brings to integers, and it "
+        "takes no other ranges than the full ones",
+    }
 
 
 def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def test_what_is_kept_is_not_measured_again() -> None:
 
 
 def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
-    refused = {"refused": "the converter refuses this model: no"}
+    refused = {"quantizer": "ai-edge", "refused": "the converter refuses this model: no"}
     measured, _ = climb({"int8": refused, "calibration": refused, "int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
     row = ladder.rows(measured, GATES, ())[0]
@@ -176,3 +176,10 @@ def test_formats_that_were_not_measured_are_made_by_the_quantizer_of_the_first_r
     measured, _ = climb({"int8": GOOD | {"quantizer": "converter"}})
     assert ladder.recipe_of("int16x8", "int8", measured, GATES)["quantizer"] == "converter"
     assert ladder.recipe_of("int8", None, {}, GATES)["quantizer"] == "ai-edge"
+
+
+def test_ranges_are_not_cut_where_only_the_converter_brings_all_to_integers() -> None:
+    by_converter = BAD | {"quantizer": "converter"}
+    measured, benched = climb({"int8": by_converter, "int16x8": GOOD})
+    assert benched == ["int8", "int16x8"]
+    assert "only the converter" in measured["calibration"]["refused"]
