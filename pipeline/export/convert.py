@@ -8,16 +8,18 @@ the converter. What to do is decided by compress and written in the recipe; noth
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json
+from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states, vela
 from pipeline.export.ranges import ranges_of, samples_of
@@ -27,6 +29,7 @@ from pipeline.verify.layers import layer_errors
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+KEPT = 8  # files that are kept in memory, for who asks for the same again
 QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
 
@@ -39,25 +42,43 @@ def float_file(model: str, spec: str, out: str, form: str) -> None:
         out: path of the file to write.
         form: float32 or float16.
     """
+    Path(out).write_bytes(_float_content(_network(model, spec), form))
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A model and its spec, told apart by their bytes: two stages ask for the same files."""
+
+    sha256: tuple[str, str]
+    model: Path = field(compare=False)
+    spec: Path = field(compare=False)
+
+
+def _network(model: str, spec: str) -> _Network:
+    hashes = sha256_file(Path(model)), sha256_file(Path(spec))
+    return _Network(hashes, Path(model), Path(spec))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _float_content(network: _Network, form: str) -> bytes:
     import tensorflow as tf
 
-    converter = _converter(model, spec)
+    converter = _converter(network)
     if form == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     with _refusals(form):
-        content = converter.convert()
-    Path(out).write_bytes(content)
+        return bytes(converter.convert())
 
 
-def _converter(model: str, spec: str) -> Any:
+def _converter(network: _Network) -> Any:
     """Return the TFLite converter of a model's twin."""
     import tensorflow as tf
 
     from pipeline.export.twin import twin_of
 
     converter = tf.lite.TFLiteConverter.from_keras_model(
-        twin_of(Path(model), read_json(Path(spec)))
+        twin_of(network.model, read_json(network.spec))
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
     return converter
@@ -152,9 +173,28 @@ def converted_integer_file(
         io: as for `integer_file`.
         calibration: path of calibration.npz: model inputs by name.
     """
+    samples = _Samples(sha256_file(Path(calibration)), calibration)
+    content = _integer_content(_network(model, spec), samples, form, io in INTEGER_BORDERS)
+    if io == "uint8" and form == "int8":
+        content = borders.with_uint8(content)
+    Path(out).write_bytes(content)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Calibration samples, told apart by their bytes."""
+
+    sha256: str
+    path: str = field(compare=False)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _integer_content(
+    network: _Network, calibration: _Samples, form: str, has_integer_borders: bool
+) -> bytes:
     import tensorflow as tf
 
-    converter = _converter(model, spec)
+    converter = _converter(network)
     sets = tf.lite.OpsSet
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [
@@ -162,19 +202,16 @@ def converted_integer_file(
         if form == "int8"
         else sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
-    names = [entry["name"] for entry in read_json(Path(spec))["inputs"]]
-    samples = samples_of(calibration)
+    inputs = read_json(network.spec)["inputs"]
+    names, samples = [entry["name"] for entry in inputs], samples_of(calibration.path)
     converter.representative_dataset = lambda: ([sample[n] for n in names] for sample in samples)
-    if io in INTEGER_BORDERS:
+    if has_integer_borders:
         kind = tf.int8 if form == "int8" else tf.int16
-        is_real = all(entry["dtype"] == "float32" for entry in read_json(Path(spec))["inputs"])
+        is_real = all(entry["dtype"] == "float32" for entry in inputs)
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):
-        content = states.requantized(converter.convert())
-    if io == "uint8" and form == "int8":
-        content = borders.with_uint8(content)
-    Path(out).write_bytes(content)
+        return states.requantized(converter.convert())
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
