@@ -199,7 +199,8 @@ def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> lis
 
     The optimizer sums over replicas once more, hence the division.
     """
-    summed = context.all_reduce("sum", gradients)
+    dense = [tf.convert_to_tensor(gradient) for gradient in gradients]  # an embedding's is sparse
+    summed = context.all_reduce("sum", dense)
     clipped, _ = tf.clip_by_global_norm(summed, norm)
     return [gradient / replicas for gradient in clipped]
 

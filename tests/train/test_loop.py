@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.config.schema import Train
+from pipeline.train import loop
 from pipeline.train.supervised import train_network
 
 AUGMENT = [{"kind": "translate", "fraction": 0.1}]
@@ -120,3 +122,15 @@ def test_two_devices_end_where_one_does(spec: dict[str, Any], digits: Any, tmp_p
     assert done.returncode == 0, done.stderr
     worst = json.loads(done.stdout.splitlines()[-1])
     assert max(worst.values()) < SAME_ON_TWO_DEVICES, worst
+
+
+def test_sparse_gradients_are_clipped_as_the_dense_ones_that_they_stand_for() -> None:
+    """An embedding's gradient comes as rows with their numbers, some of them twice."""
+    rows = tf.IndexedSlices(
+        tf.constant([[3.0, 0.0], [0.0, 4.0], [1.0, 0.0]]), tf.constant([0, 2, 0]), (3, 2)
+    )
+    dense = tf.constant([[4.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
+    context = tf.distribute.get_replica_context()
+    found, other = loop._clip(context, [rows, tf.constant([2.0])], 1.0, 1)
+    np.testing.assert_allclose(tf.convert_to_tensor(found), dense / 6)
+    np.testing.assert_allclose(other, [2.0 / 6])
