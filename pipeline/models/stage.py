@@ -66,6 +66,16 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def _without_last_step(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a series as a forecaster sees it.
+
+    Raises:
+        ConfigError: it is no series.
+    """
+    if len(entry["shape"]) != 2:
+        raise ConfigError(
+            f"model.kind: finds anomalies by a forecast, in series; input {entry['name']} has "
+            f"shape {entry['shape']}; wanted autoencoder"
+        )
     steps, channels = entry["shape"]
     return entry | {"shape": [steps - 1, channels]}
 

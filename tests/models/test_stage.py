@@ -1,0 +1,76 @@
+"""What `build` says of a dataset: the spec, or why the model does not go with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Inputs, read_json
+from pipeline.config.load import load
+from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
+from pipeline.models.stage import run
+from tests.conftest import prepare_data
+
+WINE = """
+name: wine
+task: anomaly
+data: {source: {kind: bundled, name: wine}, normal: [class_0, class_1]}
+model: {kind: autoencoder, units: [8], code: 2}
+"""
+
+
+def built(config: Config, folder: Path) -> Any:
+    """Prepare the data, build, and return spec.json."""
+    data, out = folder / "data", folder / "build"
+    for made in (data, out):
+        made.mkdir()
+    prepare_data(config, data)
+    run(config, Inputs({"dataset": data}, folder, folder), out)
+    return read_json(out / "spec.json")
+
+
+def test_an_autoencoder_answers_its_input(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    spec = built(make_config(text=WINE), tmp_path)
+    assert spec["output"] == {"task": "anomaly", "score": "reconstruction"}
+    assert spec["inputs"][0]["shape"] == [13]
+
+
+def test_a_forecaster_does_not_see_the_last_step(sets: Path, tmp_path: Path) -> None:
+    config = load(sets / "configs" / "sensors_forecaster.yaml", [])
+    data, out = tmp_path / "data", tmp_path / "build"
+    for made in (data, out):
+        made.mkdir()
+    prepare_data(config, data, sets / "configs")
+    run(config, Inputs({"dataset": data}, tmp_path, tmp_path), out)
+    spec = read_json(out / "spec.json")
+    assert spec["inputs"][0]["shape"] == [23, 1]
+    assert spec["output"] == {"task": "anomaly", "score": "forecast", "units": 1}
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "message"),
+    [
+        ("anomaly", "{kind: mlp}", r"finds anomalies by a forecast, in series; input .* \[4\]"),
+        ("classification", "{kind: rnn}", "does not fit the input .*wanted a series"),
+        ("classification", "{kind: resnet8}", "does not fit the input .*wanted one picture"),
+        ("anomaly", "{kind: autoencoder, form: recurrent}", "a recurrent autoencoder wanted a"),
+    ],
+)
+def test_a_model_that_does_not_go_with_the_arrays_is_refused(
+    make_config: Callable[..., Config], tmp_path: Path, task: str, model: str, message: str
+) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", x=rng.normal(size=(60, 4)), y=np.arange(60) % 2)
+    text = f"""
+name: arrays
+task: {task}
+data: {{source: {{kind: npz, path: {tmp_path}/a.npz}}, normal: ["0"]}}
+model: {model}
+"""
+    with pytest.raises(ConfigError, match=message):
+        built(make_config(text=text), tmp_path)
