@@ -100,14 +100,15 @@ def deciding(dataset: Dataset, reference: Path) -> Dataset:
     return replace(dataset, preprocess=dataset.preprocess | {"anomaly": read_json(path)})
 
 
-def detecting(dataset: Dataset, score: str) -> Dataset:
+def detecting(dataset: Dataset, score: str, **found: Any) -> Dataset:
     """Return the dataset of a detector in training, whose threshold is not known yet.
 
     Args:
         dataset: as the `data` stage wrote it.
         score: reconstruction, or forecast.
+        found: what is known beside it: `known`, the least and greatest value of a model input.
     """
-    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": {"score": score}})
+    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": {"score": score, **found}})
 
 
 def open_dataset(folder: Path) -> Dataset:

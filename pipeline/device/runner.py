@@ -453,10 +453,18 @@ def name_of(detail, inputs):
 
 
 def seen(inputs, anomaly):
-    """Return what the model is given of its inputs: a forecaster does not see the last step."""
-    if anomaly is None or anomaly["score"] == "reconstruction":
+    """Return what the model is given of its inputs: a forecaster does not see the last step.
+
+    What lies outside the values that are known from training is cut to them: integers cannot hold
+    it, and a float model would go on as if it were usual. The score compares with all of it.
+    """
+    if anomaly is None:
         return inputs
-    return {name: x[:, :-1] for name, x in inputs.items()}
+    if anomaly["score"] == "forecast":
+        inputs = {name: x[:, :-1] for name, x in inputs.items()}
+    if anomaly.get("known") is None:  # in training
+        return inputs
+    return {name: x.clip(*anomaly["known"]) for name, x in inputs.items()}
 
 
 def anomaly_scores(inputs, outputs, anomaly):

@@ -55,12 +55,20 @@ def predictor(model: Any, preprocess: dict[str, Any]) -> Any:
     @tf.function(reduce_retracing=True)
     def answer(raw: dict[str, Any]) -> Any:
         x = to_model_inputs(raw, preprocess)
-        outputs = model(seen(x, anomaly), training=False)
         if anomaly is None:
-            return outputs
+            return model(x, training=False)
+        outputs = model(given(x, anomaly), training=False)
         return mean_error(tf.square(outputs - expected(x, anomaly)))[:, None]
 
     return answer
+
+
+def given(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a detector is given of its inputs: `seen` of device/runner.py, on tensors."""
+    cut = seen(inputs, {"score": anomaly["score"]})
+    if "known" not in anomaly:
+        return dict(cut)
+    return {name: tf.clip_by_value(x, *anomaly["known"]) for name, x in cut.items()}
 
 
 def expected(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> Any:

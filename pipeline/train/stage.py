@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.artifacts import Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import DECISION, Dataset, detecting, open_dataset
+from pipeline.device.runner import prepare
 from pipeline.models.predict import scores_of
 from pipeline.models.save import save_keras
 from pipeline.tasks import TASKS
@@ -46,6 +47,15 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 def _decision(model: Any, dataset: Dataset, score: str) -> dict[str, Any]:
     """Return how the detector scores, and from where on it flags, by the validation split."""
-    positions = dataset.split("validation")
-    scores = scores_of(model, detecting(dataset, score), positions)
-    return {"score": score, **calibrated(scores, np.asarray(dataset.labels[positions]))}
+    positions, known = dataset.split("validation"), _known(dataset)
+    scores = scores_of(model, detecting(dataset, score, known=known), positions)
+    found = calibrated(scores, np.asarray(dataset.labels[positions]))
+    return {"score": score, "known": known, **found}
+
+
+def _known(dataset: Dataset) -> list[float]:
+    """Return the least and greatest model input of the calibration samples, as integers will."""
+    raw = dataset.read(dataset.split("calibration"))
+    (entry,) = dataset.preprocess["inputs"]
+    values = prepare(raw[entry["name"]], entry)
+    return [float(values.min()), float(values.max())]

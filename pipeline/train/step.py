@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.device.runner import seen
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import expected, mean_error
+from pipeline.models.predict import expected, given, mean_error
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PerSample = Mapping[str, Any]
@@ -134,13 +133,13 @@ def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: 
     form = tf.abs if error == "mae" else tf.square
 
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
-        given = seen(inputs, anomaly)
+        shown = given(inputs, anomaly)
         if noise:
-            given = {
+            shown = {
                 name: x + tf.random.stateless_normal(tf.shape(x), seed, stddev=noise)
-                for name, x in given.items()
+                for name, x in shown.items()
             }
-        return mean_error(form(model(given, training=True) - expected(inputs, anomaly))), {}
+        return mean_error(form(model(shown, training=True) - expected(inputs, anomaly))), {}
 
     return step
 

@@ -156,4 +156,6 @@ def test_a_forecaster_does_not_see_the_step_that_it_is_judged_by() -> None:
     anomaly = {"score": "forecast", "threshold": 1.0}
     assert runner.seen(x, anomaly)["series"].shape == (2, 3, 3)
     assert runner.seen(x, None) is x
+    cut = runner.seen(x, anomaly | {"known": [2.0, 5.0]})["series"]
+    assert (cut.min(), cut.max(), cut.shape) == (2.0, 5.0, (2, 3, 3))
     np.testing.assert_array_equal(runner.anomaly_scores(x, x["series"][:, -1], anomaly), [0, 0])
