@@ -37,6 +37,7 @@ NOT_BUILT = {
     "mixed": "mixed precision is not in this version",
     "qat": "quantization-aware training is not in this version",
 }
+ROUNDING = 1e-9  # as in gate/gates.py
 AT_MOST = ("metric_drop", "worst_class_drop", "float_ops", "bytes")
 
 Measured = Mapping[str, Mapping[str, Any]]
@@ -129,9 +130,11 @@ def passes(found: Mapping[str, Any], gates: Limits) -> bool:
     if "refused" in found:
         return False
     kept = all(
-        gates[name] is None or found[name] is None or found[name] <= gates[name] for name in AT_MOST
+        gates[name] is None or found[name] is None or found[name] <= gates[name] + ROUNDING
+        for name in AT_MOST
     )
-    return kept and (gates["agreement"] is None or found["agreement"] >= gates["agreement"])
+    least = gates["agreement"]
+    return kept and (least is None or found["agreement"] >= least - ROUNDING)
 
 
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
-from pipeline.gate.gates import CURES, FINER, judge, robust_drop
+from pipeline.gate.gates import CURES, FINER, ROUNDING, judge, robust_drop
 
 FILE = {
     "format": "int8",
@@ -32,13 +32,13 @@ def test_every_gate_of_the_schema_has_a_cure() -> None:
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_drop_passes_at_the_limit_and_below(value: float, limit: float) -> None:
     (row,) = judge({"metric_drop": limit}, FILE | {"metric_drop": value}, metric="accuracy")
-    assert row["passed"] == (value <= limit)
+    assert row["passed"] == (value - limit <= ROUNDING)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_agreement_passes_at_the_limit_and_above(value: float, limit: float) -> None:
     (row,) = judge({"agreement": limit}, FILE | {"agreement": value}, metric="accuracy")
-    assert row["passed"] == (value >= limit)
+    assert row["passed"] == (limit - value <= ROUNDING)
 
 
 def test_what_to_try_is_always_something_else() -> None:
@@ -65,3 +65,10 @@ def test_robust_drop_is_float_less_file() -> None:
     assert robust_drop(audit, "a.tflite") == pytest.approx(0.1)
     assert robust_drop(audit, "b.tflite") is None
     assert robust_drop(None, "a.tflite") is None
+
+
+def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
+    drop = 1.0 - 19 / 20
+    assert drop > 0.05
+    assert failed(worst_class_drop=drop) == {}
+    assert set(failed(worst_class_drop=0.0501)) == {"worst_class_drop"}

@@ -173,3 +173,19 @@ def test_a_chart_of_any_values_stays_in_its_frame(values: list[float]) -> None:
             x, y = map(float, pair.split(","))
             assert 0 <= x <= charts.WIDTH
             assert 0 <= y <= charts.HEIGHT
+
+
+def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
+    documents: dict[str, Any],
+) -> None:
+    bent = copy.deepcopy(documents)
+    bent["figures"]["parity"] = {
+        name: value
+        for name, value in bent["figures"]["parity"].items()
+        if name != "changed_samples"
+    }
+    alike = "decides every sample as the trained model does"
+    assert alike not in page(bent)
+    for row in bent["parity"]["files"].values():
+        row["parity"]["agreement"] = 1.0
+    assert alike in page(bent)
