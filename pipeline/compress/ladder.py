@@ -129,12 +129,13 @@ def passes(found: Mapping[str, Any], gates: Limits) -> bool:
     """
     if "refused" in found:
         return False
-    kept = all(
-        gates[name] is None or found[name] is None or found[name] <= gates[name] + ROUNDING
-        for name in AT_MOST
-    )
-    least = gates["agreement"]
-    return kept and (least is None or found["agreement"] >= least - ROUNDING)
+    asked = {name: limit for name, limit in gates.items() if limit is not None}
+    over = [
+        found[name] - asked[name] for name in AT_MOST if name in asked and found[name] is not None
+    ]
+    if "agreement" in asked:
+        over.append(asked["agreement"] - found["agreement"])
+    return all(excess <= ROUNDING for excess in over)
 
 
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:
