@@ -88,7 +88,14 @@ def int8_file(made: Made) -> Path:
     return made.folder / f"{found['quantizer']}.tflite"
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+def _slow(name: str) -> bool:
+    """Tell whether a family converts for more than ten seconds; one of its kind is quick."""
+    return name in ("rnn lstm 10", "rnn gru 13") or "recurrent" in name
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * _slow(n)) for n in FAMILIES]
+)
 def test_a_family_is_whole_integers_on_both_runtimes(families: dict[str, Made], name: str) -> None:
     made = families[name]
     raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
