@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pipeline.gate.gates import holds
+
 log = logging.getLogger(__name__)
 
 PLAIN = "int8"
@@ -37,8 +39,7 @@ NOT_BUILT = {
     "mixed": "mixed precision is not in this version",
     "qat": "quantization-aware training is not in this version",
 }
-ROUNDING = 1e-9  # as in gate/gates.py
-AT_MOST = ("metric_drop", "worst_class_drop", "float_ops", "bytes")
+JUDGED = ("metric_drop", "agreement", "worst_class_drop", "float_ops", "bytes")  # on validation
 
 Measured = Mapping[str, Mapping[str, Any]]
 Limits = Mapping[str, float | None]
@@ -129,13 +130,8 @@ def passes(found: Mapping[str, Any], gates: Limits) -> bool:
     """
     if "refused" in found:
         return False
-    asked = {name: limit for name, limit in gates.items() if limit is not None}
-    over = [
-        found[name] - asked[name] for name in AT_MOST if name in asked and found[name] is not None
-    ]
-    if "agreement" in asked:
-        over.append(asked["agreement"] - found["agreement"])
-    return all(excess <= ROUNDING for excess in over)
+    asked = {name: gates[name] for name in JUDGED if found[name] is not None}
+    return all(limit is None or holds(name, found[name], limit) for name, limit in asked.items())
 
 
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:

@@ -63,9 +63,15 @@ def _insert(graph: Any, schema: Any, code: int, index: int, *, is_input: bool) -
     inner.name = bytes(inner.name) + b"_int8"
     graph.tensors.append(outer)
     new = len(graph.tensors) - 1
+    read, written = (new, index) if is_input else (index, new)
+    return quantize_operator(schema, code, read, written), new
+
+
+def quantize_operator(schema: Any, code: int, read: int, written: int) -> Any:
+    """Return the QUANTIZE that takes one tensor to the scale of another, both by index."""
     operator = schema.OperatorT()
     operator.opcodeIndex = code
-    operator.inputs, operator.outputs = ([new], [index]) if is_input else ([index], [new])
+    operator.inputs, operator.outputs = [read], [written]
     operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
     operator.builtinOptions = schema.QuantizeOptionsT()
-    return operator, new
+    return operator

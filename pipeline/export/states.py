@@ -13,7 +13,7 @@ finer steps from the converter, and garbage from the kernel. Such steps become 2
 import copy
 from typing import Any
 
-from pipeline.export.borders import quantize_code
+from pipeline.export.borders import quantize_code, quantize_operator
 
 # Of UNIDIRECTIONAL_SEQUENCE_LSTM: places among its inputs, and among its intermediates.
 HIDDEN_STATE = 18
@@ -66,9 +66,4 @@ def _quantize(op: Any, graph: Any, schema: Any, code: int) -> Any:
     graph.tensors.append(written)
     new = len(graph.tensors) - 1
     op.outputs = [new]
-    operator = schema.OperatorT()
-    operator.opcodeIndex = code
-    operator.inputs, operator.outputs = [new], [old]
-    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    operator.builtinOptions = schema.QuantizeOptionsT()
-    return operator
+    return quantize_operator(schema, code, new, old)

@@ -33,11 +33,16 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
         value = file[name]
         if limit is None or value is None:
             continue
-        over = limit - value if name == "agreement" else value - limit
-        passed = over <= ROUNDING
+        passed = holds(name, value, limit)
         cure = "" if passed else CURES[name](file, metric)
         rows.append({"name": name, "value": value, "limit": limit, "passed": passed, "try": cure})
     return rows
+
+
+def holds(name: str, value: float, limit: float) -> bool:
+    """Tell whether a value holds a gate: agreement is a least, the others are a most."""
+    over = limit - value if name == "agreement" else value - limit
+    return over <= ROUNDING
 
 
 def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:

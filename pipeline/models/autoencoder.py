@@ -16,7 +16,6 @@ import numpy as np
 
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of
-from pipeline.seeds import fold_seed
 
 CODE = "code"  # name of the layer whose output is the code
 
@@ -103,21 +102,9 @@ def _recurrent(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
         raise ValueError("a recurrent autoencoder wanted a series (steps, channels)")
     steps, channels = x.shape[1:]
     width, *_ = spec["model"]["units"]
-    x = _lstm(keras, spec, width, "encoder", return_sequences=False)(x)
+    x = blocks.recurrent(keras, spec, "lstm", width, "encoder")(x)
     code = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
     x = blocks.dense(keras, spec, code, steps * spec["model"]["code"], "decoder_steps")
     x = keras.layers.Reshape((steps, spec["model"]["code"]), name="decoder_input")(x)
-    x = _lstm(keras, spec, width, "decoder", return_sequences=True)(x)
+    x = blocks.recurrent(keras, spec, "lstm", width, "decoder", return_sequences=True)(x)
     return blocks.dense(keras, spec, x, channels, "reconstruction")
-
-
-def _lstm(keras: Any, spec: Mapping[str, Any], width: int, name: str, **options: Any) -> Any:
-    return keras.layers.LSTM(
-        width,
-        kernel_initializer=blocks.initializer(keras, spec, name, None),
-        recurrent_initializer=keras.initializers.Orthogonal(
-            seed=fold_seed(spec["seed"], "recurrent", name)
-        ),
-        name=name,
-        **options,
-    )

@@ -109,6 +109,26 @@ def convolution(
     return activate(keras, spec, x, name)
 
 
+def recurrent(
+    keras: Any, spec: Mapping[str, Any], cell: str, units: int, name: str, **options: Any
+) -> Any:
+    """Return a recurrent layer of simple, lstm or gru cells; `options` are of the Keras layer."""
+    cells = {
+        "simple": keras.layers.SimpleRNN,
+        "lstm": keras.layers.LSTM,
+        "gru": keras.layers.GRU,
+    }
+    return cells[cell](
+        units,
+        kernel_initializer=initializer(keras, spec, name, None),
+        recurrent_initializer=keras.initializers.Orthogonal(
+            seed=fold_seed(spec["seed"], "recurrent", name)
+        ),
+        name=name,
+        **options,
+    )
+
+
 def pooled(keras: Any, x: Any, how: str) -> Any:
     """Return a sequence (B, T, C) as a vector (B, C) or, by flatten, (B, T * C)."""
     if how == "mean":

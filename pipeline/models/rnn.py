@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, sequence_of
-from pipeline.seeds import fold_seed
 
 
 def build(
@@ -49,22 +48,10 @@ def _recurrent(keras: Any, spec: Mapping[str, Any], units: int, name: str, **opt
     Only the first layer reads backward: the next one then has the steps in that order.
     """
     settings = spec["model"]
-    cells = {
-        "simple": keras.layers.SimpleRNN,
-        "lstm": keras.layers.LSTM,
-        "gru": keras.layers.GRU,
-    }
 
     def layer(name: str, *, go_backwards: bool) -> Any:
-        return cells[settings["cell"]](
-            units,
-            kernel_initializer=blocks.initializer(keras, spec, name, None),
-            recurrent_initializer=keras.initializers.Orthogonal(
-                seed=fold_seed(spec["seed"], "recurrent", name)
-            ),
-            go_backwards=go_backwards,
-            name=name,
-            **options,
+        return blocks.recurrent(
+            keras, spec, settings["cell"], units, name, go_backwards=go_backwards, **options
         )
 
     if settings["direction"] == "bidirectional":

@@ -131,8 +131,10 @@ def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
 
 def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
     """Return the figures of anomalies as spans of time; None where samples have no moments."""
+    if held.dataset.preprocess["anomaly"] is None:
+        return None
     times, groups = held.dataset.times, held.dataset.groups
-    if held.dataset.preprocess["anomaly"] is None or times is None:
+    if times is None:
         return None
     own = None if groups is None else groups[held.positions]
     moments = times[held.positions, 1]
