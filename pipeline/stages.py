@@ -35,6 +35,7 @@ class Stage:
         return f"pipeline.{'models' if self.name == 'build' else self.name}.stage"
 
 
+SPEC = ("spec.json", "start.keras")
 REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
@@ -55,14 +56,14 @@ STAGES = (
         "build",
         1,
         ("dataset",),
-        {"spec": ("spec.json",), "budget": ("budget.json",)},
+        {"spec": SPEC, "budget": ("budget.json",)},
         ("model", "task", "seed", "export"),
     ),
     Stage(
         "tune",
         1,
         ("dataset", "spec"),
-        {"spec": ("spec.json",), "trials": ("trials.*",)},
+        {"spec": SPEC, "trials": ("trials.*",)},
         ("tune", "train", "model", "task", "seed", "data"),
     ),
     Stage(

@@ -51,6 +51,7 @@ def manifest(
             "metrics": parity["reference"]["metrics"],
             "samples": parity["samples"],
         },
+        "front_end": artifacts["files"]["front_end"],
         "groups": parity["groups"],
         "streaming": parity["streaming"],
         "ranges": parity["ranges"],

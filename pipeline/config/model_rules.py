@@ -12,7 +12,9 @@ DIGITS_SIZE = (8, 8)  # pixels
 PICTURES = ("image", "sound")  # sound is a picture of its pitches
 STEPS = ("series", "text", *PICTURES)  # the rows of a picture are steps too
 TAKES = {  # kind of a model -> forms of a sample, and what is said of them; the others take any
-    **dict.fromkeys(("cnn", "ds_cnn", "resnet8", "mobilenet"), (PICTURES, "images or sound")),
+    **dict.fromkeys(
+        ("cnn", "ds_cnn", "resnet8", "mobilenet", "application"), (PICTURES, "images or sound")
+    ),
     "autoencoder": (("table", "series", *PICTURES), "numbers, images or sound"),
     **dict.fromkeys(("cnn1d", "rnn", "transformer"), (STEPS, "series, text, images or sound")),
 }
@@ -42,7 +44,7 @@ def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
     is_autoencoder = config.model.kind == "autoencoder"
     if is_autoencoder and config.task != "anomaly":
         yield ("model", "kind"), f"an autoencoder is for anomaly; came task: {config.task}"
-    if config.task != "anomaly" or is_autoencoder:
+    if config.task != "anomaly" or is_autoencoder or config.model.kind == "file":
         return
     if form_of(config.data.source) not in (None, "series"):
         yield (
@@ -67,6 +69,20 @@ def shapes_agree(config: Any, base: File) -> Iterator[Finding]:
             f"wanted one word, or one for each of the {len(model.filters)} blocks; "
             f"came {len(model.padding)}",
         )
+
+
+def given_exists(config: Any, base: File) -> Iterator[Finding]:
+    """A network or weights that come from outside are looked for before anything is loaded."""
+    model = config.model
+    if model.kind == "file" and not (base / File(model.path).expanduser()).exists():
+        yield ("model", "path"), f"there is none at {base / File(model.path).expanduser()}"
+    if model.kind != "application":
+        return
+    if model.name == "EfficientNetB0" and model.width != 1:
+        yield ("model", "width"), f"EfficientNetB0 has 1 alone; came {model.width:g}"
+    place = base / File(model.weights).expanduser()
+    if model.weights not in ("none", "imagenet") and not place.is_file():
+        yield ("model", "weights"), f"wanted none, imagenet or a file; there is none at {place}"
 
 
 def map_stays(config: Any, base: File) -> Iterator[Finding]:

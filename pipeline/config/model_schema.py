@@ -206,7 +206,50 @@ class Autoencoder(_Hidden):
     """Deviation of the noise that training adds to what is seen, and not to what is answered."""
 
 
+class File(Section):
+    """Your own network: a Functional or Sequential model, trained or not."""
+
+    kind: Literal["file"]
+    path: Annotated[str, Field(min_length=1)]
+    """A .keras or .h5 file, or the folder of a SavedModel of Keras 2. Code in it is never run."""
+    reset_weights: bool = False
+    """Take the layers alone: weights begin anew, under the seed."""
+    head: Literal["keep", "replace", "add"] = "keep"
+    """keep its last layer; replace it with a new one; or add one, as an encoder needs."""
+    scale: float = 1.0
+    """What it was trained to see is scale * x + offset, of what preprocessing gives: pictures are
+    in [0, 1], numbers of mean 0 and deviation 1."""
+    offset: float = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of units dropped before a new last layer."""
+
+
+class Application(Section):
+    """A network of keras.applications with a new last layer."""
+
+    kind: Literal["application"]
+    name: Literal["MobileNetV2", "MobileNetV3Small", "EfficientNetB0"]
+    weights: Annotated[str, Field(min_length=1)] = "none"
+    """none; imagenet, which is fetched; or a file of weights without the top. Trained ones want
+    train.freeze."""
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    """Factor on the number of channels (alpha); EfficientNetB0 has 1 alone."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of units dropped before the last layer."""
+
+
 Model = Annotated[
-    Perceptron | Mlp | Cnn | DsCnn | Resnet8 | Mobilenet | Cnn1d | Rnn | Transformer | Autoencoder,
+    Perceptron
+    | Mlp
+    | Cnn
+    | DsCnn
+    | Resnet8
+    | Mobilenet
+    | Cnn1d
+    | Rnn
+    | Transformer
+    | Autoencoder
+    | File
+    | Application,
     Field(discriminator="kind"),
 ]

@@ -99,6 +99,16 @@ def _warmup_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
+def _freeze_ends(config: Any, base: File) -> Iterator[Finding]:
+    train = config.train
+    if train.freeze is not None and train.freeze.epochs >= train.epochs:
+        yield (
+            ("train", "freeze", "epochs"),
+            f"wanted fewer than train.epochs ({train.epochs}), so that the others learn too; came "
+            f"{train.freeze.epochs}",
+        )
+
+
 def _harden_has_images(config: Any, base: File) -> Iterator[Finding]:
     if config.harden is None:
         return
@@ -159,6 +169,7 @@ RULES = (
     Rule(("model",), model_rules.shapes_agree),
     Rule(("task", "data.source", "model.kind"), model_rules.model_fits_task),
     Rule(("data.source", "model"), model_rules.map_stays),
+    Rule(("model",), model_rules.given_exists),
     Rule(("data.source", "data.split"), source_rules.split_fits),
     Rule(("task", "data.split.by"), source_rules.stratified_has_classes),
     Rule(("data.split", "verify.split"), _test_part_is_there),
@@ -168,6 +179,7 @@ RULES = (
     Rule(("task", "train.loss"), _loss_fits_task),
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
+    Rule(("train.epochs", "train.freeze"), _freeze_ends),
     Rule(("task", "data.source", "harden"), _harden_has_images),
     Rule(("export.formats", "export.ships"), _ships_is_made),
     Rule(("export.formats", "export.targets"), _targets_have_int8),

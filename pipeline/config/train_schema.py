@@ -58,6 +58,20 @@ class Constant(Section):
 Schedule = Annotated[Cosine | Constant, Field(discriminator="kind")]
 
 
+class Freeze(Section):
+    """Fine-tuning of a trained network: the last layer alone first, then the others too.
+
+    Batch normalisation keeps the statistics it came with, all along.
+    """
+
+    epochs: Count = 5
+    """Of `train.epochs`, those in which the last layer alone learns, at the peak rate."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor on the peak rate after that, when the schedule begins."""
+    kept: Annotated[int, Field(ge=0)] = 0
+    """How many layers with weights, from the input on, stay frozen to the end."""
+
+
 class EarlyStopping(Section):
     """Stop when the validation loss has stopped falling, and take back the best weights."""
 
@@ -88,6 +102,7 @@ class Train(Section):
     optimizer: Optimizer = AdamW()
     schedule: Schedule = Cosine()
     early_stopping: EarlyStopping | None = None
+    freeze: Freeze | None = None
     class_weights: ClassWeights | None = None
     """Weight of each class in the loss: `balanced` (inverse frequency), by name, or none."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"

@@ -53,6 +53,21 @@ def source_state(source: Section, base: Path) -> str | None:
     return None
 
 
+def model_state(model: Section, base: Path) -> str | None:
+    """Return what a network that comes from a file depends on; None where it comes from none.
+
+    Args:
+        model: the config's `model`.
+        base: folder at which relative paths start.
+    """
+    given = getattr(model, "path", None) or getattr(model, "weights", None)
+    path = base / Path(given).expanduser() if given else None
+    if path is None or not path.exists():
+        return None
+    root = path if path.is_dir() else path.parent
+    return _listing(walk(root) if path.is_dir() else [path], root)
+
+
 def series_files(pattern: str, base: Path) -> dict[str, Path]:
     """Return name -> file of a path or a pattern, sorted; names start where the pattern does.
 

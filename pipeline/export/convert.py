@@ -1,4 +1,4 @@
-"""Turn a model into .tflite files; these functions run in the worker process (see worker.py).
+"""Turn a model into .tflite files; these functions run in the worker process (see serve.py).
 
 float32 comes from the TFLite converter, by way of the tf-keras twin; float16 too. The rest is made
 from the float32 file by ai-edge-quantizer, 70 times faster than converting anew; it leaves some
@@ -7,29 +7,26 @@ the converter. What to do is decided by compress and written in the recipe; noth
 """
 
 import contextlib
-import ctypes
 import functools
-import json
-import os
-import signal
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
-from pipeline.export import borders, states, vela
+from pipeline.export import borders, states
 from pipeline.export.ranges import ranges_of, samples_of
+from pipeline.export.saved import saved_model
 from pipeline.export.worker import ConversionError
-from pipeline.verify.layers import layer_errors
+from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.translate import Untranslatable
 
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 KEPT = 8  # files that are kept in memory, for who asks for the same again
+TWIN, KERAS = "tf_keras twin", "Keras 3"
 QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
 
@@ -59,11 +56,38 @@ def _network(model: str, spec: str) -> _Network:
     return _Network(hashes, Path(model), Path(spec))
 
 
+def front_end(model: str, spec: str) -> dict[str, Any]:
+    """Return by which way a model is converted, and why where it is not the usual one.
+
+    Args:
+        model: path of the `.keras` file.
+        spec: path of spec.json.
+    """
+    name, why = _front_end(_network(model, spec))
+    return {"name": name, "why": why}
+
+
 @functools.lru_cache(maxsize=KEPT)
+def _front_end(network: _Network) -> tuple[str, str | None]:
+    """Return the twin where it can be made and converted; Keras 3 for what only that can."""
+    if read_json(network.spec)["model"]["kind"] not in FROM_OUTSIDE:
+        return TWIN, None
+    try:
+        _converted(network, "float32", TWIN)
+    except (Untranslatable, PipelineError, ValueError, TypeError, AttributeError) as error:
+        return KERAS, f"no tf_keras twin: {str(error).strip().splitlines()[0][:QUOTED]}"
+    return TWIN, None
+
+
 def _float_content(network: _Network, form: str) -> bytes:
+    return _converted(network, form, _front_end(network)[0])
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _converted(network: _Network, form: str, way: str) -> bytes:
     import tensorflow as tf
 
-    converter = _converter(network)
+    converter = _converter(network, way)
     if form == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -71,15 +95,17 @@ def _float_content(network: _Network, form: str) -> bytes:
         return bytes(converter.convert())
 
 
-def _converter(network: _Network) -> Any:
-    """Return the TFLite converter of a model's twin."""
+def _converter(network: _Network, way: str) -> Any:
+    """Return the TFLite converter of a model, through its twin or as it is."""
     import tensorflow as tf
 
     from pipeline.export.twin import twin_of
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        twin_of(network.model, read_json(network.spec))
-    )
+    spec = read_json(network.spec)
+    if way == TWIN:
+        converter = tf.lite.TFLiteConverter.from_keras_model(twin_of(network.model, spec))
+    else:
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model(network.model, spec))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
     return converter
 
@@ -194,7 +220,7 @@ def _integer_content(
 ) -> bytes:
     import tensorflow as tf
 
-    converter = _converter(network)
+    converter = _converter(network, _front_end(network)[0])
     sets = tf.lite.OpsSet
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [
@@ -214,45 +240,21 @@ def _integer_content(
         return states.requantized(converter.convert())
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "float_file": float_file,
-    "dynamic_file": dynamic_file,
-    "integer_file": integer_file,
-    "converted_integer_file": converted_integer_file,
-    "vela": vela.compile_file,
-    "layer_errors": layer_errors,
-}
+def try_once(file: str) -> None:
+    """Load and invoke a file once on LiteRT: converting is not running.
 
+    Args:
+        file: the .tflite file.
 
-def serve(replies: Any) -> None:
-    """Answer requests from standard input until it closes."""
-    for line in sys.stdin:
-        asked = json.loads(line)
-        try:
-            answer = {"result": OPERATIONS[asked["operation"]](**asked["arguments"])}
-        except PipelineError as error:
-            answer = {"error": str(error), "kind": type(error).__name__}
-        except Exception as error:  # the traceback goes to the log; the pipeline gets the reason
-            traceback.print_exc()
-            answer = {
-                "error": f"{asked['operation']}: {type(error).__name__}: {error}",
-                "kind": "PipelineError",
-            }
-        replies.write(json.dumps(answer) + "\n")
-        replies.flush()
-
-
-def end_with(parent: int) -> None:
-    """Have Linux kill this process when its parent goes, in the middle of a conversion too.
-
-    Elsewhere it ends when it next looks for a request, and finds the pipe closed.
+    Raises:
+        ConversionError: an operation of it has no kernel that takes it.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it went before it could be watched
-            sys.exit(1)
+    from ai_edge_litert.interpreter import Interpreter
 
-
-if __name__ == "__main__":
-    end_with(int(sys.argv[2]))
-    serve(os.fdopen(int(sys.argv[1]), "w"))
+    try:
+        interpreter = Interpreter(model_path=file, num_threads=1)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        said = str(error).strip().splitlines()[0][:QUOTED]
+        raise ConversionError(f"{Path(file).name}: cannot be run on LiteRT: {said}") from error

@@ -14,7 +14,7 @@ from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
-from pipeline.export.worker import ConversionError
+from pipeline.export.worker import ConversionError, request
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,16 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         try:
             files.append(_file(form, recipe, inputs, out, io=config.export.io))
         except ConversionError as error:
+            (out / f"model_{form}.tflite").unlink(missing_ok=True)
             if form == recipe["ships"]:
                 raise
             skipped[f"model_{form}.tflite"] = str(error)
             log.warning("          %s", error)
+    front_end = request(
+        "front_end",
+        model=str(inputs["model"] / "model.keras"),
+        spec=str(inputs["spec"] / "spec.json"),
+    )
     source = out / f"model_{SOURCE_FORMAT}.tflite"
     targets = [compile_for(target, source, out, skipped) for target in config.export.targets]
     write_json(
@@ -41,6 +47,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         {
             "schema": SCHEMA,
             "ships": recipe["ships"],
+            "front_end": front_end,
             "files": files,
             "targets": targets,
             "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
@@ -65,4 +72,5 @@ def _file(
         io=io,
         work=out / WORK,
     )
+    request("try_once", file=str(path))
     return {"format": form, "file": path.name, "sha256": sha256_file(path)} | inspect(path, form)

@@ -44,7 +44,7 @@ _running: Worker | None = None
 
 
 def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) -> Any:
-    """Have the worker run an operation of export/convert.py, and return what it returns.
+    """Have the worker run an operation of export/serve.py, and return what it returns.
 
     Call it from the thread that lives longest: on Linux the worker ends with the thread it was
     started by.
@@ -104,7 +104,7 @@ def _start() -> Worker:
     stop()
     reading, writing = os.pipe()
     log = tempfile.TemporaryFile(prefix="edgeline_worker_")  # noqa: SIM115  lives with the worker
-    command = ["-P", "-m", "pipeline.export.convert", str(writing), str(os.getpid())]
+    command = ["-P", "-m", "pipeline.export.serve", str(writing), str(os.getpid())]
     process = subprocess.Popen(
         [sys.executable, *command],
         stdin=subprocess.PIPE,

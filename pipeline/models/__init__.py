@@ -5,6 +5,7 @@ from pipeline.models import (
     cnn,
     cnn1d,
     ds_cnn,
+    graph,
     mlp,
     mobilenet,
     perceptron,
@@ -24,4 +25,6 @@ MODELS = {
     "rnn": rnn.build,
     "transformer": transformer.build,
     "autoencoder": autoencoder.build,
+    "file": graph.build,
+    "application": graph.build,
 }

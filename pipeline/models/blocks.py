@@ -35,8 +35,10 @@ def activate(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
     if activation == "hard_swish" and not hasattr(keras.activations, "hard_swish"):
         # x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2), in the form that
         # the converter turns into one operation.
-        gate = keras.layers.ReLU(6)(keras.layers.Rescaling(1.0, 3.0)(x))
-        return keras.layers.Multiply(name=name)([x, keras.layers.Rescaling(1 / 6)(gate)])
+        gate = keras.layers.Rescaling(1.0, 3.0, name=f"{name}_plus_3")(x)
+        gate = keras.layers.ReLU(6, name=f"{name}_relu6")(gate)
+        gate = keras.layers.Rescaling(1 / 6, name=f"{name}_sixth")(gate)
+        return keras.layers.Multiply(name=name)([x, gate])
     return keras.layers.Activation(activation, name=name)(x)
 
 

@@ -14,6 +14,7 @@ from pipeline.artifacts import atomic_path
 from pipeline.errors import ArtifactError
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip entry can carry
+START = "start.keras"  # beside a spec: the weights that training starts from, where they are given
 SHARED_ID = re.compile(r'"shared_object_id": (\d+)')
 
 
@@ -64,3 +65,10 @@ def load_keras(path: Path) -> Any:
         raise ArtifactError(
             f"{path}: not a .keras file that can be loaded safely: {reason}"
         ) from error
+
+
+def start(model: Any, spec_folder: Path) -> None:
+    """Give a model the weights that stand beside its spec; without them nothing changes."""
+    path = spec_folder / START
+    if path.exists():
+        model.set_weights(load_keras(path).get_weights())

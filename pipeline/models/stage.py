@@ -1,4 +1,7 @@
-"""Describe the model and count its budget. Reads dataset; writes spec.json, budget.json."""
+"""Describe the model and count its budget.
+
+Reads dataset; writes spec.json, budget.json, and start.keras of a model that came from outside.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,26 +9,30 @@ from typing import Any
 
 import keras
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.targets import where
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
+from pipeline.models.adopt import adopted, answers_its_input
+from pipeline.models.application import application
+from pipeline.models.given import read_model
+from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.save import START, save_keras
 from pipeline.seeds import fold_seed
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Write the model's full description, and what it will cost, before any training."""
-    spec = describe(config, open_dataset(inputs["dataset"]))
+    dataset = open_dataset(inputs["dataset"])
     keras.utils.clear_session()
-    try:
-        model = MODELS[config.model.kind](keras, spec)
-    except ValueError as error:  # a window larger than what is left of the image, and the like
-        shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
-        raise ConfigError(
-            f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
-        ) from error
+    if config.model.kind in FROM_OUTSIDE:
+        spec, model = from_outside(config, dataset, inputs.base, out / WORK)
+        save_keras(model, out / START)
+    else:
+        spec = describe(config, dataset)
+        model = _built(spec)
     counted: dict[str, Any] = {
         "schema": SCHEMA,
         "parameters": budget.parameters(model),
@@ -45,13 +52,62 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
 
 
-def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return the spec: everything that a builder needs, and nothing else."""
+def _built(spec: dict[str, Any]) -> Any:
+    """Return the network of a spec.
+
+    Raises:
+        ConfigError: it does not fit the input.
+    """
+    try:
+        return MODELS[spec["model"]["kind"]](keras, spec)
+    except ValueError as error:  # a window larger than what is left of the image, and the like
+        shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
+        raise ConfigError(
+            f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
+        ) from error
+
+
+def from_outside(
+    config: Config, dataset: Dataset, base: Path, work: Path
+) -> tuple[dict[str, Any], Any]:
+    """Return spec and model of a network that no builder of ours made, layers in the spec.
+
+    Args:
+        config: `model` is a file or an application.
+        dataset: what the network is to take and answer.
+        base: folder at which relative paths start.
+        work: folder for what lies between.
+    """
+    settings = config.model.model_dump(mode="json")
+    if config.model.kind == "file":
+        given = read_model(base / Path(config.model.path).expanduser(), work)
+        is_reconstruction = config.task == "anomaly" and answers_its_input(given)
+    else:
+        shape = dataset.preprocess["inputs"][0]["shape"]
+        given, found = application(settings, shape, base)
+        settings, is_reconstruction = settings | found, False
+    spec = describe(config, dataset, is_reconstruction=is_reconstruction)
+    spec["model"] = settings
+    model = adopted(keras, given, spec, target=dataset.preprocess["target"])
+    spec["model"] = settings | {"architecture": keras.saving.serialize_keras_object(model)}
+    return spec, model
+
+
+def describe(
+    config: Config, dataset: Dataset, *, is_reconstruction: bool = False
+) -> dict[str, Any]:
+    """Return the spec: everything that a builder needs, and nothing else.
+
+    Args:
+        config: model, task and seed are described.
+        dataset: its inputs and classes are.
+        is_reconstruction: whether a detector from outside answers its own input.
+    """
     inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
     output: dict[str, Any] = {"task": config.task}
     if config.task != "anomaly":
         output["units"] = len(dataset.class_names) if dataset.class_names else 1
-    elif config.model.kind == "autoencoder":
+    elif config.model.kind == "autoencoder" or is_reconstruction:
         output["score"] = "reconstruction"
     else:  # it forecasts the last step from those before
         inputs = [_without_last_step(entry) for entry in inputs]

@@ -23,12 +23,13 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def watchers(out: Path, *, patience: int | None = None) -> list[Any]:
+def watchers(out: Path, *, patience: int | None = None, thawed: int = 0) -> list[Any]:
     """Return the Keras callbacks of every training: progress, TensorBoard, early stopping.
 
     Args:
         out: the stage's folder; TensorBoard logs go below it.
         patience: epochs without a better validation loss before training stops; None: never.
+        thawed: epoch at which all layers learn: patience counts from there on.
     """
     callbacks = [
         ShowProgress(),
@@ -37,7 +38,11 @@ def watchers(out: Path, *, patience: int | None = None) -> list[Any]:
     if patience is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                "val_loss", mode="min", patience=patience, restore_best_weights=True
+                "val_loss",
+                mode="min",
+                patience=patience,
+                restore_best_weights=True,
+                start_from_epoch=thawed,
             )
         )
     return callbacks

@@ -5,7 +5,7 @@ and divided by the global batch, so that the result does not depend on the numbe
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Trainer:
     """(raw inputs of the global batch, seed) -> model inputs: preprocessing and augmentation."""
     strategy: Any
     clip_norm: float | None = None
+    phase: Callable[[int], Hashable] = lambda epoch: None
+    """Makes the model ready for an epoch, and names the phase: a step is compiled for each."""
 
 
 def fit(
@@ -66,14 +68,16 @@ def fit(
     if progress.epoch or progress.step:
         log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
     synchronise(trainer.model, trainer.strategy)
-    compiled = _compile(trainer, feed)
+    compiled: dict[Hashable, Any] = {}
 
     def save() -> None:
         save_checkpoint(path, trainer, callbacks, progress)
 
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
-        _run_epoch(feed, compiled, progress, listed, save)
+        phase = trainer.phase(progress.epoch)
+        compiled[phase] = compiled.get(phase) or _compile(trainer, feed)
+        _run_epoch(feed, compiled[phase], progress, listed, save)
         logs = _epoch_logs(trainer, feed, progress, evaluate())
         progress.end_epoch(logs)
         listed.on_epoch_end(progress.epoch - 1, dict(logs))

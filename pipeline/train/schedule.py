@@ -28,6 +28,25 @@ def learning_rate(
     return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=epochs * steps_an_epoch)
 
 
+def after(keras: Any, steps: int, first: float, later: Any) -> Any:
+    """Return a rate that is `first` for some steps, and then begins `later`.
+
+    Args:
+        keras: the namespace.
+        steps: how many.
+        first: a rate.
+        later: a rate, or a schedule that begins at its own step 0.
+    """
+
+    class After(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: Any) -> Any:
+            done = keras.ops.cast(step, "float32") - steps
+            rate = later(keras.ops.maximum(done, 0.0)) if callable(later) else later
+            return keras.ops.where(done < 0, first, rate)
+
+    return After()
+
+
 def optimizer(keras: Any, settings: Any, rate: Any) -> Any:
     """Return the optimizer of a `train.optimizer` section; AdamW decays kernels only.
 

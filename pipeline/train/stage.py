@@ -36,6 +36,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         out=out,
+        start=inputs["spec"],
     )
     save_keras(trained.model, out / "model.keras")
     if config.task == "anomaly":

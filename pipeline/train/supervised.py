@@ -13,10 +13,11 @@ from pipeline.artifacts import WORK
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, detecting
 from pipeline.data.preprocess import target_of
-from pipeline.models import MODELS
+from pipeline.models import MODELS, save
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
 from pipeline.train.feed import Feed
+from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.prepare import preparer
@@ -44,6 +45,7 @@ def train_network(
     augment: Sequence[Mapping[str, Any]],
     seed: int,
     out: Path,
+    start: Path | None = None,
 ) -> Trained:
     """Train from the seeded start, or from the checkpoint of a killed run.
 
@@ -55,6 +57,8 @@ def train_network(
         augment: sections of `data.augment`, dumped.
         seed: of order, augmentation and dropout.
         out: folder of checkpoints (`work/`) and TensorBoard logs.
+        start: folder of the spec, and of the weights to start from where they are given; None:
+            the seed says.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
@@ -65,6 +69,8 @@ def train_network(
     trainer, feed = _trainer(
         spec, settings, dataset, loss, batch_size=batch_size, augment=augment, seed=seed
     )
+    if start is not None:
+        save.start(trainer.model, start)
     patience = settings.early_stopping.patience if settings.early_stopping else None
     evaluate = evaluator(trainer.model, dataset, split="validation", task=task, loss=loss)
     rows = fit(
@@ -72,7 +78,7 @@ def train_network(
         feed,
         epochs=settings.epochs,
         evaluate=evaluate,
-        callbacks=watchers(out, patience=patience),
+        callbacks=watchers(out, patience=patience, thawed=frozen_epochs(settings.freeze)),
         work=out / WORK,
     )
     return Trained(trainer.model, rows, evaluate())
@@ -116,17 +122,21 @@ def _trainer(
         preparer(dataset.preprocess, augment),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
+        phase=phases(model, settings.freeze),
     )
     return trainer, feed
 
 
 def _optimizer(settings: Train, steps_an_epoch: int) -> Any:
     """Return the optimizer with its schedule."""
+    peak, frozen = settings.optimizer.learning_rate, frozen_epochs(settings.freeze)
     rate = schedule.learning_rate(
         keras,
         settings.schedule,
-        peak=settings.optimizer.learning_rate,
+        peak=peak * settings.freeze.rate if settings.freeze else peak,
         steps_an_epoch=steps_an_epoch,
-        epochs=settings.epochs,
+        epochs=settings.epochs - frozen,
     )
+    if frozen:
+        rate = schedule.after(keras, frozen * steps_an_epoch, peak, rate)
     return schedule.optimizer(keras, settings.optimizer, rate)

@@ -17,6 +17,7 @@ from pipeline.config.overrides import put, resolve
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.models import MODELS, budget
+from pipeline.models.save import START
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.train.supervised import train_network
@@ -42,7 +43,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
 
     def measure(values: dict[str, Any], epochs: int) -> float:
-        return _trial(config, spec, values, epochs, dataset, out)
+        return _trial(config, spec, values, epochs, dataset, out, inputs["spec"])
 
     trials = search(oracle, measure, epochs=settings.epochs, folder=out / WORK)
     best = trials[0]
@@ -50,6 +51,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     searched_training = any(path.startswith("train.") for path in settings.space)
     extra = {"train": json.loads(chosen.train.model_dump_json())} if searched_training else {}
     write_json(out / "spec.json", tuned | extra)
+    if (inputs["spec"] / START).exists():
+        shutil.copyfile(inputs["spec"] / START, out / START)
     write_json(out / "trials.json", {"schema": SCHEMA, "metric": task.metric, "trials": trials})
     _write_csv(out / "trials.csv", trials, list(settings.space))
     return Metrics({"trials": (len(trials), ""), f"best_val_{task.metric}": (best["score"], "")})
@@ -63,7 +66,7 @@ def _apply(
     for path, value in values.items():
         put(data, resolve(data, tuple(path.split("."))), value)
     chosen = Config.model_validate_json(json.dumps(data))
-    return spec | {"model": chosen.model.model_dump(mode="json")}, chosen
+    return spec | {"model": spec["model"] | chosen.model.model_dump(mode="json")}, chosen
 
 
 def _trial(
@@ -73,6 +76,7 @@ def _trial(
     epochs: int,
     dataset: Dataset,
     out: Path,
+    start: Path,
 ) -> float:
     """Train one trial, unless it is over budget, and return its validation metric."""
     tuned, chosen = _apply(config, spec, values)
@@ -88,6 +92,7 @@ def _trial(
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         out=folder,
+        start=start,
     )
     score = float(trained.validation[f"val_{TASKS[config.task].metric}"])
     shown = "  ".join(f"{path} {value}" for path, value in values.items())

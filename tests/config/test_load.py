@@ -137,7 +137,7 @@ def test_a_missing_key_is_reported_where_its_section_begins(tmp_path: Path) -> N
         "forecasting, anomaly",
         "config.yaml:1: model: missing; wanted a mapping with kind: "
         "one of perceptron, mlp, cnn, ds_cnn, "
-        "resnet8, mobilenet, cnn1d, rnn, transformer, autoencoder",
+        "resnet8, mobilenet, cnn1d, rnn, transformer, autoencoder, file, application",
         "config.yaml:2: data.source: missing; wanted a mapping with kind: "
         "one of bundled, tfds, image_folder, audio_folder, "
         "series_folder, csv, series_csv, text, npz",

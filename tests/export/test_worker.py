@@ -121,7 +121,7 @@ def test_a_folder_called_pipeline_in_the_working_folder_is_not_run(
 ) -> None:
     decoy = tmp_path / "pipeline" / "export"
     decoy.mkdir(parents=True)
-    for name in ("../__init__.py", "__init__.py", "convert.py"):
+    for name in ("../__init__.py", "__init__.py", "serve.py"):
         (decoy / name).write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)
     ask()

@@ -27,10 +27,15 @@ def train(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> Any:
     return train_network(spec, section, digits, batch_size=64, augment=AUGMENT, seed=3, out=out)
 
 
+@pytest.mark.parametrize("settings", [{}, {"freeze": {"epochs": 1, "kept": 1}}])
 def test_a_killed_training_ends_with_the_same_bits(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: dict[str, Any],
+    digits: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
 ) -> None:
-    whole = train(spec, digits, tmp_path / "whole")
+    whole = train(spec, digits, tmp_path / "whole", **settings)
     from pipeline.train import loop
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
@@ -46,8 +51,8 @@ def test_a_killed_training_ends_with_the_same_bits(
     monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
     for _ in range(2):
         with pytest.raises(Killed):
-            train(spec, digits, tmp_path / "cut")
-    again = train(spec, digits, tmp_path / "cut")
+            train(spec, digits, tmp_path / "cut", **settings)
+    again = train(spec, digits, tmp_path / "cut", **settings)
     assert again.history == whole.history
     for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

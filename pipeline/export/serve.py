@@ -1,0 +1,66 @@
+"""The worker process itself: it answers requests of worker.py by the operations of its neighbours.
+
+Requests come over standard input, a line of JSON each; replies go to a pipe of their own.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.export import convert, vela
+from pipeline.models.given import saved_model_as_h5
+from pipeline.verify.layers import layer_errors
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "try_once": convert.try_once,
+    "front_end": convert.front_end,
+    "saved_model_as_h5": saved_model_as_h5,
+    "float_file": convert.float_file,
+    "dynamic_file": convert.dynamic_file,
+    "integer_file": convert.integer_file,
+    "converted_integer_file": convert.converted_integer_file,
+    "vela": vela.compile_file,
+    "layer_errors": layer_errors,
+}
+
+
+def serve(replies: Any) -> None:
+    """Answer requests from standard input until it closes."""
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer = {"result": OPERATIONS[asked["operation"]](**asked["arguments"])}
+        except PipelineError as error:
+            answer = {"error": str(error), "kind": type(error).__name__}
+        except Exception as error:  # the traceback goes to the log; the pipeline gets the reason
+            traceback.print_exc()
+            answer = {
+                "error": f"{asked['operation']}: {type(error).__name__}: {error}",
+                "kind": "PipelineError",
+            }
+        replies.write(json.dumps(answer) + "\n")
+        replies.flush()
+
+
+def end_with(parent: int) -> None:
+    """Have Linux kill this process when its parent goes, in the middle of a conversion too.
+
+    Elsewhere it ends when it next looks for a request, and finds the pipe closed.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before it could be watched
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
+    serve(os.fdopen(int(sys.argv[1]), "w"))

@@ -1,0 +1,283 @@
+"""Take in a network that no builder of ours made, so that every later stage knows its way about it.
+
+It is made flat, its input gets the data's names and its last layers the names and the form that our
+own families end with: `logits` and a softmax for classes, `value` for a quantity in the target's
+unit. Weights are kept or begin anew. What comes of it is the `architecture` of a spec, and the
+model that training starts from.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.models import blocks
+from pipeline.models.graph import functional, is_model, replay
+from pipeline.seeds import fold_seed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Change = Callable[[list[Array]], list[Array]]
+LINEAR = ("linear", None)
+ENDINGS = ("logits", "probabilities", "value")  # names of our own families' last layers
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a network ends: its last layers, what stands for them, and the weights of that."""
+
+    replaced: Mapping[int, Callable[..., Any]]
+    """Identity of a layer -> what is called in its place."""
+    move: Callable[[], None]
+    """Brings the weights of the replaced layers over."""
+
+
+def adopted(
+    keras: Any, model: Any, spec: Mapping[str, Any], *, target: Mapping[str, Any] | None
+) -> Any:
+    """Return a Functional model that fits the spec, with the weights of the one given.
+
+    Args:
+        keras: Keras 3.
+        model: Functional or Sequential.
+        spec: contents of spec.json; of `model` it looks at head, scale, offset and reset_weights.
+        target: offset and scale of a regression's target; None: there is none.
+
+    Raises:
+        ConfigError: it has no graph, or input or output are not what the data asks for.
+    """
+    settings = spec["model"]
+    if not is_model(model):
+        raise ConfigError(
+            f"model.path: a {type(model).__name__} has no graph of layers; wanted a Functional or "
+            "Sequential model. Rebuild it as keras.Model(inputs, outputs)"
+        )
+    model, head = functional(model), settings["head"]
+    if len(model.outputs) != 1:
+        raise ConfigError(f"model.path: wanted one output; came {len(model.outputs)}")
+    _check_inputs(model, spec)
+    ending = _ending(keras, model, spec, target) if head == "keep" else _cut(model, head)
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer: Any) -> Callable[..., Any]:
+        if id(layer) in ending.replaced:
+            return ending.replaced[id(layer)]
+        return _copy(layer, spec, made)
+
+    inputs = [
+        keras.Input(shape=tuple(entry["shape"]), dtype=entry["dtype"], name=entry["name"])
+        for entry in spec["inputs"]
+    ]
+    (x,) = replay(model, [_shown(keras, x, settings) for x in inputs], make)
+    if head != "keep":
+        x = blocks.output(keras, spec, _vector(keras, x))
+    if not settings["reset_weights"]:
+        for old, new in made:
+            if getattr(old, "weights", None):  # an operation has none
+                new.set_weights(old.get_weights())
+        ending.move()
+    return keras.Model(inputs, x, name=settings["kind"])
+
+
+def answers_its_input(model: Any) -> bool:
+    """Tell whether a network answers in the shape of what it is given."""
+    return is_model(model) and [t.shape for t in model.inputs] == [t.shape for t in model.outputs]
+
+
+def _copy(layer: Any, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> Callable[..., Any]:
+    """Return a layer like this one, in float32 and with seeds of the spec; keep it with its own."""
+    name = _free_name(layer.name, {new.name for _, new in made})
+    config = seeded(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    if spec["model"]["reset_weights"] and type(layer).__name__ == "BatchNormalization":
+        config["momentum"] = min(config["momentum"], blocks.MOMENTUM)
+    new = type(layer).from_config(config)
+    made.append((layer, new))
+    return new
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Return a name that neither another layer of an inner model has, nor our own endings."""
+    number = 1
+    free = name
+    while free in taken or free in ENDINGS:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def seeded(settings: Any, seed: int, *path: str) -> Any:
+    """Return a layer's settings with a seed of its own wherever one is left open."""
+    if isinstance(settings, Mapping):
+        return {
+            key: fold_seed(seed, *path, key)
+            if key == "seed" and value is None
+            else seeded(value, seed, *path, str(key))
+            for key, value in settings.items()
+        }
+    if isinstance(settings, list):
+        return [seeded(value, seed, *path, str(i)) for i, value in enumerate(settings)]
+    return settings
+
+
+def _check_inputs(model: Any, spec: Mapping[str, Any]) -> None:
+    """Refuse a network whose inputs have other shapes than the data's."""
+    triples = spec["model"].get("triples", False)
+    wanted = [_wanted(entry["shape"], triples=triples) for entry in spec["inputs"]]
+    found = [list(tensor.shape[1:]) for tensor in model.inputs]
+    fits = len(wanted) == len(found) and all(
+        len(w) == len(f) and all(b in (a, None) for a, b in zip(w, f, strict=True))
+        for w, f in zip(wanted, found, strict=True)
+    )
+    if not fits:
+        raise ConfigError(
+            f"model.path: the network takes {found} and the data gives {wanted}; set the size in "
+            "data.source, or give a network for it"
+        )
+
+
+def _wanted(shape: list[int], *, triples: bool) -> list[int]:
+    return [*shape[:-1], 3] if triples and shape[-1] == 1 else list(shape)
+
+
+def _shown(keras: Any, x: Any, settings: Mapping[str, Any]) -> Any:
+    """Return what the network is shown of an input: gray as three, scaled as it was trained."""
+    if settings.get("triples", False) and x.shape[-1] == 1:
+        x = keras.layers.Concatenate(name="gray_as_rgb")([x, x, x])
+    if (settings["scale"], settings["offset"]) != (1.0, 0.0):
+        x = keras.layers.Rescaling(settings["scale"], settings["offset"], name="as_trained")(x)
+    return x
+
+
+def _vector(keras: Any, x: Any) -> Any:
+    """Return the last map or sequence as a vector, for a head to stand on."""
+    if len(x.shape) == 4:
+        return keras.layers.GlobalAveragePooling2D(name="head_average")(x)
+    return keras.layers.Flatten(name="head_flatten")(x) if len(x.shape) > 2 else x
+
+
+def _last(model: Any) -> tuple[Any, Any]:
+    """Return the last layer and the one before it; of inner models their own last ones."""
+    (tensor,) = model.outputs
+    layer = tensor._keras_history.operation
+    if is_model(layer):
+        return _last(functional(layer))
+    (node,) = layer._inbound_nodes[-1:]
+    before = node.input_tensors[0]._keras_history.operation if node.input_tensors else None
+    return layer, _last(functional(before))[0] if is_model(before) else before
+
+
+def _cut(model: Any, head: str) -> Ending:
+    """Return the ending of a network that gets another head: its own taken off, where asked for."""
+    if head == "add":
+        return Ending({}, lambda: None)
+    last, before = _last(model)
+    gone = {id(last): _same}
+    if _activation(last) is not None and not last.weights:  # a softmax with a layer of its own
+        gone[id(before)] = _same
+    return Ending(gone, lambda: None)
+
+
+def _same(x: Any, **_: Any) -> Any:
+    return x
+
+
+def _activation(layer: Any) -> str | None:
+    """Return the name of a layer's activation; None where it has none, or is no layer."""
+    if type(layer).__name__ == "Softmax":
+        return "softmax"
+    found = getattr(layer, "activation", None)
+    return getattr(found, "__name__", None)
+
+
+def _ending(
+    keras: Any, model: Any, spec: Mapping[str, Any], target: Mapping[str, Any] | None
+) -> Ending:
+    """Return the ending in our own form, which answers the same.
+
+    Raises:
+        ConfigError: it does not answer what the task asks.
+    """
+    output, (last, before) = spec["output"], _last(model)
+    if output["task"] == "anomaly":
+        return Ending({}, lambda: None)
+    has_own = _activation(last) is not None and not last.weights  # activation of its own
+    scores = before if has_own else last
+    shape, activation = list(model.outputs[0].shape[1:]), _activation(last)
+    is_class, is_dense = output["task"] == "classification", isinstance(scores, keras.layers.Dense)
+    softmax = keras.layers.Activation("softmax", name="probabilities")
+    is_one_of_two = is_class and is_dense and (output["units"], shape) == (2, [1])
+    if is_one_of_two and activation in ("sigmoid", *LINEAR):
+        return _classes(scores, last, _two_logits(keras, spec, scores), softmax, beside_zero)
+    if shape != [output["units"]]:
+        raise ConfigError(
+            f"model.path: the network answers {shape} numbers and the data asks for "
+            f"[{output['units']}]; set model.head: replace for a new last layer"
+        )
+    if is_class:
+        _check_scores(scores, last)
+        return _classes(scores, last, _logits(spec, scores), softmax, None)
+    if not is_dense or activation not in LINEAR or not scores.use_bias:
+        raise ConfigError(
+            f"model.path: the last layer, {last.name}, is no Dense layer with bias and without "
+            "activation, whose unit could be moved to the data's. Set model.head: replace"
+        )
+    kernel = blocks.initializer(keras, spec, "value", None)
+    value = keras.layers.Dense(output["units"], kernel_initializer=kernel, name="value")
+    return Ending({id(last): value}, _mover(last, value, _in_unit_of(target)))
+
+
+def _check_scores(scores: Any, last: Any) -> None:
+    """Refuse a network of classes that ends with neither a softmax nor the scores before one."""
+    activation, inner = _activation(last), _activation(scores)
+    if activation not in ("softmax", *LINEAR) or (scores is not last and inner not in LINEAR):
+        raise ConfigError(
+            f"model.path: the last layer, {last.name}, ends with {activation}; wanted a softmax, "
+            "or the scores before it. Set model.head: replace for a new last layer"
+        )
+
+
+def _classes(scores: Any, last: Any, logits: Any, softmax: Any, change: Change | None) -> Ending:
+    """Return logits and a softmax: split where they are one layer, added where there is none."""
+    move = _mover(scores, logits, change)
+    if scores is not last:
+        return Ending({id(scores): logits, id(last): softmax}, move)
+    return Ending({id(last): lambda x, **told: softmax(logits(x, **told))}, move)
+
+
+def _logits(spec: Mapping[str, Any], scores: Any) -> Any:
+    """Return the layer of the scores under the name that it has in our own families."""
+    config = seeded(scores.get_config(), fold_seed(spec["seed"], "logits")) | {"name": "logits"}
+    if "activation" in config:
+        config["activation"] = "linear"
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    return type(scores).from_config(config)
+
+
+def _two_logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
+    kernel = blocks.initializer(keras, spec, "logits", None)
+    return keras.layers.Dense(2, use_bias=scores.use_bias, kernel_initializer=kernel, name="logits")
+
+
+def beside_zero(weights: list[Array]) -> list[Array]:
+    """Return two logits, 0 and z, in the place of one of a sigmoid: softmax([0, z]) has s(z)."""
+    return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
+
+
+def _in_unit_of(target: Mapping[str, Any] | None) -> Change | None:
+    """Return what brings a last layer to the unit that training sees: (answer - offset) / scale."""
+    if target is None:
+        return None
+    scale, offset = target["scale"], target["offset"]
+    return lambda weights: [weights[0] / scale, (weights[1] - offset) / scale]
+
+
+def _mover(old: Any, new: Any, change: Change | None) -> Callable[[], None]:
+    def move() -> None:
+        weights = old.get_weights()
+        new.set_weights(change(weights) if change else weights)
+
+    return move

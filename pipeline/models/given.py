@@ -1,0 +1,117 @@
+"""Read a model that was trained elsewhere; nothing stored in the file is executed.
+
+`.keras` and `.h5` are read by Keras 3. A SavedModel of Keras 2 goes by way of tf_keras, in the
+process that converts: its layers are read from the metadata, its weights from the checkpoint.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ArtifactError, ConfigError
+from pipeline.models.save import load_keras
+
+METADATA = "keras_metadata.pb"  # of a SavedModel: its layers
+NETWORKS = ("_tf_keras_network", "_tf_keras_sequential")
+
+
+def read_model(path: Path, work: Path) -> Any:
+    """Return a Keras 3 model.
+
+    Args:
+        path: a `.keras` or `.h5` file, or the folder of a SavedModel.
+        work: folder for a form that lies between.
+
+    Raises:
+        ConfigError: there is none, or it would have to execute what is stored in it.
+    """
+    try:
+        if path.is_dir():
+            return _from_h5(_saved_model(path, work))
+        if path.suffix in (".h5", ".hdf5"):
+            return _from_h5(path)
+        return load_keras(path)
+    except ArtifactError as error:
+        raise ConfigError(f"model.path: {error}") from error
+
+
+def _from_h5(path: Path) -> Any:
+    """Return the model of an HDF5 file.
+
+    Raises:
+        ConfigError: it holds weights alone, or code.
+    """
+    import h5py
+    import keras
+
+    try:
+        with h5py.File(path) as file:
+            described = file.attrs.get("model_config")
+    except OSError as error:
+        raise ConfigError(f"model.path: {path}: no HDF5 file: {error}") from error
+    if described is None:
+        raise ConfigError(
+            f"model.path: {path}: weights without layers; wanted a whole model, of model.save"
+        )
+    text = described.decode() if isinstance(described, bytes) else described
+    refuse_code(text, path)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"model.path: {path}: Keras cannot read it: {reason}") from error
+
+
+def refuse_code(described: str, path: Path) -> None:
+    """Refuse a description of layers that holds a Python function.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if '"Lambda"' in described:
+        raise ConfigError(
+            f"model.path: {path}: a Lambda layer holds Python code, which is not run; write it as "
+            "layers of Keras"
+        )
+
+
+def _saved_model(path: Path, work: Path) -> Path:
+    """Return a SavedModel as an HDF5 file."""
+    from pipeline.export.worker import request
+
+    if not (path / METADATA).exists():
+        raise ConfigError(
+            f"model.path: {path}: no SavedModel of Keras 2 (there is no {METADATA}); a graph "
+            "without layers cannot be trained. Wanted a .keras file"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    out = work / "saved_model.h5"
+    request("saved_model_as_h5", folder=str(path), out=str(out))
+    return out
+
+
+def saved_model_as_h5(folder: str, out: str) -> None:
+    """Write a SavedModel's layers and weights as HDF5. Runs in the process that converts.
+
+    Args:
+        folder: the SavedModel of Keras 2.
+        out: path of the file to write.
+
+    Raises:
+        ConfigError: it is no Functional or Sequential model, or holds code.
+    """
+    import tf_keras
+    from tf_keras.protobuf import saved_metadata_pb2
+    from tf_keras.src.saving.legacy.saved_model import json_utils
+
+    path = Path(folder)
+    metadata = saved_metadata_pb2.SavedMetadata()
+    metadata.ParseFromString((path / METADATA).read_bytes())
+    root = next((node for node in metadata.nodes if node.node_path == "root"), None)
+    if root is None or root.identifier not in NETWORKS:
+        raise ConfigError(f"model.path: {path}: no Functional or Sequential model")
+    refuse_code(root.metadata, path)
+    kind = tf_keras.Sequential if root.identifier == NETWORKS[1] else tf_keras.Model
+    model = kind.from_config(json_utils.decode(root.metadata)["config"])
+    status = model.load_weights(path / "variables" / "variables")
+    status.expect_partial().assert_existing_objects_matched()
+    model.save(out, save_format="h5", include_optimizer=False)

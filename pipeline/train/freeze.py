@@ -1,0 +1,37 @@
+"""Fine-tuning in two phases: the last layer alone on what is frozen, then the others too.
+
+A new last layer would else send large errors through weights that are good already (Yosinski et
+al. 2014, arXiv:1411.1792, section 4). Batch normalisation keeps the statistics that it came with.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+NORMALISING = ("BatchNormalization",)
+
+
+def frozen_epochs(freeze: Any) -> int:
+    """Return how many epochs the last layer learns alone."""
+    return 0 if freeze is None else int(freeze.epochs)
+
+
+def phases(model: Any, freeze: Any) -> Callable[[int], Hashable]:
+    """Return a function that makes a model ready for an epoch, and names the phase it is in.
+
+    Args:
+        model: its layers are made trainable or not.
+        freeze: the `train.freeze` section; None: everything learns all along.
+    """
+    if freeze is None:
+        return lambda epoch: None
+    weighted = [layer for layer in model.layers if layer.trainable_weights]
+    *others, _ = weighted
+
+    def phase(epoch: int) -> Hashable:
+        is_frozen = epoch < freeze.epochs
+        for number, layer in enumerate(others):
+            normalises = type(layer).__name__ in NORMALISING
+            layer.trainable = not (is_frozen or normalises or number < freeze.kept)
+        return is_frozen
+
+    return phase
