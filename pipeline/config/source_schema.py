@@ -144,9 +144,11 @@ class CsvSource(Section):
     time: str | None = None
     """Column with the moment of each row, for `data.split.by: time`: ISO 8601, or a number; it is
     no input."""
-    numbers: Numbers = "auto"
+    numbers: Literal["auto", "standard", "robust", "quantile", "piecewise"] = "auto"
     """standard: mean 0, deviation 1; robust: cut at the 0.5 and 99.5 % quantile before; quantile:
-    spread evenly by rank, for heavy tails; auto: chosen for each column by its values."""
+    spread evenly by rank, for heavy tails; auto: one of these for each column, by its values.
+    piecewise: up to 32 numbers a column, one for each stretch of its values, which a network learns
+    most from."""
 
 
 class AudioFolderSource(Section):

@@ -18,6 +18,7 @@ IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attac
 FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
 HEARD = 2000  # training recordings whose bands are measured, at most
 KNOTS = 129  # of a quantile transform: half a step of int8 apart
+STRETCHES = 32  # of a piecewise encoding; 16 and 48 learn as well
 EDGE = 0.005  # share that a robust scaling cuts off either end
 LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps for all of them
 RARE = 5  # training samples of a category, below which it has no place of its own
@@ -78,7 +79,8 @@ def fit_columns(spec: Input, shards: Shards, train: Array) -> Fitted:
         if column["kind"] == "category":
             columns.append(column | fit_category(known, len(column["values"])))
             continue
-        columns.append(column | fit_number(known, numbers))
+        fitted = fit_stretches(known) if numbers == "piecewise" else fit_number(known, numbers)
+        columns.append(column | fitted)
         constant += [column["name"]] if len(np.unique(known)) < 2 else []
     width = sum(column["width"] for column in columns)
     entry = _entry(spec, "columns", [width], shards) | encoding | {"columns": columns}
@@ -124,6 +126,33 @@ def fit_number(known: Array, how: str) -> dict[str, Any]:
         "high": high,
         "offset": float(clipped.mean()),
         "scale": 1 / deviation if deviation else 1.0,
+    }
+
+
+def fit_stretches(known: Array) -> dict[str, Any]:
+    """Return the edges between which each stretch of a column goes from 0 to 1.
+
+    Piecewise linear encoding with bins from quantiles (Gorishniy et al. 2022, arXiv:2203.05556,
+    section 3.2); the outer bins end, so that integers know their range. Where most samples share a
+    value, half of the edges are quantiles of the different values.
+
+    Args:
+        known: values in train that are no NaN (n,).
+    """
+    known = np.where(np.abs(known) < TINY, np.float32(0), known) if len(known) else np.zeros(1)
+    different = np.unique(known).astype(np.float64)
+    edges = np.unique(np.quantile(known.astype(np.float64), np.linspace(0, 1, STRETCHES + 1)))
+    if len(edges) <= STRETCHES // 2:
+        spread = np.quantile(different, np.linspace(0, 1, STRETCHES // 2 + 1))
+        edges = np.unique(np.concatenate([edges, spread]))
+    if len(edges) == 1:  # constant: it becomes 0
+        edges = np.array([edges[0], edges[0] + 1])
+    fill = float(np.float32(np.median(known)))
+    return {
+        "how": "piecewise",
+        "fill": fill,
+        "width": len(edges) - 1,
+        "edges": edges.astype(np.float32).tolist(),
     }
 
 

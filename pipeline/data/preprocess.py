@@ -62,6 +62,8 @@ def _columns(tf: Any, raw: Any, entry: Entry) -> Any:
     for i, column in enumerate(entry["columns"]):
         if column["kind"] == "category":
             parts.append(tf.one_hot(_place(tf, raw[:, i], column), column["width"]))
+        elif column["how"] == "piecewise":
+            parts.append(_stretches(tf, raw[:, i], column))
         else:
             parts.append(_number(tf, raw[:, i], column)[:, None])
     return tf.concat(parts, axis=1)
@@ -109,6 +111,15 @@ def _number(tf: Any, values: Any, column: Entry) -> Any:
     slopes = np.diff(heights) / np.diff(knots)
     y = tf.gather(heights, place) + (x - tf.gather(knots, place)) * tf.gather(slopes, place)
     return tf.cast(y, tf.float32)
+
+
+def _stretches(tf: Any, values: Any, column: Entry) -> Any:
+    """Return how far into each stretch between two edges values (B,) are: 0 to 1, (B, K)."""
+    values = tf.cast(values, tf.float32)
+    x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
+    edges = np.array(column["edges"])
+    shares = (tf.cast(x, tf.float64)[:, None] - edges[:-1]) / np.diff(edges)
+    return tf.cast(tf.clip_by_value(shares, 0.0, 1.0), tf.float32)
 
 
 def _place(tf: Any, values: Any, column: Entry) -> Any:

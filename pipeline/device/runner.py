@@ -260,6 +260,8 @@ def _columns(raw, entry):
     for values, column in zip(raw.T, entry["columns"]):
         if column["kind"] == "category":
             parts.append(np.eye(column["width"])[_place(values, column)])
+        elif column["how"] == "piecewise":
+            parts.append(_stretches(values, column))
         else:
             parts.append(_number(values, column)[:, None])
     return np.concatenate(parts, axis=1).astype(np.float32)
@@ -287,6 +289,13 @@ def _number(values, column):
         return np.interp(x, column["knots"], column["heights"])
     x = np.clip(x, column["low"], column["high"])
     return (x - column["offset"]) * column["scale"]
+
+
+def _stretches(values, column):
+    """Return how far into each stretch between two edges values (N,) are: 0 to 1, (N, K)."""
+    x = np.where(np.isnan(values), np.float32(column["fill"]), values).astype(np.float64)
+    edges = np.array(column["edges"])
+    return np.clip((x[:, None] - edges[:-1]) / (edges[1:] - edges[:-1]), 0.0, 1.0)
 
 
 def _place(values, column):

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.data.fit import RARE, fit_category, fit_number, fit_tokens
+from pipeline.data.fit import (
+    RARE,
+    STRETCHES,
+    fit_category,
+    fit_number,
+    fit_stretches,
+    fit_tokens,
+)
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
@@ -19,15 +26,22 @@ STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
 
 
+HOW = ("auto", "standard", "robust", "quantile", "piecewise")
+
+
+def fit(known: Any, how: str) -> dict[str, Any]:
+    return fit_stretches(known) if how == "piecewise" else fit_number(known, how)
+
+
 def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
     width = sum(column["width"] for column in columns)
     named = [{"name": f"c{i}", **column} for i, column in enumerate(columns)]
     return {"name": "x", "kind": "columns", "shape": [width], "columns": named}
 
 
-@given(NUMBERS, NUMBERS, st.sampled_from(["auto", "standard", "robust", "quantile"]))
+@given(NUMBERS, NUMBERS, st.sampled_from(HOW))
 def test_numbers_mean_the_same_on_both_sides(known: Any, seen: Any, how: str) -> None:
-    entry = table_entry({"kind": "number"} | fit_number(known, how))
+    entry = table_entry({"kind": "number"} | fit(known, how))
     raw = np.concatenate([seen, known, [np.nan, 0, 3e38, -3e38]]).astype(np.float32)[:, None]
     ours = prepare(raw, entry)
     theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
@@ -72,11 +86,31 @@ def test_a_quantile_transform_uses_the_integer_steps(rng: np.random.Generator) -
 
 @pytest.mark.parametrize("known", [[], [np.float32(4)] * 9])
 def test_nothing_and_one_value_alone_are_no_trouble(known: list[float]) -> None:
-    for how in ("auto", "standard", "robust", "quantile"):
-        entry = table_entry({"kind": "number"} | fit_number(np.array(known, np.float32), how))
+    for how in HOW:
+        entry = table_entry({"kind": "number"} | fit(np.array(known, np.float32), how))
         x = prepare(np.array([[np.nan], [4], [5]], np.float32), entry)
         assert np.isfinite(x).all()
         assert x[0, 0] == pytest.approx(0, abs=1e-6)
+
+
+@given(NUMBERS)
+def test_stretches_say_where_a_value_lies_and_keep_the_order(known: Any) -> None:
+    """A larger value has no smaller number in any stretch; all are full below the value's own."""
+    column = fit_stretches(known)
+    assert column["width"] <= 3 * STRETCHES // 2
+    values = np.sort(known)[:, None]
+    x = prepare(values, table_entry({"kind": "number"} | column))
+    assert ((x >= 0) & (x <= 1)).all()
+    assert (np.diff(x, axis=0) >= 0).all()
+    assert (np.diff(x, axis=1) <= 0).all()
+    assert x[0].max() <= x[-1].min() or len(np.unique(known)) == 1
+
+
+def test_stretches_tell_rare_large_values_apart() -> None:
+    """Nine samples of ten are zero, as of capital gains: quantiles alone would see one value."""
+    known = np.concatenate([np.zeros(900), np.arange(1, 101) * 100]).astype(np.float32)
+    x = prepare(known[:, None], table_entry({"kind": "number"} | fit_stretches(known)))
+    assert len(np.unique(x, axis=0)) == 101
 
 
 def test_what_is_not_in_train_changes_nothing(tmp_path: Path, rng: np.random.Generator) -> None:
