@@ -52,15 +52,28 @@ def manifest(
             "samples": parity["samples"],
         },
         "front_end": artifacts["files"]["front_end"],
-        "groups": parity["groups"],
-        "streaming": parity["streaming"],
-        "ranges": parity["ranges"],
+        **{name: parity[name] for name in ("groups", "streaming", "ranges")},
         "baseline": _baseline(artifacts["baseline"]),
+        "encoder": _encoder(artifacts, files),
+        "pretraining": artifacts["pretraining"],
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
         "remedies": artifacts["ladder"]["rungs"],
         "files": dict(files),
     }
+
+
+def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the encoder's files with what their codes are worth."""
+    encoder, worth = artifacts["files"]["encoder"], artifacts["parity"]["encoder"]
+    if encoder is None:
+        return None
+    rows = [
+        {key: row[key] for key in ("format", "file", "bytes", "input", "output", "float_ops_left")}
+        | {"sha256": files[row["file"]]["sha256"], **worth[row["file"]]}
+        for row in encoder["files"]
+    ]
+    return {"model": encoder["model"], "ships": encoder["ships"], "files": rows}
 
 
 def _baseline(baseline: Mapping[str, Any] | None) -> dict[str, Any] | None:

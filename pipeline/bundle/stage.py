@@ -74,6 +74,8 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     files = read_json(inputs["files"] / "files.json")
     names = [entry["file"] for entry in files["files"]] + files["sources"]
     names += [row["file"] for row in files["targets"] if row["file"]]
+    if files["encoder"] is not None:
+        names += [files["encoder"]["model"], *(e["file"] for e in files["encoder"]["files"])]
     for name in names:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
@@ -106,7 +108,12 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in names.items()
     }
-    return {**found, "preprocess": _preprocess(inputs)}
+    pretraining = inputs["history"] / "pretraining.json"
+    return {
+        **found,
+        "preprocess": _preprocess(inputs),
+        "pretraining": read_json(pretraining) if pretraining.exists() else None,
+    }
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class Data(Section):
     normal: tuple[str, ...] = ("normal",)
     """Classes that count as normal, for `task: anomaly`; all others are anomalies. Only what is
     normal is trained on."""
+    unlabelled: Annotated[str, Field(min_length=1)] | None = None
+    """Class, folder or word that means that a sample has no label: such samples are for
+    `train.pretrain`."""
+    labelled: Count | None = None
+    """Training samples that keep their label, of every class; the others are used as if they had
+    none. null: all keep it."""
     report_groups: str | None = None
     """Column of a csv or text source, or `group`: figures are also told for each of its values."""
 

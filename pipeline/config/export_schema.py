@@ -45,4 +45,7 @@ class Export(Section):
     """The file to load: what the ladder chose, or one by name."""
     io: Border = "int8"
     """Type of input and output of the integer files."""
+    encoder: bool = False
+    """Also export the encoder of an autoencoder, whose answer is the code: for clustering, search,
+    or as the input of something else."""
     targets: tuple[Target, ...] = ("cpu", "mcu", "ethos-u55-128")

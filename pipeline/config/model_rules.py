@@ -5,7 +5,7 @@ from pathlib import Path as File
 from typing import Any
 
 from pipeline.config.document import Path
-from pipeline.config.source_rules import article, form_of, said
+from pipeline.config.source_rules import GENERATED, article, form_of, said
 
 Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
@@ -42,8 +42,16 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
 def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
     """An autoencoder answers its input; another detector forecasts the last step of a series."""
     is_autoencoder = config.model.kind == "autoencoder"
-    if is_autoencoder and config.task != "anomaly":
-        yield ("model", "kind"), f"an autoencoder is for anomaly; came task: {config.task}"
+    if is_autoencoder and config.task != "anomaly" and config.train.pretrain is None:
+        yield (
+            ("model", "kind"),
+            f"an autoencoder is for anomaly, or learns {config.task} with train.pretrain",
+        )
+    if config.train.pretrain is not None and (not is_autoencoder or config.task == "anomaly"):
+        yield (
+            ("train", "pretrain"),
+            "pre-training is for an autoencoder with a task other than anomaly; wanted null",
+        )
     if config.task != "anomaly" or is_autoencoder or config.model.kind == "file":
         return
     if form_of(config.data.source) not in (None, "series"):
@@ -75,7 +83,8 @@ def given_exists(config: Any, base: File) -> Iterator[Finding]:
     """A network or weights that come from outside are looked for before anything is loaded."""
     model = config.model
     if model.kind == "file" and not (base / File(model.path).expanduser()).exists():
-        yield ("model", "path"), f"there is none at {base / File(model.path).expanduser()}"
+        cure = "; `make generated` writes it" if GENERATED in model.path else ""
+        yield ("model", "path"), f"there is none at {base / File(model.path).expanduser()}{cure}"
     if model.kind != "application":
         return
     if model.name == "EfficientNetB0" and model.width != 1:

@@ -87,6 +87,14 @@ def _class_weights_have_classes(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
+def _hidden_labels_have_a_task(config: Any, base: File) -> Iterator[Finding]:
+    for name in ("unlabelled", "labelled"):
+        if getattr(config.data, name) is not None and config.task in ("anomaly", "forecasting"):
+            yield ("data", name), f"the task is {config.task}, which learns without; wanted null"
+    if config.data.unlabelled is not None and config.task == "regression":
+        yield ("data", "unlabelled"), "the task is regression, which has no classes; wanted null"
+
+
 def _warmup_ends(config: Any, base: File) -> Iterator[Finding]:
     train = config.train
     if train.schedule.kind == "cosine" and train.schedule.warmup_epochs > train.epochs:
@@ -140,6 +148,14 @@ def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
+def _encoder_is_there(config: Any, base: File) -> Iterator[Finding]:
+    if config.export.encoder and config.model.kind != "autoencoder":
+        yield (
+            ("export", "encoder"),
+            f"{config.model.kind} has no encoder; wanted false, or model.kind: autoencoder",
+        )
+
+
 def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
     export = config.export
     for position, target in enumerate(export.targets):
@@ -167,7 +183,7 @@ RULES = (
     Rule(("task", "data.source"), source_rules.task_fits_source),
     Rule(("data.source", "model.kind"), model_rules.model_fits_source),
     Rule(("model",), model_rules.shapes_agree),
-    Rule(("task", "data.source", "model.kind"), model_rules.model_fits_task),
+    Rule(("task", "data.source", "model.kind", "train.pretrain"), model_rules.model_fits_task),
     Rule(("data.source", "model"), model_rules.map_stays),
     Rule(("model",), model_rules.given_exists),
     Rule(("data.source", "data.split"), source_rules.split_fits),
@@ -180,8 +196,10 @@ RULES = (
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
+    Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden"), _harden_has_images),
     Rule(("export.formats", "export.ships"), _ships_is_made),
+    Rule(("export.encoder", "model.kind"), _encoder_is_there),
     Rule(("export.formats", "export.targets"), _targets_have_int8),
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("tune", "model", "train"), tune_rules.check_space),

@@ -72,6 +72,15 @@ class Freeze(Section):
     """How many layers with weights, from the input on, stay frozen to the end."""
 
 
+class Pretrain(Section):
+    """Learn to answer the input first, from samples with and without a label."""
+
+    epochs: Count = 20
+    """Of its own, before `train.epochs`; optimizer and schedule are the same."""
+    compare: bool = True
+    """Train the same network without, too, and write down what pre-training gained."""
+
+
 class EarlyStopping(Section):
     """Stop when the validation loss has stopped falling, and take back the best weights."""
 
@@ -103,6 +112,8 @@ class Train(Section):
     schedule: Schedule = Cosine()
     early_stopping: EarlyStopping | None = None
     freeze: Freeze | None = None
+    pretrain: Pretrain | None = None
+    """For an autoencoder whose code a classifier or a regression stands on."""
     class_weights: ClassWeights | None = None
     """Weight of each class in the loss: `balanced` (inverse frequency), by name, or none."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"

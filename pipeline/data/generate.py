@@ -211,6 +211,26 @@ def _shape(label: int, generator: Generator) -> Array:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
+def net(path: Path, generator: Generator) -> None:
+    """Write a small network as somebody else might have trained it: for `model.kind: file`."""
+    import keras
+
+    from pipeline.models.save import save_keras
+
+    layers = keras.layers
+    x = first = layers.Input((16, 16, 1), name="picture")
+    for number, width in enumerate((8, 16), 1):
+        x = layers.SeparableConv2D(width, 3, padding="same", name=f"separable_{number}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x)
+        x = layers.Activation("silu", name=f"silu_{number}")(x)
+        x = layers.MaxPooling2D(name=f"pool_{number}")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    model = keras.Model(first, layers.Dense(3, activation="softmax", name="classes")(x))
+    shapes = [weight.shape for weight in model.get_weights()]
+    model.set_weights([0.1 * generator.random(shape, np.float32) for shape in shapes])
+    save_keras(model, path)
+
+
 def _write_csv(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ","
 ) -> None:
@@ -229,6 +249,7 @@ SETS: dict[str, Callable[[Path, Generator], None]] = {
     "messages.tsv": messages,
     "shapes.npz": shapes,
     "pictures": pictures,
+    "net.keras": net,
 }
 
 

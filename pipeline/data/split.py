@@ -250,7 +250,7 @@ def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> Non
     Raises:
         ConfigError: there are such classes; all are named.
     """
-    there = np.bincount(labels, minlength=len(names))
+    there = np.bincount(labels[labels >= 0], minlength=len(names))  # -1: no label is known
     trained = np.bincount(labels[parts["train"]], minlength=len(names))
     missing = np.flatnonzero((there > 0) & (trained == 0))
     if len(missing):

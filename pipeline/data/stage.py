@@ -32,9 +32,9 @@ from pipeline.data.split import (
     Wish,
     calibration,
     refuse_untrained,
-    split,
 )
 from pipeline.data.store import Stored, store
+from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_label
 from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
 
@@ -62,7 +62,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
-    entries, found = _fit(source, shards, parts["train"])
+    seen = np.concatenate([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
+    entries, found = _fit(source, shards, parts["train"] if seen is None else seen)
     target = _target(config.task, data.labels[parts["train"]]) if data.names is None else None
     write_json(
         out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
@@ -72,7 +73,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_json(out / "dataset.json", _meta(config, data, parts, found))
     images = [shards[spec.name] for spec in source.inputs if spec.kind == "image"]
     write_arrays(out / "figures.npz", figures(images[:1], data.labels, parts, data.names))
-    counts = {name: (float(len(parts[name])), "samples") for name in PARTS}
+    shown = (*PARTS, UNLABELLED) if UNLABELLED in parts else PARTS
+    counts = {name: (float(len(parts[name])), "samples") for name in shown}
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})
 
@@ -98,6 +100,8 @@ def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
         labels, names = class_labels(source, stored.labels, stored.parts)
         if config.task == "anomaly":
             labels, names = anomaly_labels(labels, names, config.data.normal)
+        elif config.data.unlabelled is not None:
+            labels, names = without_label(labels, names, config.data.unlabelled)
     else:
         labels = target_labels(config.task, source, stored.labels)
     pattern = config.data.split.pattern
@@ -125,7 +129,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
     if settings.test_pattern is not None:
         given = held_out(data.stored.ids, settings.test_pattern)
     wish = Wish(settings.by, settings.test, settings.validation, fold_seed(config.seed, "split"))
-    parts = split(
+    parts = split_known(
         data.labels,
         given,
         wish,
@@ -138,6 +142,9 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         parts["train"] = parts["train"][data.labels[parts["train"]] == 0]
     elif data.names is not None:
         refuse_untrained(data.labels, parts, data.names)
+    if config.data.labelled is not None:
+        seed = fold_seed(config.seed, "labelled")
+        parts = hide(parts, data.labels, config.data.labelled, is_classes=is_classes, seed=seed)
     parts["calibration"] = calibration(
         parts["train"],
         data.labels,

@@ -846,6 +846,23 @@ def run_files(options, folder):
         print("%s: %s  %s" % (found["input"], found["decision"], top))
 
 
+def run_encoder(options, folder):
+    """Print the code of every sample, a line of numbers each."""
+    with open(os.path.join(folder, "preprocess.json")) as file:
+        preprocess = dict(json.load(file), anomaly=None)
+    interpreter, _, _ = load_interpreter(options.model, options.threads)
+    found = []
+    for path in options.files:
+        raw = read_file(path, preprocess["inputs"])
+        inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+        found += [(path, row.tolist()) for row in answer(interpreter, inputs, preprocess, 1)[1]]
+    if options.json:
+        print(json.dumps([{"input": path, "code": code} for path, code in found]))
+        return
+    for path, code in found:
+        print("%s: %s" % (path, " ".join("%.4g" % number for number in code)))
+
+
 def self_test(options, folder):
     """Compare the model with the golden vectors; return whether the decisions are the same."""
     with open(os.path.join(folder, "preprocess.json")) as file:
@@ -879,6 +896,7 @@ def main():
     parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
     parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
     parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
+    parser.add_argument("--encode", action="store_true", help="print the encoder's codes instead")
     parser.add_argument("--json", action="store_true", help="print the answers as JSON")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--batch", type=int, default=BATCH)
@@ -892,11 +910,18 @@ def main():
             with open(os.path.join(folder, "manifest.json")) as file:
                 manifest = json.load(file)
             shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
-            options.model = os.path.join(folder, shipped["file"])
+            name = shipped["file"]
+            if options.encode:
+                if manifest.get("encoder") is None:
+                    raise ValueError("this bundle has no encoder; set export.encoder: true")
+                name = manifest["encoder"]["ships"]
+            options.model = os.path.join(folder, name)
         if options.arrays:
             run_arrays(options)
         elif options.self_test:
             return 0 if self_test(options, folder) else 3
+        elif options.files and options.encode:
+            run_encoder(options, folder)
         elif options.files:
             run_files(options, folder)
         else:

@@ -1,10 +1,11 @@
 """Apply the recipe; nothing is decided here.
 
 Reads spec, model, recipe; writes files.json, a .tflite a format, the files of the targets'
-compilers, C sources.
+compilers, C sources, and an autoencoder's encoder where it is asked for.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "ships": recipe["ships"],
             "front_end": front_end,
             "files": files,
+            "encoder": _encoder(recipe, inputs, out, config) if config.export.encoder else None,
             "targets": targets,
             "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
             "sources": write_c_source(source, out) if source.exists() else [],
@@ -61,16 +63,49 @@ def _file(
     form: str, recipe: dict[str, Any], inputs: Inputs, out: Path, *, io: str
 ) -> dict[str, Any]:
     """Make the file of one format and return its row in files.json."""
-    path = out / f"model_{form}.tflite"
+    source = Source(inputs["model"] / "model.keras", inputs["spec"] / "spec.json", out / WORK)
+    return _made(out / f"model_{form}.tflite", form, recipe, source, inputs, io=io)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a file is made of."""
+
+    model: Path
+    spec: Path
+    work: Path
+    """Folder for the float32 file that others are made from."""
+
+
+def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) -> dict[str, Any]:
+    """Make the encoder's files, float32 and the format that ships, in the way of the whole net."""
+    from pipeline.models.autoencoder import encoder_of, encoder_spec
+    from pipeline.models.save import load_keras, save_keras
+
+    model, spec = out / "encoder.keras", out / WORK / "encoder.json"
+    save_keras(encoder_of(load_keras(inputs["model"] / "model.keras")), model)
+    write_json(spec, encoder_spec(read_json(inputs["spec"] / "spec.json")))
+    source = Source(model, spec, out / WORK / "encoder")
+    rows = [
+        _made(out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io)
+        for form in dict.fromkeys(("float32", recipe["ships"]))
+        if form in recipe["formats"]
+    ]
+    return {"model": model.name, "ships": f"encoder_{recipe['ships']}.tflite", "files": rows}
+
+
+def _made(
+    path: Path, form: str, recipe: dict[str, Any], source: Source, inputs: Inputs, *, io: str
+) -> dict[str, Any]:
     make_file(
         path,
         form,
         recipe=recipe["formats"][form],
-        model=inputs["model"] / "model.keras",
-        spec=inputs["spec"] / "spec.json",
+        model=source.model,
+        spec=source.spec,
         calibration=inputs["recipe"] / "calibration.npz",
         io=io,
-        work=out / WORK,
+        work=source.work,
     )
     request("try_once", file=str(path))
     return {"format": form, "file": path.name, "sha256": sha256_file(path)} | inspect(path, form)

@@ -18,16 +18,20 @@ from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of
 
 CODE = "code"  # name of the layer whose output is the code
+Sizes = list[tuple[int, ...]]
 
 
 def build(
     keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
 ) -> Any:
-    """Build the network of a `kind: autoencoder` spec.
+    """Build the network of a `kind: autoencoder` spec: whole, or its encoder alone.
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one input of numbers: a table, a series or a picture.
+        spec: contents of spec.json; one input of numbers: a table, a series or a picture. The task
+            of its output is anomaly: the input again; embedding: the code; else what the task asks
+            for, on the code, once it was trained to answer its input (Erhan et al. 2010, "Why does
+            unsupervised pre-training help deep learning?").
         batch_size: fixed batch for export; None for training.
         unroll: unused: an LSTM is one operation.
     """
@@ -35,18 +39,43 @@ def build(
     (x, *others), (entry, *_) = inputs, spec["inputs"]
     if others or entry["dtype"] != "float32":
         raise ValueError("wanted one input of numbers: a table, a series or a picture")
-    forms = {"dense": _dense, "conv": _conv, "recurrent": _recurrent}
-    return keras.Model(inputs, forms[spec["model"]["form"]](keras, spec, x), name="autoencoder")
+    encode, decode = FORMS[spec["model"]["form"]]
+    shape, task = tuple(x.shape[1:]), spec["output"]["task"]
+    x, sizes = encode(keras, spec, x)
+    code = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
+    if task == "embedding":
+        return keras.Model(inputs, code, name="encoder")
+    if task == "anomaly":
+        return keras.Model(inputs, decode(keras, spec, code, shape, sizes), name="autoencoder")
+    x = blocks.dropout(keras, spec, code, "dropout")
+    return keras.Model(inputs, blocks.output(keras, spec, x), name="autoencoder")
 
 
-def _dense(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
-    """Apply dense layers down to the code, and the same widths up again."""
-    shape, widths = tuple(x.shape[1:]), spec["model"]["units"]
+def encoder_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec of an autoencoder's encoder."""
+    return {**spec, "output": {"task": "embedding"}}
+
+
+def encoder_of(model: Any) -> Any:
+    """Return the encoder of a Keras 3 autoencoder; layers and weights are shared."""
+    import keras
+
+    return keras.Model(model.inputs, model.get_layer(CODE).output, name="encoder")
+
+
+def _encode_dense(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+    """Apply dense layers, each narrower."""
     x = keras.layers.Flatten(name="flatten")(x)
-    for number, width in enumerate(widths, 1):
+    for number, width in enumerate(spec["model"]["units"], 1):
         x = _layer(keras, spec, x, width, f"encoder_{number}")
-    x = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
-    for number, width in enumerate(reversed(widths), 1):
+    return x, []
+
+
+def _decode_dense(
+    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+) -> Any:
+    """Apply the same widths up again."""
+    for number, width in enumerate(reversed(spec["model"]["units"]), 1):
         x = _layer(keras, spec, x, width, f"decoder_{number}")
     x = blocks.dense(keras, spec, x, int(np.prod(shape)), "values")
     return keras.layers.Reshape(shape, name="reconstruction")(x)
@@ -57,25 +86,29 @@ def _layer(keras: Any, spec: Mapping[str, Any], x: Any, width: int, name: str) -
     return blocks.activate(keras, spec, x, name)
 
 
-def _conv(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
-    """Apply convolutions of stride 2 down to a map, a code of it, and the same way up again.
-
-    On the way up a map is doubled by repeating it, and cut to the size that it had (Odena et al.
-    2016, "Deconvolution and checkerboard artifacts").
-    """
-    is_picture = len(x.shape) == 4
+def _encode_conv(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+    """Apply convolutions of stride 2 down to a map; the sizes on the way go with it."""
     if len(x.shape) < 3:
         raise ValueError("a convolutional autoencoder wanted a series or a picture")
-    channels, filters = x.shape[-1], spec["model"]["filters"]
     sizes = []
-    for number, width in enumerate(filters, 1):
+    for number, width in enumerate(spec["model"]["filters"], 1):
         sizes.append(tuple(x.shape[1:-1]))
         x = blocks.convolution(keras, spec, x, width, f"encoder_{number}", kernel_size=3, strides=2)
-    shape = tuple(x.shape[1:])
-    x = keras.layers.Flatten(name="flatten")(x)
-    x = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
-    x = _layer(keras, spec, x, int(np.prod(shape)), "decoder_code")
-    x = keras.layers.Reshape(shape, name="decoder_map")(x)
+    return keras.layers.Flatten(name="flatten")(x), [*sizes, tuple(x.shape[1:])]
+
+
+def _decode_conv(
+    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+) -> Any:
+    """Apply the same way up again.
+
+    A map is doubled by repeating it, and cut to the size that it had (Odena et al. 2016,
+    "Deconvolution and checkerboard artifacts").
+    """
+    is_picture, filters = len(shape) == 3, spec["model"]["filters"]
+    *sizes, last = sizes
+    x = _layer(keras, spec, x, int(np.prod(last)), "decoder_code")
+    x = keras.layers.Reshape(last, name="decoder_map")(x)
     for number, (width, size) in enumerate(zip(filters[::-1], sizes[::-1], strict=True), 1):
         doubled = keras.layers.UpSampling2D if is_picture else keras.layers.UpSampling1D
         x = doubled(2, name=f"decoder_{number}_doubled")(x)
@@ -83,7 +116,7 @@ def _conv(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
         x = blocks.convolution(keras, spec, x, width, f"decoder_{number}", kernel_size=3)
     layer = keras.layers.Conv2D if is_picture else keras.layers.Conv1D
     kernel = blocks.initializer(keras, spec, "reconstruction", None)
-    return layer(channels, 3, padding="same", kernel_initializer=kernel, name="reconstruction")(x)
+    return layer(shape[-1], 3, padding="same", kernel_initializer=kernel, name="reconstruction")(x)
 
 
 def _cut(keras: Any, x: Any, size: tuple[int, ...], name: str) -> Any:
@@ -96,15 +129,26 @@ def _cut(keras: Any, x: Any, size: tuple[int, ...], name: str) -> Any:
     return keras.layers.Cropping2D([(0, rows) for rows in over], name=name)(x)
 
 
-def _recurrent(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
-    """Apply an LSTM down to the code, and one over what a dense layer makes of the code."""
+def _encode_recurrent(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+    """Apply an LSTM, and keep what it knows after the last step."""
     if len(x.shape) != 3:
         raise ValueError("a recurrent autoencoder wanted a series (steps, channels)")
-    steps, channels = x.shape[1:]
-    width, *_ = spec["model"]["units"]
-    x = blocks.recurrent(keras, spec, "lstm", width, "encoder")(x)
-    code = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
-    x = blocks.dense(keras, spec, code, steps * spec["model"]["code"], "decoder_steps")
+    return blocks.recurrent(keras, spec, "lstm", spec["model"]["units"][0], "encoder")(x), []
+
+
+def _decode_recurrent(
+    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+) -> Any:
+    """Apply an LSTM over what a dense layer makes of the code, a few numbers a step."""
+    (steps, channels), (width, *_) = shape, spec["model"]["units"]
+    x = blocks.dense(keras, spec, x, steps * spec["model"]["code"], "decoder_steps")
     x = keras.layers.Reshape((steps, spec["model"]["code"]), name="decoder_input")(x)
     x = blocks.recurrent(keras, spec, "lstm", width, "decoder", return_sequences=True)(x)
     return blocks.dense(keras, spec, x, channels, "reconstruction")
+
+
+FORMS = {  # how the code is made, and how the input is made of it
+    "dense": (_encode_dense, _decode_dense),
+    "conv": (_encode_conv, _decode_conv),
+    "recurrent": (_encode_recurrent, _decode_recurrent),
+}

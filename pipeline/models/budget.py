@@ -87,13 +87,12 @@ def _layer_macs(layer: Any) -> int:
     if kind in RECURRENT:
         cells = [weight for weight in layer.weights if weight.name.endswith("kernel")]
         return int(layer.input.shape[1]) * sum(int(np.prod(w.shape)) for w in cells)
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None:
+    kernels = [w for w in getattr(layer, "weights", ()) if w.name.endswith("kernel")]
+    if not kernels:
         return 0
-    if kind in ("Dense", "EinsumDense"):
-        return int(np.prod(kernel.shape)) * int(np.prod(layer.output.shape[1:-1], initial=1))
+    size = sum(int(np.prod(kernel.shape)) for kernel in kernels)
     map_of = layer.input if kind == "Conv2DTranspose" else layer.output
-    return int(np.prod(map_of.shape[1:-1])) * int(np.prod(kernel.shape))
+    return size * int(np.prod(map_of.shape[1:-1], initial=1))
 
 
 def peak_activation_bytes(model: Any) -> int:

@@ -67,7 +67,7 @@ def load_keras(path: Path) -> Any:
         ) from error
 
 
-def start(model: Any, spec_folder: Path) -> None:
+def give_start(model: Any, spec_folder: Path) -> None:
     """Give a model the weights that stand beside its spec; without them nothing changes."""
     path = spec_folder / START
     if path.exists():

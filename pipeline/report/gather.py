@@ -31,6 +31,8 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
+    pretraining = inputs["history"] / "pretraining.json"
+    found["pretraining"] = read_json(pretraining) if pretraining.exists() else None
     found["figures"] = {
         kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
     }

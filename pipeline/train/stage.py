@@ -1,6 +1,7 @@
 """Train the network.
 
-Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv.
+Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
+and pretraining.json where there was one.
 """
 
 import json
@@ -9,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Inputs, Metrics, read_json, write_json
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import DECISION, Dataset, detecting, open_dataset
 from pipeline.device.runner import prepare
 from pipeline.models.predict import scores_of
-from pipeline.models.save import save_keras
+from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
 from pipeline.train.history import write_history
+from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
 from pipeline.train.threshold import calibrated
 
@@ -28,16 +30,23 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if "train" in spec:
         settings = Train.model_validate_json(json.dumps(spec["train"]))
     dataset = open_dataset(inputs["dataset"])
-    trained = train_network(
-        spec,
-        settings,
-        dataset,
-        batch_size=config.data.batch_size,
-        augment=[change.model_dump() for change in config.data.augment],
-        seed=config.seed,
-        out=out,
-        start=inputs["spec"],
-    )
+    learning: dict[str, Any] = {
+        "batch_size": config.data.batch_size,
+        "augment": [change.model_dump() for change in config.data.augment],
+        "seed": config.seed,
+    }
+    if settings.pretrain is None:
+        trained = train_network(
+            spec,
+            settings,
+            dataset,
+            out=out,
+            begin=lambda model: give_start(model, inputs["spec"]),
+            **learning,
+        )
+    else:
+        trained, gained = pretrained(spec, settings, dataset, out=out, **learning)
+        write_json(out / "pretraining.json", {"schema": SCHEMA, **gained})
     save_keras(trained.model, out / "model.keras")
     if config.task == "anomaly":
         write_json(out / DECISION, _decision(trained.model, dataset, spec["output"]["score"]))

@@ -1,6 +1,6 @@
 """Train the network of a spec on labelled samples: what `train` does once and `tune` many times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.artifacts import WORK
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, detecting
 from pipeline.data.preprocess import target_of
-from pipeline.models import MODELS, save
+from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
 from pipeline.train.feed import Feed
@@ -45,7 +45,7 @@ def train_network(
     augment: Sequence[Mapping[str, Any]],
     seed: int,
     out: Path,
-    start: Path | None = None,
+    begin: Callable[[Any], None] | None = None,
 ) -> Trained:
     """Train from the seeded start, or from the checkpoint of a killed run.
 
@@ -57,8 +57,7 @@ def train_network(
         augment: sections of `data.augment`, dumped.
         seed: of order, augmentation and dropout.
         out: folder of checkpoints (`work/`) and TensorBoard logs.
-        start: folder of the spec, and of the weights to start from where they are given; None:
-            the seed says.
+        begin: gives the model the weights to start from; None: the seed says.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
@@ -69,8 +68,8 @@ def train_network(
     trainer, feed = _trainer(
         spec, settings, dataset, loss, batch_size=batch_size, augment=augment, seed=seed
     )
-    if start is not None:
-        save.start(trainer.model, start)
+    if begin is not None:
+        begin(trainer.model)
     patience = settings.early_stopping.patience if settings.early_stopping else None
     evaluate = evaluator(trainer.model, dataset, split="validation", task=task, loss=loss)
     rows = fit(

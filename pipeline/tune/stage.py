@@ -17,7 +17,7 @@ from pipeline.config.overrides import put, resolve
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.models import MODELS, budget
-from pipeline.models.save import START
+from pipeline.models.save import START, give_start
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.train.supervised import train_network
@@ -92,7 +92,7 @@ def _trial(
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         out=folder,
-        start=start,
+        begin=lambda model: give_start(model, start),
     )
     score = float(trained.validation[f"val_{TASKS[config.task].metric}"])
     shown = "  ".join(f"{path} {value}" for path, value in values.items())

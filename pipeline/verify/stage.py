@@ -4,7 +4,7 @@ Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and 
 answers), figures.npz. It decides nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
-from pipeline.verify import streaming
+from pipeline.verify import embedding, streaming
 from pipeline.verify.groups import by_group
 from pipeline.verify.parity import compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
@@ -40,6 +40,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
+COMPONENT_SAMPLES = 5000  # that principal components are found on
 CHANGED = 16  # samples with another decision that the report shows
 INTEGER = ("int8", "int16x8")
 
@@ -87,6 +88,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "groups": _groups(held, {"reference": held.reference, **outputs}),
         "streaming": _streaming(held, inputs, files),
         "ranges": _ranges(held, {"reference": held.reference, **outputs}),
+        "encoder": _encoder(held, inputs, files["encoder"], fold_seed(config.seed, "clusters")),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
@@ -156,6 +158,38 @@ def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, A
     seconds = entry["samples"] / entry["sample_rate"]
     found = streaming.figures(outputs, held.labels[: streaming.MOST], names, seconds)
     return {"file": shipped["file"], **found}
+
+
+def _encoder(
+    held: Held, inputs: Inputs, encoder: dict[str, Any] | None, seed: int
+) -> dict[str, Any] | None:
+    """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
+    if encoder is None:
+        return None
+    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
+    dataset = replace(held.dataset, preprocess=plain)
+    codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
+    has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
+    labels = held.labels if has_classes else None
+    flat = {
+        "trained": _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES]),
+        "inputs": _flat(dataset, held.positions[: embedding.MOST]),
+    }
+    rows = {}
+    for entry in encoder["files"]:
+        found = run_file(inputs["files"] / entry["file"], plain, held.raw).outputs
+        rows[entry["file"]] = {
+            "codes": embedding.kept_codes(codes, found),
+            "clustering": embedding.clusters(codes, found, labels, seed),
+            "reduction": embedding.reduction(flat["trained"], flat["inputs"], found),
+        }
+    return rows
+
+
+def _flat(dataset: Dataset, positions: Array) -> Array:
+    """Return model inputs as one row a sample."""
+    (entry,) = dataset.preprocess["inputs"]
+    return prepare(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:

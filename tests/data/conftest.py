@@ -12,6 +12,7 @@ from pipeline.data.dataset import Dataset, open_dataset
 from tests.conftest import CONFIGS, prepare_data
 
 GENERATED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "runs/generated" in p.read_text())
+BUNDLED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "kind: bundled" in p.read_text())
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import RUNTIMES
-from tests.data.conftest import GENERATED
+from tests.data.conftest import BUNDLED, GENERATED
 from tests.e2e.chain import command
 
 UINT8 = ["--set", "export.io=uint8"]
@@ -17,7 +17,7 @@ UINT8 = ["--set", "export.io=uint8"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "more"), [*((n, []) for n in GENERATED), ("machines_csv.yaml", UINT8)]
+    ("name", "more"), [*((n, []) for n in [*GENERATED, *BUNDLED]), ("machines_csv.yaml", UINT8)]
 )
 def test_a_shipped_config_ends_with_a_bundle_that_answers(
     sets: Path, tmp_path: Path, name: str, more: list[str]
@@ -32,5 +32,9 @@ def test_a_shipped_config_ends_with_a_bundle_that_answers(
     (sample,) = bundle.glob("sample.*")
     for runtime in RUNTIMES:
         assert predict(bundle, [sample], runtime=runtime)[0]["decision"] is not None
+    if manifest["encoder"] is not None:
+        encode = [sys.executable, str(bundle / "run_on_device.py"), "--encode", str(sample)]
+        said = subprocess.run(encode, capture_output=True, text=True, check=True).stdout
+        assert len(said.split(": ")[1].split()) == manifest["config"]["model"]["code"]
     test = [sys.executable, str(bundle / "run_on_device.py"), "--self-test"]
     assert subprocess.run(test, check=False).returncode == 0

@@ -120,6 +120,7 @@ def good_run() -> dict[str, Any]:
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
             "streaming": None,
+            "encoder": None,
             "ranges": None,
             "metric": "accuracy",
             "direction": "up",
@@ -134,6 +135,7 @@ def good_run() -> dict[str, Any]:
         "verdict": {"ships": "int8", "passed": True, "gates": {"int8": [gate]}},
         "baseline": baseline,
         "trials": None,
+        "pretraining": None,
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,

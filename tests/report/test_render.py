@@ -189,3 +189,34 @@ def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
     for row in bent["parity"]["files"].values():
         row["parity"]["agreement"] = 1.0
     assert alike in page(bent)
+
+
+def test_an_encoder_and_what_pre_training_gained_are_told(documents: dict[str, Any]) -> None:
+    documents["parity"]["encoder"] = {
+        "encoder_int8.tflite": {
+            "codes": {"sqnr_db": 41.9, "cosine": 0.99, "neighbours": 0.975},
+            "clustering": {"clusters": 4, "agreement": 0.91, "classes": 0.55},
+            "reduction": {
+                "from": 64,
+                "to": 8,
+                "trustworthiness": 0.987,
+                "of_principal_components": 0.961,
+            },
+        }
+    }
+    documents["pretraining"] = {
+        "samples": 1300,
+        "unlabelled": 1250,
+        "labelled": 50,
+        "metric": "accuracy",
+        "with": 0.84,
+        "without": 0.79,
+    }
+    html, card = page(documents), render_card(documents, CONFIG)
+    for said in ("64 numbers of the input become 8", "0.961", "41.9 dB", "97.5 %", "0.550"):
+        assert said in html
+    for text in (html, card):
+        assert "1,300 samples, 1,250 of them without a label" in text
+        assert "50 labels: 84.0 % on validation" in text
+        assert "79.0 %" in text
+    assert "makes 8 numbers of 64" in card

@@ -1,0 +1,108 @@
+"""Pre-training: an autoencoder learns from samples without labels, a classifier goes on from it.
+
+Erhan et al. 2010, "Why does unsupervised pre-training help deep learning?"; here the whole encoder
+is trained at once. What it gained is measured: the same network, on the same few labels, without.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import WORK
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset
+from pipeline.data.unlabelled import UNLABELLED
+from pipeline.tasks import TASKS
+from pipeline.train.supervised import Trained, train_network
+
+log = logging.getLogger(__name__)
+
+
+def pretrained(
+    spec: Mapping[str, Any], settings: Train, dataset: Dataset, *, out: Path, **learning: Any
+) -> tuple[Trained, dict[str, Any]]:
+    """Train the encoder on all training samples, then the whole network on those with a label.
+
+    Args:
+        spec: of an autoencoder with a task on its code.
+        settings: the `train` section; `pretrain` is there.
+        dataset: has the samples without a label as a part of their own, where there are some.
+        out: folder of checkpoints and TensorBoard logs.
+        learning: further arguments of `train_network`.
+
+    Returns:
+        The network, and what pre-training gained on the validation split.
+    """
+    assert settings.pretrain is not None  # else there is nothing to do here
+    everything, unlabelled = _without_labels(dataset)
+    log.info("          pre-training on %d samples", len(everything.split("train")))
+    first = train_network(
+        {**spec, "output": {"task": "anomaly", "score": "reconstruction"}},
+        _to_reconstruct(settings),
+        everything,
+        out=_folder(out, "pretrain"),
+        **learning,
+    )
+    begin = _encoder_of(first.model)
+    log.info("          training on %d labels", len(dataset.split("train")))
+    trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
+    task = TASKS[spec["output"]["task"]]
+    found: dict[str, Any] = {
+        "samples": len(everything.split("train")),
+        "unlabelled": unlabelled,
+        "labelled": len(dataset.split("train")),
+        "reconstruction_loss": first.validation["val_loss"],
+        "metric": task.metric,
+        "direction": task.direction,
+        "split": "validation",
+        "with": trained.validation[f"val_{task.metric}"],
+        "without": None,
+    }
+    if settings.pretrain.compare:
+        log.info("          the same without pre-training")
+        plain = settings.model_copy(update={"freeze": None})
+        alone = train_network(spec, plain, dataset, out=_folder(out, "without"), **learning)
+        found["without"] = alone.validation[f"val_{task.metric}"]
+        log.info(
+            "          val_%s %.4f, without %.4f", task.metric, found["with"], found["without"]
+        )
+    return trained, found
+
+
+def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
+    """Return the dataset as an autoencoder learns from it, and how many samples have no label."""
+    parts = dict(dataset.splits)
+    others = parts.get(UNLABELLED, parts["train"][:0])
+    parts["train"] = np.concatenate([parts["train"], others])
+    plain = dataset.preprocess | {"target": None}
+    labels = np.zeros(len(dataset.labels), np.int64)
+    return replace(dataset, splits=parts, labels=labels, preprocess=plain), len(others)
+
+
+def _to_reconstruct(settings: Train) -> Train:
+    assert settings.pretrain is not None
+    changed = {"epochs": settings.pretrain.epochs, "loss": "auto"}
+    return settings.model_copy(update=changed | {"freeze": None, "class_weights": None})
+
+
+def _encoder_of(model: Any) -> Any:
+    """Return a function that gives a network the weights of the layers that it has in common."""
+    learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+    def begin(other: Any) -> None:
+        for layer in other.layers:
+            if layer.name in learnt:
+                layer.set_weights(learnt[layer.name])
+
+    return begin
+
+
+def _folder(out: Path, name: str) -> Path:
+    """Return a folder for the checkpoints of a training beside the main one."""
+    folder = out / WORK / name
+    (folder / WORK).mkdir(parents=True, exist_ok=True)
+    return folder

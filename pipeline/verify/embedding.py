@@ -1,0 +1,96 @@
+"""What an encoder's codes are worth, and what its integer file leaves of them. NumPy, scikit-learn.
+
+Legend: N samples, C numbers of a code, D numbers of an input.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+NEIGHBOURS = 10  # of a sample, that are held against its neighbours in the other space
+MOST = 1000  # samples: distances of all pairs are taken
+DEFAULT_CLUSTERS = 8  # where there are no classes
+
+
+def kept_codes(reference_NC: Array, found_NC: Array) -> dict[str, float]:
+    """Return how far a file's codes are from the reference's.
+
+    sqnr_db: power of the codes over that of their difference. cosine: mean over samples.
+    neighbours: share of each sample's ten nearest that are the same.
+    """
+    reference, found = (x.astype(np.float64) for x in (reference_NC, found_NC))
+    noise = float(((reference - found) ** 2).sum())
+    power = float((reference**2).sum())
+    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(found, axis=1)
+    cosine = (reference * found).sum(axis=1) / np.maximum(norms, np.finfo(np.float64).tiny)
+    near, near_too = (_nearest(x[:MOST]) for x in (reference, found))
+    shared = [len(set(a) & set(b)) / len(a) for a, b in zip(near, near_too, strict=True)]
+    return {
+        "sqnr_db": 10 * float(np.log10(power / noise)) if noise else 100.0,
+        "cosine": float(cosine.mean()),
+        "neighbours": float(np.mean(shared)),
+    }
+
+
+def _nearest(x: Array) -> Array:
+    """Return the nearest other samples of each (N, k)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(NEIGHBOURS, len(x) - 1)
+    return np.asarray(NearestNeighbors(n_neighbors=count).fit(x).kneighbors(return_distance=False))
+
+
+def clusters(codes_NC: Array, found_NC: Array, labels: Array | None, seed: int) -> dict[str, Any]:
+    """Return how k-means groups the codes: the file's as the reference's, and as the classes.
+
+    Adjusted Rand index (Hubert and Arabie 1985): 1 for the same groups, 0 for chance.
+
+    Args:
+        codes_NC: of the reference.
+        found_NC: of the file.
+        labels: class ids (N,); None: there are none.
+        seed: of k-means.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    count = DEFAULT_CLUSTERS if labels is None else len(np.unique(labels))
+    ours, theirs = (
+        KMeans(count, n_init=4, random_state=seed).fit_predict(x.astype(np.float64))
+        for x in (codes_NC, found_NC)
+    )
+    found: dict[str, Any] = {
+        "clusters": count,
+        "agreement": float(adjusted_rand_score(ours, theirs)),
+        "classes": None,
+    }
+    if labels is not None:
+        found["classes"] = float(adjusted_rand_score(labels, theirs))
+    return found
+
+
+def reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> dict[str, Any]:
+    """Return how well codes keep who is near whom, beside as many principal components.
+
+    Trustworthiness (Venna and Kaski 2001): 1 where all neighbours of a code were neighbours before.
+
+    Args:
+        trained_ND: training samples, flat, which the components are found on.
+        inputs_ND: the samples of the codes, flat.
+        found_NC: their codes.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import trustworthiness
+
+    inputs, codes = inputs_ND[:MOST].astype(np.float64), found_NC[:MOST].astype(np.float64)
+    count = min(NEIGHBOURS, (len(inputs) - 1) // 2)
+    size = min(codes.shape[1], *trained_ND.shape)
+    components = PCA(size, random_state=0).fit(trained_ND).transform(inputs)
+    return {
+        "from": int(inputs.shape[1]),
+        "to": int(codes.shape[1]),
+        "trustworthiness": float(trustworthiness(inputs, codes, n_neighbors=count)),
+        "of_principal_components": float(trustworthiness(inputs, components, n_neighbors=count)),
+    }
