@@ -70,7 +70,10 @@ STAGES = (
         "train",
         1,
         ("dataset", "spec"),
-        {"reference": REFERENCE, "history": ("history.csv", "pretraining.json")},
+        {
+            "reference": REFERENCE,
+            "history": ("history.csv", "pretraining.json", "distillation.json", "range_test.json"),
+        },
         ("train", "task", "seed", "data"),
     ),
     Stage(

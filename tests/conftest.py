@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.artifacts import Inputs
 from pipeline.config.load import load
-from pipeline.config.schema import Config, Model
+from pipeline.config.schema import Config, Model, Train
 from pipeline.data.generate import generate
 
 # The machine's load decides how long an example takes; it is no property of the code.
@@ -88,6 +88,13 @@ def prepare_data(config: Config, folder: Path, base: Path = Path()) -> None:
 def model_settings(**settings: Any) -> dict[str, Any]:
     """Return a `model` section in full, as a spec has it."""
     return TypeAdapter(Model).validate_json(json.dumps(settings)).model_dump(mode="json")
+
+
+def loss_of_name(name: str, **settings: Any) -> Any:
+    """Return a loss by its name in the config, with the settings of `train` that it looks at."""
+    from pipeline.train.losses import LOSSES
+
+    return LOSSES[name](Train.model_validate(settings))
 
 
 @pytest.fixture

@@ -112,12 +112,14 @@ def test_registries_have_the_keys_of_the_schema() -> None:
     assert _keys("pipeline/models/__init__.py", "MODELS") == _kinds(schema.Model)
     assert _keys("pipeline/data/sources.py", "SOURCES") == _kinds(schema.Source)
     assert _keys("pipeline/data/augment.py", "AUGMENT") == _kinds(schema.Augment)
+    assert _keys("pipeline/train/schedule.py", "OPTIMIZERS") == _kinds(schema.Optimizer)
+    assert _keys("pipeline/train/schedule.py", "SCHEDULES") == _kinds(schema.Schedule)
     assert _keys("pipeline/harden/attacks.py", "ATTACKS") == _kinds(schema.Attack)
     assert _keys("pipeline/device/targets.py", "TARGETS") == set(get_args(schema.Target))
     assert _keys("pipeline/device/runtimes.py", "RUNTIMES") == set(get_args(schema.Runtime))
     assert _keys("pipeline/gate/gates.py", "CURES") == set(schema.Gate.model_fields)
     losses = set(get_args(schema.Train.model_fields["loss"].annotation)) - {"auto"}
-    assert _keys("pipeline/train/step.py", "LOSSES") == losses
+    assert _keys("pipeline/train/losses.py", "LOSSES") == losses
 
 
 def test_every_stage_has_its_file() -> None:

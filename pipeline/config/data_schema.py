@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from pipeline.config.augment_schema import Augment
 from pipeline.config.section import Count, Fraction, Section, Wanted
 from pipeline.config.source_schema import Source
 
@@ -45,23 +46,6 @@ class Split(Section):
     """Share of the samples that are not test; unused where the source gives a validation part."""
 
 
-class Translate(Section):
-    """Shift each image by a random distance, bilinear, edges filled with zero."""
-
-    kind: Literal["translate"]
-    fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest shift in each direction, as a fraction of height and width."""
-
-
-class Flip(Section):
-    """Mirror each image left to right with probability one half."""
-
-    kind: Literal["flip"]
-
-
-Augment = Annotated[Translate | Flip, Field(discriminator="kind")]
-
-
 class Data(Section):
     """Where samples come from and how they are cut into parts."""
 
@@ -72,7 +56,7 @@ class Data(Section):
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Training samples whose activations set the integer ranges."""
     augment: tuple[Augment, ...] = ()
-    """Changes made to training images only, in this order."""
+    """Changes made to training samples only, in this order; each is for some kinds of input."""
     normal: tuple[str, ...] = ("normal",)
     """Classes that count as normal, for `task: anomaly`; all others are anomalies. Only what is
     normal is trained on."""

@@ -9,16 +9,23 @@ from pathlib import Path as File
 from typing import Any
 
 from pipeline.config import model_rules, source_rules, tune_rules
+from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
 
 Finding = tuple[Path, str]
 COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
-    "classification": ("auto", "categorical_crossentropy", "perceptron"),
-    "regression": ("auto", "mse", "mae"),
+    "classification": (
+        "auto",
+        "categorical_crossentropy",
+        "binary_crossentropy",
+        "focal",
+        "perceptron",
+    ),
+    "regression": ("auto", "mse", "mae", "huber"),
     "anomaly": ("auto", "mse", "mae"),
-    "forecasting": ("auto", "mse", "mae"),
+    "forecasting": ("auto", "mse", "mae", "huber"),
 }
 
 
@@ -61,13 +68,52 @@ def _test_part_is_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _augment_is_for_images(config: Any, base: File) -> Iterator[Finding]:
+def _augment_fits(config: Any, base: File) -> Iterator[Finding]:
     form = source_rules.form_of(config.data.source)
-    if config.data.augment and form not in (None, "image"):
-        yield (
-            ("data", "augment"),
-            f"augmentation is for images and this set is {source_rules.article(form)}; wanted []",
-        )
+    if form is None:
+        return
+    for position, change in enumerate(config.data.augment):
+        if form not in FITS[change.kind]:
+            fitting = [kind for kind, forms in FITS.items() if form in forms]
+            wanted = one_of(tuple(fitting)) if fitting else "[]"
+            yield (
+                ("data", "augment", position, "kind"),
+                f"{change.kind} is for {' and '.join(FITS[change.kind])}, and this set is "
+                f"{source_rules.article(form)}; wanted {wanted}",
+            )
+
+
+def _mixup_has_classes(config: Any, base: File) -> Iterator[Finding]:
+    is_mixed = any(change.kind == "mixup" for change in config.data.augment)
+    if is_mixed and config.task == "anomaly":
+        yield ("data", "augment"), "mixup mixes labels too, which anomaly has not; leave it out"
+
+
+def _losses_take_their_settings(config: Any, base: File) -> Iterator[Finding]:
+    train = config.train
+    smooth = ("auto", "categorical_crossentropy", "binary_crossentropy")
+    if train.label_smoothing and (config.task != "classification" or train.loss not in smooth):
+        yield ("train", "label_smoothing"), "is for cross-entropy; wanted 0"
+    if train.oversample and config.task != "classification":
+        yield ("train", "oversample"), f"the task is {config.task}, which has no classes"
+
+
+def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
+    train = config.train
+    if train.distill is None:
+        return
+    if config.task != "classification":
+        yield ("train", "distill"), f"is for classification; the task is {config.task}"
+    if train.pretrain is not None:
+        yield ("train", "distill"), "goes with train.pretrain: null"
+    if train.distill.teacher.kind in ("file", "application", "autoencoder"):
+        kind = train.distill.teacher.kind
+        yield ("train", "distill", "teacher", "kind"), f"{kind} cannot teach; wanted another family"
+
+
+def _plateau_stands_alone(config: Any, base: File) -> Iterator[Finding]:
+    if config.train.schedule.kind == "plateau" and config.train.freeze is not None:
+        yield ("train", "schedule", "kind"), "plateau does not go with train.freeze; wanted cosine"
 
 
 def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
@@ -97,7 +143,7 @@ def _hidden_labels_have_a_task(config: Any, base: File) -> Iterator[Finding]:
 
 def _warmup_ends(config: Any, base: File) -> Iterator[Finding]:
     train = config.train
-    if train.schedule.kind == "cosine" and train.schedule.warmup_epochs > train.epochs:
+    if getattr(train.schedule, "warmup_epochs", 0) > train.epochs:
         yield (
             ("train", "schedule", "warmup_epochs"),
             (
@@ -191,7 +237,11 @@ RULES = (
     Rule(("data.split", "verify.split"), _test_part_is_there),
     Rule(("data.source",), source_rules.places_exist),
     Rule(("data.source", "data.split", "data.report_groups"), source_rules.report_groups_are_there),
-    Rule(("data.source", "data.augment"), _augment_is_for_images),
+    Rule(("data.source", "data.augment"), _augment_fits),
+    Rule(("task", "data.augment"), _mixup_has_classes),
+    Rule(("task", "train"), _losses_take_their_settings),
+    Rule(("task", "train"), _teacher_fits),
+    Rule(("train",), _plateau_stands_alone),
     Rule(("task", "train.loss"), _loss_fits_task),
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),

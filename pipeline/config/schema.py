@@ -9,14 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.data_schema import (
-    Augment,
-    Baseline,
-    Data,
-    Flip,
-    Split,
-    Translate,
-)
+from pipeline.config.augment_schema import Augment
+from pipeline.config.data_schema import Baseline, Data, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
 from pipeline.config.model_schema import (
     Activation,
@@ -33,6 +27,7 @@ from pipeline.config.model_schema import (
     Rnn,
     Transformer,
 )
+from pipeline.config.optimizer_schema import AdamW, Optimizer, Schedule
 from pipeline.config.section import Count, Fraction, Positive, Section, Share, Task, Wanted
 from pipeline.config.source_schema import (
     AudioFolderSource,
@@ -51,19 +46,7 @@ from pipeline.config.source_schema import (
     TfdsSource,
     Words,
 )
-from pipeline.config.train_schema import (
-    AdamW,
-    Attack,
-    Constant,
-    Cosine,
-    EarlyStopping,
-    Fgsm,
-    Harden,
-    Pgd,
-    Schedule,
-    Sgd,
-    Train,
-)
+from pipeline.config.train_schema import Attack, EarlyStopping, Fgsm, Harden, Pgd, Train
 from pipeline.config.tune_schema import Choice, FloatRange, IntRange, Limits, Tune
 from pipeline.config.verify_schema import Audit, Gate, Report, Runtime, Verify
 
@@ -83,8 +66,6 @@ __all__ = [
     "Cnn1d",
     "Compress",
     "Config",
-    "Constant",
-    "Cosine",
     "Count",
     "CsvSource",
     "Data",
@@ -92,7 +73,6 @@ __all__ = [
     "EarlyStopping",
     "Export",
     "Fgsm",
-    "Flip",
     "FloatRange",
     "Format",
     "Fraction",
@@ -108,6 +88,7 @@ __all__ = [
     "Mobilenet",
     "Model",
     "NpzSource",
+    "Optimizer",
     "Perceptron",
     "Pgd",
     "Positive",
@@ -121,7 +102,6 @@ __all__ = [
     "Section",
     "SeriesCsvSource",
     "SeriesFolderSource",
-    "Sgd",
     "Share",
     "Sound",
     "Source",
@@ -133,7 +113,6 @@ __all__ = [
     "TfdsSource",
     "Train",
     "Transformer",
-    "Translate",
     "Tune",
     "Verify",
     "Wanted",

@@ -1,61 +1,23 @@
-"""Settings of `train` and `harden`: optimizer, schedule, loss, attack."""
+"""Settings of `train` and `harden`; those of optimizer and schedule have a file of their own."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from pipeline.config.section import Count, Positive, Section, Share
+from pipeline.config.model_schema import Model
+from pipeline.config.optimizer_schema import AdamW, Cosine, Optimizer, Schedule
+from pipeline.config.section import Count, Fraction, Positive, Section, Share
 
-
-class AdamW(Section):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
-
-    kind: Literal["adamw"] = "adamw"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    """Peak rate, at the end of warm-up."""
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.004
-    """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
-    clip_norm: Positive | None = None
-    """Largest global norm of the gradients over all replicas; null: no clipping."""
-
-
-class Sgd(Section):
-    """Plain gradient descent, with momentum where asked for (Polyak 1964)."""
-
-    kind: Literal["sgd"]
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-2
-    """Peak rate, at the end of warm-up."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the last step that is made again."""
-    clip_norm: Positive | None = None
-    """Largest global norm of the gradients over all replicas; null: no clipping."""
-
-
-def _which_optimizer(value: Any) -> str:
-    """Return the kind of an optimizer section: adamw where none is named."""
-    kind = value.get("kind", "adamw") if isinstance(value, dict) else getattr(value, "kind", "")
-    return str(kind)
-
-
-Optimizer = Annotated[
-    Annotated[AdamW, Tag("adamw")] | Annotated[Sgd, Tag("sgd")], Discriminator(_which_optimizer)
+Loss = Literal[
+    "auto",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "focal",
+    "perceptron",
+    "mse",
+    "mae",
+    "huber",
 ]
-
-
-class Cosine(Section):
-    """Linear warm-up, then a half cosine to zero (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Constant(Section):
-    """The same learning rate all along."""
-
-    kind: Literal["constant"]
-
-
-Schedule = Annotated[Cosine | Constant, Field(discriminator="kind")]
 
 
 class Freeze(Section):
@@ -81,6 +43,21 @@ class Pretrain(Section):
     """Train the same network without, too, and write down what pre-training gained."""
 
 
+class Distill(Section):
+    """Learn from a larger network, the teacher, which is trained first (Hinton et al. 2015)."""
+
+    teacher: Model
+    """A `model` section."""
+    epochs: Count | None = None
+    """Of the teacher; null: as many as `train.epochs`."""
+    temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
+    """How much of what the teacher thinks of the wrong classes is heard."""
+    weight: Share = 0.7
+    """Of the teacher in the loss; the labels have the rest."""
+    compare: bool = True
+    """Train the same network without a teacher, too, and write down what it gained."""
+
+
 class EarlyStopping(Section):
     """Stop when the validation loss has stopped falling, and take back the best weights."""
 
@@ -104,10 +81,17 @@ class Train(Section):
     """How weights are found."""
 
     epochs: Count = 20
-    loss: Literal["auto", "categorical_crossentropy", "perceptron", "mse", "mae"] = "auto"
-    """auto: cross-entropy for classification, mean squared error for regression. perceptron: what a
-    wrong sample is wrong by; with plain sgd, batches of one, a constant rate of 1 and a perceptron
-    it is Rosenblatt's own rule."""
+    loss: Loss = "auto"
+    """auto: cross-entropy for classification, mean squared error for regression. binary: of two
+    classes. focal: less of samples that are right already, where classes are very uneven. huber:
+    squared near zero, absolute far off. perceptron: what a wrong sample is wrong by; with plain
+    sgd, batches of one, a constant rate of 1 and a perceptron it is Rosenblatt's own rule."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the label that cross-entropy spreads over all classes."""
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
+    """How little right samples count in the focal loss."""
+    huber_delta: Positive = 1.0
+    """Error at which huber goes over from squared to absolute, in deviations of the target."""
     optimizer: Optimizer = AdamW()
     schedule: Schedule = Cosine()
     early_stopping: EarlyStopping | None = None
@@ -116,6 +100,18 @@ class Train(Section):
     """For an autoencoder whose code a classifier or a regression stands on."""
     class_weights: ClassWeights | None = None
     """Weight of each class in the loss: `balanced` (inverse frequency), by name, or none."""
+    oversample: bool = False
+    """Show samples of rare classes more often, so that every class counts the same."""
+    ema: Fraction | None = None
+    """Share of the old in a running mean of the weights, such as 0.999; the mean is what is
+    validated and kept (Polyak and Juditsky 1992). null: the weights themselves."""
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    """Of computation in training: auto is mixed_bfloat16 on a TPU and on GPUs that have it, else
+    float32. Weights, and all files, stay float32."""
+    range_test: bool = False
+    """Try rates from small to large first (Smith 2017, arXiv:1506.01186) and take the one where the
+    loss falls best as the peak, instead of `optimizer.learning_rate`."""
+    distill: Distill | None = None
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     """auto: mirrored where there are several GPUs, else one device."""
 

@@ -1,27 +1,33 @@
-"""Training-only changes to images, vectorised over the batch; every draw is a function of the seed.
+"""Training-only changes, vectorised over the batch; every draw is a function of the seed.
 
-Legend: B batch, H height, W width, C channels.
+Legend: B batch, H height, W width, C channels, T steps. A sound is a picture of its bands: rows
+are time (T), columns are pitch.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+WAVES = 4  # of a time warp: half waves over the whole series, so that speed changes smoothly
 
-def augment(x_BHWC: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
+
+def augment(x: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
     """Return the batch with every change applied, in order.
 
     Args:
-        x_BHWC: images in [0, 1], float32.
-        changes: sections of `data.augment`, each with its `kind`.
+        x: model inputs, float32: images in [0, 1], bands or series of deviation 1.
+        changes: sections of `data.augment`, each with its `kind`; mixup is part of the step.
         seed: int32 (2,); the same seed gives the same batch.
     """
     for number, change in enumerate(changes):
+        if change["kind"] == "mixup":
+            continue
         settings = {name: value for name, value in change.items() if name != "kind"}
         own_seed = tf.random.experimental.stateless_fold_in(seed, number)
-        x_BHWC = AUGMENT[change["kind"]](x_BHWC, seed=own_seed, **settings)
-    return x_BHWC
+        x = AUGMENT[change["kind"]](x, seed=own_seed, **settings)
+    return x
 
 
 def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
@@ -30,10 +36,21 @@ def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
     shares = tf.random.stateless_uniform((batch, 2), seed, -fraction, fraction)
     down, right = shares[:, 0] * height, shares[:, 1] * width
     one, zero = tf.ones(batch), tf.zeros(batch)
+    return _moved(x_BHWC, [one, zero, -right, zero, one, -down])
+
+
+def _moved(x_BHWC: Any, rows: list[Any]) -> Any:
+    """Return images whose pixel (x, y) is what was at (ax + by + c, dx + ey + f), bilinear.
+
+    Args:
+        x_BHWC: images.
+        rows: a, b, c, d, e, f, each (B,).
+    """
+    zero = tf.zeros_like(rows[0])
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=x_BHWC,
-        transforms=tf.stack([one, zero, -right, zero, one, -down, zero, zero], axis=1),
-        output_shape=[height, width],
+        transforms=tf.stack([*rows, zero, zero], axis=1),
+        output_shape=[x_BHWC.shape[1], x_BHWC.shape[2]],
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
         fill_value=0.0,
@@ -46,4 +63,121 @@ def flip(x_BHWC: Any, *, seed: Any) -> Any:
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
-AUGMENT: dict[str, Any] = {"translate": translate, "flip": flip}
+def rotate(x_BHWC: Any, *, degrees: float, seed: Any) -> Any:
+    """Turn each image about its middle by up to `degrees` either way."""
+    most = degrees * math.pi / 180
+    angle = tf.random.stateless_uniform((tf.shape(x_BHWC)[0],), seed, -most, most)
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    y, x = (x_BHWC.shape[1] - 1) / 2, (x_BHWC.shape[2] - 1) / 2
+    return _moved(x_BHWC, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
+
+
+def crop(x_BHWC: Any, *, least: float, seed: Any) -> Any:
+    """Take a part of each image whose side is at least `least` of the whole's."""
+    drawn = tf.random.stateless_uniform((3, tf.shape(x_BHWC)[0]), seed)
+    side = least + (1 - least) * drawn[0]
+    zero = tf.zeros_like(side)
+    down = drawn[1] * (1 - side) * (x_BHWC.shape[1] - 1)
+    right = drawn[2] * (1 - side) * (x_BHWC.shape[2] - 1)
+    return _moved(x_BHWC, [side, zero, right, zero, side, down])
+
+
+def cutout(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
+    """Fill a square of each image with zero; part of it may lie outside."""
+    height, width = x_BHWC.shape[1], x_BHWC.shape[2]
+    half = fraction * min(height, width) / 2
+    middle = tf.random.stateless_uniform((tf.shape(x_BHWC)[0], 2), seed)
+    rows = tf.abs(tf.range(height, dtype=tf.float32) + 0.5 - middle[:, :1] * height) < half
+    columns = tf.abs(tf.range(width, dtype=tf.float32) + 0.5 - middle[:, 1:] * width) < half
+    is_cut = rows[:, :, None, None] & columns[:, None, :, None]
+    return tf.where(is_cut, 0.0, x_BHWC)
+
+
+def colour(x_BHWC: Any, *, brightness: float, contrast: float, saturation: float, seed: Any) -> Any:
+    """Change saturation, contrast and brightness of each image, within [0, 1]."""
+    drawn = tf.random.stateless_uniform((3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0)
+    gray = tf.reduce_mean(x_BHWC, axis=3, keepdims=True)
+    x = gray + (1 + saturation * drawn[0]) * (x_BHWC - gray)
+    mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
+    x = mean + (1 + contrast * drawn[1]) * (x - mean)
+    return tf.clip_by_value(x + brightness * drawn[2], 0.0, 1.0)
+
+
+def time_shift(x_BT: Any, *, fraction: float, seed: Any) -> Any:
+    """Shift each sample in time (axis 1) by whole steps, filled with zero."""
+    batch, steps = tf.shape(x_BT)[0], x_BT.shape[1]
+    most = fraction * steps
+    drawn = tf.random.stateless_uniform((batch, 1), seed, -most, most)
+    source = tf.range(steps)[None, :] - tf.cast(tf.round(drawn), tf.int32)
+    is_known = (source >= 0) & (source < steps)
+    moved = tf.gather(x_BT, tf.clip_by_value(source, 0, steps - 1), batch_dims=1)
+    return tf.where(_beside(is_known, x_BT), moved, 0.0)
+
+
+def _beside(x_BT: Any, other: Any) -> Any:
+    """Return values of each step in as many dimensions as another tensor has."""
+    return tf.reshape(x_BT, (-1, x_BT.shape[1], *[1] * (len(other.shape) - 2)))
+
+
+def noise(x: Any, *, deviation: float, seed: Any) -> Any:
+    """Add normal noise to each value."""
+    return x + tf.random.stateless_normal(tf.shape(x), seed, stddev=deviation)
+
+
+def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Any) -> Any:
+    """Fill stretches of time, and of pitch, with zero; there is no warp, as in later use."""
+    for number in range(masks):
+        for axis, share in ((1, time), (2, bands)):
+            own = tf.random.experimental.stateless_fold_in(seed, 2 * number + axis)
+            drawn = tf.random.stateless_uniform((2, tf.shape(x_BTFC)[0], 1), own)
+            size = x_BTFC.shape[axis]
+            length = drawn[0] * share * size
+            start = drawn[1] * (size - length)
+            place = tf.range(size, dtype=tf.float32)[None, :]
+            is_blank = (place >= tf.floor(start)) & (place < tf.floor(start) + tf.round(length))
+            shape = [-1, 1, 1, 1]
+            shape[axis] = size
+            x_BTFC = tf.where(tf.reshape(is_blank, shape), 0.0, x_BTFC)
+    return x_BTFC
+
+
+def scale(x_BTC: Any, *, deviation: float, seed: Any) -> Any:
+    """Multiply each channel of each series by a factor around 1."""
+    shape = (tf.shape(x_BTC)[0], 1, x_BTC.shape[2])
+    return x_BTC * (1 + tf.random.stateless_normal(shape, seed, stddev=deviation))
+
+
+def time_warp(x_BTC: Any, *, strength: float, seed: Any) -> Any:
+    """Read each series at a speed that changes smoothly around 1, from its start to its end.
+
+    The speed is 1 plus a few half waves of random height, at least a tenth; steps between two are
+    interpolated. Um et al. draw a cubic spline instead, which is as smooth.
+    """
+    batch, steps = tf.shape(x_BTC)[0], x_BTC.shape[1]
+    heights = tf.random.stateless_normal((batch, WAVES), seed, stddev=strength)
+    phase = tf.range(steps - 1, dtype=tf.float32)[:, None] * math.pi / max(1, steps - 1)
+    waves = tf.cos(phase * tf.range(1, WAVES + 1, dtype=tf.float32))
+    speed = tf.maximum(1 + tf.linalg.matmul(heights, waves, transpose_b=True), 0.1)
+    way = tf.concat([tf.zeros((batch, 1)), tf.cumsum(speed, axis=1)], axis=1)
+    place = way / way[:, -1:] * (steps - 1)
+    low = tf.clip_by_value(tf.cast(tf.floor(place), tf.int32), 0, max(0, steps - 2))
+    share = (place - tf.cast(low, tf.float32))[:, :, None]
+    before = tf.gather(x_BTC, low, batch_dims=1)
+    after = tf.gather(x_BTC, tf.minimum(low + 1, steps - 1), batch_dims=1)
+    return before + share * (after - before)
+
+
+AUGMENT: dict[str, Any] = {
+    "translate": translate,
+    "flip": flip,
+    "rotate": rotate,
+    "crop": crop,
+    "cutout": cutout,
+    "colour": colour,
+    "mixup": None,  # of samples and losses together: a part of the step
+    "time_shift": time_shift,
+    "noise": noise,
+    "spec_augment": spec_augment,
+    "scale": scale,
+    "time_warp": time_warp,
+}

@@ -220,12 +220,26 @@ def net(path: Path, generator: Generator) -> None:
     layers = keras.layers
     x = first = layers.Input((16, 16, 1), name="picture")
     for number, width in enumerate((8, 16), 1):
-        x = layers.SeparableConv2D(width, 3, padding="same", name=f"separable_{number}")(x)
+        glorot = [keras.initializers.GlorotUniform(seed=2 * number + i) for i in range(2)]
+        x = layers.SeparableConv2D(
+            width,
+            3,
+            padding="same",
+            depthwise_initializer=glorot[0],
+            pointwise_initializer=glorot[1],
+            name=f"separable_{number}",
+        )(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x)
         x = layers.Activation("silu", name=f"silu_{number}")(x)
         x = layers.MaxPooling2D(name=f"pool_{number}")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)
-    model = keras.Model(first, layers.Dense(3, activation="softmax", name="classes")(x))
+    last = layers.Dense(
+        3,
+        activation="softmax",
+        kernel_initializer=keras.initializers.GlorotUniform(seed=0),
+        name="classes",
+    )
+    model = keras.Model(first, last(x), name="net")
     shapes = [weight.shape for weight in model.get_weights()]
     model.set_weights([0.1 * generator.random(shape, np.float32) for shape in shapes])
     save_keras(model, path)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
+from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
 from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
@@ -38,6 +39,13 @@ from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_labe
 from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
 
+FORMS = {  # kind of an input -> form of a sample; words and categories can take no change
+    "image": "image",
+    "audio": "sound",
+    "series": "series",
+    "table": "table",
+    "columns": "table",
+}
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 
@@ -58,7 +66,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
-    _refuse_no_images(config, source)
+    _refuse_unfit(config, source)
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
@@ -79,16 +87,21 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     return Metrics(counts | {"warnings": (float(warnings), "")})
 
 
-def _refuse_no_images(config: Config, source: Source) -> None:
-    """Refuse what is done to images alone, where the source turns out to hold something else."""
-    others = [f"{spec.name} ({spec.kind})" for spec in source.inputs if spec.kind != "image"]
-    asked = {"data.augment": config.data.augment, "harden": config.harden is not None}
+def _refuse_unfit(config: Config, source: Source) -> None:
+    """Refuse what is done to samples of another form than the source turns out to hold."""
     problems = [
-        f"{key}: is for images with values in [0, 1]; this source gives {', '.join(others)}; "
-        f"wanted {'null' if key == 'harden' else '[]'}"
-        for key, is_asked in asked.items()
-        if is_asked and others
+        f"data.augment[{position}]: {change.kind} is for {' and '.join(FITS[change.kind])}; this "
+        f"source gives {spec.name} ({spec.kind}); leave it out"
+        for position, change in enumerate(config.data.augment)
+        for spec in source.inputs
+        if FORMS.get(spec.kind) not in FITS[change.kind]
     ]
+    others = [f"{spec.name} ({spec.kind})" for spec in source.inputs if spec.kind != "image"]
+    if config.harden is not None and others:
+        problems.append(
+            f"harden: is for images with values in [0, 1]; this source gives {', '.join(others)}; "
+            "wanted null"
+        )
     if problems:
         raise ConfigError(*problems)
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.train.step import categorical_crossentropy
-
 STEP_RATIO = (
     2.5  # steps * step = 2.5 epsilon: every point of the ball is in reach (Madry et al., C)
 )
@@ -65,7 +63,9 @@ def _gradient(model: Any, x: Any, labels: Any) -> Any:
     """Return the gradient of the cross-entropy with regard to the input."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(categorical_crossentropy(labels, model(x, training=False)))
+        loss = tf.reduce_sum(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, model(x, training=False))
+        )
     return tape.gradient(loss, x)
 
 

@@ -24,8 +24,9 @@ from pipeline.train import schedule
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers, write_history
 from pipeline.train.loop import Trainer, fit
+from pipeline.train.losses import loss_of
 from pipeline.train.prepare import preparer
-from pipeline.train.step import class_weights, loss_of, weighted
+from pipeline.train.step import class_weights, weighted
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
 
@@ -40,7 +41,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.harden
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
-    loss = loss_of(config.train.loss, config.task)
+    loss = loss_of(config.train, config.task)
     trainer, feed = _trainer(config, settings, dataset, loss, inputs["reference"] / "model.keras")
     model, find = trainer.model, attacker(trainer.model)
     judged = dataset.split("validation")[:SAMPLES]

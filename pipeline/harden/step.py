@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from pipeline.models.blocks import logits_model
-from pipeline.train.step import Loss, PerSample, Step, correct
+from pipeline.train.losses import Loss
+from pipeline.train.step import PerSample, Step, correct
 
 
 def adversarial_step(

@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 
-STATE = ("best", "wait", "best_epoch", "stopped_epoch")  # of keras.callbacks.EarlyStopping
+# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau.
+STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 
 @dataclass

@@ -18,6 +18,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CALL_BYTES = 8 << 20  # of raw samples that go into one call
 
 
+def oversampled(positions: Array, labels: Array, seed: int) -> Array:
+    """Return the positions with those of rare classes again, so that all have the most common's.
+
+    Each is there as often as it goes, and which are there once more is drawn; in random order.
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    ids, counts = np.unique(labels[positions], return_counts=True)
+    most, parts = int(counts.max()), []
+    for label in ids:
+        own = generator.permutation(positions[labels[positions] == label])
+        parts.append(np.tile(own, -(-most // len(own)))[:most])
+    return generator.permutation(np.concatenate(parts))
+
+
 @dataclass(frozen=True)
 class Feed:
     """Training batches of one split; the last, incomplete batch of an epoch is left out."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from pipeline.train.freeze import frozen_epochs
+
 log = logging.getLogger(__name__)
 
 WIDTH = 24  # signs of the bar
@@ -23,26 +25,33 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def watchers(out: Path, *, patience: int | None = None, thawed: int = 0) -> list[Any]:
-    """Return the Keras callbacks of every training: progress, TensorBoard, early stopping.
+def watchers(out: Path, settings: Any = None) -> list[Any]:
+    """Return the Keras callbacks of a training.
 
     Args:
         out: the stage's folder; TensorBoard logs go below it.
-        patience: epochs without a better validation loss before training stops; None: never.
-        thawed: epoch at which all layers learn: patience counts from there on.
+        settings: the `train` section, for early stopping and a plateau schedule; None: only
+            progress and TensorBoard.
     """
     callbacks = [
         ShowProgress(),
         keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False, profile_batch=0),
     ]
-    if patience is not None:
+    if settings is not None and settings.schedule.kind == "plateau":
+        schedule = settings.schedule
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                "val_loss", mode="min", factor=schedule.factor, patience=schedule.patience
+            )
+        )
+    if settings is not None and settings.early_stopping is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 "val_loss",
                 mode="min",
-                patience=patience,
+                patience=settings.early_stopping.patience,
                 restore_best_weights=True,
-                start_from_epoch=thawed,
+                start_from_epoch=frozen_epochs(settings.freeze),
             )
         )
     return callbacks

@@ -4,9 +4,11 @@ Train and harden give it a step (see step.py) and nothing else. Gradients are su
 and divided by the global batch, so that the result does not depend on the number of devices.
 """
 
+import contextlib
+import itertools
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,13 @@ class Trainer:
     """(raw inputs of the global batch, seed) -> model inputs: preprocessing and augmentation."""
     strategy: Any
     clip_norm: float | None = None
+    clip_value: float | None = None
+    averages: bool = False
+    """Whether the optimizer keeps a running mean of the weights, which is what counts."""
     phase: Callable[[int], Hashable] = lambda epoch: None
     """Makes the model ready for an epoch, and names the phase: a step is compiled for each."""
+    learnt: list[Any] = field(default_factory=list)
+    """All weights that the optimizer may change, in its order."""
 
 
 def fit(
@@ -78,14 +85,47 @@ def fit(
         phase = trainer.phase(progress.epoch)
         compiled[phase] = compiled.get(phase) or _compile(trainer, feed)
         _run_epoch(feed, compiled[phase], progress, listed, save)
-        logs = _epoch_logs(trainer, feed, progress, evaluate())
-        progress.end_epoch(logs)
-        listed.on_epoch_end(progress.epoch - 1, dict(logs))
+        with _averaged(trainer):
+            logs = _epoch_logs(trainer, feed, progress, evaluate())
+            progress.end_epoch(logs)
+            listed.on_epoch_end(progress.epoch - 1, dict(logs))
         if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
             save()
-    listed.on_train_end()
+    if trainer.averages:
+        trainer.optimizer.finalize_variable_values(trainer.learnt)
+    listed.on_train_end()  # early stopping may take the best weights back
     synchronise(trainer.model, tf.distribute.get_strategy())
     return progress.history
+
+
+@contextlib.contextmanager
+def _averaged(trainer: Trainer) -> Iterator[None]:
+    """Hold the running mean of the weights in their place, where the optimizer keeps one."""
+    if not trainer.averages:
+        yield
+        return
+    own = [tf.identity(variable.value) for variable in trainer.learnt]
+    trainer.optimizer.finalize_variable_values(trainer.learnt)
+    yield
+    for variable, value in zip(trainer.learnt, own, strict=True):
+        variable.assign(value)
+
+
+def stepper(trainer: Trainer, feed: Feed) -> Callable[[int, float], float]:
+    """Return a function that makes one step at a rate, on the next batch, and returns its loss."""
+    single = replace(feed, most_steps=1)
+    _callback_list(trainer, single, [], 1)
+    synchronise(trainer.model, trainer.strategy)
+    compiled = _compile(trainer, single)
+    seed = fold_seed(feed.seed, "steps")
+    batches = (call for epoch in itertools.count() for call in single.calls(epoch, 0))
+
+    def step_at(number: int, rate: float) -> float:
+        _, inputs, targets = next(batches)
+        trainer.optimizer.learning_rate = rate
+        return float(compiled(inputs, targets, seed, number)["loss"][0])
+
+    return step_at
 
 
 def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epochs: int) -> Any:
@@ -93,7 +133,8 @@ def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epoch
     import keras
 
     with trainer.strategy.scope():
-        trainer.optimizer.build(trainer.model.trainable_variables)
+        trainer.learnt.extend(trainer.model.trainable_variables)
+        trainer.optimizer.build(trainer.learnt)
     trainer.model.optimizer = trainer.optimizer
     listed = keras.callbacks.CallbackList(
         list(callbacks), model=trainer.model, epochs=epochs, steps=feed.steps, verbose=0
@@ -179,8 +220,8 @@ def _replica_step(trainer: Trainer, feed: Feed) -> Any:
             losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
             loss = tf.reduce_sum(losses) / feed.batch
         gradients = tape.gradient(loss, weights)
-        if trainer.clip_norm is not None:
-            gradients = _clip(context, gradients, trainer.clip_norm, replicas)
+        if trainer.clip_norm is not None or trainer.clip_value is not None:
+            gradients = _clip(context, gradients, trainer, replicas)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         return {"loss": loss, **means}
@@ -198,15 +239,19 @@ def _signature(feed: Feed) -> tuple[Any, ...]:
     return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
 
 
-def _clip(context: Any, gradients: list[Any], norm: float, replicas: int) -> list[Any]:
-    """Clip by the norm of the gradient over all replicas (Pascanu et al. 2013, arXiv:1211.5063).
+def _clip(context: Any, gradients: list[Any], trainer: Trainer, replicas: int) -> list[Any]:
+    """Clip the gradient over all replicas: each value, then the global norm.
 
-    The optimizer sums over replicas once more, hence the division.
+    Pascanu et al. 2013 (arXiv:1211.5063). The optimizer sums over replicas once more, hence the
+    division.
     """
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]  # an embedding's is sparse
     summed = context.all_reduce("sum", dense)
-    clipped, _ = tf.clip_by_global_norm(summed, norm)
-    return [gradient / replicas for gradient in clipped]
+    if (most := trainer.clip_value) is not None:
+        summed = [tf.clip_by_value(gradient, -most, most) for gradient in summed]
+    if trainer.clip_norm is not None:
+        summed, _ = tf.clip_by_global_norm(summed, trainer.clip_norm)
+    return [gradient / replicas for gradient in summed]
 
 
 def _refuse_nan(losses: Any, epoch: int, step: int) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import WORK
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
-from pipeline.tasks import TASKS
+from pipeline.train.gain import folder_of, gained
 from pipeline.train.supervised import Trained, train_network
+
+# What a classifier's training may have, and that of an autoencoder has not.
+PLAIN = {"freeze": None, "class_weights": None, "oversample": False, "label_smoothing": 0.0}
 
 log = logging.getLogger(__name__)
 
@@ -44,33 +46,26 @@ def pretrained(
         {**spec, "output": {"task": "anomaly", "score": "reconstruction"}},
         _to_reconstruct(settings),
         everything,
-        out=_folder(out, "pretrain"),
+        out=folder_of(out, "pretrain"),
         **learning,
     )
     begin = _encoder_of(first.model)
     log.info("          training on %d labels", len(dataset.split("train")))
     trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
-    task = TASKS[spec["output"]["task"]]
-    found: dict[str, Any] = {
-        "samples": len(everything.split("train")),
-        "unlabelled": unlabelled,
-        "labelled": len(dataset.split("train")),
-        "reconstruction_loss": first.validation["val_loss"],
-        "metric": task.metric,
-        "direction": task.direction,
-        "split": "validation",
-        "with": trained.validation[f"val_{task.metric}"],
-        "without": None,
-    }
+    alone = None
     if settings.pretrain.compare:
         log.info("          the same without pre-training")
         plain = settings.model_copy(update={"freeze": None})
-        alone = train_network(spec, plain, dataset, out=_folder(out, "without"), **learning)
-        found["without"] = alone.validation[f"val_{task.metric}"]
-        log.info(
-            "          val_%s %.4f, without %.4f", task.metric, found["with"], found["without"]
-        )
-    return trained, found
+        alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
+    return trained, gained(
+        spec,
+        trained,
+        alone,
+        samples=len(everything.split("train")),
+        unlabelled=unlabelled,
+        labelled=len(dataset.split("train")),
+        reconstruction_loss=first.validation["val_loss"],
+    )
 
 
 def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
@@ -86,7 +81,7 @@ def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
 def _to_reconstruct(settings: Train) -> Train:
     assert settings.pretrain is not None
     changed = {"epochs": settings.pretrain.epochs, "loss": "auto"}
-    return settings.model_copy(update=changed | {"freeze": None, "class_weights": None})
+    return settings.model_copy(update=changed | PLAIN)
 
 
 def _encoder_of(model: Any) -> Any:
@@ -99,10 +94,3 @@ def _encoder_of(model: Any) -> Any:
                 layer.set_weights(learnt[layer.name])
 
     return begin
-
-
-def _folder(out: Path, name: str) -> Path:
-    """Return a folder for the checkpoints of a training beside the main one."""
-    folder = out / WORK / name
-    (folder / WORK).mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,5 +1,7 @@
 """Learning rate against the step, and the optimizers, from their config sections."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 UNDECAYED = ["bias", "gamma", "beta"]  # decay is for kernels: Loshchilov and Hutter 2019, section 2
@@ -18,42 +20,129 @@ def cosine(keras: Any, *, peak: float, warmup_steps: int, total_steps: int) -> A
     )
 
 
+def step(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int) -> Any:
+    """Return the rate times a factor every few epochs."""
+    every = schedule.epochs * steps_an_epoch
+    edges = list(range(every, total_steps, every))
+    rates = [peak * schedule.factor**number for number in range(len(edges) + 1)]
+    # Keras keeps a rate up to and with its edge; a step of ours begins at it.
+    edges = [edge - 1 for edge in edges]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(edges, rates) if edges else peak
+
+
+def exponential(
+    keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+) -> Any:
+    """Return the rate times a factor an epoch, a little at each step."""
+    return keras.optimizers.schedules.ExponentialDecay(peak, steps_an_epoch, schedule.factor)
+
+
+def one_cycle(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int) -> Any:
+    """Return a half cosine up to the peak, and one far down (Smith and Topin 2018)."""
+    rising = max(1, round(schedule.rise * total_steps))
+    falling, first = max(1, total_steps - rising), peak / schedule.start
+    last = first / schedule.end
+
+    def rate(done: Any) -> Any:
+        up = _half_cosine(keras, done / rising, first, peak)
+        down = _half_cosine(keras, (done - rising) / falling, peak, last)
+        return keras.ops.where(done < rising, up, down)
+
+    return _of_step(keras, rate)
+
+
+def _half_cosine(keras: Any, share: Any, start: float, end: float) -> Any:
+    """Return the way from start (share 0) to end (share 1)."""
+    turn = keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0))
+    return end + (start - end) * (1 + turn) / 2
+
+
+def _cosine_of(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
+    return cosine(keras, peak=peak, warmup_steps=0, total_steps=total)
+
+
+def _constant(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
+    """Return the peak; of a plateau it is lowered by a callback, see history.py."""
+    return peak
+
+
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "cosine": _cosine_of,
+    "constant": _constant,
+    "step": step,
+    "exponential": exponential,
+    "one_cycle": one_cycle,
+    "plateau": _constant,
+}
+
+
 def learning_rate(
     keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
 ) -> Any:
     """Return what Keras takes as learning rate for a `train.schedule` section."""
-    if schedule.kind == "constant":
-        return peak
-    warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
-    return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=epochs * steps_an_epoch)
+    total = epochs * steps_an_epoch
+    warmup_steps = round(getattr(schedule, "warmup_epochs", 0) * steps_an_epoch)
+    if schedule.kind == "cosine":
+        return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=total)
+    rate = SCHEDULES[schedule.kind](keras, schedule, peak, steps_an_epoch, total - warmup_steps)
+    if not warmup_steps:
+        return rate
+    return after(keras, warmup_steps, lambda done: peak * done / warmup_steps, rate)
 
 
-def after(keras: Any, steps: int, first: float, later: Any) -> Any:
+def after(keras: Any, steps: int, first: Any, later: Any) -> Any:
     """Return a rate that is `first` for some steps, and then begins `later`.
 
     Args:
         keras: the namespace.
         steps: how many.
-        first: a rate.
+        first: a rate, or a function of the steps that are done.
         later: a rate, or a schedule that begins at its own step 0.
     """
 
-    class After(keras.optimizers.schedules.LearningRateSchedule):
+    def rate(done: Any) -> Any:
+        begun = keras.ops.maximum(done - steps, 0.0)
+        early = first(done) if callable(first) else first
+        return keras.ops.where(done < steps, early, later(begun) if callable(later) else later)
+
+    return _of_step(keras, rate)
+
+
+def _of_step(keras: Any, rate: Callable[[Any], Any]) -> Any:
+    """Return the Keras schedule of a function of the steps that are done, float32."""
+
+    class OfStep(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step: Any) -> Any:
-            done = keras.ops.cast(step, "float32") - steps
-            rate = later(keras.ops.maximum(done, 0.0)) if callable(later) else later
-            return keras.ops.where(done < 0, first, rate)
+            return rate(keras.ops.cast(step, "float32"))
 
-    return After()
+    return OfStep()
 
 
-def optimizer(keras: Any, settings: Any, rate: Any) -> Any:
-    """Return the optimizer of a `train.optimizer` section; AdamW decays kernels only.
+OPTIMIZERS: dict[str, str] = {
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+    "lion": "Lion",
+}
+OWN = ("kind", "learning_rate", "clip_norm", "clip_value")  # settings that are not the optimizer's
+
+
+def optimizer(keras: Any, settings: Any, rate: Any, *, ema: float | None = None) -> Any:
+    """Return the optimizer of a `train.optimizer` section; what decays weights decays kernels only.
 
     Clipping is left to the loop, which does it over all replicas.
+
+    Args:
+        keras: the namespace.
+        settings: the section.
+        rate: a rate or a schedule.
+        ema: share of the old in a running mean of the weights; None: none is kept.
     """
-    if settings.kind == "sgd":
-        return keras.optimizers.SGD(rate, momentum=settings.momentum)
-    made = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
-    made.exclude_from_weight_decay(var_names=UNDECAYED)
+    options = {name: value for name, value in settings.model_dump().items() if name not in OWN}
+    if ema is not None:
+        options |= {"use_ema": True, "ema_momentum": ema}
+    made = getattr(keras.optimizers, OPTIMIZERS[settings.kind])(rate, **options)
+    if "weight_decay" in options:
+        made.exclude_from_weight_decay(var_names=UNDECAYED)
     return made

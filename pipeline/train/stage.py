@@ -1,7 +1,7 @@
 """Train the network.
 
 Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
-and pretraining.json where there was one.
+and pretraining.json or distillation.json where there was one.
 """
 
 import json
@@ -17,6 +17,7 @@ from pipeline.device.runner import prepare
 from pipeline.models.predict import scores_of
 from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
+from pipeline.train.distill import distilled
 from pipeline.train.history import write_history
 from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
@@ -35,7 +36,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "augment": [change.model_dump() for change in config.data.augment],
         "seed": config.seed,
     }
-    if settings.pretrain is None:
+    if settings.distill is not None:
+        trained, found = distilled(spec, settings, dataset, out=out, **learning)
+        write_json(out / "distillation.json", {"schema": SCHEMA, **found})
+    elif settings.pretrain is None:
         trained = train_network(
             spec,
             settings,
@@ -45,8 +49,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             **learning,
         )
     else:
-        trained, gained = pretrained(spec, settings, dataset, out=out, **learning)
-        write_json(out / "pretraining.json", {"schema": SCHEMA, **gained})
+        trained, found = pretrained(spec, settings, dataset, out=out, **learning)
+        write_json(out / "pretraining.json", {"schema": SCHEMA, **found})
     save_keras(trained.model, out / "model.keras")
     if config.task == "anomaly":
         write_json(out / DECISION, _decision(trained.model, dataset, spec["output"]["score"]))

@@ -13,60 +13,13 @@ import tensorflow as tf
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import expected, given, mean_error
+from pipeline.train.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PerSample = Mapping[str, Any]
 Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
-Loss = Callable[[Any, Any], Any]
 
-AUTO = {
-    "classification": "categorical_crossentropy",
-    "regression": "mse",
-    "forecasting": "mae",
-    "anomaly": "mse",
-}
-
-
-def categorical_crossentropy(labels: Any, logits: Any) -> Any:
-    """Return -log softmax(logits)[label] of each sample; labels int (B,), logits (B, K)."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-
-
-def perceptron(labels: Any, logits: Any) -> Any:
-    """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
-
-    The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
-    is Rosenblatt's rule, w += x for a positive that is missed, w -= x for a negative. Of several
-    classes the right one is held against the best of the others. A tie is wrong.
-    """
-    right = tf.one_hot(labels, tf.shape(logits)[1], on_value=True, off_value=False)
-    of_label = tf.reduce_sum(tf.where(right, logits, tf.zeros_like(logits)), axis=1)
-    of_others = tf.reduce_max(tf.where(right, logits.dtype.min, logits), axis=1)
-    margin = of_label - of_others
-    return tf.where(margin <= 0, -margin, tf.zeros_like(margin))
-
-
-def squared_error(labels: Any, values: Any) -> Any:
-    """Return the squared error of each sample; labels (B,), values (B, 1)."""
-    return tf.square(values[:, 0] - labels)
-
-
-def absolute_error(labels: Any, values: Any) -> Any:
-    """Return the absolute error of each sample; labels (B,), values (B, 1)."""
-    return tf.abs(values[:, 0] - labels)
-
-
-LOSSES: dict[str, Loss] = {
-    "categorical_crossentropy": categorical_crossentropy,
-    "perceptron": perceptron,
-    "mse": squared_error,
-    "mae": absolute_error,
-}
-
-
-def loss_of(name: str, task: str) -> Loss:
-    """Return the loss by its name in the config; `auto` goes by the task."""
-    return LOSSES[AUTO[task] if name == "auto" else name]
+MIXUP = 7000  # what the seeds of its draws begin at, apart from those of augmentation
 
 
 def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array | None:
@@ -104,7 +57,7 @@ def weighted(loss: Loss, weights: Array | None) -> Loss:
 def correct(labels: Any, outputs: Any) -> PerSample:
     """Return the metric of each sample that training shows: accuracy, or absolute error."""
     if labels.dtype.is_floating:
-        return {"mae": absolute_error(labels, outputs)}
+        return {"mae": tf.abs(outputs[:, 0] - labels)}
     return {"accuracy": tf.cast(tf.argmax(outputs, 1, labels.dtype) == labels, tf.float32)}
 
 
@@ -112,11 +65,80 @@ def plain_step(model: Any, loss: Loss) -> Step:
     """Return the ordinary supervised step: the loss of the model's logits or values."""
     head = logits_model(_keras(), model)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
-        outputs = head(inputs, training=True)
+    def step(
+        inputs: Mapping[str, Any], labels: Any, seed: Any, loss: Loss = loss
+    ) -> tuple[Any, PerSample]:
+        outputs = tf.cast(head(inputs, training=True), tf.float32)
         return loss(labels, outputs), correct(labels, outputs)
 
     return step
+
+
+def distilling_step(
+    model: Any, loss: Loss, teacher: Any, temperature: float, weight: float
+) -> Step:
+    """Return the step of a student: (1 - w) * loss + w * T^2 * KL(teacher_T || student_T).
+
+    Hinton et al. 2015 (arXiv:1503.02531), section 2: the softmax of either is taken at temperature
+    T, and T^2 keeps the share of the gradient.
+
+    Args:
+        model: the student.
+        loss: of each sample, from labels and logits.
+        teacher: a trained model; it sees what the student sees.
+        temperature: T, at least 1.
+        weight: w, in [0, 1].
+    """
+    student, master = logits_model(_keras(), model), logits_model(_keras(), teacher)
+
+    def step(
+        inputs: Mapping[str, Any], labels: Any, seed: Any, loss: Loss = loss
+    ) -> tuple[Any, PerSample]:
+        logits = tf.cast(student(inputs, training=True), tf.float32)
+        told = tf.stop_gradient(tf.cast(master(inputs, training=False), tf.float32)) / temperature
+        own = tf.nn.log_softmax(logits / temperature)
+        apart = tf.reduce_sum(tf.nn.softmax(told) * (tf.nn.log_softmax(told) - own), axis=1)
+        losses = (1 - weight) * loss(labels, logits) + weight * temperature**2 * apart
+        return losses, correct(labels, logits)
+
+    return step
+
+
+def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
+    """Return a step that sees mixtures of two samples, and of their losses (mixup).
+
+    Zhang et al. 2018 (arXiv:1710.09412), equation 1: the share of the first is drawn for each
+    sample from Beta(alpha, alpha); the second is another of the same batch.
+
+    Args:
+        step: takes its loss as `loss`.
+        loss: of each sample.
+        alpha: the larger, the more even the mixtures.
+    """
+
+    def mixing(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+        share, order = _mixture(tf.shape(labels)[0], alpha, seed)
+
+        def mixed(x: Any) -> Any:
+            own = tf.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
+            return own * x + (1 - own) * tf.gather(x, order)
+
+        def of_both(labels: Any, outputs: Any) -> Any:
+            other = loss(tf.gather(labels, order), outputs)
+            return share * loss(labels, outputs) + (1 - share) * other
+
+        shown = {name: mixed(x) for name, x in inputs.items()}
+        return step(shown, labels, seed, loss=of_both)  # type: ignore[call-arg]
+
+    return mixing
+
+
+def _mixture(count: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
+    """Return the share of each sample (B,) in its mixture, and which other is in it (B,)."""
+    seeds = [tf.random.experimental.stateless_fold_in(seed, MIXUP + i) for i in range(3)]
+    one, two = (tf.random.stateless_gamma((count,), s, alpha) for s in seeds[:2])
+    share = one / tf.maximum(one + two, np.finfo(np.float32).tiny)
+    return share, tf.random.experimental.stateless_shuffle(tf.range(count), seeds[2])
 
 
 def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
@@ -139,7 +161,8 @@ def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: 
                 name: x + tf.random.stateless_normal(tf.shape(x), seed, stddev=noise)
                 for name, x in shown.items()
             }
-        return mean_error(form(model(shown, training=True) - expected(inputs, anomaly))), {}
+        answered = tf.cast(model(shown, training=True), tf.float32)
+        return mean_error(form(answered - expected(inputs, anomaly))), {}
 
     return step
 

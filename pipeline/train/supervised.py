@@ -8,22 +8,36 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from pydantic import TypeAdapter
 
 from pipeline.artifacts import WORK
-from pipeline.config.schema import Train
+from pipeline.config.schema import Schedule, Train
 from pipeline.data.dataset import Dataset, detecting
 from pipeline.data.preprocess import target_of
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed
+from pipeline.train.feed import Feed, oversampled
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.history import watchers
-from pipeline.train.loop import Trainer, fit
+from pipeline.train.loop import Trainer, fit, stepper
+from pipeline.train.losses import Loss, loss_of
+from pipeline.train.precision import in_float32, policy
 from pipeline.train.prepare import preparer
-from pipeline.train.step import class_weights, detector_step, loss_of, plain_step, weighted
+from pipeline.train.range_test import range_test
+from pipeline.train.step import (
+    Step,
+    class_weights,
+    detector_step,
+    distilling_step,
+    mixed_up,
+    plain_step,
+    weighted,
+)
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+
+RANGE_TEST = "range_test.json"
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ def train_network(
     seed: int,
     out: Path,
     begin: Callable[[Any], None] | None = None,
+    teacher: Any = None,
 ) -> Trained:
     """Train from the seeded start, or from the checkpoint of a killed run.
 
@@ -58,29 +73,51 @@ def train_network(
         seed: of order, augmentation and dropout.
         out: folder of checkpoints (`work/`) and TensorBoard logs.
         begin: gives the model the weights to start from; None: the seed says.
+        teacher: a trained model that it learns from too; None: from labels alone.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
     task = spec["output"]["task"]
     if task == "anomaly":
         dataset = detecting(dataset, spec["output"]["score"])
-    loss = loss_of(settings.loss, task)
-    trainer, feed = _trainer(
-        spec, settings, dataset, loss, batch_size=batch_size, augment=augment, seed=seed
-    )
+    loss = loss_of(settings, task)
+    learning: dict[str, Any] = {"batch_size": batch_size, "augment": augment, "seed": seed}
+    if settings.range_test:
+        settings = _at_tested_rate(spec, settings, dataset, out, **learning)
+        keras.utils.clear_session()
+    with policy(settings.precision):
+        trainer, feed = _trainer(spec, settings, dataset, loss, teacher=teacher, **learning)
     if begin is not None:
         begin(trainer.model)
-    patience = settings.early_stopping.patience if settings.early_stopping else None
-    evaluate = evaluator(trainer.model, dataset, split="validation", task=task, loss=loss)
+    return _fitted(trainer, feed, spec, settings, dataset, loss, out)
+
+
+def _fitted(
+    trainer: Trainer,
+    feed: Feed,
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    loss: Loss,
+    out: Path,
+) -> Trained:
+    """Make all epochs, and measure the weights that are kept."""
+
+    def evaluator_of(model: Any) -> Callable[[], Mapping[str, float]]:
+        task = spec["output"]["task"]
+        return evaluator(model, dataset, split="validation", task=task, loss=loss)
+
+    evaluate = evaluator_of(trainer.model)
     rows = fit(
         trainer,
         feed,
         epochs=settings.epochs,
         evaluate=evaluate,
-        callbacks=watchers(out, patience=patience, thawed=frozen_epochs(settings.freeze)),
+        callbacks=watchers(out, settings),
         work=out / WORK,
     )
-    return Trained(trainer.model, rows, evaluate())
+    model = in_float32(trainer.model, spec)
+    return Trained(model, rows, (evaluate if model is trainer.model else evaluator_of(model))())
 
 
 def _trainer(
@@ -92,9 +129,12 @@ def _trainer(
     batch_size: int,
     augment: Sequence[Mapping[str, Any]],
     seed: int,
+    teacher: Any,
 ) -> tuple[Trainer, Feed]:
     """Return what is trained, made under the strategy's scope, and its batches."""
     positions = dataset.split("train")
+    if settings.oversample:
+        positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
     labels = np.asarray(dataset.labels[positions])
     feed = Feed(
         dataset,
@@ -107,23 +147,60 @@ def _trainer(
     with strategy.scope():
         model = MODELS[spec["model"]["kind"]](keras, spec)
         optimizer = _optimizer(settings, feed.steps)
-    weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
-    anomaly = dataset.preprocess["anomaly"]
-    if anomaly is None:
-        step = plain_step(model, weighted(loss, weights))
-    else:
-        noise = spec["model"].get("noise", 0.0)  # of an autoencoder
-        step = detector_step(model, settings.loss, anomaly, noise=noise)
     trainer = Trainer(
         model,
         optimizer,
-        step,
+        _step(model, spec, settings, dataset, loss, labels, augment, teacher),
         preparer(dataset.preprocess, augment),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
+        clip_value=settings.optimizer.clip_value,
+        averages=settings.ema is not None,
         phase=phases(model, settings.freeze),
     )
     return trainer, feed
+
+
+def _at_tested_rate(
+    spec: Mapping[str, Any], settings: Train, dataset: Dataset, out: Path, **learning: Any
+) -> Train:
+    """Return the settings with the peak rate that a range test finds on the seeded start."""
+    constant = TypeAdapter(Schedule).validate_python({"kind": "constant"})
+    tested = settings.model_copy(update={"schedule": constant, "freeze": None, "ema": None})
+    loss = loss_of(settings, spec["output"]["task"])
+    trainer, feed = _trainer(spec, tested, dataset, loss, teacher=None, **learning)
+    rate = range_test(stepper(trainer, feed), out / RANGE_TEST)
+    chosen = settings.optimizer.model_copy(update={"learning_rate": rate})
+    return settings.model_copy(update={"optimizer": chosen, "range_test": False})
+
+
+def _step(
+    model: Any,
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    loss: Any,
+    labels: Any,
+    augment: Sequence[Mapping[str, Any]],
+    teacher: Any,
+) -> Step:
+    """Return the step that the settings ask for."""
+    anomaly = dataset.preprocess["anomaly"]
+    if anomaly is not None:
+        noise = spec["model"].get("noise", 0.0)  # of an autoencoder
+        return detector_step(model, settings.loss, anomaly, noise=noise)
+    weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
+    counted = weighted(loss, weights)
+    if teacher is not None:
+        assert settings.distill is not None
+        taught = settings.distill.temperature, settings.distill.weight
+        step = distilling_step(model, counted, teacher, *taught)
+    else:
+        step = plain_step(model, counted)
+    alphas = [change["alpha"] for change in augment if change["kind"] == "mixup"]
+    for alpha in alphas:
+        step = mixed_up(step, counted, alpha)
+    return step
 
 
 def _optimizer(settings: Train, steps_an_epoch: int) -> Any:
@@ -138,4 +215,4 @@ def _optimizer(settings: Train, steps_an_epoch: int) -> Any:
     )
     if frozen:
         rate = schedule.after(keras, frozen * steps_an_epoch, peak, rate)
-    return schedule.optimizer(keras, settings.optimizer, rate)
+    return schedule.optimizer(keras, settings.optimizer, rate, ema=settings.ema)

@@ -11,7 +11,7 @@ from pipeline.data.preprocess import target_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import batches, in_target_unit, predictor
 from pipeline.tasks import TASKS
-from pipeline.train.step import Loss
+from pipeline.train.losses import Loss
 
 
 def evaluator(

@@ -29,6 +29,7 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "ships": form,
         "models": [model],
         "preprocess": {"inputs": [entry], "anomaly": None},
+        "encoder": None,
         "preprocess_parity": {"x": {"max_abs_difference": 1e-7, "tolerance": 1e-5}},
         "reference": {"samples": 10, "metrics": {"accuracy": 0.91}},
     }

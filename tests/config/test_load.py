@@ -54,7 +54,11 @@ TEN_MESSAGES = [
     (10, "model.filters.1: wanted a whole number of at least 1; came 'many'"),
     (12, "train.epochs: wanted a whole number of at least 1; came 2.5"),
     (14, "train.optimizer.learning_rte: unknown key; did you mean 'learning_rate'?"),
-    (15, "train.schedule.kind: wanted one of cosine, constant; came 'cosin'; did you mean 'cosine"),
+    (
+        15,
+        "train.schedule.kind: wanted one of cosine, constant, step, exponential, one_cycle, "
+        "plateau; came 'cosin'; did you mean 'cosine",
+    ),
     (17, "export.ships: float16 is not in export.formats"),
 ]
 
@@ -295,6 +299,6 @@ def test_an_optimizer_is_adamw_unless_it_says_otherwise(tmp_path: Path) -> None:
     assert load(path, ["train.optimizer.learning_rate=0.5"]).train.optimizer.kind == "adamw"
     assert load(path, ["train.optimizer.kind=sgd"]).train.optimizer.kind == "sgd"
     with pytest.raises(
-        ConfigError, match="unknown key of this kind; there are kind, learning_rate"
+        ConfigError, match="unknown key of this kind; there are clip_norm, clip_value, kind, learn"
     ):
         load(path, ["train.optimizer.momentum=0.9"])

@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
-from pipeline.train import step
-from tests.conftest import model_settings
+from tests.conftest import loss_of_name, model_settings
 
 EXACT = 1e-10
 N, C = 5, 3
@@ -65,10 +64,10 @@ def test_one_neuron_of_two_classes(rng: np.random.Generator) -> None:
     w, b = (weight.numpy() for weight in unit.trainable_weights)
     s = sigmoid(x @ w + b)[:, 0]
     np.testing.assert_allclose(unit(x), np.stack([1 - s, s], axis=1), rtol=EXACT)
-    loss = step.categorical_crossentropy(tf.constant(y), logits_model(keras, unit)(x))
+    loss = loss_of_name("categorical_crossentropy")(tf.constant(y), logits_model(keras, unit)(x))
     wanted = -(y * np.log(s) + (1 - y) * np.log(1 - s))
     np.testing.assert_allclose(loss, wanted, rtol=EXACT)
-    by_w, by_b = gradients(unit, x, y, step.categorical_crossentropy)
+    by_w, by_b = gradients(unit, x, y, loss_of_name("categorical_crossentropy"))
     np.testing.assert_allclose(by_w, x.T @ (s - y)[:, None], rtol=EXACT)
     np.testing.assert_allclose(by_b, [(s - y).sum()], rtol=EXACT)
 
@@ -80,8 +79,8 @@ def test_one_neuron_for_a_quantity(rng: np.random.Generator) -> None:
     w, b = (weight.numpy() for weight in unit.trainable_weights)
     z = (x @ w + b)[:, 0]
     np.testing.assert_allclose(unit(x)[:, 0], z, rtol=EXACT)
-    np.testing.assert_allclose(step.squared_error(tf.constant(y), unit(x)), (z - y) ** 2)
-    by_w, by_b = gradients(unit, x, y, step.squared_error)
+    np.testing.assert_allclose(loss_of_name("mse")(tf.constant(y), unit(x)), (z - y) ** 2)
+    by_w, by_b = gradients(unit, x, y, loss_of_name("mse"))
     np.testing.assert_allclose(by_w, 2 * x.T @ (z - y)[:, None], rtol=EXACT)
     np.testing.assert_allclose(by_b, [2 * (z - y).sum()], rtol=EXACT)
 
@@ -104,13 +103,15 @@ def test_two_layers_by_the_delta_rule(rng: np.random.Generator, activation: str)
     h = f(z1)
     p = softmax(h @ w2 + b2)
     np.testing.assert_allclose(net(x), p, rtol=EXACT)
-    loss = step.categorical_crossentropy(tf.constant(labels), logits_model(keras, net)(x))
+    loss = loss_of_name("categorical_crossentropy")(
+        tf.constant(labels), logits_model(keras, net)(x)
+    )
     np.testing.assert_allclose(loss, -np.log(p[np.arange(N), labels]), rtol=EXACT)
     delta_2 = p - np.eye(4)[labels]
     delta_1 = (delta_2 @ w2.T) * slope(z1)
     wanted = [x.T @ delta_1, delta_1.sum(axis=0), h.T @ delta_2, delta_2.sum(axis=0)]
     for found, want in zip(
-        gradients(net, x, labels, step.categorical_crossentropy), wanted, strict=True
+        gradients(net, x, labels, loss_of_name("categorical_crossentropy")), wanted, strict=True
     ):
         np.testing.assert_allclose(found, want, rtol=1e-8, atol=EXACT)
 

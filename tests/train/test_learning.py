@@ -11,9 +11,8 @@ import tensorflow as tf
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
-from pipeline.train import step
 from pipeline.train.supervised import train_network
-from tests.conftest import model_settings
+from tests.conftest import loss_of_name, model_settings
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 TABLES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
@@ -91,7 +90,7 @@ def test_the_criterions_step_is_rosenblatts_rule(rng: np.random.Generator) -> No
     weights = tf.Variable(w)
     with tf.GradientTape() as tape:
         z = tf.reduce_sum(weights * x, axis=1)
-        loss = step.perceptron(tf.constant(labels), tf.stack([-z / 2, z / 2], axis=1))
+        loss = loss_of_name("perceptron")(tf.constant(labels), tf.stack([-z / 2, z / 2], axis=1))
     signs = 2 * labels - 1
     is_wrong = signs * (w * x).sum(axis=1) <= 0
     wanted = w + np.where(is_wrong, signs, 0)[:, None] * x
@@ -100,4 +99,4 @@ def test_the_criterions_step_is_rosenblatts_rule(rng: np.random.Generator) -> No
 
 def test_the_criterion_holds_the_right_class_against_the_best_other() -> None:
     logits = tf.constant([[1.0, 3.0, 2.0], [1.0, 3.0, 2.0]])
-    np.testing.assert_allclose(step.perceptron(tf.constant([2, 1]), logits), [1.0, 0.0])
+    np.testing.assert_allclose(loss_of_name("perceptron")(tf.constant([2, 1]), logits), [1.0, 0.0])

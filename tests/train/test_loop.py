@@ -3,18 +3,32 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline.config.schema import Train
-from pipeline.train import loop
+from pipeline.train import feed, loop, supervised
+from pipeline.train.feed import oversampled
 from pipeline.train.supervised import train_network
 
-AUGMENT = [{"kind": "translate", "fraction": 0.1}]
+AUGMENT = [
+    {"kind": "translate", "fraction": 0.1},
+    {"kind": "rotate", "degrees": 10.0},
+    {"kind": "crop", "least": 0.8},
+    {"kind": "cutout", "fraction": 0.2},
+    {"kind": "colour", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
+    {"kind": "mixup", "alpha": 0.2},
+]
 SAME_ON_TWO_DEVICES = 1e-4  # sums in another order; a wrong gradient is off by its own size
+
+
+def clipped(*, norm: float | None = None, value: float | None = None) -> Any:
+    return SimpleNamespace(clip_norm=norm, clip_value=value)
 
 
 class Killed(Exception):
@@ -27,7 +41,27 @@ def train(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> Any:
     return train_network(spec, section, digits, batch_size=64, augment=AUGMENT, seed=3, out=out)
 
 
-@pytest.mark.parametrize("settings", [{}, {"freeze": {"epochs": 1, "kept": 1}}])
+EVERYTHING = {
+    "optimizer": {"kind": "lion", "learning_rate": 1e-3, "clip_norm": 1.0, "clip_value": 0.1},
+    "loss": "focal",
+    "ema": 0.9,
+    "oversample": True,
+    "class_weights": "balanced",
+    "early_stopping": {"patience": 2},
+}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"freeze": {"epochs": 1, "kept": 1}},
+        EVERYTHING | {"schedule": {"kind": "one_cycle"}},
+        EVERYTHING
+        | {"schedule": {"kind": "plateau", "patience": 1}, "precision": "mixed_bfloat16"},
+        {"schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5}, "range_test": True},
+    ],
+)
 def test_a_killed_training_ends_with_the_same_bits(
     spec: dict[str, Any],
     digits: Any,
@@ -73,14 +107,63 @@ def test_early_stopping_brings_the_best_weights_back(
     assert trained.validation["val_loss"] == pytest.approx(min(losses))
 
 
+def test_what_is_kept_is_the_running_mean_of_the_weights(
+    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means: list[Any] = []
+
+    class Mean(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            now = [np.asarray(w, np.float64) for w in self.model.trainable_weights]
+            means[:] = [0.9 * m + 0.1 * w for m, w in zip(means or now, now, strict=True)]
+
+    monkeypatch.setattr(feed, "CALL_BYTES", 1)  # a step a call
+    monkeypatch.setattr(supervised, "watchers", lambda *_: [Mean()])
+    trained = train(spec, digits, tmp_path, ema=0.9)
+    for kept, mean in zip(trained.model.trainable_weights, means, strict=True):
+        np.testing.assert_allclose(np.asarray(kept), mean, rtol=1e-3, atol=1e-5)
+    assert trained.history[-1]["val_loss"] == pytest.approx(trained.validation["val_loss"])
+
+
+def test_a_plateau_lowers_the_rate(spec: dict[str, Any], digits: Any, tmp_path: Path) -> None:
+    settings = {
+        "epochs": 6,
+        "optimizer": {"kind": "sgd", "learning_rate": 3.0},
+        "schedule": {"kind": "plateau", "patience": 1, "factor": 0.1},
+    }
+    rates = [row["learning_rate"] for row in train(spec, digits, tmp_path, **settings).history]
+    assert rates[0] == pytest.approx(3.0)
+    assert rates[-1] < 1.0
+
+
+def test_mixed_precision_ends_in_float32_near_the_same(
+    spec: dict[str, Any], digits: Any, tmp_path: Path
+) -> None:
+    plain = train(spec, digits, tmp_path / "plain")
+    mixed = train(spec, digits, tmp_path / "mixed", precision="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in mixed.model.layers} == {"float32"}
+    assert mixed.validation["val_loss"] == pytest.approx(plain.validation["val_loss"], rel=0.2)
+
+
+def test_rare_classes_are_seen_as_often_as_common_ones() -> None:
+    labels = np.array([0] * 50 + [1] * 7 + [2] * 20)
+    positions = np.arange(5, 77)
+    found = oversampled(positions, labels, 3)
+    assert np.bincount(labels[found]).tolist() == [45, 45, 45]
+    assert set(found) == set(positions)
+    counts = np.bincount(found)[50:57]
+    assert counts.max() - counts.min() <= 1
+    assert (oversampled(positions, labels, 3) == found).all()
+
+
 def test_a_loss_that_is_no_number_stops_with_a_cure(
     spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipeline.errors import ConfigError
-    from pipeline.train import step
+    from pipeline.train import losses
 
-    broken = {"categorical_crossentropy": lambda labels, logits: logits[:, 0] / 0.0}
-    monkeypatch.setattr(step, "LOSSES", step.LOSSES | broken)
+    broken = {"categorical_crossentropy": lambda _: lambda labels, logits: logits[:, 0] / 0.0}
+    monkeypatch.setattr(losses, "LOSSES", losses.LOSSES | broken)
     with pytest.raises(ConfigError, match=r"train\.optimizer\.learning_rate"):
         train(spec, digits, tmp_path)
 
@@ -101,12 +184,13 @@ import json
 spec, folder, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 digits = open_dataset(folder)
 worst = {}
-for name, clip in (("plain", None), ("clipped", 0.5)):
+for name, clip, value in (("plain", None, None), ("norm", 0.5, None), ("value", None, 0.01)):
     weights = {}
     for strategy in ("one_device", "mirrored"):
         (out / strategy / name / "work").mkdir(parents=True)
         settings = Train.model_validate({"epochs": 3, "strategy": strategy,
-            "optimizer": {"kind": "adamw", "learning_rate": 1e-3, "clip_norm": clip}})
+            "optimizer": {"kind": "adamw", "learning_rate": 1e-3, "clip_norm": clip,
+                "clip_value": value}, "ema": 0.9 if value else None})
         trained = supervised.train_network(spec, settings, digits, batch_size=64, augment=[],
             seed=3, out=out / strategy / name)
         weights[strategy] = trained.model.get_weights()
@@ -136,6 +220,6 @@ def test_sparse_gradients_are_clipped_as_the_dense_ones_that_they_stand_for() ->
     )
     dense = tf.constant([[4.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
     context = tf.distribute.get_replica_context()
-    found, other = loop._clip(context, [rows, tf.constant([2.0])], 1.0, 1)
+    found, other = loop._clip(context, [rows, tf.constant([2.0])], clipped(norm=1.0), 1)
     np.testing.assert_allclose(tf.convert_to_tensor(found), dense / 6)
     np.testing.assert_allclose(other, [2.0 / 6])

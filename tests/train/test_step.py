@@ -1,46 +1,14 @@
-"""Losses against their closed formulas in float64, schedules against theirs, weights of classes."""
+"""Steps: weights of classes, mixtures of samples, a student and its teacher."""
 
-import math
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.config.schema import AdamW
-from pipeline.train import schedule, step
-
-seeds = st.integers(0, 10_000)
-
-
-@given(seed=seeds, n=st.integers(1, 8), k=st.integers(2, 6))
-def test_cross_entropy_equals_its_formula(seed: int, n: int, k: int) -> None:
-    rng = np.random.default_rng(seed)
-    logits, labels = rng.normal(0, 3, (n, k)), rng.integers(0, k, n)
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    wanted = -np.log(shares[np.arange(n), labels])
-    found = step.categorical_crossentropy(tf.constant(labels), tf.constant(logits))
-    np.testing.assert_allclose(found, wanted, rtol=1e-9)
-
-
-@given(seed=seeds, n=st.integers(1, 8))
-def test_squared_and_absolute_error_equal_their_formulas(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    values, labels = rng.normal(size=(n, 1)), rng.normal(size=n)
-    found = step.squared_error(tf.constant(labels), tf.constant(values))
-    np.testing.assert_allclose(found, (values[:, 0] - labels) ** 2)
-    found = step.absolute_error(tf.constant(labels), tf.constant(values))
-    np.testing.assert_allclose(found, np.abs(values[:, 0] - labels))
-
-
-def test_cross_entropy_gradient_is_softmax_minus_one_hot() -> None:
-    logits = tf.Variable([[1.0, -2.0, 0.5]], dtype=tf.float64)
-    with tf.GradientTape() as tape:
-        loss = step.categorical_crossentropy(tf.constant([2]), logits)
-    wanted = tf.nn.softmax(logits) - tf.one_hot([2], 3, dtype=tf.float64)
-    np.testing.assert_allclose(tape.gradient(loss, logits), wanted, rtol=1e-12)
+from pipeline.train import step
+from tests.conftest import loss_of_name
 
 
 def test_balanced_weights_make_every_class_count_the_same() -> None:
@@ -61,25 +29,67 @@ def test_named_weights_are_those_given_and_unknown_names_are_refused() -> None:
         step.class_weights({"c": 3.0}, labels, ("a", "b"))
 
 
-@pytest.mark.parametrize(("warmup", "total"), [(0, 10), (4, 20)])
-def test_cosine_equals_its_formula(warmup: int, total: int) -> None:
-    rate = schedule.cosine(keras, peak=0.5, warmup_steps=warmup, total_steps=total)
-    for at in range(total + 1):
-        done = (at - warmup) / (total - warmup)
-        wanted = 0.5 * at / warmup if at < warmup else 0.25 * (1 + math.cos(math.pi * done))
-        assert float(rate(at)) == pytest.approx(wanted, abs=1e-6)
+def net(seed: int, units: int = 3) -> Any:
+    keras.utils.set_random_seed(seed)
+    x = keras.Input((4,), name="x")
+    logits = keras.layers.Dense(units, name="logits")(x)
+    return keras.Model({"x": x}, keras.layers.Activation("softmax")(logits))
 
 
-def test_weight_decay_leaves_biases_and_scales_alone() -> None:
-    model = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
+def softmax(z: Any) -> Any:
+    return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+
+def batch(rng: np.random.Generator, count: int = 6) -> tuple[Any, Any]:
+    x = rng.normal(size=(count, 4)).astype(np.float32)
+    return {"x": tf.constant(x)}, tf.constant(rng.integers(0, 3, count), tf.int32)
+
+
+@pytest.mark.parametrize(("temperature", "weight"), [(1.0, 0.5), (4.0, 0.7), (4.0, 1.0)])
+def test_a_student_minimises_hintons_formula(
+    temperature: float, weight: float, rng: np.random.Generator
+) -> None:
+    student, teacher = net(1), net(2)
+    loss = loss_of_name("categorical_crossentropy")
+    inputs, labels = batch(rng)
+    taught = step.distilling_step(student, loss, teacher, temperature, weight)
+    found, _ = taught(inputs, labels, tf.constant([0, 0]))
+    z, told = (np.log(np.asarray(m(inputs), np.float64)) for m in (student, teacher))
+    p, q = softmax(z / temperature), softmax(told / temperature)
+    apart = (q * np.log(q / p)).sum(axis=1)
+    plain = -z[np.arange(len(z)), np.asarray(labels)]
+    wanted = (1 - weight) * plain + weight * temperature**2 * apart
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_is_not_changed(rng: np.random.Generator) -> None:
+    student, teacher = net(1), net(2)
+    taught = step.distilling_step(
+        student, loss_of_name("categorical_crossentropy"), teacher, 4.0, 0.7
     )
-    for weight in model.trainable_weights:
-        weight.assign(tf.ones_like(weight))
-    optimizer = schedule.optimizer(keras, AdamW(weight_decay=0.5), 0.1)
-    optimizer.build(model.trainable_variables)
-    zeros = [tf.zeros_like(v) for v in model.trainable_variables]
-    optimizer.apply_gradients(zip(zeros, model.trainable_variables, strict=True))
-    changed = {v.path.split("/")[-1]: float(np.asarray(v).max()) for v in model.trainable_variables}
-    assert changed.pop("kernel") == pytest.approx(1 - 0.1 * 0.5)
-    assert set(changed.values()) == {1.0}
+    inputs, labels = batch(rng)
+    with tf.GradientTape() as tape:
+        losses, _ = taught(inputs, labels, tf.constant([0, 0]))
+    gradients = tape.gradient(losses, [w.value for w in teacher.trainable_variables])
+    assert gradients == [None, None]
+
+
+def test_mixup_is_the_loss_of_both_on_the_mixture(rng: np.random.Generator) -> None:
+    model, loss = net(1), loss_of_name("categorical_crossentropy")
+    inputs, labels = batch(rng, 40)
+    seed = tf.constant([3, 4])
+    found, _ = step.mixed_up(step.plain_step(model, loss), loss, 0.4)(inputs, labels, seed)
+    share, order = (np.asarray(x) for x in step._mixture(40, 0.4, seed))
+    x, y = np.asarray(inputs["x"]), np.asarray(labels)
+    mixed = share[:, None] * x + (1 - share[:, None]) * x[order]
+    logs = np.log(np.asarray(model({"x": mixed})))
+    rows = np.arange(40)
+    wanted = -share * logs[rows, y] - (1 - share) * logs[rows, y[order]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_shares_of_mixup_are_drawn_from_beta() -> None:
+    share, order = step._mixture(20_000, 0.4, tf.constant([1, 2]))
+    assert float(tf.reduce_mean(share)) == pytest.approx(0.5, abs=0.01)
+    assert float(tf.math.reduce_variance(share)) == pytest.approx(0.25 / 1.8, abs=0.005)
+    assert sorted(np.asarray(order)) == list(range(20_000))

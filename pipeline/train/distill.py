@@ -1,0 +1,62 @@
+"""Distillation: a large network is trained first, and a small one learns from what it thinks.
+
+Hinton et al. 2015, "Distilling the knowledge in a neural network" (arXiv:1503.02531). What the
+teacher gained is measured: the same small network, on the same samples, without.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset
+from pipeline.models.budget import parameters
+from pipeline.train.gain import folder_of, gained, validated
+from pipeline.train.supervised import Trained, train_network
+
+log = logging.getLogger(__name__)
+
+
+def distilled(
+    spec: Mapping[str, Any], settings: Train, dataset: Dataset, *, out: Path, **learning: Any
+) -> tuple[Trained, dict[str, Any]]:
+    """Train the teacher, then the spec's network from its answers and the labels.
+
+    Args:
+        spec: of the student.
+        settings: the `train` section; `distill` is there.
+        dataset: what both learn from.
+        out: folder of checkpoints and TensorBoard logs.
+        learning: further arguments of `train_network`.
+
+    Returns:
+        The student, and what the teacher gained on the validation split.
+    """
+    taught = settings.distill
+    assert taught is not None  # else there is nothing to do here
+    plain = settings.model_copy(update={"distill": None, "freeze": None})
+    longer = plain.model_copy(update={"epochs": taught.epochs or settings.epochs})
+    log.info("          training the teacher: %s", taught.teacher.kind)
+    teacher = train_network(
+        {**spec, "model": taught.teacher.model_dump(mode="json")},
+        longer,
+        dataset,
+        out=folder_of(out, "teacher"),
+        **learning,
+    )
+    log.info("          training the student")
+    student = train_network(spec, settings, dataset, out=out, teacher=teacher.model, **learning)
+    alone = None
+    if taught.compare:
+        log.info("          the same without a teacher")
+        alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
+    return student, gained(
+        spec,
+        student,
+        alone,
+        teacher=validated(teacher, spec),
+        teacher_kind=taught.teacher.kind,
+        teacher_parameters=parameters(teacher.model),
+        parameters=parameters(student.model),
+    )

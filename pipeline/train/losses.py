@@ -1,0 +1,128 @@
+"""LOSSES: the loss of each sample, from labels and what the network answers before its softmax.
+
+Legend: B batch, K classes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.errors import ConfigError
+
+Loss = Callable[[Any, Any], Any]
+
+AUTO = {
+    "classification": "categorical_crossentropy",
+    "regression": "mse",
+    "forecasting": "mae",
+    "anomaly": "mse",
+}
+
+
+def categorical_crossentropy(settings: Any) -> Loss:
+    """Return -sum_k q_k log softmax(logits)_k; q is the label, smoothed where asked for.
+
+    Smoothing: q = (1 - s) of the label + s / K of every class (Szegedy et al. 2016,
+    arXiv:1512.00567, section 7).
+    """
+    smoothing = settings.label_smoothing
+
+    def loss(labels: Any, logits: Any) -> Any:
+        plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        if not smoothing:
+            return plain
+        of_all = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
+        return (1 - smoothing) * plain + smoothing * of_all
+
+    return loss
+
+
+def binary_crossentropy(settings: Any) -> Loss:
+    """Return -q log p - (1 - q) log(1 - p), p the share of the second of two classes.
+
+    Smoothing: q = (1 - s) of the label + s / 2.
+    """
+    smoothing = settings.label_smoothing
+
+    def loss(labels: Any, logits: Any) -> Any:
+        if logits.shape[1] != 2:
+            raise ConfigError(
+                f"train.loss: binary_crossentropy is for two classes and there are "
+                f"{logits.shape[1]}; wanted categorical_crossentropy"
+            )
+        q = (1 - smoothing) * tf.cast(labels, logits.dtype) + smoothing / 2
+        return tf.nn.sigmoid_cross_entropy_with_logits(q, logits[:, 1] - logits[:, 0])
+
+    return loss
+
+
+def focal(settings: Any) -> Loss:
+    """Return -(1 - p)^gamma log p, p the share of the right class.
+
+    Lin et al. 2017 (arXiv:1708.02002), equation 4; without the weights of classes, which
+    `train.class_weights` gives.
+    """
+    gamma = settings.focal_gamma
+
+    def loss(labels: Any, logits: Any) -> Any:
+        plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return (-tf.math.expm1(-plain)) ** gamma * plain  # 1 - p, exact where p is near 1
+
+    return loss
+
+
+def perceptron(settings: Any) -> Loss:
+    """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
+
+    The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
+    is Rosenblatt's rule, w += x for a positive that is missed, w -= x for a negative. Of several
+    classes the right one is held against the best of the others. A tie is wrong.
+    """
+
+    def loss(labels: Any, logits: Any) -> Any:
+        right = tf.one_hot(labels, tf.shape(logits)[1], on_value=True, off_value=False)
+        of_label = tf.reduce_sum(tf.where(right, logits, tf.zeros_like(logits)), axis=1)
+        of_others = tf.reduce_max(tf.where(right, logits.dtype.min, logits), axis=1)
+        margin = of_label - of_others
+        return tf.where(margin <= 0, -margin, tf.zeros_like(margin))
+
+    return loss
+
+
+def squared_error(settings: Any) -> Loss:
+    """Return the squared error; labels (B,), values (B, 1)."""
+    return lambda labels, values: tf.square(values[:, 0] - labels)
+
+
+def absolute_error(settings: Any) -> Loss:
+    """Return the absolute error; labels (B,), values (B, 1)."""
+    return lambda labels, values: tf.abs(values[:, 0] - labels)
+
+
+def huber(settings: Any) -> Loss:
+    """Return e^2 / 2 up to delta, and delta (|e| - delta / 2) beyond (Huber 1964)."""
+    delta = settings.huber_delta
+
+    def loss(labels: Any, values: Any) -> Any:
+        error = tf.abs(values[:, 0] - labels)
+        near = tf.minimum(error, delta)
+        return near * (error - near / 2)
+
+    return loss
+
+
+LOSSES: dict[str, Callable[[Any], Loss]] = {
+    "categorical_crossentropy": categorical_crossentropy,
+    "binary_crossentropy": binary_crossentropy,
+    "focal": focal,
+    "perceptron": perceptron,
+    "mse": squared_error,
+    "mae": absolute_error,
+    "huber": huber,
+}
+
+
+def loss_of(settings: Any, task: str) -> Loss:
+    """Return the loss of a `train` section; `auto` goes by the task."""
+    return LOSSES[AUTO[task] if settings.loss == "auto" else settings.loss](settings)
