@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
@@ -241,7 +243,7 @@ def _integer_content(
 
 
 def try_once(file: str) -> None:
-    """Load and invoke a file once on LiteRT: converting is not running.
+    """Load and invoke a file once on LiteRT, on zeros: converting is not running.
 
     Args:
         file: the .tflite file.
@@ -254,6 +256,8 @@ def try_once(file: str) -> None:
     try:
         interpreter = Interpreter(model_path=file, num_threads=1)
         interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0][:QUOTED]

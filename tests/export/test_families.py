@@ -13,7 +13,7 @@ from pipeline.device.runtimes import missing
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import ConversionError
+from pipeline.export.worker import ConversionError, request
 from tests.conftest import model_settings
 from tests.export.conftest import CNN, TABLE, Made, make
 
@@ -57,6 +57,7 @@ FAMILIES = {
         ]
     )
 }
+WORDS = next(name for name, spec in FAMILIES.items() if spec["inputs"] == TEXT["inputs"])
 FLOAT = 1e-5  # largest difference of the float file's answers
 # Mean difference of the int8 file's answers, as a share of their spread, which is small before
 # training; most lie below 0.015, a MobileNet's at 0.047.
@@ -110,3 +111,9 @@ def test_a_family_is_whole_integers_on_both_runtimes(families: dict[str, Made], 
         found = run_file(file, runtime=runtime, **raw).outputs
         error = np.abs(found - made.reference).mean()
         assert error <= LIMIT * spread
+
+
+def test_a_file_is_tried_with_words_that_are_there(families: dict[str, Made]) -> None:
+    """What lies in a fresh buffer is no word: looking it up would fail."""
+    for _ in range(3):
+        request("try_once", file=str(families[WORDS].file("float32")))
