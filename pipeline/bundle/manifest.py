@@ -55,7 +55,7 @@ def manifest(
         **{name: parity[name] for name in ("groups", "streaming", "ranges")},
         "baseline": _baseline(artifacts["baseline"]),
         "encoder": _encoder(artifacts, files),
-        "pretraining": artifacts["pretraining"],
+        "training": artifacts["training"],
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
         "remedies": artifacts["ladder"]["rungs"],

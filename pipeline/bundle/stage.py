@@ -29,6 +29,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import deciding, open_dataset
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
+from pipeline.train.gain import told
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -108,12 +109,7 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in names.items()
     }
-    pretraining = inputs["history"] / "pretraining.json"
-    return {
-        **found,
-        "preprocess": _preprocess(inputs),
-        "pretraining": read_json(pretraining) if pretraining.exists() else None,
-    }
+    return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:

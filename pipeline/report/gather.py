@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import TIMINGS, Inputs, read_json
+from pipeline.train.gain import told
 
 DOCUMENTS = {
     "dataset": "dataset.json",
@@ -31,8 +32,7 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
-    pretraining = inputs["history"] / "pretraining.json"
-    found["pretraining"] = read_json(pretraining) if pretraining.exists() else None
+    found |= told(inputs["history"])
     found["figures"] = {
         kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
     }

@@ -4,8 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import WORK
+from pipeline.artifacts import WORK, read_json
 from pipeline.tasks import TASKS
+
+TOLD = ("pretraining", "distillation", "range_test")  # what training may write down of itself
+
+
+def told(history: Path) -> dict[str, Any]:
+    """Return what a training wrote down of itself; None for what there was not.
+
+    Args:
+        history: folder of the `train` stage.
+    """
+    paths = {name: history / f"{name}.json" for name in TOLD}
+    return {name: read_json(path) if path.exists() else None for name, path in paths.items()}
 
 
 def folder_of(out: Path, name: str) -> Path:

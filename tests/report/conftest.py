@@ -136,6 +136,8 @@ def good_run() -> dict[str, Any]:
         "baseline": baseline,
         "trials": None,
         "pretraining": None,
+        "distillation": None,
+        "range_test": None,
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,

@@ -191,7 +191,7 @@ def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
     assert alike in page(bent)
 
 
-def test_an_encoder_and_what_pre_training_gained_are_told(documents: dict[str, Any]) -> None:
+def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, Any]) -> None:
     documents["parity"]["encoder"] = {
         "encoder_int8.tflite": {
             "codes": {"sqnr_db": 41.9, "cosine": 0.99, "neighbours": 0.975},
@@ -212,7 +212,20 @@ def test_an_encoder_and_what_pre_training_gained_are_told(documents: dict[str, A
         "with": 0.84,
         "without": 0.79,
     }
+    documents["distillation"] = {
+        "teacher_kind": "resnet8",
+        "teacher_parameters": 78000,
+        "metric": "accuracy",
+        "teacher": 0.93,
+        "with": 0.91,
+        "without": 0.897,
+    }
+    documents["range_test"] = {"suggested": 0.0031}
     html, card = page(documents), render_card(documents, CONFIG)
+    assert "The peak rate is 0.0031" in html
+    for text in (html, card):
+        assert "a resnet8 of 78,000 weights" in text
+        assert "89.7 %" in text
     for said in ("64 numbers of the input become 8", "0.961", "41.9 dB", "97.5 %", "0.550"):
         assert said in html
     for text in (html, card):

@@ -1,0 +1,63 @@
+"""Distillation in the chain: a teacher first, its student, and the same without."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config.schema import Train
+from pipeline.train import loop
+from pipeline.train.distill import distilled
+from pipeline.train.supervised import train_network
+
+LEARNING: dict[str, Any] = {"batch_size": 64, "augment": [], "seed": 3}
+TEACHER = {"kind": "cnn", "filters": (8, 16), "dense": (16,)}
+
+
+def learn(spec: dict[str, Any], digits: Any, out: Path, **taught: Any) -> Any:
+    (out / "work").mkdir(parents=True, exist_ok=True)
+    settings = Train.model_validate({"epochs": 2, "distill": {"teacher": TEACHER} | taught})
+    return distilled(spec, settings, digits, out=out, **LEARNING)
+
+
+def test_the_teacher_is_larger_and_the_student_is_the_spec(
+    spec: dict[str, Any], digits: Any, tmp_path: Path
+) -> None:
+    student, found = learn(spec, digits, tmp_path / "taught", epochs=4)
+    (tmp_path / "plain" / "work").mkdir(parents=True)
+    plain = train_network(spec, Train(epochs=2), digits, out=tmp_path / "plain", **LEARNING)
+    assert found["without"] == plain.validation["val_accuracy"]
+    assert found["with"] == student.validation["val_accuracy"]
+    assert found["parameters"] == sum(int(np.prod(w.shape)) for w in plain.model.weights)
+    assert found["teacher_parameters"] > found["parameters"]
+    assert any((a != b).any() for a, b in zip(student.model.get_weights(),
+                                              plain.model.get_weights(), strict=True))  # fmt: skip
+
+
+def test_a_killed_distillation_ends_with_the_same_bits(
+    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, told = learn(spec, digits, tmp_path / "whole")
+    saved, count = loop.save_checkpoint, 0
+
+    def save_and_die(*arguments: Any) -> None:
+        nonlocal count
+        saved(*arguments)
+        count += 1
+        if count in (2, 9, 16):  # in each of the three trainings
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
+    kills = 0
+    while True:
+        try:
+            again, told_again = learn(spec, digits, tmp_path / "cut")
+            break
+        except KeyboardInterrupt:
+            kills += 1
+    assert kills == 3
+    assert told_again == told
+    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
