@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
 )
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.device.runner import anomaly_shares
 
@@ -21,6 +30,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
+DEPTH = 8  # of a single tree: as far as one can read it
+TREES, LEAF = 100, 2  # of a forest, and samples in its smallest leaf: half the size, hardly worse
+SHARE = 1 / 3  # of the columns that a split of a regression forest looks at (Breiman 2001)
+NEIGHBOURS = 5
+MOST = dict.fromkeys(  # rows at most, for models whose time or answers grow with the square of them
+    ("SVC", "SVR", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
+)
+RESAMPLES, LEVEL = 300, (2.5, 97.5)  # the bounds then move by a tenth of the interval
 DETECTED = 0.99  # share of normal rows below a detector's threshold
 STILL = 1e-6  # deviation below which a window counts as still
 FEATURES = 400  # columns at most: images beyond are averaged down, and lose little to these models
@@ -75,7 +92,13 @@ def classifiers(seed: int, channels: int | None) -> dict[str, Any]:
     )
     return {
         "logistic regression": LogisticRegression(max_iter=ITERATIONS),
+        "decision tree": DecisionTreeClassifier(max_depth=DEPTH, random_state=seed),
+        "random forest": RandomForestClassifier(
+            n_estimators=TREES, min_samples_leaf=LEAF, random_state=seed
+        ),
         "gradient boosting": boosting,
+        "support vector machine": SVC(random_state=seed),
+        "nearest neighbours": KNeighborsClassifier(NEIGHBOURS),
     }
 
 
@@ -84,14 +107,38 @@ def regressors(seed: int, channels: int | None) -> dict[str, Any]:
     boosting = HistGradientBoostingRegressor(
         max_iter=ITERATIONS, max_leaf_nodes=15, early_stopping=True, random_state=seed
     )
-    return {"linear regression": Ridge(alpha=1.0), "gradient boosting": boosting}
+    return {
+        "linear regression": Ridge(alpha=1.0),
+        "decision tree": DecisionTreeRegressor(max_depth=DEPTH, random_state=seed),
+        "random forest": RandomForestRegressor(
+            n_estimators=TREES, min_samples_leaf=LEAF, max_features=SHARE, random_state=seed
+        ),
+        "gradient boosting": boosting,
+        "support vector machine": SVR(),
+        "nearest neighbours": KNeighborsRegressor(NEIGHBOURS),
+    }
+
+
+def forecasters(seed: int, channels: int | None) -> dict[str, Any]:
+    """Return name -> untrained model for the change after a window."""
+    naive = DummyRegressor(strategy="constant", constant=0.0)  # nothing changes
+    return {"naive": naive, **regressors(seed, channels)}
+
+
+def for_texts(models: dict[str, Any]) -> dict[str, Any]:
+    """Return the models with counts of words weighed by how rare they are before the linear one.
+
+    TF-IDF (Salton and Buckley 1988), with lengths made equal.
+    """
+    linear = make_pipeline(TfidfTransformer(sublinear_tf=True), models["logistic regression"])
+    return {"TF-IDF and logistic regression": linear, **models}
 
 
 FAMILIES: dict[str, Callable[[int, int | None], dict[str, Any]]] = {
     "anomaly": detectors,
     "classification": classifiers,
     "regression": regressors,
-    "forecasting": regressors,
+    "forecasting": forecasters,
 }
 
 
@@ -104,9 +151,11 @@ def fit(model: Any, x: Array, labels: Array) -> bool:
     if isinstance(model, HistGradientBoostingClassifier):
         rarest = np.unique(labels, return_counts=True)[1].min()
         model.set_params(early_stopping=bool(rarest >= HELD_BACK))
+    most = MOST.get(type(model).__name__, len(x))
+    kept = np.linspace(0, len(x) - 1, min(most, len(x))).astype(int)  # in random order already
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(x, labels)
+        model.fit(x[kept], labels[kept])
     return not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
 
@@ -117,8 +166,25 @@ def outputs(model: Any, x: Array, classes: int | None) -> Array:
     if classes is None:
         return np.asarray(model.predict(x))[:, None]
     found = np.zeros((len(x), classes))
-    found[:, model.classes_.astype(int)] = model.predict_proba(x)
+    found[:, model.classes_.astype(int)] = _shares(model, x)
     return found
+
+
+def _shares(model: Any, x: Array) -> Array:
+    """Return shares of the classes; of a support vector machine, which has none, of its margins."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(x))
+    margins = np.asarray(model.decision_function(x))
+    margins = np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
+    return np.asarray(softmax(margins, axis=1))
+
+
+def interval(task: Any, labels: Array, answers: Array, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the task's metric, by the bootstrap over samples."""
+    generator = np.random.Generator(np.random.Philox(seed))
+    draws = (generator.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
+    low, high = np.percentile([task.score(labels[d], answers[d]) for d in draws], LEVEL)
+    return float(low), float(high)
 
 
 def size_bytes(model: Any) -> int:

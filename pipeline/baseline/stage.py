@@ -4,6 +4,8 @@ It holds each model's metrics on the split that `verify` judges files by, and on
 one can tell whether a network is worth it.
 """
 
+import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
+
+log = logging.getLogger(__name__)
 
 CHUNK = 4096  # samples prepared at once
 
@@ -34,32 +38,43 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
     classes = len(dataset.class_names) if dataset.class_names else None
 
-    def judged_on(split: str, model: Any) -> dict[str, float]:
-        wanted = np.asarray(dataset.labels[dataset.split(split)])
-        return task.metrics(wanted, classical.outputs(model, features[split], classes))
-
+    wanted = {name: np.asarray(dataset.labels[dataset.split(name)]) for name in judged}
     rows: list[dict[str, Any]] = []
-    family = classical.FAMILIES[config.task](fold_seed(config.seed, "baseline"), _channels(dataset))
-    for name, model in family.items():
+    for name, model in _family(config, dataset).items():
+        started = time.monotonic()
         converged = classical.fit(model, x, labels)
+        found = {n: classical.outputs(model, features[n], classes) for n in judged}
+        metrics = {n: task.metrics(wanted[n], answers) for n, answers in found.items()}
+        final, seed = config.verify.split, fold_seed(config.seed, "bootstrap")
         row = {
             "name": name,
-            "metrics": judged_on(config.verify.split, model),
-            "validation": judged_on("validation", model),
+            "metrics": metrics[final],
+            "ci95": classical.interval(task, wanted[final], found[final], seed),
+            "validation": metrics["validation"],
             "size_bytes": classical.size_bytes(model),
             "n_train": len(train),
             "converged": converged,
         }
         rows.append(row)
+        seconds, low, high = time.monotonic() - started, *row["ci95"]
+        told = f"{name}: {metrics[final][task.metric]:.4f} ({low:.3f} to {high:.3f})"
+        log.info("          %s  %.1f s", told, seconds)
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
     write_json(
         out / "baseline.json",
         {"schema": SCHEMA, "metric": task.metric, "models": rows, "best": best},
     )
-    return Metrics(
-        {row["name"].replace(" ", "_"): (row["metrics"][task.metric], "") for row in rows}
-    )
+    reached = next(row for row in rows if row["name"] == best)["metrics"][task.metric]
+    return Metrics({best.replace(" ", "_"): (reached, "")})
+
+
+def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """Return name -> untrained model for the task, and for texts one of their own."""
+    models = classical.FAMILIES[config.task](fold_seed(config.seed, "baseline"), _channels(dataset))
+    kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
+    is_text = kinds == ["tokens"] and config.task == "classification"
+    return classical.for_texts(models) if is_text else models
 
 
 def _channels(dataset: Dataset) -> int | None:

@@ -32,12 +32,8 @@ def evaluator(
     def evaluate() -> Mapping[str, float]:
         heads = np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
         if task == "anomaly":  # heads are scores, and only what is normal is learnt
-            loss_of_normal = {"val_loss": float(heads[is_normal].mean(dtype=np.float64))}
-            if is_normal.all():  # in pre-training, which knows of no anomalies
-                return loss_of_normal
-            return loss_of_normal | {
-                "val_auc": TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
-            }
+            auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
+            return {"val_loss": float(heads[is_normal].mean(dtype=np.float64)), "val_auc": auc}
         losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
         outputs = in_target_unit(heads, dataset.preprocess)
         if task == "classification":

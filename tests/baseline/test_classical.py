@@ -13,7 +13,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:  # type: i
     return rng.normal(labels[:, None] * 4.0, 1.0, (300, 5)), labels
 
 
-@pytest.mark.parametrize("name", ["logistic regression", "gradient boosting"])
+@pytest.mark.parametrize("name", classical.classifiers(0, None))
 def test_classes_that_lie_apart_are_learnt(blobs, name: str) -> None:  # type: ignore[no-untyped-def]
     x, labels = blobs
     model = classical.classifiers(0, None)[name]
@@ -40,7 +40,7 @@ def test_a_solver_that_stops_early_says_so(blobs) -> None:  # type: ignore[no-un
     assert not classical.fit(LogisticRegression(max_iter=1), *blobs)
 
 
-@pytest.mark.parametrize("name", ["linear regression", "gradient boosting"])
+@pytest.mark.parametrize("name", classical.regressors(0, None))
 def test_values_are_learnt(rng: np.random.Generator, name: str) -> None:
     x = rng.normal(size=(500, 3))
     y = x @ [1.0, -2.0, 0.5]
@@ -92,3 +92,34 @@ def test_a_detector_learns_what_is_normal_and_flags_little_of_it(
     assert flagged[:400].mean() <= 0.02
     if name == "isolation forest":
         assert flagged[400:].mean() > 0.8
+
+
+def test_an_interval_holds_the_figure_and_narrows_with_samples(rng: np.random.Generator) -> None:
+    task, widths = TASKS["classification"], []
+    for count in (100, 10_000):
+        labels = rng.integers(0, 2, count)
+        answers = np.eye(2)[np.where(rng.random(count) < 0.8, labels, 1 - labels)]
+        low, high = classical.interval(task, labels, answers, 0)
+        assert low <= task.score(labels, answers) <= high
+        widths.append(high - low)
+    assert widths[0] == pytest.approx(4 * 0.4 / 10, rel=0.3)  # 4 sqrt(p q / n)
+    assert widths[1] == pytest.approx(widths[0] / 10, rel=0.3)
+
+
+def test_a_forecaster_that_sees_no_change_is_the_naive_one(rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    naive = classical.forecasters(0, None)["naive"]
+    classical.fit(naive, x, y)
+    found = TASKS["forecasting"].metrics(y, classical.outputs(naive, x, None))
+    assert found[TASKS["forecasting"].metric] == pytest.approx(1)
+
+
+def test_rare_words_weigh_more_in_texts(rng: np.random.Generator) -> None:
+    counts = rng.poisson(3.0, (200, 30)).astype(np.float32)
+    labels = (rng.random(200) < 0.5).astype(int)
+    counts[labels == 1, 7] = 1.0  # a rare word, among many frequent ones
+    counts[labels == 0, 7] = 0.0
+    model = classical.for_texts(classical.classifiers(0, None))["TF-IDF and logistic regression"]
+    classical.fit(model, counts[:100], labels[:100])
+    found = classical.outputs(model, counts[100:], 2).argmax(axis=1)
+    assert (found == labels[100:]).mean() > 0.9

@@ -85,6 +85,7 @@ def good_run() -> dict[str, Any]:
                 "name": "logistic regression",
                 "metrics": {"accuracy": 0.9, "macro_f1": 0.9},
                 "size_bytes": 9,
+                "ci95": [0.8, 0.9],
             }
         ],
         "best": "logistic regression",

@@ -51,6 +51,7 @@ def test_training_begins_at_the_pre_trained_encoder(
     monkeypatch.setattr(pretrain, "train_network", watched)
     learn(encoder, few, tmp_path, pretrain={"epochs": 2, "compare": False})
     first, began, _ = seen
+    assert first.validation["val_auc"] == 0.5  # by chance, where no anomaly is known
     encoder_weights = [w for layer in first.model.layers if layer.name in _shared(first.model)
                        for w in layer.get_weights()]  # fmt: skip
     for a, b in zip(encoder_weights, began, strict=False):
