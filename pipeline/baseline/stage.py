@@ -6,6 +6,7 @@ one can tell whether a network is worth it.
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +39,15 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
     classes = len(dataset.class_names) if dataset.class_names else None
 
-    wanted = {name: np.asarray(dataset.labels[dataset.split(name)]) for name in judged}
+    judge = _judge(config, dataset, features, classes)
     rows: list[dict[str, Any]] = []
     for name, model in _family(config, dataset).items():
         started = time.monotonic()
         converged = classical.fit(model, x, labels)
-        found = {n: classical.outputs(model, features[n], classes) for n in judged}
-        metrics = {n: task.metrics(wanted[n], answers) for n, answers in found.items()}
-        final, seed = config.verify.split, fold_seed(config.seed, "bootstrap")
-        row = {
-            "name": name,
-            "metrics": metrics[final],
-            "ci95": classical.interval(task, wanted[final], found[final], seed),
-            "validation": metrics["validation"],
-            "size_bytes": classical.size_bytes(model),
-            "n_train": len(train),
-            "converged": converged,
-        }
+        row = {"name": name, **judge(model), "n_train": len(train), "converged": converged}
         rows.append(row)
-        seconds, low, high = time.monotonic() - started, *row["ci95"]
-        told = f"{name}: {metrics[final][task.metric]:.4f} ({low:.3f} to {high:.3f})"
+        (low, high), seconds = row["ci95"], time.monotonic() - started
+        told = f"{name}: {row['metrics'][task.metric]:.4f} ({low:.3f} to {high:.3f})"
         log.info("          %s  %.1f s", told, seconds)
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
@@ -67,6 +57,27 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     reached = next(row for row in rows if row["name"] == best)["metrics"][task.metric]
     return Metrics({best.replace(" ", "_"): (reached, "")})
+
+
+def _judge(
+    config: Config, dataset: Dataset, features: dict[str, Any], classes: int | None
+) -> Callable[[Any], dict[str, Any]]:
+    """Return a function that measures a trained model on validation and as the network will be."""
+    task, final = TASKS[config.task], config.verify.split
+    wanted = {name: np.asarray(dataset.labels[dataset.split(name)]) for name in features}
+    seed = fold_seed(config.seed, "bootstrap")
+
+    def judge(model: Any) -> dict[str, Any]:
+        found = {name: classical.outputs(model, x, classes) for name, x in features.items()}
+        low, high = classical.interval(task, wanted[final], found[final], seed)
+        return {
+            "metrics": task.metrics(wanted[final], found[final]),
+            "ci95": [low, high],
+            "validation": task.metrics(wanted["validation"], found["validation"]),
+            "size_bytes": classical.size_bytes(model),
+        }
+
+    return judge
 
 
 def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
