@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -21,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -35,7 +37,7 @@ TREES, LEAF = 100, 2  # of a forest, and samples in its smallest leaf: half the 
 SHARE = 1 / 3  # of the columns that a split of a regression forest looks at (Breiman 2001)
 NEIGHBOURS = 5
 MOST = dict.fromkeys(  # rows at most, for models whose time or answers grow with the square of them
-    ("SVC", "SVR", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
+    ("SVC", "TransformedTargetRegressor", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
 )
 RESAMPLES, LEVEL = 300, (2.5, 97.5)  # the bounds then move by a tenth of the interval
 DETECTED = 0.99  # share of normal rows below a detector's threshold
@@ -114,7 +116,10 @@ def regressors(seed: int, channels: int | None) -> dict[str, Any]:
             n_estimators=TREES, min_samples_leaf=LEAF, max_features=SHARE, random_state=seed
         ),
         "gradient boosting": boosting,
-        "support vector machine": SVR(),
+        "support vector machine": TransformedTargetRegressor(
+            SVR(),
+            transformer=StandardScaler(),  # its margin is a tenth of a deviation
+        ),
         "nearest neighbours": KNeighborsRegressor(NEIGHBOURS),
     }
 

@@ -51,6 +51,17 @@ def test_values_are_learnt(rng: np.random.Generator, name: str) -> None:
     assert TASKS["regression"].metrics(y[400:], found)["r2"] > 0.8
 
 
+def test_the_unit_of_a_target_does_not_matter(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(300, 3))
+    y = x @ [1.0, -2.0, 0.5]
+    for name in classical.regressors(0, None):
+        one, two = (classical.regressors(0, None)[name] for _ in range(2))
+        classical.fit(one, x, y)
+        classical.fit(two, x, 2.0**17 * y)
+        found = classical.outputs(two, x, None) / 2.0**17
+        assert found == pytest.approx(classical.outputs(one, x, None), abs=0.05)
+
+
 def test_large_images_are_averaged_down_and_keep_their_mean(rng: np.random.Generator) -> None:
     x = rng.random((4, 64, 48, 3))
     rows = classical.flatten(x)
