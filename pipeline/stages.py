@@ -47,7 +47,7 @@ STAGES = (
     ),
     Stage(
         "baseline",
-        1,
+        2,
         ("dataset",),
         {"baseline": ("baseline.json",)},
         ("baseline", "verify", "task", "seed"),

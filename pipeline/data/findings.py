@@ -84,12 +84,17 @@ def pooled(given: Array, by: str) -> list[Finding]:
     return [Finding("info", "pooled_parts", text, sum(counts.values()))]
 
 
-def in_no_part(total: int, parts: Mapping[str, Array]) -> list[Finding]:
-    """Report windows that reach across a cut in time, which are in no part."""
+def in_no_part(
+    total: int, parts: Mapping[str, Array], *, is_detector: bool, has_times: bool
+) -> list[Finding]:
+    """Report what is in no part: windows across a cut in time, anomalies that train leaves out."""
     count = total - sum(len(part) for name, part in parts.items() if name != "calibration")
     if not count:
         return []
     text = f"{count} windows reach across the end of a part and are in none."
+    if is_detector:
+        text = f"{count} samples are in no part: anomalies that would have been trained on"
+        text += ", and windows that reach across the end of a part." if has_times else "."
     return [Finding("info", "windows_in_no_part", text, count)]
 
 

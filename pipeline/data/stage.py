@@ -194,7 +194,12 @@ def _noticed(
     copies = findings.copied(parts, stored.digests)
     found = [
         *findings.pooled(stored.parts, config.data.split.by),
-        *findings.in_no_part(len(data.labels), parts),
+        *findings.in_no_part(
+            len(data.labels),
+            parts,
+            is_detector=config.task == "anomaly",
+            has_times=stored.times is not None,
+        ),
         *findings.fewer_calibrated(wanted, len(parts["calibration"])),
         *findings.look(data.labels, parts, stored.digests, data.names, copies=copies),
     ]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.data.findings import in_no_part
 from pipeline.data.split import Wish
 from pipeline.data.unlabelled import NONE, UNLABELLED, hide, split_known, without_label
 from pipeline.errors import ConfigError
@@ -81,3 +82,14 @@ def test_fewer_labels_than_classes_are_refused() -> None:
     labels = labels_of(0.3, 200, 2)
     with pytest.raises(ConfigError, match="at least one sample of each of 3 classes; came 2"):
         hide(cut(labels), labels, 2, is_classes=True, seed=0)
+
+
+def test_anomalies_that_train_leaves_out_are_no_windows() -> None:
+    parts = {"train": np.arange(5), "validation": np.arange(5, 7), "test": np.arange(7, 9)}
+    (said,) = in_no_part(12, parts, is_detector=True, has_times=False)
+    assert said.text == ("3 samples are in no part: anomalies that would have been trained on.")
+    (said,) = in_no_part(12, parts, is_detector=False, has_times=True)
+    assert said.text.startswith("3 windows reach across")
+    assert in_no_part(9, parts, is_detector=False, has_times=False) == []
+    unlabelled = parts | {"unlabelled": np.arange(9, 12)}
+    assert in_no_part(12, unlabelled, is_detector=False, has_times=False) == []
