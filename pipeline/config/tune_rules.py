@@ -29,7 +29,7 @@ def check_space(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     for dotted_path, searched in config.tune.space.items():
         entry: Path = ("tune", "space", dotted_path)
         path = tuple(dotted_path.split("."))
-        wrong = _range_mistake(searched) or _path_mistake(path)
+        wrong = _range_mistake(searched) or _path_mistake(path, config.model.kind)
         if wrong:
             yield entry, wrong
             continue
@@ -67,11 +67,13 @@ def _has_twice(values: tuple[Any, ...]) -> bool:
     return len({(type(value), value) for value in values}) < len(values)
 
 
-def _path_mistake(path: Path) -> str | None:
+def _path_mistake(path: Path, kind: str) -> str | None:
     """Return why a path cannot be searched; unknown keys are found when a value is put there."""
     if path[0] not in SEARCHED or not path[1:]:
         near = did_you_mean(path[0], SEARCHED)
         return f"wanted a setting of {' or '.join(SEARCHED)}, such as model.dropout{near}"
+    if path[0] == "model" and kind in ("file", "application"):
+        return f"the network of {kind} is made before the search; wanted a setting of train"
     if path[-1] == "kind":
         return "a kind brings keys of its own and cannot be searched; write a config for each kind"
     return None

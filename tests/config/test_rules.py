@@ -188,3 +188,10 @@ def test_every_rule_reads_paths_of_the_schema() -> None:
 
 def test_every_bundled_set_has_its_rule() -> None:
     assert set(BUNDLED) == set(choices_of(BundledSource.model_fields["name"].annotation))
+
+
+def test_a_network_from_outside_is_not_searched(tmp_path: Path) -> None:
+    outside = "model={kind: application, name: MobileNetV2}"
+    search = "tune={space: {model.dropout: {float: [0, 0.5]}, train.epochs: {choice: [1, 2]}}}"
+    (found,) = messages(tmp_path, *CNN, outside, search)
+    assert "application is made before the search; wanted a setting of train" in found
