@@ -218,7 +218,7 @@ def _ending(
         )
     if is_class:
         _check_scores(scores, last)
-        return _classes(scores, last, _logits(spec, scores), softmax, None)
+        return _classes(scores, last, _logits(keras, spec, scores), softmax, None)
     if not is_dense or activation not in LINEAR or not scores.use_bias:
         raise ConfigError(
             f"model.path: the last layer, {last.name}, is no Dense layer with bias and without "
@@ -244,11 +244,17 @@ def _classes(scores: Any, last: Any, logits: Any, softmax: Any, change: Change |
     move = _mover(scores, logits, change)
     if scores is not last:
         return Ending({id(scores): logits, id(last): softmax}, move)
-    return Ending({id(last): lambda x, **told: softmax(logits(x, **told))}, move)
+    return Ending({id(last): lambda *x, **told: softmax(logits(*x, **told))}, move)
 
 
-def _logits(spec: Mapping[str, Any], scores: Any) -> Any:
-    """Return the layer of the scores under the name that it has in our own families."""
+def _logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
+    """Return the layer of the scores under the name that it has in our own families.
+
+    Where they come from an operation, such as a sum, a layer that changes nothing has the name.
+    """
+    if not isinstance(scores, keras.layers.Layer):
+        named = keras.layers.Activation("linear", name="logits")
+        return lambda *x: named(scores.__class__.from_config(scores.get_config())(*x))
     config = seeded(scores.get_config(), fold_seed(spec["seed"], "logits")) | {"name": "logits"}
     if "activation" in config:
         config["activation"] = "linear"
@@ -277,7 +283,8 @@ def _in_unit_of(target: Mapping[str, Any] | None) -> Change | None:
 
 def _mover(old: Any, new: Any, change: Change | None) -> Callable[[], None]:
     def move() -> None:
-        weights = old.get_weights()
-        new.set_weights(change(weights) if change else weights)
+        weights = old.get_weights() if getattr(old, "weights", None) else []
+        if weights:  # an operation has none
+            new.set_weights(change(weights) if change else weights)
 
     return move

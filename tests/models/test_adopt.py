@@ -63,6 +63,14 @@ def beside(x: Any) -> Any:
     return np.concatenate([1 - x, x], axis=1)
 
 
+def summed() -> Any:
+    """Return a net whose scores are a sum, by an operation and not by a layer."""
+    keras.utils.set_random_seed(3)
+    x = keras.Input((8, 8, 1))
+    flat = L.Flatten()(x)
+    return keras.Model(x, L.Dense(CLASSES)(flat) + L.Dense(CLASSES)(flat))
+
+
 ENDINGS: dict[str, tuple[Callable[[], Any], int, Callable[[Any], Any]]] = {
     "a softmax in the layer": (lambda: plain(L.Dense(3, activation="softmax")), 3, lambda x: x),
     "a softmax of its own": (lambda: plain(L.Dense(3), L.Softmax()), 3, lambda x: x),
@@ -80,6 +88,7 @@ ENDINGS: dict[str, tuple[Callable[[], Any], int, Callable[[Any], Any]]] = {
     "a sigmoid": (lambda: plain(L.Dense(1, activation="sigmoid")), 2, beside),
     "a sigmoid of its own": (lambda: plain(L.Dense(1), L.Activation("sigmoid")), 2, beside),
     "one score": (lambda: plain(L.Dense(1)), 2, lambda x: beside(1 / (1 + np.exp(-x)))),
+    "a sum of scores": (summed, 3, softmax),
     "an inner model": (residual, 3, lambda x: x),
 }
 
