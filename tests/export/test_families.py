@@ -91,7 +91,7 @@ def int8_file(made: Made) -> Path:
 
 def _slow(name: str) -> bool:
     """Tell whether a family converts for more than ten seconds; one of its kind is quick."""
-    return name in ("rnn lstm 10", "rnn gru 13") or "recurrent" in name
+    return name in ("rnn lstm 10", "rnn lstm 11", "rnn gru 13") or "recurrent" in name
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ EVERYTHING = {
     [
         {},
         {"freeze": {"epochs": 1, "kept": 1}},
-        EVERYTHING | {"schedule": {"kind": "one_cycle"}},
+        pytest.param(EVERYTHING | {"schedule": {"kind": "one_cycle"}}, marks=pytest.mark.slow),
         EVERYTHING
         | {"schedule": {"kind": "plateau", "patience": 1}, "precision": "mixed_bfloat16"},
         {"schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5}, "range_test": True},
