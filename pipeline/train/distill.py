@@ -5,7 +5,7 @@ teacher gained is measured: the same small network, on the same samples, without
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def distilled(
-    spec: Mapping[str, Any], settings: Train, dataset: Dataset, *, out: Path, **learning: Any
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    *,
+    out: Path,
+    begin: Callable[[Any], None] | None = None,
+    **learning: Any,
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the teacher, then the spec's network from its answers and the labels.
 
@@ -28,6 +34,7 @@ def distilled(
         settings: the `train` section; `distill` is there.
         dataset: what both learn from.
         out: folder of checkpoints and TensorBoard logs.
+        begin: gives the student the weights to start from; None: the seed says.
         learning: further arguments of `train_network`.
 
     Returns:
@@ -46,11 +53,15 @@ def distilled(
         **learning,
     )
     log.info("          training the student")
-    student = train_network(spec, settings, dataset, out=out, teacher=teacher.model, **learning)
+    student = train_network(
+        spec, settings, dataset, out=out, begin=begin, teacher=teacher.model, **learning
+    )
     alone = None
     if taught.compare:
         log.info("          the same without a teacher")
-        alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
+        alone = train_network(
+            spec, plain, dataset, out=folder_of(out, "without"), begin=begin, **learning
+        )
     return student, gained(
         spec,
         student,

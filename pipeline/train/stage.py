@@ -36,18 +36,15 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "augment": [change.model_dump() for change in config.data.augment],
         "seed": config.seed,
     }
+
+    def begin(model: Any) -> None:
+        give_start(model, inputs["spec"])
+
     if settings.distill is not None:
-        trained, found = distilled(spec, settings, dataset, out=out, **learning)
+        trained, found = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
         write_json(out / "distillation.json", {"schema": SCHEMA, **found})
     elif settings.pretrain is None:
-        trained = train_network(
-            spec,
-            settings,
-            dataset,
-            out=out,
-            begin=lambda model: give_start(model, inputs["spec"]),
-            **learning,
-        )
+        trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
     else:
         trained, found = pretrained(spec, settings, dataset, out=out, **learning)
         write_json(out / "pretraining.json", {"schema": SCHEMA, **found})

@@ -83,7 +83,7 @@ def train_network(
     loss = loss_of(settings, task)
     learning: dict[str, Any] = {"batch_size": batch_size, "augment": augment, "seed": seed}
     if settings.range_test:
-        settings = _at_tested_rate(spec, settings, dataset, out, **learning)
+        settings = _at_tested_rate(spec, settings, dataset, out, begin, **learning)
         keras.utils.clear_session()
     with policy(settings.precision):
         trainer, feed = _trainer(spec, settings, dataset, loss, teacher=teacher, **learning)
@@ -162,13 +162,20 @@ def _trainer(
 
 
 def _at_tested_rate(
-    spec: Mapping[str, Any], settings: Train, dataset: Dataset, out: Path, **learning: Any
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    out: Path,
+    begin: Callable[[Any], None] | None,
+    **learning: Any,
 ) -> Train:
-    """Return the settings with the peak rate that a range test finds on the seeded start."""
+    """Return the settings with the peak rate that a range test finds from where training begins."""
     constant = TypeAdapter(Schedule).validate_python({"kind": "constant"})
     tested = settings.model_copy(update={"schedule": constant, "freeze": None, "ema": None})
     loss = loss_of(settings, spec["output"]["task"])
     trainer, feed = _trainer(spec, tested, dataset, loss, teacher=None, **learning)
+    if begin is not None:
+        begin(trainer.model)
     rate = range_test(stepper(trainer, feed), out / RANGE_TEST)
     chosen = settings.optimizer.model_copy(update={"learning_rate": rate})
     return settings.model_copy(update={"optimizer": chosen, "range_test": False})

@@ -35,6 +35,20 @@ def test_the_teacher_is_larger_and_the_student_is_the_spec(
                                               plain.model.get_weights(), strict=True))  # fmt: skip
 
 
+def test_a_student_and_its_like_begin_at_given_weights(
+    spec: dict[str, Any], digits: Any, tmp_path: Path
+) -> None:
+    begun: list[Any] = []
+
+    def begin(model: Any) -> None:
+        begun.append(tuple(w.shape for w in model.get_weights()))
+
+    (tmp_path / "work").mkdir()
+    settings = Train.model_validate({"epochs": 1, "distill": {"teacher": TEACHER}})
+    student, _ = distilled(spec, settings, digits, out=tmp_path, begin=begin, **LEARNING)
+    assert begun == 2 * [tuple(w.shape for w in student.model.get_weights())]
+
+
 def test_a_killed_distillation_ends_with_the_same_bits(
     spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
