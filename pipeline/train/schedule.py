@@ -58,7 +58,8 @@ def _half_cosine(keras: Any, share: Any, start: float, end: float) -> Any:
 
 
 def _cosine_of(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
-    return cosine(keras, peak=peak, warmup_steps=0, total_steps=total)
+    warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
+    return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=total)
 
 
 def _constant(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
@@ -74,16 +75,16 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
     "one_cycle": one_cycle,
     "plateau": _constant,
 }
+OWN_RISE = ("cosine", "one_cycle", "plateau")  # whose way up is their own, or that have none
 
 
 def learning_rate(
     keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
 ) -> Any:
     """Return what Keras takes as learning rate for a `train.schedule` section."""
-    total = epochs * steps_an_epoch
-    warmup_steps = round(getattr(schedule, "warmup_epochs", 0) * steps_an_epoch)
-    if schedule.kind == "cosine":
-        return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=total)
+    total, warmup_steps = epochs * steps_an_epoch, 0
+    if schedule.kind not in OWN_RISE:
+        warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
     rate = SCHEDULES[schedule.kind](keras, schedule, peak, steps_an_epoch, total - warmup_steps)
     if not warmup_steps:
         return rate
