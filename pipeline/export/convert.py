@@ -20,7 +20,7 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.ranges import ranges_of, samples_of
-from pipeline.export.saved import saved_model
+from pipeline.export.saved import converter_of
 from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.translate import Untranslatable
@@ -107,7 +107,7 @@ def _converter(network: _Network, way: str) -> Any:
     if way == TWIN:
         converter = tf.lite.TFLiteConverter.from_keras_model(twin_of(network.model, spec))
     else:
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model(network.model, spec))
+        converter = converter_of(network.model, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
     return converter
 

@@ -1,6 +1,8 @@
 """A Keras 3 model at batch 1 as a SavedModel: the way to the converter where there is no twin."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,8 @@ from typing import Any
 from pipeline.models.save import load_keras
 
 
-def saved_model(model_file: Path, spec: Mapping[str, Any]) -> str:
-    """Write the SavedModel of a `.keras` file into a folder of its own, and return its path.
+def converter_of(model_file: Path, spec: Mapping[str, Any]) -> Any:
+    """Return the TFLite converter of a `.keras` file; its SavedModel goes when the converter does.
 
     Args:
         model_file: the `.keras` file.
@@ -31,4 +33,6 @@ def saved_model(model_file: Path, spec: Mapping[str, Any]) -> str:
     )
     folder = tempfile.mkdtemp(prefix="edgeline_saved_model_")
     archive.write_out(folder, verbose=False)
-    return folder
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    weakref.finalize(converter, shutil.rmtree, folder, ignore_errors=True)
+    return converter

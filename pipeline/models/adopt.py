@@ -88,14 +88,18 @@ def answers_its_input(model: Any) -> bool:
 def _copy(layer: Any, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> Callable[..., Any]:
     """Return a layer like this one, in float32 and with seeds of the spec; keep it with its own."""
     name = _free_name(layer.name, {new.name for _, new in made})
-    config = seeded(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
-    if "dtype" in config:
-        config["dtype"] = "float32"
+    config = _settings(layer, spec, name)
     if spec["model"]["reset_weights"] and type(layer).__name__ == "BatchNormalization":
         config["momentum"] = min(config["momentum"], blocks.MOMENTUM)
     new = type(layer).from_config(config)
     made.append((layer, new))
     return new
+
+
+def _settings(layer: Any, spec: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a layer's settings under a name, in float32 and with seeds of the spec."""
+    config = seeded(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
+    return config | ({"dtype": "float32"} if "dtype" in config else {})
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -175,7 +179,7 @@ def _cut(model: Any, head: str) -> Ending:
         return Ending({}, lambda: None)
     last, before = _last(model)
     gone = {id(last): _same}
-    if _activation(last) is not None and not last.weights:  # a softmax with a layer of its own
+    if _is_activation(last):
         gone[id(before)] = _same
     return Ending(gone, lambda: None)
 
@@ -192,6 +196,11 @@ def _activation(layer: Any) -> str | None:
     return getattr(found, "__name__", None)
 
 
+def _is_activation(layer: Any) -> bool:
+    """Tell whether a layer is an activation and nothing else, such as a softmax of its own."""
+    return _activation(layer) is not None and not layer.weights
+
+
 def _ending(
     keras: Any, model: Any, spec: Mapping[str, Any], target: Mapping[str, Any] | None
 ) -> Ending:
@@ -203,8 +212,7 @@ def _ending(
     output, (last, before) = spec["output"], _last(model)
     if output["task"] == "anomaly":
         return Ending({}, lambda: None)
-    has_own = _activation(last) is not None and not last.weights  # activation of its own
-    scores = before if has_own else last
+    scores = before if _is_activation(last) else last
     shape, activation = list(model.outputs[0].shape[1:]), _activation(last)
     is_class, is_dense = output["task"] == "classification", isinstance(scores, keras.layers.Dense)
     softmax = keras.layers.Activation("softmax", name="probabilities")
@@ -255,11 +263,9 @@ def _logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
     if not isinstance(scores, keras.layers.Layer):
         named = keras.layers.Activation("linear", name="logits")
         return lambda *x: named(scores.__class__.from_config(scores.get_config())(*x))
-    config = seeded(scores.get_config(), fold_seed(spec["seed"], "logits")) | {"name": "logits"}
+    config = _settings(scores, spec, "logits")
     if "activation" in config:
         config["activation"] = "linear"
-    if "dtype" in config:
-        config["dtype"] = "float32"
     return type(scores).from_config(config)
 
 
