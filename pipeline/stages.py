@@ -68,11 +68,17 @@ STAGES = (
     ),
     Stage(
         "train",
-        1,
+        2,
         ("dataset", "spec"),
         {
             "reference": REFERENCE,
-            "history": ("history.csv", "pretraining.json", "distillation.json", "range_test.json"),
+            "history": (
+                "history.csv",
+                "warnings.json",
+                "pretraining.json",
+                "distillation.json",
+                "range_test.json",
+            ),
         },
         ("train", "task", "seed", "data"),
     ),

@@ -7,7 +7,12 @@ from typing import Any
 from pipeline.artifacts import WORK, read_json
 from pipeline.tasks import TASKS
 
-TOLD = ("pretraining", "distillation", "range_test")  # what training may write down of itself
+TOLD = (
+    "pretraining",
+    "distillation",
+    "range_test",
+    "warnings",
+)  # what training may write down of itself
 
 
 def told(history: Path) -> dict[str, Any]:

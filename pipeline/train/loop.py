@@ -55,6 +55,7 @@ def fit(
     evaluate: Callable[[], Mapping[str, float]],
     callbacks: Sequence[Any],
     work: Path,
+    watch: Callable[[Sequence[Mapping[str, float]]], Any] = lambda rows: None,
 ) -> list[dict[str, float]]:
     """Train, from the checkpoint in `work` where there is one, and return a row of logs an epoch.
 
@@ -65,6 +66,7 @@ def fit(
         evaluate: returns the validation logs (`val_…`) of the current weights.
         callbacks: Keras callbacks; those that stop training set `model.stop_training`.
         work: folder of the checkpoint; its contents decide nothing but how much is done again.
+        watch: is shown the rows of all finished epochs after each, and once more at the end.
 
     Raises:
         ConfigError: the loss is no longer a number.
@@ -89,6 +91,7 @@ def fit(
             logs = _epoch_logs(trainer, feed, progress, evaluate())
             progress.end_epoch(logs)
             listed.on_epoch_end(progress.epoch - 1, dict(logs))
+            watch(progress.history)
         if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
             save()
     if trainer.averages:

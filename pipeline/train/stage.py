@@ -1,10 +1,11 @@
 """Train the network.
 
 Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
-and pretraining.json or distillation.json where there was one.
+warnings.json (what went wrong), and pretraining.json or distillation.json where there was one.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         trained, found = pretrained(spec, settings, dataset, out=out, **learning)
         write_json(out / "pretraining.json", {"schema": SCHEMA, **found})
+    warnings = [asdict(warned) for warned in trained.warnings]
+    write_json(out / "warnings.json", {"schema": SCHEMA, "warnings": warnings})
     save_keras(trained.model, out / "model.keras")
     if config.task == "anomaly":
         write_json(out / DECISION, _decision(trained.model, dataset, spec["output"]["score"]))

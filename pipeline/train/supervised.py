@@ -36,6 +36,8 @@ from pipeline.train.step import (
 )
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+from pipeline.train.warnings import Warned
+from pipeline.train.watch import watcher
 
 RANGE_TEST = "range_test.json"
 
@@ -48,6 +50,8 @@ class Trained:
     history: list[dict[str, float]]
     validation: Mapping[str, float]
     """Logs of the final weights: val_loss, val_…."""
+    warnings: list[Warned]
+    """What goes wrong at the end, and what to do."""
 
 
 def train_network(
@@ -61,6 +65,7 @@ def train_network(
     out: Path,
     begin: Callable[[Any], None] | None = None,
     teacher: Any = None,
+    is_watched: bool = True,
 ) -> Trained:
     """Train from the seeded start, or from the checkpoint of a killed run.
 
@@ -74,6 +79,7 @@ def train_network(
         out: folder of checkpoints (`work/`) and TensorBoard logs.
         begin: gives the model the weights to start from; None: the seed says.
         teacher: a trained model that it learns from too; None: from labels alone.
+        is_watched: whether to look for what goes wrong, and tell it while it trains.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
@@ -89,7 +95,8 @@ def train_network(
         trainer, feed = _trainer(spec, settings, dataset, loss, teacher=teacher, **learning)
     if begin is not None:
         begin(trainer.model)
-    return _fitted(trainer, feed, spec, settings, dataset, loss, out)
+    watch = watcher(trainer.model, spec, settings, feed, loss) if is_watched else lambda rows: []
+    return _fitted(trainer, feed, spec, settings, dataset, loss, out, watch)
 
 
 def _fitted(
@@ -100,6 +107,7 @@ def _fitted(
     dataset: Dataset,
     loss: Loss,
     out: Path,
+    watch: Callable[[Any], list[Warned]],
 ) -> Trained:
     """Make all epochs, and measure the weights that are kept."""
 
@@ -115,9 +123,11 @@ def _fitted(
         evaluate=evaluate,
         callbacks=watchers(out, settings),
         work=out / WORK,
+        watch=watch,
     )
     model = in_float32(trainer.model, spec)
-    return Trained(model, rows, (evaluate if model is trainer.model else evaluator_of(model))())
+    validation = (evaluate if model is trainer.model else evaluator_of(model))()
+    return Trained(model, rows, validation, watch(rows))
 
 
 def _trainer(

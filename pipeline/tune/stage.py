@@ -93,6 +93,7 @@ def _trial(
         seed=config.seed,
         out=folder,
         begin=lambda model: give_start(model, start),
+        is_watched=False,
     )
     score = float(trained.validation[f"val_{TASKS[config.task].metric}"])
     shown = "  ".join(f"{path} {value}" for path, value in values.items())

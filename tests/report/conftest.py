@@ -139,6 +139,7 @@ def good_run() -> dict[str, Any]:
         "pretraining": None,
         "distillation": None,
         "range_test": None,
+        "warnings": {"schema": 1, "warnings": []},
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,

@@ -221,6 +221,8 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         "without": 0.897,
     }
     documents["range_test"] = {"suggested": 0.0031}
+    warned = {"code": "dead_relu", "text": "units are dead", "cure": "lower the rate"}
+    documents["warnings"] = {"schema": 1, "warnings": [warned]}
     html, card = page(documents), render_card(documents, CONFIG)
     assert "The peak rate is 0.0031" in html
     for text in (html, card):
@@ -232,4 +234,6 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         assert "1,300 samples, 1,250 of them without a label" in text
         assert "50 labels: 84.0 % on validation" in text
         assert "79.0 %" in text
+        assert "units are dead" in text
+        assert "lower the rate" in text
     assert "makes 8 numbers of 64" in card

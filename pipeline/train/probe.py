@@ -1,0 +1,190 @@
+"""What a network's layers and gradients look like on a few training samples, between two epochs.
+
+It changes nothing: no weight, no running statistic, no draw of a later step.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.models.blocks import logits_model
+from pipeline.models.predict import expected, given, mean_error
+from pipeline.train.losses import Loss
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SAMPLES, BYTES = 256, 4 << 20  # looked at, at most
+RECTIFIERS = ("relu", "relu6")
+SQUASHING = ("sigmoid", "tanh", "softmax")
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "Bidirectional", "RNN")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What of a network does not change while it learns."""
+
+    weighted: tuple[str, ...]
+    """Hidden dense and convolution layers."""
+    squashing: tuple[str, ...]
+    """Hidden layers that end with a sigmoid or tanh, gates left out."""
+    is_normalised: bool
+    """Whether any layer normalises."""
+    ending: str | None
+    """Activation of the last layer."""
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What a network does with the samples, and what it would learn from them."""
+
+    dead: Mapping[str, float]
+    """Rectified layer -> share of its units that answer 0 to every sample."""
+    gradients: Mapping[str, float]
+    """Layer -> root mean square of its kernel's gradient, in the order of the layers."""
+    norm: float
+    """Of the gradient over all weights."""
+    through_time: Mapping[str, float]
+    """Recurrent layer -> gradient at its first steps, as a share of the largest of any step."""
+    seen: float
+    """Root mean square of what the first layer with weights is given; 0 where that is no number."""
+
+
+def form_of(model: Any) -> Form:
+    """Return the form of a Functional model."""
+    last = model.outputs[0]._keras_history.operation
+    hidden = [layer for layer in model.layers if layer is not last]
+    names = [type(layer).__name__ for layer in model.layers]
+    logits = {"logits", "value"}
+    return Form(
+        tuple(x.name for x in hidden if _is_weighted(x) and x.name not in logits),
+        tuple(x.name for x in hidden if _activation(x) in SQUASHING[:2] and not _is_gate(x)),
+        any("Norm" in name for name in names),
+        _activation(last),
+    )
+
+
+def _is_weighted(layer: Any) -> bool:
+    name = type(layer).__name__
+    return "Dense" in name or "Conv" in name
+
+
+def _is_gate(layer: Any) -> bool:
+    """Tell whether what a layer answers is only multiplied with, as in squeeze-and-excitation."""
+    users = [type(node.operation).__name__ for node in layer._outbound_nodes]
+    return "Multiply" in users
+
+
+def _activation(layer: Any) -> str | None:
+    """Return the name of a layer's activation; a ReLU with a slope below zero is none."""
+    if type(layer).__name__ in ("LSTM", "GRU", "SimpleRNN"):
+        return None
+    if type(layer).__name__ == "ReLU":
+        return None if layer.negative_slope else "relu"
+    return getattr(getattr(layer, "activation", None), "__name__", None)
+
+
+def prober(
+    model: Any, dataset: Dataset, positions: Array, targets: Array, loss: Loss
+) -> Callable[[], Signs]:
+    """Return a function that looks at the model's current weights; it is compiled once.
+
+    Args:
+        model: Functional, with a `logits` layer where it ends with a softmax.
+        dataset: of the samples.
+        positions: of the training samples, in any order.
+        targets: what the loss compares with, for each position.
+        loss: of each sample; a detector has its own, the mean squared error.
+    """
+    count = int(np.clip(BYTES // max(1, dataset.sample_bytes), 16, SAMPLES))
+    kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
+    inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
+    labels, anomaly = tf.constant(targets[kept]), dataset.preprocess["anomaly"]
+
+    def loss_of(head: Any) -> Any:
+        if anomaly is None:
+            return tf.reduce_mean(loss(labels, head))
+        return tf.reduce_mean(mean_error(tf.square(head - expected(inputs, anomaly))))
+
+    rectified = [x for x in model.layers if _activation(x) in RECTIFIERS]
+    recurrent = [x for x in model.layers if type(x).__name__ in RECURRENT]
+    kernels = [w for w in model.trainable_variables if len(w.shape) > 1]
+    owners = {id(w): x.name for x in model.layers for w in x.trainable_variables}
+    shown = inputs if anomaly is None else given(inputs, anomaly)
+    look = _looker(model, rectified, recurrent, kernels, shown, loss_of)
+
+    def signs() -> Signs:
+        found = tf.nest.map_structure(lambda x: float(x.numpy()), look())
+        by_layer: dict[str, float] = {}
+        for kernel, value in zip(kernels, found["gradients"], strict=True):
+            name = owners[id(kernel)]
+            by_layer[name] = max(by_layer.get(name, 0.0), value)
+        return Signs(
+            {x.name: v for x, v in zip(rectified, found["dead"], strict=True)},
+            by_layer,
+            found["norm"],
+            {x.name: v for x, v in zip(recurrent, found["through_time"], strict=True)},
+            found["seen"][0] if found["seen"] else 0.0,
+        )
+
+    return signs
+
+
+def _looker(
+    model: Any,
+    rectified: Sequence[Any],
+    recurrent: Sequence[Any],
+    kernels: Sequence[Any],
+    shown: Mapping[str, Any],
+    loss_of: Callable[[Any], Any],
+) -> Callable[[], dict[str, Any]]:
+    """Return the compiled function that goes through the model forward and back, once."""
+    import keras
+
+    first = next((x for x in model.layers if _is_weighted(x) or x in recurrent), None)
+    parts = {
+        "head": logits_model(keras, model).output,
+        "rectified": [x.output for x in rectified],
+        "recurrent": [x.input for x in recurrent],
+        "first": [] if first is None else [first.input],
+    }
+    watched = keras.Model(model.inputs, parts)
+
+    @tf.function
+    def look() -> dict[str, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch([w.value for w in kernels])  # frozen ones too
+            tape.watch([x for x in shown.values() if x.dtype.is_floating])
+            found = watched(shown, training=False)
+            mean = loss_of(tf.cast(found["head"], tf.float32))
+        gradients, steps = tape.gradient(mean, ([w.value for w in kernels], found["recurrent"]))
+        return {
+            "dead": [_dead(x) for x in found["rectified"]],
+            "gradients": [_rms(tf.convert_to_tensor(g)) for g in gradients],
+            "norm": tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients]),
+            "through_time": [_first_of(g) for g in steps],
+            "seen": [_rms(x) for x in found["first"]],
+        }
+
+    return look
+
+
+def _rms(x: Any) -> Any:
+    return tf.sqrt(tf.reduce_mean(tf.square(tf.cast(x, tf.float32))))
+
+
+def _dead(x: Any) -> Any:
+    """Return the share of the units (last axis) that are 0 in every sample and place."""
+    largest = tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0)
+    return tf.reduce_mean(tf.cast(largest <= 0, tf.float32))
+
+
+def _first_of(gradient: Any) -> Any:
+    """Return the gradient (B, T, C) at the first quarter of the steps over that at the best."""
+    by_step = tf.sqrt(tf.reduce_mean(tf.square(tf.cast(gradient, tf.float32)), axis=(0, 2)))
+    first = tf.reduce_max(by_step[: max(1, by_step.shape[0] // 4)])
+    return tf.math.divide_no_nan(first, tf.reduce_max(by_step))

@@ -1,0 +1,107 @@
+"""Watch a training: after some epochs look at the network, and tell what goes wrong, once."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.models.predict import expected
+from pipeline.tasks import TASKS
+from pipeline.train.feed import Feed
+from pipeline.train.losses import Loss
+from pipeline.train.probe import form_of, prober
+from pipeline.train.warnings import Evidence, Warned, warnings_of
+
+log = logging.getLogger(__name__)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rows = Sequence[Mapping[str, float]]
+
+REACH = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
+MARGIN = 0.05  # beyond the reach, and still told from noise
+SAMPLES = 64  # whose values are held against the reach
+
+
+def watcher(
+    model: Any, spec: Mapping[str, Any], settings: Any, feed: Feed, loss: Loss
+) -> Callable[[Rows], list[Warned]]:
+    """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
+
+    It looks at the network after epochs 1, 2, 4, 8, … and whenever it is shown the same rows again,
+    as at the end. What it has told once it does not tell again, but it returns all that it finds.
+
+    Args:
+        model: Functional, in training.
+        spec: contents of spec.json.
+        settings: the `train` section.
+        feed: of the training samples.
+        loss: of each sample.
+    """
+    task, dataset = TASKS[spec["output"]["task"]], feed.dataset
+    look = prober(model, dataset, feed.positions, feed.targets, loss)
+    form, told = form_of(model), set[str]()
+    facts: dict[str, Any] = {
+        "form": form,
+        "settings": settings,
+        "metric": f"val_{task.metric}",
+        "sign": 1 if task.direction == "up" else -1,
+        "chance": _chance(dataset, spec["output"]["task"]),
+        "constant": _constant(feed, loss),
+        "unreachable": _unreachable(form.ending, feed),
+    }
+    seen: dict[str, Any] = {"epochs": 0, "signs": None}
+
+    def watch(rows: Rows) -> list[Warned]:
+        epochs = len(rows)
+        if seen["signs"] is None or epochs & (epochs - 1) == 0 or epochs == seen["epochs"]:
+            seen["signs"] = look()
+        seen["epochs"] = epochs
+        found = warnings_of(Evidence(rows=rows, signs=seen["signs"], **facts))
+        for warned in found:
+            if warned.code not in told:
+                log.warning("          warning: %s.\n          %s.", warned.text, warned.cure)
+            told.add(warned.code)
+        return found
+
+    return watch
+
+
+def _chance(dataset: Dataset, task: str) -> float | None:
+    """Return the metric of the best constant answer on validation; None for a detector."""
+    if task == "anomaly":
+        return None
+    if task == "classification":
+        labels = np.asarray(dataset.labels[dataset.split("validation")])
+        return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+    return {"regression": 0.0, "forecasting": 1.0}[task]
+
+
+def _constant(feed: Feed, loss: Loss) -> float:
+    """Return the loss of the best constant answer: the shares of the classes, or the mean.
+
+    Of a detector it is 0: its loss has no such bound.
+    """
+    if feed.dataset.preprocess["anomaly"] is not None:
+        return 0.0
+    targets = feed.targets
+    if targets.dtype.kind == "f":
+        answers = np.full((len(targets), 1), targets.mean(), np.float32)
+    else:
+        counts = np.bincount(targets, minlength=len(feed.dataset.class_names or ())) + 1
+        answers = np.tile(np.log(counts / counts.sum()).astype(np.float32), (len(targets), 1))
+    return float(np.mean(loss(tf.constant(targets), tf.constant(answers))))
+
+
+def _unreachable(ending: str | None, feed: Feed) -> float:
+    """Return the share of what a detector should answer that its last layer cannot give."""
+    anomaly = feed.dataset.preprocess["anomaly"]
+    if anomaly is None or ending not in REACH:
+        return 0.0
+    raw = feed.dataset.read(feed.positions[:SAMPLES])
+    values = np.asarray(expected(to_model_inputs(raw, feed.dataset.preprocess), anomaly))
+    low, high = REACH[ending]
+    return float(((values < low - MARGIN) | (values > high + MARGIN)).mean())
