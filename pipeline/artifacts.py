@@ -31,6 +31,8 @@ class Metrics:
 
     values: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, Any] = field(default_factory=dict)
+    """How long parts of it took, which no hash covers: it goes into timings.json."""
 
 
 @dataclass(frozen=True)

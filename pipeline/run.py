@@ -249,6 +249,7 @@ def _finish(
         partial / TIMINGS,
         {
             "seconds": seconds,
+            "parts": dict(metrics.seconds),
             "host": platform.node(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": _commit(),

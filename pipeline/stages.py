@@ -47,10 +47,10 @@ STAGES = (
     ),
     Stage(
         "baseline",
-        2,
+        3,
         ("dataset",),
-        {"baseline": ("baseline.json",)},
-        ("baseline", "verify", "task", "seed"),
+        {"baseline": ("baseline.json", "outputs.npz")},
+        ("baseline", "verify", "task", "seed", "data"),
     ),
     Stage(
         "build",
@@ -75,6 +75,7 @@ STAGES = (
             "history": (
                 "history.csv",
                 "warnings.json",
+                "learning.json",
                 "pretraining.json",
                 "distillation.json",
                 "range_test.json",
@@ -84,7 +85,7 @@ STAGES = (
     ),
     Stage(
         "harden",
-        1,
+        2,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
@@ -111,10 +112,11 @@ STAGES = (
     ),
     Stage(
         "verify",
-        1,
+        2,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),
+        optional=("baseline",),
         packages=EXPORT,
     ),
     Stage(
@@ -135,10 +137,10 @@ STAGES = (
     ),
     Stage(
         "report",
-        1,
+        2,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
-        {"report": ("report.html", "MODEL_CARD.md")},
-        ("name", "report", "task", "data", "model", "train", "harden", "gate"),
+        {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
+        ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
         optional=("baseline", "trials", "robustness", "audit"),
     ),
     Stage(

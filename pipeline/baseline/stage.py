@@ -1,7 +1,7 @@
-"""What a classical model reaches. Reads dataset; writes baseline.json.
+"""What a classical model reaches. Reads dataset; writes baseline.json and outputs.npz.
 
 It holds each model's metrics on the split that `verify` judges files by, and on validation, so that
-one can tell whether a network is worth it.
+one can tell whether a network is worth it. The answers themselves are for the paired test there.
 """
 
 import logging
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
-from pipeline.baseline import classical
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
+from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare
@@ -30,62 +30,100 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.baseline
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
-    task = TASKS[config.task]
+    task, final = TASKS[config.task], config.verify.split
     train = dataset.split("train")
     if len(train) > settings.max_samples:
         train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
-    judged: list[str] = list(dict.fromkeys(("validation", config.verify.split)))
-    features = {name: _features(dataset, dataset.split(name)) for name in judged}
-    x, labels = _features(dataset, train), np.asarray(dataset.labels[train])
-    classes = len(dataset.class_names) if dataset.class_names else None
-
-    judge = _judge(config, dataset, features, classes)
+    judge, see = _judge(config, dataset), _sight(dataset)
+    labels = np.asarray(dataset.labels[train])
     rows: list[dict[str, Any]] = []
+    answers, seconds = {}, {}
     for name, model in _family(config, dataset).items():
         started = time.monotonic()
-        converged = classical.fit(model, x, labels)
-        row = {"name": name, **judge(model), "n_train": len(train), "converged": converged}
-        rows.append(row)
-        (low, high), seconds = row["ci95"], time.monotonic() - started
-        told = f"{name}: {row['metrics'][task.metric]:.4f} ({low:.3f} to {high:.3f})"
-        log.info("          %s  %.1f s", told, seconds)
+        converged = classical.fit(model, see(model, train), labels)
+        trained = time.monotonic()
+        row, found = judge(model, see)
+        answers[name] = found.astype(np.float32)
+        seconds[name] = {"train": trained - started, "answer": time.monotonic() - trained}
+        rows.append({"name": name, **row, "n_train": len(train), "converged": converged})
+        (low, high), reached = row["ci95"], row["metrics"][task.metric]
+        told = f"{name}: {reached:.4f} ({low:.3f} to {high:.3f})"
+        log.info("          %s  %.1f s", told, time.monotonic() - started)
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
     write_json(
         out / "baseline.json",
-        {"schema": SCHEMA, "metric": task.metric, "models": rows, "best": best},
+        {"schema": SCHEMA, "metric": task.metric, "split": final, "models": rows, "best": best},
     )
+    write_arrays(out / "outputs.npz", answers)
     reached = next(row for row in rows if row["name"] == best)["metrics"][task.metric]
-    return Metrics({best.replace(" ", "_"): (reached, "")})
+    return Metrics({best.replace(" ", "_"): (reached, "")}, seconds=seconds)
 
 
-def _judge(
-    config: Config, dataset: Dataset, features: dict[str, Any], classes: int | None
-) -> Callable[[Any], dict[str, Any]]:
+Sight = Callable[[Any, Any], Any]
+
+
+def _sight(dataset: Dataset) -> Sight:
+    """Return a function (model, positions) -> what the model sees of samples: rows, or windows."""
+    kept: dict[Any, Any] = {}
+
+    def see(model: Any, positions: Any) -> Any:
+        form = _windows if isinstance(model, forecasts.FORECASTERS) else _features
+        key = form.__name__, positions.tobytes()
+        if key not in kept:
+            kept[key] = form(dataset, positions)
+        return kept[key]
+
+    return see
+
+
+def _judge(config: Config, dataset: Dataset) -> Callable[[Any, Sight], tuple[dict[str, Any], Any]]:
     """Return a function that measures a trained model on validation and as the network will be."""
     task, final = TASKS[config.task], config.verify.split
-    wanted = {name: np.asarray(dataset.labels[dataset.split(name)]) for name in features}
+    parts = {name: dataset.split(name) for name in dict.fromkeys(("validation", final))}
+    wanted = {name: np.asarray(dataset.labels[positions]) for name, positions in parts.items()}
+    classes = len(dataset.class_names) if dataset.class_names else None
     seed = fold_seed(config.seed, "bootstrap")
 
-    def judge(model: Any) -> dict[str, Any]:
-        found = {name: classical.outputs(model, x, classes) for name, x in features.items()}
+    def judge(model: Any, see: Sight) -> tuple[dict[str, Any], Any]:
+        found = {
+            name: classical.outputs(model, see(model, positions), classes)
+            for name, positions in parts.items()
+        }
         low, high = classical.interval(task, wanted[final], found[final], seed)
-        return {
+        row = {
             "metrics": task.metrics(wanted[final], found[final]),
             "ci95": [low, high],
             "validation": task.metrics(wanted["validation"], found["validation"]),
             "size_bytes": classical.size_bytes(model),
+            "tree": classical.tree_of(model),
         }
+        return row, found[final]
 
     return judge
 
 
+def _windows(dataset: Dataset, positions: Any) -> Any:
+    """Return the values of the channel to be forecast, in its own unit (N, T)."""
+    (entry,) = dataset.preprocess["inputs"]
+    raw = dataset.read(positions)[entry["name"]]
+    windows = np.asarray(raw[..., dataset.preprocess["target"]["channel"]], np.float64)
+    return np.where(np.isnan(windows), np.nanmean(windows), windows)
+
+
 def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return name -> untrained model for the task, and for texts one of their own."""
-    models = classical.FAMILIES[config.task](fold_seed(config.seed, "baseline"), _channels(dataset))
+    """Return name -> untrained model for the task, and what texts, series and readers have more."""
+    seed = fold_seed(config.seed, "baseline")
+    models = classical.FAMILIES[config.task](seed, _channels(dataset))
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
-    is_text = kinds == ["tokens"] and config.task == "classification"
-    return classical.for_texts(models) if is_text else models
+    if kinds == ["tokens"] and config.task == "classification":
+        models = classical.for_texts(models)
+    if config.task == "forecasting":
+        models |= forecasts.forecasters(getattr(config.data.source, "horizon", 1))
+    assert config.baseline is not None
+    if config.baseline.interpretable and config.task != "anomaly":
+        models["readable tree"] = classical.readable_tree(seed, is_class=bool(dataset.class_names))
+    return models
 
 
 def _channels(dataset: Dataset) -> int | None:

@@ -21,7 +21,7 @@ def manifest(
     Args:
         config: the resolved config, dumped.
         artifacts: the JSON documents dataset, preprocess, budget, ladder, files, parity, verdict,
-            and baseline and audit or None.
+            training, advice, and baseline and audit or None.
         files: path in the bundle -> sha256 and bytes.
     """
     parity, dataset = artifacts["parity"], artifacts["dataset"]
@@ -35,12 +35,7 @@ def manifest(
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "labels": dataset["labels"]["names"],
         "ships": artifacts["verdict"]["ships"],
-        "data": {
-            "name": config["data"]["source"].get("name", config["data"]["source"]["kind"]),
-            "fingerprint": dataset["fingerprint"],
-            "splits": dataset["splits"],
-            "test_readings": parity["test_readings"],
-        },
+        "data": _data(config, dataset, parity),
         "preprocess": artifacts["preprocess"],
         "preprocess_parity": parity["preprocessing"],
         "reference": {
@@ -53,13 +48,26 @@ def manifest(
         },
         "front_end": artifacts["files"]["front_end"],
         **{name: parity[name] for name in ("groups", "streaming", "ranges")},
-        "baseline": _baseline(artifacts["baseline"]),
+        "baseline": _baseline(artifacts["baseline"], parity["baseline"]),
+        "advice": artifacts["advice"]["advice"],
         "encoder": _encoder(artifacts, files),
         "training": artifacts["training"],
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
         "remedies": artifacts["ladder"]["rungs"],
         "files": dict(files),
+    }
+
+
+def _data(
+    config: Mapping[str, Any], dataset: Mapping[str, Any], parity: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the network learnt from, and how often its test split was read."""
+    return {
+        "name": config["data"]["source"].get("name", config["data"]["source"]["kind"]),
+        "fingerprint": dataset["fingerprint"],
+        "splits": dataset["splits"],
+        "test_readings": parity["test_readings"],
     }
 
 
@@ -76,12 +84,15 @@ def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str
     return {"model": encoder["model"], "ships": encoder["ships"], "files": rows}
 
 
-def _baseline(baseline: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the best classical model, and all of them."""
-    if baseline is None:
+def _baseline(
+    baseline: Mapping[str, Any] | None, behind: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return the best classical model, and all of them beside the file that ships."""
+    if baseline is None or behind is None:
         return None
     best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
-    return {"name": best["name"], "metrics": best["metrics"], "models": baseline["models"]}
+    models = [row | behind[row["name"]] for row in baseline["models"]]
+    return {"name": best["name"], "metrics": best["metrics"], "models": models}
 
 
 def _model(

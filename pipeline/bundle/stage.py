@@ -103,12 +103,14 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         "parity": "parity.json",
         "verdict": "verdict.json",
         "baseline": "baseline.json",
+        "report": "advice.json",
         "audit": "audit.json",
     }
     found = {
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in names.items()
     }
+    found["advice"] = found.pop("report")
     return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
 
 

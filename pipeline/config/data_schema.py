@@ -75,3 +75,5 @@ class Baseline(Section):
 
     max_samples: Count = 20_000
     """Training samples at most, drawn evenly: above it trees and solvers get slow, not better."""
+    interpretable: bool = False
+    """Whether people must be able to read how it decides: adds a tree of as few questions as do."""

@@ -111,6 +111,11 @@ def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
         yield ("train", "distill", "teacher", "kind"), f"{kind} cannot teach; wanted another family"
 
 
+def _curve_is_of_one_kind(config: Any, base: File) -> Iterator[Finding]:
+    if config.train.learning_curve and config.train.pretrain is not None:
+        yield ("train", "learning_curve"), "does not go with train.pretrain; wanted false"
+
+
 def _plateau_stands_alone(config: Any, base: File) -> Iterator[Finding]:
     if config.train.schedule.kind == "plateau" and config.train.freeze is not None:
         yield ("train", "schedule", "kind"), "plateau does not go with train.freeze; wanted cosine"
@@ -242,6 +247,7 @@ RULES = (
     Rule(("task", "train"), _losses_take_their_settings),
     Rule(("task", "train"), _teacher_fits),
     Rule(("train",), _plateau_stands_alone),
+    Rule(("train",), _curve_is_of_one_kind),
     Rule(("task", "train.loss"), _loss_fits_task),
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),

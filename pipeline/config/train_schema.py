@@ -112,6 +112,9 @@ class Train(Section):
     """Try rates from small to large first (Smith 2017, arXiv:1506.01186) and take the one where the
     loss falls best as the peak, instead of `optimizer.learning_rate`."""
     distill: Distill | None = None
+    learning_curve: bool = False
+    """Train on a tenth and on 30 % of the samples, too: whether more data or another size of the
+    network would help. It takes about twice as long again."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     """auto: mirrored where there are several GPUs, else one device."""
 

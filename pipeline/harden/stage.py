@@ -1,7 +1,8 @@
 """Fine-tune against an attack.
 
 Reads dataset, reference; writes model.keras (the reference from here on), history.csv,
-robustness.json: clean and robust accuracy before and after, on validation data.
+robustness.json: clean and robust accuracy before and after, on validation data, and the recall of
+each class.
 """
 
 from pathlib import Path
@@ -22,6 +23,7 @@ from pipeline.models.save import load_keras, save_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
 from pipeline.train.feed import Feed
+from pipeline.train.forgot import remembered
 from pipeline.train.history import watchers, write_history
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import loss_of
@@ -45,12 +47,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     trainer, feed = _trainer(config, settings, dataset, loss, inputs["reference"] / "model.keras")
     model, find = trainer.model, attacker(trainer.model)
     judged = dataset.split("validation")[:SAMPLES]
-    judge = {
-        "epsilon": settings.attack.epsilon,
-        "steps": STEPS,
-        "seed": fold_seed(config.seed, "judge"),
-    }
+    epsilon, seed = settings.attack.epsilon, fold_seed(config.seed, "judge")
+    judge = {"epsilon": epsilon, "steps": STEPS, "seed": seed}
     before = robustness(model, find, dataset, judged, judge)
+    knew = remembered(model, dataset, config.task)
     rows = fit(
         trainer,
         feed,
@@ -65,12 +65,13 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     document = {
         "schema": SCHEMA,
         "norm": "linf",
-        "epsilon": settings.attack.epsilon,
+        "epsilon": epsilon,
         "attack": settings.attack.model_dump(mode="json"),
         "steps": STEPS,
         "samples": len(judged),
         "before": before,
         "after": after,
+        "fine_tuning": {"before": knew, "after": remembered(model, dataset, config.task)},
     }
     write_json(out / "robustness.json", document)
     was = {name: f"(was {value:.4g})" for name, value in before.items()}

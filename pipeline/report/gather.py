@@ -32,6 +32,7 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
+    found["preprocess"] = read_json(inputs["dataset"] / "preprocess.json")
     found |= told(inputs["history"])
     found["figures"] = {
         kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
@@ -56,9 +57,14 @@ def read_history(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-def seconds_by_stage(run: Path) -> dict[str, float]:
-    """Return how long each finished stage of a run folder took, which no hash covers."""
-    found = {path.parent.name: read_json(path)["seconds"] for path in run.glob(f"*/{TIMINGS}")}
+def timings(run: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return seconds by stage of a run folder, and of the parts of `baseline`; no hash covers them.
+
+    Of an earlier version's stage the parts are not known.
+    """
+    times = {path.parent.name: read_json(path) for path in run.glob(f"*/{TIMINGS}")}
+    found = {name: row["seconds"] for name, row in times.items()}
     from pipeline.stages import NAMES
 
-    return {name: found[name] for name in NAMES if name in found}
+    parts = times["baseline"]["parts"] if "baseline" in times else {}
+    return {name: found[name] for name in NAMES if name in found}, parts

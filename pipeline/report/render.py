@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from pipeline.baseline.advice import advise
 from pipeline.report import charts, pictures, words
 
 HERE = Path(__file__).parent
@@ -14,7 +15,10 @@ MATRIX = 40
 
 
 def render_report(
-    documents: Mapping[str, Any], config: Mapping[str, Any], seconds: Mapping[str, float]
+    documents: Mapping[str, Any],
+    config: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    parts: Mapping[str, Any],
 ) -> str:
     """Return the page: one file, no script, nothing loaded from elsewhere.
 
@@ -22,6 +26,7 @@ def render_report(
         documents: what gather() returned.
         config: the sections that the page quotes, dumped.
         seconds: stage -> how long it took.
+        parts: classical model -> seconds to train and to answer.
     """
     return (
         _environment(autoescape=True)
@@ -29,6 +34,7 @@ def render_report(
         .render(
             **_context(documents, config),
             seconds=seconds,
+            parts=parts,
             style=(HERE / "style.css").read_text(),
             curves=_curves(documents),
             samples=_samples(documents, config["report"]["samples"]),
@@ -72,7 +78,7 @@ def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
         **documents,
         "config": config,
         "sentence": words.verdict(documents),
-        "advice": words.advice(documents),
+        "advice": advise(documents, config),
         "ships": ships,
         "shipped": shipped,
         "measured": documents["parity"]["files"][shipped["file"]],

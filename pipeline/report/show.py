@@ -72,7 +72,8 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
             "–" if robust is None else figure("accuracy", robust["robust"]),
         )
     shipped = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
-    return [head, "", table, "", *_gates(shipped["gates"])]
+    advice = [f"{i}. {row['text']}." for i, row in enumerate(manifest["advice"], 1)]
+    return [head, "", table, "", *_gates(shipped["gates"]), "", *advice]
 
 
 def _gates(gates: list[dict[str, Any]]) -> list[str]:

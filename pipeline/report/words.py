@@ -51,27 +51,3 @@ def verdict(documents: Mapping[str, Any]) -> str:
         return f"{ships} ships: {facts}."
     failed = [gate["name"] for gate in documents["verdict"]["gates"][ships] if not gate["passed"]]
     return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
-
-
-def advice(documents: Mapping[str, Any]) -> list[str]:
-    """Return what the baselines say about whether a network is worth it here."""
-    baseline, parity = documents["baseline"], documents["parity"]
-    if baseline is None:
-        return []
-    metric, sign = parity["metric"], 1 if parity["direction"] == "up" else -1
-    ships = documents["verdict"]["ships"]
-    entry = next(file for file in documents["files"]["files"] if file["format"] == ships)
-    ours = parity["files"][entry["file"]]["metrics"][metric]
-    said = []
-    for model in baseline["models"]:
-        theirs = model["metrics"][metric]
-        if sign * (theirs - ours) >= 0:
-            said.append(
-                f"{model['name']} reaches {figure(metric, theirs)} against the network's "
-                f"{figure(metric, ours)}: unless the device needs a .tflite file, ship that."
-            )
-    best = max(baseline["models"], key=lambda model: sign * model["metrics"][metric])
-    return said or [
-        f"The network's {figure(metric, ours)} beats the best classical model ({best['name']}, "
-        f"{figure(metric, best['metrics'][metric])}): it is worth its place."
-    ]

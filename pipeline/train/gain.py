@@ -12,6 +12,7 @@ TOLD = (
     "distillation",
     "range_test",
     "warnings",
+    "learning",
 )  # what training may write down of itself
 
 

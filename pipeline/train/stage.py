@@ -1,25 +1,31 @@
 """Train the network.
 
 Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
-warnings.json (what went wrong), and pretraining.json or distillation.json where there was one.
+learning.json and warnings.json (how well it learnt, what went wrong), and pretraining.json or
+distillation.json where there was one.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import DECISION, Dataset, detecting, open_dataset
 from pipeline.device.runner import prepare
+from pipeline.models import MODELS
 from pipeline.models.predict import scores_of
 from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
 from pipeline.train.distill import distilled
+from pipeline.train.forgot import remembered
 from pipeline.train.history import write_history
+from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
 from pipeline.train.threshold import calibrated
@@ -41,6 +47,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     def begin(model: Any) -> None:
         give_start(model, inputs["spec"])
 
+    given = _as_given(config, spec, dataset, begin)
     if settings.distill is not None:
         trained, found = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
         write_json(out / "distillation.json", {"schema": SCHEMA, **found})
@@ -49,6 +56,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         trained, found = pretrained(spec, settings, dataset, out=out, **learning)
         write_json(out / "pretraining.json", {"schema": SCHEMA, **found})
+    learnt = learning_curve(spec, settings, dataset, trained, out=out, begin=begin, **learning)
+    after = None if given is None else remembered(trained.model, dataset, config.task)
+    tuned = None if given is None else {"before": given, "after": after}
+    write_json(out / "learning.json", {"schema": SCHEMA, **learnt, "fine_tuning": tuned})
     warnings = [asdict(warned) for warned in trained.warnings]
     write_json(out / "warnings.json", {"schema": SCHEMA, "warnings": warnings})
     save_keras(trained.model, out / "model.keras")
@@ -57,6 +68,20 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
+
+
+def _as_given(
+    config: Config, spec: dict[str, Any], dataset: Dataset, begin: Callable[[Any], None]
+) -> dict[str, Any] | None:
+    """Return what a network from outside answers before training; None where it cannot yet."""
+    settings = config.model
+    if settings.kind != "file" or settings.reset_weights or settings.head != "keep":
+        return None
+    if config.task == "anomaly":
+        return None
+    model = MODELS["file"](keras, spec)
+    begin(model)
+    return remembered(model, dataset, config.task)
 
 
 def _decision(model: Any, dataset: Dataset, score: str) -> dict[str, Any]:

@@ -93,6 +93,28 @@ def compare(
     }
 
 
+def behind(
+    task: Task, labels: Array, shipped: Array, answers: Mapping[str, Array], *, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Return how much worse each of other models is than the file that ships: a paired test.
+
+    Args:
+        task: whose metric counts.
+        labels: class ids or targets (N,).
+        shipped: what the file answers.
+        answers: name -> what another model answers to the same samples.
+        seed: of the bootstrap.
+    """
+    own = task.metrics(labels, shipped)
+    return {
+        name: {
+            "behind": metric_drop(task, own, task.metrics(labels, found)),
+            "behind_ci95": list(drop_interval(task, labels, shipped, found, seed=seed)),
+        }
+        for name, found in answers.items()
+    }
+
+
 def confusion(labels: Array, outputs: Array) -> Array:
     """Return how often class i (row) was called j (column), int64 (K, K)."""
     classes = outputs.shape[1]

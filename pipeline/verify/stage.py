@@ -32,7 +32,7 @@ from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.verify import embedding, streaming
 from pipeline.verify.groups import by_group
-from pipeline.verify.parity import compare, confusion, worst_layer
+from pipeline.verify.parity import behind, compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 
@@ -63,6 +63,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
     held = _held(config, inputs)
     task, files = held.task, read_json(inputs["files"] / "files.json")
+    seed = fold_seed(config.seed, "bootstrap")
     rows, layers, outputs, skipped = {}, {}, {}, {}  # type: ignore[var-annotated]
     golden = _golden_inputs(held)
     for entry in files["files"]:
@@ -73,7 +74,6 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         golden[form] = first.raw_outputs[:GOLDEN]
         if form in INTEGER:
             layers[path.name] = _layers(path, held, out / WORK)
-        seed = fold_seed(config.seed, "bootstrap")
         rows[path.name] = {
             "format": form,
             "metrics": task.metrics(held.labels, outputs[form]),
@@ -88,6 +88,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "groups": _groups(held, {"reference": held.reference, **outputs}),
         "streaming": _streaming(held, inputs, files),
         "ranges": _ranges(held, {"reference": held.reference, **outputs}),
+        "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
         "encoder": _encoder(held, inputs, files["encoder"], fold_seed(config.seed, "clusters")),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
@@ -158,6 +159,15 @@ def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, A
     seconds = entry["samples"] / entry["sample_rate"]
     found = streaming.figures(outputs, held.labels[: streaming.MOST], names, seconds)
     return {"file": shipped["file"], **found}
+
+
+def _against_baseline(inputs: Inputs, held: Held, shipped: Array, seed: int) -> Any:
+    """Return how far each classical model is behind the file that ships; None without baseline."""
+    if "baseline" not in inputs:
+        return None
+    with np.load(inputs["baseline"] / "outputs.npz") as arrays:
+        answers = {name: arrays[name] for name in arrays.files}
+    return behind(held.task, held.labels, shipped, answers, seed=seed)
 
 
 def _encoder(

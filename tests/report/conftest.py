@@ -12,6 +12,9 @@ CONFIG = {
     "name": "small",
     "task": "classification",
     "report": {"samples": 4},
+    "baseline": {"interpretable": False},
+    "model": {"kind": "cnn"},
+    "train": {"class_weights": None, "oversample": False, "loss": "auto"},
     "data": {"source": {"kind": "bundled", "name": "digits"}, "split": {"by": "stratified"}},
 }
 
@@ -62,6 +65,17 @@ def audit() -> dict[str, Any]:
         "files": {"model_int8.tflite": row},
         "curve": [{"epsilon": 0.0, "robust": 0.95}, {"epsilon": 0.1, "robust": 0.61}],
         "checks": [{"name": "noise is weaker than the attack", "passed": True}],
+    }
+
+
+def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
+    return {
+        "share": share,
+        "samples": round(7000 * share),
+        "train": train,
+        "validation": validation,
+        "train_loss": 1 - train,
+        "validation_loss": 1 - validation,
     }
 
 
@@ -123,6 +137,7 @@ def good_run() -> dict[str, Any]:
             "streaming": None,
             "encoder": None,
             "ranges": None,
+            "baseline": {"logistic regression": {"behind": 0.05, "behind_ci95": [0.03, 0.07]}},
             "metric": "accuracy",
             "direction": "up",
             "samples": 20,
@@ -139,7 +154,14 @@ def good_run() -> dict[str, Any]:
         "pretraining": None,
         "distillation": None,
         "range_test": None,
+        "preprocess": {"inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}]},
         "warnings": {"schema": 1, "warnings": []},
+        "learning": {
+            "metric": "accuracy",
+            "direction": "up",
+            "rows": [learnt(1.0, 0.985, 0.96)],
+            "fine_tuning": None,
+        },
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,
@@ -147,13 +169,17 @@ def good_run() -> dict[str, Any]:
             "steps": 20,
             "before": judged,
             "after": {"clean": 0.96, "robust": 0.6},
+            "fine_tuning": {
+                "before": {"metric": 0.97, "recall": {"a": 0.98, "b": 0.96}},
+                "after": {"metric": 0.96, "recall": {"a": 0.97, "b": 0.95}},
+            },
         },
         "audit": audit(),
         "histories": {
             "train": {
                 "epoch": [1.0, 2.0],
                 "loss": [1.0, 0.5],
-                "val_loss": [1.1, 0.6],
+                "val_loss": [0.605, 0.6],
                 "accuracy": [0.5, 0.8],
             }
         },
@@ -188,4 +214,4 @@ def documents() -> dict[str, Any]:
 
 
 def page(documents: dict[str, Any], **config: Any) -> str:
-    return render_report(documents, CONFIG | config, {"train": 1.0})
+    return render_report(documents, CONFIG | config, {"train": 1.0}, {})

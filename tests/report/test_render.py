@@ -144,12 +144,6 @@ def test_the_card_is_the_same_every_time(documents: dict[str, Any]) -> None:
     assert render_card(documents, CONFIG) == render_card(copy.deepcopy(documents), CONFIG)
 
 
-def test_a_better_classical_model_is_recommended(documents: dict[str, Any]) -> None:
-    assert "worth its place" in words.advice(documents)[0]
-    documents["baseline"]["models"][0]["metrics"]["accuracy"] = 0.96
-    assert "ship that" in words.advice(documents)[0]
-
-
 @pytest.mark.parametrize(
     ("count", "text"),
     [

@@ -1,0 +1,95 @@
+"""What the network reaches on training and validation samples; with less data too, where asked.
+
+Whether more data, more capacity or less of it would help is read from these (Cortes et al. 1993,
+"Learning curves: asymptotic values and rate of convergence").
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset, detecting
+from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
+from pipeline.train.gain import folder_of
+from pipeline.train.losses import loss_of
+from pipeline.train.supervised import Trained, train_network
+from pipeline.train.validate import evaluator
+
+log = logging.getLogger(__name__)
+
+SHARES = (0.1, 0.3)  # of the training samples
+LONGER = 3  # times the epochs at most, so that fewer samples make about as many steps
+JUDGED = 2000  # training samples that are judged, at most
+
+
+def learning_curve(
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    trained: Trained,
+    *,
+    out: Path,
+    begin: Callable[[Any], None] | None,
+    **learning: Any,
+) -> dict[str, Any]:
+    """Return the metric on training and validation samples, by share of the training samples.
+
+    Args:
+        spec: of the network.
+        settings: the `train` section.
+        dataset: what it learns from.
+        trained: the network, of all samples.
+        out: folder of checkpoints.
+        begin: gives the model the weights to start from; None: the seed says.
+        learning: further arguments of `train_network`.
+    """
+    task = TASKS[spec["output"]["task"]]
+    positions = dataset.split("train")
+    rows = []
+    if settings.learning_curve:
+        order = np.random.Generator(np.random.Philox(fold_seed(learning["seed"], "curve")))
+        shuffled = order.permutation(positions)
+        for share in SHARES:
+            fewer = _only(dataset, np.sort(shuffled[: max(1, round(share * len(positions)))]))
+            longer = {"epochs": settings.epochs * min(LONGER, round(1 / share))}
+            plain = settings.model_copy(update={**longer, "range_test": False, "distill": None})
+            log.info("          learning curve: %.0f %% of the samples", 100 * share)
+            folder = folder_of(out, f"curve_{share:.0%}")
+            less = train_network(
+                spec, plain, fewer, out=folder, begin=begin, is_watched=False, **learning
+            )
+            rows.append(_row(spec, settings, fewer, less, share))
+    rows.append(_row(spec, settings, dataset, trained, 1.0))
+    return {"metric": task.metric, "direction": task.direction, "rows": rows}
+
+
+def _row(
+    spec: Mapping[str, Any], settings: Train, dataset: Dataset, trained: Trained, share: float
+) -> dict[str, Any]:
+    """Return what one network reaches on the samples that it learnt from, and on validation."""
+    task, positions = spec["output"]["task"], dataset.split("train")
+    if task == "anomaly":
+        dataset = detecting(dataset, spec["output"]["score"])
+    kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
+    known, loss = _only(dataset, positions[kept]), loss_of(settings, task)
+    found = evaluator(trained.model, known, split="train", task=task, loss=loss)()
+    name = "loss" if task == "anomaly" else TASKS[task].metric
+    return {
+        "share": share,
+        "samples": len(positions),
+        "train": found[f"val_{name}"],
+        "validation": trained.validation[f"val_{name}"],
+        "train_loss": found["val_loss"],
+        "validation_loss": trained.validation["val_loss"],
+    }
+
+
+def _only(dataset: Dataset, positions: Any) -> Dataset:
+    """Return the dataset with some of its training samples alone."""
+    return replace(dataset, splits={**dataset.splits, "train": positions})

@@ -1,0 +1,203 @@
+"""Each piece of advice is given where its evidence is, and not elsewhere; the weightiest first."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.baseline.advice import ADVICE, advise
+from tests.report.conftest import CONFIG, good_run, learnt
+
+Change = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def told(change: Change | None = None) -> dict[str, dict[str, Any]]:
+    """Return code -> advice on a good run, bent by `change`."""
+    documents = good_run()
+    documents["dataset"]["splits"]["train"] = 7000
+    config = CONFIG | {"model": dict(CONFIG["model"]), "train": dict(CONFIG["train"])}  # type: ignore[call-overload]
+    if change is not None:
+        change(documents, config)
+    found = advise(documents, config)
+    assert [row["weight"] for row in found] == sorted((r["weight"] for r in found), reverse=True)
+    return {row["code"]: row for row in found}
+
+
+def boosting(behind: float, *interval: float) -> Change:
+    def change(d: dict[str, Any], config: dict[str, Any]) -> None:
+        own = {"name": "gradient boosting", "metrics": {"accuracy": 0.95 - behind}}
+        d["baseline"]["models"].append(own | {"size_bytes": 200, "ci95": [0.8, 0.9]})
+        d["baseline"]["best"] = "gradient boosting"
+        row = {"behind": behind, "behind_ci95": list(interval)}
+        d["parity"]["baseline"]["gradient boosting"] = row
+
+    return change
+
+
+def test_a_good_run_is_told_so() -> None:
+    found = told()
+    assert set(found) == {"classical_model", "what_limits"}
+    assert "worth its place" in found["classical_model"]["text"]
+    assert all(row["weight"] < 0.2 for row in found.values())
+
+
+@pytest.mark.parametrize(
+    ("behind", "interval", "said"),
+    [
+        (-0.01, (-0.02, -0.005), "ship that"),
+        (-0.005, (-0.02, 0.01), "do not tell them apart"),
+        (0.02, (0.01, 0.03), "worth its place"),
+        (0.05, (-0.01, 0.11), "do not tell them apart"),
+    ],
+)
+def test_a_classical_model_is_held_against_the_file(
+    behind: float, interval: tuple[float, float], said: str
+) -> None:
+    text = told(boosting(behind, *interval))["classical_model"]["text"]
+    assert "gradient boosting reaches" in text
+    assert said in text
+    assert "at 200 B against 2.0 kB" in text
+
+
+def test_a_clear_loss_is_the_first_thing_that_is_said() -> None:
+    assert next(iter(told(boosting(-0.01, -0.02, -0.005)))) == "classical_model"
+
+
+def test_a_linear_model_that_is_near_suffices() -> None:
+    def near(d: dict[str, Any], config: dict[str, Any]) -> None:
+        row = {"behind": 0.004, "behind_ci95": [-0.002, 0.01]}
+        d["parity"]["baseline"]["logistic regression"] = row
+
+    assert "kind: perceptron" in told(near)["linear_model"]["text"]
+
+
+def test_readers_get_a_tree() -> None:
+    def asked(d: dict[str, Any], config: dict[str, Any]) -> None:
+        tree = {"name": "readable tree", "metrics": {"accuracy": 0.9}, "size_bytes": 99}
+        tree |= {"ci95": [0.8, 0.95], "tree": {"depth": 3, "leaves": 8}}
+        d["baseline"]["models"].append(tree)
+        d["parity"]["baseline"]["readable tree"] = {"behind": 0.05, "behind_ci95": [0.02, 0.08]}
+        config["baseline"] = {"interpretable": True}
+
+    assert "a tree of depth 3 (8 leaves) reaches 90.0 %" in told(asked)["readable_model"]["text"]
+
+
+def uneven(d: dict[str, Any], config: dict[str, Any]) -> None:
+    d["figures"]["dataset"]["class_counts"] = np.array([[6500, 500], [1, 1], [1, 1]])
+    d["figures"]["parity"]["confusion_int8"] = np.array([[950, 0], [30, 20]])
+
+
+def test_a_rare_class_that_is_missed_is_told() -> None:
+    text = told(uneven)["imbalance_ignored"]["text"]
+    assert "class b has 7.1% of the samples and is found in 40%" in text
+    assert "class_weights: balanced" in text
+
+
+@pytest.mark.parametrize("cure", [{"class_weights": "balanced"}, {"oversample": True}])
+def test_imbalance_that_is_met_is_not_told(cure: dict[str, Any]) -> None:
+    def met(d: dict[str, Any], config: dict[str, Any]) -> None:
+        uneven(d, config)
+        config["train"] |= cure
+
+    assert "imbalance_ignored" not in told(met)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([learnt(0.3, 0.99, 0.9), learnt(1.0, 0.99, 0.902)], "too deep"),
+        ([learnt(0.3, 0.99, 0.85), learnt(1.0, 0.99, 0.92)], "more data would help"),
+        ([learnt(0.3, 0.81, 0.8), learnt(1.0, 0.81, 0.801)], "too shallow"),
+        ([learnt(0.3, 0.96, 0.93), learnt(1.0, 0.97, 0.95)], "size fits"),
+    ],
+)
+def test_a_learning_curve_tells_the_size(rows: list[Any], said: str) -> None:
+    def curve(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["learning"]["rows"] = rows
+
+    assert said in told(curve)["size_of_network"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "shape", "is_told"),
+    [
+        ("image", {"kind": "mlp"}, [8, 8, 1], True),
+        ("image", {"kind": "cnn"}, [8, 8, 1], False),
+        ("audio", {"kind": "mlp"}, [40, 30, 1], True),
+        ("series", {"kind": "mlp"}, [24, 1], False),
+        ("series", {"kind": "mlp"}, [128, 3], True),
+        ("series", {"kind": "rnn", "cell": "simple"}, [128, 3], True),
+        ("series", {"kind": "rnn", "cell": "lstm"}, [128, 3], False),
+        ("columns", {"kind": "mlp"}, [12], False),
+    ],
+)
+def test_a_family_that_does_not_see_the_order_is_told(
+    kind: str, model: dict[str, Any], shape: list[int], is_told: bool
+) -> None:
+    def other(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["preprocess"]["inputs"] = [{"name": "x", "kind": kind, "shape": shape}]
+        config["model"] = model
+
+    assert ("better_family" in told(other)) == is_told
+
+
+def falling(d: dict[str, Any]) -> None:
+    losses = [1.0 - 0.05 * i for i in range(12)]
+    d["histories"]["train"] |= {"val_loss": losses}
+
+
+def limited(what: str) -> Change:
+    def change(d: dict[str, Any], config: dict[str, Any]) -> None:
+        if what == "the learning rate":
+            warned = {"code": "rate_too_high", "text": "it rises", "cure": "lower it"}
+            d["warnings"]["warnings"] = [warned]
+        if what == "the number of epochs":
+            falling(d)
+        if what == "the data":
+            d["learning"]["rows"] = [learnt(1.0, 0.99, 0.9)]
+        if what == "how it is trained":
+            d["parity"]["baseline"]["logistic regression"]["behind"] = -0.01
+        if what == "capacity":
+            d["learning"]["rows"] = [learnt(1.0, 0.9, 0.895)]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["the learning rate", "the number of epochs", "the data", "how it is trained", "capacity"],
+)
+def test_what_limits_a_run_is_told_with_its_evidence(what: str) -> None:
+    text = told(limited(what))["what_limits"]["text"]
+    assert text.startswith(f"what limits this run is {what}")
+    assert any(sign.isdigit() for sign in text) or "it rises" in text
+
+
+def test_what_fine_tuning_forgot_is_told() -> None:
+    def forgot(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["robustness"]["fine_tuning"]["after"]["recall"]["b"] = 0.8
+
+    text = told(forgot)["what_was_forgotten"]["text"]
+    assert "class b: found in 96% of its cases before and 80% after" in text
+
+
+def test_few_samples_are_told() -> None:
+    def few(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["dataset"]["splits"]["train"] = 300
+
+    assert "300 training samples are few" in told(few)["few_samples"]["text"]
+
+
+def test_no_baseline_and_no_attack_leave_the_other_advice() -> None:
+    def off(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d |= {"baseline": None, "robustness": None}
+
+    assert set(told(off)) == {"what_limits"}
+
+
+def test_every_piece_of_advice_has_a_test() -> None:
+    from pathlib import Path
+
+    here = Path(__file__).read_text()
+    assert all(f'"{code}"' in here for code in ADVICE)
