@@ -90,9 +90,13 @@ def shown(value: Any) -> str:
 def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
     """Return what to say of a key that the schema does not know here."""
     known, key = keys_of(around), str(path[-1])
+    found = list(find_key(section, key))
+    below = [dotted(p) for p in found if p[: len(path) - 1] == path[:-1] and len(p) > len(path)]
+    if below:
+        return f"unknown key here; did you mean '{below[0]}'?"
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
-    elsewhere = list(dict.fromkeys(dotted(found) for found in find_key(section, key)))
+    elsewhere = list(dict.fromkeys(map(dotted, found)))
     if dotted(path) in elsewhere:
         return f"unknown key of this kind; there are {', '.join(known)}"
     if elsewhere:
