@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         _add_run_options(stage)
         stage.set_defaults(until=name)
     _add_config_commands(commands)
+    new = _command(commands, "new", _new, "write a commented config that fits the data it looks at")
+    new.add_argument("file", type=Path, metavar="FILE", help="the config to write, a .yaml file")
+    new.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder")
+    new.add_argument(
+        "--target", metavar="NAME", help="column to answer (default: guessed by name and place)"
+    )
     predict = _command(commands, "predict", _predict, "what the device would answer to files")
     predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
@@ -159,7 +165,7 @@ def _add_config_commands(commands: Any) -> None:
 
 def _check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
-    known = ("run", *STAGES, "config", "predict", "show", "doctor")
+    known = ("run", *STAGES, "config", "new", "predict", "show", "doctor")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         parser.error(
             f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"
@@ -255,6 +261,13 @@ def _config_schema(args: argparse.Namespace) -> int:
     from pipeline.config.editor import schema_text
 
     print(schema_text(), end="")
+    return 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    from pipeline.new.write import write_config
+
+    print(write_config(args.file, args.data, args.target))
     return 0
 
 

@@ -1,0 +1,126 @@
+"""Which network, and how long, for what was seen: RECIPES, by modality.
+
+The numbers are those of the shipped configs of each modality, which were tuned on real sets; epochs
+go by how many samples there are. Whoever wants more searches: `edgeline tune`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.new.seen import Seen
+
+SMALL, MANY = 40, 20_000  # side of a picture, and samples, that a plain CNN is best at
+TESTED, SURE = 0.2, 20  # share of samples that is tested, and of a class where one is no 0.05
+STEPS = 10_000  # of the optimizer, about: what small nets need to converge
+
+Sections = dict[str, Any]
+
+
+def recipe(seen: Seen) -> Sections:
+    """Return the sections batch_size, augment, model, train and gate, with what is no default."""
+    sections = RECIPES[seen.modality](seen)
+    gate = dict(sections.pop("gate", {}))
+    if seen.classes and not seen.is_given and seen.samples:
+        rarest = min(seen.classes.values())
+        if 0 < rarest * TESTED < SURE:
+            gate["worst_class_drop"] = round(min(1.0, 1.5 / max(1.0, rarest * TESTED)), 2)
+    if seen.task == "regression":
+        gate["agreement"] = 0.8
+    if seen.task == "anomaly":
+        gate["agreement"] = 0.97
+    return sections | ({"gate": gate} if gate else {})
+
+
+def _epochs(seen: Seen, batch: int, least: int, most: int) -> int:
+    return max(least, min(most, round(STEPS * batch / max(1, seen.samples))))
+
+
+def _image(seen: Seen) -> Sections:
+    shift = [{"kind": "translate", "fraction": 0.1}]
+    if seen.size <= SMALL and seen.samples >= MANY:
+        model = {"kind": "cnn", "filters": [32, 64], "dense": [128], "batch_norm": False}
+        return {
+            "batch_size": 128,
+            "augment": [{"kind": "translate", "fraction": 0.05}],
+            "model": model | {"dropout": 0.4},
+            "train": {"epochs": _epochs(seen, 128, 12, 40)},
+        }
+    if seen.size <= SMALL:
+        return {
+            "batch_size": 64,
+            "augment": shift,
+            "model": {"kind": "cnn", "filters": [24, 48], "dense": [64]},
+            "train": {"epochs": _epochs(seen, 64, 15, 40), "optimizer": _rate(3e-3)},
+        }
+    return {
+        "batch_size": 32,
+        "augment": shift,
+        "model": {"kind": "resnet8", "dropout": 0.3},
+        "train": {"epochs": _epochs(seen, 8, 12, 50), "optimizer": _rate(3e-3)},
+    }
+
+
+def _audio(seen: Seen) -> Sections:
+    model = {"kind": "cnn", "filters": [16, 32, 32], "dense": [64]}
+    return {"model": model, "train": {"epochs": _epochs(seen, 4, 15, 40)}}
+
+
+def _recording(seen: Seen) -> Sections:
+    model = {"kind": "cnn1d", "filters": [32, 64], "head": "flatten", "dropout": 0.2}
+    epochs = _epochs(seen, 32, 15, 40)
+    return {
+        "batch_size": 32,
+        "model": model,
+        "train": {"epochs": epochs, "optimizer": _rate(2e-3)},
+    }
+
+
+def _series(seen: Seen) -> Sections:
+    epochs = _epochs(seen, 64, 10, 30)
+    if seen.task == "anomaly":
+        model = {"kind": "autoencoder", "units": [32], "code": 4}
+        return {"model": model, "train": {"epochs": min(20, epochs)}}
+    if seen.task == "classification":
+        model = {"kind": "cnn1d", "filters": [16, 32], "dropout": 0.2}
+        return {"model": model, "train": {"epochs": epochs, "optimizer": _rate(2e-3)}}
+    return {
+        "model": {"kind": "mlp", "units": [32, 16]},
+        "train": {"epochs": epochs, "optimizer": _rate(3e-3)},
+        "export": {"ships": "int16x8"},  # 256 steps are coarse for a forecast
+        "gate": {"agreement": 0.7},
+    }
+
+
+def _table(seen: Seen) -> Sections:
+    is_large = seen.samples >= MANY / 2
+    units = [128, 64] if is_large else [32] if seen.samples >= 1000 else [16]
+    batch = 256 if seen.samples >= MANY else 64
+    stop = {"early_stopping": {"patience": 10}}
+    if seen.task == "regression":
+        train = {"epochs": _epochs(seen, 160, 40, 120), "optimizer": _rate(3e-3), **stop}
+        return {"batch_size": 128, "model": {"kind": "mlp", "units": units}, "train": train}
+    model = {"kind": "mlp", "units": units} | ({"dropout": 0.3} if is_large else {})
+    return {
+        "batch_size": batch,
+        "model": model,
+        "train": {"epochs": _epochs(seen, 48, 15, 40), **stop},
+    }
+
+
+def _text(seen: Seen) -> Sections:
+    model = {"kind": "transformer", "width": 32, "heads": 4, "blocks": 1, "dropout": 0.2}
+    return {"model": model, "train": {"epochs": _epochs(seen, 4, 4, 20)}}
+
+
+def _rate(rate: float) -> Mapping[str, Any]:
+    return {"kind": "adamw", "learning_rate": rate}
+
+
+RECIPES: dict[str, Callable[[Seen], Sections]] = {
+    "image": _image,
+    "audio": _audio,
+    "recording": _recording,
+    "series": _series,
+    "table": _table,
+    "text": _text,
+}

@@ -1,0 +1,230 @@
+"""Tables, texts and timestamped series: from what their files hold to a `data.source`."""
+
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.class_folders import PARTS
+from pipeline.errors import ConfigError
+from pipeline.new.seen import Seen
+from pipeline.new.table import (
+    Column,
+    Table,
+    classes_of,
+    guess_target,
+    is_of_classes,
+    read_table,
+    seconds_between,
+)
+
+DAY, STEPS, WINDOW = 86_400, (8, 96), 32  # a window is a day where it has so many steps
+LONG = 200  # rows of a series, at least
+PIECES = 5000  # rows from which on numbers as stretches pay
+SHARE = 0.9  # of the texts that are seen whole
+ABOVE = 4  # folders above a file in which its anomalies may be listed
+
+
+def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
+    """Return what one file holds, or the parts of one set; None where they are no tables."""
+    parts = _parts(paths)
+    main = parts["train"]
+    table = read_table(main, _names_beside(main, target))
+    if table is None:
+        return None
+    moments = [c for c in table.columns if c.kind == "moment"]
+    numbers = [c for c in table.columns if c.kind == "number"]
+    if moments and numbers and len(parts) == 1 and table.rows >= LONG:
+        step = seconds_between(moments[0])
+        if step is not None:
+            return series_seen([main], table, moments[0], target)
+    texts = [c for c in table.columns if c.kind == "text" and c.name != target]
+    if len(texts) == 1 and (target is None or is_of_classes(table.column(target))):
+        labels = [c for c in table.columns if c.kind == "category"]
+        if target is not None or len(labels) == 1 == len(table.columns) - 1:
+            return _text_seen(table, texts[0], table.column(target) if target else labels[0])
+    return _columns_seen(table, parts, target)
+
+
+def _parts(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return part -> file, told by words in their names; one file is the training part.
+
+    Raises:
+        ConfigError: there are several and their names do not say.
+    """
+    if len(paths) == 1:
+        return {"train": paths[0]}
+    found: dict[str, Path] = {}
+    for path in paths:
+        words = re.split(r"[^a-z]+", path.stem.lower())
+        part = next((PARTS[word] for word in words if word in PARTS), None)
+        if part is None or part in found:
+            names = ", ".join(sorted(p.name for p in paths))
+            raise ConfigError(
+                f"--data: several tables ({names}) whose names do not say which is train, "
+                "validation and test; name one file"
+            )
+        found[part] = path
+    if "train" not in found:
+        raise ConfigError(f"--data: there is {', '.join(found)} and no train; name one file")
+    return found
+
+
+def _names_beside(path: Path, target: str | None) -> tuple[str, ...] | None:
+    """Return the columns' names from a .names file (as UCI has them) in the same folder."""
+    for file in sorted(path.parent.glob("*.names")):
+        lines = file.read_text(encoding="latin-1").splitlines()
+        names = [m[1] for line in lines if (m := re.match(r"([A-Za-z][\w\-]*):\s", line))]
+        if names:
+            return (*(name.replace("-", "_") for name in names), target or "label")
+    return None
+
+
+def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> Seen:
+    answered = table.column(target) if target else guess_target(table)
+    is_class = is_of_classes(answered)
+    others = [c for c in table.columns if c is not answered]
+    dropped = [c.name for c in others if c.kind in ("identity", "constant", "text", "moment")]
+    kept = [c for c in others if c.name not in dropped]
+    if not kept:
+        raise ConfigError(f"{table.path}: no column is left to answer {answered.name} from")
+    classes = classes_of(answered) if is_class else None
+    said = [
+        f"{table.rows:,} rows; {len([c for c in kept if c.kind == 'number'])} columns of numbers, "
+        f"{len([c for c in kept if c.kind == 'category'])} of categories.",
+        f"The target is {answered.name}" + ("." if target else ", which is a guess: see --target."),
+    ]
+    holes = {c.name: c.unknown for c in kept if c.unknown}
+    if holes:
+        said.append(
+            "Values are missing in " + ", ".join(f"{n} ({k:,})" for n, k in holes.items()) + "."
+        )
+    if dropped:
+        said.append(f"Left out, as no kind of input: {', '.join(dropped)}.")
+    source: dict[str, Any] = {"kind": "csv", "path": parts["train"]}
+    source |= {f"{part}_path": path for part, path in parts.items() if part != "train"}
+    if not table.has_header:
+        source["columns"] = [c.name for c in table.columns]
+    source["label"] = answered.name
+    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
+    source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
+    source |= {"drop": dropped} if dropped else {}
+    if is_class and _ends_in_dots(parts):
+        source["strip"] = " ."
+    if table.rows >= PIECES and is_class:
+        source["numbers"] = "piecewise"
+    task = "classification" if is_class else "regression"
+    is_given = "test" in parts
+    return Seen("table", task, source, table.rows, classes, tuple(said), is_given, len(kept))  # type: ignore[arg-type]
+
+
+def _ends_in_dots(parts: dict[str, Path]) -> bool:
+    """Tell whether the lines of any part end in a dot, as the test part of UCI's Adult does."""
+    for path in parts.values():
+        with path.open("rb") as file:
+            lines = [line.strip() for line in file.read(1 << 14).splitlines()[1:20]]
+        if lines and all(line.endswith(b".") for line in lines if line):
+            return True
+    return False
+
+
+def _text_seen(table: Table, text: Column, label: Column) -> Seen:
+    lengths = sorted(len(re.findall(r"\w+|[^\w\s]", value)) for value in text.values)
+    length = lengths[min(len(lengths) - 1, round(SHARE * len(lengths)))]
+    length = max(8, min(256, -(-length // 8) * 8))
+    source: dict[str, Any] = {"kind": "text", "path": table.path}
+    if table.has_header:
+        source |= {"text": text.name, "label": label.name}
+    else:
+        names = {text.name: "text", label.name: "label"}
+        source["columns"] = [names.get(c.name, c.name) for c in table.columns]
+    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
+    source |= {} if table.quotes else {"quotes": False}
+    source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
+    source["words"] = {"length": length}
+    said = (
+        f"{table.rows:,} texts of {statistics.median(lengths):.0f} words in the middle; "
+        f"{SHARE:.0%} have {length} or fewer.",
+    )
+    return Seen("text", "classification", source, table.rows, classes_of(label), said, size=length)
+
+
+def series_seen(
+    paths: Sequence[Path],
+    table: Table,
+    moment: Column,
+    target: str | None,
+    pattern: Path | None = None,
+) -> Seen:
+    """Return what timestamped files of the same columns hold.
+
+    Args:
+        paths: the files.
+        table: the first of them.
+        moment: its column of timestamps.
+        target: the column to be answered; None: the first of numbers is forecast.
+        pattern: that finds all files, where there are several.
+    """
+    step = seconds_between(moment)
+    if step is None:
+        raise ConfigError(f"{table.path}: time does not go forward in column {moment.name}")
+    numbers = [c.name for c in table.columns if c.kind == "number"]
+    source: dict[str, Any] = {"kind": "series_csv", "path": pattern or paths[0]}
+    source |= {"timestamp": moment.name} if moment.name != "timestamp" else {}
+    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
+    steps = round(DAY / step)
+    window = steps if STEPS[0] <= steps <= STEPS[1] else WINDOW
+    rows = table.rows * len(paths)
+    said = [f"{len(paths)} series, a row every {step:g} s; about {rows:,} rows."]
+    windows = _windows_of(paths)
+    answered = table.column(target) if target else None
+    if answered is not None and is_of_classes(answered):
+        source |= {"values": [n for n in numbers if n != target], "label": target}
+        return _windowed(source, "classification", rows, said, WINDOW, classes_of(answered))
+    if windows is not None and target is None:
+        said.append(f"Anomalies are listed in {windows.name}.")
+        source |= {"values": numbers, "windows_path": windows}
+        source |= {"relative": True} if len(paths) > 1 else {}
+        return _windowed(source, "anomaly", rows, said, WINDOW, None)
+    first = target or numbers[0]
+    guess = "" if target or len(numbers) == 1 else ", which is a guess: see --target"
+    said.append(f"The next value of {first} is forecast{guess}.")
+    source["values"] = [first, *(n for n in numbers if n != first)]
+    return _windowed(source, "forecasting", rows, said, window, None)
+
+
+def _windowed(
+    source: dict[str, Any],
+    task: Any,
+    rows: int,
+    said: list[str],
+    window: int,
+    classes: dict[str, int] | None,
+) -> Seen:
+    source["window"] = window
+    split: dict[str, Any] = {"by": "time"}
+    if task == "anomaly":  # few as they are, anomalies must be in validation and test
+        split |= {"test": 0.5, "validation": 0.2}
+    return Seen("series", task, source, rows, classes, tuple(said), size=window, extra=split)
+
+
+def _windows_of(paths: Sequence[Path]) -> Path | None:
+    """Return the JSON file that lists the anomalies of these series as spans; None: there is none."""
+    for folder in list(paths[0].parents)[:ABOVE]:
+        for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
+            try:
+                listed = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue
+            if isinstance(listed, dict) and _lists_spans(listed, paths):
+                return file
+    return None
+
+
+def _lists_spans(listed: dict[str, Any], paths: Sequence[Path]) -> bool:
+    named = {name.rsplit("/")[-1] for name in listed}
+    spans = [span for found in listed.values() if isinstance(found, list) for span in found]
+    are_pairs = all(isinstance(span, list) and len(span) == 2 for span in spans)
+    return bool(spans) and are_pairs and all(path.name in named for path in paths)

@@ -1,0 +1,151 @@
+"""Write the config: commented, as short as a person would write it, and checked by the loader."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import atomic_path
+from pipeline.config.load import load
+from pipeline.errors import ConfigError
+from pipeline.new.look import look
+from pipeline.new.recipe import recipe
+from pipeline.new.seen import Seen
+
+WIDTH = 110  # of a line that holds a mapping
+SHOWN = 8  # classes that are named
+UNEVEN = 3.0  # largest class against smallest
+PLAIN = re.compile(r"([A-Za-z_]|\.?\.?/)[\w\-./ ]*\Z")
+WORDS = ("null", "true", "false", "yes", "no", "on", "off")
+SPLITS = {
+    "classification": "stratified",
+    "regression": "random",
+    "forecasting": "time",
+    "anomaly": "time",
+}
+
+
+def write_config(file: Path, data: Path, target: str | None) -> str:
+    """Look at data, write a config for it, and return what was found in a few lines.
+
+    Args:
+        file: the config; it must not be there yet.
+        data: a file or folder.
+        target: the column that is answered; None: it is guessed.
+
+    Raises:
+        ConfigError: the file is there, the data are not, or they are nothing that is known.
+    """
+    if file.exists():
+        raise ConfigError(f"{file}: is there already; name another file, or remove it")
+    if file.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{file}: wanted a name that ends in .yaml")
+    seen = look(data, target)
+    text = config_text(file, seen)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(file) as draft:
+        draft.write_text(text)
+        load(draft)  # what is written is valid
+    what = "; ".join(line.rstrip(".") for line in seen.said)
+    return f"{file}: {seen.task} of {seen.modality} data. {what}.\nNow: make train CONFIG={file}"
+
+
+def config_text(file: Path, seen: Seen) -> str:
+    """Return the text of the config."""
+    name = re.sub(r"[^a-z0-9_\-]+", "_", file.stem.lower()).strip("_-") or "new"
+    parts = recipe(seen)
+    data: dict[str, Any] = {"source": _relative(seen.source, file.parent)}
+    by = "given" if seen.is_given else SPLITS[seen.task]
+    data["split"] = {"by": by} | dict(seen.extra)
+    data |= {key: parts.pop(key) for key in ("batch_size", "augment") if key in parts}
+    lines = [
+        f"# make train CONFIG={file}; then make export, for the bundle",
+        *(f"# {line}" for line in (*seen.said, *_of_classes(seen))),
+        f"name: {name[:64]}",
+        "seed: 0",
+        f"task: {seen.task}",
+        *_section("data", data, _notes(seen)),
+    ]
+    for key in ("model", "train", "export", "gate"):
+        if key in parts:
+            lines += _section(key, parts[key], _notes(seen))
+    return "\n".join(lines) + "\n"
+
+
+def _relative(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the source with its paths as seen from the config's folder."""
+    return {
+        key: os.path.relpath(value, folder) if isinstance(value, Path) else value
+        for key, value in source.items()
+    }
+
+
+def _of_classes(seen: Seen) -> list[str]:
+    """Return what is said of the classes, and of how uneven they are."""
+    if not seen.classes:
+        return []
+    counts = seen.classes
+    if not any(counts.values()):
+        return [f"{len(counts)} classes."]
+    named = [f"{name} {count:,}" for name, count in list(counts.items())[:SHOWN]]
+    rest = "" if len(counts) <= SHOWN else f" and {len(counts) - SHOWN} more"
+    said = [f"{len(counts)} classes: {', '.join(named)}{rest}."]
+    if max(counts.values()) >= UNEVEN * min(counts.values()):
+        said.append("They are uneven: train.class_weights: balanced finds more of the rare ones,")
+        said.append("and is right less often in all.")
+    return said
+
+
+def _notes(seen: Seen) -> dict[str, str]:
+    """Return what stands behind a key: why it is as it is, and what else one may want."""
+    notes = {
+        "by": {
+            "stratified": "as many of each class in every part; group: where samples belong together",
+            "random": "every sample by itself; group: where samples belong together",
+            "time": "the latest are for the test",
+        }.get(SPLITS[seen.task], "")
+        if not seen.is_given
+        else "the data say which sample is for the test",
+        "augment": "add {kind: flip} where a mirrored picture is of the same class",
+        "worst_class_drop": "few samples of a class are tested: one of them counts much",
+        "early_stopping": "the best epoch is kept",
+    }
+    if seen.task == "regression":
+        notes["agreement"] = "an int8 answer has 255 steps"
+    if seen.task == "forecasting":
+        notes |= {
+            "agreement": "a change near zero is easily another one",
+            "ships": "256 steps are few",
+        }
+    if seen.task == "anomaly":
+        notes["agreement"] = "an error near the threshold is flagged or not by one step of int8"
+    return notes
+
+
+def _section(key: str, value: Any, notes: Mapping[str, str], depth: int = 0) -> list[str]:
+    """Return a key with its value as lines: on one line where it fits."""
+    pad, note = "  " * depth, notes.get(key)
+    inner = [notes[k] for k in value if k in notes] if isinstance(value, dict) else []
+    line = f"{pad}{key}: {_flow(value)}"
+    behind = [text for text in (note, *inner) if text]
+    if len(line) <= WIDTH and len(behind) <= 1 and (depth or key != "data"):
+        return [f"{line}  # {behind[0]}" if behind else line]
+    if not isinstance(value, dict):
+        return [f"{line}  # {note}" if note else line]
+    lines = [f"{pad}{key}:" + (f"  # {note}" if note else "")]
+    for name, inside in value.items():
+        lines += _section(name, inside, notes, depth + 1)
+    return lines
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
+    if isinstance(value, str) and PLAIN.match(value) and value.lower() not in WORDS:
+        return value.strip() if value == value.strip() else json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
