@@ -5,7 +5,6 @@ damaged; 130 interrupted. Anything else is our bug and shows its traceback.
 """
 
 import argparse
-import errno
 import logging
 import os
 import signal
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
 
 INTERRUPTED = 130
 STAGES = {  # in order; a test compares the names with the stage table
@@ -31,13 +30,6 @@ STAGES = {  # in order; a test compares the names with the stage table
     "gate": "judge the measurements",
     "report": "write report.html and MODEL_CARD.md",
     "bundle": "publish exported/<name>/ when every gate passed",
-}
-STORAGE_ERRORS = {  # what the system says -> what to do
-    errno.ENOSPC: "the disk is full: make room, or use another --runs and --exported folder",
-    errno.EDQUOT: "the disk quota is used up: make room, or use another --runs folder",
-    errno.EROFS: "the disk is read-only: use another --runs and --exported folder",
-    errno.EACCES: "no permission: change it, or use another --runs and --exported folder",
-    errno.EPERM: "no permission: change it, or use another --runs and --exported folder",
 }
 
 

@@ -1,5 +1,15 @@
 """The errors a user may see, and the exit code of each; anything else is our bug."""
 
+import errno
+
+STORAGE_ERRORS = {  # what the system says -> what to do
+    errno.ENOSPC: "the disk is full: make room, or use another --runs and --exported folder",
+    errno.EDQUOT: "the disk quota is used up: make room, or use another --runs folder",
+    errno.EROFS: "the disk is read-only: use another --runs and --exported folder",
+    errno.EACCES: "no permission: change it, or use another --runs and --exported folder",
+    errno.EPERM: "no permission: change it, or use another --runs and --exported folder",
+}
+
 
 class PipelineError(Exception):
     """An error with a message for the user: where, what was wanted, what came, what to do."""

@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.baseline.limits import LINEAR, Documents, Found, size_of_network, thing, what_limits
 from pipeline.report.words import figure, size
-
-Documents = Mapping[str, Any]
-Found = tuple[float, str] | None
 
 FEW = 1000  # training samples; below it classical models often do as well (see data/findings.py)
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 UNEVEN, LOST = 3.0, 0.1  # largest class against smallest, and recall that the smallest lacks
-GAP = 0.03  # training metric above that of validation
-FULL = 0.98  # training metric above which a net has capacity enough
-GAINED, FLAT = 0.01, 0.005  # validation metric from 30 % of the data to all of it
-LAST, STILL = 0.1, 0.02  # last epochs, and what they still take off the validation loss
 FORGOT = 0.05  # recall of a class
-LINEAR = ("logistic regression", "linear regression", "TF-IDF and logistic regression")
 SEES: dict[str, tuple[tuple[str, ...], str]] = {  # input -> kinds that do not see its order
     "image": (
         ("mlp", "perceptron"),
@@ -63,7 +56,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     sure = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
-            f"{both} {at} ({sure}): for this {_thing(d)}, ship that, unless the device runs "
+            f"{both} {at} ({sure}): for this {thing(d)}, ship that, unless the device runs "
             "nothing but .tflite files"
         )
     if low <= 0:
@@ -143,36 +136,6 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Found:
     )
 
 
-def _size(d: Documents, config: Mapping[str, Any]) -> Found:
-    """Tell too deep from too shallow by the learning curve."""
-    learning = d["learning"]
-    if len(learning["rows"]) < 2:
-        return None
-    *_, before, last = learning["rows"]
-    sign = 1 if learning["direction"] == "up" else -1
-    gap = sign * (last["train"] - last["validation"])
-    gained = sign * (last["validation"] - before["validation"])
-    metric = learning["metric"]
-    curve = ", ".join(
-        f"{row['share']:.0%}: {figure(metric, row['train'])} on training and "
-        f"{figure(metric, row['validation'])} on validation samples"
-        for row in learning["rows"]
-    )
-    if gap >= GAP and gained < GAINED:
-        return 0.75, (
-            f"the network is too deep or too wide for these data ({curve}): more data bring little "
-            "and the gap stays; halve the widths, or add dropout, weight_decay, data.augment"
-        )
-    if gap >= GAP:
-        return 0.75, f"more data would help ({curve}): the gap closes as they grow"
-    if gained < FLAT and sign * last["train"] < sign * FULL:
-        return 0.75, (
-            f"the network is too shallow or too narrow ({curve}): neither more data nor training "
-            "samples themselves are answered better; double the widths or add a layer"
-        )
-    return 0.2, f"the network's size fits the data ({curve})"
-
-
 def _family(d: Documents, config: Mapping[str, Any]) -> Found:
     kind = config["model"]["kind"]
     for entry in d["preprocess"]["inputs"]:
@@ -189,49 +152,6 @@ def _family(d: Documents, config: Mapping[str, Any]) -> Found:
                 "or gru, or kind cnn1d"
             )
     return None
-
-
-def _limit(d: Documents, config: Mapping[str, Any]) -> Found:
-    """Tell what holds this run back: rate, epochs, data, capacity, or none of them."""
-    (*_, row), metric = d["learning"]["rows"], d["learning"]["metric"]
-    sign = 1 if d["learning"]["direction"] == "up" else -1
-    rates = [w for w in d["warnings"]["warnings"] if w["code"].startswith("rate")]
-    if rates:
-        return 0.9, f"what limits this run is the learning rate: {rates[0]['text']}"
-    losses = d["histories"]["train"]["val_loss"]
-    best = int(np.argmin(losses))
-    late = max(1, round(LAST * len(losses)))
-    fell = 1 - min(losses) / min(losses[:-late]) if len(losses) > late and min(losses) > 0 else 0.0
-    if best >= len(losses) - late and fell > STILL:
-        return 0.6, (
-            f"what limits this run is the number of epochs: the last {late} of {len(losses)} still "
-            f"took {fell:.1%} off the validation loss; train longer"
-        )
-    both = f"{figure(metric, row['train'])} on training, {figure(metric, row['validation'])}"
-    both += " on validation samples"
-    if sign * (row["train"] - row["validation"]) >= GAP:
-        return 0.5, (
-            f"what limits this run is the data: {both}; more of them, data.augment, or dropout"
-        )
-    if d["baseline"] is not None and (better := _better_line(d)) is not None:
-        return 0.6, (
-            f"what limits this run is how it is trained: {both}, and {better} does better with "
-            "fewer weights; train longer, or set train.range_test: true"
-        )
-    if config["task"] != "anomaly" and sign * row["train"] < sign * _full(sign):
-        return 0.5, f"what limits this run is capacity: {both}; more layers or wider ones"
-    return 0.05, f"nothing holds this run back that its figures show: {both}"
-
-
-def _better_line(d: Documents) -> str | None:
-    """Return the linear model that is better than the file that ships; None where none is."""
-    behind = d["parity"]["baseline"]
-    return next((name for name in LINEAR if name in behind and behind[name]["behind"] < 0), None)
-
-
-def _full(sign: int) -> float:
-    """Return the training metric from which on a net has capacity; of relative errors it is low."""
-    return FULL if sign > 0 else 1 - FULL
 
 
 def _forgot(d: Documents, config: Mapping[str, Any]) -> Found:
@@ -262,11 +182,11 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Found]] = {
     "readable_model": _readable,
     "linear_model": _linear,
     "imbalance_ignored": _imbalance,
-    "size_of_network": _size,
+    "size_of_network": size_of_network,
     "what_was_forgotten": _forgot,
     "better_family": _family,
     "few_samples": _few,
-    "what_limits": _limit,
+    "what_limits": what_limits,
 }
 
 
@@ -281,11 +201,6 @@ def _shipped(d: Documents) -> dict[str, Any]:
 
 def _ours(d: Documents) -> float:
     return float(d["parity"]["files"][_shipped(d)["file"]]["metrics"][d["parity"]["metric"]])
-
-
-def _thing(d: Documents) -> str:
-    kinds = {entry["kind"] for entry in d["preprocess"]["inputs"]}
-    return "table" if kinds <= {"columns", "codes", "table"} else "task"
 
 
 def _at_size(theirs: int, ours: int) -> str:

@@ -3,7 +3,6 @@
 Nothing is loaded whole but tables; no TensorFlow.
 """
 
-import json
 import re
 import statistics
 from collections import Counter
@@ -15,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data import images, sound
-from pipeline.data.class_folders import NOISE, PARTS, Classes, list_classes
+from pipeline.data.class_folders import NOISE, Classes, list_classes
 from pipeline.data.watch import walk
 from pipeline.errors import ConfigError
+from pipeline.new.prepared import npz_seen, tfds_seen
 from pipeline.new.seen import Seen
 from pipeline.new.table import Table, read_table
 from pipeline.new.tables import series_seen, table_seen
@@ -27,6 +27,7 @@ PAPERS = re.compile(
     r"^(readme|licen[cs]e|source|sha256|copying|changes|citation|notes|\.)|descr", re.I
 )
 LOOKED = 200  # files that are opened to tell what all are like
+MIXED = 0.1  # share of the most frequent kind of file above which another is no by-product
 MANY = 6  # tables of one form from which on each is a recording, or a series
 WANTED = (
     "wanted a table (CSV), a folder of class folders of pictures, recordings or CSV files, "
@@ -48,19 +49,20 @@ def look(path: Path, target: str | None) -> Seen:
     if not path.exists():
         raise ConfigError(f"--data: {path}: no such file or folder; {WANTED}")
     if path.suffix == ".npz":
-        return _npz(path, target)
+        return npz_seen(path, target)
     if path.is_file():
         seen = table_seen([path], target)
         if seen is None:
             raise ConfigError(f"--data: {path}: no table of two columns or more; {WANTED}")
         return seen
-    prepared = _tfds(path)
+    prepared = tfds_seen(path)
     if prepared is not None:
         return prepared
     files = [file for file in walk(path) if not PAPERS.search(file.name)]
     by_suffix = Counter(file.suffix.lower() for file in files)
     pictures, sounds = (sum(by_suffix[s] for s in x.SUFFIXES) for x in (images, sound))
     tables = [file for file in files if file.suffix.lower() in TABLES]
+    _refuse_mixed(path, {"pictures": pictures, "recordings": sounds, "tables": len(tables)})
     if max(pictures, sounds) > len(tables):
         _refuse_target(target)
         if pictures >= sounds:
@@ -77,6 +79,14 @@ def _held(by_suffix: Counter[str]) -> str:
         f"{n:,} {suffix or 'without suffix'}" for suffix, n in by_suffix.most_common(4)
     )
     return f"it holds {shown or 'no files'}, none of which is known"
+
+
+def _refuse_mixed(path: Path, counts: dict[str, int]) -> None:
+    """Refuse a folder of several kinds of files, each of them many."""
+    most = max(counts.values())
+    many = [name for name, count in counts.items() if count >= max(MANY, MIXED * most)]
+    if len(many) > 1:
+        raise ConfigError(f"--data: {path} holds {' and '.join(many)}; name the folder of one kind")
 
 
 def _refuse_target(target: str | None) -> None:
@@ -192,90 +202,4 @@ def _recordings(files: list[Path], first: Table, target: str | None) -> Seen:
     count = len(classes.listed)
     return Seen(
         "recording", "classification", source, count, counts, said, _is_given(classes), length
-    )
-
-
-def _tfds(path: Path) -> Seen | None:
-    """Return what a prepared set of TensorFlow Datasets holds; None where it is none."""
-    found = sorted(p for p in walk(path) if p.name == "dataset_info.json")
-    if not found:
-        return None
-    info = json.loads(found[-1].read_text())
-    names = sorted({json.loads(p.read_text())["name"] for p in found})
-    if len(names) > 1:
-        raise ConfigError(f"--data: {path} holds several sets: {', '.join(names)}; name one folder")
-    name, folder = info["name"], found[-1].parent
-    top = next(p for p in folder.parents if p.name == name).parent
-    listed = json.loads((folder / "features.json").read_text())["featuresDict"]["features"]
-    by_type = {
-        key: next((k for k in entry if k != "pythonClassName"), "") for key, entry in listed.items()
-    }
-    labels = [key for key, kind in by_type.items() if kind == "classLabel"]
-    seen = [key for key, kind in by_type.items() if kind in ("image", "audio", "text")]
-    seen = [key for key in seen if by_type[key] != "text" or len(seen) == 1]
-    if len(labels) != 1 or len(seen) != 1:
-        raise ConfigError(
-            f"--data: {name} has {', '.join(f'{k} ({v})' for k, v in by_type.items())}; wanted one "
-            "picture, sound or text and one class label: write data.source by hand"
-        )
-    ((key,), (label,)) = seen, labels
-    splits = {row["name"]: sum(map(int, row["shardLengths"])) for row in info["splits"]}
-    parts = {PARTS[part]: part for part in splits if part in PARTS}
-    full = f"{name}/{info['configName']}" if info.get("configName") else name
-    source: dict[str, Any] = {"kind": "tfds", "name": full, "data_dir": top, "splits": parts}
-    source |= {} if key == "image" else {"inputs": [key]}
-    source |= {} if label == "label" else {"label": label}
-    said = [", ".join(f"{part}: {count:,} samples" for part, count in splits.items()) + "."]
-    size = 0
-    if by_type[key] == "image":
-        size = max(int(d) for d in listed[key]["image"]["shape"]["dimensions"][:2])
-    if by_type[key] == "audio":
-        rate = int(listed[key]["audio"].get("sampleRate", 16_000))
-        source["sound"] = {"sample_rate": rate, "seconds": 1.0, "features": {"kind": "log_mel"}}
-        said.append("Recordings are cut to one second: nothing says how long they are.")
-    classes = {str(k): 0 for k in range(int(listed[label]["classLabel"]["numClasses"]))}
-    modality = by_type[key]
-    is_given, count = "test" in parts, splits.get(parts.get("train", ""), 0)
-    return Seen(modality, "classification", source, count, classes, tuple(said), is_given, size)  # type: ignore[arg-type]
-
-
-def _npz(path: Path, target: str | None) -> Seen:
-    """Return what arrays of one length hold; those of _train and _test are parts."""
-    try:
-        with np.load(path) as arrays:
-            shapes = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
-            bare = {re.sub(r"_(train|validation|test)$", "", name): name for name in shapes}
-            flat = [name for name, full in bare.items() if len(shapes[full][0]) == 1]
-            label = target or next((n for n in flat if n in ("y", "label", "labels")), None)
-            if label is None and len(flat) == 1:
-                (label,) = flat
-            if label not in bare:
-                raise ConfigError(
-                    f"--target: {path} holds {', '.join(bare)}; name the array that is answered"
-                )
-            first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
-            answers = np.asarray(arrays[first])
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--data: {path}: {error}") from error
-    inputs = [name for name in bare if name != label and name not in flat]
-    if not inputs:
-        raise ConfigError(f"--data: {path} holds no array of two dimensions or more to look at")
-    shape, dtype = shapes[next(n for n in shapes if n.startswith(inputs[0]))]
-    is_class = bool(np.issubdtype(answers.dtype, np.integer))
-    classes = {str(k): int(n) for k, n in zip(*np.unique(answers, return_counts=True), strict=True)}
-    is_picture = np.issubdtype(dtype, np.integer) and len(shape) >= 3
-    modality = "image" if is_picture else "recording" if len(shape) == 3 else "table"
-    source = {"kind": "npz", "path": path, "inputs": inputs, "label": label}
-    said = (", ".join(f"{name}: {shape} {dtype}" for name, (shape, dtype) in shapes.items()) + ".",)
-    is_given = any(name.endswith("_test") for name in shapes)
-    size = max(shape[1:3]) if is_picture else shape[1]
-    return Seen(
-        modality,  # type: ignore[arg-type]
-        "classification" if is_class else "regression",
-        source,
-        len(answers),
-        classes if is_class else None,
-        said,
-        is_given,
-        size,
     )

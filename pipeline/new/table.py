@@ -149,7 +149,7 @@ def _rows(path: Path, encoding: str, delimiter: str, quotes: bool) -> list[list[
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Tell whether the first row holds names: no number where numbers follow, nothing seen again."""
+    """Tell whether the first row holds names: no number where numbers follow, nothing twice."""
     first, rest = rows[0], rows[1:]
     if not rest or len(set(first)) < len(first) or any(_number(cell) is not None for cell in first):
         return False

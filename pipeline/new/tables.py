@@ -98,9 +98,8 @@ def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> S
     ]
     holes = {c.name: c.unknown for c in kept if c.unknown}
     if holes:
-        said.append(
-            "Values are missing in " + ", ".join(f"{n} ({k:,})" for n, k in holes.items()) + "."
-        )
+        counted = ", ".join(f"{name} ({count:,})" for name, count in holes.items())
+        said.append(f"Values are missing in {counted}.")
     if dropped:
         said.append(f"Left out, as no kind of input: {', '.join(dropped)}.")
     source: dict[str, Any] = {"kind": "csv", "path": parts["train"]}
@@ -211,7 +210,7 @@ def _windowed(
 
 
 def _windows_of(paths: Sequence[Path]) -> Path | None:
-    """Return the JSON file that lists the anomalies of these series as spans; None: there is none."""
+    """Return the JSON file that lists the anomalies of these series as spans; None: no such."""
     for folder in list(paths[0].parents)[:ABOVE]:
         for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
             try:

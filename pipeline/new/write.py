@@ -102,7 +102,7 @@ def _notes(seen: Seen) -> dict[str, str]:
     """Return what stands behind a key: why it is as it is, and what else one may want."""
     notes = {
         "by": {
-            "stratified": "as many of each class in every part; group: where samples belong together",
+            "stratified": "as many of each class everywhere; group: where samples belong together",
             "random": "every sample by itself; group: where samples belong together",
             "time": "the latest are for the test",
         }.get(SPLITS[seen.task], "")

@@ -66,7 +66,9 @@ def learning_curve(
             )
             rows.append(_row(spec, settings, fewer, less, share))
     rows.append(_row(spec, settings, dataset, trained, 1.0))
-    return {"metric": task.metric, "direction": task.direction, "rows": rows}
+    is_detector = spec["output"]["task"] == "anomaly"  # learns no answers: only its error is told
+    metric, direction = ("loss", "down") if is_detector else (task.metric, task.direction)
+    return {"metric": metric, "direction": direction, "rows": rows}
 
 
 def _row(

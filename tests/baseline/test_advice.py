@@ -158,6 +158,9 @@ def limited(what: str) -> Change:
             d["learning"]["rows"] = [learnt(1.0, 0.99, 0.9)]
         if what == "how it is trained":
             d["parity"]["baseline"]["logistic regression"]["behind"] = -0.01
+        if what == "what the columns tell":
+            d["preprocess"]["inputs"] = [{"name": "x", "kind": "columns", "shape": [5]}]
+            d["learning"]["rows"] = [learnt(1.0, 0.8, 0.79)]
         if what == "capacity":
             d["learning"]["rows"] = [learnt(1.0, 0.9, 0.895)]
 
@@ -166,7 +169,14 @@ def limited(what: str) -> Change:
 
 @pytest.mark.parametrize(
     "what",
-    ["the learning rate", "the number of epochs", "the data", "how it is trained", "capacity"],
+    [
+        "the learning rate",
+        "the number of epochs",
+        "the data",
+        "how it is trained",
+        "capacity",
+        "what the columns tell",
+    ],
 )
 def test_what_limits_a_run_is_told_with_its_evidence(what: str) -> None:
     text = told(limited(what))["what_limits"]["text"]

@@ -1,0 +1,119 @@
+"""Sets that say themselves what they hold: those of TensorFlow Datasets, and arrays in a .npz."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.class_folders import PARTS
+from pipeline.data.watch import walk
+from pipeline.errors import ConfigError
+from pipeline.new.seen import Seen
+
+
+def tfds_seen(path: Path) -> Seen | None:
+    """Return what a prepared set of TensorFlow Datasets holds; None where it is none."""
+    found = sorted(p for p in walk(path) if p.name == "dataset_info.json")
+    if not found:
+        return None
+    info = json.loads(found[-1].read_text())
+    names = sorted({json.loads(p.read_text())["name"] for p in found})
+    if len(names) > 1:
+        raise ConfigError(f"--data: {path} holds several sets: {', '.join(names)}; name one folder")
+    name, folder = info["name"], found[-1].parent
+    top = next(p for p in folder.parents if p.name == name).parent
+    listed = json.loads((folder / "features.json").read_text())["featuresDict"]["features"]
+    by_type = {
+        key: next((k for k in entry if k != "pythonClassName"), "") for key, entry in listed.items()
+    }
+    labels = [key for key, kind in by_type.items() if kind == "classLabel"]
+    seen = [key for key, kind in by_type.items() if kind in ("image", "audio", "text")]
+    seen = [key for key in seen if by_type[key] != "text" or len(seen) == 1]
+    if len(labels) != 1 or len(seen) != 1:
+        raise ConfigError(
+            f"--data: {name} has {', '.join(f'{k} ({v})' for k, v in by_type.items())}; wanted one "
+            "picture, sound or text and one class label: write data.source by hand"
+        )
+    counts = {row["name"]: sum(map(int, row["shardLengths"])) for row in info["splits"]}
+    full = f"{name}/{info['configName']}" if info.get("configName") else name
+    source = {"kind": "tfds", "name": full, "data_dir": top}
+    return _prepared(source, by_type[seen[0]], seen[0], labels[0], listed, counts)
+
+
+def _prepared(
+    source: dict[str, Any],
+    kind: Any,
+    key: str,
+    label: str,
+    listed: dict[str, Any],
+    counts: dict[str, int],
+) -> Seen:
+    """Return what a prepared set holds.
+
+    Args:
+        source: the set's name and folder.
+        kind: of the feature that is seen: image, audio or text.
+        key: its name.
+        label: name of the feature that is answered.
+        listed: what TFDS says of each feature.
+        counts: samples of each of its splits.
+    """
+    parts = {PARTS[part]: part for part in counts if part in PARTS}
+    source["splits"] = parts
+    source |= {} if key == "image" else {"inputs": [key]}
+    source |= {} if label == "label" else {"label": label}
+    said = [", ".join(f"{part}: {count:,} samples" for part, count in counts.items()) + "."]
+    size = 0
+    if kind == "image":
+        size = max(int(d) for d in listed[key]["image"]["shape"]["dimensions"][:2])
+    if kind == "audio":
+        rate = int(listed[key]["audio"].get("sampleRate", 16_000))
+        source["sound"] = {"sample_rate": rate, "seconds": 1.0, "features": {"kind": "log_mel"}}
+        said.append("Recordings are cut to one second: nothing says how long they are.")
+    classes = {str(k): 0 for k in range(int(listed[label]["classLabel"]["numClasses"]))}
+    is_given, count = "test" in parts, counts.get(parts.get("train", ""), 0)
+    return Seen(kind, "classification", source, count, classes, tuple(said), is_given, size)
+
+
+def npz_seen(path: Path, target: str | None) -> Seen:
+    """Return what arrays of one length hold; those of _train and _test are parts."""
+    try:
+        with np.load(path) as arrays:
+            shapes = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
+            bare = {re.sub(r"_(train|validation|test)$", "", name): name for name in shapes}
+            flat = [name for name, full in bare.items() if len(shapes[full][0]) == 1]
+            label = target or next((n for n in flat if n in ("y", "label", "labels")), None)
+            if label is None and len(flat) == 1:
+                (label,) = flat
+            if label not in bare:
+                raise ConfigError(
+                    f"--target: {path} holds {', '.join(bare)}; name the array that is answered"
+                )
+            first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
+            answers = np.asarray(arrays[first])
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--data: {path}: {error}") from error
+    inputs = [name for name in bare if name != label and name not in flat]
+    if not inputs:
+        raise ConfigError(f"--data: {path} holds no array of two dimensions or more to look at")
+    shape, dtype = shapes[next(n for n in shapes if n.startswith(inputs[0]))]
+    is_class = bool(np.issubdtype(answers.dtype, np.integer))
+    classes = {str(k): int(n) for k, n in zip(*np.unique(answers, return_counts=True), strict=True)}
+    is_picture = np.issubdtype(dtype, np.integer) and len(shape) >= 3
+    modality = "image" if is_picture else "recording" if len(shape) == 3 else "table"
+    source = {"kind": "npz", "path": path, "inputs": inputs, "label": label}
+    said = (", ".join(f"{name}: {shape} {dtype}" for name, (shape, dtype) in shapes.items()) + ".",)
+    is_given = any(name.endswith("_test") for name in shapes)
+    size = max(shape[1:3]) if is_picture else shape[1]
+    return Seen(
+        modality,  # type: ignore[arg-type]
+        "classification" if is_class else "regression",
+        source,
+        len(answers),
+        classes if is_class else None,
+        said,
+        is_given,
+        size,
+    )
