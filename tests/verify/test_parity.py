@@ -51,6 +51,19 @@ def test_pairing_narrows_the_interval() -> None:
     assert high - low <= 0.004  # unpaired it would be 0.08
 
 
+def test_other_models_are_behind_by_what_they_lose() -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 400)
+    shipped = np.eye(3)[labels]
+    worse = np.eye(3)[np.where(rng.random(400) < 0.2, (labels + 1) % 3, labels)]
+    found = parity.behind(CLASSES, labels, shipped, {"as good": shipped, "worse": worse}, seed=1)
+    assert found["as good"] == {"behind": 0.0, "behind_ci95": [0.0, 0.0]}
+    low, high = found["worse"]["behind_ci95"]
+    assert 0.1 < low < found["worse"]["behind"] < high < 0.3
+    back = parity.behind(CLASSES, labels, worse, {"better": shipped}, seed=1)["better"]
+    assert back["behind"] == -found["worse"]["behind"]
+
+
 @given(st.floats(0.001, 10), st.integers(0, 100))
 def test_sqnr_falls_20_db_when_the_noise_is_ten_times_larger(scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
