@@ -340,6 +340,11 @@ def prepare(raw, entry):
     return x
 
 
+def prepare_all(raw, preprocess):
+    """Return name -> model input of raw samples by name, for each input of preprocess.json."""
+    return {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+
+
 def quantize(x, detail):
     """Return x in the type of a tensor: round(x / scale) + zero point, clipped; half to even."""
     dtype, (scale, zero_point) = detail["dtype"], detail["quantization"]
@@ -804,13 +809,9 @@ def run_arrays(options):
     interpreter, name, version = load_interpreter(options.model, options.threads)
     with open(options.preprocess) as file:
         preprocess = json.load(file)
-    entries = {entry["name"]: entry for entry in preprocess["inputs"]}
     with np.load(options.arrays, allow_pickle=False) as arrays:
         raw = {key: arrays[key] for key in arrays.files}
-    if options.prepared:
-        inputs = raw
-    else:
-        inputs = {key: prepare(value, entries[key]) for key, value in raw.items()}
+    inputs = raw if options.prepared else prepare_all(raw, preprocess)
     started = time.perf_counter()
     raw_outputs, outputs = answer(interpreter, inputs, preprocess, options.batch)
     seconds = time.perf_counter() - started
@@ -835,7 +836,7 @@ def run_files(options, folder):
             raw = read_file(path, preprocess["inputs"])
         except UnicodeDecodeError:
             raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
-        inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+        inputs = prepare_all(raw, preprocess)
         _, outputs = answer(interpreter, inputs, preprocess, 1)
         answers += [dict(input=path, **found) for found in decide(outputs, preprocess, raw)]
     if options.json:
@@ -854,7 +855,7 @@ def run_encoder(options, folder):
     found = []
     for path in options.files:
         raw = read_file(path, preprocess["inputs"])
-        inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+        inputs = prepare_all(raw, preprocess)
         found += [(path, row.tolist()) for row in answer(interpreter, inputs, preprocess, 1)[1]]
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in found]))
@@ -872,7 +873,7 @@ def self_test(options, folder):
         raw = {e["name"]: golden["input_" + e["name"]] for e in preprocess["inputs"]}
         expected = golden[form]
     interpreter, name, version = load_interpreter(options.model, options.threads)
-    inputs = {e["name"]: prepare(raw[e["name"]], e) for e in preprocess["inputs"]}
+    inputs = prepare_all(raw, preprocess)
     outputs, answers = answer(interpreter, inputs, preprocess, options.batch)
     wanted = answers_of(interpreter, inputs, expected, preprocess.get("anomaly"))
     worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())

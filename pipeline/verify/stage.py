@@ -22,7 +22,7 @@ from pipeline.artifacts import (
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runner import prepare, seen
+from pipeline.device.runner import prepare, prepare_all, seen
 from pipeline.device.runtimes import RUNTIMES, missing
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import request
@@ -262,10 +262,8 @@ def _layers(path: Path, held: Held, work: Path) -> list[dict[str, Any]]:
     if not float32.exists():
         return []
     work.mkdir(exist_ok=True)
-    samples = {
-        entry["name"]: prepare(held.raw[entry["name"]][:LAYER_SAMPLES], entry)
-        for entry in held.dataset.preprocess["inputs"]
-    }
+    some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
+    samples = prepare_all(some, held.dataset.preprocess)
     write_arrays(work / "samples.npz", seen(samples, held.dataset.preprocess["anomaly"]))
     arrays = str(work / "samples.npz")
     return list(request("layer_errors", float32=str(float32), file=str(path), samples=arrays))
