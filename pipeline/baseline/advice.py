@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.baseline.limits import LINEAR, Documents, Found, size_of_network, thing, what_limits
 from pipeline.report.words import figure, size
 
+PARTS = ("train", "validation", "test")  # rows of the class counts
 FEW = 1000  # training samples; below it classical models often do as well (see data/findings.py)
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 UNEVEN, LOST = 3.0, 0.1  # largest class against smallest, and recall that the smallest lacks
@@ -67,6 +68,22 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
             f"{smaller} is the smaller one"
         )
     return 0.1, f"{both} {at} ({sure}): the network is worth its place"
+
+
+def _chance(d: Documents, config: Mapping[str, Any]) -> Found:
+    """Tell that the file that ships knows no more than one constant answer."""
+    metric, ours = d["parity"]["metric"], _ours(d)
+    chance = {"auc": 0.5, "r2": 0.0, "relative_mae": 1.0}.get(metric)
+    if metric == "accuracy" and (counts := d["figures"]["dataset"].get("class_counts")) is not None:
+        tested = np.asarray(counts[PARTS.index(d["parity"]["split"])], float)
+        chance = float(tested.max() / max(1.0, tested.sum()))
+    if chance is None or _sign(d) * (ours - chance) > 0:
+        return None
+    return 1.0, (
+        f"{figure(metric, ours)} is no better than one constant answer, which has "
+        f"{figure(metric, chance)}: nothing was learnt that tells new samples apart; look at the "
+        "samples in this report, at the window or length they are cut to, and at another family"
+    )
 
 
 def _linear(d: Documents, config: Mapping[str, Any]) -> Found:
@@ -178,6 +195,7 @@ def _forgot(d: Documents, config: Mapping[str, Any]) -> Found:
 
 
 ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Found]] = {
+    "no_better_than_chance": _chance,
     "classical_model": _classical,
     "readable_model": _readable,
     "linear_model": _linear,
@@ -192,6 +210,10 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Found]] = {
 
 def _row(d: Documents, name: str) -> dict[str, Any]:
     return dict(next(row for row in d["baseline"]["models"] if row["name"] == name))
+
+
+def _sign(d: Documents) -> int:
+    return 1 if d["parity"]["direction"] == "up" else -1
 
 
 def _shipped(d: Documents) -> dict[str, Any]:

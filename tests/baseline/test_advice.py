@@ -192,6 +192,30 @@ def test_what_fine_tuning_forgot_is_told() -> None:
     assert "class b: found in 96% of its cases before and 80% after" in text
 
 
+@pytest.mark.parametrize(
+    ("metric", "direction", "value", "is_told"),
+    [
+        ("auc", "up", 0.45, True),
+        ("auc", "up", 0.6, False),
+        ("r2", "up", -0.1, True),
+        ("relative_mae", "down", 1.02, True),
+        ("relative_mae", "down", 0.8, False),
+        ("accuracy", "up", 0.9, True),
+        ("accuracy", "up", 0.95, False),
+    ],
+)
+def test_a_file_that_knows_nothing_is_told(
+    metric: str, direction: str, value: float, is_told: bool
+) -> None:
+    def guessing(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["parity"] |= {"metric": metric, "direction": direction}
+        d["parity"]["files"]["model_int8.tflite"]["metrics"] = {metric: value}
+        d["figures"]["dataset"]["class_counts"] = np.array([[9, 1], [9, 1], [90, 10]])
+        d["baseline"] = None
+
+    assert ("no_better_than_chance" in told(guessing)) == is_told
+
+
 def test_few_samples_are_told() -> None:
     def few(d: dict[str, Any], config: dict[str, Any]) -> None:
         d["dataset"]["splits"]["train"] = 300
