@@ -29,6 +29,7 @@ def test_without_asking_there_is_one_point(spec: Any, digits: Any, tmp_path: Pat
     assert found["metric"] == "accuracy"
 
 
+@pytest.mark.slow
 def test_the_curve_has_each_share_and_survives_a_kill(
     spec: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
