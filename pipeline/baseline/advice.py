@@ -50,6 +50,8 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
         return None
     row, ours, shipped = _row(d, d["baseline"]["best"]), _ours(d), _shipped(d)
     theirs, metric = row["metrics"][d["parity"]["metric"]], d["parity"]["metric"]
+    if (chance := _constant(d)) is not None and _sign(d) * (theirs - chance) <= 0:
+        return None  # it knows nothing either
     behind = d["parity"]["baseline"][row["name"]]
     low, high = behind["behind_ci95"]
     both = f"{row['name']} reaches {figure(metric, theirs)} against your {figure(metric, ours)}"
@@ -72,11 +74,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
 
 def _chance(d: Documents, config: Mapping[str, Any]) -> Found:
     """Tell that the file that ships knows no more than one constant answer."""
-    metric, ours = d["parity"]["metric"], _ours(d)
-    chance = {"auc": 0.5, "r2": 0.0, "relative_mae": 1.0}.get(metric)
-    if metric == "accuracy" and (counts := d["figures"]["dataset"].get("class_counts")) is not None:
-        tested = np.asarray(counts[PARTS.index(d["parity"]["split"])], float)
-        chance = float(tested.max() / max(1.0, tested.sum()))
+    metric, ours, chance = d["parity"]["metric"], _ours(d), _constant(d)
     if chance is None or _sign(d) * (ours - chance) > 0:
         return None
     return 1.0, (
@@ -210,6 +208,15 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Found]] = {
 
 def _row(d: Documents, name: str) -> dict[str, Any]:
     return dict(next(row for row in d["baseline"]["models"] if row["name"] == name))
+
+
+def _constant(d: Documents) -> float | None:
+    """Return the metric of the best constant answer; None where it is not known."""
+    metric = d["parity"]["metric"]
+    if metric == "accuracy" and (counts := d["figures"]["dataset"].get("class_counts")) is not None:
+        tested = np.asarray(counts[PARTS.index(d["parity"]["split"])], float)
+        return float(tested.max() / max(1.0, tested.sum()))
+    return {"auc": 0.5, "r2": 0.0, "relative_mae": 1.0}.get(metric)
 
 
 def _sign(d: Documents) -> int:

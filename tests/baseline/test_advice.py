@@ -64,6 +64,15 @@ def test_a_clear_loss_is_the_first_thing_that_is_said() -> None:
     assert next(iter(told(boosting(-0.01, -0.02, -0.005)))) == "classical_model"
 
 
+def test_a_classical_model_that_knows_nothing_is_not_recommended() -> None:
+    def guessing(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["figures"]["dataset"]["class_counts"] = np.array([[9, 1], [9, 1], [91, 9]])
+        boosting(0.05, 0.03, 0.07)(d, config)
+        d["baseline"]["models"][-1]["metrics"]["accuracy"] = 0.9
+
+    assert "classical_model" not in told(guessing)
+
+
 def test_a_linear_model_that_is_near_suffices() -> None:
     def near(d: dict[str, Any], config: dict[str, Any]) -> None:
         row = {"behind": 0.004, "behind_ci95": [-0.002, 0.01]}
