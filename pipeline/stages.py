@@ -92,7 +92,7 @@ STAGES = (
     ),
     Stage(
         "compress",
-        1,
+        2,
         ("dataset", "spec", "reference"),
         {
             "model": REFERENCE,
@@ -104,7 +104,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        1,
+        2,
         ("spec", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),

@@ -17,17 +17,22 @@ PLAIN = "int8"
 RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "int8": (
         "int8",
-        {"clipping": "min_max", "keep_float": []},
+        {"clipping": "min_max", "correct": False, "keep_float": []},
         "full integers, ranges by least and greatest value",
     ),
     "calibration": (
         "int8",
-        {"clipping": "mse", "keep_float": []},
+        {"clipping": "mse", "correct": False, "keep_float": []},
         "ranges cut to the least squared error: outliers no longer coarsen the rest",
+    ),
+    "correction": (
+        "int8",
+        {"clipping": "min_max", "correct": True, "keep_float": []},
+        "channels scaled alike from layer to layer, and biases that take back what rounding adds",
     ),
     "int16x8": (
         "int16x8",
-        {"clipping": "min_max", "keep_float": []},
+        {"clipping": "min_max", "correct": False, "keep_float": []},
         "16-bit activations: 256 times finer steps, at twice the activation memory",
     ),
 }
@@ -35,7 +40,6 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
 NOT_BUILT = {
-    "correction": "bias correction and cross-layer equalisation are not in this version",
     "mixed": "mixed precision is not in this version",
     "qat": "quantization-aware training is not in this version",
 }
@@ -89,15 +93,20 @@ def climb(
 
 
 def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:
-    """Return why a rung of cut ranges is left out, where the converter made the plain one."""
-    is_cut = RUNGS[step][1]["clipping"] != "min_max"
-    if not is_cut or PLAIN not in measured or measured[PLAIN]["quantizer"] == QUANTIZERS[0]:
+    """Return why a rung of another making is left out, where the converter made the plain one."""
+    if _is_plain(step) or PLAIN not in measured or measured[PLAIN]["quantizer"] == QUANTIZERS[0]:
         return None
     return {
         "quantizer": QUANTIZERS[1],
         "refused": "this model has operations that only the converter brings to integers, and it "
-        "takes no other ranges than the full ones",
+        "takes no other ranges than the full ones, and no corrected weights",
     }
+
+
+def _is_plain(step: str) -> bool:
+    """Tell whether both quantizers can make a rung: full ranges, weights as they are."""
+    made = RUNGS[step][1]
+    return made["clipping"] == "min_max" and not made["correct"]
 
 
 def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dic
         step: the rung.
         attempt: (step, quantizer) -> measurements, or `refused` where there is no file that runs.
     """
-    asked = QUANTIZERS if RUNGS[step][1]["clipping"] == "min_max" else QUANTIZERS[:1]
+    asked = QUANTIZERS if _is_plain(step) else QUANTIZERS[:1]
     tried: list[dict[str, Any]] = []
     for quantizer in asked:
         tried.append(attempt(step, quantizer))

@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
+from pipeline.export.equalize import corrected, equalized_file
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of
 from pipeline.export.worker import ConversionError
@@ -150,6 +151,7 @@ def integer_file(
     io: str,
     calibration: str,
     clipping: str,
+    correct: bool,
     input_ranges: Mapping[str, tuple[float, float]],
     keep_float: list[str],
 ) -> None:
@@ -163,11 +165,14 @@ def integer_file(
             int16x8 are int16.
         calibration: path of calibration.npz: model inputs by name.
         clipping: how ranges are set: min_max, or mse.
+        correct: whether channels are equalised before, and biases corrected after.
         input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
         keep_float: regular expressions of output tensors whose operations stay in float.
     """
     from ai_edge_quantizer import qtyping, quantizer
 
+    if correct:
+        float32 = equalized_file(float32, calibration)
     names = qtyping.TFLOperationName
     maker = quantizer.Quantizer(float32)
     maker.add_static_config(".*", names.ALL_SUPPORTED, BITS[form], 8)
@@ -181,6 +186,8 @@ def integer_file(
             float32, calibration, clipping=clipping, bits=BITS[form], known=input_ranges
         )
         content = bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+    if correct:
+        content = corrected(content, float32, calibration)
     if io == "uint8" and form == "int8":
         content = borders.with_uint8(content)
     Path(out).write_bytes(content)

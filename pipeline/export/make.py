@@ -45,6 +45,7 @@ def make_file(
             io=io,
             calibration=str(calibration),
             clipping=recipe["clipping"],
+            correct=recipe["correct"],
             input_ranges=dict(recipe["input_ranges"]),
             keep_float=list(recipe["keep_float"]),
         )

@@ -108,4 +108,5 @@ def _made(
         work=source.work,
     )
     request("try_once", file=str(path))
-    return {"format": form, "file": path.name, "sha256": sha256_file(path)} | inspect(path, form)
+    row = {"format": form, "file": path.name, "sha256": sha256_file(path)}
+    return row | inspect(path, form) | {"recipe": recipe["formats"][form]}

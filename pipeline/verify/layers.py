@@ -13,13 +13,17 @@ from pipeline.verify.parity import SILENCE_DB, sqnr_db
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def layer_errors(float32: str, file: str, samples: str) -> list[dict[str, Any]]:
+def layer_errors(
+    float32: str, file: str, samples: str, is_equalized: bool = False
+) -> list[dict[str, Any]]:
     """Return [{name, sqnr_db}] of the tensors that both files compute, in the order of computation.
 
     Args:
         float32: path of the float32 file.
         file: path of the file made from it.
         samples: path of an .npz with float32 model inputs by name, (n, ...).
+        is_equalized: whether channels were scaled (see export/equalize.py): they are compared in
+            the scale in which they are nearest.
     """
     with np.load(samples) as arrays:
         inputs = {name: arrays[name] for name in arrays.files}
@@ -27,10 +31,18 @@ def layer_errors(float32: str, file: str, samples: str) -> list[dict[str, Any]]:
     rows = []
     for name, values in wanted.items():
         if name in found and found[name].shape == values.shape:
-            ratio = sqnr_db(values, found[name])
+            ratio = sqnr_db(values, _nearest(values, found[name]) if is_equalized else found[name])
             if ratio < SILENCE_DB:  # equal to the last bit: reshapes, and what was not quantized
                 rows.append({"name": _short(name), "sqnr_db": ratio})
     return rows
+
+
+def _nearest(wanted: Array, found: Array) -> Array:
+    """Return what was found with each channel scaled to be nearest to what was wanted."""
+    axes = tuple(range(found.ndim - 1))
+    size = (found.astype(np.float64) ** 2).sum(axis=axes)
+    common = (wanted.astype(np.float64) * found).sum(axis=axes)
+    return np.asarray(found * np.divide(common, size, out=np.ones_like(size), where=size > 0))
 
 
 def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:

@@ -73,7 +73,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         outputs[form] = in_target_unit(first.outputs, held.dataset.preprocess)
         golden[form] = first.raw_outputs[:GOLDEN]
         if form in INTEGER:
-            layers[path.name] = _layers(path, held, out / WORK)
+            layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
         rows[path.name] = {
             "format": form,
             "metrics": task.metrics(held.labels, outputs[form]),
@@ -256,7 +256,7 @@ def _runtimes(results: dict[str, RunResult], held: Held) -> dict[str, dict[str, 
     return rows
 
 
-def _layers(path: Path, held: Held, work: Path) -> list[dict[str, Any]]:
+def _layers(path: Path, held: Held, work: Path, recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the noise of each layer of an integer file, where the float32 file is there too."""
     float32 = path.with_name("model_float32.tflite")
     if not float32.exists():
@@ -265,8 +265,9 @@ def _layers(path: Path, held: Held, work: Path) -> list[dict[str, Any]]:
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
     samples = prepare_all(some, held.dataset.preprocess)
     write_arrays(work / "samples.npz", seen(samples, held.dataset.preprocess["anomaly"]))
-    arrays = str(work / "samples.npz")
-    return list(request("layer_errors", float32=str(float32), file=str(path), samples=arrays))
+    files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
+    asked: dict[str, Any] = {**files, "is_equalized": recipe["correct"]}
+    return list(request("layer_errors", **asked))
 
 
 def _figures(held: Held, outputs: dict[str, Array], ships: str) -> dict[str, Array]:

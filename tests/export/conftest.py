@@ -67,6 +67,7 @@ class Made:
             chosen = {
                 "quantizer": "ai-edge",
                 "clipping": "min_max",
+                "correct": False,
                 "keep_float": [],
                 "input_ranges": {},
             } | recipe

@@ -1,0 +1,88 @@
+"""A net that plain int8 breaks: nothing ships without a remedy, and the right rung repairs it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.cli import main
+
+L = keras.layers
+APART = 4.0  # channels are scaled by exp of up to this, up and down
+CONFIG = """
+name: broken
+task: classification
+data: {{source: {{kind: bundled, name: digits}}, split: {{by: stratified}}}}
+baseline: null
+audit: null
+model: {{kind: file, path: {path}}}
+train: {{epochs: 1, optimizer: {{kind: sgd, learning_rate: 1e-9}}}}
+compress: {{quantize: {{remedies: [{remedies}]}}}}
+export: {{formats: [float32, int8], targets: [cpu]}}
+"""
+
+
+def separable() -> Any:
+    """Return a trained depthwise net on digits."""
+    from sklearn.datasets import load_digits
+
+    keras.utils.set_random_seed(1)
+    net = [keras.Input((8, 8, 1)), L.Conv2D(16, 3, padding="same", name="first")]
+    net += [L.BatchNormalization(momentum=0.9, name="norm"), L.ReLU()]
+    net += [L.DepthwiseConv2D(3, padding="same", name="depth", use_bias=False)]
+    net += [L.BatchNormalization(momentum=0.9, name="norm_2"), L.ReLU()]
+    net += [L.Conv2D(24, 1, activation="relu", name="point"), L.Flatten(), L.Dense(10)]
+    model = keras.Sequential([*net, L.Softmax()])
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    digits = load_digits()
+    model.fit(digits.images[..., None] / 16, digits.target, 64, epochs=8, verbose=0)
+    return model
+
+
+def torn_apart(model: Any) -> Any:
+    """Scale channels up and down in one layer and back in the next: it answers as before."""
+    rng = np.random.default_rng(0)
+    for norm, following, axis in (("norm", "depth", 2), ("norm_2", "point", 2)):
+        gamma, beta, *others = model.get_layer(norm).get_weights()
+        scale = np.exp(rng.uniform(-APART, APART, len(gamma))).astype(np.float32)
+        model.get_layer(norm).set_weights([gamma * scale, beta * scale, *others])
+        kernel, *rest = model.get_layer(following).get_weights()
+        shape = [1, 1, 1, 1]
+        shape[axis] = -1
+        model.get_layer(following).set_weights([kernel / scale.reshape(shape), *rest])
+    return model
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("broken") / "net.keras"
+    torn_apart(separable()).save(path)
+    return path
+
+
+def run(folder: Path, net: Path, remedies: str) -> int:
+    config = folder / "broken.yaml"
+    config.write_text(CONFIG.format(path=net, remedies=remedies))
+    places = ["--runs", str(folder / "runs"), "--exported", str(folder / "exported")]
+    return main(["run", str(config), *places])
+
+
+def test_correction_repairs_what_ships_nothing_without(
+    broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, broken, "") == 3
+    assert "nothing is published" in capsys.readouterr().err
+    assert not (tmp_path / "exported" / "broken").exists()
+    assert run(tmp_path, broken, "calibration, correction") == 0
+    manifest = json.loads((tmp_path / "exported" / "broken" / "manifest.json").read_text())
+    assert [(row["step"], row["passed"]) for row in manifest["remedies"]] == [
+        ("int8", False),
+        ("calibration", False),
+        ("correction", True),
+    ]
+    (shipped,) = (row for row in manifest["models"] if row["format"] == "int8")
+    assert shipped["parity"]["metric_drop"] <= 0.01
+    assert shipped["parity"]["worst_layer"]["sqnr_db"] > 15
