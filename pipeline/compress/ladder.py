@@ -13,34 +13,33 @@ from pipeline.gate.gates import holds
 log = logging.getLogger(__name__)
 
 PLAIN = "int8"
+AS_IS: dict[str, Any] = {"clipping": "min_max", "correct": False, "wide": 0.0, "keep_float": []}
 # step -> (format it ships, how its file is made, why one climbs to it)
 RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "int8": (
-        "int8",
-        {"clipping": "min_max", "correct": False, "keep_float": []},
-        "full integers, ranges by least and greatest value",
-    ),
+    "int8": ("int8", AS_IS, "full integers, ranges by least and greatest value"),
     "calibration": (
         "int8",
-        {"clipping": "mse", "correct": False, "keep_float": []},
+        AS_IS | {"clipping": "mse"},
         "ranges cut to the least squared error: outliers no longer coarsen the rest",
     ),
     "correction": (
         "int8",
-        {"clipping": "min_max", "correct": True, "keep_float": []},
+        AS_IS | {"correct": True},
         "channels scaled alike from layer to layer, and biases that take back what rounding adds",
     ),
+    "mixed_10": ("int8", AS_IS | {"wide": 0.1}, "16-bit activations where a tenth gains most"),
+    "mixed_30": ("int8", AS_IS | {"wide": 0.3}, "16-bit activations where three tenths gain most"),
     "int16x8": (
         "int16x8",
-        {"clipping": "min_max", "correct": False, "keep_float": []},
+        AS_IS,
         "16-bit activations: 256 times finer steps, at twice the activation memory",
     ),
 }
+STEPS = {"mixed": ("mixed_10", "mixed_30")}  # remedies of several rungs
 # Who makes integer files, in the order in which they are tried: the first is 70 times faster, the
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
 NOT_BUILT = {
-    "mixed": "mixed precision is not in this version",
     "qat": "quantization-aware training is not in this version",
 }
 JUDGED = ("metric_drop", "agreement", "worst_class_drop", "float_ops", "bytes")  # on validation
@@ -58,7 +57,8 @@ def steps(remedies: Sequence[str], ships: str) -> list[str]:
         ships: auto, or the format that the config insists on: only its own rungs are climbed then,
             its plain one always; a float format has none.
     """
-    allowed = [PLAIN, *(step for step in remedies if step in RUNGS and step != PLAIN)]
+    climbed = [step for name in remedies for step in STEPS.get(name, (name,))]
+    allowed = [PLAIN, *(step for step in climbed if step in RUNGS and step != PLAIN)]
     if ships == "auto":
         return allowed
     plain = [ships] if ships in RUNGS and ships not in allowed else []
@@ -99,14 +99,13 @@ def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:
     return {
         "quantizer": QUANTIZERS[1],
         "refused": "this model has operations that only the converter brings to integers, and it "
-        "takes no other ranges than the full ones, and no corrected weights",
+        "makes them in one way alone",
     }
 
 
 def _is_plain(step: str) -> bool:
-    """Tell whether both quantizers can make a rung: full ranges, weights as they are."""
-    made = RUNGS[step][1]
-    return made["clipping"] == "min_max" and not made["correct"]
+    """Tell whether both quantizers can make a rung: nothing but full ranges."""
+    return RUNGS[step][1] == AS_IS
 
 
 def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.mixed import wide_layers, widen
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of
 from pipeline.export.worker import ConversionError
@@ -152,6 +153,7 @@ def integer_file(
     calibration: str,
     clipping: str,
     correct: bool,
+    wide: float,
     input_ranges: Mapping[str, tuple[float, float]],
     keep_float: list[str],
 ) -> None:
@@ -166,6 +168,7 @@ def integer_file(
         calibration: path of calibration.npz: model inputs by name.
         clipping: how ranges are set: min_max, or mse.
         correct: whether channels are equalised before, and biases corrected after.
+        wide: share of an int8 file's operations that have 16-bit activations.
         input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
         keep_float: regular expressions of output tensors whose operations stay in float.
     """
@@ -179,6 +182,8 @@ def integer_file(
     if io not in INTEGER_BORDERS:
         for border in (names.INPUT, names.OUTPUT):
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
+    if wide and form == "int8":
+        widen(maker, wide_layers(float32, calibration, wide, input_ranges))
     for tensor in keep_float:
         maker.update_quantization_recipe(tensor, names.ALL_SUPPORTED, algorithm_key="no_quantize")
     with _refusals(form):

@@ -46,6 +46,7 @@ def make_file(
             calibration=str(calibration),
             clipping=recipe["clipping"],
             correct=recipe["correct"],
+            wide=recipe["wide"],
             input_ranges=dict(recipe["input_ranges"]),
             keep_float=list(recipe["keep_float"]),
         )

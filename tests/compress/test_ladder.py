@@ -19,6 +19,7 @@ GOOD = {
     "float_ops": 0,
 }
 BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
+MIXED = ("mixed_10", "mixed_30")
 ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
 
 
@@ -38,15 +39,17 @@ def climb(
 
 
 def test_every_remedy_of_the_schema_is_a_rung_or_says_why_not() -> None:
-    assert set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.NOT_BUILT.keys()
+    assert (
+        set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.NOT_BUILT.keys() | ladder.STEPS.keys()
+    )
     assert not ladder.RUNGS.keys() & ladder.NOT_BUILT.keys()
 
 
 @pytest.mark.parametrize(
     ("ships", "wanted"),
     [
-        ("auto", ["int8", "calibration", "correction", "int16x8"]),
-        ("int8", ["int8", "calibration", "correction"]),
+        ("auto", ["int8", "calibration", "correction", *MIXED, "int16x8"]),
+        ("int8", ["int8", "calibration", "correction", *MIXED]),
         ("int16x8", ["int16x8"]),
         ("float32", []),
         ("dynamic", []),
@@ -71,7 +74,7 @@ def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
 def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
     sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
     measured, benched = climb(sizes, exhaustive=True)
-    assert benched == ["int8", "calibration", "correction", "int16x8"]
+    assert benched == ["int8", "calibration", "correction", *MIXED, "int16x8"]
     assert ladder.choose(measured, GATES, exhaustive=True) == "int16x8"
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
 
@@ -80,7 +83,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, ())] == [False] * 4
+    assert [row["passed"] for row in ladder.rows(measured, GATES, ())] == [False] * 6
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -90,13 +93,13 @@ def test_among_equal_drops_more_agreement_ships() -> None:
 
 def test_what_is_kept_is_not_measured_again() -> None:
     _, benched = climb({"int16x8": GOOD}, kept={"int8": BAD, "correction": BAD})
-    assert benched == ["calibration", "int16x8"]
+    assert benched == ["calibration", *MIXED, "int16x8"]
 
 
 def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     refused = {"quantizer": "ai-edge", "refused": "the converter refuses this model: no"}
-    made = {"int8": refused, "calibration": refused, "correction": refused, "int16x8": GOOD}
-    measured, _ = climb(made)
+    made = dict.fromkeys(("int8", "calibration", "correction", *MIXED), refused)
+    measured, _ = climb(made | {"int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
     row = ladder.rows(measured, GATES, ())[0]
     assert row["passed"] is None
@@ -140,7 +143,7 @@ def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
 
 def test_unbuilt_remedies_are_in_the_table_with_the_reason() -> None:
     rows = ladder.rows({"int8": GOOD}, GATES, ALL)
-    assert [row["step"] for row in rows] == ["int8", "mixed", "qat"]
+    assert [row["step"] for row in rows] == ["int8", "qat"]
     assert all("not in this version" in row["why"] for row in rows[1:])
 
 

@@ -68,6 +68,7 @@ class Made:
                 "quantizer": "ai-edge",
                 "clipping": "min_max",
                 "correct": False,
+                "wide": 0.0,
                 "keep_float": [],
                 "input_ranges": {},
             } | recipe
