@@ -99,7 +99,7 @@ STAGES = (
             "recipe": ("recipe.json", "calibration.npz"),
             "ladder": ("ladder.json",),
         },
-        ("compress", "export", "gate", "task", "seed"),
+        ("compress", "export", "gate", "verify", "task", "seed"),
         packages=EXPORT,
     ),
     Stage(

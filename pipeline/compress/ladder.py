@@ -36,6 +36,10 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
 }
 STEPS = {"mixed": ("mixed_10", "mixed_30")}  # remedies of several rungs
+NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
+    "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",
+    "coral-edgetpu": "the Edge TPU has no 16-bit activations",
+}
 # Who makes integer files, in the order in which they are tried: the first is 70 times faster, the
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
@@ -63,6 +67,17 @@ def steps(remedies: Sequence[str], ships: str) -> list[str]:
         return allowed
     plain = [ships] if ships in RUNGS and ships not in allowed else []
     return plain + [step for step in allowed if RUNGS[step][0] == ships]
+
+
+def unable(runtimes: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
+    """Return rung -> why it is left out: what the file must run on cannot run it.
+
+    Args:
+        runtimes: of `verify.runtimes`.
+        targets: of `export.targets`.
+    """
+    found = [why for name, why in NO_MIXTURE.items() if name in (*runtimes, *targets)]
+    return dict.fromkeys(STEPS["mixed"], found[0]) if found else {}
 
 
 def climb(
@@ -179,10 +194,16 @@ def recipe_of(form: str, step: str | None, measured: Measured, gates: Limits) ->
     return RUNGS[PLAIN if step is None else step][1] | {"quantizer": own_maker}
 
 
-def rows(measured: Measured, gates: Limits, remedies: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the table of rungs for report and manifest: the climbed, then the skipped."""
+def rows(measured: Measured, gates: Limits, skipped: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the table of rungs for report and manifest: the climbed, then the skipped.
+
+    Args:
+        measured: the rungs that were climbed.
+        gates: as for `passes`.
+        skipped: rung -> why it was not.
+    """
     return [_row(step, found, gates) for step, found in measured.items()] + [
-        _skipped(step, f"skipped: {NOT_BUILT[step]}") for step in remedies if step in NOT_BUILT
+        _skipped(step, f"skipped: {why}") for step, why in skipped.items()
     ]
 
 

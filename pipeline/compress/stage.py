@@ -25,8 +25,12 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)
+    steps = ladder.steps(settings.remedies, config.export.ships)
+    unable = ladder.unable(config.verify.runtimes, config.export.targets)
+    unbuilt = {n: why for n, why in ladder.NOT_BUILT.items() if n in settings.remedies}
+    skipped = {step: why for step, why in unable.items() if step in steps} | unbuilt
     measured = ladder.climb(
-        ladder.steps(settings.remedies, config.export.ships),
+        [step for step in steps if step not in skipped],
         gates,
         exhaustive=settings.exhaustive,
         kept=kept_measurements(inputs.previous, key=key, choice=choice),
@@ -35,15 +39,12 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
     if step is None and measured:
         raise ConversionError("\n".join(found["refused"] for found in measured.values()))
-    table = {"measured": measured, "rungs": ladder.rows(measured, gates, settings.remedies)}
+    table = {"measured": measured, "rungs": ladder.rows(measured, gates, skipped)}
     write_json(out / LADDER, {"schema": SCHEMA, "key": key, "choice": choice, **table})
     write_json(
         out / "recipe.json",
         _recipe(config, step, measured, calibration, known_ranges(dataset.preprocess)),
     )
-    skipped: dict[str, str] = {
-        name: why for name, why in ladder.NOT_BUILT.items() if name in settings.remedies
-    }
     if step is None:
         return Metrics({}, skipped)
     drop, metric = measured[step]["metric_drop"], measured[step]["metric"]
@@ -97,6 +98,7 @@ def _choice(config: Config) -> dict[str, Any]:
         "gates": config.gate.model_dump(mode="json"),
         "quantize": config.compress.quantize.model_dump(mode="json"),
         "export": config.export.model_dump(mode="json"),
+        "runtimes": list(config.verify.runtimes),
     }
 
 

@@ -83,7 +83,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, ())] == [False] * 6
+    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 6
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -101,7 +101,7 @@ def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     made = dict.fromkeys(("int8", "calibration", "correction", *MIXED), refused)
     measured, _ = climb(made | {"int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
-    row = ladder.rows(measured, GATES, ())[0]
+    row = ladder.rows(measured, GATES, {})[0]
     assert row["passed"] is None
     assert "refuses" in row["why"]
     assert ladder.choose({"int8": refused}, GATES, exhaustive=False) is None
@@ -142,9 +142,25 @@ def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
 
 
 def test_unbuilt_remedies_are_in_the_table_with_the_reason() -> None:
-    rows = ladder.rows({"int8": GOOD}, GATES, ALL)
+    rows = ladder.rows({"int8": GOOD}, GATES, ladder.NOT_BUILT)
     assert [row["step"] for row in rows] == ["int8", "qat"]
     assert all("not in this version" in row["why"] for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "targets", "said"),
+    [
+        (("litert",), ("cpu", "mcu", "ethos-u55-128"), None),
+        (("litert", "tflite-runtime"), ("cpu",), "tflite-runtime 2.14"),
+        (("litert",), ("cpu", "coral-edgetpu"), "the Edge TPU"),
+    ],
+)
+def test_a_rung_that_a_target_cannot_run_is_left_out_with_the_reason(
+    runtimes: tuple[str, ...], targets: tuple[str, ...], said: str | None
+) -> None:
+    found = ladder.unable(runtimes, targets)
+    assert set(found) == (set(MIXED) if said else set())
+    assert all(why.startswith(said or "") for why in found.values())
 
 
 def test_where_no_rung_passes_one_without_float_operations_ships() -> None:
