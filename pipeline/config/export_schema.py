@@ -16,9 +16,9 @@ class Quantize(Section):
     """Which rungs the remedy ladder may climb when plain int8 breaks a gate on validation data."""
 
     remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
-    """In order; the first that passes ships. calibration: ranges cut to the least error; correction:
-    channels equalised, biases corrected; mixed: 16-bit activations where they gain most; int16x8:
-    everywhere. qat is not built yet and recorded as skipped."""
+    """In order; the first that passes ships. calibration: ranges cut to the least error;
+    correction: channels equalised, biases corrected; mixed: 16-bit activations where they gain
+    most; int16x8: everywhere. qat is not built yet and recorded as skipped."""
     exhaustive: bool = False
     """Measure every rung and ship the smallest that passes."""
 
