@@ -69,7 +69,8 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
     both += " on validation samples"
     if sign * (row["train"] - row["validation"]) >= GAP:
         return 0.5, (
-            f"what limits this run is the data: {both}; more of them, data.augment, or dropout"
+            f"what limits this run is the data: {both}; more of them, {_spread(d)}dropout, or more "
+            "weight_decay"
         )
     if d["baseline"] is not None and (better := _better_line(d)) is not None:
         return 0.6, (
@@ -99,6 +100,11 @@ def _better_line(d: Documents) -> str | None:
 def _full(sign: int) -> float:
     """Return the training metric from which on a net has capacity; of relative errors it is low."""
     return FULL if sign > 0 else 1 - FULL
+
+
+def _spread(d: Documents) -> str:
+    """Return that samples may be changed at random, where that makes others of their class."""
+    return "" if thing(d) == "table" else "data.augment, "
 
 
 def thing(d: Documents) -> str:
