@@ -129,7 +129,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        1,
+        2,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task"),

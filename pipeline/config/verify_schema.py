@@ -37,8 +37,20 @@ class Gate(Section):
     agreement: Share | None = 0.98
     """Least share of equal decisions of the file and the reference. Quantities are equal within 1 %
     of the target's range: of an int8 file, whose answer has 255 steps, 0.8 is a fair wish."""
+    metric_drop_upper: Annotated[float, Field(ge=0)] | None = None
+    """Most that the upper end of the drop's paired 95 % interval may be: a drop that few samples
+    cannot tell from none does not hold it."""
     worst_class_drop: Share | None = 0.05
     """Largest loss of recall of any one class."""
+    worst_group_drop: Annotated[float, Field(ge=0)] | None = None
+    """Largest loss of the metric in any group of `data.report_groups`."""
+    output_sqnr_db: float | None = None
+    """Least ratio of the answers to what quantization adds to them, in dB."""
+    calibration_error: Share | None = None
+    """Largest expected calibration error of the probabilities (Guo et al. 2017): how far the share
+    of right answers is from how sure the file is."""
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Longest inference that a target's compiler estimates, in milliseconds."""
     robust_drop: Share | None = 0.02
     """Largest loss of accuracy under attack against the float reference."""
     float_ops: Annotated[int, Field(ge=0)] | None = 0

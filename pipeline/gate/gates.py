@@ -14,6 +14,8 @@ FINER = {
     "float32": "another layer or activation: conversion alone moved the answers",
 }
 
+LEAST = ("agreement", "output_sqnr_db")  # the others are a most
+
 # A share of 1 in 20 is 0.05 and a bit in floating point; what is at its limit holds.
 ROUNDING = 1e-9
 
@@ -25,7 +27,7 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
         limits: the config's `gate` section; None: not asked.
         file: its format, and measurements of it: metric_drop, agreement, worst_class_drop (None
             without classes), worst_class, worst_layer, robust_drop (None without an audit),
-            float_ops, bytes.
+            float_ops, bytes, and whatever else has a limit.
         metric: name of the task's metric, for the words.
     """
     rows = []
@@ -35,13 +37,15 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
             continue
         passed = holds(name, value, limit)
         cure = "" if passed else CURES[name](file, metric)
-        rows.append({"name": name, "value": value, "limit": limit, "passed": passed, "try": cure})
+        side = "at least" if name in LEAST else "at most"
+        row = {"name": name, "value": value, "limit": limit, "side": side, "passed": passed}
+        rows.append(row | {"try": cure})
     return rows
 
 
 def holds(name: str, value: float, limit: float) -> bool:
-    """Tell whether a value holds a gate: agreement is a least, the others are a most."""
-    over = limit - value if name == "agreement" else value - limit
+    """Tell whether a value holds a gate: those of LEAST from below, the others from above."""
+    over = limit - value if name in LEAST else value - limit
     return over <= ROUNDING
 
 
@@ -51,6 +55,28 @@ def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
         return None
     found = audit["files"][name]
     return float(found["float_robust"] - found["robust"])
+
+
+def worst_group_drop(
+    groups: Mapping[str, Any] | None, form: str, metric: str, direction: str
+) -> tuple[float, str] | None:
+    """Return the largest loss of the metric in a group, and its name; None where are no groups.
+
+    Args:
+        groups: of parity.json.
+        form: the file's format.
+        metric: name of the task's metric.
+        direction: up where more is better.
+    """
+    if groups is None:
+        return None
+    sign = 1 if direction == "up" else -1
+    drops = {
+        name: sign * (row["metrics"]["reference"][metric] - row["metrics"][form][metric])
+        for name, row in groups["values"].items()
+    }
+    worst = max(drops, key=lambda name: drops[name])
+    return drops[worst], worst
 
 
 def _layer(file: Mapping[str, Any]) -> str:
@@ -64,6 +90,22 @@ def _quantize_better(file: Mapping[str, Any], metric: str) -> str:
 
 def _worst_class(file: Mapping[str, Any], metric: str) -> str:
     return f"Class {file['worst_class']} loses most; {_quantize_better(file, metric)}"
+
+
+def _worst_group(file: Mapping[str, Any], metric: str) -> str:
+    return f"Group {file['worst_group']} loses most; {_quantize_better(file, metric)}"
+
+
+def _interval(file: Mapping[str, Any], metric: str) -> str:
+    return f"More test samples narrow the interval. {_quantize_better(file, metric)}"
+
+
+def _calibration(file: Mapping[str, Any], metric: str) -> str:
+    return "Try train.label_smoothing: 0.1, data.augment, or fewer train.epochs: surer than right."
+
+
+def _latency(file: Mapping[str, Any], metric: str) -> str:
+    return "Try fewer model.filters or units, or a family with fewer multiply-accumulates."
 
 
 def _robust(file: Mapping[str, Any], metric: str) -> str:
@@ -86,8 +128,13 @@ def _bytes(file: Mapping[str, Any], metric: str) -> str:
 
 CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "metric_drop": _quantize_better,
+    "metric_drop_upper": _interval,
     "agreement": _quantize_better,
     "worst_class_drop": _worst_class,
+    "worst_group_drop": _worst_group,
+    "output_sqnr_db": _quantize_better,
+    "calibration_error": _calibration,
+    "latency_ms": _latency,
     "robust_drop": _robust,
     "float_ops": _float_ops,
     "bytes": _bytes,

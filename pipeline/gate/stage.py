@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
-from pipeline.gate.gates import judge, robust_drop
+from pipeline.gate.gates import judge, robust_drop, worst_group_drop
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -18,7 +18,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     audit = read_json(inputs["audit"] / "audit.json") if "audit" in inputs else None
     limits = config.gate.model_dump()
     gates = {
-        entry["format"]: judge(limits, _measured(entry, parity, audit), metric=parity["metric"])
+        entry["format"]: judge(
+            limits,
+            _measured(entry, parity, audit, files["targets"]),
+            metric=parity["metric"],
+        )
         for entry in files["files"]
     }
     decisive = gates[files["ships"]]
@@ -32,12 +36,27 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 
 def _measured(
-    entry: dict[str, Any], parity: dict[str, Any], audit: dict[str, Any] | None
+    entry: dict[str, Any],
+    parity: dict[str, Any],
+    audit: dict[str, Any] | None,
+    targets: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
+    found = parity["files"][entry["file"]]["parity"]
+    metric, direction = parity["metric"], parity["direction"]
+    group = worst_group_drop(parity["groups"], entry["format"], metric, direction)
+    times = [
+        row["latency_ms_estimate"]
+        for row in targets
+        if row["format"] == entry["format"] and row["latency_ms_estimate"] is not None
+    ]
     return {
         "format": entry["format"],
-        **parity["files"][entry["file"]]["parity"],
+        **found,
+        "metric_drop_upper": found["metric_drop_ci95"][1],
+        "worst_group_drop": None if group is None else group[0],
+        "worst_group": None if group is None else group[1],
+        "latency_ms": max(times, default=None),
         "robust_drop": robust_drop(audit, entry["file"]),
         "float_ops": len(entry["float_ops_left"]),
         "bytes": entry["bytes"],

@@ -14,6 +14,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
 LEVEL = (2.5, 97.5)
+BINS = 15  # of confidence
 SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
 
 
@@ -46,6 +47,23 @@ def sqnr_db(wanted: Array, found: Array) -> float:
     if signal == 0:
         return -SILENCE_DB
     return float(np.clip(10 * np.log10(signal / noise), -SILENCE_DB, SILENCE_DB))
+
+
+def calibration_error(labels: Array, outputs: Array) -> float:
+    """Return how far the share of right answers is from the confidence, on average.
+
+    Expected calibration error over BINS bins of the greatest probability (Guo et al. 2017,
+    arXiv:1706.04599, equation 3).
+
+    Args:
+        labels: class ids (N,).
+        outputs: probabilities (N, K).
+    """
+    sure, right = outputs.max(axis=1), outputs.argmax(axis=1) == labels
+    places = np.minimum((sure * BINS).astype(int), BINS - 1)
+    counts = np.bincount(places, minlength=BINS)
+    apart = np.bincount(places, sure, BINS) - np.bincount(places, right, BINS)
+    return float(np.abs(apart).sum() / counts.sum())
 
 
 def worst_class(labels: Array, reference: Array, other: Array) -> tuple[int, float]:
@@ -88,6 +106,7 @@ def compare(
         "metric_drop_ci95": list(drop_interval(task, labels, reference, other, seed=seed)),
         "agreement": float(same.mean()),
         "output_sqnr_db": sqnr_db(reference, other),
+        "calibration_error": None if class_names is None else calibration_error(labels, other),
         "worst_class_drop": None if worst is None else worst[1],
         "worst_class": None if worst is None or class_names is None else class_names[worst[0]],
     }

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
-from pipeline.gate.gates import CURES, FINER, ROUNDING, judge, robust_drop
+from pipeline.gate.gates import CURES, FINER, ROUNDING, judge, robust_drop, worst_group_drop
 
 FILE = {
     "format": "int8",
     "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
     "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0,
-    "bytes": 10,
+    "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
+    "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
 }  # fmt: skip
 LIMITS = Gate().model_dump()
 
@@ -72,3 +73,37 @@ def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
     assert drop > 0.05
     assert failed(worst_class_drop=drop) == {}
     assert set(failed(worst_class_drop=0.0501)) == {"worst_class_drop"}
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "passes", "fails"),
+    [
+        ("metric_drop_upper", 0.02, 0.02, 0.03),
+        ("worst_group_drop", 0.02, 0.0, 0.03),
+        ("output_sqnr_db", 30.0, 30.0, 29.0),
+        ("calibration_error", 0.05, 0.04, 0.06),
+        ("latency_ms", 2.0, 1.0, 2.1),
+    ],
+)
+def test_gates_that_are_asked_for_hold_on_one_side(
+    name: str, limit: float, passes: float, fails: float
+) -> None:
+    good, bad = (
+        judge({name: limit}, FILE | {name: value}, metric="accuracy")[0]
+        for value in (passes, fails)
+    )
+    assert (good["passed"], bad["passed"]) == (True, False)
+    assert bad["try"]
+    assert bad["side"] == ("at least" if name == "output_sqnr_db" else "at most")
+
+
+@pytest.mark.parametrize(("direction", "worst"), [("up", "anna"), ("down", "bert")])
+def test_the_group_that_loses_most_is_found(direction: str, worst: str) -> None:
+    values = {
+        "anna": {"metrics": {"reference": {"m": 0.9}, "int8": {"m": 0.7}}},
+        "bert": {"metrics": {"reference": {"m": 0.8}, "int8": {"m": 0.9}}},
+    }
+    found = worst_group_drop({"column": "who", "values": values}, "int8", "m", direction)
+    assert found is not None
+    assert found[1] == worst
+    assert worst_group_drop(None, "int8", "m", direction) is None

@@ -87,3 +87,13 @@ def test_a_confusion_matrix_counts_every_sample_once(seed: int) -> None:
     assert counts.sum() == len(labels)
     np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(labels, minlength=3))
     assert np.trace(counts) == (outputs.argmax(axis=1) == labels).sum()
+
+
+def test_a_file_that_is_as_sure_as_it_is_right_has_no_calibration_error() -> None:
+    rng = np.random.default_rng(1)
+    sure = rng.uniform(0.5, 1.0, 40_000)
+    labels = (rng.random(40_000) > sure).astype(int)
+    outputs = np.stack([sure, 1 - sure], axis=1)
+    assert parity.calibration_error(labels, outputs) < 0.01
+    boastful = np.stack([np.full(40_000, 0.99), np.full(40_000, 0.01)], axis=1)
+    assert parity.calibration_error(labels, boastful) == pytest.approx(0.24, abs=0.01)
