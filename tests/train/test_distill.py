@@ -49,6 +49,7 @@ def test_a_student_and_its_like_begin_at_given_weights(
     assert begun == 2 * [tuple(w.shape for w in student.model.get_weights())]
 
 
+@pytest.mark.slow
 def test_a_killed_distillation_ends_with_the_same_bits(
     spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

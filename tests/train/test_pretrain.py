@@ -74,6 +74,7 @@ def test_the_network_without_is_the_one_that_plain_training_gives(
     assert found["samples"] == found["labelled"] + found["unlabelled"]
 
 
+@pytest.mark.slow
 def test_a_killed_pre_training_ends_with_the_same_bits(
     encoder: dict[str, Any], few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
