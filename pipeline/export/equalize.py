@@ -24,6 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SAMPLES = 64  # of the calibration samples: means and ranges change little beyond
 PASSES = 3  # over all pairs; the ranges move by under 1 % after
 FARTHEST = 1e4  # that a channel is scaled up or down by
+INT32 = 2  # the schema's TensorType of biases; those of 16-bit activations have 64 bits
 NONE, RELU = 0, 1  # fused activations that a positive scale goes through
 AXES = {  # operation -> (axis of the outputs, axis of the inputs) of its weights
     "CONV_2D": (0, 3),
@@ -153,9 +154,8 @@ def _equalize(graph: Graph, one: Layer, two: Layer, reach: Array) -> Array:
     after = graph.values(two.weights, np.float32)
     before = graph.values(one.weights, np.float32)
     axis = AXES[two.kind][1]
-    if after.shape[axis] % len(reach) or (two.kind != "FULLY_CONNECTED") * (
-        after.shape[axis] - len(reach)
-    ):
+    width, is_dense = after.shape[axis], two.kind == "FULLY_CONNECTED"
+    if width != len(reach) and not (is_dense and width % len(reach) == 0):
         return reach
     scale = _scales(reach, after, axis, is_depthwise=two.kind == "DEPTHWISE_CONV_2D")
     out_axis = AXES[one.kind][0]
@@ -164,7 +164,7 @@ def _equalize(graph: Graph, one: Layer, two: Layer, reach: Array) -> Array:
     if one.bias is not None:
         bias = graph.values(one.bias, np.float32)
         graph.store(one.bias, (bias / scale).astype(np.float32))
-    tiled = np.tile(scale, after.shape[axis] // len(reach))  # a flattened map: channels come last
+    tiled = np.tile(scale, width // len(reach))  # a flattened map: channels come last
     shape = [-1 if i == axis else 1 for i in range(after.ndim)]
     graph.store(two.weights, (after * tiled.reshape(shape)).astype(np.float32))
     return np.asarray(reach / scale)
@@ -212,14 +212,11 @@ def corrected(content: bytes, float32: str, calibration: str) -> bytes:
         error = _dequantized(made, layer.weights) - wanted.values(own.weights, np.float32)
         shift = _shift(error, means[own.read], layer.kind)
         scales = np.asarray(made.graph.tensors[layer.bias].quantization.scale, np.float64)
-        bits = np.int32 if made.graph.tensors[layer.bias].type == _INT32 else np.int64
+        bits = np.int32 if made.graph.tensors[layer.bias].type == INT32 else np.int64
         bias = made.values(layer.bias, bits)
         moved = np.round(bias - shift / scales)
         made.store(layer.bias, np.clip(moved, *_ends(bits)).astype(bits))
     return made.content()
-
-
-_INT32 = 2  # TensorType of the schema
 
 
 def _ends(kind: Any) -> tuple[float, float]:
