@@ -31,7 +31,7 @@ AXES = {  # operation -> (axis of the outputs, axis of the inputs) of its weight
     "DEPTHWISE_CONV_2D": (3, 3),
     "FULLY_CONNECTED": (0, 1),
 }
-THROUGH = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "RESHAPE", "RELU", "PAD")
+THROUGH = ("RESHAPE", "RELU", "PAD")  # pools and means too, with conditions
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,19 @@ class Graph:
     def _once(self, index: int) -> bool:
         return len(self.readers.get(index, [])) == 1
 
+    def _keeps_channels(self, place: int) -> bool:
+        """Tell whether an operation leaves channels what they are, at whatever positive scale."""
+        kind, op = self.kind(place), self.graph.operators[place]
+        if kind == "MEAN":
+            axes, last = self.values(int(op.inputs[1]), np.int32).ravel(), self._last(op.inputs[0])
+            return not {-1, last} & {int(axis) for axis in axes}
+        if kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+            return int(op.builtinOptions.fusedActivationFunction) in (NONE, RELU)
+        return kind in THROUGH
+
+    def _last(self, index: int) -> int:
+        return len(self.graph.tensors[int(index)].shape) - 1
+
     def next_layer(self, layer: Layer, layers: Mapping[int, Layer]) -> Layer | None:
         """Return the layer that alone reads what another writes, through pools and reshapes."""
         index = layer.written
@@ -118,7 +131,7 @@ class Graph:
             if place in layers:
                 return layers[place] if layers[place].read == index else None
             op = self.graph.operators[place]
-            if self.kind(place) not in THROUGH or int(op.inputs[0]) != index:
+            if int(op.inputs[0]) != index or not self._keeps_channels(place):
                 return None
             index = int(op.outputs[0])
         return None

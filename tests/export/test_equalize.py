@@ -158,6 +158,27 @@ def test_biases_take_back_what_rounding_adds(tmp_path: Path) -> None:
     assert errors[1] < errors[0] / 3
 
 
+def test_a_mean_over_channels_is_no_way_through(tmp_path: Path) -> None:
+    """Its answer has no channels: scaling what comes after it would change the network."""
+    layers = keras.layers
+    x = keras.Input((4, 4, 1), batch_size=1, name="image")
+    y = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")(x)
+    y = layers.Lambda(lambda t: keras.ops.mean(t, axis=-1), name="mean")(y)
+    model = keras.Model(x, layers.Dense(3, name="dense")(layers.Flatten()(y)))
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((1, 4, 4, 1), tf.float32, name="image")]
+    archive.add_endpoint("serve", lambda image: model(image, training=False), signature)
+    archive.write_out(str(tmp_path / "saved"), verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    graph = Graph(bytes(converter.convert()))
+    found = {layer.place: layer for layer in graph.layers()}
+    assert len(found) == 2
+    assert graph.next_layer(found[min(found)], found) is None
+
+
 def test_what_is_read_twice_or_answered_is_left_alone(models: dict[str, Made]) -> None:
     graph = Graph(models["cnn"].file("float32").read_bytes())
     layers = {layer.place: layer for layer in graph.layers()}
