@@ -122,6 +122,7 @@ def test_a_changed_bundle_is_found_and_a_deleted_one_comes_back(copy: Path) -> N
     assert "labels.txt" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_failed_gate_exits_3_and_leaves_the_old_bundle(copy: Path) -> None:
     before = published(copy)
     result = run(copy / "tiny.yaml", copy, "--set", "gate.bytes=100")

@@ -115,6 +115,7 @@ def again(made: Made, tmp_path: Path) -> dict[str, bytes]:
     return {form: fresh.file(form).read_bytes() for form in FORMATS}
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_what_was_converted_before(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
