@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.baseline.limits import LINEAR, Documents, Found, size_of_network, thing, what_limits
-from pipeline.report.words import figure, size
+from pipeline.data.findings import FEW, IMBALANCE, PARTS
+from pipeline.report.words import figure, shipped, size
 
-PARTS = ("train", "validation", "test")  # rows of the class counts
-FEW = 1000  # training samples; below it classical models often do as well (see data/findings.py)
 NEAR = 0.01  # of a metric: what one gives for a simpler model
-UNEVEN, LOST = 3.0, 0.1  # largest class against smallest, and recall that the smallest lacks
+LOST = 0.1  # recall that the smallest class lacks
 FORGOT = 0.05  # recall of a class
 SEES: dict[str, tuple[tuple[str, ...], str]] = {  # input -> kinds that do not see its order
     "image": (
@@ -48,14 +47,14 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     """Hold the classical model that is best on validation against the file that ships."""
     if d["baseline"] is None:
         return None
-    row, ours, shipped = _row(d, d["baseline"]["best"]), _ours(d), _shipped(d)
+    row, ours, file = _row(d, d["baseline"]["best"]), _ours(d), shipped(d)
     theirs, metric = row["metrics"][d["parity"]["metric"]], d["parity"]["metric"]
     if (chance := _constant(d)) is not None and _sign(d) * (theirs - chance) <= 0:
         return None  # it knows nothing either
     behind = d["parity"]["baseline"][row["name"]]
     low, high = behind["behind_ci95"]
     both = f"{row['name']} reaches {figure(metric, theirs)} against your {figure(metric, ours)}"
-    at = _at_size(row["size_bytes"], shipped["bytes"])
+    at = _at_size(row["size_bytes"], file["bytes"])
     sure = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
@@ -64,7 +63,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
         )
     if low <= 0:
         weight = 0.9 if behind["behind"] <= 0 else 0.6
-        smaller = row["name"] if row["size_bytes"] < shipped["bytes"] else "the network"
+        smaller = row["name"] if row["size_bytes"] < file["bytes"] else "the network"
         return weight, (
             f"{both} {at} ({sure}): {d['parity']['samples']:,} samples do not tell them apart, and "
             f"{smaller} is the smaller one"
@@ -142,7 +141,7 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Found:
     tested = np.maximum(matrix.sum(axis=1), 1)
     recall = np.diag(matrix) / tested
     accuracy = np.trace(matrix) / tested.sum()
-    if known[commonest] < UNEVEN * max(known[rarest], 1) or recall[rarest] > accuracy - LOST:
+    if known[commonest] < IMBALANCE * max(known[rarest], 1) or recall[rarest] > accuracy - LOST:
         return None
     return 0.85, (
         f"class {names[rarest]} has {known[rarest] / known.sum():.1%} of the samples and is found "
@@ -223,13 +222,8 @@ def _sign(d: Documents) -> int:
     return 1 if d["parity"]["direction"] == "up" else -1
 
 
-def _shipped(d: Documents) -> dict[str, Any]:
-    ships = d["verdict"]["ships"]
-    return dict(next(entry for entry in d["files"]["files"] if entry["format"] == ships))
-
-
 def _ours(d: Documents) -> float:
-    return float(d["parity"]["files"][_shipped(d)["file"]]["metrics"][d["parity"]["metric"]])
+    return float(d["parity"]["files"][shipped(d)["file"]]["metrics"][d["parity"]["metric"]])
 
 
 def _at_size(theirs: int, ours: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.artifacts import atomic_path
 from pipeline.config.load import load
+from pipeline.data.findings import IMBALANCE
 from pipeline.errors import ConfigError
 from pipeline.new.look import look
 from pipeline.new.recipe import recipe
@@ -16,7 +17,6 @@ from pipeline.new.seen import Seen
 
 WIDTH = 110  # of a line that holds a mapping
 SHOWN = 8  # classes that are named
-UNEVEN = 3.0  # largest class against smallest
 PLAIN = re.compile(r"([A-Za-z_]|\.?\.?/)[\w\-./ ]*\Z")
 WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 SPLITS = {
@@ -92,7 +92,7 @@ def _of_classes(seen: Seen) -> list[str]:
     named = [f"{name} {count:,}" for name, count in list(counts.items())[:SHOWN]]
     rest = "" if len(counts) <= SHOWN else f" and {len(counts) - SHOWN} more"
     said = [f"{len(counts)} classes: {', '.join(named)}{rest}."]
-    if max(counts.values()) >= UNEVEN * min(counts.values()):
+    if max(counts.values()) >= IMBALANCE * min(counts.values()):
         said.append("They are uneven: train.class_weights: balanced finds more of the rare ones,")
         said.append("and is right less often in all.")
     return said

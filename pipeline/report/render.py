@@ -6,7 +6,6 @@ from typing import Any
 
 import jinja2
 
-from pipeline.baseline.advice import advise
 from pipeline.report import charts, pictures, words
 
 HERE = Path(__file__).parent
@@ -23,7 +22,7 @@ def render_report(
     """Return the page: one file, no script, nothing loaded from elsewhere.
 
     Args:
-        documents: what gather() returned.
+        documents: what gather() returned, and the advice on it.
         config: the sections that the page quotes, dumped.
         seconds: stage -> how long it took.
         parts: classical model -> seconds to train and to answer.
@@ -72,14 +71,12 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
-    ships = documents["verdict"]["ships"]
-    shipped = next(entry for entry in documents["files"]["files"] if entry["format"] == ships)
+    shipped = words.shipped(documents)
     return {
         **documents,
         "config": config,
         "sentence": words.verdict(documents),
-        "advice": advise(documents, config),
-        "ships": ships,
+        "ships": shipped["format"],
         "shipped": shipped,
         "measured": documents["parity"]["files"][shipped["file"]],
         "metric": documents["parity"]["metric"],

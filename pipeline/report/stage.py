@@ -22,11 +22,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Render the page about the run, and the model card."""
     documents = gather(inputs)
     dumped = json.loads(config.model_dump_json())
+    documents["advice"] = advise(documents, dumped)
     page = render_report(documents, dumped, *timings(inputs["dataset"].parent))
     (out / "report.html").write_text(page)
     (out / "MODEL_CARD.md").write_text(render_card(documents, dumped))
-    advice = advise(documents, dumped)
-    write_json(out / "advice.json", {"schema": SCHEMA, "advice": advice})
-    for number, row in enumerate(advice[:TOLD], 1):
+    write_json(out / "advice.json", {"schema": SCHEMA, "advice": documents["advice"]})
+    for number, row in enumerate(documents["advice"][:TOLD], 1):
         log.info("          %d. %s.", number, row["text"])
     return Metrics({"report": (len(page.encode()), "bytes")})

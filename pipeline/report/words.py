@@ -35,11 +35,16 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
+def shipped(documents: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of the file that ships."""
+    ships = documents["verdict"]["ships"]
+    return dict(next(file for file in documents["files"]["files"] if file["format"] == ships))
+
+
 def verdict(documents: Mapping[str, Any]) -> str:
     """Return the sentence on top."""
-    ships, parity = documents["verdict"]["ships"], documents["parity"]
-    entry = next(file for file in documents["files"]["files"] if file["format"] == ships)
-    metric = parity["metric"]
+    entry, parity = shipped(documents), documents["parity"]
+    ships, metric = entry["format"], parity["metric"]
     found = figure(metric, parity["files"][entry["file"]]["metrics"][metric])
     wanted = figure(metric, parity["reference"]["metrics"][metric])
     facts = f"{NAMES[metric]} {found} against {wanted} of the trained model, {size(entry['bytes'])}"

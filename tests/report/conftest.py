@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.baseline.advice import advise
 from pipeline.report.render import render_report
 
 CONFIG = {
@@ -215,4 +216,6 @@ def documents() -> dict[str, Any]:
 
 
 def page(documents: dict[str, Any], **config: Any) -> str:
-    return render_report(documents, CONFIG | config, {"train": 1.0}, {})
+    settings = CONFIG | config
+    told = documents | {"advice": advise(documents, settings)}
+    return render_report(told, settings, {"train": 1.0}, {})
