@@ -40,7 +40,7 @@ REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",
-        1,
+        2,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -50,7 +50,7 @@ STAGES = (
         3,
         ("dataset",),
         {"baseline": ("baseline.json", "outputs.npz")},
-        ("baseline", "verify", "task", "seed", "data"),
+        ("baseline", "verify", "task", "seed"),
     ),
     Stage(
         "build",

@@ -119,7 +119,7 @@ def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
     if kinds == ["tokens"] and config.task == "classification":
         models = classical.for_texts(models)
     if config.task == "forecasting":
-        models |= forecasts.forecasters(getattr(config.data.source, "horizon", 1))
+        models |= forecasts.forecasters(dataset.preprocess["target"]["horizon"])
     assert config.baseline is not None
     if config.baseline.interpretable and config.task != "anomaly":
         models["readable tree"] = classical.readable_tree(seed, is_class=bool(dataset.class_names))

@@ -72,7 +72,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
     seen = np.concatenate([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
     entries, found = _fit(source, shards, parts["train"] if seen is None else seen)
-    target = _target(config.task, data.labels[parts["train"]]) if data.names is None else None
+    target = _target(config, data.labels[parts["train"]]) if data.names is None else None
     write_json(
         out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
     )
@@ -130,9 +130,11 @@ def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
     return _Labelled(stored, labels, names, groups, report)
 
 
-def _target(task: str, targets: Array) -> dict[str, Any]:
+def _target(config: Config, targets: Array) -> dict[str, Any]:
     """Return the scaling of the target; a forecast is told as a change of the first channel."""
-    return fit_target(targets) | {"channel": 0 if task == "forecasting" else None}
+    ahead = getattr(config.data.source, "horizon", 1)
+    told = (0, ahead) if config.task == "forecasting" else (None, None)
+    return fit_target(targets) | dict(zip(("channel", "horizon"), told, strict=True))
 
 
 def _parts(config: Config, data: _Labelled) -> Parts:

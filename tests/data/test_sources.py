@@ -137,7 +137,8 @@ def test_a_forecast_is_the_change_after_the_window(sets: Path, prepared: Prepare
     for i in range(5):
         assert (window[i] == values[i : i + 24]).all()
         assert dataset.labels[i] == pytest.approx(values[i + 26] - values[i + 23], abs=1e-5)
-    assert dataset.preprocess["target"]["channel"] == 0
+    target = dataset.preprocess["target"]
+    assert (target["channel"], target["horizon"]) == (0, 3)
 
 
 # ---- tables ----------------------------------------------------------------------------------
