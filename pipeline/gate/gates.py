@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.tasks import Task, metric_drop
+
 Row = dict[str, Any]
 
 # format -> what comes nearer to the trained model; the report shows the other files' figures.
@@ -58,21 +60,19 @@ def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
 
 
 def worst_group_drop(
-    groups: Mapping[str, Any] | None, form: str, metric: str, direction: str
+    groups: Mapping[str, Any] | None, form: str, task: Task
 ) -> tuple[float, str] | None:
     """Return the largest loss of the metric in a group, and its name; None where are no groups.
 
     Args:
         groups: of parity.json.
         form: the file's format.
-        metric: name of the task's metric.
-        direction: up where more is better.
+        task: says the metric; a drop of an error is relative, as that over all samples is.
     """
     if groups is None:
         return None
-    sign = 1 if direction == "up" else -1
     drops = {
-        name: sign * (row["metrics"]["reference"][metric] - row["metrics"][form][metric])
+        name: metric_drop(task, row["metrics"]["reference"], row["metrics"][form])
         for name, row in groups["values"].items()
     }
     worst = max(drops, key=lambda name: drops[name])

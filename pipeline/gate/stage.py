@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
 from pipeline.gate.gates import judge, robust_drop, worst_group_drop
+from pipeline.tasks import TASKS, Task
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -20,7 +21,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     gates = {
         entry["format"]: judge(
             limits,
-            _measured(entry, parity, audit, files["targets"]),
+            _measured(TASKS[config.task], entry, parity, audit, files["targets"]),
             metric=parity["metric"],
         )
         for entry in files["files"]
@@ -36,6 +37,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 
 def _measured(
+    task: Task,
     entry: dict[str, Any],
     parity: dict[str, Any],
     audit: dict[str, Any] | None,
@@ -43,8 +45,7 @@ def _measured(
 ) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
     found = parity["files"][entry["file"]]["parity"]
-    metric, direction = parity["metric"], parity["direction"]
-    group = worst_group_drop(parity["groups"], entry["format"], metric, direction)
+    group = worst_group_drop(parity["groups"], entry["format"], task)
     times = [
         row["latency_ms_estimate"]
         for row in targets

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
 from pipeline.gate.gates import CURES, FINER, ROUNDING, judge, robust_drop, worst_group_drop
+from pipeline.tasks import TASKS
 
 FILE = {
     "format": "int8",
@@ -97,13 +98,16 @@ def test_gates_that_are_asked_for_hold_on_one_side(
     assert bad["side"] == ("at least" if name == "output_sqnr_db" else "at most")
 
 
-@pytest.mark.parametrize(("direction", "worst"), [("up", "anna"), ("down", "bert")])
-def test_the_group_that_loses_most_is_found(direction: str, worst: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "drop", "worst"),
+    [("classification", 0.2, "anna"), ("forecasting", 0.1 / 0.8, "bert")],  # an error: relative
+)
+def test_the_group_that_loses_most_is_found(name: str, drop: float, worst: str) -> None:
+    task = TASKS[name]
     values = {
-        "anna": {"metrics": {"reference": {"m": 0.9}, "int8": {"m": 0.7}}},
-        "bert": {"metrics": {"reference": {"m": 0.8}, "int8": {"m": 0.9}}},
+        "anna": {"metrics": {"reference": {task.metric: 0.9}, "int8": {task.metric: 0.7}}},
+        "bert": {"metrics": {"reference": {task.metric: 0.8}, "int8": {task.metric: 0.9}}},
     }
-    found = worst_group_drop({"column": "who", "values": values}, "int8", "m", direction)
-    assert found is not None
-    assert found[1] == worst
-    assert worst_group_drop(None, "int8", "m", direction) is None
+    found = worst_group_drop({"column": "who", "values": values}, "int8", task)
+    assert found == (pytest.approx(drop), worst)
+    assert worst_group_drop(None, "int8", task) is None
