@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.export.ranges import SIGNATURE, samples_of
+from pipeline.export.ranges import keeping, samples_of, values_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -271,16 +271,4 @@ def _means(float32: str, calibration: str, tensors: list[int]) -> dict[int, Arra
 
 def _runs(float32: str, calibration: str, tensors: list[int]) -> Iterator[dict[int, Array]]:
     """Yield the values of some tensors for each calibration sample."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        float32,
-        num_threads=1,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    runner = interpreter.get_signature_runner(SIGNATURE)
-    for sample in samples_of(calibration)[:SAMPLES]:
-        interpreter.reset_all_variables()
-        runner(**sample)
-        yield {index: interpreter.get_tensor(index) for index in tensors}
+    return values_of(keeping(float32), tensors, samples_of(calibration)[:SAMPLES])

@@ -8,7 +8,7 @@ alone, on one shared calibration, and the signal to noise ratio of the answer is
 import functools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,18 +82,19 @@ def _by_gain(
     for place, op in enumerate(graph.graph.operators):
         readers = graph.readers.get(int(op.outputs[0]), [])
         group = [outputs[i] for i in dict.fromkeys((place, *readers))]
-        gain = _gain(lambda: quantized(paths.float32, ranges, group), samples, wanted, plain)  # noqa: B023  called at once
+        answers = _answers_of(paths.float32, ranges, group, samples)
+        gain = 0.0 if answers is None else sqnr_db(wanted, answers) - plain
         if gain > 0:
             found.append((-gain, place, group))
     return [group for *_, group in sorted(found)], len(outputs)
 
 
-def _gain(make: Callable[[], bytes], samples: Any, wanted: Array, plain: float) -> float:
-    """Return by how many dB the answers are nearer; 0 where there is no such file that runs."""
+def _answers_of(float32: str, ranges: Any, wide: list[str], samples: Any) -> Array | None:
+    """Return what a mixed file answers; None where there is no such file that runs."""
     try:
-        return sqnr_db(wanted, _answers(make(), samples)) - plain
+        return _answers(quantized(float32, ranges, wide), samples)
     except (RuntimeError, ValueError, KeyError):  # no 16-bit form of this operation
-        return 0.0
+        return None
 
 
 def quantized(float32: str, ranges: Any, wide: list[str]) -> bytes:

@@ -4,7 +4,7 @@ Runs in the worker process. Only one sample's activations are held at a time: hi
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +88,40 @@ def _clipped(float32: str, calibration: str, full: Ranges, bits: int) -> Ranges:
 
     Classes that were clipped to the same logit could not be told apart any more.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        float32,
-        num_threads=1,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    runner = interpreter.get_signature_runner(SIGNATURE)
+    interpreter = keeping(float32)
     tensors = _inner_tensors(interpreter, full)
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
-    for sample in samples_of(calibration):
-        interpreter.reset_all_variables()
-        runner(**sample)
+    for kept in values_of(interpreter, tensors.values(), samples_of(calibration)):
         for name, index in tensors.items():
-            values = interpreter.get_tensor(index).ravel()
+            values = kept[index].ravel()
             low, high = _span(full[name])
             nonzero = values[values != 0]  # zero is exact whatever the range: it costs nothing
             counts[name] += np.histogram(nonzero, BINS, (low, high))[0]
     cut = {name: least_error_range(counts[name], *_span(full[name]), bits) for name in tensors}
     return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in cut.items()}
+
+
+def keeping(file: str) -> Any:
+    """Return an interpreter of a .tflite file from which every tensor can be read after a run."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    return Interpreter(
+        file,
+        num_threads=1,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+
+
+def values_of(
+    interpreter: Any, tensors: Collection[int], samples: Iterable[Mapping[str, Array]]
+) -> Iterator[dict[int, Array]]:
+    """Yield the values of some tensors of a float32 file for each sample: index -> values."""
+    runner = interpreter.get_signature_runner(SIGNATURE)
+    for sample in samples:
+        interpreter.reset_all_variables()
+        runner(**sample)
+        yield {index: interpreter.get_tensor(index) for index in tensors}
 
 
 def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.device.runner import dequantize, name_of, quantize
+from pipeline.export.ranges import keeping
 from pipeline.verify.parity import SILENCE_DB, sqnr_db
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,15 +49,7 @@ def _nearest(wanted: Array, found: Array) -> Array:
 
 def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
     """Return name -> real values over all samples of the tensors that operations write."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    from pipeline.device.runner import dequantize, name_of, quantize
-
-    interpreter = Interpreter(
-        file,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    interpreter = keeping(file)
     interpreter.allocate_tensors()
     written = [int(index) for op in interpreter._get_ops_details() for index in op["outputs"]]
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
