@@ -38,7 +38,7 @@ def names_of(path: Path, form: Form) -> list[str]:
         raise ConfigError(f"{path}: no such file; wanted a CSV file")
     if form.columns is not None:
         return list(form.columns)
-    first = next(_lines(path, form), None)
+    first = next(lines_of(path, form), None)
     if first is None:
         raise ConfigError(f"{path}: the file is empty; wanted a header line and rows")
     names = [name.strip(form.strip) for name in first[1]]
@@ -83,7 +83,7 @@ def rows_of(path: Path, form: Form, width: int) -> Iterator[Row]:
     """
     wrong: list[str] = []
     count = 0
-    lines = _lines(path, form)
+    lines = lines_of(path, form)
     if form.columns is None:
         next(lines, None)
     is_empty = True
@@ -102,8 +102,12 @@ def rows_of(path: Path, form: Form, width: int) -> Iterator[Row]:
         raise ConfigError(f"{path}: holds no row; wanted one a sample")
 
 
-def _lines(path: Path, form: Form) -> Iterator[Row]:
-    """Yield (line, cells), empty lines left out."""
+def lines_of(path: Path, form: Form) -> Iterator[Row]:
+    """Yield (line, cells), empty lines left out.
+
+    Raises:
+        ConfigError: bytes of another encoding, or a cell longer than LONGEST_CELL.
+    """
     csv.field_size_limit(LONGEST_CELL)
     quoting: Literal[0, 3] = 0 if form.quotes else 3  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
     with path.open("rb") as file:

@@ -19,7 +19,7 @@ PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class _Array:
+class NpzArray:
     """An array of the file: its shape and type, without its values."""
 
     name: str
@@ -34,7 +34,7 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
         ConfigError: no such file or array, arrays of different lengths, or of a form that is none.
     """
     path = base / Path(source.path).expanduser()
-    arrays = _arrays(path)
+    arrays = arrays_of(path)
     parts = _parts(source, path, arrays)
     inputs = tuple(
         _input(source, path, name, [arrays[f"{name}{end}"] for end in parts])
@@ -44,7 +44,7 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
     return Source(inputs, answers, names, lambda: _read(source, path, arrays, parts, names))
 
 
-def _arrays(path: Path) -> dict[str, _Array]:
+def arrays_of(path: Path) -> dict[str, NpzArray]:
     """Return name -> what an array is.
 
     Raises:
@@ -60,7 +60,7 @@ def _arrays(path: Path) -> dict[str, _Array]:
         raise ConfigError(f"{path}: no .npz file, or cut short ({error})") from error
 
 
-def _header(file: zipfile.ZipFile, path: Path, name: str) -> _Array:
+def _header(file: zipfile.ZipFile, path: Path, name: str) -> NpzArray:
     with file.open(name) as stream:
         try:
             shape, is_fortran, dtype = _read_header(stream)
@@ -76,7 +76,7 @@ def _header(file: zipfile.ZipFile, path: Path, name: str) -> _Array:
             f"{path}: {name[:-4]} is stored column by column; save it anew with "
             "numpy.ascontiguousarray"
         )
-    return _Array(name[:-4], shape, dtype)
+    return NpzArray(name[:-4], shape, dtype)
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -87,7 +87,7 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any
     return np.lib.format.read_array_header_2_0(stream)
 
 
-def _parts(source: NpzSource, path: Path, arrays: dict[str, _Array]) -> dict[str, str | None]:
+def _parts(source: NpzSource, path: Path, arrays: dict[str, NpzArray]) -> dict[str, str | None]:
     """Return ending of an array's name -> part; the arrays of a part have one length."""
     wanted = [*source.inputs, source.label, *([source.group] if source.group else [])]
     ends: dict[str, str | None] = {f"_{part}": part for part in PARTS}
@@ -110,7 +110,7 @@ def _parts(source: NpzSource, path: Path, arrays: dict[str, _Array]) -> dict[str
     return there
 
 
-def _input(source: NpzSource, path: Path, name: str, arrays: list[_Array]) -> Input:
+def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> Input:
     """Describe an input by the shape and type of its arrays."""
     first = arrays[0]
     if any(a.shape[1:] != first.shape[1:] or a.dtype != first.dtype for a in arrays):
@@ -136,7 +136,7 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[_Array]) -> In
 
 
 def _answers(
-    source: NpzSource, path: Path, arrays: list[_Array]
+    source: NpzSource, path: Path, arrays: list[NpzArray]
 ) -> tuple[Literal["class", "integer", "number"], tuple[str, ...] | None]:
     """Return what the labels are, and the names of the classes."""
     dtype = arrays[0].dtype
@@ -157,7 +157,7 @@ def _answers(
 def _read(
     source: NpzSource,
     path: Path,
-    arrays: dict[str, _Array],
+    arrays: dict[str, NpzArray],
     parts: dict[str, str | None],
     names: tuple[str, ...] | None,
 ) -> Iterator[Chunk]:
@@ -200,7 +200,7 @@ def _labels(labels: Array, names: tuple[str, ...] | None, path: Path, first: int
     return labels.astype(np.int64)
 
 
-def _rows(path: Path, array: _Array) -> Iterator[Array]:
+def _rows(path: Path, array: NpzArray) -> Iterator[Array]:
     """Yield samples in the form in which they are stored."""
     for block in _blocks(path, array):
         if str(block.dtype) in IMAGE_SCALES and block.ndim in (3, 4):
@@ -209,7 +209,7 @@ def _rows(path: Path, array: _Array) -> Iterator[Array]:
             yield block.astype(np.float32)
 
 
-def _blocks(path: Path, array: _Array) -> Iterator[Array]:
+def _blocks(path: Path, array: NpzArray) -> Iterator[Array]:
     """Yield the values of an array, ROWS samples at a time.
 
     Raises:

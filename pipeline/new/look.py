@@ -24,10 +24,13 @@ from pipeline.new.tables import series_seen, table_seen
 
 TABLES = (".csv", ".tsv", ".txt", ".data", "")
 PAPERS = re.compile(
-    r"^(readme|licen[cs]e|source|sha256|copying|changes|citation|notes|\.)|descr", re.I
+    r"^\.|^((readme|licen[cs]e|source|sha256|copying|changes|citation|notes)[^.]*|[^.]*descr[^.]*)"
+    r"(\.(md|txt|rst|html|pdf))?$",
+    re.I,
 )
 LOOKED = 200  # files that are opened to tell what all are like
 MIXED = 0.1  # share of the most frequent kind of file above which another is no by-product
+SNIFFED = 1000  # rows of each of them
 MANY = 6  # tables of one form from which on each is a recording, or a series
 WANTED = (
     "wanted a table (CSV), a folder of class folders of pictures, recordings or CSV files, "
@@ -169,7 +172,7 @@ def _sounds(files: list[Path]) -> Seen:
 
 def _tables(root: Path, files: list[Path], target: str | None) -> Seen | None:
     """Return what a folder of delimited files holds: parts of one, recordings, or series."""
-    read = [(file, read_table(file)) for file in files[:MANY]]
+    read = [(file, read_table(file, most=SNIFFED)) for file in files[:MANY]]
     known = [table for _, table in read if table is not None]
     if not known:
         return None
@@ -180,7 +183,8 @@ def _tables(root: Path, files: list[Path], target: str | None) -> Seen | None:
         suffixes = {file.suffix for file in files}
         top = root if len({file.parent for file in files}) == 1 else _root(files)
         pattern = top / "**" / f"*{suffixes.pop()}" if len(files) > 1 else None
-        return series_seen(files, known[0], moments[0], target, pattern)
+        first = read_table(known[0].path) or known[0]
+        return series_seen(files, first, first.column(moments[0].name), target, pattern)
     return _recordings(files, known[0], target)
 
 

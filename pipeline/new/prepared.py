@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.class_folders import PARTS
+from pipeline.data.npz_source import arrays_of
 from pipeline.data.watch import walk
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen
@@ -18,13 +19,24 @@ def tfds_seen(path: Path) -> Seen | None:
     found = sorted(p for p in walk(path) if p.name == "dataset_info.json")
     if not found:
         return None
-    info = json.loads(found[-1].read_text())
-    names = sorted({json.loads(p.read_text())["name"] for p in found})
-    if len(names) > 1:
-        raise ConfigError(f"--data: {path} holds several sets: {', '.join(names)}; name one folder")
-    name, folder = info["name"], found[-1].parent
-    top = next(p for p in folder.parents if p.name == name).parent
+    try:
+        names = sorted({json.loads(p.read_text())["name"] for p in found})
+        if len(names) == 1:
+            return _tfds_set(found[-1].parent)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise ConfigError(
+            f"--data: {found[-1].parent}: not as TensorFlow Datasets writes a set "
+            f"({type(error).__name__}: {error}); prepare it anew"
+        ) from error
+    raise ConfigError(f"--data: {path} holds several sets: {', '.join(names)}; name one folder")
+
+
+def _tfds_set(folder: Path) -> Seen:
+    """Return what one prepared set holds, by dataset_info.json and features.json."""
+    info = json.loads((folder / "dataset_info.json").read_text())
     listed = json.loads((folder / "features.json").read_text())["featuresDict"]["features"]
+    name = info["name"]
+    top = next(p for p in folder.parents if p.name == name).parent
     by_type = {
         key: next((k for k in entry if k != "pythonClassName"), "") for key, entry in listed.items()
     }
@@ -79,22 +91,20 @@ def _prepared(
 
 def npz_seen(path: Path, target: str | None) -> Seen:
     """Return what arrays of one length hold; those of _train and _test are parts."""
-    try:
-        with np.load(path) as arrays:
-            shapes = {name: (arrays[name].shape, arrays[name].dtype) for name in arrays.files}
-            bare = {re.sub(r"_(train|validation|test)$", "", name): name for name in shapes}
-            flat = [name for name, full in bare.items() if len(shapes[full][0]) == 1]
-            label = target or next((n for n in flat if n in ("y", "label", "labels")), None)
-            if label is None and len(flat) == 1:
-                (label,) = flat
-            if label not in bare:
-                raise ConfigError(
-                    f"--target: {path} holds {', '.join(bare)}; name the array that is answered"
-                )
-            first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
-            answers = np.asarray(arrays[first])
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--data: {path}: {error}") from error
+    shapes = {name: (array.shape, array.dtype) for name, array in arrays_of(path).items()}
+    bare = {re.sub(r"_(train|validation|test)$", "", name): name for name in shapes}
+    flat = [name for name, full in bare.items() if len(shapes[full][0]) == 1]
+    label = target or next((n for n in flat if n in ("y", "label", "labels")), None)
+    if label is None and len(flat) == 1:
+        (label,) = flat
+    if label not in bare:
+        raise ConfigError(
+            f"--target: {path} holds {', '.join(bare) or 'no arrays'}; name the array that is "
+            "answered"
+        )
+    first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
+    with np.load(path) as arrays:
+        answers = np.asarray(arrays[first])
     inputs = [name for name in bare if name != label and name not in flat]
     if not inputs:
         raise ConfigError(f"--data: {path} holds no array of two dimensions or more to look at")

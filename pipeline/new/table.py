@@ -1,6 +1,7 @@
 """What a delimited text file holds: how it is written, what its columns are, which is the target.
 
-At most ROWS rows are read. Nothing here is sure: what was found is told in the config's comments.
+At most ROWS rows are read, and fewer where one looks at many files. Nothing here is sure: what was
+found is told in the config's comments.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config.schema import CsvSource
+from pipeline.data.csv_rows import Form, lines_of, names_of
 from pipeline.errors import ConfigError
 
 ROWS = 200_000
@@ -28,7 +30,9 @@ NAMED = ("label", "target", "class", "y", "outcome", "churn", "survived", "speci
     "income", "price", "quality", "default", "fraud", "spam", "sentiment", "category", "result",
     "response")  # fmt: skip
 HINTED = ("value", "price", "salary", "cost", "score", "sales", "churn", "target", "label", "class")
-IDENTITY = re.compile(r"(^|_|\b)(id|uuid|guid|index|rowid)$|^unnamed|[a-z]ID$|^id_", re.IGNORECASE)
+IDENTITY = re.compile(
+    r"(^|_|\b)(id|uuid|guid|index|rowid)$|^(unnamed.*)?$|[a-z]ID$|^id_", re.IGNORECASE
+)
 MISSING = CsvSource.model_fields["missing"].default
 
 Kind = Literal["number", "category", "text", "moment", "identity", "constant"]
@@ -81,28 +85,38 @@ class Table:
         return found[0]
 
 
-def read_table(path: Path, names: tuple[str, ...] | None = None) -> Table | None:
+def read_table(
+    path: Path, names: tuple[str, ...] | None = None, *, most: int = ROWS
+) -> Table | None:
     """Return what a file holds; None where it is no delimited text of two columns or more.
 
     Args:
         path: the file.
         names: of its columns, where they stand elsewhere and it has no header.
+        most: rows that are read.
+
+    Raises:
+        ConfigError: two columns of one name, or a cell that is far too long.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head.strip() or b"\0" in head:
         return None
-    encoding = _encoding(path)
+    encoding = _encoding(path, most)
     lines = head.decode(encoding, errors="ignore").splitlines()
     lines = [line for line in (lines[:-1] or lines) if line.strip()][:500]
     delimiter = _delimiter(lines)
     if delimiter is None:
         return None
     quotes = not any(line.count('"') % 2 for line in lines)
-    rows = _rows(path, encoding, delimiter, quotes)
+    form = Form(delimiter, encoding, quotes=quotes)
+    read = itertools.islice(lines_of(path, form), most)
+    rows = [row for _, cells in read if any(row := [cell.strip() for cell in cells])]
     width = len(rows[0])
     rows = [row for row in rows if len(row) == width]
     has_header = _has_header(rows)
+    if has_header:
+        names_of(path, form)  # refuses a name that comes twice
     first = rows.pop(0) if has_header else [f"column_{i}" for i in range(1, width + 1)]
     if not has_header and names is not None and len(names) == width:
         first = list(names)
@@ -112,11 +126,11 @@ def read_table(path: Path, names: tuple[str, ...] | None = None) -> Table | None
     return Table(path, delimiter, encoding, has_header, quotes, columns, len(rows))
 
 
-def _encoding(path: Path) -> str:
+def _encoding(path: Path, most: int) -> Literal["utf-8", "latin-1"]:
     """Return utf-8, or latin-1 where a byte of the file is no utf-8."""
     try:
         with path.open(encoding="utf-8") as file:
-            for _ in itertools.islice(file, ROWS):
+            for _ in itertools.islice(file, most):
                 pass
     except UnicodeDecodeError:
         return "latin-1"
@@ -140,25 +154,17 @@ def _quoting(lines: list[str], sign: str) -> Literal[0, 3]:
     return csv.QUOTE_MINIMAL if is_quoted and sign != "\t" else csv.QUOTE_NONE
 
 
-def _rows(path: Path, encoding: str, delimiter: str, quotes: bool) -> list[list[str]]:
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
-        rows = [[cell.strip() for cell in row] for row in itertools.islice(reader, ROWS)]
-    return [row for row in rows if any(row)]
-
-
 def _has_header(rows: list[list[str]]) -> bool:
-    """Tell whether the first row holds names: no number where numbers follow, nothing twice."""
+    """Tell whether the first row holds names: no number where numbers follow."""
     first, rest = rows[0], rows[1:]
-    if not rest or len(set(first)) < len(first) or any(_number(cell) is not None for cell in first):
+    if not rest or any(_number(cell) is not None for cell in first):
         return False
     for name, cells in zip(first, zip(*rest, strict=True), strict=True):
         if _kind(name, list(cells)) == "number":
             return True
         if name in cells:
             return False
-    return all(first)
+    return all(first) and len(set(first)) == len(first)
 
 
 def _column(name: str, cells: tuple[str, ...]) -> Column:

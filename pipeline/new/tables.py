@@ -101,7 +101,8 @@ def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> S
         counted = ", ".join(f"{name} ({count:,})" for name, count in holes.items())
         said.append(f"Values are missing in {counted}.")
     if dropped:
-        said.append(f"Left out, as no kind of input: {', '.join(dropped)}.")
+        names = (name or "the one without a name" for name in dropped)
+        said.append(f"Columns left out, as no kind of input: {', '.join(names)}.")
     source: dict[str, Any] = {"kind": "csv", "path": parts["train"]}
     source |= {f"{part}_path": path for part, path in parts.items() if part != "train"}
     if not table.has_header:

@@ -172,6 +172,32 @@ def test_a_prepared_tfds_set_is_known_by_its_papers(tmp_path: Path) -> None:
     assert (source.name, source.data_dir, config.data.split.by) == ("clothes", "../tfds", "given")
 
 
+def test_only_papers_are_taken_for_papers(rng: np.random.Generator, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("README", "LICENSE.txt", "sources.md", "SHA256SUMS", "description.html"):
+        (folder / name).write_text("a;b\n1;2\n")
+    table(folder / "source_data.csv", [["a", "b", "label"], *facts(rng)])
+    source: Any = written(tmp_path, folder).data.source
+    assert Path(source.path).name == "source_data.csv"
+
+
+def test_a_column_without_a_name_counts_the_rows(rng: np.random.Generator, tmp_path: Path) -> None:
+    rows = [[i, *row] for i, row in enumerate(facts(rng))]
+    path = table(tmp_path / "t.csv", [["", "a", "b", "label"], *rows])
+    source: Any = written(tmp_path, path).data.source
+    assert (source.label, source.drop) == ("label", ("",))
+
+
+def test_files_of_a_folder_are_looked_at_briefly(rng: np.random.Generator, tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", [["a", "b", "label"], *facts(rng)])
+    first, whole = read_table(path, most=50), read_table(path)
+    assert first is not None
+    assert whole is not None
+    assert (first.rows, whole.rows) == (49, 300)
+    assert [c.kind for c in first.columns] == [c.kind for c in whole.columns]
+
+
 def broken(folder: Path, what: str) -> tuple[Path, str | None]:
     """Make data that no config fits."""
     rows = facts(np.random.default_rng(1))
@@ -183,7 +209,21 @@ def broken(folder: Path, what: str) -> tuple[Path, str | None]:
     if what == "no table":
         path.write_bytes(bytes(range(256)))
         return path, None
+    if what == "long cell":
+        return table(
+            path, [["a", "b"], ["x" * (1 << 20) + "x", 1], *([i, 1] for i in range(9))]
+        ), None
+    if what == "twice":
+        return table(path, [["a", "b", "a"], *rows]), None
+    if what == "no npz":
+        path = path.with_suffix(".npz")
+        path.write_bytes(b"PK no archive")
+        return path, None
     path.mkdir()
+    if what == "cut papers":
+        (path / "dataset_info.json").write_text('{"name": "da')
+    if what == "lost papers":
+        (path / "dataset_info.json").write_text('{"name": "data"}')
     if what in ("flat pictures", "mixed", "a target of folders"):
         for name in ("a", "b"):
             inner = path if what == "flat pictures" else path / name
@@ -213,6 +253,11 @@ def broken(folder: Path, what: str) -> tuple[Path, str | None]:
         ("a target of folders", "--target names a column of a table"),
         ("two tables", "do not say which is train"),
         ("papers", "no files, none of which is known"),
+        ("long cell", "data:2: field larger than field limit"),
+        ("twice", "data:1: two columns are called a"),
+        ("no npz", "no .npz file, or cut short"),
+        ("cut papers", "not as TensorFlow Datasets writes a set"),
+        ("lost papers", "not as TensorFlow Datasets writes a set"),
     ],
 )
 def test_data_that_are_not_known_get_one_message(tmp_path: Path, what: str, said: str) -> None:
