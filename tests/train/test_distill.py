@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.config.schema import Train
-from pipeline.train import loop
 from pipeline.train.distill import distilled
 from pipeline.train.supervised import train_network
+from tests.train.kills import assert_same_bits, with_kills
 
 LEARNING: dict[str, Any] = {"batch_size": 64, "augment": [], "seed": 3}
 TEACHER = {"kind": "cnn", "filters": (8, 16), "dense": (16,)}
@@ -54,25 +54,11 @@ def test_a_killed_distillation_ends_with_the_same_bits(
     spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, told = learn(spec, digits, tmp_path / "whole")
-    saved, count = loop.save_checkpoint, 0
-
-    def save_and_die(*arguments: Any) -> None:
-        nonlocal count
-        saved(*arguments)
-        count += 1
-        if count in (2, 9, 16):  # in each of the three trainings
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
-    kills = 0
-    while True:
-        try:
-            again, told_again = learn(spec, digits, tmp_path / "cut")
-            break
-        except KeyboardInterrupt:
-            kills += 1
+    (again, told_again), kills = with_kills(
+        monkeypatch,
+        lambda count, _: count in (2, 9, 16),  # in each of the three trainings
+        lambda: learn(spec, digits, tmp_path / "cut"),
+    )
     assert kills == 3
     assert told_again == told
-    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_bits(whole.model, again.model)

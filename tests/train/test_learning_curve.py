@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.config.schema import Train
-from pipeline.train import loop
 from pipeline.train.learning_curve import SHARES, learning_curve
 from pipeline.train.supervised import train_network
+from tests.train.kills import with_kills
 
 LEARNING: dict[str, Any] = {"batch_size": 64, "augment": [], "seed": 3}
 
@@ -38,18 +38,10 @@ def test_the_curve_has_each_share_and_survives_a_kill(
     samples = [row["samples"] for row in wanted["rows"]]
     assert samples == sorted(samples)
 
-    done: list[Any] = []
-    saved = loop.save_checkpoint
-
-    def save_and_die(path: Path, *arguments: Any) -> None:
-        saved(path, *arguments)
-        done.append(path)
-        if "curve" in str(path):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
-    with pytest.raises(KeyboardInterrupt):
-        curve(spec, digits, tmp_path / "killed", learning_curve=True)
-    monkeypatch.setattr(loop, "save_checkpoint", saved)
-    assert curve(spec, digits, tmp_path / "killed", learning_curve=True) == wanted
+    found, kills = with_kills(
+        monkeypatch,
+        lambda count, path: "curve" in str(path),
+        lambda: curve(spec, digits, tmp_path / "killed", learning_curve=True),
+    )
+    assert kills
+    assert found == wanted

@@ -15,6 +15,7 @@ from pipeline.config.schema import Train
 from pipeline.train import feed, loop, supervised
 from pipeline.train.feed import oversampled
 from pipeline.train.supervised import train_network
+from tests.train.kills import assert_same_bits, with_kills
 
 AUGMENT = [
     {"kind": "translate", "fraction": 0.1},
@@ -29,10 +30,6 @@ SAME_ON_TWO_DEVICES = 1e-4  # sums in another order; a wrong gradient is off by 
 
 def clipped(*, norm: float | None = None, value: float | None = None) -> Any:
     return SimpleNamespace(clip_norm=norm, clip_value=value)
-
-
-class Killed(Exception):
-    pass
 
 
 def train(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> Any:
@@ -70,26 +67,14 @@ def test_a_killed_training_ends_with_the_same_bits(
     settings: dict[str, Any],
 ) -> None:
     whole = train(spec, digits, tmp_path / "whole", **settings)
-    from pipeline.train import loop
-
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    saved, killed = loop.save_checkpoint, 0
-
-    def save_and_die(*arguments: Any) -> None:
-        nonlocal killed
-        saved(*arguments)
-        killed += 1
-        if killed in (2, 5):
-            raise Killed
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
-    for _ in range(2):
-        with pytest.raises(Killed):
-            train(spec, digits, tmp_path / "cut", **settings)
-    again = train(spec, digits, tmp_path / "cut", **settings)
+    again, kills = with_kills(
+        monkeypatch,
+        lambda count, _: count in (2, 5),
+        lambda: train(spec, digits, tmp_path / "cut", **settings),
+    )
+    assert kills == 2
     assert again.history == whole.history
-    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_bits(whole.model, again.model)
 
 
 def test_early_stopping_brings_the_best_weights_back(

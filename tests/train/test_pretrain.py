@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
-from pipeline.train import loop, pretrain
+from pipeline.train import pretrain
 from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
 from tests.conftest import model_settings
+from tests.train.kills import assert_same_bits, with_kills
 
 LEARNING = {"batch_size": 32, "augment": [], "seed": 3}
 
@@ -79,25 +80,11 @@ def test_a_killed_pre_training_ends_with_the_same_bits(
     encoder: dict[str, Any], few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, told = learn(encoder, few, tmp_path / "whole")
-    saved, count = loop.save_checkpoint, 0
-
-    def save_and_die(*arguments: Any) -> None:
-        nonlocal count
-        saved(*arguments)
-        count += 1
-        if count in (2, 5, 8, 11):  # in each of the three trainings
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_die)
-    kills = 0
-    while True:
-        try:
-            again, told_again = learn(encoder, few, tmp_path / "cut")
-            break
-        except KeyboardInterrupt:
-            kills += 1
+    (again, told_again), kills = with_kills(
+        monkeypatch,
+        lambda count, _: count in (2, 5, 8, 11),  # in each of the three trainings
+        lambda: learn(encoder, few, tmp_path / "cut"),
+    )
     assert kills >= 2
     assert told_again == told
-    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_bits(whole.model, again.model)
