@@ -95,11 +95,11 @@ STAGES = (
         2,
         ("dataset", "spec", "reference"),
         {
-            "model": REFERENCE,
+            "model": (*REFERENCE, "qat.keras"),
             "recipe": ("recipe.json", "calibration.npz"),
             "ladder": ("ladder.json",),
         },
-        ("compress", "export", "gate", "verify", "task", "seed"),
+        ("compress", "export", "gate", "verify", "task", "seed", "train", "data"),
         packages=EXPORT,
     ),
     Stage(

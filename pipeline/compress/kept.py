@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST, check_files, read_json, sha256_file, sha256_json
+from pipeline.compress.ladder import TUNED
 from pipeline.errors import ArtifactError
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,9 @@ def kept_measurements(previous: Path | None, *, key: str, choice: Any) -> dict[s
     if previous is None or not (previous / LADDER).exists():
         return {}
     try:
-        described = read_json(previous / MANIFEST)["outputs"][LADDER]
-        check_files(previous, {LADDER: described}, "Its rungs are measured anew.")
+        outputs = read_json(previous / MANIFEST)["outputs"]
+        described = {name: outputs[name] for name in (LADDER, TUNED) if name in outputs}
+        check_files(previous, described, "Its rungs are measured anew.")
     except ArtifactError as error:
         log.warning("%s", error)
         return {}

@@ -13,7 +13,15 @@ from pipeline.gate.gates import holds
 log = logging.getLogger(__name__)
 
 PLAIN = "int8"
-AS_IS: dict[str, Any] = {"clipping": "min_max", "correct": False, "wide": 0.0, "keep_float": []}
+QAT = "qat"
+REFERENCE, TUNED = "model.keras", "qat.keras"  # what a rung's file is made from
+AS_IS: dict[str, Any] = {
+    "model": REFERENCE,
+    "clipping": "min_max",
+    "correct": False,
+    "wide": 0.0,
+    "keep_float": [],
+}
 # step -> (format it ships, how its file is made, why one climbs to it)
 RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "int8": ("int8", AS_IS, "full integers, ranges by least and greatest value"),
@@ -29,6 +37,11 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "mixed_10": ("int8", AS_IS | {"wide": 0.1}, "16-bit activations where a tenth gains most"),
     "mixed_30": ("int8", AS_IS | {"wide": 0.3}, "16-bit activations where three tenths gain most"),
+    QAT: (
+        "int8",
+        AS_IS | {"model": TUNED, "clipping": "mse"},
+        "fine-tuned to answer as before through the rounding of int8",
+    ),
     "int16x8": (
         "int16x8",
         AS_IS,
@@ -43,9 +56,6 @@ NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit act
 # Who makes integer files, in the order in which they are tried: the first is 70 times faster, the
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
-NOT_BUILT = {
-    "qat": "quantization-aware training is not in this version",
-}
 JUDGED = ("metric_drop", "agreement", "worst_class_drop", "float_ops", "bytes")  # on validation
 
 Measured = Mapping[str, Mapping[str, Any]]
@@ -119,15 +129,15 @@ def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:
 
 
 def _is_plain(step: str) -> bool:
-    """Tell whether both quantizers can make a rung: nothing but full ranges."""
-    return RUNGS[step][1] == AS_IS
+    """Tell whether both quantizers can make a rung: full ranges suffice, or it has own weights."""
+    return step == QAT or RUNGS[step][1] == AS_IS
 
 
 def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:
     """Return the measurements of a rung by the first quantizer that leaves nothing in float.
 
     Where both leave something, or a file cannot be made or run, the better of the two counts. The
-    converter sets full ranges only, so it is not asked for others.
+    converter sets full ranges only, so it is asked for others where they are not the point alone.
 
     Args:
         step: the rung.

@@ -1,20 +1,20 @@
 """Decide how each format is quantized.
 
-Reads dataset, spec, reference; writes model.keras, recipe.json, calibration.npz, ladder.json (the
-rungs, and their measurements, kept).
+Reads dataset, spec, reference; writes model.keras, qat.keras where that rung was climbed,
+recipe.json, calibration.npz, ladder.json (the rungs, and their measurements, kept).
 """
 
 import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
 from pipeline.compress import ladder
+from pipeline.compress.bench import bench
 from pipeline.compress.calibration import known_ranges, write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
-from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError
 
 
@@ -27,14 +27,13 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     key, choice = _key(config, inputs, dataset), _choice(config)
     steps = ladder.steps(settings.remedies, config.export.ships)
     unable = ladder.unable(config.verify.runtimes, config.export.targets)
-    unbuilt = {n: why for n, why in ladder.NOT_BUILT.items() if n in settings.remedies}
-    skipped = {step: why for step, why in unable.items() if step in steps} | unbuilt
+    skipped = {step: why for step, why in unable.items() if step in steps}
     measured = ladder.climb(
         [step for step in steps if step not in skipped],
         gates,
         exhaustive=settings.exhaustive,
-        kept=kept_measurements(inputs.previous, key=key, choice=choice),
-        bench=_bench(config, inputs, dataset, out),
+        kept=_kept(inputs, out, key=key, choice=choice),
+        bench=bench(config, inputs, dataset, out),
     )
     step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
     if step is None and measured:
@@ -49,6 +48,15 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         return Metrics({}, skipped)
     drop, metric = measured[step]["metric_drop"], measured[step]["metric"]
     return Metrics({"val_metric": (metric, ""), "val_drop": (drop, "")}, skipped)
+
+
+def _kept(inputs: Inputs, out: Path, *, key: str, choice: Any) -> dict[str, dict[str, Any]]:
+    """Return the measurements that still hold, and bring over the model that one of them is of."""
+    kept = kept_measurements(inputs.previous, key=key, choice=choice)
+    if "refused" not in kept.get(ladder.QAT, {"refused": "never made"}):
+        assert inputs.previous is not None  # they are kept there
+        shutil.copyfile(inputs.previous / ladder.TUNED, out / ladder.TUNED)
+    return kept
 
 
 def _recipe(
@@ -88,8 +96,20 @@ def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
         "rungs": rungs,
         "io": config.export.io,
         "anomaly": dataset.preprocess["anomaly"],
+        "qat": _learning(config),
     }
     return key_of(files, settings)
+
+
+def _learning(config: Config) -> dict[str, Any]:
+    """Return the settings of the rung that trains."""
+    return {
+        "seed": config.seed,
+        "qat": config.compress.quantize.qat.model_dump(mode="json"),
+        "strategy": config.train.strategy,
+        "batch_size": config.data.batch_size,
+        "augment": [change.model_dump(mode="json") for change in config.data.augment],
+    }
 
 
 def _choice(config: Config) -> dict[str, Any]:
@@ -100,39 +120,3 @@ def _choice(config: Config) -> dict[str, Any]:
         "export": config.export.model_dump(mode="json"),
         "runtimes": list(config.verify.runtimes),
     }
-
-
-def _bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
-    """Return a function that makes and measures a rung; the reference answers once.
-
-    TensorFlow is imported at the first rung that must be measured.
-    """
-    model = inputs["reference"] / "model.keras"
-    answers: list[Any] = []
-
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
-        from pipeline.compress.measure import measure_rung, reference_answers
-        from pipeline.export.make import make_file
-
-        form, made, _ = ladder.RUNGS[step]
-        file = out / WORK / f"{step}_{quantizer}.tflite"
-        try:
-            make_file(
-                file,
-                form,
-                recipe=made
-                | {"quantizer": quantizer, "input_ranges": known_ranges(dataset.preprocess)},
-                model=model,
-                spec=inputs["spec"] / "spec.json",
-                calibration=out / "calibration.npz",
-                io=config.export.io,
-                work=out / WORK,
-            )
-            if not answers:
-                answers.append(reference_answers(model, dataset))
-            found = measure_rung(file, form, dataset, answers[0])
-        except (ConversionError, ArtifactError) as error:
-            return {"quantizer": quantizer, "refused": str(error)}
-        return {"quantizer": quantizer, **found}
-
-    return lambda step: ladder.least_float(step, attempt)

@@ -4,12 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Section
+from pipeline.config.section import Count, Positive, Section
 
 Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 Border = Literal["int8", "uint8", "float32"]
 Target = Literal["cpu", "mcu", "coral-edgetpu", "ethos-u55-128"]
 Remedy = Literal["calibration", "correction", "mixed", "qat", "int16x8"]
+
+
+class Qat(Section):
+    """Quantization-aware training: the network learns its own answers through int8's rounding."""
+
+    epochs: Count = 10
+    learning_rate: Positive = 3e-4
+    """At the start; it falls to zero along a cosine."""
 
 
 class Quantize(Section):
@@ -18,7 +26,8 @@ class Quantize(Section):
     remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
     """In order; the first that passes ships. calibration: ranges cut to the least error;
     correction: channels equalised, biases corrected; mixed: 16-bit activations where they gain
-    most; int16x8: everywhere. qat is not built yet and recorded as skipped."""
+    most; qat: fine-tuned through the rounding; int16x8: 16-bit activations everywhere."""
+    qat: Qat = Qat()
     exhaustive: bool = False
     """Measure every rung and ship the smallest that passes."""
 

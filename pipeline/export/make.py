@@ -13,24 +13,25 @@ def make_file(
     form: str,
     *,
     recipe: Mapping[str, Any],
-    model: Path,
+    models: Path,
     spec: Path,
     calibration: Path,
     io: str,
     work: Path,
 ) -> None:
-    """Write `path`; the float32 file that the others come from is kept in `work`.
+    """Write `path`; the float32 file that the others come from is kept below `work`.
 
     Args:
         path: the file to write.
         form: float32, float16, dynamic, int8 or int16x8.
         recipe: what compress decided for this format.
-        model: the `.keras` file.
+        models: folder of the `.keras` files; the recipe names one of them.
         spec: spec.json.
         calibration: calibration.npz.
         io: type of input and output of the integer files.
-        work: folder for the float32 file.
+        work: folder for the float32 file of each.
     """
+    model = models / recipe["model"]
     source: dict[str, Any] = {"model": str(model), "spec": str(spec)}
     made: dict[str, Any] = {"out": str(path), "form": form}
     if form == "float16":
@@ -40,7 +41,7 @@ def make_file(
     elif form in INTEGER_FORMATS:
         request(
             "integer_file",
-            float32=str(_float32(source, work)),
+            float32=str(float32_file(model, spec, work)),
             **made,
             io=io,
             calibration=str(calibration),
@@ -51,17 +52,23 @@ def make_file(
             keep_float=list(recipe["keep_float"]),
         )
     elif form == "dynamic":
-        request("dynamic_file", float32=str(_float32(source, work)), out=str(path))
+        request("dynamic_file", float32=str(float32_file(model, spec, work)), out=str(path))
     else:
-        path.write_bytes(_float32(source, work).read_bytes())
+        path.write_bytes(float32_file(model, spec, work).read_bytes())
 
 
-def _float32(source: dict[str, Any], work: Path) -> Path:
-    """Return the float32 file that others are made from, made where it is not there yet."""
-    float32 = work / "float32.tflite"
+def float32_file(model: Path, spec: Path, work: Path) -> Path:
+    """Return the float32 file that a model's others are made from, made where it is not there yet.
+
+    Args:
+        model: the `.keras` file.
+        spec: spec.json.
+        work: folder for it, and for those of other models.
+    """
+    float32 = work / model.stem / "float32.tflite"
     if not float32.exists():
-        work.mkdir(exist_ok=True)
-        partial = work / "float32.partial"
-        request("float_file", **source, out=str(partial), form="float32")
+        float32.parent.mkdir(parents=True, exist_ok=True)
+        partial = float32.with_suffix(".partial")
+        request("float_file", model=str(model), spec=str(spec), out=str(partial), form="float32")
         partial.rename(float32)
     return float32

@@ -41,6 +41,35 @@ def ranges_of(
     return found
 
 
+def tensor_ranges(float32: str, calibration: str) -> dict[str, Any]:
+    """Return the ranges that fake quantization rounds by, cut to the least squared error.
+
+    Args:
+        float32: path of the float32 file.
+        calibration: path of calibration.npz.
+
+    Returns:
+        `tensors`: [name, [low, high]] of what each operation writes, in order; `inputs`: name ->
+        [low, high].
+    """
+    interpreter = keeping(float32)
+    details = {d["index"]: d for d in interpreter.get_tensor_details()}
+    ends = [int(i) for op in interpreter._get_ops_details() for i in op["outputs"]]
+    written = {i: details[i]["name"] for i in ends if details[i]["dtype"] == np.float32}
+    full = ranges_of(float32, calibration, clipping="mse", bits=8, known={})
+    known = {name: _span(span) for name, span in full.items()}
+    others = [i for i, name in written.items() if name not in known]
+    for kept in values_of(interpreter, others, samples_of(calibration)):
+        for index, values in kept.items():
+            low, high = known.get(written[index], (0.0, 0.0))
+            known[written[index]] = min(low, float(values.min())), max(high, float(values.max()))
+    inputs = _input_tensors(float32)
+    return {
+        "tensors": [[name, list(known[name])] for name in written.values()],
+        "inputs": {name: list(known[tensor]) for name, tensor in inputs.items() if tensor in known},
+    }
+
+
 @functools.lru_cache(maxsize=4)
 def _measured(float32: str, calibration: str, stamp: tuple[int, int]) -> Ranges:
     """Return the least and greatest value of every tensor.
@@ -105,12 +134,14 @@ def keeping(file: str) -> Any:
     """Return an interpreter of a .tflite file from which every tensor can be read after a run."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    return Interpreter(
+    interpreter = Interpreter(
         file,
         num_threads=1,
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
+    interpreter.allocate_tensors()  # a state can be reset from then on
+    return interpreter
 
 
 def values_of(

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.export import convert, vela
+from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import saved_model_as_h5
 from pipeline.verify.layers import layer_errors
 
@@ -29,6 +30,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "converted_integer_file": convert.converted_integer_file,
     "vela": vela.compile_file,
     "layer_errors": layer_errors,
+    "tensor_ranges": tensor_ranges,
 }
 
 

@@ -5,6 +5,7 @@ compilers, C sources, and an autoencoder's encoder where it is asked for.
 """
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _file(
     form: str, recipe: dict[str, Any], inputs: Inputs, out: Path, *, io: str
 ) -> dict[str, Any]:
     """Make the file of one format and return its row in files.json."""
-    source = Source(inputs["model"] / "model.keras", inputs["spec"] / "spec.json", out / WORK)
+    source = Source(inputs["model"], inputs["spec"] / "spec.json", out / WORK)
     return _made(out / f"model_{form}.tflite", form, recipe, source, inputs, io=io)
 
 
@@ -71,10 +72,11 @@ def _file(
 class Source:
     """What a file is made of."""
 
-    model: Path
+    models: Path
+    """Folder of the `.keras` files that recipes name."""
     spec: Path
     work: Path
-    """Folder for the float32 file that others are made from."""
+    """Folder for the float32 files that others are made from."""
 
 
 def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) -> dict[str, Any]:
@@ -82,16 +84,19 @@ def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) 
     from pipeline.models.autoencoder import encoder_of, encoder_spec
     from pipeline.models.save import load_keras, save_keras
 
-    model, spec = out / "encoder.keras", out / WORK / "encoder.json"
-    save_keras(encoder_of(load_keras(inputs["model"] / "model.keras")), model)
+    models, spec = out / WORK / "encoder", out / WORK / "encoder.json"
+    models.mkdir(parents=True, exist_ok=True)
+    for file in sorted(inputs["model"].glob("*.keras")):
+        save_keras(encoder_of(load_keras(file)), models / file.name)
+    shutil.copyfile(models / "model.keras", out / "encoder.keras")
     write_json(spec, encoder_spec(read_json(inputs["spec"] / "spec.json")))
-    source = Source(model, spec, out / WORK / "encoder")
+    source = Source(models, spec, models)
     rows = [
         _made(out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io)
         for form in dict.fromkeys(("float32", recipe["ships"]))
         if form in recipe["formats"]
     ]
-    return {"model": model.name, "ships": f"encoder_{recipe['ships']}.tflite", "files": rows}
+    return {"model": "encoder.keras", "ships": f"encoder_{recipe['ships']}.tflite", "files": rows}
 
 
 def _made(
@@ -101,7 +106,7 @@ def _made(
         path,
         form,
         recipe=recipe["formats"][form],
-        model=source.model,
+        models=source.models,
         spec=source.spec,
         calibration=inputs["recipe"] / "calibration.npz",
         io=io,

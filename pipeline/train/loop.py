@@ -250,7 +250,8 @@ def _clip(context: Any, gradients: list[Any], trainer: Trainer, replicas: int) -
     """
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]  # an embedding's is sparse
     summed = context.all_reduce("sum", dense)
-    if (most := trainer.clip_value) is not None:
+    most = trainer.clip_value
+    if most is not None:
         summed = [tf.clip_by_value(gradient, -most, most) for gradient in summed]
     if trainer.clip_norm is not None:
         summed, _ = tf.clip_by_global_norm(summed, trainer.clip_norm)

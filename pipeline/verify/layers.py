@@ -50,7 +50,6 @@ def _nearest(wanted: Array, found: Array) -> Array:
 def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
     """Return name -> real values over all samples of the tensors that operations write."""
     interpreter = keeping(file)
-    interpreter.allocate_tensors()
     written = [int(index) for op in interpreter._get_ops_details() for index in op["outputs"]]
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     kept: dict[str, list[Array]] = {}

@@ -38,18 +38,15 @@ def climb(
     return measured, benched
 
 
-def test_every_remedy_of_the_schema_is_a_rung_or_says_why_not() -> None:
-    assert (
-        set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.NOT_BUILT.keys() | ladder.STEPS.keys()
-    )
-    assert not ladder.RUNGS.keys() & ladder.NOT_BUILT.keys()
+def test_every_remedy_of_the_schema_is_a_rung() -> None:
+    assert set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.STEPS.keys()
 
 
 @pytest.mark.parametrize(
     ("ships", "wanted"),
     [
-        ("auto", ["int8", "calibration", "correction", *MIXED, "int16x8"]),
-        ("int8", ["int8", "calibration", "correction", *MIXED]),
+        ("auto", ["int8", "calibration", "correction", *MIXED, "qat", "int16x8"]),
+        ("int8", ["int8", "calibration", "correction", *MIXED, "qat"]),
         ("int16x8", ["int16x8"]),
         ("float32", []),
         ("dynamic", []),
@@ -74,7 +71,7 @@ def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
 def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
     sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
     measured, benched = climb(sizes, exhaustive=True)
-    assert benched == ["int8", "calibration", "correction", *MIXED, "int16x8"]
+    assert benched == ["int8", "calibration", "correction", *MIXED, "qat", "int16x8"]
     assert ladder.choose(measured, GATES, exhaustive=True) == "int16x8"
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
 
@@ -83,7 +80,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 6
+    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 7
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -93,7 +90,7 @@ def test_among_equal_drops_more_agreement_ships() -> None:
 
 def test_what_is_kept_is_not_measured_again() -> None:
     _, benched = climb({"int16x8": GOOD}, kept={"int8": BAD, "correction": BAD})
-    assert benched == ["calibration", *MIXED, "int16x8"]
+    assert benched == ["calibration", *MIXED, "qat", "int16x8"]
 
 
 def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
@@ -141,10 +138,10 @@ def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
     assert ladder.recipe_of("float32", step, measured, GATES)["clipping"] == "min_max"
 
 
-def test_unbuilt_remedies_are_in_the_table_with_the_reason() -> None:
-    rows = ladder.rows({"int8": GOOD}, GATES, ladder.NOT_BUILT)
-    assert [row["step"] for row in rows] == ["int8", "qat"]
-    assert all("not in this version" in row["why"] for row in rows[1:])
+def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> None:
+    rows = ladder.rows({"int8": GOOD}, GATES, {"mixed_10": "no runtime"})
+    assert [row["step"] for row in rows] == ["int8", "mixed_10"]
+    assert all("no runtime" in row["why"] for row in rows[1:])
 
 
 @pytest.mark.parametrize(
@@ -201,5 +198,5 @@ def test_formats_that_were_not_measured_are_made_by_the_quantizer_of_the_first_r
 def test_ranges_are_not_cut_where_only_the_converter_brings_all_to_integers() -> None:
     by_converter = BAD | {"quantizer": "converter"}
     measured, benched = climb({"int8": by_converter, "int16x8": GOOD})
-    assert benched == ["int8", "int16x8"]
+    assert benched == ["int8", "qat", "int16x8"]
     assert "only the converter" in measured["calibration"]["refused"]

@@ -22,7 +22,10 @@ model: {{kind: file, path: {path}}}
 train: {{epochs: 1, optimizer: {{kind: sgd, learning_rate: 1e-9}}}}
 compress: {{quantize: {{remedies: [{remedies}]}}}}
 export: {{formats: [float32, int8], targets: [cpu]}}
+gate: {gate}
 """
+NARROW = "{}"
+WIDE = "{metric_drop: 0.04, agreement: 0.93, worst_class_drop: 0.2}"
 
 
 def separable() -> Any:
@@ -63,9 +66,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(folder: Path, net: Path, remedies: str) -> int:
+def run(folder: Path, net: Path, remedies: str, gate: str = NARROW) -> int:
     config = folder / "broken.yaml"
-    config.write_text(CONFIG.format(path=net, remedies=remedies))
+    config.write_text(CONFIG.format(path=net, remedies=remedies, gate=gate))
     places = ["--runs", str(folder / "runs"), "--exported", str(folder / "exported")]
     return main(["run", str(config), *places])
 
@@ -86,3 +89,26 @@ def test_correction_repairs_what_ships_nothing_without(
     (shipped,) = (row for row in manifest["models"] if row["format"] == "int8")
     assert shipped["parity"]["metric_drop"] <= 0.01
     assert shipped["parity"]["worst_layer"]["sqnr_db"] > 15
+
+
+@pytest.mark.slow
+def test_fine_tuning_through_the_rounding_repairs_it_too(
+    broken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(tmp_path, broken, "", WIDE) == 3
+    assert run(tmp_path, broken, "qat", WIDE) == 0
+    bundle = tmp_path / "exported" / "broken"
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert [(row["step"], row["passed"]) for row in manifest["remedies"]] == [
+        ("int8", False),
+        ("qat", True),
+    ]
+    made = json.loads((tmp_path / "runs" / "broken" / "export" / "files.json").read_text())["files"]
+    assert {row["format"]: row["recipe"]["model"] for row in made} == {
+        "float32": "model.keras",
+        "int8": "qat.keras",
+    }
+    caplog.clear()
+    assert run(tmp_path, broken, "qat", WIDE.replace("0.93", "0.92")) == 0
+    assert "fine-tuning" not in caplog.text  # another gate only chooses again
+    assert json.loads((bundle / "manifest.json").read_text())["remedies"] == manifest["remedies"]

@@ -66,6 +66,7 @@ class Made:
         if not path.exists():
             chosen = {
                 "quantizer": "ai-edge",
+                "model": "model.keras",
                 "clipping": "min_max",
                 "correct": False,
                 "wide": 0.0,
@@ -76,7 +77,7 @@ class Made:
                 path,
                 form,
                 recipe=chosen,
-                model=self.folder / "model.keras",
+                models=self.folder,
                 spec=self.folder / "spec.json",
                 calibration=self.folder / "calibration.npz",
                 io=io,

@@ -1,0 +1,79 @@
+"""The bench: makes the file of a rung and measures it, on validation data."""
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import WORK, Inputs
+from pipeline.compress import ladder
+from pipeline.compress.calibration import known_ranges
+from pipeline.config.schema import Config
+from pipeline.data.dataset import Dataset
+from pipeline.errors import ArtifactError
+from pipeline.export.worker import ConversionError, request
+
+log = logging.getLogger(__name__)
+
+
+def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
+    """Return a function that makes and measures a rung; the reference answers once.
+
+    TensorFlow is imported at the first rung that must be measured.
+    """
+    ranges = known_ranges(dataset.preprocess)
+
+    @functools.cache
+    def answers() -> Any:
+        from pipeline.compress.measure import reference_answers
+
+        return reference_answers(out / ladder.REFERENCE, dataset)
+
+    @functools.cache
+    def tuned() -> None:
+        _tune(config, inputs, dataset, out)
+
+    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+        from pipeline.compress.measure import measure_rung
+        from pipeline.export.make import make_file
+
+        form, made, _ = ladder.RUNGS[step]
+        file = out / WORK / f"{step}_{quantizer}.tflite"
+        try:
+            if made["model"] == ladder.TUNED:
+                tuned()
+            make_file(
+                file,
+                form,
+                recipe=made | {"quantizer": quantizer, "input_ranges": ranges},
+                models=out,
+                spec=inputs["spec"] / "spec.json",
+                calibration=out / "calibration.npz",
+                io=config.export.io,
+                work=out / WORK,
+            )
+            found = measure_rung(file, form, dataset, answers())
+        except (ConversionError, ArtifactError) as error:
+            return {"quantizer": quantizer, "refused": str(error)}
+        return {"quantizer": quantizer, **found}
+
+    return lambda step: ladder.least_float(step, attempt)
+
+
+def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
+    """Write the model that is fine-tuned for its int8 file, beside the reference."""
+    from pipeline.compress.qat import fine_tuned
+    from pipeline.export.make import float32_file
+    from pipeline.models.save import save_keras
+
+    reference, spec = out / ladder.REFERENCE, inputs["spec"] / "spec.json"
+    ranges = request(
+        "tensor_ranges",
+        float32=str(float32_file(reference, spec, out / WORK)),
+        calibration=str(out / "calibration.npz"),
+    )
+    work = out / WORK / "qat"
+    work.mkdir(parents=True, exist_ok=True)
+    log.info("          fine-tuning through the rounding of int8")
+    model = fine_tuned(config, reference, dataset, ranges, work)
+    save_keras(model, out / ladder.TUNED)

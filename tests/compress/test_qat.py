@@ -1,0 +1,97 @@
+"""Fine-tuning through the rounding: it comes nearer to the trained model, kill or no kill."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.compress.fake_quant import rounded, rounded_weight
+from pipeline.compress.qat import fine_tuned, imitating_step
+from pipeline.config.schema import Config
+from pipeline.data.preprocess import to_model_inputs
+from pipeline.models import MODELS
+from pipeline.models.save import load_keras, save_keras
+from tests.train.kills import assert_same_bits, with_kills
+
+NARROW = {"conv_1_1_relu": (0.0, 0.6), "dense_1_relu": (0.0, 0.5), "logits": (-3.0, 3.0)}
+
+
+@pytest.fixture
+def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
+    """A net whose answers the ranges above cut hard."""
+    keras.utils.clear_session()
+    model = MODELS[spec["model"]["kind"]](keras, spec)
+    save_keras(model, tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def tuned(reference: Path, digits: Any, make_config: Any, work: Path, epochs: int = 3) -> Any:
+    work.mkdir(exist_ok=True)
+    asked = (f"epochs={epochs}", "learning_rate=1e-3")
+    config: Config = make_config(*(f"compress.quantize.qat.{item}" for item in asked))
+    tensors = [[f"m/{name}/x", span] for name, span in NARROW.items()]
+    return fine_tuned(config, reference, digits, {"tensors": tensors, "inputs": {}}, work)
+
+
+def apart(model: Any, teacher: Any, x: Any) -> float:
+    with rounded(model, NARROW):
+        found = model(x, training=False)
+    return float(tf.reduce_mean(keras.losses.kl_divergence(teacher(x, training=False), found)))
+
+
+def test_it_comes_nearer_and_the_statistics_stay(
+    reference: Path, digits: Any, make_config: Any, tmp_path: Path
+) -> None:
+    model, teacher = (
+        tuned(reference, digits, make_config, tmp_path / "work", 10),
+        load_keras(reference),
+    )
+    x = to_model_inputs(digits.read(digits.split("validation")), digits.preprocess)
+    assert apart(model, teacher, x) < 0.5 * apart(teacher, teacher, x)
+    for a, b in zip(model.non_trainable_weights, teacher.non_trainable_weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.slow
+def test_a_killed_fine_tuning_ends_with_the_same_bits(
+    reference: Path,
+    digits: Any,
+    make_config: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = tuned(reference, digits, make_config, tmp_path / "whole")
+    again, kills = with_kills(
+        monkeypatch,
+        lambda count, _: count in (2, 5),
+        lambda: tuned(reference, digits, make_config, tmp_path / "cut"),
+    )
+    assert kills == 2
+    assert_same_bits(whole, again)
+
+
+@pytest.mark.parametrize(("units", "is_of_classes"), [(4, True), (1, False)])
+def test_the_loss_is_how_far_the_answers_are_apart(
+    rng: np.random.Generator, units: int, is_of_classes: bool
+) -> None:
+    """The loss against its definition: KL divergence of classes, squared difference of values."""
+
+    def net(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        x = inputs = keras.Input((5,), name="x")
+        x = keras.layers.Dense(units, name="logits" if is_of_classes else "value")(x)
+        if is_of_classes:
+            x = keras.layers.Softmax()(x)
+        return keras.Model({"x": inputs}, x)
+
+    one, other = net(1), net(2)
+    for kernel in (w for w in one.weights if w.name == "kernel"):  # then rounding leaves it
+        kernel.assign(rounded_weight(kernel.value, ((-1, units), (0,))))
+    x = {"x": rng.normal(size=(9, 5)).astype(np.float32)}
+    found, _ = imitating_step(one, other, {}, {}, None)(x, None, None)
+    p, q = other(x).numpy(), one(x).numpy()
+    wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)
