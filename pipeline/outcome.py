@@ -1,18 +1,22 @@
 """What came of a run, in a line or two: gates that failed, or what was published."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.artifacts import read_json
+from pipeline.config.export_schema import Remedy
 from pipeline.errors import GateError
 from pipeline.tasks import TASKS
+
+WORST = 3  # layers that are named
 
 
 def check_verdict(path: Path) -> None:
     """Read a verdict.json.
 
     Raises:
-        GateError: the shipped file failed; names every gate, value, limit and what to try.
+        GateError: the shipped file failed; names every gate, value, limit and what to try, the
+            rungs of the ladder and the noisiest layers.
     """
     verdict = read_json(path)
     if verdict["passed"]:
@@ -24,8 +28,40 @@ def check_verdict(path: Path) -> None:
         f"{figure(gate['limit'])}. {gate['try'] or ''}".strip()
         for gate in failed
     ]
+    lines += _rungs(path.parents[1]) + _layers(path.parents[1], ships)
     gates = "1 gate failed" if len(failed) == 1 else f"{len(failed)} gates failed"
     raise GateError("\n".join([*lines, f"{gates}; nothing is published"]))
+
+
+def _rungs(run: Path) -> list[str]:
+    """Return the ladder's rungs as a table, and those that the config does not allow."""
+    path = run / "compress" / "ladder.json"
+    rows = read_json(path)["rungs"] if path.exists() else []
+    if not rows:
+        return []
+    width = max(len(row["step"]) for row in rows)
+    lines = ["remedies, on validation data:"]
+    for row in rows:
+        if row["bytes"] is None:
+            lines.append(f"  {row['step']:{width}}  {row['why']}")
+            continue
+        held = "holds the gates" if row["passed"] else "fails"
+        lines.append(
+            f"  {row['step']:{width}}  {row['bytes']:>11,} bytes  drop {row['metric_drop']:.4f}  "
+            f"agreement {row['agreement']:.4f}  {held}"
+        )
+    climbed = {row["step"].split("_")[0] for row in rows}
+    others = [name for name in get_args(Remedy) if name not in climbed]
+    return lines + ([f"  not allowed by compress.quantize: {', '.join(others)}"] if others else [])
+
+
+def _layers(run: Path, ships: str) -> list[str]:
+    """Return the layers of the file that are noisiest."""
+    path = run / "verify" / "parity.json"
+    rows = read_json(path)["layers"].get(f"model_{ships}.tflite", []) if path.exists() else []
+    noisy = sorted(rows, key=lambda row: float(row["sqnr_db"]))[:WORST]
+    named = ", ".join(f"{row['name']} {row['sqnr_db']:.1f} dB" for row in noisy)
+    return [f"noisiest layers of {ships}: {named}"] if noisy else []
 
 
 def published(bundle: Path, task: str) -> str:

@@ -8,7 +8,22 @@ from pipeline.config.section import Count, Positive, Section
 
 Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 Border = Literal["int8", "uint8", "float32"]
-Target = Literal["cpu", "mcu", "coral-edgetpu", "ethos-u55-128"]
+Target = Literal[
+    "cpu",
+    "mcu",
+    "coral-edgetpu",
+    "ethos-u55-32",
+    "ethos-u55-64",
+    "ethos-u55-128",
+    "ethos-u55-256",
+    "ethos-u65-256",
+    "ethos-u65-512",
+    "ethos-u85-128",
+    "ethos-u85-256",
+    "ethos-u85-512",
+    "ethos-u85-1024",
+    "ethos-u85-2048",
+]
 Remedy = Literal["calibration", "correction", "mixed", "qat", "int16x8"]
 
 

@@ -12,9 +12,9 @@ from pipeline.config import model_rules, source_rules, tune_rules
 from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
+from pipeline.device.targets import TARGETS
 
 Finding = tuple[Path, str]
-COMPILED_TARGETS = ("mcu", "ethos-u55-128", "coral-edgetpu")
 LOSSES = {
     "classification": (
         "auto",
@@ -210,7 +210,7 @@ def _encoder_is_there(config: Any, base: File) -> Iterator[Finding]:
 def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
     export = config.export
     for position, target in enumerate(export.targets):
-        if target in COMPILED_TARGETS and "int8" not in export.formats:
+        if TARGETS[target].compiler is not None and "int8" not in export.formats:
             yield (
                 ("export", "targets", position),
                 f"{target} is made from the int8 file; add int8 to export.formats",

@@ -1,7 +1,8 @@
 """TARGETS: what each device can take, and where an operation runs on it.
 
 The lists say which TFLite operations the NPU compilers map; whatever else a model holds runs on the
-CPU beside it. The compilers have the last word, after export; these rules speak before training.
+CPU beside it. The compilers have the last word, after export; before training the rules of
+placement.py speak.
 Sources: Vela's SUPPORTED_OPS.md (5.2) for Ethos-U; "Model requirements" on coral.ai for Edge TPU.
 """
 
@@ -22,6 +23,7 @@ ETHOS_U_OPS = frozenset(
         "EXPAND_DIMS",
         "FULLY_CONNECTED",
         "GATHER",
+        "GELU",
         "HARD_SWISH",
         "LEAKY_RELU",
         "LOG",
@@ -115,18 +117,33 @@ class Target:
     """Operations that leave the CPU; empty where there is no NPU."""
     compiler: Literal["vela", "edgetpu_compiler", "c_source"] | None
     """What makes the target's own file from the int8 one; None: the file runs as it is."""
-    accelerator: str | None = None
-    """Vela's name of the configuration."""
+    npu: str = ""
+    """What people call the NPU."""
+    system: str = ""
+    """Arm's reference system that Vela estimates for (its vela.ini): clock and memories."""
+    memory: str = ""
+    """Vela's memory mode."""
 
 
+def _ethos(npu: str, system: str, memory: str) -> Target:
+    return Target(ETHOS_U_OPS, "vela", npu, system, memory)
+
+
+# The system of each size is one of vela.ini that such an NPU is built into: weights in flash beside
+# a microcontroller, in DRAM beside an application processor.
 TARGETS = {
     "cpu": Target(frozenset(), None),
     "mcu": Target(frozenset(), "c_source"),
-    "coral-edgetpu": Target(EDGE_TPU_OPS, "edgetpu_compiler"),
-    "ethos-u55-128": Target(ETHOS_U_OPS, "vela", "ethos-u55-128"),
+    "coral-edgetpu": Target(EDGE_TPU_OPS, "edgetpu_compiler", "the Edge TPU"),
+    "ethos-u55-32": _ethos("the Ethos-U55", "Ethos_U55_Deep_Embedded", "Shared_Sram"),
+    "ethos-u55-64": _ethos("the Ethos-U55", "Ethos_U55_Deep_Embedded", "Shared_Sram"),
+    "ethos-u55-128": _ethos("the Ethos-U55", "Ethos_U55_High_End_Embedded", "Shared_Sram"),
+    "ethos-u55-256": _ethos("the Ethos-U55", "Ethos_U55_High_End_Embedded", "Shared_Sram"),
+    "ethos-u65-256": _ethos("the Ethos-U65", "Ethos_U65_Embedded", "Shared_Sram"),
+    "ethos-u65-512": _ethos("the Ethos-U65", "Ethos_U65_High_End", "Dedicated_Sram_384KB"),
+    "ethos-u85-128": _ethos("the Ethos-U85", "Ethos_U85_SYS_Flash_Low", "Shared_Sram"),
+    "ethos-u85-256": _ethos("the Ethos-U85", "Ethos_U85_SYS_Flash_High", "Shared_Sram"),
+    "ethos-u85-512": _ethos("the Ethos-U85", "Ethos_U85_SYS_DRAM_Low", "Dedicated_Sram_384KB"),
+    "ethos-u85-1024": _ethos("the Ethos-U85", "Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_512KB"),
+    "ethos-u85-2048": _ethos("the Ethos-U85", "Ethos_U85_SYS_DRAM_High", "Dedicated_Sram_512KB"),
 }
-
-
-def where(op: str, target: str) -> Literal["npu", "cpu"]:
-    """Return where a TFLite operation of an int8 model runs on a target."""
-    return "npu" if op in TARGETS[target].npu_ops else "cpu"

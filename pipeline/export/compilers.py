@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pipeline.device.placement import place
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError
 from pipeline.export import edgetpu
+from pipeline.export.inspect import operations
 from pipeline.export.worker import ConversionError, request
 
 FIGURES = ("npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate", "compiler_version", "system")
@@ -30,7 +32,7 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
         skipped[compiled.name] = "made from the int8 file, which was not made"
         return row
     if target.compiler == "edgetpu_compiler" and shutil.which(target.compiler) is None:
-        placed = edgetpu.place(int8_file)
+        placed = place(operations(int8_file), name)
         counts = {where: sum(p["where"] == where for p in placed) for where in ("npu", "cpu")}
         skipped[compiled.name] = (
             "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it); "
@@ -41,7 +43,12 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
     try:
         if target.compiler == "vela":
             found = request(
-                "vela", int8=str(int8_file), out=str(compiled), accelerator=target.accelerator
+                "vela",
+                int8=str(int8_file),
+                out=str(compiled),
+                accelerator=name,
+                system=target.system,
+                memory=target.memory,
             )
         else:
             found = edgetpu.compile_file(int8_file, compiled)

@@ -1,7 +1,6 @@
-"""The Coral Edge TPU: compile an int8 file where edgetpu_compiler is installed, and its rules.
+"""The Coral Edge TPU: compile an int8 file where edgetpu_compiler is installed.
 
-The compiler is in no package registry, so the rules (coral.ai, "TensorFlow models on the Edge TPU",
-model requirements) are checked here where it is missing.
+The compiler is in no package registry; where it is missing the rules of device/placement.py answer.
 """
 
 import re
@@ -10,46 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.device.targets import where
 from pipeline.errors import ArtifactError
-from pipeline.export.inspect import Operation, operations
 
 TIME_LIMIT = 300
-TARGET = "coral-edgetpu"
-INTEGERS = ("int8", "uint8", "int32")  # int32: shapes and indices
-WIDE_DIMENSIONS = 3  # only the three innermost may be larger than 1
 TOTAL = re.compile(r"Total number of operations: (\d+)")
 ON_CPU = re.compile(r"Number of operations that will run on CPU: (\d+)")
 VERSION = re.compile(r"Edge TPU Compiler version (\S+)")
-
-
-def place(int8: Path) -> list[dict[str, Any]]:
-    """Return [{op, where, why}] by the rules; `why` is None save at the op that breaks one.
-
-    From the first operation that cannot run on the Edge TPU on, everything runs on the CPU.
-    """
-    placed: list[dict[str, Any]] = []
-    is_open = True
-    for op in operations(int8):
-        why = broken_rule(op) if is_open else None
-        is_open = is_open and why is None
-        placed.append({"op": op.name, "where": "npu" if is_open else "cpu", "why": why})
-    return placed
-
-
-def broken_rule(op: Operation) -> str | None:
-    """Return the rule that keeps an operation off the Edge TPU; None where it may run there."""
-    if where(op.name, TARGET) == "cpu":
-        return "the Edge TPU has no such operation"
-    wrong = [kind for kind in (*op.reads, *op.writes) if kind not in INTEGERS]
-    if wrong:
-        return f"computes in {wrong[0]}; only int8 and uint8 run there"
-    for shape in op.shapes:
-        if any(size < 1 for size in shape):
-            return f"a tensor of shape {list(shape)} has no constant size"
-        if any(size > 1 for size in shape[:-WIDE_DIMENSIONS]):
-            return f"a tensor of shape {list(shape)} is wide outside its three innermost dimensions"
-    return None
 
 
 def compile_file(int8: Path, out: Path) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import functools
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.device.placement import Operation
 from pipeline.errors import ArtifactError
 
 IDENTIFIER = b"TFL3"  # at byte 4 of every .tflite file
@@ -19,20 +19,6 @@ INTEGER_FORMATS = ("int8", "int16x8")
 # Between float borders and an integer inside: asked for.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 BROKEN = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the graph, in the order of execution."""
-
-    name: str
-    reads: tuple[str, ...]
-    """Types of the activations that it reads; constants are left out."""
-    writes: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    """Shapes of what it reads and writes, activations only."""
-    tensor: str
-    """Name of what it writes first."""
 
 
 def inspect(file: Path, form: str) -> dict[str, Any]:

@@ -14,19 +14,18 @@ from typing import Any
 
 from pipeline.export.worker import ConversionError
 
-# Arm's reference system for a Cortex-M55 class device: NPU at 500 MHz, weights in flash.
-SYSTEM = "Ethos_U55_High_End_Embedded"
-MEMORY = "Shared_Sram"
 COUNTS = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)
 
 
-def compile_file(int8: str, out: str, accelerator: str) -> dict[str, Any]:
+def compile_file(int8: str, out: str, accelerator: str, system: str, memory: str) -> dict[str, Any]:
     """Compile a file and return what became of it.
 
     Args:
         int8: path of the int8 .tflite file.
         out: path of the compiled file to write.
         accelerator: Vela's name of the NPU configuration, such as ethos-u55-128.
+        system: name of the reference system in Arm's vela.ini.
+        memory: name of the memory mode there.
 
     Returns:
         npu_ops, cpu_ops (operators of the compiled file), sram_bytes, latency_ms_estimate,
@@ -41,7 +40,7 @@ def compile_file(int8: str, out: str, accelerator: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="edgeline_vela_") as folder:
         arguments = [
             int8, "--accelerator-config", accelerator, "--config", "Arm/vela.ini",
-            "--system-config", SYSTEM, "--memory-mode", MEMORY, "--output-dir", folder,
+            "--system-config", system, "--memory-mode", memory, "--output-dir", folder,
         ]  # fmt: skip
         try:
             with contextlib.redirect_stdout(said):
@@ -59,5 +58,5 @@ def compile_file(int8: str, out: str, accelerator: str) -> dict[str, Any]:
         "sram_bytes": round(float(summary["sram_memory_used"]) * 1024),
         "latency_ms_estimate": float(summary["inference_time"]) * 1000,
         "compiler_version": f"vela {importlib.metadata.version('ethos-u-vela')}",
-        "system": f"{SYSTEM}, {MEMORY}",
+        "system": f"{system}, {memory}",
     }

@@ -18,10 +18,11 @@ OPS = {
     "Dense": "FULLY_CONNECTED",
     "EinsumDense": "FULLY_CONNECTED",
     "Matmul": "BATCH_MATMUL",
+    "Cropping1D": "STRIDED_SLICE",
+    "Cropping2D": "STRIDED_SLICE",
     "LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "Bidirectional": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "GRU": "FULLY_CONNECTED",
-    "SimpleRNN": "FULLY_CONNECTED",
+    "GRU": "UNPACK",  # unrolled: it begins with that
+    "SimpleRNN": "UNPACK",
     "BatchNormalization": None,
     "LayerNormalization": "MEAN",
     "LeakyReLU": "LEAKY_RELU",
@@ -121,6 +122,10 @@ def op_of(layer: Any) -> str | None:
     kind = type(layer).__name__
     if kind == "Activation":
         return ACTIVATION_OPS.get(layer.activation.__name__, layer.activation.__name__.upper())
+    cell = layer.forward_layer if kind == "Bidirectional" else layer
+    if type(cell).__name__ == "LSTM" and (cell is not layer or layer.go_backwards):
+        return "REVERSE_V2"  # and the fused cell
+    kind = type(cell).__name__
     return OPS.get(kind, kind.upper())
 
 

@@ -3,6 +3,7 @@
 Reads dataset; writes spec.json, budget.json, and start.keras of a model that came from outside.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import keras
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.device.targets import where
+from pipeline.device.placement import Operation, place
+from pipeline.device.targets import TARGETS
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
 from pipeline.models.adopt import adopted, answers_its_input
@@ -21,6 +23,10 @@ from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import START, save_keras
 from pipeline.seeds import fold_seed
+
+READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")}  # not int8 alone
+
+log = logging.getLogger(__name__)
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -39,8 +45,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "macs": budget.macs(model),
         "peak_activation_bytes": budget.peak_activation_bytes(model),
         "layers": [_layer(layer) for layer in model.operations],
-        "targets": {target: _placed(model, target) for target in config.export.targets},
+        "targets": {target: placed(model, target) for target in config.export.targets},
     }
+    for target, rows in counted["targets"].items():
+        _tell(target, rows)
     write_json(out / "spec.json", spec)
     write_json(out / "budget.json", counted)
     return Metrics(
@@ -154,9 +162,31 @@ def _layer(layer: Any) -> dict[str, Any]:
     }
 
 
-def _placed(model: Any, target: str) -> list[dict[str, str]]:
-    """Return where each operation of the model will run on a target."""
-    ops = ((layer.name, budget.op_of(layer)) for layer in model.operations)
-    return [
-        {"layer": name, "op": op, "where": where(op, target)} for name, op in ops if op is not None
-    ]
+def placed(model: Any, target: str) -> list[dict[str, Any]]:
+    """Return where each operation of the model will run on a target, and why not on its NPU."""
+    return place((op for layer in model.operations if (op := _operation(layer))), target)
+
+
+def _operation(layer: Any) -> Operation | None:
+    """Return what a layer becomes in the int8 file; None where it leaves nothing."""
+    name = budget.op_of(layer)
+    if name is None:
+        return None
+    shape = (1, *(size or 1 for size in layer.output.shape[1:]))
+    return Operation(name, READS.get(name, ("int8",)), ("int8",), (shape,), layer.name)
+
+
+def _tell(target: str, rows: list[dict[str, Any]]) -> None:
+    """Warn of operations that an NPU will leave to the CPU, before a training that may be long."""
+    if not TARGETS[target].npu_ops:
+        return
+    left = [row for row in rows if row["where"] == "cpu"]
+    why = "; ".join(f"{row['op']} ({row['name']}): {row['why']}" for row in left if row["why"])
+    if left:
+        log.warning(
+            "          %s: this config will put %d of %d operations on the CPU: %s",
+            target,
+            len(left),
+            len(rows),
+            why,
+        )

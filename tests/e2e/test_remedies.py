@@ -1,6 +1,7 @@
 """A net that plain int8 breaks: nothing ships without a remedy, and the right rung repairs it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,11 @@ def test_correction_repairs_what_ships_nothing_without(
     broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, broken, "") == 3
-    assert "nothing is published" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "nothing is published" in told
+    assert "not allowed by compress.quantize: calibration, correction, mixed" in told
+    assert "noisiest layers of int8: " in told
+    assert re.search(r"int8 +[\d,]+ bytes  drop 0\.\d+  agreement 0\.\d+  fails", told)
     assert not (tmp_path / "exported" / "broken").exists()
     assert run(tmp_path, broken, "calibration, correction") == 0
     manifest = json.loads((tmp_path / "exported" / "broken" / "manifest.json").read_text())

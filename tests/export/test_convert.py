@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
+from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect
 from tests.export.conftest import SPECS, Made
 
@@ -144,6 +146,8 @@ def test_vela_maps_all_but_lookups(
         int8=str(models[name].file("int8", io=io)),
         out=str(out),
         accelerator="ethos-u55-128",
+        system=TARGETS["ethos-u55-128"].system,
+        memory=TARGETS["ethos-u55-128"].memory,
     )
     lookups = sum(values.dtype == np.int32 for values in models[name].inputs.values())
     assert found["cpu_ops"] == lookups
@@ -155,6 +159,18 @@ def test_vela_maps_all_but_lookups(
     assert inspect(out, "int8")["ops"] == wanted
 
 
+@pytest.mark.parametrize("target", [n for n, t in TARGETS.items() if t.compiler == "vela"])
+def test_every_ethos_u_takes_a_cnn_whole(
+    models: dict[str, Made], tmp_path: Path, target: str
+) -> None:
+    skipped: dict[str, str] = {}
+    row = compile_for(target, models["cnn"].file("int8"), tmp_path, skipped)
+    assert not skipped
+    assert (row["cpu_ops"], row["file"]) == (0, f"model_int8_{target}.tflite")
+    assert TARGETS[target].system in row["system"]
+    assert row["latency_ms_estimate"] > 0
+
+
 def test_vela_maps_nothing_of_a_float_file_and_says_so(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
@@ -163,6 +179,8 @@ def test_vela_maps_nothing_of_a_float_file_and_says_so(
         int8=str(models["table"].file("float32")),
         out=str(tmp_path / "vela.tflite"),
         accelerator="ethos-u55-128",
+        system=TARGETS["ethos-u55-128"].system,
+        memory=TARGETS["ethos-u55-128"].memory,
     )
     assert found["npu_ops"] == 0
     assert found["cpu_ops"] > 0

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.device.placement import Operation, broken_rule, place
 from pipeline.errors import ArtifactError
 from pipeline.export import compilers, edgetpu
-from pipeline.export.inspect import Operation
+from pipeline.export.inspect import operations
 from tests.export.conftest import Made
 
 REPORT = """Edge TPU Compiler version 16.0.384591198
@@ -33,15 +34,12 @@ def operation(
     ],
 )
 def test_a_broken_rule_is_named(op: Operation, words: str) -> None:
-    assert words in str(edgetpu.broken_rule(op))
+    assert words in str(broken_rule(op, "coral-edgetpu"))
 
 
-def test_what_comes_after_the_first_broken_rule_runs_on_the_cpu(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_comes_after_the_first_broken_rule_runs_on_the_cpu() -> None:
     ops = [operation(), operation("NEG"), operation()]
-    monkeypatch.setattr(edgetpu, "operations", lambda file: ops)
-    placed = edgetpu.place(Path("x.tflite"))
+    placed = place(ops, "coral-edgetpu")
     assert [row["where"] for row in placed] == ["npu", "cpu", "cpu"]
     assert [row["why"] is None for row in placed] == [True, False, True]
 
@@ -97,7 +95,7 @@ def test_without_the_compiler_the_rules_answer(
     skipped: dict[str, str] = {}
     row = compilers.compile_for("coral-edgetpu", models["cnn"].file("int8"), tmp_path, skipped)
     assert row["file"] is None
-    count = len(edgetpu.place(models["cnn"].file("int8")))
+    count = len(operations(models["cnn"].file("int8")))
     reason = skipped["model_int8_coral-edgetpu.tflite"]
     assert f"{count} operations would run on the NPU, 0 on the CPU" in reason
 

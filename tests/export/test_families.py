@@ -9,11 +9,15 @@ import pytest
 
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
+from pipeline.device.placement import place
 from pipeline.device.runtimes import missing
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
-from pipeline.export.inspect import inspect
+from pipeline.export.compilers import compile_for
+from pipeline.export.inspect import inspect, operations
 from pipeline.export.worker import ConversionError, request
+from pipeline.models.save import load_keras
+from pipeline.models.stage import placed
 from tests.conftest import model_settings
 from tests.export.conftest import CNN, TABLE, Made, make
 
@@ -117,3 +121,20 @@ def test_a_file_is_tried_with_words_that_are_there(families: dict[str, Made]) ->
     """What lies in a fresh buffer is no word: looking it up would fail."""
     for _ in range(3):
         request("try_once", file=str(families[WORDS].file("float32")))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * _slow(n)) for n in FAMILIES]
+)
+def test_the_rules_before_training_say_what_the_compilers_do(
+    families: dict[str, Made], name: str, tmp_path: Path
+) -> None:
+    """Whether all runs on an Ethos-U, and what ends the part of it that runs on an Edge TPU."""
+    made = families[name]
+    file, model = int8_file(made), load_keras(made.folder / "model.keras")
+    compiled = compile_for("ethos-u55-128", file, tmp_path, {})
+    foreseen = placed(model, "ethos-u55-128")
+    assert (compiled["cpu_ops"] == 0) == all(row["where"] == "npu" for row in foreseen)
+    by_layers = [row["op"] for row in placed(model, "coral-edgetpu") if row["why"]]
+    by_file = [row["op"] for row in place(operations(file), "coral-edgetpu") if row["why"]]
+    assert by_layers == by_file
