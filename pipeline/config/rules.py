@@ -106,6 +106,9 @@ def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
         yield ("train", "distill"), f"is for classification; the task is {config.task}"
     if train.pretrain is not None:
         yield ("train", "distill"), "goes with train.pretrain: null"
+    has_unknown = config.data.labelled is not None or config.data.unlabelled is not None
+    if has_unknown and any(change.kind == "mixup" for change in config.data.augment):
+        yield ("data", "augment"), "mixup mixes labels; samples without one leave nothing to mix"
     if train.distill.teacher.kind in ("file", "application", "autoencoder"):
         kind = train.distill.teacher.kind
         yield ("train", "distill", "teacher", "kind"), f"{kind} cannot teach; wanted another family"
@@ -245,7 +248,7 @@ RULES = (
     Rule(("data.source", "data.augment"), _augment_fits),
     Rule(("task", "data.augment"), _mixup_has_classes),
     Rule(("task", "train"), _losses_take_their_settings),
-    Rule(("task", "train"), _teacher_fits),
+    Rule(("task", "train", "data.augment", "data.labelled", "data.unlabelled"), _teacher_fits),
     Rule(("train",), _plateau_stands_alone),
     Rule(("train",), _curve_is_of_one_kind),
     Rule(("task", "train.loss"), _loss_fits_task),

@@ -80,7 +80,8 @@ def distilling_step(
     """Return the step of a student: (1 - w) * loss + w * T^2 * KL(teacher_T || student_T).
 
     Hinton et al. 2015 (arXiv:1503.02531), section 2: the softmax of either is taken at temperature
-    T, and T^2 keeps the share of the gradient.
+    T, and T^2 keeps the share of the gradient. A sample without a label is learnt from the teacher
+    alone (w = 1), whose first choice counts as its class.
 
     Args:
         model: the student.
@@ -98,8 +99,12 @@ def distilling_step(
         told = tf.stop_gradient(tf.cast(master(inputs, training=False), tf.float32)) / temperature
         own = tf.nn.log_softmax(logits / temperature)
         apart = tf.reduce_sum(tf.nn.softmax(told) * (tf.nn.log_softmax(told) - own), axis=1)
-        losses = (1 - weight) * loss(labels, logits) + weight * temperature**2 * apart
-        return losses, correct(labels, logits)
+        is_known = labels >= 0
+        of_labels = loss(tf.where(is_known, labels, 0), logits)
+        share = tf.where(is_known, weight, 1.0)
+        losses = (1 - share) * of_labels + share * temperature**2 * apart
+        chosen = tf.argmax(told, 1, labels.dtype)
+        return losses, correct(tf.where(is_known, labels, chosen), logits)
 
     return step
 

@@ -14,6 +14,7 @@ from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
 from pipeline.data.dataset import Dataset, detecting
 from pipeline.data.preprocess import target_of
+from pipeline.data.unlabelled import NONE, UNLABELLED
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
@@ -142,10 +143,7 @@ def _trainer(
     teacher: Any,
 ) -> tuple[Trainer, Feed]:
     """Return what is trained, made under the strategy's scope, and its batches."""
-    positions = dataset.split("train")
-    if settings.oversample:
-        positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
-    labels = np.asarray(dataset.labels[positions])
+    positions, labels = _samples(settings, dataset, seed, is_taught=teacher is not None)
     feed = Feed(
         dataset,
         positions,
@@ -169,6 +167,19 @@ def _trainer(
         phase=phases(model, settings.freeze),
     )
     return trainer, feed
+
+
+def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -> tuple[Any, Any]:
+    """Return positions and labels of what is learnt: a teacher needs no label to teach."""
+    positions = dataset.split("train")
+    if settings.oversample:
+        positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
+    labels = np.asarray(dataset.labels[positions])
+    if not is_taught or UNLABELLED not in dataset.splits:
+        return positions, labels
+    others = dataset.split(UNLABELLED)
+    unknown = np.full(len(others), NONE, labels.dtype)
+    return np.concatenate([positions, others]), np.concatenate([labels, unknown])
 
 
 def _at_tested_rate(
@@ -206,7 +217,8 @@ def _step(
     if anomaly is not None:
         noise = spec["model"].get("noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, anomaly, noise=noise)
-    weights = class_weights(settings.class_weights, labels, dataset.class_names or ())
+    known = labels[labels != NONE] if dataset.class_names else labels
+    weights = class_weights(settings.class_weights, known, dataset.class_names or ())
     counted = weighted(loss, weights)
     if teacher is not None:
         assert settings.distill is not None

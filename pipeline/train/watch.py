@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ def watcher(
         loss: of each sample.
     """
     task, dataset = TASKS[spec["output"]["task"]], feed.dataset
+    if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
+        known = feed.targets >= 0
+        feed = replace(feed, positions=feed.positions[known], targets=feed.targets[known])
     look = prober(model, dataset, feed.positions, feed.targets, loss)
     form, told = form_of(model), set[str]()
     facts: dict[str, Any] = {

@@ -84,6 +84,11 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (REGRESSION, "train.oversample=true", "which has no classes"),
         (REGRESSION, "train.distill={teacher: {kind: mlp}}", "is for classification"),
         (CNN, "train.distill={teacher: {kind: autoencoder}}", "cannot teach; wanted another"),
+        (
+            [*CNN, "train.distill={teacher: {kind: cnn}}", "data.labelled=50"],
+            "data.augment=[{kind: mixup}]",
+            "mixup mixes labels",
+        ),
         (CNN, "train={schedule: {kind: plateau}, freeze: {}}", "plateau does not go with"),
         (CNN, "train.schedule={kind: step, warmup_epochs: 21}", "the rate would not reach its"),
         (TABLE, "harden={}", "attacks are for images in [0, 1]"),

@@ -1,5 +1,6 @@
 """Distillation in the chain: a teacher first, its student, and the same without."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.config.schema import Train
+from pipeline.data.unlabelled import hide
+from pipeline.train import supervised
 from pipeline.train.distill import distilled
 from pipeline.train.supervised import train_network
 from tests.train.kills import assert_same_bits, with_kills
@@ -47,6 +50,27 @@ def test_a_student_and_its_like_begin_at_given_weights(
     settings = Train.model_validate({"epochs": 1, "distill": {"teacher": TEACHER}})
     student, _ = distilled(spec, settings, digits, out=tmp_path, begin=begin, **LEARNING)
     assert begun == 2 * [tuple(w.shape for w in student.model.get_weights())]
+
+
+def test_a_student_learns_from_samples_without_a_label(
+    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = hide(digits.splits, digits.labels, 100, is_classes=True, seed=0)
+    few, fed = replace(digits, splits=parts), []
+    own = supervised.Feed
+
+    def feed(dataset: Any, positions: Any, targets: Any, **others: Any) -> Any:
+        fed.append((positions, targets))
+        return own(dataset, positions, targets, **others)
+
+    monkeypatch.setattr(supervised, "Feed", feed)
+    learn(spec, few, tmp_path, epochs=1)
+    (first, taught, alone) = fed
+    for positions, targets in (first, alone):
+        assert set(positions) == set(parts["train"])
+        assert (targets >= 0).all()
+    assert set(taught[0]) == set(parts["train"]) | set(parts["unlabelled"])
+    assert (taught[1] < 0).sum() == len(parts["unlabelled"])
 
 
 @pytest.mark.slow

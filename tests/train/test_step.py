@@ -62,6 +62,25 @@ def test_a_student_minimises_hintons_formula(
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_a_sample_without_a_label_is_learnt_from_the_teacher_alone(
+    rng: np.random.Generator,
+) -> None:
+    student, teacher = net(1), net(2)
+    taught = step.distilling_step(
+        student, loss_of_name("categorical_crossentropy"), teacher, 2.0, 0.3
+    )
+    inputs, labels = batch(rng)
+    hidden = tf.where(tf.range(len(labels)) < 3, -1, labels)
+    found, told = taught(inputs, hidden, tf.constant([0, 0]))
+    whole, _ = taught(inputs, labels, tf.constant([0, 0]))
+    z, other = (np.log(np.asarray(m(inputs), np.float64)) for m in (student, teacher))
+    p, q = softmax(z / 2), softmax(other / 2)
+    np.testing.assert_allclose(found[:3], 4 * (q * np.log(q / p)).sum(1)[:3], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[3:], whole[3:])
+    agrees = z.argmax(1) == np.where(np.arange(len(z)) < 3, other.argmax(1), labels)
+    np.testing.assert_array_equal(told["accuracy"], agrees)
+
+
 def test_a_teacher_is_not_changed(rng: np.random.Generator) -> None:
     student, teacher = net(1), net(2)
     taught = step.distilling_step(
