@@ -267,8 +267,10 @@ def _predict(args: argparse.Namespace) -> int:
     from pipeline.device.predict import predict
 
     for answer in predict(args.bundle, args.inputs, runtime=args.runtime):
-        sure = "" if answer["confidence"] is None else f"  {answer['confidence']:.4f}"
-        others = "  ".join(f"{label} {share:.4f}" for label, share in answer["top"][1:])
+        has_one = answer["confidence"] is not None and answer["decision"] != "abstain"
+        sure = f"  {answer['confidence']:.4f}" if has_one else ""
+        shown = answer["top"][answer["decision"] != "abstain" :]
+        others = "  ".join(f"{label} {share:.4f}" for label, share in shown)
         print(
             f"{answer['input']}: {answer['decision']}{sure}"
             + (f"   then {others}" if others else "")

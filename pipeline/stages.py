@@ -112,7 +112,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        2,
+        3,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),

@@ -47,7 +47,7 @@ def manifest(
             "samples": parity["samples"],
         },
         "front_end": artifacts["files"]["front_end"],
-        **{name: parity[name] for name in ("groups", "streaming", "ranges")},
+        **{name: parity[name] for name in ("groups", "streaming", "ranges", "abstain")},
         "baseline": _baseline(artifacts["baseline"], parity["baseline"]),
         "advice": artifacts["advice"]["advice"],
         "encoder": _encoder(artifacts, files),

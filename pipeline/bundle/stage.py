@@ -115,8 +115,12 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
-    """Return preprocess.json with how the reference decides."""
-    return deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
+    """Return preprocess.json with how the reference decides, and when a file abstains."""
+    found = deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
+    abstain = read_json(inputs["parity"] / "parity.json")["abstain"]
+    rows = {} if abstain is None else abstain["models"]
+    rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
+    return {**found, "abstain": rules or None}
 
 
 def _timings(inputs: Inputs) -> dict[str, Any]:

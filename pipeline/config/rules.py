@@ -220,6 +220,11 @@ def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
             )
 
 
+def _only_classes_are_left_open(config: Any, base: File) -> Iterator[Finding]:
+    if config.verify.abstain is not None and config.task != "classification":
+        yield ("verify", "abstain"), f"is for classification; the task is {config.task}"
+
+
 def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
     lists = {
         ("export", "formats"): config.export.formats,
@@ -255,6 +260,7 @@ RULES = (
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
+    Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden"), _harden_has_images),
     Rule(("export.formats", "export.ships"), _ships_is_made),

@@ -50,10 +50,12 @@ class Distill(Section):
     """A `model` section."""
     epochs: Count | None = None
     """Of the teacher; null: as many as `train.epochs`."""
-    temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
-    """How much of what the teacher thinks of the wrong classes is heard."""
-    weight: Share = 0.7
-    """Of the teacher in the loss; the labels have the rest."""
+    temperature: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """How much of what the teacher thinks of the wrong classes is heard. Networks of a few thousand
+    weights cannot follow all of it: of those measured, 4 left each behind itself alone."""
+    weight: Share = 0.9
+    """Of the teacher in the loss; the labels have the rest. Samples without a label (data.labelled,
+    data.unlabelled) are learnt from the teacher alone."""
     compare: bool = True
     """Train the same network without a teacher, too, and write down what it gained."""
 

@@ -14,6 +14,9 @@ class Verify(Section):
 
     runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = ("litert",)
     split: Literal["validation", "test"] = "test"
+    abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Share of samples whose class may be missed: the device answers `abstain` where not exactly
+    one class is likely at that price, so that a person decides; null: it always answers."""
 
 
 class Audit(Section):

@@ -512,12 +512,34 @@ def answers_of(interpreter, inputs, raw, anomaly):
 
 # ---- answers ---------------------------------------------------------------------------------
 
+ABSTAIN = "abstain"  # the decision that is left to a person
 
-def decide(outputs, preprocess, raw=None):
+
+def at_temperature(outputs, temperature):
+    """Return probabilities (N, K) as a softmax of logits over the temperature gives them."""
+    powers = np.maximum(outputs.astype(np.float64), 0) ** (1 / temperature)
+    return powers / np.maximum(powers.sum(axis=-1, keepdims=True), 1e-12)
+
+
+def is_sure(scaled, threshold):
+    """Tell of each class (N, K) whether it may be the answer."""
+    return scaled >= threshold
+
+
+def rule_of(preprocess, model):
+    """Return how a .tflite file knows when to abstain; None where it always answers."""
+    form = os.path.splitext(os.path.basename(model))[0].replace("model_", "")
+    return (preprocess.get("abstain") or {}).get(form)
+
+
+def decide(outputs, preprocess, raw=None, rule=None):
     """Return a decision for each row of dequantized outputs: {decision, confidence, top}.
 
     A forecast is told as a change; `raw` (name -> samples) has the last value that it is added to.
+    By a rule of when to abstain the decision is `abstain` where not exactly one class is likely.
     """
+    if rule is not None:
+        outputs = at_temperature(outputs, rule["temperature"])
     answers = []
     for i, row in enumerate(outputs):
         if preprocess["labels"] is None:
@@ -529,7 +551,9 @@ def decide(outputs, preprocess, raw=None):
             continue
         order = np.argsort(-row, kind="stable")[:3]
         top = [[preprocess["labels"][k], float(row[k])] for k in order]
-        answers.append({"decision": top[0][0], "confidence": top[0][1], "top": top})
+        is_one = rule is None or is_sure(row, rule["threshold"]).sum() == 1
+        decision = top[0][0] if is_one else ABSTAIN
+        answers.append({"decision": decision, "confidence": top[0][1], "top": top})
     return answers
 
 
@@ -830,6 +854,7 @@ def run_files(options, folder):
     with open(os.path.join(folder, "preprocess.json")) as file:
         preprocess = json.load(file)
     interpreter, _, _ = load_interpreter(options.model, options.threads)
+    rule = rule_of(preprocess, options.model)
     answers = []
     for path in options.files:
         try:
@@ -838,7 +863,8 @@ def run_files(options, folder):
             raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
         inputs = prepare_all(raw, preprocess)
         _, outputs = answer(interpreter, inputs, preprocess, 1)
-        answers += [dict(input=path, **found) for found in decide(outputs, preprocess, raw)]
+        decisions = decide(outputs, preprocess, raw, rule)
+        answers += [dict(input=path, **found) for found in decisions]
     if options.json:
         print(json.dumps(answers))
         return

@@ -4,7 +4,6 @@ Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and 
 answers), figures.npz. It decides nothing.
 """
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,19 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runner import prepare, prepare_all, seen
+from pipeline.device.runner import prepare_all, seen
 from pipeline.device.runtimes import RUNTIMES, missing
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import request
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
-from pipeline.tasks import TASKS
-from pipeline.verify import embedding, streaming
+from pipeline.verify import streaming
+from pipeline.verify.abstain import abstaining
+from pipeline.verify.encoder import encoder_figures
 from pipeline.verify.groups import by_group
+from pipeline.verify.held import REFERENCE, Held, held_out
 from pipeline.verify.parity import behind, compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
@@ -40,28 +40,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
-COMPONENT_SAMPLES = 5000  # that principal components are found on
 CHANGED = 16  # samples with another decision that the report shows
 INTEGER = ("int8", "int16x8")
 
 
-@dataclass(frozen=True)
-class Held:
-    """The held-out samples on which files are compared with the reference."""
-
-    dataset: Dataset
-    positions: Array
-    labels: Array
-    raw: dict[str, Array]
-    reference: Array
-    """What the reference answers, in the target's unit (N, K)."""
-    task: Any
-    """Entry of TASKS."""
-
-
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
-    held = _held(config, inputs)
+    held = held_out(config, inputs)
     task, files = held.task, read_json(inputs["files"] / "files.json")
     seed = fold_seed(config.seed, "bootstrap")
     rows, layers, outputs, skipped = {}, {}, {}, {}  # type: ignore[var-annotated]
@@ -89,7 +74,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "streaming": _streaming(held, inputs, files),
         "ranges": _ranges(held, {"reference": held.reference, **outputs}),
         "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
-        "encoder": _encoder(held, inputs, files["encoder"], fold_seed(config.seed, "clusters")),
+        "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
+        "abstain": _abstaining(config, held, inputs, outputs),
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
@@ -111,15 +97,6 @@ def _measured_on(config: Config, held: Held) -> dict[str, Any]:
         "reference": {"metrics": held.task.metrics(held.labels, held.reference)},
         "test_readings": int(config.verify.split == "test"),
     }
-
-
-def _held(config: Config, inputs: Inputs) -> Held:
-    """Read the samples, and have the reference answer them."""
-    dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
-    positions = dataset.split(config.verify.split)
-    reference = predict(load_keras(inputs["reference"] / "model.keras"), dataset, positions)
-    labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
-    return Held(dataset, positions, labels, raw, reference, TASKS[config.task])
 
 
 def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
@@ -170,36 +147,21 @@ def _against_baseline(inputs: Inputs, held: Held, shipped: Array, seed: int) -> 
     return behind(held.task, held.labels, shipped, answers, seed=seed)
 
 
-def _encoder(
-    held: Held, inputs: Inputs, encoder: dict[str, Any] | None, seed: int
+def _abstaining(
+    config: Config, held: Held, inputs: Inputs, outputs: dict[str, Array]
 ) -> dict[str, Any] | None:
-    """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
-    if encoder is None:
+    """Return when each model abstains, by validation; None where it always answers."""
+    if config.verify.abstain is None:
         return None
-    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
-    dataset = replace(held.dataset, preprocess=plain)
-    codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
-    has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
-    labels = held.labels if has_classes else None
-    flat = {
-        "trained": _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES]),
-        "inputs": _flat(dataset, held.positions[: embedding.MOST]),
-    }
-    rows = {}
-    for entry in encoder["files"]:
-        found = run_file(inputs["files"] / entry["file"], plain, held.raw).outputs
-        rows[entry["file"]] = {
-            "codes": embedding.kept_codes(codes, found),
-            "clustering": embedding.clusters(codes, found, labels, seed),
-            "reduction": embedding.reduction(flat["trained"], flat["inputs"], found),
-        }
-    return rows
-
-
-def _flat(dataset: Dataset, positions: Array) -> Array:
-    """Return model inputs as one row a sample."""
-    (entry,) = dataset.preprocess["inputs"]
-    return prepare(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    dataset, positions = held.dataset, held.dataset.split("validation")
+    raw, known = dataset.read(positions), {}
+    for form in outputs:
+        file = inputs["files"] / f"model_{form}.tflite"
+        known[form] = run_file(file, dataset.preprocess, raw).outputs
+    known["reference"] = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
+    answers = {"reference": held.reference, **outputs}
+    labels = np.asarray(dataset.labels[positions])
+    return abstaining(config.verify.abstain, (labels, known), (held.labels, answers))
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:

@@ -82,6 +82,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (CNN, "data.augment=[{kind: scale}]", "scale is for series, and this set is a image"),
         (CNN, "train={loss: focal, label_smoothing: 0.1}", "is for cross-entropy; wanted 0"),
         (REGRESSION, "train.oversample=true", "which has no classes"),
+        (REGRESSION, "verify.abstain=0.1", "is for classification; the task is regression"),
         (REGRESSION, "train.distill={teacher: {kind: mlp}}", "is for classification"),
         (CNN, "train.distill={teacher: {kind: autoencoder}}", "cannot teach; wanted another"),
         (

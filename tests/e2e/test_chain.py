@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline.device.predict import predict
 from tests.e2e.chain import ROOT, published, ran, run, write_config
 
 pytestmark = pytest.mark.e2e
@@ -49,6 +51,19 @@ def test_the_manifest_says_it_all_and_its_hashes_hold(finished: Path) -> None:
         "int8",
         "int16x8",
     }
+
+
+def test_the_bundle_leaves_doubtful_samples_to_a_person(finished: Path, tmp_path: Path) -> None:
+    bundle = finished / "exported/tiny"
+    row = json.loads((bundle / "manifest.json").read_text())["abstain"]["models"]["int8"]
+    assert 0 < row["coverage"] <= 1
+    assert row["error"] <= row["error_of_all"]
+    with np.load(bundle / "golden.npz") as golden:
+        clear, half = golden["input_image"], golden["input_image"] // 2
+    np.savez(tmp_path / "both.npz", image=np.concatenate([clear, half + half[::-1]]))
+    said = [answer["decision"] for answer in predict(bundle, [tmp_path / "both.npz"])]
+    doubtful = [decision == "abstain" for decision in said]
+    assert sum(doubtful[len(clear) :]) > sum(doubtful[: len(clear)])
 
 
 def test_the_whole_chain_imports_tensorflow_twice(finished: Path) -> None:

@@ -136,6 +136,21 @@ def good_run() -> dict[str, Any]:
         "parity": {
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
+            "abstain": {
+                "alpha": 0.02,
+                "samples": 77,
+                "models": {
+                    name: {
+                        "temperature": 1.3,
+                        "threshold": 0.4,
+                        "coverage": 0.931,
+                        "error": 0.011,
+                        "error_of_all": 0.048,
+                        "kept": 0.979,
+                    }
+                    for name in ("int8", "reference")
+                },
+            },
             "streaming": None,
             "encoder": None,
             "ranges": None,

@@ -1,0 +1,52 @@
+"""The encoder's files on the held-out samples: what their codes are worth."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import Inputs
+from pipeline.data.dataset import Dataset
+from pipeline.device.measure import run_file
+from pipeline.device.runner import prepare
+from pipeline.models.predict import predict
+from pipeline.models.save import load_keras
+from pipeline.seeds import fold_seed
+from pipeline.verify import embedding
+from pipeline.verify.held import Held
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+COMPONENT_SAMPLES = 5000  # that principal components are found on
+
+
+def encoder_figures(
+    held: Held, inputs: Inputs, encoder: dict[str, Any] | None, seed: int
+) -> dict[str, Any] | None:
+    """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
+    if encoder is None:
+        return None
+    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
+    dataset = replace(held.dataset, preprocess=plain)
+    codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
+    has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
+    labels = held.labels if has_classes else None
+    flat = {
+        "trained": _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES]),
+        "inputs": _flat(dataset, held.positions[: embedding.MOST]),
+    }
+    rows = {}
+    for entry in encoder["files"]:
+        found = run_file(inputs["files"] / entry["file"], plain, held.raw).outputs
+        rows[entry["file"]] = {
+            "codes": embedding.kept_codes(codes, found),
+            "clustering": embedding.clusters(codes, found, labels, fold_seed(seed, "clusters")),
+            "reduction": embedding.reduction(flat["trained"], flat["inputs"], found),
+        }
+    return rows
+
+
+def _flat(dataset: Dataset, positions: Array) -> Array:
+    """Return model inputs as one row a sample."""
+    (entry,) = dataset.preprocess["inputs"]
+    return prepare(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)

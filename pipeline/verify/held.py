@@ -1,0 +1,40 @@
+"""The held-out samples, and what the reference answers to them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import Inputs
+from pipeline.config.schema import Config
+from pipeline.data.dataset import Dataset, deciding, open_dataset
+from pipeline.models.predict import predict
+from pipeline.models.save import load_keras
+from pipeline.tasks import TASKS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+REFERENCE = "model.keras"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The held-out samples on which files are compared with the reference."""
+
+    dataset: Dataset
+    positions: Array
+    labels: Array
+    raw: dict[str, Array]
+    reference: Array
+    """What the reference answers, in the target's unit (N, K)."""
+    task: Any
+    """Entry of TASKS."""
+
+
+def held_out(config: Config, inputs: Inputs) -> Held:
+    """Read the samples, and have the reference answer them."""
+    dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
+    positions = dataset.split(config.verify.split)
+    reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
+    labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
+    return Held(dataset, positions, labels, raw, reference, TASKS[config.task])
