@@ -11,26 +11,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from pipeline.arguments import STAGES, check_command, parser
 from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
 
 INTERRUPTED = 130
-STAGES = {  # in order; a test compares the names with the stage table
-    "data": "prepare the samples and cut them into train, validation and test",
-    "baseline": "score classical models on the same split",
-    "build": "describe the model and check its budget before any training",
-    "tune": "search hyper-parameters",
-    "train": "train the network",
-    "harden": "fine-tune on adversarial examples",
-    "compress": "decide how every tensor is quantized",
-    "export": "write the .tflite files, compiled variants and C sources",
-    "verify": "measure every file against the trained model",
-    "audit": "attack every file",
-    "gate": "judge the measurements",
-    "report": "write report.html and MODEL_CARD.md",
-    "bundle": "publish exported/<name>/ when every gate passed",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; None: those of this process.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = _parser()
-    _check_command(parser, arguments)
-    args = parser.parse_args(arguments)
+    known = _parser()
+    check_command(known, arguments)
+    args = known.parse_args(arguments)
     _set_logging()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -66,129 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="edgeline",
-        allow_abbrev=False,
-        description="One YAML file in, a TFLite bundle out, with proof that it decides as trained.",
+    """Return the parser of all commands, with what answers each."""
+    return parser(
+        {
+            "run": _run,
+            "config show": _config_show,
+            "config validate": _config_validate,
+            "config schema": _config_schema,
+            "new": _new,
+            "quantize": _quantize,
+            "predict": _predict,
+            "show": _show,
+            "doctor": _doctor,
+        }
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    run = _command(commands, "run", _run, "run every stage, skipping those that are fresh")
-    _add_run_options(run)
-    run.add_argument("--until", type=_stage, metavar="STAGE", default="bundle", help="last stage")
-    for name, text in STAGES.items():
-        stage = _command(commands, name, _run, f"{text}, and all before it")
-        _add_run_options(stage)
-        stage.set_defaults(until=name)
-    _add_config_commands(commands)
-    new = _command(commands, "new", _new, "write a commented config that fits the data it looks at")
-    new.add_argument("file", type=Path, metavar="FILE", help="the config to write, a .yaml file")
-    new.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder")
-    new.add_argument(
-        "--target", metavar="NAME", help="column to answer (default: guessed by name and place)"
-    )
-    predict = _command(commands, "predict", _predict, "what the device would answer to files")
-    predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
-    predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
-    predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
-    show = _command(commands, "show", _show, "what a run or a bundle holds, in figures")
-    show.add_argument(
-        "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
-    )
-    _command(commands, "doctor", _doctor, "what is there, what is missing, and how to get it")
-    return parser
-
-
-def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
-    """Add one command that is answered by `call(args) -> exit code`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
-    )
-    parser.set_defaults(command=call)
-    return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change one setting for this run: --set train.epochs=3 (repeatable)",
-    )
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
-    parser.add_argument(
-        "--force", type=_stage, metavar="STAGE", help="count nothing as fresh from this stage on"
-    )
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="working artifacts (default: runs)",
-    )
-    parser.add_argument(
-        "--exported",
-        type=Path,
-        default=Path("exported"),
-        metavar="DIR",
-        help="bundles (default: exported)",
-    )
-
-
-def _add_config_commands(commands: Any) -> None:
-    config = commands.add_parser(
-        "config",
-        help="show, validate, schema",
-        description="Look at a config without running it.",
-        allow_abbrev=False,
-    )
-    actions = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_config(_command(actions, "show", _config_show, "print a config with every default"))
-    _add_config(_command(actions, "validate", _config_validate, "list every mistake in a config"))
-    _command(actions, "schema", _config_schema, "print the JSON schema for editors")
-
-
-def _check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Refuse an unknown command with the nearest one; argparse would list them all."""
-    known = ("run", *STAGES, "config", "new", "predict", "show", "doctor")
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
-        parser.error(
-            f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"
-        )
-
-
-def _stage(name: str) -> str:
-    """Return a stage's name, if it is one."""
-    if name not in STAGES:
-        near = _nearest(name, tuple(STAGES))
-        raise argparse.ArgumentTypeError(f"no stage {name!r}{near}; stages: {', '.join(STAGES)}")
-    return name
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    from pipeline.config.shape import did_you_mean
-
-    return did_you_mean(word, known)
-
-
-class _Version(argparse.Action):
-    """Prints the version; looks it up only then."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *ignored: Any) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"edgeline {version('edgeline')}")
-        except PackageNotFoundError:
-            parser.error("edgeline is not installed, so it has no version; run: make setup")
-        parser.exit()
 
 
 def _set_logging() -> None:
@@ -224,6 +100,18 @@ def _run(args: argparse.Namespace) -> int:
     if args.until == "bundle":
         print(published(args.exported / config.name, config.task))
     return 0
+
+
+def _quantize(args: argparse.Namespace) -> int:
+    """Run the chain on a model from elsewhere, with nothing trained."""
+    from pipeline.config.given import as_given
+    from pipeline.config.load import load
+
+    plain = load(args.config, args.overrides)
+    own = as_given(plain, args.model, args.config.parent)
+    args.overrides = [*own, *args.overrides]
+    args.until, args.force = "bundle", None
+    return _run(args)
 
 
 def _check_is_folder(path: Path) -> None:

@@ -56,7 +56,9 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
     rates = [w for w in d["warnings"]["warnings"] if w["code"].startswith("rate")]
     if rates:
         return 0.9, f"what limits this run is the learning rate: {rates[0]['text']}"
-    losses = d["histories"]["train"]["val_loss"]
+    losses = d["histories"]["train"].get("val_loss", [])
+    if not losses:  # it was trained elsewhere
+        return None
     best = int(np.argmin(losses))
     late = max(1, round(LAST * len(losses)))
     fell = 1 - min(losses) / min(losses[:-late]) if len(losses) > late and min(losses) > 0 else 0.0

@@ -114,6 +114,22 @@ def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
         yield ("train", "distill", "teacher", "kind"), f"{kind} cannot teach; wanted another family"
 
 
+def _untrained_came_trained(config: Any, base: File) -> Iterator[Finding]:
+    train, model = config.train, config.model
+    if train.epochs:
+        return
+    if model.kind != "file" or model.reset_weights or model.head != "keep":
+        yield (
+            ("train", "epochs"),
+            "0 is for a network that came trained: model.kind file, its weights and head kept",
+        )
+    asked = {name: getattr(train, name) for name in ("distill", "pretrain", "freeze")}
+    asked |= {"range_test": train.range_test, "learning_curve": train.learning_curve}
+    paths = [("train", name) for name, value in asked.items() if value]
+    for path in [*paths, *([("tune",)] if config.tune is not None else [])]:
+        yield path, "nothing is trained where train.epochs is 0; take it out"
+
+
 def _curve_is_of_one_kind(config: Any, base: File) -> Iterator[Finding]:
     if config.train.learning_curve and config.train.pretrain is not None:
         yield ("train", "learning_curve"), "does not go with train.pretrain; wanted false"
@@ -260,6 +276,7 @@ RULES = (
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
+    Rule(("train", "model", "tune"), _untrained_came_trained),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden"), _harden_has_images),

@@ -82,7 +82,8 @@ ClassWeights = Annotated[
 class Train(Section):
     """How weights are found."""
 
-    epochs: Count = 20
+    epochs: Annotated[int, Field(ge=0)] = 20
+    """0: a network from a file keeps the weights that it came with, and nothing is trained."""
     loss: Loss = "auto"
     """auto: cross-entropy for classification, mean squared error for regression. binary: of two
     classes. focal: less of samples that are right already, where classes are very uneven. huber:

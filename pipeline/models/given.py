@@ -46,18 +46,18 @@ def _from_h5(path: Path) -> Any:
     try:
         with h5py.File(path) as file:
             described = file.attrs.get("model_config")
-    except OSError as error:
+    except Exception as error:  # a damaged file makes h5py raise whatever there is
         raise ConfigError(f"model.path: {path}: no HDF5 file: {error}") from error
     if described is None:
         raise ConfigError(
             f"model.path: {path}: weights without layers; wanted a whole model, of model.save"
         )
-    text = described.decode() if isinstance(described, bytes) else described
+    text = described.decode(errors="replace") if isinstance(described, bytes) else str(described)
     refuse_code(text, path)
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # as above
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"model.path: {path}: Keras cannot read it: {reason}") from error
 
 

@@ -58,10 +58,14 @@ def load_keras(path: Path) -> Any:
     """
     import keras
 
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise ArtifactError(f"{path}: no .keras file, or cut short: it is no whole archive")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # a damaged description makes Keras raise whatever there is
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "Lambda" in reason:
+            reason = "a Lambda layer holds Python code, which is not run; write it as layers"
         raise ArtifactError(
             f"{path}: not a .keras file that can be loaded safely: {reason}"
         ) from error

@@ -53,8 +53,9 @@ def _arrays(path: Path) -> dict[str, Any]:
 def read_history(path: Path) -> dict[str, list[float]]:
     """Return column -> values of a history.csv."""
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+        reader = csv.DictReader(file)
+        rows, names = list(reader), reader.fieldnames or ()
+    return {name: [float(row[name]) for row in rows] for name in names}
 
 
 def timings(run: Path) -> tuple[dict[str, float], dict[str, Any]]:

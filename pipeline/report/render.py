@@ -90,6 +90,8 @@ def _curves(documents: Mapping[str, Any]) -> list[Any]:
     drawn = []
     for stage, history in documents["histories"].items():
         epochs = history["epoch"]
+        if not epochs:  # it was trained elsewhere
+            continue
         losses = {
             name: list(zip(epochs, history[name], strict=True)) for name in ("loss", "val_loss")
         }

@@ -15,12 +15,13 @@ from pipeline.train.freeze import frozen_epochs
 log = logging.getLogger(__name__)
 
 WIDTH = 24  # signs of the bar
+EMPTY = ("epoch",)  # columns where nothing was trained
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write one line an epoch; numbers in full, so that equal runs give equal bytes."""
+    """Write a header and a line an epoch; numbers in full: equal runs give equal bytes."""
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0] if rows else EMPTY), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -28,6 +28,7 @@ from pipeline.train.history import write_history
 from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
+from pipeline.train.taken import taken
 from pipeline.train.threshold import calibrated
 
 
@@ -48,7 +49,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         give_start(model, inputs["spec"])
 
     given = _as_given(config, spec, dataset, begin)
-    if settings.distill is not None:
+    if settings.epochs == 0:
+        trained = taken(spec, settings, dataset, begin)
+    elif settings.distill is not None:
         trained, found = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
         write_json(out / "distillation.json", {"schema": SCHEMA, **found})
     elif settings.pretrain is None:
@@ -77,7 +80,7 @@ def _as_given(
     settings = config.model
     if settings.kind != "file" or settings.reset_weights or settings.head != "keep":
         return None
-    if config.task == "anomaly":
+    if config.task == "anomaly" or config.train.epochs == 0:
         return None
     model = MODELS["file"](keras, spec)
     begin(model)

@@ -52,7 +52,7 @@ TEN_MESSAGES = [
     (6, "data.split.test: wanted a number of at least 0 and below 1; came 1.5"),
     (7, "data.batchsize: unknown key; did you mean 'batch_size'?"),
     (10, "model.filters.1: wanted a whole number of at least 1; came 'many'"),
-    (12, "train.epochs: wanted a whole number of at least 1; came 2.5"),
+    (12, "train.epochs: wanted a whole number of at least 0; came 2.5"),
     (14, "train.optimizer.learning_rte: unknown key; did you mean 'learning_rate'?"),
     (
         15,

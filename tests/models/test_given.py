@@ -1,6 +1,8 @@
 """Models trained elsewhere are read in every form, and nothing stored in them is run."""
 
+import io
 import pickle
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,3 +101,74 @@ def test_what_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"not": "a model"}))
     with pytest.raises(ConfigError, match=r"^model\.path: .*m\."):
         read_model(tmp_path / name, tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return suffix -> bytes of a whole model."""
+    folder = tmp_path_factory.mktemp("whole")
+    layers = [keras.Input((6,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)]
+    model, found = keras.Sequential(layers), {}
+    for suffix in (".keras", ".h5"):
+        model.save(folder / f"net{suffix}")
+        found[suffix] = (folder / f"net{suffix}").read_bytes()
+    return found
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change some bytes; of an archive those of its members, whose checksums then hold."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        whole = bytearray(content)
+        whole[rng.integers(len(whole))] ^= 255
+        start = rng.integers(len(whole) // 2) if rng.random() < 0.5 else 0
+        for place in rng.integers(start, start + 2000, 8):
+            whole[place % len(whole)] = rng.integers(256)
+        return bytes(whole)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, member in members.items():
+            for place in rng.integers(0, len(member), rng.integers(0, 6)):
+                member[place] = rng.integers(32, 126)
+            archive.writestr(name, bytes(member))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(
+    whole: dict[str, bytes], suffix: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path, refused = tmp_path / f"net{suffix}", 0
+    for _ in range(50):
+        path.write_bytes(damaged(whole[suffix], rng))
+        try:
+            read_model(path, tmp_path / "work")
+        except ConfigError:
+            refused += 1
+    assert refused > 10
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
+def test_a_file_that_was_cut_short_is_refused(
+    whole: dict[str, bytes], suffix: str, share: float, tmp_path: Path
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(whole[suffix][: int(share * len(whole[suffix]))])
+    with pytest.raises(ConfigError, match=r"cut short|no HDF5 file"):
+        read_model(path, tmp_path / "work")
+
+
+@pytest.mark.filterwarnings("ignore:Skipping invalid path")
+def test_an_archive_writes_nowhere(whole: dict[str, bytes], tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    path = folder / "net.keras"
+    path.write_bytes(whole[".keras"])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../../outside.txt", "x")
+        archive.writestr(str(tmp_path / "absolute.txt"), "x")
+    read_model(path, folder / "work")
+    assert not list(tmp_path.glob("*.txt"))

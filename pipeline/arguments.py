@@ -1,0 +1,200 @@
+"""What may stand on the command line: commands, options, and the nearest right word."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Calls = Mapping[str, Callable[[argparse.Namespace], int]]
+
+STAGES = {  # in order; a test compares the names with the stage table
+    "data": "prepare the samples and cut them into train, validation and test",
+    "baseline": "score classical models on the same split",
+    "build": "describe the model and check its budget before any training",
+    "tune": "search hyper-parameters",
+    "train": "train the network",
+    "harden": "fine-tune on adversarial examples",
+    "compress": "decide how every tensor is quantized",
+    "export": "write the .tflite files, compiled variants and C sources",
+    "verify": "measure every file against the trained model",
+    "audit": "attack every file",
+    "gate": "judge the measurements",
+    "report": "write report.html and MODEL_CARD.md",
+    "bundle": "publish exported/<name>/ when every gate passed",
+}
+
+
+def parser(calls: Calls) -> argparse.ArgumentParser:
+    """Return the parser of all commands.
+
+    Args:
+        calls: command -> what answers it, arguments -> exit code.
+    """
+    made = argparse.ArgumentParser(
+        prog="edgeline",
+        allow_abbrev=False,
+        description="One YAML file in, a TFLite bundle out, with proof that it decides as trained.",
+    )
+    made.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = _command(commands, "run", calls["run"], "run every stage, skipping those that are fresh")
+    _add_run_options(run)
+    run.add_argument("--until", type=_stage, metavar="STAGE", default="bundle", help="last stage")
+    for name, text in STAGES.items():
+        stage = _command(commands, name, calls["run"], f"{text}, and all before it")
+        _add_run_options(stage)
+        stage.set_defaults(until=name)
+    _add_config_commands(commands, calls)
+    _add_data_commands(commands, calls)
+    _add_bundle_commands(commands, calls)
+    return made
+
+
+def _add_data_commands(commands: Any, calls: Calls) -> None:
+    """Add what makes a config or a bundle from what people bring."""
+    new = _command(
+        commands, "new", calls["new"], "write a commented config that fits the data it looks at"
+    )
+    new.add_argument("file", type=Path, metavar="FILE", help="the config to write, a .yaml file")
+    new.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder")
+    new.add_argument(
+        "--target", metavar="NAME", help="column to answer (default: guessed by name and place)"
+    )
+    quantize = _command(
+        commands,
+        "quantize",
+        calls["quantize"],
+        "bundle a model that was trained elsewhere, untrained here",
+    )
+    quantize.add_argument("model", type=Path, metavar="MODEL", help=".keras, .h5 or SavedModel")
+    quantize.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="CONFIG",
+        dest="config",
+        help="a config: its data, export, gates and all else but model and training",
+    )
+    _add_overrides(quantize)
+    _add_places(quantize)
+
+
+def _add_bundle_commands(commands: Any, calls: Calls) -> None:
+    """Add what looks at bundles, and at this machine."""
+    predict = _command(
+        commands, "predict", calls["predict"], "what the device would answer to files"
+    )
+    predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
+    predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
+    predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
+    show = _command(commands, "show", calls["show"], "what a run or a bundle holds, in figures")
+    show.add_argument(
+        "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
+    )
+    _command(
+        commands, "doctor", calls["doctor"], "what is there, what is missing, and how to get it"
+    )
+
+
+def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
+    """Add one command that is answered by `call(args) -> exit code`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+    )
+    parser.set_defaults(command=call)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file")
+    _add_overrides(parser)
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one setting for this run: --set train.epochs=3 (repeatable)",
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--force", type=_stage, metavar="STAGE", help="count nothing as fresh from this stage on"
+    )
+    _add_places(parser)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="working artifacts (default: runs)",
+    )
+    parser.add_argument(
+        "--exported",
+        type=Path,
+        default=Path("exported"),
+        metavar="DIR",
+        help="bundles (default: exported)",
+    )
+
+
+def _add_config_commands(commands: Any, calls: Calls) -> None:
+    config = commands.add_parser(
+        "config",
+        help="show, validate, schema",
+        description="Look at a config without running it.",
+        allow_abbrev=False,
+    )
+    actions = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_config(
+        _command(actions, "show", calls["config show"], "print a config with every default")
+    )
+    _add_config(
+        _command(actions, "validate", calls["config validate"], "list every mistake in a config")
+    )
+    _command(actions, "schema", calls["config schema"], "print the JSON schema for editors")
+
+
+def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Refuse an unknown command with the nearest one; argparse would list them all."""
+    known = ("run", *STAGES, "config", "new", "quantize", "predict", "show", "doctor")
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
+        parser.error(
+            f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"
+        )
+
+
+def _stage(name: str) -> str:
+    """Return a stage's name, if it is one."""
+    if name not in STAGES:
+        near = _nearest(name, tuple(STAGES))
+        raise argparse.ArgumentTypeError(f"no stage {name!r}{near}; stages: {', '.join(STAGES)}")
+    return name
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    from pipeline.config.shape import did_you_mean
+
+    return did_you_mean(word, known)
+
+
+class _Version(argparse.Action):
+    """Prints the version; looks it up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *ignored: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            sys.stdout.write(f"edgeline {version('edgeline')}\n")
+        except PackageNotFoundError:
+            parser.error("edgeline is not installed, so it has no version; run: make setup")
+        parser.exit()

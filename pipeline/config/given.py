@@ -1,0 +1,50 @@
+"""A config for a model that was trained elsewhere: the data's own, and nothing is trained."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.schema import Config
+from pipeline.errors import ConfigError
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+UNTRAINED = {
+    "epochs": 0,
+    "distill": None,
+    "pretrain": None,
+    "freeze": None,
+    "range_test": False,
+    "learning_curve": False,
+}
+
+
+def as_given(config: Config, model: Path, base: Path) -> list[str]:
+    """Return the `--set`s that put a model in the place of a config's own, and train nothing.
+
+    Args:
+        config: whose data, formats, targets and gates count; where its model is a file, `scale` and
+            `offset` of it, too.
+        model: a .keras or .h5 file, or the folder of a SavedModel.
+        base: folder of the config file.
+
+    Raises:
+        ConfigError: there is no such model, or it is of another kind.
+    """
+    if not model.exists():
+        raise ConfigError(f"{model}: no such file or folder; wanted a .keras, .h5 or SavedModel")
+    if model.suffix == ".tflite":
+        raise ConfigError(
+            f"{model}: a .tflite file is what comes out; wanted the model that it was made from, "
+            "as .keras, .h5 or SavedModel"
+        )
+    if model.is_file() and model.suffix not in SUFFIXES:
+        raise ConfigError(f"{model}: wanted a .keras or .h5 file, or the folder of a SavedModel")
+    settings: dict[str, Any] = {"kind": "file", "path": os.path.relpath(model, base)}
+    if config.model.kind == "file":
+        settings |= {"scale": config.model.scale, "offset": config.model.offset}
+    name = re.sub(r"[^a-z0-9_\-]+", "_", f"{config.name}_{model.stem}".lower())[:64]
+    train = {"schedule": {"kind": "constant"}} | UNTRAINED
+    chosen = {"model": settings, "tune": None, "harden": None, "name": name, "train": train}
+    return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]

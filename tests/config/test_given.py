@@ -1,0 +1,54 @@
+"""A config for a model that was trained elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.given import as_given
+from pipeline.config.load import load
+from pipeline.errors import ConfigError
+
+TEXT = """
+name: mine
+task: classification
+data: {source: {kind: bundled, name: digits}}
+model: MODEL
+tune: {max_trials: 3, space: {train.optimizer.learning_rate: {float: [1e-4, 1e-2], log: true}}}
+train: {epochs: 9, freeze: {epochs: 2}, schedule: {kind: cosine, warmup_epochs: 3}}
+harden: {}
+gate: {agreement: 0.5}
+"""
+
+
+@pytest.mark.parametrize("model", ["{kind: cnn}", "{kind: file, path: other.keras, scale: 255}"])
+def test_nothing_is_trained_and_all_else_is_kept(tmp_path: Path, model: str) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    config, net = folder / "c.yaml", tmp_path / "My Net.keras"
+    config.write_text(TEXT.replace("MODEL", model))
+    (folder / "other.keras").touch()
+    net.touch()
+    plain = load(config, ["train.freeze=null"] if "cnn" in model else ())
+    found = load(config, as_given(plain, net, folder))
+    assert (found.name, found.train.epochs, found.tune, found.harden) == (
+        "mine_my_net",
+        0,
+        None,
+        None,
+    )
+    assert (folder / found.model.path).resolve() == net.resolve()  # type: ignore[union-attr]
+    assert found.model.scale == (255 if "255" in model else 1)  # type: ignore[union-attr]
+    assert (found.gate, found.data) == (plain.gate, plain.data)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("no.keras", "no such file"), ("a.tflite", "is what comes out"), ("a.pkl", "wanted a .keras")],
+)
+def test_what_is_no_model_gets_one_message(tmp_path: Path, name: str, said: str) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(TEXT.replace("MODEL", "{kind: cnn}").replace("freeze: {epochs: 2}, ", ""))
+    if not name.startswith("no"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=said):
+        as_given(load(config), tmp_path / name, tmp_path)
