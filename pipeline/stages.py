@@ -92,7 +92,7 @@ STAGES = (
     ),
     Stage(
         "compress",
-        2,
+        3,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
@@ -104,7 +104,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        2,
+        3,
         ("spec", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),

@@ -21,7 +21,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
 
     TensorFlow is imported at the first rung that must be measured.
     """
-    ranges = known_ranges(dataset.preprocess)
+    common = common_recipe(config, dataset)
 
     @functools.cache
     def answers() -> Any:
@@ -45,7 +45,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
             make_file(
                 file,
                 form,
-                recipe=made | {"quantizer": quantizer, "input_ranges": ranges},
+                recipe=made | common | {"quantizer": quantizer},
                 models=out,
                 spec=inputs["spec"] / "spec.json",
                 calibration=out / "calibration.npz",
@@ -58,6 +58,12 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
         return {"quantizer": quantizer, **found}
 
     return lambda step: ladder.least_float(step, attempt)
+
+
+def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """Return what the recipes of all rungs and formats have in common."""
+    granularity = config.compress.quantize.granularity
+    return {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
 
 
 def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:

@@ -30,6 +30,16 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
         AS_IS | {"clipping": "mse"},
         "ranges cut to the least squared error: outliers no longer coarsen the rest",
     ),
+    "calibration_percentile": (
+        "int8",
+        AS_IS | {"clipping": "percentile"},
+        "ranges that leave one value in ten thousand outside on either side",
+    ),
+    "calibration_entropy": (
+        "int8",
+        AS_IS | {"clipping": "entropy"},
+        "ranges at which the least information is lost",
+    ),
     "correction": (
         "int8",
         AS_IS | {"correct": True},
@@ -48,7 +58,10 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
         "16-bit activations: 256 times finer steps, at twice the activation memory",
     ),
 }
-STEPS = {"mixed": ("mixed_10", "mixed_30")}  # remedies of several rungs
+STEPS = {  # remedies of several rungs
+    "calibration": ("calibration", "calibration_percentile", "calibration_entropy"),
+    "mixed": ("mixed_10", "mixed_30"),
+}
 NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
     "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",
     "coral-edgetpu": "the Edge TPU has no 16-bit activations",

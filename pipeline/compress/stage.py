@@ -10,8 +10,8 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
 from pipeline.compress import ladder
-from pipeline.compress.bench import bench
-from pipeline.compress.calibration import known_ranges, write_calibration
+from pipeline.compress.bench import bench, common_recipe
+from pipeline.compress.calibration import write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
@@ -42,7 +42,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_json(out / LADDER, {"schema": SCHEMA, "key": key, "choice": choice, **table})
     write_json(
         out / "recipe.json",
-        _recipe(config, step, measured, calibration, known_ranges(dataset.preprocess)),
+        _recipe(config, step, measured, calibration, common_recipe(config, dataset)),
     )
     if step is None:
         return Metrics({}, skipped)
@@ -64,13 +64,13 @@ def _recipe(
     step: str | None,
     measured: ladder.Measured,
     calibration: dict[str, Any],
-    input_ranges: dict[str, list[float]],
+    common: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what export is to do; `step` is None where a float format ships."""
     gates = config.gate.model_dump()
     ships = config.export.ships if step is None else ladder.RUNGS[step][0]
     formats = {
-        form: ladder.recipe_of(form, step, measured, gates) | {"input_ranges": input_ranges}
+        form: ladder.recipe_of(form, step, measured, gates) | common
         for form in dict.fromkeys((*config.export.formats, ships))
     }
     return {
@@ -95,6 +95,7 @@ def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
         "data": dataset.meta["fingerprint"],
         "rungs": rungs,
         "io": config.export.io,
+        "granularity": config.compress.quantize.granularity,
         "anomaly": dataset.preprocess["anomaly"],
         "qat": _learning(config),
     }

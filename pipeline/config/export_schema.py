@@ -39,10 +39,12 @@ class Quantize(Section):
     """Which rungs the remedy ladder may climb when plain int8 breaks a gate on validation data."""
 
     remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
-    """In order; the first that passes ships. calibration: ranges cut to the least error;
+    """In order; the first that passes ships. calibration: ranges cut by error, percentile, entropy;
     correction: channels equalised, biases corrected; mixed: 16-bit activations where they gain
     most; qat: fine-tuned through the rounding; int16x8: 16-bit activations everywhere."""
     qat: Qat = Qat()
+    granularity: Literal["channel", "tensor"] = "channel"
+    """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for."""
     exhaustive: bool = False
     """Measure every rung and ship the smallest that passes."""
 

@@ -151,6 +151,7 @@ def integer_file(
     form: str,
     io: str,
     calibration: str,
+    granularity: str,
     clipping: str,
     correct: bool,
     wide: float,
@@ -166,6 +167,7 @@ def integer_file(
         io: type of input and output: int8, uint8 or float32; where it is an integer one, those of
             int16x8 are int16.
         calibration: path of calibration.npz: model inputs by name.
+        granularity: of the weights' scales: channel, or tensor.
         clipping: how ranges are set: min_max, or mse.
         correct: whether channels are equalised before, and biases corrected after.
         wide: share of an int8 file's operations that have 16-bit activations.
@@ -178,12 +180,13 @@ def integer_file(
         float32 = equalized_file(float32, calibration)
     names = qtyping.TFLOperationName
     maker = quantizer.Quantizer(float32)
-    maker.add_static_config(".*", names.ALL_SUPPORTED, BITS[form], 8)
+    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
+    maker.add_static_config(".*", names.ALL_SUPPORTED, BITS[form], 8, scales)
     if io not in INTEGER_BORDERS:
         for border in (names.INPUT, names.OUTPUT):
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
     if wide and form == "int8":
-        widen(maker, wide_layers(float32, calibration, wide, input_ranges))
+        widen(maker, wide_layers(float32, calibration, wide, input_ranges), granularity)
     for tensor in keep_float:
         maker.update_quantization_recipe(tensor, names.ALL_SUPPORTED, algorithm_key="no_quantize")
     with _refusals(form):
@@ -199,7 +202,7 @@ def integer_file(
 
 
 def converted_integer_file(
-    model: str, spec: str, out: str, form: str, io: str, calibration: str
+    model: str, spec: str, out: str, form: str, io: str, calibration: str, granularity: str
 ) -> None:
     """Write the int8 or int16x8 file by the converter alone, which has an integer form of more.
 
@@ -212,9 +215,12 @@ def converted_integer_file(
         form: int8 or int16x8.
         io: as for `integer_file`.
         calibration: path of calibration.npz: model inputs by name.
+        granularity: as for `integer_file`.
     """
     samples = _Samples(sha256_file(Path(calibration)), calibration)
-    content = _integer_content(_network(model, spec), samples, form, io in INTEGER_BORDERS)
+    content = _integer_content(
+        _network(model, spec), samples, form, granularity, io in INTEGER_BORDERS
+    )
     if io == "uint8" and form == "int8":
         content = borders.with_uint8(content)
     Path(out).write_bytes(content)
@@ -230,13 +236,14 @@ class _Samples:
 
 @functools.lru_cache(maxsize=KEPT)
 def _integer_content(
-    network: _Network, calibration: _Samples, form: str, has_integer_borders: bool
+    network: _Network, calibration: _Samples, form: str, granularity: str, has_integer_borders: bool
 ) -> bytes:
     import tensorflow as tf
 
     converter = _converter(network, _front_end(network)[0])
     sets = tf.lite.OpsSet
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel = granularity == "tensor"
     converter.target_spec.supported_ops = [
         sets.TFLITE_BUILTINS_INT8
         if form == "int8"

@@ -7,6 +7,9 @@ from typing import Any
 from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.worker import request
 
+# What a recipe says of an integer file that is made from the float32 one.
+CHOSEN = ("clipping", "correct", "wide", "input_ranges", "keep_float")
+
 
 def make_file(
     path: Path,
@@ -36,21 +39,13 @@ def make_file(
     made: dict[str, Any] = {"out": str(path), "form": form}
     if form == "float16":
         request("float_file", **source, **made)
-    elif form in INTEGER_FORMATS and recipe["quantizer"] == "converter":
-        request("converted_integer_file", **source, **made, io=io, calibration=str(calibration))
     elif form in INTEGER_FORMATS:
-        request(
-            "integer_file",
-            float32=str(float32_file(model, spec, work)),
-            **made,
-            io=io,
-            calibration=str(calibration),
-            clipping=recipe["clipping"],
-            correct=recipe["correct"],
-            wide=recipe["wide"],
-            input_ranges=dict(recipe["input_ranges"]),
-            keep_float=list(recipe["keep_float"]),
-        )
+        made |= {"io": io, "calibration": str(calibration), "granularity": recipe["granularity"]}
+        if recipe["quantizer"] == "converter":
+            request("converted_integer_file", **source, **made)
+        else:
+            chosen = {name: recipe[name] for name in CHOSEN}
+            request("integer_file", float32=str(float32_file(model, spec, work)), **made, **chosen)
     elif form == "dynamic":
         request("dynamic_file", float32=str(float32_file(model, spec, work)), out=str(path))
     else:

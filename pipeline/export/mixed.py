@@ -108,13 +108,14 @@ def quantized(float32: str, ranges: Any, wide: list[str]) -> bytes:
     return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
-def widen(maker: Any, wide: list[str]) -> None:
+def widen(maker: Any, wide: list[str], granularity: str = "channel") -> None:
     """Give operations of a quantizer 16-bit activations, by the name of their first output."""
     from ai_edge_quantizer import qtyping
 
+    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
     for name in wide:  # a scope is the names of all outputs, each with a semicolon behind it
         scope = f"^{re.escape(name)};"
-        maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, 16, 8)
+        maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, 16, 8, scales)
 
 
 def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:

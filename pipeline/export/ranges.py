@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.export.clipping import CLIPPINGS
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Ranges = dict[str, dict[str, Any]]
 
+FULL = "min_max"  # ranges that are not cut
 SIGNATURE = "serving_default"
 DECIDING_OPS = ("SOFTMAX", "LOGISTIC")  # as the last operation: what they read decides
 BINS = 2048  # of a tensor's histogram: eight to a step of int8
-CLIPS = np.linspace(1.0, 0.1, 91)  # shares of either end of the range that are tried
 
 
 def ranges_of(
@@ -27,14 +29,14 @@ def ranges_of(
     Args:
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
-        clipping: min_max: the least and greatest value; mse: cut to the least squared error.
+        clipping: min_max: the least and greatest value; else a key of CLIPPINGS.
         bits: of an activation.
         known: input name -> (low, high) of inputs whose range is known whatever the samples hold.
     """
     stamp = (Path(float32).stat().st_mtime_ns, Path(calibration).stat().st_mtime_ns)
     found = {name: dict(span) for name, span in _measured(float32, calibration, stamp).items()}
-    if clipping == "mse":
-        found |= _clipped(float32, calibration, found, bits)
+    if clipping != FULL:
+        found |= _clipped(found, _histograms(float32, calibration, stamp), clipping, bits)
     tensors = _input_tensors(float32)
     for name, (low, high) in known.items():
         found[tensors[name]] = {"min": np.array([low]), "max": np.array([high])}
@@ -112,22 +114,30 @@ def _input_tensors(float32: str) -> dict[str, str]:
     return {name: detail["name"] for name, detail in runner.get_input_details().items()}
 
 
-def _clipped(float32: str, calibration: str, full: Ranges, bits: int) -> Ranges:
-    """Return the ranges that err least; those of outputs and logits stay full.
+def _clipped(full: Ranges, histograms: Mapping[str, Array], clipping: str, bits: int) -> Ranges:
+    """Return the ranges that a way of clipping finds; those of outputs and logits stay full.
 
     Classes that were clipped to the same logit could not be told apart any more.
     """
+    ends = {n: CLIPPINGS[clipping](c, *_span(full[n]), bits) for n, c in histograms.items()}
+    return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in ends.items()}
+
+
+@functools.lru_cache(maxsize=4)
+def _histograms(float32: str, calibration: str, stamp: tuple[int, int]) -> dict[str, Array]:
+    """Return tensor -> histogram of its values over its full range; exact zeros are left out.
+
+    Zero is exact whatever the range: it costs nothing. Arguments are those of `_measured`.
+    """
+    full = _measured(float32, calibration, stamp)
     interpreter = keeping(float32)
     tensors = _inner_tensors(interpreter, full)
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
     for kept in values_of(interpreter, tensors.values(), samples_of(calibration)):
         for name, index in tensors.items():
             values = kept[index].ravel()
-            low, high = _span(full[name])
-            nonzero = values[values != 0]  # zero is exact whatever the range: it costs nothing
-            counts[name] += np.histogram(nonzero, BINS, (low, high))[0]
-    cut = {name: least_error_range(counts[name], *_span(full[name]), bits) for name in tensors}
-    return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in cut.items()}
+            counts[name] += np.histogram(values[values != 0], BINS, _span(full[name]))[0]
+    return counts
 
 
 def keeping(file: str) -> Any:
@@ -173,31 +183,3 @@ def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:
 def _span(span: Mapping[str, Any]) -> tuple[float, float]:
     """Return a range widened to hold zero, as an integer tensor's always does."""
     return min(0.0, float(np.min(span["min"]))), max(0.0, float(np.max(span["max"])))
-
-
-def least_error_range(counts: Array, low: float, high: float, bits: int) -> tuple[float, float]:
-    """Return the ends within [low, high] between which quantization errs least, squared.
-
-    Range setting by MSE: Nagel et al. 2021, section 3.1 (arXiv:2106.08295). Either end is moved on
-    its own towards zero. The error inside is that of rounding, step^2 / 12; outside it is the
-    distance to the end. The full range wins a tie.
-
-    Args:
-        counts: histogram over [low, high], in bins of one width; without exact zeros.
-        low: at most zero.
-        high: at least zero.
-        bits: of the integer type.
-    """
-    edges = np.linspace(low, high, len(counts) + 1)
-    centers = (edges[:-1] + edges[1:]) / 2
-    lows = low * CLIPS if low < 0 else np.zeros(1)
-    highs = high * CLIPS if high > 0 else np.zeros(1)
-    below = [float((counts * np.clip(end - centers, 0, None) ** 2).sum()) for end in lows]
-    above = [float((counts * np.clip(centers - end, 0, None) ** 2).sum()) for end in highs]
-    total = np.concatenate([[0], np.cumsum(counts)])
-    first, last = np.searchsorted(centers, lows), np.searchsorted(centers, highs)
-    inside = total[last][None, :] - total[first][:, None]
-    steps = (highs[None, :] - lows[:, None]) / (2**bits - 1)
-    errors = steps**2 / 12 * inside + np.add.outer(below, above)
-    row, column = np.unravel_index(int(np.argmin(errors)), errors.shape)
-    return float(lows[row]), float(highs[column])

@@ -20,6 +20,7 @@ GOOD = {
 }
 BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
 MIXED = ("mixed_10", "mixed_30")
+CUT = ("calibration", "calibration_percentile", "calibration_entropy")
 ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
 
 
@@ -45,8 +46,8 @@ def test_every_remedy_of_the_schema_is_a_rung() -> None:
 @pytest.mark.parametrize(
     ("ships", "wanted"),
     [
-        ("auto", ["int8", "calibration", "correction", *MIXED, "qat", "int16x8"]),
-        ("int8", ["int8", "calibration", "correction", *MIXED, "qat"]),
+        ("auto", ["int8", *CUT, "correction", *MIXED, "qat", "int16x8"]),
+        ("int8", ["int8", *CUT, "correction", *MIXED, "qat"]),
         ("int16x8", ["int16x8"]),
         ("float32", []),
         ("dynamic", []),
@@ -57,7 +58,7 @@ def test_only_rungs_of_what_may_ship_are_climbed(ships: str, wanted: list[str]) 
 
 
 def test_plain_int8_is_always_the_first_rung_and_the_config_orders_the_rest() -> None:
-    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", "int16x8", "calibration"]
+    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", "int16x8", *CUT]
     assert ladder.steps((), "auto") == ["int8"]
     assert ladder.steps((), "int16x8") == ["int16x8"]
 
@@ -71,7 +72,7 @@ def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
 def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
     sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
     measured, benched = climb(sizes, exhaustive=True)
-    assert benched == ["int8", "calibration", "correction", *MIXED, "qat", "int16x8"]
+    assert benched == ["int8", *CUT, "correction", *MIXED, "qat", "int16x8"]
     assert ladder.choose(measured, GATES, exhaustive=True) == "int16x8"
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
 
@@ -80,7 +81,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 7
+    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 9
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -90,12 +91,12 @@ def test_among_equal_drops_more_agreement_ships() -> None:
 
 def test_what_is_kept_is_not_measured_again() -> None:
     _, benched = climb({"int16x8": GOOD}, kept={"int8": BAD, "correction": BAD})
-    assert benched == ["calibration", *MIXED, "qat", "int16x8"]
+    assert benched == [*CUT, *MIXED, "qat", "int16x8"]
 
 
 def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     refused = {"quantizer": "ai-edge", "refused": "the converter refuses this model: no"}
-    made = dict.fromkeys(("int8", "calibration", "correction", *MIXED), refused)
+    made = dict.fromkeys(("int8", *CUT, "correction", *MIXED), refused)
     measured, _ = climb(made | {"int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
     row = ladder.rows(measured, GATES, {})[0]

@@ -67,6 +67,7 @@ class Made:
             chosen = {
                 "quantizer": "ai-edge",
                 "model": "model.keras",
+                "granularity": "channel",
                 "clipping": "min_max",
                 "correct": False,
                 "wide": 0.0,

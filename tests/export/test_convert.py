@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.compress.ladder import REFERENCE, RUNGS
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
+from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
-from tests.export.conftest import SPECS, Made
+from tests.export.conftest import CNN, SPECS, Made, make
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")
 # Largest difference of an output from Keras', as a share of the outputs' range; measured, doubled.
@@ -184,3 +186,39 @@ def test_vela_maps_nothing_of_a_float_file_and_says_so(
     )
     assert found["npu_ops"] == 0
     assert found["cpu_ops"] > 0
+
+
+@pytest.mark.parametrize("quantizer", ["ai-edge", "converter"])
+def test_weights_have_one_scale_a_channel_or_one_a_tensor(
+    models: dict[str, Made], quantizer: str
+) -> None:
+    found = {}
+    for granularity in ("channel", "tensor"):
+        name = f"{quantizer}_{granularity}.tflite"
+        file = models["cnn"].file("int8", name=name, quantizer=quantizer, granularity=granularity)
+        graph = Graph(file.read_bytes())
+        tensors = [graph.graph.tensors[layer.weights] for layer in graph.layers()]
+        found[granularity] = [len(tensor.quantization.scale) for tensor in tensors]
+    assert max(found["channel"]) > 1
+    assert set(found["tensor"]) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantizer", ["ai-edge", "converter"])
+def test_the_same_recipe_gives_the_same_bytes_in_a_new_process(
+    tmp_path: Path, quantizer: str
+) -> None:
+    found = []
+    for name in ("one", "other"):
+        made = make(CNN, tmp_path / name)
+        for step, (form, recipe, _) in RUNGS.items():
+            if recipe["model"] == REFERENCE:
+                chosen = recipe | {"quantizer": quantizer}
+                made.file(form, name=f"{step}.tflite", **chosen)
+        for form in ("float32", "float16", "dynamic"):
+            made.file(form, name=f"{form}.tflite")
+        found.append({path.name: path.read_bytes() for path in made.folder.glob("*.tflite")})
+        worker.stop()
+    assert found[0].keys() == found[1].keys()
+    assert [name for name in found[0] if found[0][name] != found[1][name]] == []
+    assert len(set(found[0].values())) > 4  # and they are not all one file
