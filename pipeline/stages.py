@@ -105,7 +105,7 @@ STAGES = (
     Stage(
         "export",
         3,
-        ("spec", "model", "recipe"),
+        ("dataset", "spec", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
         packages=EXPORT,

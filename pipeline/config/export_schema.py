@@ -76,4 +76,7 @@ class Export(Section):
     encoder: bool = False
     """Also export the encoder of an autoencoder, whose answer is the code: for clustering, search,
     or as the input of something else."""
+    metadata: bool = False
+    """TFLite metadata in every file but those for NPUs and the C source: labels, normalisation,
+    preprocessing, versions, as Android's tools read them; about 1 kB."""
     targets: tuple[Target, ...] = ("cpu", "mcu", "ethos-u55-128")

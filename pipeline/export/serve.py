@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.export import convert, vela
+from pipeline.export.metadata import add_metadata
 from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import saved_model_as_h5
 from pipeline.verify.layers import layer_errors
@@ -31,6 +32,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "vela": vela.compile_file,
     "layer_errors": layer_errors,
     "tensor_ranges": tensor_ranges,
+    "add_metadata": add_metadata,
 }
 
 

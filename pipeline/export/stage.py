@@ -1,12 +1,13 @@
 """Apply the recipe; nothing is decided here.
 
-Reads spec, model, recipe; writes files.json, a .tflite a format, the files of the targets'
+Reads dataset, spec, model, recipe; writes files.json, a .tflite a format, the files of the targets'
 compilers, C sources, and an autoencoder's encoder where it is asked for.
 """
 
 import logging
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     source = out / f"model_{SOURCE_FORMAT}.tflite"
     targets = [compile_for(target, source, out, skipped) for target in config.export.targets]
+    sources = write_c_source(source, out) if source.exists() else []
+    if config.export.metadata:
+        _describe(files, config, inputs, out)
     write_json(
         out / "files.json",
         {
@@ -54,10 +58,25 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "encoder": _encoder(recipe, inputs, out, config) if config.export.encoder else None,
             "targets": targets,
             "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
-            "sources": write_c_source(source, out) if source.exists() else [],
+            "sources": sources,
         },
     )
     return Metrics({f["format"]: (f["bytes"], "bytes") for f in files}, skipped)
+
+
+def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: Path) -> None:
+    """Put metadata into the files, and correct what their rows say of bytes."""
+    versions = [f"{name} {version(name)}" for name in ("edgeline", "tensorflow", "ai-edge-litert")]
+    described = {
+        "name": config.name,
+        "description": f"{config.task} by a network of kind {config.model.kind}",
+        "versions": ", ".join(versions),
+        "preprocess": read_json(inputs["dataset"] / "preprocess.json"),
+    }
+    for row in files:
+        path = out / row["file"]
+        request("add_metadata", file=str(path), described=described)
+        row |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
 def _file(
