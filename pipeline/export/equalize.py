@@ -1,8 +1,9 @@
 """Correction before and after quantization, on the files themselves: it needs no model.
 
-Before: cross-layer equalisation. Where one layer's channels differ much in range, a scale that goes
-from one layer into the next makes them alike, and the network answers as before. After: the error
-that rounded weights make on average is taken out of the biases.
+Before: masks are made finite (masks.py), then cross-layer equalisation: where one layer's channels
+differ much in range, a scale that goes from one layer into the next makes them alike, and the
+network answers as before. After: the error that rounded weights make on average is taken out of the
+biases.
 
 Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction"
 (arXiv:1906.04721), sections 4.1 and 4.2. Here ranges of activations are measured on the calibration
@@ -17,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.export.ranges import keeping, samples_of, values_of
+from pipeline.export.masks import make_masks_finite
+from pipeline.export.ranges import FULL, keeping, ranges_of, samples_of, span_of, values_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLES = 64  # of the calibration samples: means and ranges change little beyond
+SAME = 1e-3  # largest difference of the answers with a finite mask
 PASSES = 3  # over all pairs; the ranges move by under 1 % after
 FARTHEST = 1e4  # that a channel is scaled up or down by
 INT32 = 2  # the schema's TensorType of biases; those of 16-bit activations have 64 bits
@@ -138,14 +141,15 @@ class Graph:
 
 
 def equalized_file(float32: str, calibration: str) -> str:
-    """Write the float32 file with its channels' ranges made alike beside it; return its path.
+    """Write the float32 file, masks finite and channels' ranges alike, beside it; return its path.
 
     Args:
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
     """
     path = Path(float32)
-    graph = Graph(path.read_bytes())
+    out = path.with_name(f"{path.stem}_equalized.tflite")
+    graph = _finite(path, calibration, out)
     layers = {layer.place: layer for layer in graph.layers()}
     pairs = [
         (layer, found)
@@ -157,9 +161,21 @@ def equalized_file(float32: str, calibration: str) -> str:
     for _ in range(PASSES):
         for one, two in pairs:
             reach[one.written] = _equalize(graph, one, two, reach[one.written])
-    out = path.with_name(f"{path.stem}_equalized.tflite")
     out.write_bytes(graph.content())
     return str(out)
+
+
+def _finite(path: Path, calibration: str, draft: Path) -> Graph:
+    """Return the graph with finite masks, where it answers as before; else as it is."""
+    graph = Graph(path.read_bytes())
+    full = ranges_of(str(path), calibration, clipping=FULL, bits=8, known={})
+    if not make_masks_finite(graph, {name: span_of(span) for name, span in full.items()}):
+        return graph
+    draft.write_bytes(graph.content())
+    outputs = [int(index) for index in graph.graph.outputs]
+    both = zip(*(_runs(str(file), calibration, outputs) for file in (path, draft)), strict=True)
+    apart = max(np.abs(a[index] - b[index]).max() for a, b in both for index in outputs)
+    return graph if apart <= SAME else Graph(path.read_bytes())
 
 
 def _equalize(graph: Graph, one: Layer, two: Layer, reach: Array) -> Array:

@@ -59,7 +59,7 @@ def tensor_ranges(float32: str, calibration: str) -> dict[str, Any]:
     ends = [int(i) for op in interpreter._get_ops_details() for i in op["outputs"]]
     written = {i: details[i]["name"] for i in ends if details[i]["dtype"] == np.float32}
     full = ranges_of(float32, calibration, clipping="mse", bits=8, known={})
-    known = {name: _span(span) for name, span in full.items()}
+    known = {name: span_of(span) for name, span in full.items()}
     others = [i for i, name in written.items() if name not in known]
     for kept in values_of(interpreter, others, samples_of(calibration)):
         for index, values in kept.items():
@@ -119,7 +119,7 @@ def _clipped(full: Ranges, histograms: Mapping[str, Array], clipping: str, bits:
 
     Classes that were clipped to the same logit could not be told apart any more.
     """
-    ends = {n: CLIPPINGS[clipping](c, *_span(full[n]), bits) for n, c in histograms.items()}
+    ends = {n: CLIPPINGS[clipping](c, *span_of(full[n]), bits) for n, c in histograms.items()}
     return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in ends.items()}
 
 
@@ -136,7 +136,7 @@ def _histograms(float32: str, calibration: str, stamp: tuple[int, int]) -> dict[
     for kept in values_of(interpreter, tensors.values(), samples_of(calibration)):
         for name, index in tensors.items():
             values = kept[index].ravel()
-            counts[name] += np.histogram(values[values != 0], BINS, _span(full[name]))[0]
+            counts[name] += np.histogram(values[values != 0], BINS, span_of(full[name]))[0]
     return counts
 
 
@@ -177,9 +177,9 @@ def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:
             kept |= {int(index) for index in op["inputs"]}
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     names = {details[index]["name"]: index for index in sorted(found - kept)}
-    return {n: i for n, i in names.items() if n in full and np.ptp(_span(full[n])) > 0}
+    return {n: i for n, i in names.items() if n in full and np.ptp(span_of(full[n])) > 0}
 
 
-def _span(span: Mapping[str, Any]) -> tuple[float, float]:
+def span_of(span: Mapping[str, Any]) -> tuple[float, float]:
     """Return a range widened to hold zero, as an integer tensor's always does."""
     return min(0.0, float(np.min(span["min"]))), max(0.0, float(np.max(span["max"])))
