@@ -47,6 +47,11 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "mixed_10": ("int8", AS_IS | {"wide": 0.1}, "16-bit activations where a tenth gains most"),
     "mixed_30": ("int8", AS_IS | {"wide": 0.3}, "16-bit activations where three tenths gain most"),
+    "mixed_corrected": (
+        "int8",
+        AS_IS | {"wide": 0.3, "correct": True},
+        "both: channels alike for the weights, 16-bit activations where that coarsens them",
+    ),
     QAT: (
         "int8",
         AS_IS | {"model": TUNED, "clipping": "mse"},
@@ -57,10 +62,16 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
         AS_IS,
         "16-bit activations: 256 times finer steps, at twice the activation memory",
     ),
+    "int16x8_corrected": (
+        "int16x8",
+        AS_IS | {"correct": True},
+        "16-bit activations, and channels alike for the weights",
+    ),
 }
 STEPS = {  # remedies of several rungs
     "calibration": ("calibration", "calibration_percentile", "calibration_entropy"),
-    "mixed": ("mixed_10", "mixed_30"),
+    "mixed": ("mixed_10", "mixed_30", "mixed_corrected"),
+    "int16x8": ("int16x8", "int16x8_corrected"),
 }
 NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
     "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",

@@ -19,7 +19,8 @@ GOOD = {
     "float_ops": 0,
 }
 BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
-MIXED = ("mixed_10", "mixed_30")
+MIXED = ("mixed_10", "mixed_30", "mixed_corrected")
+WIDE = ("int16x8", "int16x8_corrected")
 CUT = ("calibration", "calibration_percentile", "calibration_entropy")
 ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
 
@@ -46,9 +47,9 @@ def test_every_remedy_of_the_schema_is_a_rung() -> None:
 @pytest.mark.parametrize(
     ("ships", "wanted"),
     [
-        ("auto", ["int8", *CUT, "correction", *MIXED, "qat", "int16x8"]),
+        ("auto", ["int8", *CUT, "correction", *MIXED, "qat", *WIDE]),
         ("int8", ["int8", *CUT, "correction", *MIXED, "qat"]),
-        ("int16x8", ["int16x8"]),
+        ("int16x8", [*WIDE]),
         ("float32", []),
         ("dynamic", []),
     ],
@@ -58,7 +59,7 @@ def test_only_rungs_of_what_may_ship_are_climbed(ships: str, wanted: list[str]) 
 
 
 def test_plain_int8_is_always_the_first_rung_and_the_config_orders_the_rest() -> None:
-    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", "int16x8", *CUT]
+    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", *WIDE, *CUT]
     assert ladder.steps((), "auto") == ["int8"]
     assert ladder.steps((), "int16x8") == ["int16x8"]
 
@@ -72,7 +73,7 @@ def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
 def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
     sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
     measured, benched = climb(sizes, exhaustive=True)
-    assert benched == ["int8", *CUT, "correction", *MIXED, "qat", "int16x8"]
+    assert benched == ["int8", *CUT, "correction", *MIXED, "qat", *WIDE]
     assert ladder.choose(measured, GATES, exhaustive=True) == "int16x8"
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
 
@@ -81,7 +82,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 9
+    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 11
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
