@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.export import convert, vela
 from pipeline.export.metadata import add_metadata
 from pipeline.export.ranges import tensor_ranges
-from pipeline.models.given import saved_model_as_h5
+from pipeline.models.given import read_model_file, saved_model_as_h5
 from pipeline.verify.layers import layer_errors
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -25,6 +25,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "try_once": convert.try_once,
     "front_end": convert.front_end,
     "saved_model_as_h5": saved_model_as_h5,
+    "read_model_file": read_model_file,
     "float_file": convert.float_file,
     "dynamic_file": convert.dynamic_file,
     "integer_file": convert.integer_file,

@@ -1,15 +1,17 @@
 """Read a model that was trained elsewhere; nothing stored in the file is executed.
 
-`.keras` and `.h5` are read by Keras 3. A SavedModel of Keras 2 goes by way of tf_keras, in the
-process that converts: its layers are read from the metadata, its weights from the checkpoint.
+All are read in the process that converts, where a damaged file does no harm: `.keras` and `.h5` by
+Keras 3; a SavedModel of Keras 2 by way of tf_keras, its layers from the metadata, its weights from
+the checkpoint.
 """
 
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ArtifactError, ConfigError
-from pipeline.models.save import load_keras
+from pipeline.errors import ArtifactError, ConfigError, PipelineError
+from pipeline.models.save import load_keras, save_keras
 
+LIMIT_S = 120.0  # for reading a file; damaged HDF5 can keep its reader busy for ever
 METADATA = "keras_metadata.pb"  # of a SavedModel: its layers
 NETWORKS = ("_tf_keras_network", "_tf_keras_sequential")
 
@@ -24,14 +26,35 @@ def read_model(path: Path, work: Path) -> Any:
     Raises:
         ConfigError: there is none, or it would have to execute what is stored in it.
     """
+    from pipeline.export.worker import request
+
+    work.mkdir(parents=True, exist_ok=True)
+    whole = work / "given.keras"
     try:
-        if path.is_dir():
-            return _from_h5(_saved_model(path, work))
-        if path.suffix in (".h5", ".hdf5"):
-            return _from_h5(path)
-        return load_keras(path)
+        source = _saved_model(path, work) if path.is_dir() else path
+        request("read_model_file", path=str(source), out=str(whole), limit_s=LIMIT_S)
+        return load_keras(whole)
+    except ConfigError:
+        raise
     except ArtifactError as error:
         raise ConfigError(f"model.path: {error}") from error
+    except PipelineError as error:  # its reader crashed over it, or came to no end
+        raise ConfigError(f"model.path: {path}: cannot be read: it is damaged") from error
+
+
+def read_model_file(path: str, out: str) -> None:
+    """Write the model of a `.keras` or `.h5` file anew, whole. Runs in the process that converts.
+
+    Args:
+        path: a file from outside: the libraries that read it may crash over it, or never end.
+        out: path of the `.keras` file to write.
+
+    Raises:
+        ArtifactError, ConfigError: there is no model in it, or it holds code.
+    """
+    file = Path(path)
+    is_h5 = file.suffix in (".h5", ".hdf5")
+    save_keras(_from_h5(file) if is_h5 else load_keras(file), Path(out))
 
 
 def _from_h5(path: Path) -> Any:

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.export import worker
+from pipeline.models import given
 from pipeline.models.given import read_model
 
 X = np.random.Generator(np.random.Philox(0)).random((4, 6, 6, 1), np.float32)
@@ -138,8 +139,13 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(
-    whole: dict[str, bytes], suffix: str, tmp_path: Path, rng: np.random.Generator
+    whole: dict[str, bytes],
+    suffix: str,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(given, "LIMIT_S", 20.0)
     path, refused = tmp_path / f"net{suffix}", 0
     for _ in range(50):
         path.write_bytes(damaged(whole[suffix], rng))
