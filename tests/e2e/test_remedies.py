@@ -75,6 +75,7 @@ def run(folder: Path, net: Path, remedies: str, gate: str = NARROW) -> int:
     return main(["run", str(config), *places])
 
 
+@pytest.mark.slow
 def test_correction_repairs_what_ships_nothing_without(
     broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,7 +46,10 @@ NETS: dict[str, tuple[Callable[[], Any], list[int], str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=NETS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=[pytest.mark.slow] * (n == "series")) for n in NETS],
+)
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     net, shape, way = NETS[request.param]
     spec = {

@@ -71,6 +71,7 @@ def test_a_kill_is_no_verdict_on_the_model() -> None:
     assert not isinstance(caught.value, worker.ConversionError)
 
 
+@pytest.mark.slow
 def test_a_request_that_takes_too_long_is_stopped() -> None:
     pid = ask()
     os.kill(pid, signal.SIGSTOP)
@@ -116,6 +117,7 @@ def test_the_worker_ends_with_the_program() -> None:
     assert ends_within(pid, 5)
 
 
+@pytest.mark.slow
 def test_a_folder_called_pipeline_in_the_working_folder_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

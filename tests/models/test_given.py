@@ -137,7 +137,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("suffix", [".keras", pytest.param(".h5", marks=pytest.mark.slow)])
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(
     whole: dict[str, bytes],
     suffix: str,

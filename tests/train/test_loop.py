@@ -52,11 +52,14 @@ EVERYTHING = {
     "settings",
     [
         {},
-        {"freeze": {"epochs": 1, "kept": 1}},
+        pytest.param({"freeze": {"epochs": 1, "kept": 1}}, marks=pytest.mark.slow),
         pytest.param(EVERYTHING | {"schedule": {"kind": "one_cycle"}}, marks=pytest.mark.slow),
         EVERYTHING
         | {"schedule": {"kind": "plateau", "patience": 1}, "precision": "mixed_bfloat16"},
-        {"schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5}, "range_test": True},
+        pytest.param(
+            {"schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5}, "range_test": True},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_killed_training_ends_with_the_same_bits(
@@ -184,6 +187,7 @@ print(json.dumps(worst))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_end_where_one_does(spec: dict[str, Any], digits: Any, tmp_path: Path) -> None:
     """60 steps with batch normalisation, with and without clipping; dropout draws apart."""
     import json
