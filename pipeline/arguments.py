@@ -131,20 +131,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="working artifacts (default: runs)",
-    )
-    parser.add_argument(
-        "--exported",
-        type=Path,
-        default=Path("exported"),
-        metavar="DIR",
-        help="bundles (default: exported)",
-    )
+    for folder, holds in (("runs", "working artifacts"), ("exported", "bundles")):
+        text = f"{holds} (default: {folder})"
+        parser.add_argument(
+            f"--{folder}", type=Path, default=Path(folder), metavar="DIR", help=text
+        )
 
 
 def _add_config_commands(commands: Any, calls: Calls) -> None:

@@ -13,6 +13,7 @@ from pipeline.gate.gates import holds
 log = logging.getLogger(__name__)
 
 PLAIN = "int8"
+ISLANDS = "mixed_float"
 QAT = "qat"
 REFERENCE, TUNED = "model.keras", "qat.keras"  # what a rung's file is made from
 AS_IS: dict[str, Any] = {
@@ -20,7 +21,7 @@ AS_IS: dict[str, Any] = {
     "clipping": "min_max",
     "correct": False,
     "wide": 0.0,
-    "keep_float": [],
+    "islands": 0.0,
 }
 # step -> (format it ships, how its file is made, why one climbs to it)
 RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -52,6 +53,7 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
         AS_IS | {"wide": 0.3, "correct": True},
         "both: channels alike for the weights, 16-bit activations where that coarsens them",
     ),
+    ISLANDS: ("int8", AS_IS | {"islands": 0.1}, "float where a tenth gains most"),
     QAT: (
         "int8",
         AS_IS | {"model": TUNED, "clipping": "mse"},
@@ -70,7 +72,7 @@ RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 STEPS = {  # remedies of several rungs
     "calibration": ("calibration", "calibration_percentile", "calibration_entropy"),
-    "mixed": ("mixed_10", "mixed_30", "mixed_corrected"),
+    "mixed": ("mixed_10", "mixed_30", "mixed_corrected", ISLANDS),
     "int16x8": ("int16x8", "int16x8_corrected"),
 }
 NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
@@ -103,15 +105,20 @@ def steps(remedies: Sequence[str], ships: str) -> list[str]:
     return plain + [step for step in allowed if RUNGS[step][0] == ships]
 
 
-def unable(runtimes: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
-    """Return rung -> why it is left out: what the file must run on cannot run it.
+def unable(runtimes: Sequence[str], targets: Sequence[str], gates: Limits) -> dict[str, str]:
+    """Return rung -> why it is left out: what the file must run on, or a gate, does not take it.
 
     Args:
         runtimes: of `verify.runtimes`.
         targets: of `export.targets`.
+        gates: the limits by name.
     """
     found = [why for name, why in NO_MIXTURE.items() if name in (*runtimes, *targets)]
-    return dict.fromkeys(STEPS["mixed"], found[0]) if found else {}
+    of_mixtures = [step for step in STEPS["mixed"] if step != ISLANDS]
+    refused = dict.fromkeys(of_mixtures, found[0]) if found else {}
+    if gates["float_ops"] == 0:
+        refused[ISLANDS] = "gate.float_ops allows no operation in float"
+    return refused
 
 
 def climb(

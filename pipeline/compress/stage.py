@@ -26,7 +26,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)
     steps = ladder.steps(settings.remedies, config.export.ships)
-    unable = ladder.unable(config.verify.runtimes, config.export.targets)
+    unable = ladder.unable(config.verify.runtimes, config.export.targets, gates)
     skipped = {step: why for step, why in unable.items() if step in steps}
     measured = ladder.climb(
         [step for step in steps if step not in skipped],

@@ -41,7 +41,8 @@ class Quantize(Section):
     remedies: tuple[Remedy, ...] = ("calibration", "correction", "mixed", "qat", "int16x8")
     """In order; the first that passes ships. calibration: ranges cut by error, percentile, entropy;
     correction: channels equalised, biases corrected; mixed: 16-bit activations where they gain
-    most; qat: fine-tuned through the rounding; int16x8: 16-bit activations everywhere."""
+    most, or float where `gate.float_ops` allows some; qat: fine-tuned through the rounding;
+    int16x8: 16-bit activations everywhere."""
     qat: Qat = Qat()
     granularity: Literal["channel", "tensor"] = "channel"
     """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for."""

@@ -132,9 +132,10 @@ def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
 
 def _target(config: Config, targets: Array) -> dict[str, Any]:
     """Return the scaling of the target; a forecast is told as a change of the first channel."""
-    ahead = getattr(config.data.source, "horizon", 1)
-    told = (0, ahead) if config.task == "forecasting" else (None, None)
-    return fit_target(targets) | dict(zip(("channel", "horizon"), told, strict=True))
+    scaling = fit_target(targets)
+    if config.task != "forecasting":
+        return scaling | {"channel": None, "horizon": None}
+    return scaling | {"channel": 0, "horizon": getattr(config.data.source, "horizon", 1)}
 
 
 def _parts(config: Config, data: _Labelled) -> Parts:

@@ -20,7 +20,7 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
-from pipeline.export.mixed import wide_layers, widen
+from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of
 from pipeline.export.worker import ConversionError
@@ -155,8 +155,8 @@ def integer_file(
     clipping: str,
     correct: bool,
     wide: float,
+    islands: float,
     input_ranges: Mapping[str, tuple[float, float]],
-    keep_float: list[str],
 ) -> None:
     """Write the int8 or int16x8 file.
 
@@ -168,27 +168,25 @@ def integer_file(
             int16x8 are int16.
         calibration: path of calibration.npz: model inputs by name.
         granularity: of the weights' scales: channel, or tensor.
-        clipping: how ranges are set: min_max, or mse.
+        clipping: how ranges are set: min_max, or a key of CLIPPINGS.
         correct: whether channels are equalised before, and biases corrected after.
         wide: share of an int8 file's operations that have 16-bit activations.
+        islands: share of an int8 file's operations that stay in float.
         input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
-        keep_float: regular expressions of output tensors whose operations stay in float.
     """
-    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer import qtyping
 
     if correct:
         float32 = equalized_file(float32, calibration)
-    names = qtyping.TFLOperationName
-    maker = quantizer.Quantizer(float32)
-    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
-    maker.add_static_config(".*", names.ALL_SUPPORTED, BITS[form], 8, scales)
+    maker = integer_maker(float32, BITS[form], granularity)
     if io not in INTEGER_BORDERS:
-        for border in (names.INPUT, names.OUTPUT):
+        for border in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
-    if wide and form == "int8":
-        widen(maker, wide_layers(float32, calibration, wide, input_ranges), granularity)
-    for tensor in keep_float:
-        maker.update_quantization_recipe(tensor, names.ALL_SUPPORTED, algorithm_key="no_quantize")
+    shares: dict[Kind, float] = {"wide": wide, "float": islands} if form == "int8" else {}
+    for kind, share in shares.items():
+        if share:
+            chosen = most_sensitive(float32, calibration, kind, share, granularity, input_ranges)
+            set_apart(maker, kind, chosen, granularity)
     with _refusals(form):
         ranges = ranges_of(
             float32, calibration, clipping=clipping, bits=BITS[form], known=input_ranges

@@ -8,7 +8,7 @@ from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.worker import request
 
 # What a recipe says of an integer file that is made from the float32 one.
-CHOSEN = ("clipping", "correct", "wide", "input_ranges", "keep_float")
+CHOSEN = ("clipping", "correct", "wide", "islands", "input_ranges")
 
 
 def make_file(

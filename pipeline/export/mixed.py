@@ -1,8 +1,9 @@
-"""Mixed precision: the few tensors whose coarse steps cost most get 16 bits, the others keep 8.
+"""Mixed precision: the few places whose coarse steps cost most get 16 bits, or stay in float.
 
 A tensor is wide where both who writes and who reads it work on 16-bit activations; between the two
-kinds the quantizer puts QUANTIZE operations, and nothing is float. Which tensors: each is made wide
-alone, on one shared calibration, and the signal to noise ratio of the answer is measured.
+kinds the quantizer puts QUANTIZE operations, and nothing is float. An island is the same in float.
+Which tensors: each is tried alone, on one shared calibration, and the signal to noise ratio of the
+answer is measured.
 """
 
 import functools
@@ -11,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,31 +25,37 @@ from pipeline.verify.parity import sqnr_db
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Ends = Mapping[str, tuple[float, float]]
+Kind = Literal["wide", "float"]
 
 MOST = 150  # operations of a net that are tried one by one; each costs about a tenth of a second
 SAMPLES = 32  # of the calibration samples, for each try
 
 
-def wide_layers(float32: str, calibration: str, share: float, known: Ends) -> list[str]:
-    """Return the outputs of the operations that get 16-bit activations.
+def most_sensitive(
+    float32: str, calibration: str, kind: Kind, share: float, granularity: str, known: Ends
+) -> list[str]:
+    """Return the outputs of the operations that get 16-bit activations, or stay in float.
 
     Args:
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
+        kind: which of the two.
         share: of the operations, in (0, 1], those that gain most first.
+        granularity: of the weights' scales: channel, or tensor.
         known: input name -> (low, high) of inputs whose range is known.
 
     Raises:
         ConversionError: there are too many operations to try each.
     """
     paths = _Paths(sha256_file(Path(float32)), sha256_file(Path(calibration)), float32, calibration)
-    groups, count = _by_gain(paths, tuple(sorted((name, *ends) for name, ends in known.items())))
-    wide: list[str] = []
+    inputs = tuple(sorted((name, *ends) for name, ends in known.items()))
+    groups, count = _by_gain(paths, inputs, kind, granularity)
+    chosen: list[str] = []
     for group in groups:
-        wide += [name for name in group if name not in wide]
-        if len(wide) >= math.ceil(share * count):
+        chosen += [name for name in group if name not in chosen]
+        if len(chosen) >= math.ceil(share * count):
             break
-    return wide
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -63,59 +70,83 @@ class _Paths:
 
 @functools.lru_cache(maxsize=4)
 def _by_gain(
-    paths: _Paths, known: tuple[tuple[str, float, float], ...]
+    paths: _Paths, known: tuple[tuple[str, float, float], ...], kind: Kind, granularity: str
 ) -> tuple[list[list[str]], int]:
     """Return who writes and reads each tensor, the tensor that gains most first, and the count."""
     graph = Graph(Path(paths.float32).read_bytes())
     outputs = [graph.name(int(op.outputs[0])) for op in graph.graph.operators]
     if len(outputs) > MOST:
         raise ConversionError(
-            f"int8: {len(outputs)} operations are too many to try each at 16 bits; wanted at most "
-            f"{MOST}"
+            f"int8: {len(outputs)} operations are too many to try each alone; wanted at most {MOST}"
         )
     ends = {name: (low, high) for name, low, high in known}
     ranges = ranges_of(paths.float32, paths.calibration, clipping="min_max", bits=8, known=ends)
     samples = samples_of(paths.calibration)[:SAMPLES]
     wanted = _answers(Path(paths.float32).read_bytes(), samples)
-    plain = sqnr_db(wanted, _answers(quantized(paths.float32, ranges, []), samples))
+    made = functools.partial(_answers_of, paths.float32, ranges, kind, granularity, samples)
+    plain = made([])
+    least = -math.inf if plain is None else sqnr_db(wanted, plain)
     found = []
     for place, op in enumerate(graph.graph.operators):
         readers = graph.readers.get(int(op.outputs[0]), [])
         group = [outputs[i] for i in dict.fromkeys((place, *readers))]
-        answers = _answers_of(paths.float32, ranges, group, samples)
-        gain = 0.0 if answers is None else sqnr_db(wanted, answers) - plain
+        answers = made(group)
+        gain = 0.0 if answers is None else sqnr_db(wanted, answers) - least
         if gain > 0:
             found.append((-gain, place, group))
     return [group for *_, group in sorted(found)], len(outputs)
 
 
-def _answers_of(float32: str, ranges: Any, wide: list[str], samples: Any) -> Array | None:
+def _answers_of(
+    float32: str, ranges: Any, kind: Kind, granularity: str, samples: Any, chosen: list[str]
+) -> Array | None:
     """Return what a mixed file answers; None where there is no such file that runs."""
+    maker = integer_maker(float32, 8, granularity)
+    set_apart(maker, kind, chosen, granularity)
     try:
-        return _answers(quantized(float32, ranges, wide), samples)
-    except (RuntimeError, ValueError, KeyError):  # no 16-bit form of this operation
+        made = maker.quantize(ranges, enable_progress_report=False)
+        return _answers(bytes(made.quantized_model), samples)
+    except (RuntimeError, ValueError, KeyError):  # no such form of this operation
         return None
 
 
-def quantized(float32: str, ranges: Any, wide: list[str]) -> bytes:
-    """Return the int8 file whose operations with these outputs have 16-bit activations."""
+def integer_maker(float32: str, bits: int, granularity: str) -> Any:
+    """Return a quantizer that brings all it can to integers.
+
+    Args:
+        float32: path of the float32 file.
+        bits: of the activations; weights have 8.
+        granularity: of the weights' scales: channel, or tensor.
+    """
     from ai_edge_quantizer import qtyping, quantizer
 
-    names = qtyping.TFLOperationName
     maker = quantizer.Quantizer(float32)
-    maker.add_static_config(".*", names.ALL_SUPPORTED, 8, 8)
-    widen(maker, wide)
-    return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
+    maker.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, bits, 8, scales)
+    return maker
 
 
-def widen(maker: Any, wide: list[str], granularity: str = "channel") -> None:
-    """Give operations of a quantizer 16-bit activations, by the name of their first output."""
+def set_apart(maker: Any, kind: Kind, chosen: list[str], granularity: str) -> None:
+    """Give operations of a quantizer 16-bit activations, or leave them in float.
+
+    Args:
+        maker: the quantizer.
+        kind: which of the two.
+        chosen: the names of their first outputs.
+        granularity: as for `integer_maker`.
+    """
     from ai_edge_quantizer import qtyping
 
+    names = qtyping.TFLOperationName
     scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
-    for name in wide:  # a scope is the names of all outputs, each with a semicolon behind it
+    for name in chosen:  # a scope is the names of all outputs, each with a semicolon behind it
         scope = f"^{re.escape(name)};"
-        maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, 16, 8, scales)
+        if kind == "wide":
+            maker.add_static_config(scope, names.ALL_SUPPORTED, 16, 8, scales)
+        else:
+            maker.update_quantization_recipe(
+                scope, names.ALL_SUPPORTED, algorithm_key="no_quantize"
+            )
 
 
 def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:

@@ -20,9 +20,10 @@ def tfds_seen(path: Path) -> Seen | None:
     if not found:
         return None
     try:
-        names = sorted({json.loads(p.read_text())["name"] for p in found})
+        infos = {p: json.loads(p.read_text()) for p in found}
+        names = sorted({info["name"] for info in infos.values()})
         if len(names) == 1:
-            return _tfds_set(found[-1].parent)
+            return _tfds_set(found[-1].parent, infos[found[-1]])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ConfigError(
             f"--data: {found[-1].parent}: not as TensorFlow Datasets writes a set "
@@ -31,9 +32,8 @@ def tfds_seen(path: Path) -> Seen | None:
     raise ConfigError(f"--data: {path} holds several sets: {', '.join(names)}; name one folder")
 
 
-def _tfds_set(folder: Path) -> Seen:
-    """Return what one prepared set holds, by dataset_info.json and features.json."""
-    info = json.loads((folder / "dataset_info.json").read_text())
+def _tfds_set(folder: Path, info: dict[str, Any]) -> Seen:
+    """Return what one prepared set holds, by its dataset_info.json and features.json."""
     listed = json.loads((folder / "features.json").read_text())["featuresDict"]["features"]
     name = info["name"]
     top = next(p for p in folder.parents if p.name == name).parent

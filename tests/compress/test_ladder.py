@@ -19,7 +19,7 @@ GOOD = {
     "float_ops": 0,
 }
 BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
-MIXED = ("mixed_10", "mixed_30", "mixed_corrected")
+MIXED = ("mixed_10", "mixed_30", "mixed_corrected", "mixed_float")
 WIDE = ("int16x8", "int16x8_corrected")
 CUT = ("calibration", "calibration_percentile", "calibration_entropy")
 ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
@@ -82,7 +82,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = BAD | {"metric_drop": 0.1}
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 11
+    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 12
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -157,9 +157,18 @@ def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> Non
 def test_a_rung_that_a_target_cannot_run_is_left_out_with_the_reason(
     runtimes: tuple[str, ...], targets: tuple[str, ...], said: str | None
 ) -> None:
-    found = ladder.unable(runtimes, targets)
-    assert set(found) == (set(MIXED) if said else set())
+    found = ladder.unable(runtimes, targets, GATES | {"float_ops": None})
+    assert set(found) == (set(MIXED) - {"mixed_float"} if said else set())
     assert all(why.startswith(said or "") for why in found.values())
+
+
+@pytest.mark.parametrize(("most", "is_left_out"), [(0, True), (2, False), (None, False)])
+def test_float_is_tried_only_where_the_gate_allows_some(
+    most: int | None, is_left_out: bool
+) -> None:
+    found = ladder.unable(("litert",), ("cpu",), GATES | {"float_ops": most})
+    assert ("mixed_float" in found) == is_left_out
+    assert set(found) <= {"mixed_float"}
 
 
 def test_where_no_rung_passes_one_without_float_operations_ships() -> None:

@@ -71,7 +71,7 @@ class Made:
                 "clipping": "min_max",
                 "correct": False,
                 "wide": 0.0,
-                "keep_float": [],
+                "islands": 0.0,
                 "input_ranges": {},
             } | recipe
             make_file(

@@ -91,13 +91,6 @@ def test_clipping_changes_inner_ranges_only(models: dict[str, Made]) -> None:
     assert (run(made.file("int8", clipping="mse"), made.inputs)[1].argmax(1) >= 0).all()
 
 
-def test_an_operation_kept_in_float_is_listed_with_its_reason(models: dict[str, Made]) -> None:
-    file = models["cnn"].file("int8", name="island.tflite", keep_float=[".*dense_1.*"])
-    left = inspect(file, "int8")["float_ops_left"]
-    assert [row["op"] for row in left] == ["FULLY_CONNECTED"]
-    assert "float32" in left[0]["why"]
-
-
 def test_another_models_spec_is_refused(models: dict[str, Made], tmp_path: Path) -> None:
     other = models["strided"].folder
     with pytest.raises(ArtifactError, match=r"not the model of spec\.json.*dense_1"):

@@ -68,9 +68,24 @@ def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:
     assert sqnr_db(lost.reference, widened) > 10 + sqnr_db(lost.reference, plain)
     assert inspect(path, "int8")["float_ops_left"] == []
     calibration = str(lost.folder / "calibration.npz")
-    wide = mixed.wide_layers(str(lost.file("float32")), calibration, 0.3, {})
+    asked = str(lost.file("float32")), calibration, "wide", 0.3, "channel", {}
+    wide = mixed.most_sensitive(*asked)
     assert any("there" in name for name in wide)
     assert not any("hidden" in name and "back" not in name for name in wide)
+
+
+@pytest.mark.parametrize("granularity", ["channel", "tensor"])
+def test_or_it_stays_in_float(lost: Made, granularity: str) -> None:
+    x, made = lost.inputs["x"], {"granularity": granularity}
+    plain = answers(lost.file("int8", name=f"plain_{granularity}.tflite", **made), x)
+    path = lost.file("int8", name=f"islands_{granularity}.tflite", islands=0.1, **made)
+    found = answers(path, x)
+    assert same(lost, found) > 0.95
+    assert sqnr_db(lost.reference, found) > 10 + sqnr_db(lost.reference, plain)
+    left = inspect(path, "int8")["float_ops_left"]
+    assert {"ADD", "SUB"} <= {row["op"] for row in left}
+    assert len(left) < sum(inspect(path, "float32")["ops"].values()) / 2
+    assert all("float32" in row["why"] for row in left)
 
 
 def test_the_same_file_twice(lost: Made) -> None:
@@ -96,11 +111,13 @@ def test_too_many_operations_are_refused(
     made = models["strided"]
     paths = str(made.file("float32")), str(made.folder / "calibration.npz")
     with pytest.raises(PipelineError, match="too many to try each"):
-        mixed.wide_layers(*paths, 0.5, {"image": (0.0, 1.0)})
+        mixed.most_sensitive(*paths, "float", 0.5, "channel", {"image": (0.0, 1.0)})
 
 
 def test_a_share_of_all_is_every_operation_that_gains(models: dict[str, Made]) -> None:
     made = models["cnn"]
     paths = str(made.file("float32")), str(made.folder / "calibration.npz")
-    some, more = (set(mixed.wide_layers(*paths, share, {})) for share in (0.1, 1.0))
+    some, more = (
+        set(mixed.most_sensitive(*paths, "wide", share, "channel", {})) for share in (0.1, 1.0)
+    )
     assert some < more
