@@ -67,7 +67,9 @@ def _add_data_commands(commands: Any, calls: Calls) -> None:
         calls["quantize"],
         "bundle a model that was trained elsewhere, untrained here",
     )
-    quantize.add_argument("model", type=Path, metavar="MODEL", help=".keras, .h5 or SavedModel")
+    quantize.add_argument(
+        "model", type=Path, metavar="MODEL", help=".keras, .h5, SavedModel, .tflite"
+    )
     quantize.add_argument(
         "--data",
         type=Path,

@@ -67,10 +67,15 @@ def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
-    """Write the model that is fine-tuned for its int8 file, beside the reference."""
+    """Write the model that is fine-tuned for its int8 file, beside the reference.
+
+    Raises:
+        ConversionError: the loss is no longer a number, so that there is no such model.
+    """
     from pipeline.compress.qat import fine_tuned
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
+    from pipeline.train.loop import Diverged
 
     reference, spec = out / ladder.REFERENCE, inputs["spec"] / "spec.json"
     ranges = request(
@@ -81,5 +86,10 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     work = out / WORK / "qat"
     work.mkdir(parents=True, exist_ok=True)
     log.info("          fine-tuning through the rounding of int8")
-    model = fine_tuned(config, reference, dataset, ranges, work)
+    try:
+        model = fine_tuned(config, reference, dataset, ranges, work)
+    except Diverged as error:
+        raise ConversionError(
+            "fine-tuning diverges; lower compress.quantize.qat.learning_rate (try a tenth)"
+        ) from error
     save_keras(model, out / ladder.TUNED)

@@ -46,7 +46,7 @@ def fine_tuned(
         work: folder of the checkpoint; a killed run goes on from there.
 
     Raises:
-        ConfigError: the loss is no longer a number.
+        Diverged: the loss is no longer a number.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()

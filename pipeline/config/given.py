@@ -9,7 +9,8 @@ from typing import Any
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
+SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
+WANTED = "wanted a .keras, .h5 or float .tflite file, or the folder of a SavedModel"
 UNTRAINED = {
     "epochs": 0,
     "distill": None,
@@ -26,21 +27,16 @@ def as_given(config: Config, model: Path, base: Path) -> list[str]:
     Args:
         config: whose data, formats, targets and gates count; where its model is a file, `scale` and
             `offset` of it, too.
-        model: a .keras or .h5 file, or the folder of a SavedModel.
+        model: a .keras, .h5 or float .tflite file, or the folder of a SavedModel.
         base: folder of the config file.
 
     Raises:
         ConfigError: there is no such model, or it is of another kind.
     """
     if not model.exists():
-        raise ConfigError(f"{model}: no such file or folder; wanted a .keras, .h5 or SavedModel")
-    if model.suffix == ".tflite":
-        raise ConfigError(
-            f"{model}: a .tflite file is what comes out; wanted the model that it was made from, "
-            "as .keras, .h5 or SavedModel"
-        )
+        raise ConfigError(f"{model}: no such file or folder; {WANTED}")
     if model.is_file() and model.suffix not in SUFFIXES:
-        raise ConfigError(f"{model}: wanted a .keras or .h5 file, or the folder of a SavedModel")
+        raise ConfigError(f"{model}: {WANTED}")
     settings: dict[str, Any] = {"kind": "file", "path": os.path.relpath(model, base)}
     if config.model.kind == "file":
         settings |= {"scale": config.model.scale, "offset": config.model.offset}

@@ -211,7 +211,8 @@ class File(Section):
 
     kind: Literal["file"]
     path: Annotated[str, Field(min_length=1)]
-    """A .keras or .h5 file, or the folder of a SavedModel of Keras 2. Code in it is never run."""
+    """A .keras, .h5 or float .tflite file, or the folder of a SavedModel of Keras 2. Code in it is
+    never run."""
     reset_weights: bool = False
     """Take the layers alone: weights begin anew, under the seed."""
     head: Literal["keep", "replace", "add"] = "keep"

@@ -65,11 +65,12 @@ def adopted(
             return ending.replaced[id(layer)]
         return _copy(layer, spec, made)
 
-    inputs = [
-        keras.Input(shape=tuple(entry["shape"]), dtype=entry["dtype"], name=entry["name"])
+    inputs = {
+        entry["name"]: keras.Input(tuple(entry["shape"]), dtype=entry["dtype"], name=entry["name"])
         for entry in spec["inputs"]
-    ]
-    (x,) = replay(model, [_shown(keras, x, settings) for x in inputs], make)
+    }
+    shown = [_shown(keras, inputs[entry["name"]], settings) for entry in _in_order(model, spec)]
+    (x,) = replay(model, shown, make)
     if head != "keep":
         x = blocks.output(keras, spec, _vector(keras, x))
     if not settings["reset_weights"]:
@@ -77,7 +78,7 @@ def adopted(
             if getattr(old, "weights", None):  # an operation has none
                 new.set_weights(old.get_weights())
         ending.move()
-    return keras.Model(inputs, x, name=settings["kind"])
+    return keras.Model(list(inputs.values()), x, name=settings["kind"])
 
 
 def answers_its_input(model: Any) -> bool:
@@ -128,8 +129,9 @@ def seeded(settings: Any, seed: int, *path: str) -> Any:
 
 def _check_inputs(model: Any, spec: Mapping[str, Any]) -> None:
     """Refuse a network whose inputs have other shapes than the data's."""
-    triples = spec["model"].get("triples", False)
-    wanted = [_wanted(entry["shape"], triples=triples) for entry in spec["inputs"]]
+    wanted = [list(entry["shape"]) for entry in _in_order(model, spec)]
+    if spec["model"].get("triples", False):
+        wanted = [[*shape[:-1], 3] if shape[-1] == 1 else shape for shape in wanted]
     found = [list(tensor.shape[1:]) for tensor in model.inputs]
     fits = len(wanted) == len(found) and all(
         len(w) == len(f) and all(b in (a, None) for a, b in zip(w, f, strict=True))
@@ -142,8 +144,12 @@ def _check_inputs(model: Any, spec: Mapping[str, Any]) -> None:
         )
 
 
-def _wanted(shape: list[int], *, triples: bool) -> list[int]:
-    return [*shape[:-1], 3] if triples and shape[-1] == 1 else list(shape)
+def _in_order(model: Any, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the data's inputs as the network takes them: by name where it has theirs."""
+    entries = {entry["name"]: entry for entry in spec["inputs"]}
+    names = [tensor.name for tensor in model.inputs]
+    known = sorted(names) == sorted(entries)
+    return [entries[name] for name in names] if known else list(entries.values())
 
 
 def _shown(keras: Any, x: Any, settings: Mapping[str, Any]) -> Any:
@@ -178,14 +184,10 @@ def _cut(model: Any, head: str) -> Ending:
     if head == "add":
         return Ending({}, lambda: None)
     last, before = _last(model)
-    gone = {id(last): _same}
+    gone: dict[int, Callable[..., Any]] = {id(last): lambda x, **_: x}
     if _is_activation(last):
-        gone[id(before)] = _same
+        gone[id(before)] = gone[id(last)]
     return Ending(gone, lambda: None)
-
-
-def _same(x: Any, **_: Any) -> Any:
-    return x
 
 
 def _activation(layer: Any) -> str | None:

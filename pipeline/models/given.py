@@ -2,14 +2,18 @@
 
 All are read in the process that converts, where a damaged file does no harm: `.keras` and `.h5` by
 Keras 3; a SavedModel of Keras 2 by way of tf_keras, its layers from the metadata, its weights from
-the checkpoint.
+the checkpoint; a float `.tflite` operation by operation (tflite/).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import ArtifactError, ConfigError, PipelineError
 from pipeline.models.save import load_keras, save_keras
+from pipeline.models.tflite.read import read_tflite
 
 LIMIT_S = 120.0  # for reading a file; damaged HDF5 can keep its reader busy for ever
 METADATA = "keras_metadata.pb"  # of a SavedModel: its layers
@@ -20,7 +24,7 @@ def read_model(path: Path, work: Path) -> Any:
     """Return a Keras 3 model.
 
     Args:
-        path: a `.keras` or `.h5` file, or the folder of a SavedModel.
+        path: a `.keras`, `.h5` or float `.tflite` file, or the folder of a SavedModel.
         work: folder for a form that lies between.
 
     Raises:
@@ -33,7 +37,7 @@ def read_model(path: Path, work: Path) -> Any:
     try:
         source = _saved_model(path, work) if path.is_dir() else path
         request("read_model_file", path=str(source), out=str(whole), limit_s=LIMIT_S)
-        return load_keras(whole)
+        return _finite(load_keras(whole), path)
     except ConfigError:
         raise
     except ArtifactError as error:
@@ -42,8 +46,25 @@ def read_model(path: Path, work: Path) -> Any:
         raise ConfigError(f"model.path: {path}: cannot be read: it is damaged") from error
 
 
+def _finite(model: Any, path: Path) -> Any:
+    """Return a model whose weights are numbers.
+
+    Raises:
+        ConfigError: some are not; the first such layer is named.
+    """
+    for layer in model.layers:
+        real = [w for w in layer.get_weights() if w.dtype.kind == "f"]
+        wrong = sum(int((~np.isfinite(w)).sum()) for w in real)
+        if wrong:
+            raise ConfigError(
+                f"model.path: {path}: layer {layer.name} holds {wrong} weights that are NaN or "
+                "infinite: its training diverged, or the file is damaged"
+            )
+    return model
+
+
 def read_model_file(path: str, out: str) -> None:
-    """Write the model of a `.keras` or `.h5` file anew, whole. Runs in the process that converts.
+    """Write the model of a file anew, as `.keras`. Runs in the process that converts.
 
     Args:
         path: a file from outside: the libraries that read it may crash over it, or never end.
@@ -53,8 +74,8 @@ def read_model_file(path: str, out: str) -> None:
         ArtifactError, ConfigError: there is no model in it, or it holds code.
     """
     file = Path(path)
-    is_h5 = file.suffix in (".h5", ".hdf5")
-    save_keras(_from_h5(file) if is_h5 else load_keras(file), Path(out))
+    read = READERS.get(file.suffix, load_keras)
+    save_keras(read(file), Path(out))
 
 
 def _from_h5(path: Path) -> Any:
@@ -95,6 +116,13 @@ def refuse_code(described: str, path: Path) -> None:
             f"model.path: {path}: a Lambda layer holds Python code, which is not run; write it as "
             "layers of Keras"
         )
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".h5": _from_h5,
+    ".hdf5": _from_h5,
+    ".tflite": read_tflite,
+}
 
 
 def _saved_model(path: Path, work: Path) -> Path:

@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 5.0  # what a kill may cost; a save takes milliseconds for nets of this size
 
 
+class Diverged(ConfigError):
+    """The loss is no longer a number."""
+
+
 @dataclass(frozen=True)
 class Trainer:
     """What is trained, and how a step of it is made."""
@@ -69,7 +73,7 @@ def fit(
         watch: is shown the rows of all finished epochs after each, and once more at the end.
 
     Raises:
-        ConfigError: the loss is no longer a number.
+        Diverged: the loss is no longer a number.
     """
     listed = _callback_list(trainer, feed, callbacks, epochs)
     path = work / "checkpoint.npz"
@@ -260,11 +264,10 @@ def _clip(context: Any, gradients: list[Any], trainer: Trainer, replicas: int) -
 
 def _refuse_nan(losses: Any, epoch: int, step: int) -> None:
     if not np.isfinite(losses).all():
-        raise ConfigError(
+        raise Diverged(
             f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning "
             "rate is too high for this net. Lower train.optimizer.learning_rate (try a tenth), or "
-            "set "
-            "train.optimizer.clip_norm: 1.0"
+            "set train.optimizer.clip_norm: 1.0"
         )
 
 

@@ -43,7 +43,7 @@ def test_nothing_is_trained_and_all_else_is_kept(tmp_path: Path, model: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("no.keras", "no such file"), ("a.tflite", "is what comes out"), ("a.pkl", "wanted a .keras")],
+    [("no.keras", "no such file"), ("no.tflite", "no such file"), ("a.pkl", "wanted a .keras")],
 )
 def test_what_is_no_model_gets_one_message(tmp_path: Path, name: str, said: str) -> None:
     config = tmp_path / "c.yaml"

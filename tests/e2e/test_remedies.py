@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
+from pipeline.compress import qat
 from pipeline.compress.ladder import STEPS
+from pipeline.train.loop import Diverged
 
 L = keras.layers
 APART = 4.0  # channels are scaled by exp of up to this, up and down
@@ -119,3 +121,19 @@ def test_fine_tuning_through_the_rounding_repairs_it_too(
     assert run(tmp_path, broken, "qat", WIDE.replace("0.93", "0.92")) == 0
     assert "fine-tuning" not in caplog.text  # another gate only chooses again
     assert json.loads((bundle / "manifest.json").read_text())["remedies"] == manifest["remedies"]
+
+
+@pytest.mark.slow
+def test_fine_tuning_that_diverges_is_a_rung_that_cannot_be_made(
+    broken: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def diverge(*_: Any) -> None:
+        raise Diverged("the loss is no longer a number")
+
+    monkeypatch.setattr(qat, "fine_tuned", diverge)
+    assert run(tmp_path, broken, "qat") == 3
+    told = capsys.readouterr().err
+    assert "fine-tuning diverges; lower compress.quantize.qat.learning_rate" in told

@@ -193,3 +193,23 @@ def test_what_does_not_fit_is_refused_with_what_was_wanted(said: str) -> None:
 def test_a_quantity_without_a_dense_end_is_refused() -> None:
     with pytest.raises(ConfigError, match="is no Dense layer with bias"):
         adopted(keras, plain(L.Dense(1, activation="tanh")), spec("regression", 1), target=None)
+
+
+@pytest.mark.parametrize("names", [("b", "a"), ("a", "b"), ("x", "y")])
+def test_inputs_are_told_apart_by_name_where_the_network_has_the_datas(
+    names: tuple[str, str],
+) -> None:
+    keras.utils.set_random_seed(5)
+    first, second = (keras.Input((4,), name=name) for name in names)
+    model = keras.Model([first, second], L.Dense(CLASSES)(L.Subtract()([first, 3 * second])))
+    wanted = spec() | {
+        "inputs": [{"name": name, "shape": [4], "dtype": "float32"} for name in ("a", "b")]
+    }
+    made = adopted(keras, model, wanted, target=None)
+    assert [tensor.name for tensor in made.inputs] == ["a", "b"]
+    x = np.random.Generator(np.random.Philox(0)).random((2, 5, 4), np.float32)
+    given = dict(zip(("a", "b"), x, strict=True))
+    own = [given.get(name, x[place]) for place, name in enumerate(names)]
+    np.testing.assert_allclose(
+        np.asarray(made(given, training=False)), softmax(np.asarray(model(own))), atol=NEAR
+    )

@@ -97,6 +97,16 @@ def test_weights_alone_say_what_is_wanted(tmp_path: Path) -> None:
         read_model(tmp_path / "m.weights.h5", tmp_path / "work")
 
 
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    model = net(keras)
+    kernel, bias = model.layers[1].get_weights()
+    kernel[0, 0, 0, :2] = np.nan, np.inf
+    model.layers[1].set_weights([kernel, bias])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(ConfigError, match=r"layer conv2d\w* holds 2 weights that are NaN or infin"):
+        read_model(tmp_path / "m.keras", tmp_path / "work")
+
+
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 def test_what_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"not": "a model"}))
