@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import fit_image
+from pipeline.data.fit import fit_image
 from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
@@ -62,14 +62,15 @@ def made(folder: Path) -> Dataset:
     writer = ShardWriter(folder, Input("image", "image"))
     writer.add(rng.integers(0, 256, (IMAGES, *SIZE["image"])).astype(np.uint8))
     entry = writer.finish()
+    shards, everything = open_shards(folder, entry), np.arange(IMAGES)
+    fitted, _ = fit_image(Input("image", "image"), shards, everything)
     preprocess = {
-        "inputs": [fit_image(Input("image", "image"), SIZE["image"], "uint8")],
+        "inputs": [fitted],
         "task": "classification",
         "labels": list("0123456789"),
         "target": None,
         "anomaly": None,
     }
-    everything = np.arange(IMAGES)
     splits = {"train": everything, "validation": everything[:BATCH], "test": everything[:10_000]}
     return Dataset(
         folder,
@@ -78,7 +79,7 @@ def made(folder: Path) -> Dataset:
         rng.integers(0, 10, IMAGES),
         np.array([str(i) for i in everything]),
         splits,
-        {"image": open_shards(folder, entry)},
+        {"image": shards},
     )
 
 

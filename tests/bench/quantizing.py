@@ -1,0 +1,152 @@
+"""Files of every format, and ten rungs of the ladder: ours against one conversion each by hand.
+
+MobileNetV2 0.35 at 96 x 96, 100 calibration and 2,000 test images. By hand is what TensorFlow's
+guides show: a converter for each file, and an interpreter that answers image after image.
+"""
+
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.compress.ladder import RUNGS
+from pipeline.device.measure import run_file
+from pipeline.device.runner import quantize
+from pipeline.export.make import make_file
+from pipeline.models.adopt import adopted
+from pipeline.models.save import save_keras
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SHAPE, CLASSES = (96, 96, 3), 10
+CALIBRATION, IMAGES = 100, 2000
+FORMATS = ("float32", "float16", "dynamic", "int8")
+BY_LADDER = [step for step in RUNGS if step not in ("qat", "mixed_float")]  # ten that train nothing
+COMMON = {"quantizer": "ai-edge", "granularity": "channel", "input_ranges": {"image": [0.0, 1.0]}}
+
+_seeds = itertools.count()
+
+
+class Case:
+    """A net with weights of its own, so that nothing that was made of another is of use."""
+
+    def __init__(self, root: Path) -> None:
+        """Write model, spec and calibration samples."""
+        seed = next(_seeds)
+        self.folder = root / f"case_{seed}"
+        self.folder.mkdir()
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)
+        net = keras.applications.MobileNetV2(SHAPE, 0.35, weights=None, classes=CLASSES)
+        spec = {
+            "schema": 1,
+            "seed": seed,
+            "model": {"kind": "file", "head": "keep", "reset_weights": False, "scale": 2.0}
+            | {"offset": -1.0, "dropout": 0.0},
+            "inputs": [{"name": "image", "shape": list(SHAPE), "dtype": "float32"}],
+            "output": {"task": "classification", "units": CLASSES},
+        }
+        self.model = adopted(keras, net, spec, target=None)
+        graph = keras.saving.serialize_keras_object(self.model)
+        spec["model"] |= {"architecture": graph}  # type: ignore[operator]
+        self.spec = self.folder / "spec.json"
+        self.spec.write_text(json.dumps(spec))
+        save_keras(self.model, self.folder / "model.keras")
+        rng = np.random.default_rng(seed)
+        self.raw = rng.integers(0, 256, (IMAGES, *SHAPE), dtype=np.uint8)
+        self.images = self.raw.astype(np.float32) / 255
+        np.savez(self.folder / "calibration.npz", image=self.images[:CALIBRATION])
+
+    def make(self, name: str, form: str, recipe: dict[str, Any], preprocess: Any) -> None:
+        """Make a file as compress and export do, and measure it as verify does."""
+        file = self.folder / f"{name}.tflite"
+        make_file(
+            file,
+            form,
+            recipe=recipe | COMMON,
+            models=self.folder,
+            spec=self.spec,
+            calibration=self.folder / "calibration.npz",
+            io="int8",
+            work=self.folder / "work",
+        )
+        run_file(file, preprocess, {"image": self.raw})
+
+    def convert(self, form: str) -> bytes:
+        """Convert as one does by hand."""
+        converter = tf.lite.TFLiteConverter.from_keras_model(self.model)
+        if form != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if form == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if form in ("int8", "int16x8"):
+            kinds = tf.lite.OpsSet
+            wide = kinds.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            is_narrow = form == "int8"
+            converter.target_spec.supported_ops = [
+                kinds.TFLITE_BUILTINS_INT8 if is_narrow else wide
+            ]
+            converter.representative_dataset = lambda: (
+                [x[None]] for x in self.images[:CALIBRATION]
+            )
+            kind = tf.int8 if is_narrow else tf.int16
+            converter.inference_input_type = converter.inference_output_type = kind
+        return bytes(converter.convert())
+
+    def answer_one_by_one(self, content: bytes) -> None:
+        """Have a file answer image after image."""
+        interpreter = tf.lite.Interpreter(model_content=content)
+        interpreter.allocate_tensors()
+        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        for image in self.images:
+            interpreter.set_tensor(taken["index"], quantize(image[None], taken))
+            interpreter.invoke()
+            interpreter.get_tensor(given["index"])
+
+
+def formats(folder: Path, preprocess: Any) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Return how to make and measure four formats, by us and by hand; each returns its seconds."""
+
+    def ours(case: Case) -> None:
+        for form in FORMATS:
+            case.make(form, form, RUNGS["int8"][1], preprocess)
+
+    def by_hand(case: Case) -> None:
+        for form in FORMATS:
+            case.answer_one_by_one(case.convert(form))
+
+    return _timed(folder, ours), _timed(folder, by_hand)
+
+
+def rungs(folder: Path, preprocess: Any) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Return how to make and measure ten rungs, by us and by hand; each returns its seconds."""
+
+    def ours(case: Case) -> None:
+        for step in BY_LADDER:
+            form, recipe, _ = RUNGS[step]
+            case.make(step, form, recipe, preprocess)
+
+    def by_hand(case: Case) -> None:
+        for step in BY_LADDER:
+            case.answer_one_by_one(case.convert(RUNGS[step][0]))
+
+    return _timed(folder, ours), _timed(folder, by_hand)
+
+
+def _timed(folder: Path, run: Callable[[Case], None]) -> Callable[[], float]:
+    def measured() -> float:
+        case = Case(folder)
+        started = time.perf_counter()
+        run(case)
+        seconds = time.perf_counter() - started
+        shutil.rmtree(case.folder)
+        return seconds
+
+    return measured
