@@ -385,11 +385,13 @@ def load_interpreter(path, threads=None, runtime=None):
     The runtime is one of MODULES; None: the first that is installed. A file compiled for the Edge
     TPU is given its delegate.
     """
+    absent = []
     for name in MODULES if runtime is None else (runtime,):
         module, distribution = MODULES[name]
         try:
             lite = importlib.import_module(module)
-        except ImportError:
+        except ImportError as error:
+            absent.append(str(error))
             continue
         with open(path, "rb") as file:
             content = file.read()
@@ -403,7 +405,9 @@ def load_interpreter(path, threads=None, runtime=None):
             kernels = lite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             settings["experimental_op_resolver_type"] = kernels
         return lite.Interpreter(**settings), name, version
-    raise ValueError("no interpreter here: pip install %s" % MODULES[runtime or "litert"][1])
+    wanted = MODULES[runtime or "litert"][1]
+    pre = "--pre " if wanted == "tflite-micro" else ""  # nightly builds alone
+    raise ValueError("%s; pip install %s%s" % ("; ".join(absent), pre, wanted))
 
 
 def _version(distribution):
@@ -547,10 +551,13 @@ class Micro:
         return high
 
     def _fits(self, size):
+        import resource  # not on Windows, nor is tflite-micro
+
         child = os.fork()
         if child:
             return os.waitpid(child, 0)[1] == 0
         try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             interpreter = self._make(size)
             for i, detail in enumerate(self.inputs):

@@ -15,6 +15,7 @@ from tests.conftest import model_settings
 from tests.export.conftest import TABLE, Made, make
 
 LSB = 3  # kernels differ by up to this on the small models here
+FINE_LSB = 16  # of 65,536 steps
 GELU = TABLE | {"model": model_settings(kind="mlp", units=[8], activation="gelu")}
 SERIES = {
     "inputs": [{"name": "series", "shape": [12, 3], "dtype": "float32"}],
@@ -35,7 +36,7 @@ def answers(made: Made, name: str, form: str = "int8") -> RunResult:
 
 
 @pytest.mark.parametrize("name", ["litert-builtin", "tflite-runtime", "tflite-micro"])
-@pytest.mark.parametrize("model", ["cnn", "table", "two", "words", "value"])
+@pytest.mark.parametrize("model", ["cnn", "two", "words"])
 def test_other_kernels_differ_by_a_few_steps(
     models: dict[str, Made], name: str, model: str
 ) -> None:
@@ -56,7 +57,7 @@ def test_kernels_of_one_class_give_the_same_bits(models: dict[str, Made]) -> Non
 
 def test_sixteen_bits_and_floats_run_on_microcontrollers(models: dict[str, Made]) -> None:
     ask("tflite-micro")
-    for form, far in (("float32", 1e-5), ("int16x8", LSB)):
+    for form, far in (("float32", 1e-5), ("int16x8", FINE_LSB)):
         first, other = (answers(models["cnn"], n, form) for n in ("litert", "tflite-micro"))
         apart = np.abs(other.raw_outputs.astype(np.float64) - first.raw_outputs)
         assert apart.max() <= far
