@@ -104,7 +104,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        3,
+        4,
         ("dataset", "spec", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),

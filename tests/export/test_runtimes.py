@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.tools import flatbuffer_utils
 
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, missing
@@ -22,6 +23,12 @@ SERIES = {
     "output": {"task": "classification", "units": 4},
     "model": model_settings(kind="rnn", cell="lstm", units=[8]),
 }
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    spec = TABLE | {"model": model_settings(kind="mlp", units=[512, 512])}
+    return make(spec, tmp_path_factory.mktemp("large") / "model", uneven=0.01)
 
 
 def ask(name: str) -> None:
@@ -94,6 +101,21 @@ def test_an_arena_of_that_size_is_enough_and_less_is_not(models: dict[str, Made]
     ]
     assert ended[0] == 0
     assert ended[1] != 0
+
+
+@pytest.mark.parametrize("form", ["int8", "int16x8", "dynamic"])
+def test_large_weights_lie_where_a_microcontroller_finds_them(large: Made, form: str) -> None:
+    """ai-edge-quantizer leaves those of large models behind the flatbuffer."""
+    file = large.file(form)
+    packed = flatbuffer_utils.convert_bytearray_to_object(bytearray(file.read_bytes()))
+    assert not [buffer.offset for buffer in packed.buffers if buffer.offset]
+    first = answers(large, "litert", form)
+    assert np.abs(first.outputs - large.reference).mean() < 0.05
+    if form != "dynamic" and missing("tflite-micro") is None:
+        other = answers(large, "tflite-micro", form)
+        assert np.abs(other.outputs - first.outputs).max() < 0.05
+        assert other.arena_bytes is not None
+        assert other.arena_bytes < 512 * 512  # the weights are not in it
 
 
 @pytest.mark.slow
