@@ -13,7 +13,7 @@ NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install p
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-setup: .venv/.ready .venv/.dev .venv-tflite/.ready  ## install everything, with dev tools and the second runtime
+setup: .venv/.ready .venv/.dev .venv-tflite/.ready  ## install everything, with dev tools and the other runtimes
 
 train: .venv/.ready $(GENERATED)  ## run the chain to the trained model
 	$(RUN) --until train
@@ -60,6 +60,7 @@ lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
 	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
+	uv pip compile requirements-micro.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements-tflite.lock -o requirements-micro.lock
 
 clean:  ## remove environments, runs and caches; exported bundles stay
 	rm -rf .venv .venv-tflite runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -80,9 +81,11 @@ clean:  ## remove environments, runs and caches; exported bundles stay
 runs/generated/.ready: pipeline/data/generate.py .venv/.ready
 	@.venv/bin/python -m pipeline.data.generate runs/generated && touch $@
 
-# tflite-runtime ends at CPython 3.11: without one, that runtime is skipped and the manifest says so.
-.venv-tflite/.ready: requirements-tflite.lock
+# tflite-runtime ends at CPython 3.11: without one, both runtimes are skipped and the manifest says so. tflite-micro is a nightly build
+# for Linux on x86-64 alone, and may vanish: what cannot be installed of it is skipped, too.
+.venv-tflite/.ready: requirements-tflite.lock requirements-micro.lock
 	@python=$$(command -v python3.11 || .venv/bin/python -c 'import sys; print(sys.executable if sys.version_info[:2] == (3, 11) else "")'); \
 	if [ -n "$$python" ]; then $$python -m venv .venv-tflite && .venv-tflite/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tflite.lock; \
-	else echo "no Python 3.11 for tflite-runtime: that runtime is skipped"; mkdir -p .venv-tflite; fi
+	else echo "no Python 3.11 for tflite-runtime and tflite-micro: these runtimes are skipped"; mkdir -p .venv-tflite; fi
+	@[ ! -x .venv-tflite/bin/pip ] || .venv-tflite/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-micro.lock || echo "tflite-micro cannot be installed: that runtime is skipped"
 	@touch $@

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.device.runtimes import RUNTIMES
+
 Calls = Mapping[str, Callable[[argparse.Namespace], int]]
 
 STAGES = {  # in order; a test compares the names with the stage table
@@ -89,7 +91,12 @@ def _add_bundle_commands(commands: Any, calls: Calls) -> None:
     )
     predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
-    predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
+    predict.add_argument(
+        "--runtime",
+        default="litert",
+        choices=tuple(RUNTIMES),
+        help="interpreter (default: litert)",
+    )
     show = _command(commands, "show", calls["show"], "what a run or a bundle holds, in figures")
     show.add_argument(
         "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"

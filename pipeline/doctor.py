@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline.device.runtimes import RUNTIMES
+from pipeline.device.runtimes import version as version_of
+
 PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-datasets", "keras-tuner", "scikit-learn")
-RUNTIMES_APART = Path(".venv-tflite")  # tflite-runtime needs numpy<2: an environment of its own
 GPU_LIMIT_S = 10.0
 TENSORFLOW_LIMIT_S = 90.0  # TensorFlow takes 4 to 10 s to import, and longer from a cold disk
 COUNT_GPUS = "import tensorflow; print(len(tensorflow.config.list_physical_devices('GPU')))"
@@ -36,11 +38,7 @@ def examine() -> dict[str, list[Finding]]:
     return {
         "packages": [_python(), *(_package(name, "run: make setup") for name in PACKAGES)],
         "devices": [_cpu(), *_gpus(), _tpu(), _edge_tpu()],
-        "runtimes": [
-            _package("ai-edge-litert", "run: make setup"),
-            _tflite_runtime(),
-            _package("tflite-micro", "optional: pip install --pre tflite-micro"),
-        ],
+        "runtimes": [_runtime(name) for name in RUNTIMES],
         "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
         "data": [_prepared_sets(), _disk()],
     }
@@ -108,21 +106,13 @@ def _edge_tpu() -> Finding:
     )
 
 
-def _tflite_runtime() -> Finding:
-    """Look for tflite-runtime here, or in its own environment."""
-    here = _package("tflite-runtime", "")
-    if here.is_there:
-        return here
-    found = sorted(RUNTIMES_APART.glob("lib/python*/site-packages/tflite_runtime-*.dist-info"))
-    if found:
-        return Finding(
-            "tflite-runtime",
-            True,
-            f"{found[-1].name.split('-')[1].removesuffix('.dist')} in {RUNTIMES_APART}",
-        )
-    return Finding(
-        "tflite-runtime", False, "not installed", "run: make setup, with a Python 3.11 on the PATH"
-    )
+def _runtime(name: str) -> Finding:
+    """Look for a runtime in the environment that it is run in."""
+    found, runtime = version_of(name), RUNTIMES[name]
+    if found is None:
+        return Finding(name, False, "not installed", f"optional: {runtime.cure}")
+    where = "" if runtime.python == Path(sys.executable) else f" in {runtime.python.parents[1]}"
+    return Finding(name, True, f"{found}{where}, {runtime.kernels} kernels")
 
 
 def _edgetpu_compiler() -> Finding:

@@ -87,5 +87,7 @@ def said(name: str, value: float, unit: str) -> str:
 
 
 def figure(value: Any) -> str:
-    """Return a number with four decimals, other things as they are."""
+    """Return a number with four decimals, other things as they are; None was not measured."""
+    if value is None:
+        return "not measured"
     return f"{value:.4f}" if isinstance(value, float) else str(value)

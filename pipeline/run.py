@@ -39,7 +39,7 @@ from pipeline.artifacts import (
 from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import model_state, source_state
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.outcome import said
@@ -188,7 +188,7 @@ def _outside(stage: Stage, run: Run) -> Any:
         compilers = {TARGETS[name].compiler for name in run.config.export.targets}
         return sorted(name for name in compilers if name and shutil.which(name))
     if stage.name == "verify":
-        return [name for name in run.config.verify.runtimes if missing(name) is None]
+        return {name: runtime_version(name) for name in run.config.verify.runtimes}
     return None
 
 

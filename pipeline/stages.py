@@ -104,7 +104,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        3,
+        4,
         ("dataset", "spec", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
@@ -112,7 +112,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        3,
+        4,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),
@@ -129,7 +129,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        2,
+        3,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task"),
@@ -137,7 +137,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        2,
+        3,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -145,7 +145,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        1,
+        2,
         (
             "dataset",
             "spec",

@@ -219,7 +219,7 @@ def test_a_compiler_or_runtime_that_came_since_makes_its_stage_stale(
     stages = {stage.name: stage for stage in STAGES}
     found: set[str] = set()
     monkeypatch.setattr(runner.shutil, "which", lambda name: name if name in found else None)
-    monkeypatch.setattr(runner, "missing", lambda name: None if name in found else "not here")
+    monkeypatch.setattr(runner, "runtime_version", lambda name: "1" if name in found else None)
     before = {name: runner._outside(stage, run) for name, stage in stages.items()}
     found |= {"edgetpu_compiler", "tflite-runtime"}
     after = {name: runner._outside(stage, run) for name, stage in stages.items()}

@@ -1,7 +1,7 @@
 """manifest.json of a bundle: each figure beside the sha256 of the file it was measured on. Pure."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.artifacts import SCHEMA, sha256_json
@@ -99,7 +99,7 @@ def _model(
     entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the row of one exported file."""
-    name = entry["file"]
+    name, gates = entry["file"], artifacts["verdict"]["gates"][entry["format"]]
     measured = artifacts["parity"]["files"][name]
     audit = artifacts["audit"]
     robustness = None
@@ -124,7 +124,19 @@ def _model(
         "metrics": measured["metrics"],
         "parity": measured["parity"],
         "robustness": robustness,
-        "runtimes": measured["runtimes"],
+        "runtimes": _runtimes(measured["runtimes"], gates),
         "targets": targets,
-        "gates": artifacts["verdict"]["gates"][entry["format"]],
+        "gates": gates,
+    }
+
+
+def _runtimes(
+    rows: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return each runtime with whether it decides as LiteRT does; None where that is not asked."""
+    asked = (gate["limit"] for gate in gates if gate["name"] == "runtime_changes")
+    limit = next(asked, None)
+    return {
+        name: {**row, "conforms": None if limit is None else row["changed"] <= limit}
+        for name, row in rows.items()
     }

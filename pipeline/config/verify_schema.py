@@ -6,13 +6,16 @@ from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
 
-Runtime = Literal["litert", "tflite-runtime"]
+Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro"]
 
 
 class Verify(Section):
     """Where every file is measured against the reference."""
 
     runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = ("litert",)
+    """What runs every file. litert: by XNNPACK's kernels; litert-builtin: without them, as on CPUs
+    that those do not know; tflite-runtime: 2.14, as on a Coral board; tflite-micro: by the plain
+    kernels of microcontrollers, with the memory that it needs."""
     split: Literal["validation", "test"] = "test"
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Share of samples whose class may be missed: the device answers `abstain` where not exactly
@@ -58,8 +61,14 @@ class Gate(Section):
     """Largest loss of accuracy under attack against the float reference."""
     float_ops: Annotated[int, Field(ge=0)] | None = 0
     """Most operations that may stay in float in an integer file."""
+    runtime_changes: Share | None = 0.005
+    """Largest share of decisions that a runtime may make otherwise than LiteRT does; one sample
+    always may be."""
     bytes: Count | None = None
-    """Largest file."""
+    """Largest file: the flash that it takes."""
+    arena_bytes: Count | None = None
+    """Largest arena, which is the working memory, that tflite-micro needs on a 64-bit machine; a
+    32-bit one, whose pointers are half as long, needs about three quarters of it."""
 
 
 class Report(Section):

@@ -38,6 +38,8 @@ class RunResult:
     version: str
     seconds: float
     """Time of the invocations alone."""
+    arena_bytes: int | None
+    """Smallest arena that the file runs in, on tflite-micro; None: the runtime has none."""
 
 
 def run_file(
@@ -71,6 +73,7 @@ def run_file(
             RUNTIMES[runtime].python, runner.__file__, "--model", file,
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
             "--preprocess", folder / "preprocess.json",
+            "--runtime", runtime,
         ]  # fmt: skip
         command += ["--prepared"] if prepared else []
         command += ["--threads", _threads(file) if threads is None else threads]
@@ -86,14 +89,21 @@ def run_file(
             raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-            raise ArtifactError(f"{file}: cannot be run on {runtime}: {said[0]}")
-        with np.load(folder / "out.npz") as found:
-            return RunResult(
-                found["outputs"],
-                found["raw_outputs"],
-                str(found["version"]),
-                float(found["seconds"]),
-            )
+            why = said[0].removeprefix("error: ")
+            raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
+        return _read(folder / "out.npz")
+
+
+def _read(path: Path) -> RunResult:
+    """Return what the runner wrote."""
+    with np.load(path) as found:
+        return RunResult(
+            found["outputs"],
+            found["raw_outputs"],
+            str(found["version"]),
+            float(found["seconds"]),
+            int(found["arena_bytes"]) or None,
+        )
 
 
 def _threads(file: Path) -> int:

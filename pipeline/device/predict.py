@@ -37,6 +37,7 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     if reason is not None:
         raise ConfigError(f"--runtime {reason}")
     command = [RUNTIMES[runtime].python, bundle / "run_on_device.py", "--json", *inputs]
+    command += ["--runtime", runtime] if runtime != "litert" else []  # what it takes by itself
     done = subprocess.run(
         list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
     )

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Run a .tflite model on raw samples: what a device does, in one file.
 
-It needs NumPy and one interpreter (ai_edge_litert, tflite_runtime or tensorflow), nothing else; it
-runs on Python 3.7. It ships in the bundle as run_on_device.py, and the pipeline's `verify` runs
-this very file, so what is tested is what ships.
+It needs NumPy and one interpreter (ai_edge_litert, tflite_runtime, tensorflow or tflite_micro),
+nothing else; it runs on Python 3.7. It ships in the bundle as run_on_device.py, and the pipeline's
+`verify` runs this very file, so what is tested is what ships.
 
     python run_on_device.py photo.png            decisions for files: pictures, recordings, tables,
                                                  texts a line each, or arrays (.npy, .npz)
@@ -11,14 +11,17 @@ this very file, so what is tested is what ships.
 """
 
 import argparse
+import contextlib
 import csv
 import functools
+import importlib
 import json
 import math
 import os
 import re
 import struct
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -366,32 +369,45 @@ def dequantize(q, detail):
 # ---- the interpreter -------------------------------------------------------------------------
 
 
-def load_interpreter(path, threads=None):
+# runtime -> the module that holds its interpreter, and its distribution; the first there is taken
+MODULES = {
+    "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
+    "tensorflow": ("tensorflow.lite.python.interpreter", "tensorflow"),
+    "tflite-micro": ("tflite_micro.python.tflite_micro.runtime", "tflite-micro"),
+    "litert-builtin": ("ai_edge_litert.interpreter", "ai-edge-litert"),  # without XNNPACK
+}
+
+
+def load_interpreter(path, threads=None, runtime=None):
     """Return (interpreter, name of the runtime, its version) for a .tflite file.
 
-    A file compiled for the Edge TPU is given its delegate.
+    The runtime is one of MODULES; None: the first that is installed. A file compiled for the Edge
+    TPU is given its delegate.
     """
-    delegates = []
-    try:
-        from ai_edge_litert import interpreter as lite
-
-        name, version = "litert", _version("ai-edge-litert")
-    except ImportError:
+    absent = []
+    for name in MODULES if runtime is None else (runtime,):
+        module, distribution = MODULES[name]
         try:
-            import tflite_runtime.interpreter as lite
-
-            name, version = "tflite-runtime", _version("tflite-runtime")
-        except ImportError:
-            from tensorflow import lite
-
-            name, version = "tensorflow", _version("tensorflow")
-    with open(path, "rb") as file:
-        if b"edgetpu-custom-op" in file.read():
-            delegates = [lite.load_delegate("libedgetpu.so.1")]
-    interpreter = lite.Interpreter(
-        model_path=str(path), num_threads=threads, experimental_delegates=delegates
-    )
-    return interpreter, name, version
+            lite = importlib.import_module(module)
+        except ImportError as error:
+            absent.append(str(error))
+            continue
+        with open(path, "rb") as file:
+            content = file.read()
+        version = _version(distribution)
+        if name == "tflite-micro":
+            return Micro(lite, content), name, version
+        settings = {"model_path": str(path), "num_threads": threads}
+        if b"edgetpu-custom-op" in content:
+            settings["experimental_delegates"] = [lite.load_delegate("libedgetpu.so.1")]
+        if name == "litert-builtin":
+            kernels = lite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            settings["experimental_op_resolver_type"] = kernels
+        return lite.Interpreter(**settings), name, version
+    wanted = MODULES[runtime or "litert"][1]
+    pre = "--pre " if wanted == "tflite-micro" else ""  # nightly builds alone
+    raise ValueError("%s; pip install %s%s" % ("; ".join(absent), pre, wanted))
 
 
 def _version(distribution):
@@ -429,6 +445,8 @@ def invoke(interpreter, inputs, batch=BATCH):
 
 def _allocate(interpreter, batch):
     """Resize to a batch and return it; 1 where the file refuses, or keeps state."""
+    if isinstance(interpreter, Micro):
+        return 1
     details = interpreter.get_input_details()
     output = interpreter.get_output_details()[0]
     ops = {op["op_name"] for op in interpreter._get_ops_details()} if batch > 1 else set()
@@ -461,6 +479,119 @@ def name_of(detail, inputs):
     if len(inputs) == 1:
         return next(iter(inputs))
     raise ValueError("the model's input %s is none of %s" % (plain, ", ".join(sorted(inputs))))
+
+
+MICRO_ARENA = 1 << 28  # bytes, more than any microcontroller has; what is not touched costs nothing
+ARENA_STEP = 16  # bytes that an arena is aligned to
+
+
+class Micro:
+    """tflite-micro's interpreter, under the names that the others' has: one sample a call."""
+
+    def __init__(self, lite, content):
+        self.lite, self.content = lite, content
+        self.interpreter = self._call(self._make, MICRO_ARENA)
+        self.inputs, self.outputs = self._tensors("input"), self._tensors("output")
+
+    def _make(self, size):
+        return self.lite.Interpreter.from_bytes(self.content, arena_size=size)
+
+    def _tensors(self, side):
+        """Return the details of inputs or outputs; the names are in the file alone."""
+        graph = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0).Subgraphs(0)
+        places = (graph.InputsAsNumpy if side == "input" else graph.OutputsAsNumpy)()
+        found = []
+        for i, place in enumerate(places):
+            detail = getattr(self.interpreter, "get_%s_details" % side)(i)
+            steps = detail["quantization_parameters"]
+            pair = zip(steps["scales"], steps["zero_points"])
+            detail["quantization"] = next(((float(s), int(z)) for s, z in pair), (0.0, 0))
+            found.append(dict(detail, index=i, name=graph.Tensors(int(place)).Name().decode()))
+        return found
+
+    def get_input_details(self):
+        return self.inputs
+
+    def get_output_details(self):
+        return self.outputs
+
+    def set_tensor(self, index, values):
+        self.interpreter.set_input(np.ascontiguousarray(values), index)
+
+    def get_tensor(self, index):
+        return self.interpreter.get_output(index)
+
+    def reset_all_variables(self):
+        self.interpreter.reset()
+
+    def invoke(self):
+        self._call(self.interpreter.invoke)
+
+    def _call(self, action, *arguments):
+        """Return what an action does; where it fails, what it said on stderr is the error."""
+        with tempfile.TemporaryFile() as said:
+            try:
+                with stderr_into(said):
+                    return action(*arguments)
+            except RuntimeError as error:
+                said.seek(0)
+                words = micro_words(said.read().decode("utf-8", "replace"))
+                raise ValueError(words or str(error)) from error
+
+    def arena_bytes(self):
+        """Return the smallest arena in which the model runs.
+
+        What `print_allocations` tells is what stays allocated; setting up takes up to half as much
+        again, for a while. Each size is tried in a process of its own: too small a one may crash.
+        """
+        low, high = 0, MICRO_ARENA
+        while high - low > ARENA_STEP:
+            middle = (low + high) // 2 // ARENA_STEP * ARENA_STEP
+            low, high = (low, middle) if self._fits(middle) else (middle, high)
+        return high
+
+    def _fits(self, size):
+        import resource  # not on Windows, nor is tflite-micro
+
+        child = os.fork()
+        if child:
+            return os.waitpid(child, 0)[1] == 0
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            interpreter = self._make(size)
+            for i, detail in enumerate(self.inputs):
+                interpreter.set_input(np.zeros(detail["shape"], detail["dtype"]), i)
+            interpreter.invoke()
+            os._exit(0)
+        finally:
+            os._exit(1)
+
+
+@contextlib.contextmanager
+def stderr_into(file):
+    """Write to a file what C code says on stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def micro_words(said):
+    """Return in one line why tflite-micro does not run a file, from what it says on stderr."""
+    absent = re.search(r"Failed to get registration from op code (\w+)", said)
+    if absent:
+        return "tflite-micro has no operation %s" % absent.group(1)
+    lines = [re.sub(r"^\S+\.(cc|h)(:\d+)?\s+", "", line.strip()) for line in said.splitlines()]
+    lines = [line.rstrip(".") for line in lines if line]
+    failed = re.match(r"Node (\w+) \(number (\d+)\) failed", lines[-1] if lines else "")
+    if failed:
+        return "%s (operation %s): %s" % (*failed.groups(), "; ".join(lines[:-1]) or lines[-1])
+    return "; ".join(lines)
 
 
 # ---- anomalies: how far a sample is from what the model makes of it ---------------------------
@@ -830,7 +961,7 @@ READ = {
 
 def run_arrays(options):
     """Run a file of arrays through the model and write what came out; the pipeline's entry."""
-    interpreter, name, version = load_interpreter(options.model, options.threads)
+    interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     with open(options.preprocess) as file:
         preprocess = json.load(file)
     with np.load(options.arrays, allow_pickle=False) as arrays:
@@ -839,6 +970,7 @@ def run_arrays(options):
     started = time.perf_counter()
     raw_outputs, outputs = answer(interpreter, inputs, preprocess, options.batch)
     seconds = time.perf_counter() - started
+    arena = interpreter.arena_bytes() if isinstance(interpreter, Micro) else 0
     np.savez(
         options.outputs,
         outputs=outputs,
@@ -846,6 +978,7 @@ def run_arrays(options):
         runtime=np.array(name),
         version=np.array(version),
         seconds=np.array(seconds),
+        arena_bytes=np.array(arena),
     )
 
 
@@ -853,7 +986,7 @@ def run_files(options, folder):
     """Print a decision for every file."""
     with open(os.path.join(folder, "preprocess.json")) as file:
         preprocess = json.load(file)
-    interpreter, _, _ = load_interpreter(options.model, options.threads)
+    interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
     rule = rule_of(preprocess, options.model)
     answers = []
     for path in options.files:
@@ -877,7 +1010,7 @@ def run_encoder(options, folder):
     """Print the code of every sample, a line of numbers each."""
     with open(os.path.join(folder, "preprocess.json")) as file:
         preprocess = dict(json.load(file), anomaly=None)
-    interpreter, _, _ = load_interpreter(options.model, options.threads)
+    interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
     found = []
     for path in options.files:
         raw = read_file(path, preprocess["inputs"])
@@ -898,7 +1031,7 @@ def self_test(options, folder):
     with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
         raw = {e["name"]: golden["input_" + e["name"]] for e in preprocess["inputs"]}
         expected = golden[form]
-    interpreter, name, version = load_interpreter(options.model, options.threads)
+    interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     inputs = prepare_all(raw, preprocess)
     outputs, answers = answer(interpreter, inputs, preprocess, options.batch)
     wanted = answers_of(interpreter, inputs, expected, preprocess.get("anomaly"))
@@ -916,6 +1049,17 @@ def self_test(options, folder):
     return bool(same.all())
 
 
+def shipped_file(folder, encode):
+    """Return the name of the file that a bundle ships: the model, or its encoder."""
+    with open(os.path.join(folder, "manifest.json")) as file:
+        manifest = json.load(file)
+    if not encode:
+        return next(m for m in manifest["models"] if m["format"] == manifest["ships"])["file"]
+    if manifest.get("encoder") is None:
+        raise ValueError("this bundle has no encoder; set export.encoder: true")
+    return manifest["encoder"]["ships"]
+
+
 def main():
     """Read the arguments and run one of the commands."""
     folder = os.path.dirname(os.path.abspath(__file__))
@@ -925,6 +1069,7 @@ def main():
     parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
     parser.add_argument("--encode", action="store_true", help="print the encoder's codes instead")
     parser.add_argument("--json", action="store_true", help="print the answers as JSON")
+    parser.add_argument("--runtime", choices=MODULES, help="by default the first that is installed")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--arrays", help=argparse.SUPPRESS)
@@ -934,15 +1079,7 @@ def main():
     options = parser.parse_args()
     try:
         if options.model is None:
-            with open(os.path.join(folder, "manifest.json")) as file:
-                manifest = json.load(file)
-            shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
-            name = shipped["file"]
-            if options.encode:
-                if manifest.get("encoder") is None:
-                    raise ValueError("this bundle has no encoder; set export.encoder: true")
-                name = manifest["encoder"]["ships"]
-            options.model = os.path.join(folder, name)
+            options.model = os.path.join(folder, shipped_file(folder, options.encode))
         if options.arrays:
             run_arrays(options)
         elif options.self_test:

@@ -20,6 +20,7 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.inline import inlined
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of
@@ -142,7 +143,7 @@ def dynamic_file(float32: str, out: str) -> None:
     maker.add_dynamic_config(".*", names.FULLY_CONNECTED, 8, qtyping.QuantGranularity.TENSORWISE)
     with _refusals("dynamic"):
         content = bytes(maker.quantize(enable_progress_report=False).quantized_model)
-    Path(out).write_bytes(content)
+    Path(out).write_bytes(inlined(content))
 
 
 def integer_file(
@@ -196,7 +197,7 @@ def integer_file(
         content = corrected(content, float32, calibration)
     if io == "uint8" and form == "int8":
         content = borders.with_uint8(content)
-    Path(out).write_bytes(content)
+    Path(out).write_bytes(inlined(content))
 
 
 def converted_integer_file(

@@ -1,6 +1,6 @@
 """Gates: a limit on a measured value, whether it holds, and what to try where it does not. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.tasks import Task, metric_drop
@@ -16,6 +16,8 @@ FINER = {
     "float32": "another layer or activation: conversion alone moved the answers",
 }
 
+MICRO = "tflite-micro"
+
 LEAST = ("agreement", "output_sqnr_db")  # the others are a most
 
 # A share of 1 in 20 is 0.05 and a bit in floating point; what is at its limit holds.
@@ -29,15 +31,16 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
         limits: the config's `gate` section; None: not asked.
         file: its format, and measurements of it: metric_drop, agreement, worst_class_drop (None
             without classes), worst_class, worst_layer, robust_drop (None without an audit),
-            float_ops, bytes, and whatever else has a limit.
+            float_ops, bytes, and whatever else has a limit; `unmeasured`: gate -> why there is no
+            value, for those that do not hold without one.
         metric: name of the task's metric, for the words.
     """
     rows = []
     for name, limit in limits.items():
         value = file[name]
-        if limit is None or value is None:
+        if limit is None or (value is None and name not in file["unmeasured"]):
             continue
-        passed = holds(name, value, limit)
+        passed = value is not None and holds(name, value, limit)
         cure = "" if passed else CURES[name](file, metric)
         side = "at least" if name in LEAST else "at most"
         row = {"name": name, "value": value, "limit": limit, "side": side, "passed": passed}
@@ -49,6 +52,26 @@ def holds(name: str, value: float, limit: float) -> bool:
     """Tell whether a value holds a gate: those of LEAST from below, the others from above."""
     over = limit - value if name in LEAST else value - limit
     return over <= ROUNDING
+
+
+def allowed_changes(share: float | None, samples: int) -> int | None:
+    """Return how many decisions a runtime may make otherwise than LiteRT; None: not asked."""
+    return None if share is None else max(1, int(share * samples))
+
+
+def worst_runtime(runtimes: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return the runtime that decides otherwise than LiteRT most often, with its name."""
+    worst = max(runtimes, key=lambda name: runtimes[name]["changed"])
+    return {"name": worst, **runtimes[worst]}
+
+
+def no_arena(runtimes: Mapping[str, Any], file: str, skipped: Sequence[Mapping[str, str]]) -> Row:
+    """Return gate -> why the arena of a file is not known; empty where it is."""
+    if MICRO in runtimes:
+        return {}
+    item = f"{file} on {MICRO}"
+    why = next((row["reason"] for row in skipped if row["item"] == item), "it was not asked")
+    return {"arena_bytes": why}
 
 
 def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
@@ -126,6 +149,26 @@ def _bytes(file: Mapping[str, Any], metric: str) -> str:
     return "Try fewer model.filters or model.dense units."
 
 
+def _changes(file: Mapping[str, Any], metric: str) -> str:
+    worst = file["worst_runtime"]
+    apart = "" if worst["max_abs_lsb"] is None else f", up to {worst['max_abs_lsb']} LSB apart"
+    return (
+        f"{worst['name']} ({worst['kernels']} kernels) decides {worst['changed']} of "
+        f"{file['samples']} samples otherwise than litert{apart}. Try export.ships: int16x8, or "
+        "leave that runtime out of verify.runtimes if the file will not run there."
+    )
+
+
+def _arena(file: Mapping[str, Any], metric: str) -> str:
+    if file["arena_bytes"] is None:
+        why = file["unmeasured"]["arena_bytes"]
+        return f"tflite-micro did not run the file: {why}. Try another layer or activation for it."
+    return (
+        "Try fewer model.filters in the first layers, model.strides: 2, smaller inputs, or fewer "
+        "layers: each tensor and operation costs some of it, too."
+    )
+
+
 CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "metric_drop": _quantize_better,
     "metric_drop_upper": _interval,
@@ -137,5 +180,7 @@ CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "latency_ms": _latency,
     "robust_drop": _robust,
     "float_ops": _float_ops,
+    "runtime_changes": _changes,
     "bytes": _bytes,
+    "arena_bytes": _arena,
 }

@@ -8,7 +8,15 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
-from pipeline.gate.gates import judge, robust_drop, worst_group_drop
+from pipeline.gate.gates import (
+    MICRO,
+    allowed_changes,
+    judge,
+    no_arena,
+    robust_drop,
+    worst_group_drop,
+    worst_runtime,
+)
 from pipeline.tasks import TASKS, Task
 
 
@@ -17,7 +25,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     files = read_json(inputs["files"] / "files.json")
     parity = read_json(inputs["parity"] / "parity.json")
     audit = read_json(inputs["audit"] / "audit.json") if "audit" in inputs else None
-    limits = config.gate.model_dump()
+    share = config.gate.runtime_changes
+    changes = {"runtime_changes": allowed_changes(share, parity["samples"])}
+    limits = config.gate.model_dump() | changes
     gates = {
         entry["format"]: judge(
             limits,
@@ -44,7 +54,7 @@ def _measured(
     targets: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
-    found = parity["files"][entry["file"]]["parity"]
+    found, runtimes = (parity["files"][entry["file"]][key] for key in ("parity", "runtimes"))
     group = worst_group_drop(parity["groups"], entry["format"], task)
     times = [
         row["latency_ms_estimate"]
@@ -61,4 +71,19 @@ def _measured(
         "robust_drop": robust_drop(audit, entry["file"]),
         "float_ops": len(entry["float_ops_left"]),
         "bytes": entry["bytes"],
+        **_on_runtimes(entry["file"], runtimes, parity),
+    }
+
+
+def _on_runtimes(
+    file: str, runtimes: dict[str, dict[str, Any]], parity: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the runtimes say of a file, by the names of the gates."""
+    worst = worst_runtime(runtimes)
+    return {
+        "samples": parity["samples"],
+        "worst_runtime": worst,
+        "runtime_changes": worst["changed"],
+        "arena_bytes": runtimes.get(MICRO, {"arena_bytes": None})["arena_bytes"],
+        "unmeasured": no_arena(runtimes, file, parity["skipped"]),
     }

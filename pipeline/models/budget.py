@@ -4,6 +4,7 @@ Counted from the layers' shapes, one sample at a time. Activations count one byt
 int8 file; the peak is that of a runtime which frees a tensor after its last reader.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,26 @@ def peak_activation_bytes(model: Any) -> int:
         peak = max(peak, sum(alive.values()))
         alive = {n: b for n, b in alive.items() if last_read.get(n, -1) > i}
     return peak
+
+
+def beyond(counted: Mapping[str, Any], limits: Mapping[str, float | None]) -> Iterator[str]:
+    """Yield what cannot hold, whatever the training brings: a file is larger than its weights.
+
+    Args:
+        counted: `parameters` and `peak_activation_bytes`.
+        limits: of `gate`: `bytes` and `arena_bytes`; None: not asked.
+    """
+    parts = {
+        "bytes": (counted["parameters"], "the weights alone"),
+        "arena_bytes": (counted["peak_activation_bytes"], "the activations alone"),
+    }
+    for name, (count, what) in parts.items():
+        limit = limits[name]
+        if limit is not None and count > limit:
+            yield (
+                f"gate.{name}: {what} take {count:,} bytes at 8 bits each, and the limit is "
+                f"{limit:,}; try fewer model.filters or units"
+            )
 
 
 def op_of(layer: Any) -> str | None:

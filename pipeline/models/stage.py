@@ -14,6 +14,7 @@ from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.placement import Operation, place
+from pipeline.device.runtimes import missing
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
@@ -49,6 +50,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     }
     for target, rows in counted["targets"].items():
         _tell(target, rows)
+    _tell_limits(config, counted)
     write_json(out / "spec.json", spec)
     write_json(out / "budget.json", counted)
     return Metrics(
@@ -190,3 +192,11 @@ def _tell(target: str, rows: list[dict[str, Any]]) -> None:
             len(rows),
             why,
         )
+
+
+def _tell_limits(config: Config, counted: dict[str, Any]) -> None:
+    """Warn of gates that cannot hold; nothing that is written depends on them."""
+    for words in budget.beyond(counted, config.gate.model_dump()):
+        log.warning("          %s", words)
+    if config.gate.arena_bytes is not None and (reason := missing("tflite-micro")):
+        log.warning("          gate.arena_bytes cannot be measured here: %s", reason)

@@ -64,7 +64,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": words.size}
+    environment.filters |= {"size": words.size, "gated": words.gated}
     environment.globals |= {"figure": words.figure, "metric_names": words.NAMES}
     return environment
 
@@ -72,13 +72,17 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
     shipped = words.shipped(documents)
+    measured = documents["parity"]["files"][shipped["file"]]
+    runtimes = measured["runtimes"]
     return {
         **documents,
         "config": config,
         "sentence": words.verdict(documents),
         "ships": shipped["format"],
         "shipped": shipped,
-        "measured": documents["parity"]["files"][shipped["file"]],
+        "measured": measured,
+        "compared": len(runtimes) > 1,
+        "arena": runtimes.get("tflite-micro", {"arena_bytes": None})["arena_bytes"],
         "metric": documents["parity"]["metric"],
         "names": documents["dataset"]["labels"]["names"],
         "skipped": documents["files"]["skipped"] + documents["parity"]["skipped"],

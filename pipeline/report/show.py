@@ -11,7 +11,7 @@ from rich.text import Text
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.errors import ArtifactError
 from pipeline.outcome import said
-from pipeline.report.words import figure, size
+from pipeline.report.words import figure, gated, size
 from pipeline.stages import STAGES
 
 WIDTH = 100
@@ -78,8 +78,8 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
 
 def _gates(gates: list[dict[str, Any]]) -> list[str]:
     return [
-        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gate['value']:.4g} (limit "
-        f"{gate['limit']:g})" + (f"  {gate['try']}" if gate["try"] else "")
+        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gated(gate['value'])} (limit "
+        f"{gated(gate['limit'])})" + (f"  {gate['try']}" if gate["try"] else "")
         for gate in gates
     ]
 

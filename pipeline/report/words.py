@@ -25,6 +25,13 @@ def figure(name: str, value: float | None) -> str:
     return f"{100 * value:.1f} %" if name in PERCENT else f"{value:.4g}"
 
 
+def gated(value: float | None) -> str:
+    """Return what a gate judges, or its limit: counts in full, measurements to four digits."""
+    if value is None:
+        return "not measured"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
 def size(count: int | None) -> str:
     """Return bytes as B, kB or MB (powers of ten)."""
     if count is None:

@@ -19,12 +19,10 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.config.schema import Config
-from pipeline.device.measure import RunResult, run_file
+from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_all, seen
-from pipeline.device.runtimes import RUNTIMES, missing
-from pipeline.errors import ArtifactError
 from pipeline.export.worker import request
-from pipeline.models.predict import in_target_unit, predict
+from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.verify import streaming
@@ -35,6 +33,7 @@ from pipeline.verify.held import REFERENCE, Held, held_out
 from pipeline.verify.parity import behind, compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
+from pipeline.verify.runtimes import run_everywhere, runtime_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -53,9 +52,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     golden = _golden_inputs(held)
     for entry in files["files"]:
         path, form = inputs["files"] / entry["file"], entry["format"]
-        results = _run_everywhere(path, form, held, config.verify.runtimes, skipped)
+        results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
         first = next(iter(results.values()))
-        outputs[form] = in_target_unit(first.outputs, held.dataset.preprocess)
+        outputs[form] = first.outputs
         golden[form] = first.raw_outputs[:GOLDEN]
         if form in INTEGER:
             layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
@@ -63,7 +62,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "format": form,
             "metrics": task.metrics(held.labels, outputs[form]),
             "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
-            "runtimes": _runtimes(results, held),
+            "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
     document = {
         **_measured_on(config, held),
@@ -173,49 +172,11 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     }
 
 
-def _run_everywhere(
-    path: Path, form: str, held: Held, runtimes: tuple[str, ...], skipped: dict[str, str]
-) -> dict[str, RunResult]:
-    """Return runtime -> what it answered; LiteRT comes first and must run every file."""
-    results = {}
-    for name in dict.fromkeys(("litert", *runtimes)):
-        reason = missing(name) or RUNTIMES[name].refuses.get(form)
-        if reason is not None:
-            skipped[f"{path.name} on {name}"] = reason
-            continue
-        try:
-            results[name] = run_file(path, held.dataset.preprocess, held.raw, runtime=name)
-        except ArtifactError as error:
-            if name == "litert" or form == "int8":
-                raise
-            skipped[f"{path.name} on {name}"] = str(error)
-    return results
-
-
 def _parity(held: Held, outputs: Array, layers: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Return what the manifest says of a file's parity with the reference."""
     names = held.dataset.class_names
     parity = compare(held.task, held.labels, held.reference, outputs, class_names=names, seed=seed)
     return {**parity, "worst_layer": worst_layer(layers)}
-
-
-def _runtimes(results: dict[str, RunResult], held: Held) -> dict[str, dict[str, Any]]:
-    """Return what the manifest says of each runtime; LSB differences are against the first one."""
-    task = held.task
-    first = next(iter(results.values())).raw_outputs.astype(np.float64)
-    rows = {}
-    for name, result in results.items():
-        answers = task.decisions(in_target_unit(result.outputs, held.dataset.preprocess))
-        same = task.agree(task.decisions(held.reference), answers, held.labels)
-        is_integer = np.issubdtype(result.raw_outputs.dtype, np.integer)
-        difference = float(np.abs(result.raw_outputs.astype(np.float64) - first).max())
-        rows[name] = {
-            "version": result.version,
-            "agreement": float(same.mean()),
-            "max_abs_lsb": int(difference) if is_integer else None,
-            "arena_bytes": None,
-        }
-    return rows
 
 
 def _layers(path: Path, held: Held, work: Path, recipe: dict[str, Any]) -> list[dict[str, Any]]:

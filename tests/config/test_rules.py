@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 
 RIGHT = ["name=x", "task=classification", "data.source={kind: bundled, name: digits}"]
 CNN = [*RIGHT, "model={kind: cnn}"]
+MICRO = [*CNN, "gate.arena_bytes=9000", "verify.runtimes=[tflite-micro]"]
 TABLE = [*RIGHT, "data.source.name=wine", "model={kind: mlp}"]
 REGRESSION = [
     *TABLE, "task=regression", "data.source.name=diabetes", "data.split={by: random}",
@@ -39,7 +40,7 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "right", [CNN, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
+    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
 )
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
@@ -111,6 +112,9 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (SERIES, "data.source.windows_path=no.json", "wanted a file; there is none at"),
         (CNN, "data.report_groups=group", "nothing says what belongs together"),
         (CNN, "data.split.pattern='([a-z'", "wanted a regular expression"),
+        (CNN, "gate.arena_bytes=9000", "add tflite-micro to verify.runtimes"),
+        (MICRO, "export.ships=float32", "float32 ships; wanted export.ships: auto or int8"),
+        (CNN, "verify.runtimes=[litert, litert]", "litert is listed twice"),
         (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
         (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
     ],

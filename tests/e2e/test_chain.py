@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.device.predict import predict
+from pipeline.device.runtimes import missing
 from tests.e2e.chain import ROOT, published, ran, run, write_config
 
 pytestmark = pytest.mark.e2e
@@ -147,6 +148,29 @@ def test_a_failed_gate_exits_3_and_leaves_the_old_bundle(copy: Path) -> None:
     assert not {"data", "build", "train", "harden"} & set(ran(result))
     assert published(copy) == before
     assert "Nothing ships" in (copy / "runs/tiny/report/report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_microcontroller_runs_the_file_within_its_arena(copy: Path) -> None:
+    if (reason := missing("tflite-micro")) is not None:
+        pytest.skip(reason)
+    before = published(copy)
+    asked = "--set", "verify.runtimes=[litert, tflite-micro]", "--set"
+    result = run(copy / "tiny.yaml", copy, *asked, "gate.arena_bytes=100")
+    assert result.returncode == 3
+    assert "arena_bytes" in result.stderr
+    assert published(copy) == before
+    result = run(copy / "tiny.yaml", copy, *asked, "gate.arena_bytes=100000")
+    assert result.returncode == 0, result.stderr
+    bundle = copy / "exported/tiny"
+    models = json.loads((bundle / "manifest.json").read_text())["models"]
+    rows = {m["format"]: m["runtimes"] for m in models}
+    assert rows["int8"]["tflite-micro"]["arena_bytes"] < 100000
+    assert rows["int8"]["tflite-micro"]["conforms"]
+    assert "tflite-micro" not in rows["float16"]
+    micro = {answer["decision"] for answer in predict(bundle, [bundle / "sample.png"])}
+    said = predict(bundle, [bundle / "sample.png"], runtime="tflite-micro")
+    assert {answer["decision"] for answer in said} == micro
 
 
 def test_a_changed_gate_trains_nothing(copy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every family to full integers: by one of the quantizers, on both runtimes, near the model."""
+"""Every family to full integers: by one of the quantizers, on every runtime, near the model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.device.placement import place
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import RUNTIMES, missing
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
@@ -62,6 +62,13 @@ FAMILIES = {
     )
 }
 WORDS = next(name for name, spec in FAMILIES.items() if spec["inputs"] == TEXT["inputs"])
+NOT_ON_MICRO = {  # family -> what tflite-micro says
+    "mlp gelu 2": "no operation GELU",
+    "transformer 8 16": "no operation GELU",
+    "transformer 8 17": "no operation GELU",
+    "transformer 8 18": "no operation GELU",
+    "autoencoder conv 21": "CONCATENATION .*: num_inputs",
+}
 FLOAT = 1e-5  # largest difference of the float file's answers
 # Mean difference of the int8 file's answers, as a share of their spread, which is small before
 # training; most lie below 0.015, a MobileNet's at 0.047.
@@ -101,7 +108,7 @@ def _slow(name: str) -> bool:
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * _slow(n)) for n in FAMILIES]
 )
-def test_a_family_is_whole_integers_on_both_runtimes(families: dict[str, Made], name: str) -> None:
+def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], name: str) -> None:
     made = families[name]
     raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
     exact = run_file(made.file("float32"), **raw).outputs
@@ -110,11 +117,13 @@ def test_a_family_is_whole_integers_on_both_runtimes(families: dict[str, Made], 
     fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]
     assert fused == ("lstm" in name or "recurrent" in name)
     spread = float(np.ptp(made.reference))
-    runtimes = ["litert", "tflite-runtime"]
-    for runtime in [known for known in runtimes if missing(known) is None]:
+    for runtime in [known for known in RUNTIMES if missing(known) is None]:
+        if runtime == "tflite-micro" and name in NOT_ON_MICRO:
+            with pytest.raises(ArtifactError, match=NOT_ON_MICRO[name]):
+                run_file(file, runtime=runtime, **raw)
+            continue
         found = run_file(file, runtime=runtime, **raw).outputs
-        error = np.abs(found - made.reference).mean()
-        assert error <= LIMIT * spread
+        assert np.abs(found - made.reference).mean() <= LIMIT * spread
 
 
 def test_a_file_is_tried_with_words_that_are_there(families: dict[str, Made]) -> None:

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
-from pipeline.gate.gates import CURES, FINER, ROUNDING, judge, robust_drop, worst_group_drop
+from pipeline.gate.gates import (
+    CURES,
+    FINER,
+    ROUNDING,
+    allowed_changes,
+    judge,
+    no_arena,
+    robust_drop,
+    worst_group_drop,
+    worst_runtime,
+)
 from pipeline.tasks import TASKS
 
 FILE = {
@@ -13,6 +23,8 @@ FILE = {
     "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
     "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0,
     "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
+    "arena_bytes": 5000, "runtime_changes": 0, "samples": 300, "unmeasured": {},
+    "worst_runtime": {"name": "a", "kernels": "reference", "changed": 7, "max_abs_lsb": None},
     "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
 }  # fmt: skip
 LIMITS = Gate().model_dump()
@@ -84,6 +96,8 @@ def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
         ("output_sqnr_db", 30.0, 30.0, 29.0),
         ("calibration_error", 0.05, 0.04, 0.06),
         ("latency_ms", 2.0, 1.0, 2.1),
+        ("arena_bytes", 5000, 5000, 5001),
+        ("runtime_changes", 2, 2, 3),
     ],
 )
 def test_gates_that_are_asked_for_hold_on_one_side(
@@ -111,3 +125,42 @@ def test_the_group_that_loses_most_is_found(name: str, drop: float, worst: str) 
     found = worst_group_drop({"column": "who", "values": values}, "int8", task)
     assert found == (pytest.approx(drop), worst)
     assert worst_group_drop(None, "int8", task) is None
+
+
+@given(st.floats(0, 1), st.integers(1, 100_000))
+def test_one_decision_may_always_change_and_no_more_than_the_share(
+    share: float, samples: int
+) -> None:
+    allowed = allowed_changes(share, samples)
+    assert allowed is not None
+    assert allowed == 1 or allowed <= share * samples < allowed + 1
+    assert allowed_changes(None, samples) is None
+
+
+def test_the_runtime_that_decides_otherwise_is_named() -> None:
+    rows = {
+        "litert": {"kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0},
+        "litert-builtin": {"kernels": "builtin", "changed": 2, "max_abs_lsb": 4},
+        "tflite-micro": {"kernels": "reference", "changed": 7, "max_abs_lsb": 9},
+    }
+    worst = worst_runtime(rows)
+    (row,) = judge(
+        {"runtime_changes": 1}, FILE | {"runtime_changes": 7, "worst_runtime": worst}, metric="auc"
+    )
+    assert not row["passed"]
+    assert "tflite-micro (reference kernels) decides 7 of 300 samples otherwise" in row["try"]
+    assert "9 LSB" in row["try"]
+
+
+def test_an_arena_that_was_asked_for_and_not_measured_fails_with_the_reason() -> None:
+    skipped = [{"item": "model_int8.tflite on tflite-micro", "reason": "no operation GELU"}]
+    reason = no_arena({"litert": {}}, "model_int8.tflite", skipped)
+    (row,) = judge(
+        {"arena_bytes": 9000}, FILE | {"arena_bytes": None, "unmeasured": reason}, metric="auc"
+    )
+    assert (row["passed"], row["value"]) == (False, None)
+    assert "no operation GELU" in row["try"]
+    assert no_arena({"tflite-micro": {}}, "model_int8.tflite", skipped) == {}
+    assert "not asked" in no_arena({}, "model_int16x8.tflite", skipped)["arena_bytes"]
+    unasked = FILE | {"arena_bytes": None, "unmeasured": reason}
+    assert judge({"arena_bytes": None}, unasked, metric="auc") == []

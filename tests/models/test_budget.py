@@ -59,3 +59,12 @@ def test_equal_specs_give_equal_weights() -> None:
     assert all(
         (a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True)
     )
+
+
+def test_what_cannot_hold_is_told_before_any_training() -> None:
+    counted = {"parameters": 2000, "peak_activation_bytes": 300}
+    assert list(budget.beyond(counted, {"bytes": 2000, "arena_bytes": 300})) == []
+    assert list(budget.beyond(counted, {"bytes": None, "arena_bytes": None})) == []
+    weights, activations = budget.beyond(counted, {"bytes": 1999, "arena_bytes": 299})
+    assert weights.startswith("gate.bytes: the weights alone take 2,000 bytes")
+    assert activations.startswith("gate.arena_bytes: the activations alone take 300 bytes")

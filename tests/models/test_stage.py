@@ -74,3 +74,13 @@ model: {model}
 """
     with pytest.raises(ConfigError, match=message):
         built(make_config(text=text), tmp_path)
+
+
+def test_limits_that_cannot_hold_are_told_before_training(
+    make_config: Callable[..., Config], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = "gate={bytes: 100, arena_bytes: 16}", "verify.runtimes=[tflite-micro]"
+    built(make_config(*asked, text=WINE), tmp_path)
+    warned = [record.getMessage() for record in caplog.records]
+    assert [words for words in warned if "gate.bytes: the weights alone take" in words]
+    assert [words for words in warned if "gate.arena_bytes: the activations alone" in words]

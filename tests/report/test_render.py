@@ -231,3 +231,28 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         assert "units are dead" in text
         assert "lower the rate" in text
     assert "makes 8 numbers of 64" in card
+
+
+def test_runtimes_are_compared_where_several_ran(documents: dict[str, Any]) -> None:
+    assert "arena" not in page(documents)
+    bent = copy.deepcopy(documents)
+    row = {"version": "2", "agreement": 0.99, "max_abs_lsb": None, "kernels": "reference"}
+    for file in bent["parity"]["files"].values():
+        for name, arena in (("litert", None), ("tflite-micro", 4272)):
+            file["runtimes"][name] = row | {"changed": 3, "arena_bytes": arena}
+    read(page(bent))
+    assert "arena on tflite-micro</dt><dd>4.3 kB" in page(bent)
+    assert "tflite-micro 2</td><td>reference</td>" in page(bent)
+    card = render_card(bent, CONFIG)
+    assert "an arena of 4272 bytes" in card
+    assert "(reference kernels; 3 of" in card
+
+
+def test_a_gate_without_a_value_was_not_measured(documents: dict[str, Any]) -> None:
+    bent = copy.deepcopy(documents)
+    gate = {"name": "arena_bytes", "value": None, "limit": 9000, "passed": False, "try": "why"}
+    bent["verdict"] = {
+        "passed": False, "ships": "int8", "gates": {"int8": [gate | {"side": "at most"}]},
+    }  # fmt: skip
+    assert "not measured</td>" in page(bent)
+    assert "at most 9,000" in page(bent)

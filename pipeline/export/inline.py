@@ -1,0 +1,20 @@
+"""Keep a model in one piece: every constant inside its flatbuffer.
+
+ai-edge-quantizer puts the weights of larger models behind the flatbuffer, where tflite-micro does
+not look: it would take them for empty and answer at random, without a word.
+"""
+
+
+def inlined(content: bytes) -> bytes:
+    """Return the same model with every buffer inside; a model in one piece is returned as it is.
+
+    Args:
+        content: a .tflite file.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    packed = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    if not any(buffer.offset for buffer in packed.buffers):
+        return content
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

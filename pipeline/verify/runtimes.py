@@ -1,0 +1,85 @@
+"""Run a file on every runtime, and compare what they answer with LiteRT's answers."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.device.measure import RunResult, run_file
+from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.errors import ArtifactError
+from pipeline.models.predict import in_target_unit
+from pipeline.tasks import Task
+from pipeline.verify.held import Held
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FIRST = "litert"  # runs every file; the others are compared with it
+
+log = logging.getLogger(__name__)
+
+
+def run_everywhere(
+    path: Path, form: str, held: Held, runtimes: tuple[str, ...], skipped: dict[str, str]
+) -> dict[str, RunResult]:
+    """Return runtime -> what it answered, in the target's unit; LiteRT comes first.
+
+    Where one does not run the file, the reason goes into `skipped`.
+
+    Raises:
+        ArtifactError: LiteRT does not run it, or another does not run the int8 file, though it has
+            all the operations that LiteRT has.
+    """
+    results = {}
+    for name in dict.fromkeys((FIRST, *runtimes)):
+        runtime, item = RUNTIMES[name], f"{path.name} on {name}"
+        reason = missing(name) or runtime.refuses.get(form)
+        if reason is not None:
+            skipped[item] = reason
+            continue
+        try:
+            found = run_file(path, held.dataset.preprocess, held.raw, runtime=name)
+        except ArtifactError as error:
+            if name == FIRST or (form == "int8" and not runtime.lacks_operations):
+                raise
+            skipped[item] = str(error).removeprefix(f"{path}: ")
+            log.warning("          %s: %s", path.name, skipped[item])
+            continue
+        outputs = in_target_unit(found.outputs, held.dataset.preprocess)
+        results[name] = replace(found, outputs=outputs)
+    return results
+
+
+def runtime_rows(
+    task: Task, labels: Array, reference: Array, results: Mapping[str, RunResult]
+) -> dict[str, dict[str, Any]]:
+    """Return what the manifest says of each runtime.
+
+    `agreement` is with the reference; `changed` decisions and `max_abs_lsb` are against the first.
+
+    Args:
+        task: whose decisions count.
+        labels: class ids or targets (N,).
+        reference: what the reference answers (N, K).
+        results: of `run_everywhere`.
+    """
+    first = next(iter(results.values()))
+    rows = {}
+    for name, result in results.items():
+        answers = task.decisions(result.outputs)
+        same = task.agree(task.decisions(reference), answers, labels)
+        kept = task.agree(task.decisions(first.outputs), answers, labels)
+        is_integer = np.issubdtype(result.raw_outputs.dtype, np.integer)
+        apart = np.abs(result.raw_outputs.astype(np.float64) - first.raw_outputs)
+        rows[name] = {
+            "version": result.version,
+            "kernels": RUNTIMES[name].kernels,
+            "agreement": float(same.mean()),
+            "changed": int((~kept).sum()),
+            "max_abs_lsb": int(apart.max()) if is_integer else None,
+            "arena_bytes": result.arena_bytes,
+        }
+    return rows

@@ -1,0 +1,66 @@
+"""The gate stage on made-up documents: what the runtimes say decides, and is told by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.artifacts import Inputs, write_json
+from pipeline.config.schema import Config
+from pipeline.errors import GateError
+from pipeline.gate.stage import run
+from pipeline.outcome import check_verdict
+
+FILE = "model_int8.tflite"
+PARITY = {
+    "metric_drop": 0.0, "metric_drop_ci95": [0.0, 0.0], "agreement": 1.0, "output_sqnr_db": 40.0,
+    "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "a", "worst_layer": None,
+}  # fmt: skip
+FIRST = {"version": "2", "kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0, "arena_bytes": None}
+MICRO = FIRST | {"kernels": "reference", "max_abs_lsb": 4, "arena_bytes": 5000}
+ASKED = ("verify.runtimes=[litert, tflite-micro]", "gate.arena_bytes=5000")
+
+
+@pytest.fixture
+def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., None]:
+    """Return a function that judges a file by its rows of runtimes, as `bundle` does."""
+
+    def judge(micro: dict[str, Any] | None, *overrides: str, samples: int = 400) -> None:
+        runtimes = {"litert": FIRST} | ({} if micro is None else {"tflite-micro": micro})
+        entry = {"format": "int8", "file": FILE, "bytes": 9, "float_ops_left": []}
+        files = {"ships": "int8", "targets": [], "files": [entry]}
+        skipped = {"item": f"{FILE} on tflite-micro", "reason": "no operation GELU"}
+        parity = {
+            "metric": "accuracy", "samples": samples, "groups": None, "skipped": [skipped],
+            "files": {FILE: {"parity": PARITY, "runtimes": runtimes}}, "layers": {},
+        }  # fmt: skip
+        write_json(tmp_path / "files.json", files)
+        write_json(tmp_path / "parity.json", parity)
+        inputs = Inputs({"files": tmp_path, "parity": tmp_path}, tmp_path, tmp_path)
+        run(make_config(*overrides), inputs, tmp_path)
+        check_verdict(tmp_path / "verdict.json")
+
+    return judge
+
+
+def test_what_holds_ships(judged: Callable[..., None]) -> None:
+    judged(None)
+    judged(MICRO | {"changed": 2}, *ASKED)
+    judged(MICRO | {"changed": 1}, *ASKED, samples=10)
+    judged(MICRO | {"changed": 99}, "gate.runtime_changes=null")
+
+
+def test_a_runtime_that_decides_otherwise_stops_the_export(judged: Callable[..., None]) -> None:
+    words = r"int8 runtime_changes is 3, the limit is 2\. tflite-micro .* 3 of 400 samples"
+    with pytest.raises(GateError, match=words):
+        judged(MICRO | {"changed": 3})
+
+
+def test_an_arena_that_is_too_large_or_unknown_stops_the_export(
+    judged: Callable[..., None],
+) -> None:
+    with pytest.raises(GateError, match="int8 arena_bytes is 5008, the limit is 5000"):
+        judged(MICRO | {"arena_bytes": 5008}, *ASKED)
+    with pytest.raises(GateError, match=r"arena_bytes is not measured, .* no operation GELU"):
+        judged(None, *ASKED)
