@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
 
-Runtime = Literal["litert", "tflite-runtime"]
+Runtime = Literal["litert", "tflite-runtime", "browser"]
 
 
 class Verify(Section):

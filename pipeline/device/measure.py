@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays, write_json
-from pipeline.device import runner
+from pipeline.device import browser, runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.errors import ArtifactError
 
@@ -48,6 +48,8 @@ def run_file(
     runtime: str = "litert",
     prepared: bool = False,
     threads: int | None = None,
+    batch: int = runner.BATCH,
+    program: Path = Path(runner.__file__),
 ) -> RunResult:
     """Run one file over samples.
 
@@ -59,16 +61,20 @@ def run_file(
         prepared: whether the preprocessing was done already, as for adversarial inputs.
         threads: of the interpreter; None: 1 for a small file, else up to MOST_THREADS. The answers
             are the same.
+        batch: samples a call, where the file can be resized.
+        program: the runner, or a copy of it in a bundle.
 
     Raises:
         ArtifactError: the file cannot be run; the message holds what the runtime said.
     """
+    if runtime == "browser":
+        return _run_in_browser(file, preprocess, raw, prepared=prepared)
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
         write_json(folder / "preprocess.json", preprocess)
         write_arrays(folder / "in.npz", raw)
         command = [
-            RUNTIMES[runtime].python, runner.__file__, "--model", file,
+            RUNTIMES[runtime].python, program, "--model", file, "--batch", batch,
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
             "--preprocess", folder / "preprocess.json",
         ]  # fmt: skip
@@ -94,6 +100,21 @@ def run_file(
                 str(found["version"]),
                 float(found["seconds"]),
             )
+
+
+def _run_in_browser(
+    file: Path, preprocess: Mapping[str, Any], raw: Mapping[str, Array], *, prepared: bool
+) -> RunResult:
+    """Do what the runner does: prepare, run, and make answers of what comes out."""
+    anomaly = preprocess.get("anomaly")
+    try:
+        inputs = raw if prepared else runner.prepare_all(raw, preprocess)
+        given = runner.seen(inputs, anomaly)
+        found, seconds, detail = browser.run(file, given, limit_s=TIME_LIMIT)
+    except ValueError as error:
+        raise ArtifactError(f"{file}: cannot be run on browser: {error}") from None
+    outputs = runner.answers_of(detail, inputs, found, anomaly)
+    return RunResult(outputs, found, browser.version(), seconds)
 
 
 def _threads(file: Path) -> int:
