@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline.device import browser
+
 PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-datasets", "keras-tuner", "scikit-learn")
 RUNTIMES_APART = Path(".venv-tflite")  # tflite-runtime needs numpy<2: an environment of its own
 GPU_LIMIT_S = 10.0
@@ -40,6 +42,8 @@ def examine() -> dict[str, list[Finding]]:
             _package("ai-edge-litert", "run: make setup"),
             _tflite_runtime(),
             _package("tflite-micro", "optional: pip install --pre tflite-micro"),
+            _browser(),
+            _on_path("ssh", "optional: apt-get install openssh-client, for conform --device"),
         ],
         "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
         "data": [_prepared_sets(), _disk()],
@@ -125,12 +129,25 @@ def _tflite_runtime() -> Finding:
     )
 
 
+def _browser() -> Finding:
+    """Look for LiteRT.js and a Chromium that runs it."""
+    lacking = browser.missing()
+    if lacking is None:
+        detail = f"{browser.PACKAGE} {browser.version()}, {browser.find_browser()}"
+        return Finding("browser", True, detail)
+    what, _, cure = lacking.partition(" (")
+    return Finding("browser", False, what, f"optional: {cure.removesuffix(')')}")
+
+
 def _edgetpu_compiler() -> Finding:
-    path = shutil.which("edgetpu_compiler")
-    if path:
-        return Finding("edgetpu_compiler", True, path)
     cure = "optional: coral.ai/docs/edgetpu/compiler; without it only its rules are checked"
-    return Finding("edgetpu_compiler", False, "not on the PATH", cure)
+    return _on_path("edgetpu_compiler", cure)
+
+
+def _on_path(name: str, cure: str) -> Finding:
+    """Look for a program."""
+    path = shutil.which(name)
+    return Finding(name, True, path) if path else Finding(name, False, "not on the PATH", cure)
 
 
 def _prepared_sets() -> Finding:

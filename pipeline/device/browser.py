@@ -1,8 +1,8 @@
 """Run a .tflite file by LiteRT.js in a headless Chromium: what a web page would answer.
 
 LiteRT.js takes float32, int32 and uint8 at its borders and nothing else, so a file with int8 or
-int16 there is given other borders, the weights between untouched; the answers are mapped back.
-The browser has an empty profile, sees 127.0.0.1 alone, and ends with the job.
+int16 there is given other borders, the weights between untouched; the answers are mapped back. It
+refuses a fused LSTM, which keeps state. The browser has an empty profile and ends with the job.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ Detail = Mapping[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "@litertjs/core"
+HELPER = "@litertjs/wasm-utils"  # which PACKAGE imports
 VERSION = "2.5.3"  # the one that is tested
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -40,6 +41,8 @@ FLAGS = (
 )  # fmt: skip
 OPENING_LIMIT = 90  # seconds until the page asks for its job: 2 on an idle machine
 MOST_WORDS = 300  # letters of a reason
+# Ends the browser and all that it started when it ends itself, and when this process is gone.
+WATCH = '("$@"; echo "status $?"; kill -KILL 0) & read -r _; kill -KILL 0'
 LOOK_EVERY = 0.5  # seconds between two looks whether the browser is still there
 
 
@@ -55,19 +58,18 @@ class WebFile:
     output: Detail
     shipped: Detail
     """The output of the file that ships."""
-    keeps_state: bool
 
 
 def missing() -> str | None:
     """Return what is not installed, and how to get it; None where all is there."""
     if find_browser() is None:
         return "no Chromium on the PATH (Debian: apt-get install chromium)"
-    package, helper = find_package(), find_helper()
-    if not (package / "dist" / "index.js").is_file() or helper is None:
-        what = f"no {PACKAGE}" if helper else "no @litertjs/wasm-utils"
-        where = f"npm install --no-save {PACKAGE}@{VERSION} in {ROOT}, or set EDGELINE_LITERTJS"
-        return f"{what} beside {package.parent} ({where})"
-    return None
+    package = find_package()
+    lacking = None if find_helper() else f"no {HELPER} beside {package}"
+    if not (package / "dist" / "index.js").is_file():
+        lacking = f"no {PACKAGE} in {package}"
+    cure = f"npm install --no-save {PACKAGE}@{VERSION} in {ROOT}, or set EDGELINE_LITERTJS"
+    return lacking and f"{lacking} ({cure})"
 
 
 def find_browser() -> str | None:
@@ -83,8 +85,8 @@ def find_package() -> Path:
 
 def find_helper() -> Path | None:
     """Return the folder of the package that LiteRT.js imports; None where it is not there."""
-    package, name = find_package(), "@litertjs/wasm-utils"
-    places = (package.parent / "wasm-utils", package / "node_modules" / name)
+    package = find_package()
+    places = (package.parent / "wasm-utils", package / "node_modules" / HELPER)
     return next((place for place in places if (place / "dist" / "index.js").is_file()), None)
 
 
@@ -110,9 +112,9 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
     given = [_given(detail, inputs, web.keys) for detail in web.inputs]
     helper = find_helper()
     folders = {"litertjs": find_package()} | ({} if helper is None else {"wasm-utils": helper})
-    job = Job(web.content, given, web.keeps_state, folders)
-    with served(job) as address, _browser(address) as process:
-        _wait(job, process, limit_s)
+    job = Job(web.content, given, folders)
+    with served(job) as address, _browser(address) as (process, said):
+        _wait(job, process, said, limit_s)
     content = b"".join(job.answers[number] for number in sorted(job.answers))
     found = np.frombuffer(content, web.output["dtype"])
     shape = (job.samples, *map(int, web.output["shape"][1:]))
@@ -147,7 +149,6 @@ def read_web_file(file: Path) -> WebFile:
     except (ValueError, OSError) as error:
         raise ArtifactError(f"{file}: cannot be run on browser: {one_line(str(error))}") from None
     signatures: dict[str, Any] = made.get_signature_list()
-    kinds = {op["op_name"] for op in made._get_ops_details()}
     shipped = own.get_output_details()[0]
     return WebFile(
         content=content,
@@ -155,7 +156,6 @@ def read_web_file(file: Path) -> WebFile:
         keys=tuple(next(iter(signatures.values()))["inputs"]) if signatures else (),
         output=made.get_output_details()[0],
         shipped=shipped,
-        keeps_state=any("LSTM" in kind or "VARIABLE" in kind for kind in kinds),
     )
 
 
@@ -175,34 +175,35 @@ def one_line(said: str) -> str:
 
 
 @contextlib.contextmanager
-def _browser(address: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Open a page in a browser of its own while the block runs."""
+def _browser(address: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Open a page in a browser of its own while the block runs; yields where it says what."""
     with tempfile.TemporaryDirectory(
         prefix="edgeline_browser_", ignore_cleanup_errors=True
     ) as profile:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses root without
         command = [str(find_browser()), *FLAGS, *root, f"--user-data-dir={profile}", address]
         places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CACHE_HOME"), profile)
-        with (Path(profile) / "said").open("wb") as said:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                env=os.environ | places, start_new_session=True,
-            )  # fmt: skip
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        said = Path(profile) / "said"
+        with said.open("wb") as file, subprocess.Popen(
+            ["/bin/sh", "-c", WATCH, "sh", *command], stdin=subprocess.PIPE, stdout=file,
+            stderr=file, env=os.environ | places, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                yield process, said
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait(job: Job, process: subprocess.Popen[bytes], limit_s: float) -> None:
+def _wait(job: Job, process: subprocess.Popen[bytes], said: Path, limit_s: float) -> None:
     """Wait until the job is over."""
     began = time.monotonic()
     while not job.is_over.wait(LOOK_EVERY):
         passed = time.monotonic() - began
         if process.poll() is not None:
-            job.fail(f"the browser ended with status {process.returncode}")
+            lines = said.read_text(errors="replace").splitlines()
+            why = [line.rpartition("] ")[2] for line in lines if ":FATAL:" in line][:1]
+            job.fail("; ".join(["the browser ended", *lines[-1:], *why]))
         elif passed > OPENING_LIMIT and not job.is_open.is_set():
             job.fail(f"the browser did not open its page within {OPENING_LIMIT} s")
         elif passed > limit_s:

@@ -88,7 +88,8 @@ def conform(
     }
     problems = [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
     wanted = form or manifest["ships"]  # this one has to run there
-    problems += [f"{wanted}: {there.refused[wanted]}"] if wanted in there.refused else []
+    if wanted in there.refused:
+        problems.append(f"{wanted}: cannot be run there: {there.refused[wanted]}")
     return Conformance(bundle, there, findings, len(stored["ids"]), tuple(problems))
 
 
@@ -134,7 +135,7 @@ def table(found: Conformance) -> str:
     kernels = KERNELS.get(there.runtime, "unknown")
     same = "as" if kernels == MADE_BY else f"not {MADE_BY} as"
     lines = [
-        f"{found.bundle.name} by {there.runtime} {there.version} {there.place}",
+        f"{found.bundle.name} by {there.runtime} {there.version or '(ran nothing)'} {there.place}",
         f"{found.samples} golden samples; kernels: {kernels}, {same} the golden answers",
         "  format     decisions that differ   largest difference   ms per inference",
     ]

@@ -7,7 +7,7 @@ crash included, comes back as an answer or as one clear error.
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,19 +80,7 @@ def run_file(
         ]  # fmt: skip
         command += ["--prepared"] if prepared else []
         command += ["--threads", _threads(file) if threads is None else threads]
-        try:
-            done = subprocess.run(
-                list(map(str, command)),
-                capture_output=True,
-                text=True,
-                timeout=TIME_LIMIT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-            raise ArtifactError(f"{file}: cannot be run on {runtime}: {said[0]}")
+        _run(command, file, runtime)
         with np.load(folder / "out.npz") as found:
             return RunResult(
                 found["outputs"],
@@ -100,6 +88,19 @@ def run_file(
                 str(found["version"]),
                 float(found["seconds"]),
             )
+
+
+def _run(command: Sequence[Any], file: Path, runtime: str) -> None:
+    """Run the runner; whatever stops it is one error."""
+    try:
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
+        raise ArtifactError(f"{file}: cannot be run on {runtime}: {said[0]}")
 
 
 def _run_in_browser(

@@ -38,8 +38,6 @@ class Job:
     model: bytes
     inputs: Sequence[tuple[str, Array]]
     """Key in the file's signature, and values (N, ...): float32, int32 or uint8."""
-    keeps_state: bool
-    """Whether a call would see what the one before left behind."""
     folders: Mapping[str, Path]
     """First part of a path -> the folder that is served there."""
     answers: dict[int, bytes] = field(default_factory=dict)
@@ -66,7 +64,7 @@ class Job:
             for key, values in self.inputs
         ]
         sizes = {"samples": self.samples, "part_samples": self.part_samples}
-        return {"inputs": inputs, "keeps_state": self.keeps_state, **sizes}
+        return {"inputs": inputs, **sizes}
 
     def part(self, number: int) -> bytes:
         """Return the inputs of one part: all samples of an input lie one after the other."""

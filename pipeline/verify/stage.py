@@ -188,7 +188,7 @@ def _run_everywhere(
         except ArtifactError as error:
             if name == "litert" or (form == "int8" and name != "browser"):
                 raise
-            skipped[f"{path.name} on {name}"] = str(error)
+            skipped[f"{path.name} on {name}"] = str(error).removeprefix(f"{path}: ")
     return results
 
 

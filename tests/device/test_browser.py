@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from pipeline.errors import ArtifactError
 from pipeline.export.borders import for_browser
 from tests.device.tiny import PREPROCESS, STEPS, tflite
 
+ROOT = Path(__file__).parents[2]
 needs_browser = pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
 seeds = st.integers(0, 10_000)
 
@@ -70,7 +74,7 @@ def test_other_borders_give_the_same_answers(form: str, tmp_path: Path) -> None:
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3), samples=st.integers(1, 30))
 def test_the_parts_hold_every_sample_once(sizes: list[int], samples: int) -> None:
     values = [np.random.default_rng(n).normal(size=(samples, n)).astype("f4") for n in sizes]
-    job = Job(b"", [(str(i), x) for i, x in enumerate(values)], False, {})
+    job = Job(b"", [(str(i), x) for i, x in enumerate(values)], {})
     found: list[list[np.ndarray]] = [[] for _ in sizes]
     for start in range(0, samples, job.part_samples):
         count = min(job.part_samples, samples - start)
@@ -92,7 +96,7 @@ def test_the_server_gives_only_what_the_page_needs(tmp_path: Path) -> None:
     (tmp_path / "inside" / "a.js").write_text("1")
     (tmp_path / "b.js").write_text("2")
     inputs = [("x", np.arange(6, dtype=np.float32).reshape(3, 2))]
-    job = Job(b"model", inputs, False, {"litertjs": tmp_path / "inside"})
+    job = Job(b"model", inputs, {"litertjs": tmp_path / "inside"})
     with served(job) as address:
         root = address.removesuffix("run.html")
         page = ask(address)
@@ -172,8 +176,33 @@ def test_a_browser_that_does_not_open_the_page_is_ended(
     time.sleep(0.2)
     assert not processes("sleep\x0061")
     (tmp_path / "chromium").write_text("#!/bin/sh\nexit 7\n")
-    with pytest.raises(ArtifactError, match="ended with status 7"):
+    with pytest.raises(ArtifactError, match="the browser ended; status 7"):
         browser.run(file, {"x": np.zeros((1, 4), np.float32)}, limit_s=60)
+
+
+@needs_browser
+def test_the_browser_goes_where_its_user_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "chromium").write_text("#!/bin/sh\nsleep 63\n")
+    (tmp_path / "chromium").chmod(0o755)
+    program = (
+        "import time; from pipeline.device.browser import _browser\n"
+        "with _browser('x'): time.sleep(60)"
+    )
+    places = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | places) as process:
+        assert _soon(lambda: bool(processes("sleep\x0063")))
+        process.kill()
+    assert _soon(lambda: not processes("sleep\x0063"))
+
+
+def _soon(holds: Callable[[], bool]) -> bool:
+    """Tell whether something holds within ten seconds."""
+    for _ in range(100):
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @needs_browser

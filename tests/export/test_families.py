@@ -125,6 +125,10 @@ def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name
     made = families[name]
     raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
     file = int8_file(made)
+    if "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]:
+        with pytest.raises(ArtifactError, match="browser: Variable tensors not yet supported"):
+            run_file(file, runtime="browser", **raw)
+        return
     here, there = (run_file(file, runtime=runtime, **raw) for runtime in ("litert", "browser"))
     np.testing.assert_array_equal(there.raw_outputs, here.raw_outputs)
     file = made.file("float32")

@@ -22,18 +22,13 @@ async function run() {
   const job = await (await fetch("job.json")).json();
   await litert.loadLiteRt("./litertjs/wasm/");
   const content = new Uint8Array(await (await fetch("model.tflite")).arrayBuffer());
-  const load = () => litert.loadAndCompile(content, { accelerator: "wasm" });
-  let model = await load();
+  const model = await litert.loadAndCompile(content, { accelerator: "wasm" });
   for (let start = 0, part = 0; start < job.samples; start += job.part_samples, part += 1) {
     const count = Math.min(job.part_samples, job.samples - start);
     const buffer = await (await fetch(`inputs/${part}`)).arrayBuffer();
     const answers = [];
     let milliseconds = 0;
     for (let i = 0; i < count; i += 1) {
-      if (job.keeps_state && start + i > 0) { // the only way to forget the sample before
-        model.delete();
-        model = await load();
-      }
       const inputs = tensors(litert, job.inputs, buffer, count, i);
       const began = performance.now();
       const outputs = await model.run(inputs);
