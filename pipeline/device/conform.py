@@ -78,7 +78,7 @@ def conform(
         there = _here(files, bundle / PROGRAM, preprocess, many, runtime)
     else:
         there = _on_device(files, bundle, many, address)
-    golden = Golden(raw, preprocess)
+    golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
     findings = {
         m["format"]: judge(
             there.answers[m["format"]][0], stored[m["format"]], m, golden, runtime=there.runtime
@@ -90,7 +90,7 @@ def conform(
     wanted = form or manifest["ships"]  # this one has to run there
     if wanted in there.refused:
         problems.append(f"{wanted}: cannot be run there: {there.refused[wanted]}")
-    return Conformance(bundle, there, findings, len(stored["ids"]), tuple(problems))
+    return Conformance(bundle, there, findings, samples, tuple(problems))
 
 
 def _here(

@@ -41,6 +41,7 @@ MODEL_LIMIT_S = 300  # that a file may take over all golden samples, there
 COPY_LIMIT_S = 300  # for the connection and the copies
 MOST_BYTES = 1 << 28  # of one file's answers
 SLOWEST = 50_000  # bytes/s of a connection that is waited for
+KINDS = ("ready", "answers", "refused", "done", "lacks", "full", "failed")  # of frames
 LACKS = {  # kind of a frame -> what to do
     "lacks": "its {python} has no {what}: pip install {cure} there, or name another Python",
     "full": "its disk is full ({folder}): make room there",
@@ -241,8 +242,13 @@ def frames(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
     for line in iter(stream.readline, b""):
         if not line.startswith(MARK):
             continue
-        head = json.loads(line[len(MARK) :])
-        size = int(head["bytes"])
+        try:
+            head = json.loads(line[len(MARK) :])
+            kind, size = head["kind"], int(head["bytes"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        if kind not in KINDS:
+            continue
         content = stream.read(min(size, MOST_BYTES))
         if len(content) < size:
             return

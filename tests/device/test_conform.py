@@ -114,6 +114,32 @@ def test_values_are_one_decision_within_a_step_or_the_agreement(apart: int, scal
     assert (judged.differ == 0) == (apart <= 1 or apart * scale <= 0.01 * 3.29)
 
 
+@given(seed=seeds)
+def test_a_detector_decides_by_how_far_its_answer_is_from_the_input(seed: int) -> None:
+    anomaly = {"score": "reconstruction", "threshold": 1.0}
+    samples = golden(16, labels=["normal", "anomalous"], anomaly=anomaly)
+    model = MODEL | {"output": {"scale": 0.5, "zero_point": 0}}
+    near = np.random.default_rng(seed).integers(-1, 2, (16, 4)).astype(np.int8)
+    far = near.copy()
+    far[:3] = 100
+    found = judge(far, near, model, samples, runtime="tflite-micro")
+    assert (found.differ, found.problem is None) == (3, False)
+    moved = near + (near < 1).astype(np.int8)
+    assert judge(moved, near, model, samples, runtime="tflite-micro").problem is None
+
+
+def test_to_abstain_is_a_decision() -> None:
+    rule = {"temperature": 1.0, "threshold": 0.4}
+    wanted, found = np.full((16, 3), -128, np.int8), np.full((16, 3), -128, np.int8)
+    wanted[:, 0], found[:, 0] = 0, 0
+    found[:2, 1] = -1  # as likely as the first: nobody knows
+    model = MODEL | {"output": {"scale": 1 / 256, "zero_point": -128}}
+    plain = judge(found, wanted, model, golden(16), runtime="tflite-micro")
+    careful = golden(16, abstain={"int8": rule})
+    assert plain.differ == 0
+    assert judge(found, wanted, model, careful, runtime="tflite-micro").differ == 2
+
+
 def edgeline(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     code = cli.main(["conform", *words])
     captured = capsys.readouterr()
