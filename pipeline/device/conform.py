@@ -1,5 +1,6 @@
 """Whether a bundle answers elsewhere as it did where it was made: its golden vectors, there."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipeline.device.runtimes import require
 from pipeline.errors import ArtifactError, ConfigError, GateError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+log = logging.getLogger(__name__)
 
 PROGRAM = "run_on_device.py"
 COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal answers
@@ -109,6 +112,7 @@ def _here(
             refused[form] = str(error).removeprefix(f"{file}: cannot be run on {runtime}: ")
             continue
         answers[form], version = (ran.raw_outputs, ran.seconds), ran.version
+        log.info("          %s ran", file.name)
     return Elsewhere(runtime, version, "on this machine", answers, refused)
 
 

@@ -8,6 +8,7 @@ sent as text and removes its folder on every way out, also when this side is gon
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import shlex
@@ -30,12 +31,14 @@ from pipeline.errors import ConfigError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+log = logging.getLogger(__name__)
+
 OTHER_SIDE = Path(__file__).with_name("remote_side.py")
 MARK = b"EDGELINE "
 OPTIONS = (
     "BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=15", "ServerAliveInterval=15",
     "ServerAliveCountMax=4", "ClearAllForwardings=yes", "ForwardAgent=no", "RequestTTY=no",
-    "PermitLocalCommand=no", "LogLevel=ERROR",
+    "PermitLocalCommand=no", "RemoteCommand=none", "LogLevel=ERROR",
 )  # fmt: skip
 MODEL_LIMIT_S = 300  # that a file may take over all golden samples, there
 COPY_LIMIT_S = 300  # for the connection and the copies
@@ -228,6 +231,7 @@ def _talk(
             there.machine = head["machine"]
         elif head["kind"] == "answers":
             there.results[head["model"]] = read_answers(content)
+            log.info("          %s ran there", head["model"])
         elif head["kind"] == "refused":
             there.results[head["model"]] = head["what"].removeprefix("error: ")
         elif head["kind"] == "done":

@@ -164,7 +164,7 @@ def test_verify_measures_every_file_in_a_browser(copy: Path) -> None:
         pytest.skip(str(missing("browser")))
     result = run(copy / "tiny.yaml", copy, "--set", "verify.runtimes=[litert, browser]")
     assert result.returncode == 0, result.stderr
-    assert not {"train", "compress", "export"} & set(ran(result))
+    assert not {"train", "harden", "export"} & set(ran(result))
     manifest = json.loads((copy / "exported/tiny/manifest.json").read_text())
     for model in manifest["models"]:
         here, there = (model["runtimes"][name] for name in ("litert", "browser"))
