@@ -43,6 +43,7 @@ OPENING_LIMIT = 90  # seconds until the page asks for its job: 2 on an idle mach
 MOST_WORDS = 300  # letters of a reason
 # Ends the browser and all that it started when it ends itself, and when this process is gone.
 WATCH = '("$@"; echo "status $?"; kill -KILL 0) & read -r _; kill -KILL 0'
+MOST_PLACE = 40  # letters of a temporary folder: the path of Chromium's socket has at most 107
 LOOK_EVERY = 0.5  # seconds between two looks whether the browser is still there
 
 
@@ -177,12 +178,15 @@ def one_line(said: str) -> str:
 @contextlib.contextmanager
 def _browser(address: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Open a page in a browser of its own while the block runs; yields where it says what."""
+    place = tempfile.gettempdir()
     with tempfile.TemporaryDirectory(
-        prefix="edgeline_browser_", ignore_cleanup_errors=True
+        prefix="edgeline_",
+        dir=place if len(place) <= MOST_PLACE else "/tmp",
+        ignore_cleanup_errors=True,
     ) as profile:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses root without
         command = [str(find_browser()), *FLAGS, *root, f"--user-data-dir={profile}", address]
-        places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CACHE_HOME"), profile)
+        places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"), profile)
         said = Path(profile) / "said"
         with said.open("wb") as file, subprocess.Popen(
             ["/bin/sh", "-c", WATCH, "sh", *command], stdin=subprocess.PIPE, stdout=file,

@@ -27,6 +27,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 LogLevel VERBOSE
+SetEnv TMPDIR={folder}/there
 """
 CLIENT = """
 Host *
@@ -47,6 +48,10 @@ class Device:
 
     def url(self, python: str = sys.executable) -> str:
         return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}/{python.lstrip('/')}"
+
+    def left_behind(self) -> list[str]:
+        """Return the folders of runs that lie there."""
+        return [path.name for path in (self.folder / "there").iterdir()]
 
     def know_host(self, public_key: Path | None = None) -> None:
         """Write known_hosts; a key of another host where one is given."""
@@ -71,6 +76,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     for name in ("host", "user", "other"):
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(make, check=True)
+    (folder / "there").mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         device = Device(folder, free.getsockname()[1])

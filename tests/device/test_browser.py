@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -206,12 +207,18 @@ def _soon(holds: Callable[[], bool]) -> bool:
 
 
 @needs_browser
-def test_a_bundle_conforms_in_the_browser(tiny_bundle: Path) -> None:
-    found = conform(tiny_bundle, runtime="browser")
+def test_a_bundle_conforms_in_the_browser_and_nothing_stays(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="short", dir="/tmp") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        monkeypatch.setenv("TMPDIR", short)
+        found = conform(tiny_bundle, runtime="browser")
+        assert _soon(lambda: not processes(short))
+        assert not list(Path(short).iterdir())
     check(found)
     assert set(found.findings) == {"float32", "int8", "int16x8"}
     assert all(found.findings[form].distance == 0 for form in STEPS)
-    assert not processes("edgeline_browser_")
 
 
 @needs_browser

@@ -105,22 +105,15 @@ def conform(bundle: Path, url: str, capsys: pytest.CaptureFixture[str]) -> tuple
     return code, captured.out, captured.err
 
 
-def left_behind() -> set[str]:
-    """Return the folders of runs on a device, which is this machine."""
-    made = Path(tempfile.gettempdir()).glob("edgeline_*")
-    return {path.name for path in made if (path / "preprocess.json").exists()}
-
-
 def test_a_bundle_conforms_on_a_device(
     device: Device, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = left_behind()
     code, out, err = conform(tiny_bundle, device.url(), capsys)
     assert (code, err) == (0, ""), (out, err)
     assert f"@127.0.0.1:{device.port} (" in out.splitlines()[0]
     assert out.count(" LSB") == 2
     assert out.splitlines()[-1] == "conforms"
-    assert left_behind() <= before
+    assert not device.left_behind()
 
 
 def test_another_interpreter_there_has_other_kernels(
@@ -244,7 +237,6 @@ def is_running(process: int) -> bool:
 def test_ctrl_c_stops_the_device_and_clears_it(
     device: Device, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    before = left_behind()
     more = [str(path) for path in slow_bundle(tiny_bundle, tmp_path)]
     program = (
         "import numpy as np; from pathlib import Path; from pipeline.device.remote import *;"
@@ -254,12 +246,12 @@ def test_ctrl_c_stops_the_device_and_clears_it(
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE)
     there = wait_for(tmp_path / "pid")
     assert is_running(there)
-    assert left_behind() - before
+    assert device.left_behind()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert b"KeyboardInterrupt" in said
     for _ in range(100):
-        if not is_running(there) and left_behind() <= before:
+        if not is_running(there) and not device.left_behind():
             return
         time.sleep(0.1)
     raise AssertionError("it goes on there")
@@ -273,6 +265,7 @@ def test_a_file_that_hangs_there_is_given_up_there(
     there = remote.run_there(Address.parse(device.url()), slow[1:], slow, {"x": RAW})
     assert there.results == {"preprocess.json": "it did not finish within 2 s"}
     assert not is_running(wait_for(tmp_path / "pid"))
+    assert not device.left_behind()
 
 
 def test_a_connection_that_hangs_is_given_up_here(
