@@ -53,18 +53,18 @@ LACKS = {  # kind of a frame -> what to do
 CURES = {  # what ssh says, the first that is found -> what to do
     "REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another one than in known_hosts: "
     "another machine answers, or it was set up anew. Only if you know why: "
-    "ssh-keygen -R '{known}', then {ssh} once, and compare the fingerprint",
-    "host key is known|Host key verification failed": "its host key is not known here: {ssh} once, "
-    "and compare the fingerprint before you say yes",
-    "Permission denied|Too many authentication failures": "none of your keys is accepted: "
+    "ssh-keygen -R '{known}', then connect once by {ssh} and compare the fingerprint",
+    "host key is known|Host key verification failed": "its host key is not known here: connect "
+    "once by {ssh} and compare the fingerprint before you say yes",
+    r"Permission denied \(|Too many authentication failures": "none of your keys is accepted: "
     "{ssh_copy_id} puts one there; one with a passphrase has to be in ssh-agent",
     "Could not resolve hostname": "no such host: check the name",
     "Connection refused": "it does not answer there: check the port, and that sshd runs",
     "timed out|No route to host|Network is unreachable": "it cannot be reached: check that it is "
     "switched on and in this network",
     "EDGELINE-OLD": "its {python} is older than 3.7: name another, ssh://…/path/to/python",
-    "not found|No such file|not recognized|no such": "no {python} there: install it, or name "
-    "another, ssh://…/path/to/python",
+    "not found|No such file|not recognized|no such|Permission denied": "no {python} there that "
+    "runs: install it, or name another, ssh://…/path/to/python",
 }
 URL = (
     r"ssh://((?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?"

@@ -93,6 +93,8 @@ def test_frames_are_found_among_what_a_login_script_says(noise: list[bytes]) -> 
         ("ssh: connect to host x port 22: Connection timed out", "switched on"),
         ("EDGELINE-OLD 3.5.2", "older than 3.7"),
         ("", "ended without a word"),
+        ("pi@x: Permission denied (publickey).", "ssh-copy-id -p 2222 pi@x"),
+        ("bash: line 1: /opt/python: Permission denied", "no python3 there that runs"),
     ],
 )
 def test_what_ssh_says_is_told_with_a_cure(words: str, said: str) -> None:
@@ -134,7 +136,7 @@ def test_an_unknown_host_key_stops_it(
     (device.folder / "known_hosts").write_text("")
     code, _, err = conform(tiny_bundle, device.url(), capsys)
     assert code == 2
-    assert "its host key is not known here: ssh -p" in err
+    assert "its host key is not known here: connect once by ssh -p" in err
     assert len(err.splitlines()) == 1
     assert (device.folder / "known_hosts").read_text() == ""  # nothing was learnt
 
