@@ -25,6 +25,7 @@ from typing import IO, Any, Sequence  # noqa: UP035  Python 3.7 has them nowhere
 MARK = b"EDGELINE "
 INTERPRETERS = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 PROGRAM = "run_on_device.py"
+LOCK = threading.Lock()  # held by what starts a process or removes the folder
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -46,12 +47,14 @@ def main() -> None:
         watch.start()
         for model in job["models"]:
             run(model, folder, job["limit_s"], running)
-        tell({"kind": "done"})
+        last = {"kind": "done"}
     except OSError as error:
         what = "full" if error.errno in FULL else "failed"
-        tell({"kind": what, "what": str(error), "folder": os.path.dirname(folder)})
+        last = {"kind": what, "what": str(error), "folder": os.path.dirname(folder)}
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with LOCK:
+            shutil.rmtree(folder, ignore_errors=True)
+    tell(last)  # the other side goes when it reads this
 
 
 def lacking() -> dict[str, str]:
@@ -91,15 +94,16 @@ def run(model: str, folder: str, limit_s: float, running: list[Any]) -> None:
     answers = os.path.join(folder, "out.npz")
     command = [sys.executable, PROGRAM, "--model", model, "--arrays", "in.npz", "--outputs"]
     command += [answers, "--preprocess", "preprocess.json", "--batch", "1"]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    running[:] = [process]
+    with LOCK:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        running[:] = [process]
     try:
         said = process.communicate(timeout=limit_s)[1].decode("utf-8", "replace").strip()
     except subprocess.TimeoutExpired:
@@ -121,10 +125,11 @@ def stop_at_end(running: list[Any], folder: str) -> None:
     """Stop all when standard input ends: nobody waits any more."""
     while os.read(0, 1):
         pass
-    for process in running:
-        kill(process)
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)
+    with LOCK:
+        for process in running:
+            kill(process)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
 
 
 def kill(process: Any) -> None:
