@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.device.runtimes import RUNTIMES
-
 Calls = Mapping[str, Callable[[argparse.Namespace], int]]
 
 STAGES = {  # in order; a test compares the names with the stage table
@@ -91,12 +89,8 @@ def _add_bundle_commands(commands: Any, calls: Calls) -> None:
     )
     predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
-    predict.add_argument(
-        "--runtime",
-        default="litert",
-        choices=tuple(RUNTIMES),
-        help="interpreter (default: litert)",
-    )
+    predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
+    _add_conform(commands, calls)
     show = _command(commands, "show", calls["show"], "what a run or a bundle holds, in figures")
     show.add_argument(
         "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
@@ -104,6 +98,22 @@ def _add_bundle_commands(commands: Any, calls: Calls) -> None:
     _command(
         commands, "doctor", calls["doctor"], "what is there, what is missing, and how to get it"
     )
+
+
+def _add_conform(commands: Any, calls: Calls) -> None:
+    """Add the command that proves a bundle elsewhere."""
+    conform = _command(
+        commands, "conform", calls["conform"], "run a bundle's golden vectors elsewhere and compare"
+    )
+    conform.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
+    place = conform.add_mutually_exclusive_group()
+    place.add_argument("--runtime", metavar="NAME", help="interpreter here (default: litert)")
+    place.add_argument(
+        "--device",
+        metavar="ssh://USER@HOST:PORT[/PYTHON]",
+        help="a machine with Python, NumPy and an interpreter, reached by your ssh and its keys",
+    )
+    conform.add_argument("--format", metavar="NAME", help="one of the bundle (default: all)")
 
 
 def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
@@ -166,7 +176,7 @@ def _add_config_commands(commands: Any, calls: Calls) -> None:
 
 def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
-    known = ("run", *STAGES, "config", "new", "quantize", "predict", "show", "doctor")
+    known = ("run", *STAGES, "config", "new", "quantize", "predict", "conform", "show", "doctor")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         parser.error(
             f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
             "new": _new,
             "quantize": _quantize,
             "predict": _predict,
+            "conform": _conform,
             "show": _show,
             "doctor": _doctor,
         }
@@ -163,6 +164,17 @@ def _predict(args: argparse.Namespace) -> int:
             f"{answer['input']}: {answer['decision']}{sure}"
             + (f"   then {others}" if others else "")
         )
+    return 0
+
+
+def _conform(args: argparse.Namespace) -> int:
+    from pipeline.device.conform import check, conform, table
+
+    here = {} if args.runtime is None else {"runtime": args.runtime}
+    found = conform(args.bundle, device=args.device, form=args.format, **here)
+    print(table(found), flush=True)
+    check(found)
+    print("conforms")
     return 0
 
 

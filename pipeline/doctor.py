@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline.device import browser
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.runtimes import version as version_of
 
@@ -38,7 +39,10 @@ def examine() -> dict[str, list[Finding]]:
     return {
         "packages": [_python(), *(_package(name, "run: make setup") for name in PACKAGES)],
         "devices": [_cpu(), *_gpus(), _tpu(), _edge_tpu()],
-        "runtimes": [_runtime(name) for name in RUNTIMES],
+        "runtimes": [
+            *(_runtime(name) for name in RUNTIMES),
+            _on_path("ssh", "optional: apt-get install openssh-client, for conform --device"),
+        ],
         "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
         "data": [_prepared_sets(), _disk()],
     }
@@ -108,6 +112,8 @@ def _edge_tpu() -> Finding:
 
 def _runtime(name: str) -> Finding:
     """Look for a runtime in the environment that it is run in."""
+    if name == "browser":
+        return _browser()
     found, runtime = version_of(name), RUNTIMES[name]
     if found is None:
         return Finding(name, False, "not installed", f"optional: {runtime.cure}")
@@ -115,12 +121,25 @@ def _runtime(name: str) -> Finding:
     return Finding(name, True, f"{found}{where}, {runtime.kernels} kernels")
 
 
+def _browser() -> Finding:
+    """Look for LiteRT.js and a Chromium that runs it."""
+    lacking = browser.missing()
+    if lacking is None:
+        detail = f"{browser.PACKAGE} {browser.version()}, {browser.find_browser()}"
+        return Finding("browser", True, detail)
+    what, _, cure = lacking.partition(" (")
+    return Finding("browser", False, what, f"optional: {cure.removesuffix(')')}")
+
+
 def _edgetpu_compiler() -> Finding:
-    path = shutil.which("edgetpu_compiler")
-    if path:
-        return Finding("edgetpu_compiler", True, path)
     cure = "optional: coral.ai/docs/edgetpu/compiler; without it only its rules are checked"
-    return Finding("edgetpu_compiler", False, "not on the PATH", cure)
+    return _on_path("edgetpu_compiler", cure)
+
+
+def _on_path(name: str, cure: str) -> Finding:
+    """Look for a program."""
+    path = shutil.which(name)
+    return Finding(name, True, path) if path else Finding(name, False, "not on the PATH", cure)
 
 
 def _prepared_sets() -> Finding:

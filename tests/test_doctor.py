@@ -32,6 +32,8 @@ def test_what_is_missing_from_the_path_is_named_with_a_cure(
     assert not found["edgetpu_compiler"].is_there
     assert "coral" in found["edgetpu_compiler"].cure
     assert not found["gpu"].is_there
+    assert "apt-get install chromium" in found["browser"].cure
+    assert "openssh-client" in found["ssh"].cure
     assert found["prepared tfds sets"].detail == f"none in {tmp_path}"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import check_files
+from pipeline.artifacts import MANIFEST, check_files, read_json
+from pipeline.errors import ArtifactError
 
 
 def is_published(record: Mapping[str, Any], bundle: Path) -> bool:
@@ -21,3 +22,21 @@ def is_published(record: Mapping[str, Any], bundle: Path) -> bool:
         return False
     check_files(bundle, record["files"], "Run again with --force bundle.")
     return True
+
+
+def checked_manifest(bundle: Path) -> dict[str, Any]:
+    """Return the manifest of a bundle whose files are those that it describes.
+
+    Args:
+        bundle: exported/<name>.
+
+    Raises:
+        ArtifactError: it is no bundle, or a file was changed or is missing.
+    """
+    if not (bundle / MANIFEST).is_file():
+        raise ArtifactError(
+            f"{bundle}: not a bundle: it has no {MANIFEST}; `make export` makes one"
+        )
+    manifest: dict[str, Any] = read_json(bundle / MANIFEST)
+    check_files(bundle, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle.")
+    return manifest

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
 
-Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro"]
+Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser"]
 
 
 class Verify(Section):

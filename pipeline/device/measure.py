@@ -7,7 +7,7 @@ crash included, comes back as an answer or as one clear error.
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays, write_json
-from pipeline.device import runner
+from pipeline.device import browser, runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.errors import ArtifactError
 
@@ -50,6 +50,8 @@ def run_file(
     runtime: str = "litert",
     prepared: bool = False,
     threads: int | None = None,
+    batch: int = runner.BATCH,
+    program: Path = Path(runner.__file__),
 ) -> RunResult:
     """Run one file over samples.
 
@@ -61,36 +63,27 @@ def run_file(
         prepared: whether the preprocessing was done already, as for adversarial inputs.
         threads: of the interpreter; None: 1 for a small file, else up to MOST_THREADS. The answers
             are the same.
+        batch: samples a call, where the file can be resized.
+        program: the runner, or a copy of it in a bundle.
 
     Raises:
         ArtifactError: the file cannot be run; the message holds what the runtime said.
     """
+    if runtime == "browser":
+        return _run_in_browser(file, preprocess, raw, prepared=prepared)
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
         write_json(folder / "preprocess.json", preprocess)
         write_arrays(folder / "in.npz", raw)
         command = [
-            RUNTIMES[runtime].python, runner.__file__, "--model", file,
+            RUNTIMES[runtime].python, program, "--model", file, "--batch", batch,
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
             "--preprocess", folder / "preprocess.json",
-            "--runtime", runtime,
         ]  # fmt: skip
+        command += ["--runtime", runtime] if RUNTIMES[runtime].is_second else []
         command += ["--prepared"] if prepared else []
         command += ["--threads", _threads(file) if threads is None else threads]
-        try:
-            done = subprocess.run(
-                list(map(str, command)),
-                capture_output=True,
-                text=True,
-                timeout=TIME_LIMIT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-            why = said[0].removeprefix("error: ")
-            raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
+        _run(command, file, runtime)
         return _read(folder / "out.npz")
 
 
@@ -102,8 +95,37 @@ def _read(path: Path) -> RunResult:
             found["raw_outputs"],
             str(found["version"]),
             float(found["seconds"]),
-            int(found["arena_bytes"]) or None,
+            int(found.get("arena_bytes", 0)) or None,  # a bundle's own runner may be older
         )
+
+
+def _run(command: Sequence[Any], file: Path, runtime: str) -> None:
+    """Run the runner; whatever stops it is one error."""
+    try:
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
+        why = said[0].removeprefix("error: ")
+        raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
+
+
+def _run_in_browser(
+    file: Path, preprocess: Mapping[str, Any], raw: Mapping[str, Array], *, prepared: bool
+) -> RunResult:
+    """Do what the runner does: prepare, run, and make answers of what comes out."""
+    anomaly = preprocess.get("anomaly")
+    try:
+        inputs = raw if prepared else runner.prepare_all(raw, preprocess)
+        given = runner.seen(inputs, anomaly)
+        found, seconds, detail = browser.run(file, given, limit_s=TIME_LIMIT)
+    except ValueError as error:
+        raise ArtifactError(f"{file}: cannot be run on browser: {error}") from None
+    outputs = runner.answers_of(detail, inputs, found, anomaly)
+    return RunResult(outputs, found, browser.version(), seconds, None)
 
 
 def _threads(file: Path) -> int:

@@ -1,12 +1,20 @@
-"""What a bundle answers to files, by the bundle's own runner in a process of its own."""
+"""What a bundle answers to files, by the bundle's own runner in a process of its own.
+
+A browser has no Python: there files are read and decided by the same code in this process.
+"""
 
 import json
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, check_files, read_json
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.artifacts import read_json
+from pipeline.bundle.published import checked_manifest
+from pipeline.device import runner
+from pipeline.device.measure import run_file
+from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.errors import ArtifactError, ConfigError
 
 TIME_LIMIT = 300  # seconds
@@ -24,18 +32,13 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         ArtifactError: the bundle is none, or was changed.
         ConfigError: an input cannot be read, or the runtime is not there.
     """
-    if not (bundle / MANIFEST).is_file():
-        raise ArtifactError(
-            f"{bundle}: not a bundle: it has no {MANIFEST}; `make export` makes one"
-        )
-    manifest = read_json(bundle / MANIFEST)
-    check_files(bundle, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle.")
+    manifest = checked_manifest(bundle)
     absent = [str(path) for path in inputs if not path.is_file()]
     if absent:
         raise ConfigError(*(f"{path}: no such file" for path in absent))
-    reason = missing(runtime)
-    if reason is not None:
-        raise ConfigError(f"--runtime {reason}")
+    require(runtime)
+    if runtime == "browser":
+        return _in_browser(bundle, manifest, inputs)
     command = [RUNTIMES[runtime].python, bundle / "run_on_device.py", "--json", *inputs]
     command += ["--runtime", runtime] if runtime != "litert" else []  # what it takes by itself
     done = subprocess.run(
@@ -47,4 +50,26 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         said = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise ArtifactError(f"{bundle}: the runner ended with status {done.returncode}: {said}")
     answers: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return answers
+
+
+def _in_browser(
+    bundle: Path, manifest: Mapping[str, Any], inputs: list[Path]
+) -> list[dict[str, Any]]:
+    """Return the same answers by the browser."""
+    preprocess = read_json(bundle / "preprocess.json")
+    model = next(m["file"] for m in manifest["models"] if m["format"] == manifest["ships"])
+    answers = []
+    for path in inputs:
+        try:
+            raw = runner.read_file(os.fspath(path), preprocess["inputs"])
+            runner.prepare_all(raw, preprocess)
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: no text in UTF-8, which this model takes") from None
+        except (ValueError, KeyError, OSError, SyntaxError) as error:
+            raise ConfigError(str(error)) from None
+        outputs = run_file(bundle / model, preprocess, raw, runtime="browser").outputs
+        rule = runner.rule_of(preprocess, model)
+        found = runner.decide(outputs, preprocess, raw, rule)
+        answers += [{"input": str(path), **answer} for answer in found]
     return answers

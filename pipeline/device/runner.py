@@ -630,12 +630,12 @@ def answer(interpreter, inputs, preprocess, batch=BATCH):
     """Return raw outputs of model inputs, and the answers (N, K) that decisions are made from."""
     anomaly = preprocess.get("anomaly")
     raw = invoke(interpreter, seen(inputs, anomaly), batch)
-    return raw, answers_of(interpreter, inputs, raw, anomaly)
+    return raw, answers_of(interpreter.get_output_details()[0], inputs, raw, anomaly)
 
 
-def answers_of(interpreter, inputs, raw, anomaly):
-    """Return the answers (N, K), float32, of raw outputs."""
-    outputs = dequantize(raw, interpreter.get_output_details()[0])
+def answers_of(detail, inputs, raw, anomaly):
+    """Return the answers (N, K), float32, of raw outputs; `detail` is that of the output tensor."""
+    outputs = dequantize(raw, detail)
     if anomaly is None:
         return outputs
     return anomaly_shares(anomaly_scores(inputs, outputs, anomaly), anomaly["threshold"])
@@ -1034,7 +1034,8 @@ def self_test(options, folder):
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     inputs = prepare_all(raw, preprocess)
     outputs, answers = answer(interpreter, inputs, preprocess, options.batch)
-    wanted = answers_of(interpreter, inputs, expected, preprocess.get("anomaly"))
+    detail = interpreter.get_output_details()[0]
+    wanted = answers_of(detail, inputs, expected, preprocess.get("anomaly"))
     worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
     same = (
         answers.argmax(-1) == wanted.argmax(-1)

@@ -1,6 +1,8 @@
 """RUNTIMES: name -> the Python whose interpreter it is, its kernels, and what it cannot run.
 
 Runtimes of one class of kernel answer the same bits; across classes answers are a few steps apart.
+The browser has no Python: pipeline/device/browser.py runs files there.
+
 tflite-runtime needs an older NumPy, so it lives in an environment of its own, which is also what a
 Raspberry Pi or a Coral board has; tflite-micro, made nightly, lives there too.
 """
@@ -12,6 +14,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pipeline.device import browser
+from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 APART = Path(os.environ.get("EDGELINE_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python"))
@@ -33,13 +38,15 @@ class Runtime:
     """How to get it."""
     lacks_operations: bool = False
     """Whether a file may hold an operation that it has not: then it is skipped there."""
+    is_second: bool = False
+    """Whether its Python holds another that the runner takes unless told."""
 
 
 LITERT = "ai-edge-litert", Path(sys.executable)
 SETUP = "make setup, on a machine with Python 3.11"
 RUNTIMES = {
     "litert": Runtime(*LITERT, "xnnpack", {}, "make setup"),
-    "litert-builtin": Runtime(*LITERT, "builtin", {}, "make setup"),
+    "litert-builtin": Runtime(*LITERT, "builtin", {}, "make setup", is_second=True),
     "tflite-runtime": Runtime("tflite-runtime", APART, "builtin", {}, SETUP),
     "tflite-micro": Runtime(
         "tflite-micro",
@@ -51,12 +58,24 @@ RUNTIMES = {
         },
         f"{SETUP}, or pip install --pre tflite-micro into that of EDGELINE_TFLITE_PYTHON",
         lacks_operations=True,
+        is_second=True,
+    ),
+    "browser": Runtime(
+        browser.PACKAGE,
+        Path(sys.executable),
+        "xnnpack",
+        {},
+        "npm and Chromium: see README",
+        lacks_operations=True,
     ),
 }
 
 
 def missing(name: str) -> str | None:
     """Return why a runtime is not there; None where it is."""
+    if name == "browser":
+        lacking = browser.missing()
+        return None if lacking is None else f"{name}: {lacking}"
     if version(name) is not None:
         return None
     runtime = RUNTIMES[name]
@@ -66,6 +85,8 @@ def missing(name: str) -> str | None:
 @functools.cache
 def version(name: str) -> str | None:
     """Return the version of a runtime, as its own Python says; None where it is not installed."""
+    if name == "browser":
+        return None if browser.missing() else browser.version()
     runtime = RUNTIMES[name]
     try:
         done = subprocess.run(
@@ -78,3 +99,21 @@ def version(name: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def require(name: str) -> None:
+    """Refuse a runtime that is not known, or not there.
+
+    Raises:
+        ConfigError: says how to get it.
+    """
+    from pipeline.config.shape import did_you_mean
+
+    if name not in RUNTIMES:
+        near = did_you_mean(name, tuple(RUNTIMES))
+        raise ConfigError(
+            f"--runtime {name}: no such runtime{near}; there are {', '.join(RUNTIMES)}"
+        )
+    reason = missing(name)
+    if reason is not None:
+        raise ConfigError(f"--runtime {reason}")

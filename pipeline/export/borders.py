@@ -1,9 +1,11 @@
-"""Give an int8 file uint8 borders: one QUANTIZE at each end, the weights between untouched.
+"""Give an integer file other borders: one operation at each end, the weights between untouched.
 
-uint8 is int8 moved by 128, so no information is lost; browsers and cameras speak uint8.
+uint8 is int8 moved by 128, and float32 holds every int16 times its scale, so no information is
+lost; browsers and cameras speak uint8, browsers float32 too.
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 INT8_TO_UINT8 = 128  # what the zero point moves by
@@ -16,30 +18,57 @@ def with_uint8(content: bytes) -> bytes:
         content: a .tflite file whose output is int8, and whose inputs are int8, or int32 where they
             are numbers of words or categories: those stay as they are.
     """
+    return _moved(content, {"INT8": "UINT8"})
+
+
+def for_browser(content: bytes) -> bytes:
+    """Return the same model with borders that LiteRT.js takes: uint8 for int8, float32 for int16.
+
+    Args:
+        content: a .tflite file with any borders; others stay as they are.
+    """
+    return _moved(content, {"INT8": "UINT8", "INT16": "FLOAT32"})
+
+
+def _moved(content: bytes, wanted: Mapping[str, str]) -> bytes:
+    """Return the same model with border types replaced, by the names that TensorType has."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
+    kinds = {
+        getattr(schema.TensorType, a): getattr(schema.TensorType, b) for a, b in wanted.items()
+    }
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
-    code = quantize_code(model, schema)
-    is_int8 = [graph.tensors[index].type == schema.TensorType.INT8 for index in graph.inputs]
-    moving = [index for index, moves in zip(graph.inputs, is_int8, strict=True) if moves]
-    before = [_insert(graph, schema, code, index, is_input=True) for index in moving]
-    after = [_insert(graph, schema, code, index, is_input=False) for index in graph.outputs]
+    moving = [[i for i in side if graph.tensors[i].type in kinds] for side in _borders(graph)]
+    if not any(moving):
+        return content
+    before, after = (
+        [
+            _insert(model, schema, i, kinds[graph.tensors[i].type], is_input=is_input)
+            for i in indices
+        ]
+        for indices, is_input in zip(moving, (True, False), strict=True)
+    )
     graph.operators = [op for op, _ in before] + list(graph.operators) + [op for op, _ in after]
-    moved = dict(zip(moving, (new for _, new in before), strict=True))
-    moved |= dict(zip(graph.outputs, (new for _, new in after), strict=True))
-    graph.inputs = [moved.get(index, index) for index in graph.inputs]
-    graph.outputs = [moved[index] for index in graph.outputs]
+    moved = dict(zip(moving[0] + moving[1], [new for _, new in before + after], strict=True))
+    graph.inputs, graph.outputs = ([moved.get(i, i) for i in side] for side in _borders(graph))
     for signature in model.signatureDefs or []:
         for tensor_map in (*signature.inputs, *signature.outputs):
             tensor_map.tensorIndex = moved.get(tensor_map.tensorIndex, tensor_map.tensorIndex)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
+def _borders(graph: Any) -> tuple[list[int], list[int]]:
+    return list(graph.inputs), list(graph.outputs)
+
+
 def quantize_code(model: Any, schema: Any) -> int:
     """Return the index of the QUANTIZE operator code, adding it where it is missing."""
-    wanted = schema.BuiltinOperator.QUANTIZE
+    return _operator_code(model, schema, schema.BuiltinOperator.QUANTIZE)
+
+
+def _operator_code(model: Any, schema: Any, wanted: int) -> int:
     for index, code in enumerate(model.operatorCodes):
         if code.builtinCode == wanted:
             return index
@@ -51,20 +80,37 @@ def quantize_code(model: Any, schema: Any) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _insert(graph: Any, schema: Any, code: int, index: int, *, is_input: bool) -> tuple[Any, int]:
-    """Add a uint8 copy of a border tensor and the QUANTIZE that joins the two."""
+def _insert(model: Any, schema: Any, index: int, kind: int, *, is_input: bool) -> tuple[Any, int]:
+    """Add a copy of a border tensor in another type, and the operation that joins the two."""
+    graph = model.subgraphs[0]
     inner = graph.tensors[index]
     outer = copy.deepcopy(inner)
-    outer.type = schema.TensorType.UINT8
-    outer.quantization.zeroPoint = [
-        int(zero) + INT8_TO_UINT8 for zero in inner.quantization.zeroPoint
-    ]
+    outer.type = kind
+    is_float = kind == schema.TensorType.FLOAT32
+    if is_float:
+        outer.quantization = None
+    else:
+        outer.quantization.zeroPoint = [
+            int(zero) + INT8_TO_UINT8 for zero in inner.quantization.zeroPoint
+        ]
     outer.buffer = 0  # the empty buffer: nothing is stored in a border
-    inner.name = bytes(inner.name) + b"_int8"
+    inner.name = bytes(inner.name) + (b"_int16" if is_float else b"_int8")
     graph.tensors.append(outer)
     new = len(graph.tensors) - 1
     read, written = (new, index) if is_input else (index, new)
-    return quantize_operator(schema, code, read, written), new
+    if is_float and not is_input:
+        code = _operator_code(model, schema, schema.BuiltinOperator.DEQUANTIZE)
+        return _dequantize_operator(schema, code, read, written), new
+    return quantize_operator(schema, quantize_code(model, schema), read, written), new
+
+
+def _dequantize_operator(schema: Any, code: int, read: int, written: int) -> Any:
+    operator = schema.OperatorT()
+    operator.opcodeIndex = code
+    operator.inputs, operator.outputs = [read], [written]
+    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+    operator.builtinOptions = schema.DequantizeOptionsT()
+    return operator
 
 
 def quantize_operator(schema: Any, code: int, read: int, written: int) -> Any:

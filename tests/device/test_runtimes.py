@@ -33,10 +33,9 @@ def test_the_interpreters_words_become_a_line(said: str, words: str) -> None:
 
 
 def test_the_runner_knows_every_runtime() -> None:
-    assert set(RUNTIMES) <= set(MODULES)
-    assert {n: r.distribution for n, r in RUNTIMES.items()}.items() <= {
-        name: distribution for name, (_, distribution) in MODULES.items()
-    }.items()
+    in_python = {n: r.distribution for n, r in RUNTIMES.items() if n != "browser"}
+    known = {name: distribution for name, (_, distribution) in MODULES.items()}
+    assert in_python.items() <= known.items()
 
 
 def test_a_runtime_that_is_not_there_is_named_with_its_cure(

@@ -181,6 +181,20 @@ def test_a_changed_gate_trains_nothing(copy: Path) -> None:
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
+def test_verify_measures_every_file_in_a_browser(copy: Path) -> None:
+    if missing("browser") is not None:
+        pytest.skip(str(missing("browser")))
+    result = run(copy / "tiny.yaml", copy, "--set", "verify.runtimes=[litert, browser]")
+    assert result.returncode == 0, result.stderr
+    assert not {"train", "harden", "export"} & set(ran(result))
+    manifest = json.loads((copy / "exported/tiny/manifest.json").read_text())
+    for model in manifest["models"]:
+        here, there = (model["runtimes"][name] for name in ("litert", "browser"))
+        assert there["agreement"] == here["agreement"]
+        assert there["max_abs_lsb"] == here["max_abs_lsb"]
+
+
 def test_two_processes_do_not_share_a_run_folder(copy: Path) -> None:
     import fcntl
 

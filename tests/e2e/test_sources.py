@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import RUNTIMES
+from pipeline.device.runtimes import RUNTIMES, missing
 from tests.data.conftest import BUNDLED, GENERATED
 from tests.e2e.chain import command
 
@@ -30,7 +30,7 @@ def test_a_shipped_config_ends_with_a_bundle_that_answers(
     for row in manifest["preprocess_parity"].values():
         assert row["max_abs_difference"] <= row["tolerance"]
     (sample,) = bundle.glob("sample.*")
-    for runtime in RUNTIMES:
+    for runtime in [name for name in RUNTIMES if missing(name) is None]:
         assert predict(bundle, [sample], runtime=runtime)[0]["decision"] is not None
     if manifest["encoder"] is not None:
         encode = [sys.executable, str(bundle / "run_on_device.py"), "--encode", str(sample)]

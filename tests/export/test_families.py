@@ -126,6 +126,25 @@ def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], 
         assert np.abs(found - made.reference).mean() <= LIMIT * spread
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name: str) -> None:
+    if missing("browser") is not None:
+        pytest.skip(str(missing("browser")))
+    made = families[name]
+    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    file = int8_file(made)
+    if "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]:
+        with pytest.raises(ArtifactError, match="browser: Variable tensors not yet supported"):
+            run_file(file, runtime="browser", **raw)
+        return
+    here, there = (run_file(file, runtime=runtime, **raw) for runtime in ("litert", "browser"))
+    np.testing.assert_array_equal(there.raw_outputs, here.raw_outputs)
+    file = made.file("float32")
+    here, there = (run_file(file, runtime=runtime, **raw) for runtime in ("litert", "browser"))
+    assert np.abs(there.outputs - here.outputs).max() <= FLOAT
+
+
 def test_a_file_is_tried_with_words_that_are_there(families: dict[str, Made]) -> None:
     """What lies in a fresh buffer is no word: looking it up would fail."""
     for _ in range(3):

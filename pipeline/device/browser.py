@@ -1,0 +1,214 @@
+"""Run a .tflite file by LiteRT.js in a headless Chromium: what a web page would answer.
+
+LiteRT.js takes float32, int32 and uint8 at its borders and nothing else, so a file with int8 or
+int16 there is given other borders, the weights between untouched; the answers are mapped back. It
+refuses a fused LSTM, which keeps state. The browser has an empty profile and ends with the job.
+"""
+
+import contextlib
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import read_json
+from pipeline.device import runner
+from pipeline.device.page import Job, served
+from pipeline.errors import ArtifactError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Detail = Mapping[str, Any]
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "@litertjs/core"
+HELPER = "@litertjs/wasm-utils"  # which PACKAGE imports
+VERSION = "2.5.3"  # the one that is tested
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--no-default-browser-check", "--disable-background-networking", "--disable-breakpad",
+    "--disable-component-update", "--disable-extensions", "--disable-dev-shm-usage",
+)  # fmt: skip
+OPENING_LIMIT = 90  # seconds until the page asks for its job: 2 on an idle machine
+MOST_WORDS = 300  # letters of a reason
+# Ends the browser and all that it started when it ends itself, and when this process is gone.
+WATCH = '("$@"; echo "status $?"; kill -KILL 0) & read -r _; kill -KILL 0'
+MOST_PLACE = 40  # letters of a temporary folder: the path of Chromium's socket has at most 107
+LOOK_EVERY = 0.5  # seconds between two looks whether the browser is still there
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """A file as the browser is given it."""
+
+    content: bytes
+    inputs: tuple[Detail, ...]
+    """dtype, quantization and name of each input, as an interpreter tells them."""
+    keys: tuple[str, ...]
+    """Names of the inputs in the signature, by which LiteRT.js calls them; may be empty."""
+    output: Detail
+    shipped: Detail
+    """The output of the file that ships."""
+
+
+def missing() -> str | None:
+    """Return what is not installed, and how to get it; None where all is there."""
+    if find_browser() is None:
+        return "no Chromium on the PATH (Debian: apt-get install chromium)"
+    package = find_package()
+    lacking = None if find_helper() else f"no {HELPER} beside {package}"
+    if not (package / "dist" / "index.js").is_file():
+        lacking = f"no {PACKAGE} in {package}"
+    cure = f"npm install --no-save {PACKAGE}@{VERSION} in {ROOT}, or set EDGELINE_LITERTJS"
+    return lacking and f"{lacking} ({cure})"
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium; None where there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def find_package() -> Path:
+    """Return where LiteRT.js should lie: EDGELINE_LITERTJS, or node_modules of the repository."""
+    given = os.environ.get("EDGELINE_LITERTJS")
+    return Path(given).absolute() if given else ROOT / "node_modules" / PACKAGE
+
+
+def find_helper() -> Path | None:
+    """Return the folder of the package that LiteRT.js imports; None where it is not there."""
+    package = find_package()
+    places = (package.parent / "wasm-utils", package / "node_modules" / HELPER)
+    return next((place for place in places if (place / "dist" / "index.js").is_file()), None)
+
+
+def version() -> str:
+    """Return the version of LiteRT.js."""
+    return str(read_json(find_package() / "package.json")["version"])
+
+
+def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Array, float, Detail]:
+    """Return raw outputs (N, ...), the seconds of the invocations, and the detail of the output.
+
+    Outputs are in the file's own type.
+
+    Args:
+        file: the .tflite file.
+        inputs: name -> model inputs (N, ...), float32 or int32.
+        limit_s: seconds that it may take.
+
+    Raises:
+        ArtifactError: LiteRT.js refuses the file, or the browser fails; one line says why.
+    """
+    web = read_web_file(file)
+    given = [_given(detail, inputs, web.keys) for detail in web.inputs]
+    helper = find_helper()
+    folders = {"litertjs": find_package()} | ({} if helper is None else {"wasm-utils": helper})
+    job = Job(web.content, given, folders)
+    with served(job) as address, _browser(address) as (process, said):
+        _wait(job, process, said, limit_s)
+    content = b"".join(job.answers[number] for number in sorted(job.answers))
+    found = np.frombuffer(content, web.output["dtype"])
+    shape = (job.samples, *map(int, web.output["shape"][1:]))
+    if job.failure is None and found.size != math.prod(shape):
+        job.fail(f"{found.size} numbers came for answers of shape {shape}")
+    if job.failure is not None:
+        raise ArtifactError(f"{file}: cannot be run on browser: {one_line(job.failure)}")
+    answers = as_shipped(found.reshape(shape), web.output, web.shipped)
+    return answers, job.seconds, web.shipped
+
+
+def _given(detail: Detail, inputs: Mapping[str, Array], keys: Sequence[str]) -> tuple[str, Array]:
+    """Return the key and the values of one input, in the type of the browser's file."""
+    values = runner.quantize(inputs[runner.name_of(detail, inputs)], detail)
+    return (runner.name_of(detail, keys) if keys else detail["name"]), values
+
+
+def read_web_file(file: Path) -> WebFile:
+    """Return a file with borders that LiteRT.js takes.
+
+    Raises:
+        ArtifactError: it is no .tflite file.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    from pipeline.export.borders import for_browser
+
+    try:
+        own = Interpreter(model_path=str(file))
+        content = for_browser(file.read_bytes())
+        made = Interpreter(model_content=content)
+    except (ValueError, OSError) as error:
+        raise ArtifactError(f"{file}: cannot be run on browser: {one_line(str(error))}") from None
+    signatures: dict[str, Any] = made.get_signature_list()
+    shipped = own.get_output_details()[0]
+    return WebFile(
+        content=content,
+        inputs=tuple(made.get_input_details()),
+        keys=tuple(next(iter(signatures.values()))["inputs"]) if signatures else (),
+        output=made.get_output_details()[0],
+        shipped=shipped,
+    )
+
+
+def as_shipped(answers: Array, made: Detail, shipped: Detail) -> Array:
+    """Return answers of the browser's file in the type of the file that ships: the same numbers."""
+    if made["dtype"] == shipped["dtype"]:
+        return answers
+    return runner.quantize(runner.dequantize(answers, made), shipped)
+
+
+def one_line(said: str) -> str:
+    """Return the line of what was said that gives the reason, without places in the source."""
+    lines = [re.sub(r"\s+", " ", line).strip() for line in said.splitlines()]
+    reasons = [line for line in lines if line] or ["it gave no reason"]
+    told = next((line for line in reasons if "ERROR" in line), reasons[-1])
+    return re.sub(r"^.*?ERROR:? ?(\[[^]]*\])? ?", "", told)[:MOST_WORDS]
+
+
+@contextlib.contextmanager
+def _browser(address: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Open a page in a browser of its own while the block runs; yields where it says what."""
+    place = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(
+        prefix="edgeline_",
+        dir=place if len(place) <= MOST_PLACE else "/tmp",
+        ignore_cleanup_errors=True,
+    ) as profile:
+        root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses root without
+        command = [str(find_browser()), *FLAGS, *root, f"--user-data-dir={profile}", address]
+        places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"), profile)
+        said = Path(profile) / "said"
+        with said.open("wb") as file, subprocess.Popen(
+            ["/bin/sh", "-c", WATCH, "sh", *command], stdin=subprocess.PIPE, stdout=file,
+            stderr=file, env=os.environ | places, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                yield process, said
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait(job: Job, process: subprocess.Popen[bytes], said: Path, limit_s: float) -> None:
+    """Wait until the job is over."""
+    began = time.monotonic()
+    while not job.is_over.wait(LOOK_EVERY):
+        passed = time.monotonic() - began
+        if process.poll() is not None:
+            lines = said.read_text(errors="replace").splitlines()
+            why = [line.rpartition("] ")[2] for line in lines if ":FATAL:" in line][:1]
+            job.fail("; ".join(["the browser ended", *lines[-1:], *why]))
+        elif passed > OPENING_LIMIT and not job.is_open.is_set():
+            job.fail(f"the browser did not open its page within {OPENING_LIMIT} s")
+        elif passed > limit_s:
+            job.fail(f"it did not finish within {limit_s:g} s")

@@ -1,0 +1,166 @@
+"""Whether a bundle answers elsewhere as it did where it was made: its golden vectors, there."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import read_json
+from pipeline.bundle.published import checked_manifest
+from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
+from pipeline.device.measure import run_file
+from pipeline.device.remote import Address, run_there
+from pipeline.device.runtimes import require
+from pipeline.errors import ArtifactError, ConfigError, GateError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+log = logging.getLogger(__name__)
+
+PROGRAM = "run_on_device.py"
+COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal answers
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What ran, and what it answered."""
+
+    runtime: str
+    """As the runner names it."""
+    version: str
+    place: str
+    answers: Mapping[str, tuple[Array, float]]
+    """Format -> raw outputs of all copies, and the seconds of the invocations."""
+    refused: Mapping[str, str]
+    """Format -> why it does not run there."""
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """How a bundle did."""
+
+    bundle: Path
+    there: Elsewhere
+    findings: Mapping[str, Finding]
+    samples: int
+    problems: tuple[str, ...]
+
+
+def conform(
+    bundle: Path, *, runtime: str = "litert", device: str | None = None, form: str | None = None
+) -> Conformance:
+    """Run a bundle's golden vectors elsewhere and compare.
+
+    Args:
+        bundle: exported/<name>; its files are checked against their hashes first.
+        runtime: key of RUNTIMES, on this machine.
+        device: ssh://user@host:port, which runs the interpreter that it has; None: this machine.
+        form: a format of the bundle; None: all.
+
+    Raises:
+        ArtifactError: the bundle is none, or was changed.
+        ConfigError: an argument is wrong, or something is missing here or there.
+    """
+    address = None if device is None else Address.parse(device)
+    manifest = checked_manifest(bundle)
+    models = [m for m in manifest["models"] if form in (None, m["format"])]
+    if not models:
+        known = ", ".join(m["format"] for m in manifest["models"])
+        raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
+    preprocess = read_json(bundle / "preprocess.json")
+    with np.load(bundle / "golden.npz", allow_pickle=False) as arrays:
+        stored = {name: arrays[name] for name in arrays.files}
+    raw = {e["name"]: stored[f"input_{e['name']}"] for e in preprocess["inputs"]}
+    many = {name: np.concatenate([values] * COPIES) for name, values in raw.items()}
+    files = {m["format"]: bundle / m["file"] for m in models}
+    if address is None:
+        require(runtime)
+        there = _here(files, bundle / PROGRAM, preprocess, many, runtime)
+    else:
+        there = _on_device(files, bundle, many, address)
+    golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
+    findings = {
+        m["format"]: judge(
+            there.answers[m["format"]][0], stored[m["format"]], m, golden, runtime=there.runtime
+        )
+        for m in models
+        if m["format"] in there.answers
+    }
+    problems = [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
+    wanted = form or manifest["ships"]  # this one has to run there
+    if wanted in there.refused:
+        problems.append(f"{wanted}: cannot be run there: {there.refused[wanted]}")
+    return Conformance(bundle, there, findings, samples, tuple(problems))
+
+
+def _here(
+    files: Mapping[str, Path],
+    program: Path,
+    preprocess: Any,
+    raw: Mapping[str, Array],
+    runtime: str,
+) -> Elsewhere:
+    """Run files on a runtime of this machine, a sample a call, as a device does."""
+    answers, refused, version = {}, {}, ""
+    for form, file in files.items():
+        try:
+            ran = run_file(file, preprocess, raw, runtime=runtime, batch=1, program=program)
+        except ArtifactError as error:
+            refused[form] = str(error).removeprefix(f"{file}: cannot be run on {runtime}: ")
+            continue
+        answers[form], version = (ran.raw_outputs, ran.seconds), ran.version
+        log.info("          %s ran", file.name)
+    return Elsewhere(runtime, version, "on this machine", answers, refused)
+
+
+def _on_device(
+    files: Mapping[str, Path], bundle: Path, raw: Mapping[str, Array], address: Address
+) -> Elsewhere:
+    """Run files on a device, by the interpreter that is there."""
+    more = [bundle / name for name in (PROGRAM, "preprocess.json")]
+    ran = run_there(address, list(files.values()), more, raw)
+    by_form = {form: ran.results[file.name] for form, file in files.items()}
+    done = [found for found in by_form.values() if not isinstance(found, str)]
+    return Elsewhere(
+        runtime=done[0].runtime if done else "no interpreter",
+        version=done[0].version if done else "",
+        place=f"on {address} ({ran.machine})",
+        answers={f: (r.raw, r.seconds) for f, r in by_form.items() if not isinstance(r, str)},
+        refused={form: found for form, found in by_form.items() if isinstance(found, str)},
+    )
+
+
+def table(found: Conformance) -> str:
+    """Return how every file did, as lines."""
+    there = found.there
+    kernels = KERNELS.get(there.runtime, "unknown")
+    same = "as" if kernels == MADE_BY else f"not {MADE_BY} as"
+    lines = [
+        f"{found.bundle.name} by {there.runtime} {there.version or '(ran nothing)'} {there.place}",
+        f"{found.samples} golden samples; kernels: {kernels}, {same} the golden answers",
+        "  format     decisions that differ   largest difference   ms per inference",
+    ]
+    for form, finding in found.findings.items():
+        raw, seconds = there.answers[form]
+        unit = "LSB" if np.issubdtype(raw.dtype, np.integer) else ""
+        lines.append(
+            f"  {form:<10} {finding.differ:>21}   {finding.distance:>14.3g} {unit:<3}"
+            f"   {1000 * seconds / max(1, len(raw)):>16.3f}"
+        )
+    return "\n".join(lines + [f"  {form:<10} {why}" for form, why in there.refused.items()])
+
+
+def check(found: Conformance) -> None:
+    """Raise what is wrong.
+
+    Raises:
+        GateError: the bundle does not conform; names every file and what to do.
+    """
+    if not found.problems:
+        return
+    what = f"{found.bundle} does not conform to its golden answers"
+    cure = "Try another version of the interpreter, or ship a format that conforms there."
+    raise GateError("\n".join([*found.problems, f"{what}. {cure}"]))

@@ -1,0 +1,132 @@
+"""Compare what a file answers elsewhere with its golden answers. Pure NumPy.
+
+Kernels come in classes (XNNPACK, the reference ones, the built-in ones), and the golden answers are
+XNNPACK's. Inside that class integers are equal to the bit, and floats differ by their rounding;
+across classes few decisions may differ. A decision is what the device would say: a class, anomalous
+or not, abstain. A value is another decision where it is further off than one step of the file and
+than what counts as agreement in `verify`.
+
+Legend: N samples, R copies of each of them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.device import runner
+from pipeline.device.runtimes import RUNTIMES
+from pipeline.tasks import AGREEMENT_SHARE
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MADE_BY = "xnnpack"  # kernels of the golden answers
+KERNELS = {  # runtime, as the runner names it -> class of its kernels
+    **{name: runtime.kernels for name, runtime in RUNTIMES.items()},
+    "tensorflow": "xnnpack",
+}
+MOST_SHARE = 0.005  # of the decisions may differ across classes; one always may
+ROUNDING = 1e-4  # of the largest answer; floats summed in another order differ by 4e-7
+NORMAL_RANGE = 3.29  # deviations from the 5 to the 95 % point of a normal distribution
+STEP = 1.001  # a step of an integer file, and what float32 makes of it
+EXACT = ("int8", "int16x8")
+DRIFTING = ("dynamic",)  # finds its ranges as it runs: the last bit of a float may move a step
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one file did."""
+
+    differ: int
+    """Decisions that differ."""
+    distance: float
+    """Largest difference of an output: in steps of an integer, else in numbers."""
+    problem: str | None
+    """Why it does not conform; None where it does."""
+
+
+def most_that_may_differ(samples: int) -> int:
+    """Return how many decisions may differ across classes of kernels."""
+    return max(1, int(MOST_SHARE * samples))
+
+
+def judge(
+    found: Array, expected: Array, model: Mapping[str, Any], golden: "Golden", *, runtime: str
+) -> Finding:
+    """Return how far a file's answers are from the golden ones, and what is wrong with that.
+
+    Args:
+        found: raw outputs (R * N, ...) of the copies, one after the other.
+        expected: golden raw outputs (N, ...) of the file.
+        model: the file's row in the manifest.
+        golden: what the answers are to.
+        runtime: as the runner names it.
+    """
+    wanted = (len(found) // len(expected) * len(expected), *expected.shape[1:])
+    if found.dtype != expected.dtype or found.shape != wanted or not len(found):
+        form = f"{found.dtype} {found.shape}, wanted {expected.dtype} {wanted}"
+        return Finding(len(expected), math.inf, f"answers are {form}")
+    copies = found.reshape(-1, *expected.shape)
+    if np.issubdtype(found.dtype, np.floating) and not np.isfinite(found).all():
+        return Finding(len(expected), math.inf, "answers hold NaN or infinity")
+    distance = float(np.abs(copies.astype(np.float64) - expected.astype(np.float64)).max())
+    if (copies != copies[0]).any():
+        return Finding(len(expected), distance, "equal inputs get different answers")
+    differ = int((~golden.same(copies[0], expected, model)).sum())
+    return Finding(differ, distance, _problem(differ, distance, expected, model, runtime))
+
+
+def _problem(
+    differ: int, distance: float, expected: Array, model: Mapping[str, Any], runtime: str
+) -> str | None:
+    """Return what is wrong with the differences; None where they are allowed."""
+    kernels, most = KERNELS.get(runtime), most_that_may_differ(len(expected))
+    unit = "LSB" if np.issubdtype(expected.dtype, np.integer) else "at most"
+    if kernels == MADE_BY and distance > _bound(expected, model):
+        return (
+            f"answers differ by {distance:.3g} {unit}; {runtime} has the {MADE_BY} kernels of the "
+            "golden answers, so they must be the same"
+        )
+    if differ > most:
+        return f"{differ} of {len(expected)} decisions differ; {most} may"
+    return None
+
+
+def _bound(expected: Array, model: Mapping[str, Any]) -> float:
+    """Return the largest difference that is allowed inside a class of kernels."""
+    form, is_integer = model["format"], np.issubdtype(expected.dtype, np.integer)
+    if form in DRIFTING or (form in EXACT and model["float_ops_left"]):
+        return math.inf
+    return 0.0 if is_integer else ROUNDING * float(np.abs(expected).max())
+
+
+@dataclass(frozen=True)
+class Golden:
+    """What golden answers are to."""
+
+    raw: Mapping[str, Array]
+    """Name -> raw samples (N, ...)."""
+    preprocess: Mapping[str, Any]
+    """Contents of preprocess.json."""
+
+    def same(self, found: Array, expected: Array, model: Mapping[str, Any]) -> Array:
+        """Tell of each sample (N,) whether two raw outputs are one decision."""
+        said, wanted = (self._decisions(raw, model) for raw in (found, expected))
+        if self.preprocess["labels"] is not None:
+            return np.array([a == b for a, b in zip(said, wanted, strict=True)])
+        scale = self.preprocess["target"]["scale"]  # a deviation of the target
+        step = STEP * (model["output"]["scale"] or 0.0)
+        apart = np.abs(np.array(said, np.float64) - np.array(wanted, np.float64))
+        return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
+
+    def _decisions(self, raw: Array, model: Mapping[str, Any]) -> list[Any]:
+        """Return what the device would say to each sample."""
+        inputs = runner.prepare_all(self.raw, self.preprocess)
+        output = model["output"]
+        quantization = (output["scale"] or 0.0, output["zero_point"] or 0)
+        detail = {"dtype": raw.dtype.type, "quantization": quantization}
+        outputs = runner.answers_of(detail, inputs, raw, self.preprocess.get("anomaly"))
+        rule = runner.rule_of(self.preprocess, model["file"])
+        return [a["decision"] for a in runner.decide(outputs, self.preprocess, None, rule)]

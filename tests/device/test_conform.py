@@ -1,0 +1,213 @@
+"""Golden vectors elsewhere: what conforms, what does not, and what is said about it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import cli
+from pipeline.device.golden import Golden, judge, most_that_may_differ
+from pipeline.device.runtimes import missing
+from tests.device.tiny import PREPROCESS, seal, write_bundle
+
+MODEL = {
+    "format": "int8", "file": "model_int8.tflite", "float_ops_left": [],
+    "output": {"dtype": "int8", "scale": 0.1, "zero_point": -5},
+}  # fmt: skip
+VALUE = {"labels": None, "target": {"offset": 4.0, "scale": 2.0}}
+seeds = st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("conform") / "tiny")
+
+
+def golden(samples: int, **changes: Any) -> Golden:
+    return Golden({"x": np.zeros((samples, 4), np.float32)}, PREPROCESS | changes)
+
+
+def answers(seed: int, samples: int = 16, classes: int = 3) -> np.ndarray:
+    """Return int8 answers whose first class is always ahead by 40 steps at least."""
+    made = np.random.default_rng(seed).integers(-100, 40, (samples, classes)).astype(np.int8)
+    made[:, 0] = 80
+    return made
+
+
+@given(seed=seeds, copies=st.integers(1, 4))
+def test_the_same_answers_conform_on_every_kernel(seed: int, copies: int) -> None:
+    wanted = answers(seed)
+    for runtime in ("litert", "browser", "tflite-runtime", "something new"):
+        found = judge(np.concatenate([wanted] * copies), wanted, MODEL, golden(16), runtime=runtime)
+        assert (found.differ, found.distance, found.problem) == (0, 0, None)
+
+
+@given(seed=seeds, place=st.integers(0, 47))
+def test_one_step_is_too_much_inside_a_class_and_fine_across(seed: int, place: int) -> None:
+    wanted = answers(seed)
+    found = wanted.copy()
+    found.ravel()[place] += 1
+    inside = judge(found, wanted, MODEL, golden(16), runtime="litert")
+    assert inside.distance == 1
+    assert "1 LSB" in str(inside.problem)
+    assert judge(found, wanted, MODEL, golden(16), runtime="tflite-runtime").problem is None
+    with_float = MODEL | {"float_ops_left": [{"op": "NEG", "why": "kept"}]}
+    assert judge(found, wanted, with_float, golden(16), runtime="litert").problem is None
+
+
+@given(seed=seeds, changed=st.integers(0, 16), samples=st.sampled_from([16, 400, 1000]))
+def test_across_classes_one_decision_or_half_a_percent_may_differ(
+    seed: int, changed: int, samples: int
+) -> None:
+    wanted = answers(seed, samples)
+    found = wanted.copy()
+    found[:changed, 1] = 120
+    judged = judge(found, wanted, MODEL, golden(samples), runtime="tflite-micro")
+    assert judged.differ == changed
+    assert (judged.problem is None) == (changed <= max(1, samples / 200))
+    assert most_that_may_differ(samples) == max(1, samples // 200)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (np.zeros((16, 2), np.int8), "wanted int8"),
+        (np.zeros((16, 3), np.float32), "wanted int8"),
+        (np.zeros((0, 3), np.int8), "wanted int8"),
+        (np.zeros((17, 3), np.int8), "wanted int8"),
+    ],
+)
+def test_answers_of_another_form_are_told(found: np.ndarray, words: str) -> None:
+    judged = judge(found, answers(0), MODEL, golden(16), runtime="litert")
+    assert words in str(judged.problem)
+
+
+def test_equal_inputs_want_equal_answers() -> None:
+    wanted = answers(0)
+    other = wanted.copy()
+    other[3, 1] -= 1
+    found = np.concatenate([wanted, other])
+    judged = judge(found, wanted, MODEL, golden(16), runtime="tflite-runtime")
+    assert judged.problem == "equal inputs get different answers"
+
+
+def test_not_a_number_never_conforms() -> None:
+    model = MODEL | {"format": "float32", "output": {"scale": None, "zero_point": None}}
+    wanted = answers(0).astype(np.float32)
+    found = wanted.copy()
+    found[5] = math.nan
+    for runtime in ("litert", "tflite-runtime"):
+        assert "NaN" in str(judge(found, wanted, model, golden(16), runtime=runtime).problem)
+
+
+@given(apart=st.integers(0, 9), scale=st.sampled_from([0.5, 0.01]))
+def test_values_are_one_decision_within_a_step_or_the_agreement(apart: int, scale: float) -> None:
+    model = MODEL | {"output": {"scale": scale, "zero_point": 0}}
+    wanted = np.zeros((16, 1), np.int8)
+    found = wanted + np.int8(apart)
+    judged = judge(found, wanted, model, golden(16, **VALUE), runtime="tflite-runtime")
+    assert (judged.differ == 0) == (apart <= 1 or apart * scale <= 0.01 * 3.29)
+
+
+@given(seed=seeds)
+def test_a_detector_decides_by_how_far_its_answer_is_from_the_input(seed: int) -> None:
+    anomaly = {"score": "reconstruction", "threshold": 1.0}
+    samples = golden(16, labels=["normal", "anomalous"], anomaly=anomaly)
+    model = MODEL | {"output": {"scale": 0.5, "zero_point": 0}}
+    near = np.random.default_rng(seed).integers(-1, 2, (16, 4)).astype(np.int8)
+    far = near.copy()
+    far[:3] = 100
+    found = judge(far, near, model, samples, runtime="tflite-micro")
+    assert (found.differ, found.problem is None) == (3, False)
+    moved = near + (near < 1).astype(np.int8)
+    assert judge(moved, near, model, samples, runtime="tflite-micro").problem is None
+
+
+def test_to_abstain_is_a_decision() -> None:
+    rule = {"temperature": 1.0, "threshold": 0.4}
+    wanted, found = np.full((16, 3), -128, np.int8), np.full((16, 3), -128, np.int8)
+    wanted[:, 0], found[:, 0] = 0, 0
+    found[:2, 1] = -1  # as likely as the first: nobody knows
+    model = MODEL | {"output": {"scale": 1 / 256, "zero_point": -128}}
+    plain = judge(found, wanted, model, golden(16), runtime="tflite-micro")
+    careful = golden(16, abstain={"int8": rule})
+    assert plain.differ == 0
+    assert judge(found, wanted, model, careful, runtime="tflite-micro").differ == 2
+
+
+def edgeline(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = cli.main(["conform", *words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-runtime"])
+def test_a_bundle_conforms_here(
+    runtime: str, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if missing(runtime) is not None:
+        pytest.skip(str(missing(runtime)))
+    code, out, err = edgeline(capsys, str(bundle), "--runtime", runtime)
+    assert (code, err) == (0, ""), (out, err)
+    lines = out.splitlines()
+    assert lines[0].startswith(f"tiny by {runtime} ")
+    assert [line.split()[0] for line in lines[3:-1]] == ["float32", "int8", "int16x8"]
+    assert [line.split()[1] for line in lines[3:-1]] == ["0"] * 3
+    assert lines[-1] == "conforms"
+
+
+def test_wrong_golden_answers_leave_with_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_bundle(tmp_path / "tiny")
+    with np.load(bundle / "golden.npz") as stored:
+        arrays = dict(stored)
+    arrays["int8"] = arrays["int8"] + np.eye(16, 3, dtype=np.int8)
+    np.savez(bundle / "golden.npz", **arrays)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    seal(bundle, manifest)
+    code, out, err = edgeline(capsys, str(bundle))
+    assert code == 3
+    assert "conforms" not in out
+    first, last = err.splitlines()
+    assert first.startswith("int8: answers differ by 1 LSB")
+    assert last.startswith(f"{bundle} does not conform")
+    assert edgeline(capsys, str(bundle), "--format", "float32")[0] == 0
+
+
+def test_a_changed_file_leaves_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "tiny")
+    (bundle / "golden.npz").write_bytes(b"other")
+    code, _, err = edgeline(capsys, str(bundle))
+    assert code == 4
+    assert "golden.npz: its sha256 is not the one" in err
+    assert edgeline(capsys, str(tmp_path))[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "int4"], "there are float32, int8, int16x8"),
+        (["--runtime", "browsr"], "did you mean 'browser'?"),
+        (["--device", "pi@board"], "wanted ssh://user@host:port"),
+    ],
+)
+def test_wrong_arguments_leave_with_2(
+    words: list[str], message: str, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = edgeline(capsys, str(bundle), *words)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_runtime_and_device_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["conform", "x", "--runtime", "litert", "--device", "ssh://pi@board"])
+    assert left.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err

@@ -1,0 +1,124 @@
+"""A bundle made by hand: one dense layer in float32, int8 and int16x8, without TensorFlow."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import describe_files, write_arrays, write_json
+from pipeline.device import runner
+from pipeline.device.measure import run_file
+
+INPUTS, CLASSES, SAMPLES = 4, 3, 16
+STEPS = {"int8": (0.05, 3, 0.1, -5), "int16x8": (0.0005, 0, 0.001, 0)}  # scale, zero: in and out
+WEIGHT_STEP = 0.02
+PREPROCESS = {
+    "schema": 1,
+    "task": "classification",
+    "labels": ["low", "middle", "high"],
+    "target": None,
+    "inputs": [
+        {
+            "name": "x", "kind": "table", "shape": [INPUTS], "color": None,
+            "offset": [0.0] * INPUTS, "scale": [1.0] * INPUTS,
+        }
+    ],
+}  # fmt: skip
+
+
+def tflite(form: str) -> bytes:
+    """Return a file with one FULLY_CONNECTED and a signature."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    kinds = schema.TensorType
+    weights = np.random.default_rng(3).integers(-100, 100, (CLASSES, INPUTS))
+    if form == "float32":
+        border, kernel, bias = kinds.FLOAT32, (weights * WEIGHT_STEP).astype("<f4"), "<f4"
+        scales: tuple[Any, ...] = (None, None, None)
+    else:
+        border, kernel = kinds.INT8 if form == "int8" else kinds.INT16, weights.astype(np.int8)
+        bias = "<i4" if form == "int8" else "<i8"
+        scale_in, zero_in, scale_out, zero_out = STEPS[form]
+        scales = ((scale_in, zero_in), (WEIGHT_STEP, 0), (scale_out, zero_out))
+    types = {"<f4": kinds.FLOAT32, "<i4": kinds.INT32, "<i8": kinds.INT64}
+    kernel_type = kinds.FLOAT32 if form == "float32" else kinds.INT8
+    model = schema.ModelT()
+    model.version, model.description = 3, b"tiny"
+    model.buffers = [
+        schema.BufferT(),
+        _buffer(schema, kernel),
+        _buffer(schema, np.zeros(CLASSES, bias)),
+    ]
+    joint = None if scales[0] is None else (scales[0][0] * WEIGHT_STEP, 0)
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        _tensor(schema, b"serving_default_x:0", [1, INPUTS], border, 0, scales[0]),
+        _tensor(schema, b"kernel", [CLASSES, INPUTS], kernel_type, 1, scales[1]),
+        _tensor(schema, b"bias", [CLASSES], types[bias], 2, joint),
+        _tensor(schema, b"PartitionedCall:0", [1, CLASSES], border, 0, scales[2]),
+    ]
+    graph.inputs, graph.outputs = [0], [3]
+    code, dense = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
+    code.version = {"float32": 1, "int8": 4, "int16x8": 7}[form]
+    dense.opcodeIndex, dense.inputs, dense.outputs = 0, [0, 1, 2], [3]
+    dense.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+    dense.builtinOptions = schema.FullyConnectedOptionsT()
+    graph.operators, model.operatorCodes, model.subgraphs = [dense], [code], [graph]
+    model.signatureDefs = [_signature(schema)]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _buffer(schema: Any, values: np.ndarray) -> Any:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    return buffer
+
+
+def _tensor(schema: Any, name: bytes, shape: list[int], kind: int, buffer: int, step: Any) -> Any:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, shape, kind, buffer
+    if step is not None:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [step[0]], [step[1]]
+    return tensor
+
+
+def _signature(schema: Any) -> Any:
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
+    maps = []
+    for name, index in ((b"x", 0), (b"answer", 3)):
+        maps.append(schema.TensorMapT())
+        maps[-1].name, maps[-1].tensorIndex = name, index
+    signature.inputs, signature.outputs = maps[:1], maps[1:]
+    return signature
+
+
+def write_bundle(folder: Path, **changes: Any) -> Path:
+    """Write a bundle with its golden answers; `changes` go into preprocess.json."""
+    folder.mkdir()
+    preprocess = copy.deepcopy(PREPROCESS) | changes
+    raw = {"x": np.random.default_rng(1).normal(0, 1.5, (SAMPLES, INPUTS)).astype(np.float32)}
+    golden = {"input_x": raw["x"], "ids": np.arange(SAMPLES)}
+    models = []
+    for form in ("float32", *STEPS):
+        file = folder / f"model_{form}.tflite"
+        file.write_bytes(tflite(form))
+        golden[form] = run_file(file, preprocess, raw).raw_outputs
+        scale, zero = STEPS[form][2:] if form in STEPS else (None, None)
+        output = {"dtype": str(golden[form].dtype), "scale": scale, "zero_point": zero}
+        models.append({"format": form, "file": file.name, "output": output, "float_ops_left": []})
+    write_json(folder / "preprocess.json", preprocess)
+    write_arrays(folder / "golden.npz", golden)
+    shutil.copyfile(runner.__file__, folder / "run_on_device.py")
+    seal(folder, {"name": folder.name, "ships": "int8", "models": models})
+    return folder
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write a manifest that describes the files as they are."""
+    write_json(folder / "manifest.json", manifest | {"files": describe_files(folder)})
