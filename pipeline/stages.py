@@ -92,15 +92,15 @@ STAGES = (
     ),
     Stage(
         "compress",
-        3,
+        4,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
             "recipe": ("recipe.json", "calibration.npz"),
-            "ladder": ("ladder.json",),
+            "ladder": ("ladder.json", "weights.json"),
         },
         ("compress", "export", "gate", "verify", "task", "seed", "train", "data"),
-        packages=EXPORT,
+        packages=(*EXPORT, "tensorflow-model-optimization"),
     ),
     Stage(
         "export",
