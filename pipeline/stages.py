@@ -104,8 +104,8 @@ STAGES = (
     ),
     Stage(
         "export",
-        3,
-        ("dataset", "spec", "model", "recipe"),
+        4,
+        ("dataset", "spec", "reference", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
         packages=EXPORT,
@@ -137,7 +137,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        2,
+        3,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -145,7 +145,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        1,
+        2,
         (
             "dataset",
             "spec",

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.compress.imitate import Lesson, imitated
-from pipeline.compress.kernels import made_small, taken
+from pipeline.compress.kernels import learning, made_small, taken
 from pipeline.export import worker
 from pipeline.models.save import load_keras, save_keras
 
@@ -19,7 +19,7 @@ from pipeline.models.save import load_keras, save_keras
 def clustered(lesson: Lesson) -> Any:
     """Return a network whose kernels take as many values as the lesson's settings ask for."""
     clusters = lesson.settings.clusters
-    return imitated(lesson, lambda model, steps: made_small(model, clusters))
+    return imitated(lesson, lambda model, steps: made_small(learning(model), clusters))
 
 
 def write_clustered(source: Path, out: Path, *, clusters: int, initialization: str) -> None:

@@ -1,10 +1,11 @@
 """Which weights are made small, and what is known of them: zeros, and how many values they take."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from pipeline.config.export_schema import Compress
 from pipeline.errors import ConfigError
 from pipeline.train.hold import Hold, with_ties, with_zeros
 
@@ -32,42 +33,55 @@ def is_depthwise(weight: Any, layer: str) -> bool:
 
 
 def taken(model: Any) -> list[Any]:
-    """Return the weights that are pruned and clustered, and let them learn.
+    """Return the weights that are pruned and clustered.
 
     Those of dense layers, convolutions, recurrent cells, attention, and embeddings that learn: a
     frozen one is a table of constants. Depthwise ones stay: few, and each channel has nothing else.
     """
-    found = []
-    for weight, layer in kernels(model):
-        is_table = weight.name == "embeddings" and not weight.trainable
-        if not is_table and not is_depthwise(weight, type(layer).__name__):
-            weight.trainable = True  # a layer that was frozen while its head was trained
-            found.append(weight)
+    return [
+        weight
+        for weight, layer in kernels(model)
+        if not is_depthwise(weight, type(layer).__name__)
+        and not (weight.name == "embeddings" and not weight.trainable)
+    ]
+
+
+def learning(model: Any) -> list[Any]:
+    """Return the weights that are pruned and clustered; all of them learn then.
+
+    Those of a layer that was frozen while its head was trained learn too.
+    """
+    found = taken(model)
+    for weight in found:
+        weight.trainable = True
     return found
 
 
-def check_sizes(model: Any, clusters: int | None) -> None:
-    """Refuse a network whose kernels are all too small for what is asked.
-
-    Args:
-        model: the Keras model.
-        clusters: values that a kernel may take; None: any.
+def check_sizes(model: Any, settings: Compress) -> None:
+    """Refuse to prune or cluster a network whose kernels are all too small for it.
 
     Raises:
         ConfigError: nothing would become smaller.
     """
+    if settings.prune is None and settings.cluster is None:
+        return
     sizes = {str(weight.path): int(np.prod(weight.shape)) for weight in taken(model)}
-    largest = max(sizes.values(), default=0)
     if not sizes:
         raise ConfigError(
             "compress: this network has no dense, convolutional, recurrent or embedding weights "
             "that could be pruned or clustered; wanted prune: null and cluster: null"
         )
-    if clusters is not None and largest <= clusters:
+    name, largest = max(sizes.items(), key=lambda item: item[1])
+    if settings.prune is not None and round(largest * (1 - settings.prune.sparsity)) < 1:
         raise ConfigError(
-            f"compress.cluster.clusters: {clusters} values for at most {largest} weights save "
-            f"nothing: its largest kernel is {max(sizes, key=lambda name: sizes[name])}. Wanted "
-            "fewer, or cluster: null"
+            f"compress.prune.sparsity: of {name}, the largest kernel with {largest} weights, "
+            f"{settings.prune.sparsity:g} leaves none; wanted less, or prune: null"
+        )
+    if settings.cluster is not None and largest <= settings.cluster.clusters:
+        raise ConfigError(
+            f"compress.cluster.clusters: {name}, the largest kernel, has {largest} weights, which "
+            f"{settings.cluster.clusters} values do not make smaller; wanted fewer, or "
+            "cluster: null"
         )
 
 
@@ -87,15 +101,15 @@ def described(model: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def made_small(model: Any, clusters: int | None) -> list[Hold]:
-    """Return what keeps a model as small as it is: its zeros, and the clusters of its weights.
+def made_small(weights: Sequence[Any], clusters: int | None) -> list[Hold]:
+    """Return what keeps weights as small as they are: their zeros, and their clusters.
 
     Args:
-        model: the Keras model.
+        weights: of the model, by `taken`.
         clusters: values that a clustered kernel takes at most; None: none is clustered.
     """
     holds = []
-    for weight in taken(model):
+    for weight in weights:
         values = np.asarray(weight.value)
         distinct, groups = np.unique(values, return_inverse=True)
         if clusters is not None and len(distinct) <= clusters < values.size:

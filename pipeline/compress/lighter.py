@@ -73,7 +73,7 @@ def _made(
     from pipeline.models.save import load_keras, save_keras
 
     prune, cluster = settings.prune, settings.cluster
-    check_sizes(load_keras(reference), None if cluster is None else cluster.clusters)
+    check_sizes(load_keras(reference), settings)
     lesson = Lesson(
         reference,
         reference,

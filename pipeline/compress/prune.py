@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.compress.imitate import Lesson, imitated
-from pipeline.compress.kernels import taken
+from pipeline.compress.kernels import learning
 from pipeline.train.hold import Hold, where_kept
 
 POWER = 3.0  # of equation 1
@@ -91,6 +91,6 @@ def pruned(lesson: Lesson) -> Any:
 
     def holds(model: Any, steps: int) -> list[Hold]:
         rise = rise_of(lesson.settings, steps)
-        return [pruning(weight, rise) for weight in taken(model)]
+        return [pruning(weight, rise) for weight in learning(model)]
 
     return imitated(lesson, holds)

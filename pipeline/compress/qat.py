@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.compress.fake_quant import spans_of_layers
 from pipeline.compress.imitate import Lesson, Rounding, imitated
-from pipeline.compress.kernels import made_small
+from pipeline.compress.kernels import made_small, taken
 
 
 def fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | None = None) -> Any:
@@ -28,4 +28,4 @@ def fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | Non
     def rounding(model: Any) -> Rounding:
         return Rounding(spans_of_layers(model, tensors), ranges["inputs"])
 
-    return imitated(lesson, lambda model, steps: made_small(model, clusters), rounding)
+    return imitated(lesson, lambda model, steps: made_small(taken(model), clusters), rounding)

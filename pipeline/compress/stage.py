@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, sha256_json, write_json
 from pipeline.compress import ladder
 from pipeline.compress.bench import bench, common_recipe, learning_of
 from pipeline.compress.calibration import write_calibration
@@ -34,7 +34,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         out=out,
         previous=inputs.previous,
         key=_model_key(config, inputs, dataset),
-        choice={"measurements": key, "choice": choice},
+        choice=sha256_json([key, choice]),
     )
     steps = ladder.steps(settings.remedies, config.export.ships)
     unable = ladder.unable(config.verify.runtimes, config.export.targets)
