@@ -231,3 +231,19 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         assert "units are dead" in text
         assert "lower the rate" in text
     assert "makes 8 numbers of 64" in card
+
+
+def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
+    documents: dict[str, Any],
+) -> None:
+    told = page(documents)
+    read(told)
+    assert "pruned to 50 % zeros, clustered to 16 values a kernel: 50.2 % of the weights" in told
+    assert "conv/kernel" in told
+    assert "1.1 kB" in told
+    plain = documents | {"weights": documents["weights"] | {"validation": None}}
+    assert "Pruning and clustering" not in page(plain)
+    assert "50.3 %" in page(plain)
+    card = render_card(documents | {"advice": []}, CONFIG)
+    assert "2000 bytes (1100 zipped)" in card
+    assert "the float model loses 0.0030 accuracy on validation" in card
