@@ -119,8 +119,9 @@ def imitating_step(
 ) -> Step:
     """Return the step whose loss is how far the network's answers are from the teacher's.
 
-    That is KL(teacher || student) for classes and the mean squared difference for values; neither
-    drops anything out, and running statistics stay.
+    That is KL(teacher || student) for classes and the mean squared difference for values. The
+    student learns as in any training: statistics of normalisation follow what pruning does to them.
+    Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
 
     Args:
         model: learns.
@@ -139,7 +140,7 @@ def imitating_step(
             name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
         }
         with contextlib.nullcontext() if rounding is None else rounded(model, rounding.spans):
-            found = tf.cast(student(near, training=False), tf.float32)
+            found = tf.cast(student(near, training=rounding is None), tf.float32)
         if is_of_classes:
             apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
             return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1), {}

@@ -65,8 +65,9 @@ class Prune(Section):
     end: Annotated[float, Field(gt=0, le=1)] = 0.5
     """When the last weights are gone, as a share of the epochs; then those left learn on."""
     epochs: Count = 20
-    learning_rate: Positive = 3e-3
-    """At the start; it falls to zero along a cosine."""
+    learning_rate: Positive = 1e-2
+    """At the start; it falls to zero along a cosine. Of 0.001 to 0.01 the largest kept most at 80
+    and 90 % zeros, in a CNN, a Transformer and an LSTM."""
 
 
 class Cluster(Section):
