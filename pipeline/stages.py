@@ -121,8 +121,8 @@ STAGES = (
     ),
     Stage(
         "audit",
-        1,
-        ("dataset", "reference", "files"),
+        2,
+        ("dataset", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed"),
         packages=EXPORT,

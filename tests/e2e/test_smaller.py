@@ -22,7 +22,7 @@ SMALL = (
     "compress.quantize.remedies=[qat]",
     "baseline=null",
     "harden=null",
-    "audit=null",
+    "audit.samples=64",
     "export.formats=[float32, int8]",
 )
 LOOSE = ("gate.metric_drop=0.2", "gate.agreement=0.7")
@@ -84,6 +84,14 @@ def test_the_reference_is_the_trained_model_and_the_drop_holds_what_pruning_cost
     drop = found["parity"]["metric_drop"]
     assert drop == pytest.approx(wanted - found["metrics"]["accuracy"])
     assert found["parity"]["agreement"] < 1
+
+
+def test_the_attack_is_on_the_pruned_net_too(folder: Path) -> None:
+    """What fools the trained net fools its pruned form less: that alone would flatter the file."""
+    for row in stage(folder, "audit", "audit.json")["files"].values():
+        attacks = row["attacks"]
+        assert set(attacks) == {"pgd_transfer", "pgd_parent"}
+        assert row["robust"] <= min(attacks.values()) <= row["clean"]
 
 
 def test_another_gate_prunes_nothing_and_other_pruning_trains_nothing(folder: Path) -> None:
