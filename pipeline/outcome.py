@@ -28,9 +28,24 @@ def check_verdict(path: Path) -> None:
         f"{figure(gate['limit'])}. {gate['try'] or ''}".strip()
         for gate in failed
     ]
-    lines += _rungs(path.parents[1]) + _layers(path.parents[1], ships)
+    lines += _lighter(path.parents[1]) + _rungs(path.parents[1]) + _layers(path.parents[1], ships)
     gates = "1 gate failed" if len(failed) == 1 else f"{len(failed)} gates failed"
     raise GateError("\n".join([*lines, f"{gates}; nothing is published"]))
+
+
+def _lighter(run: Path) -> list[str]:
+    """Return what pruning and clustering cost before anything was quantized, where they cost."""
+    path = run / "compress" / "weights.json"
+    found = read_json(path) if path.exists() else {"validation": None}
+    if found["validation"] is None or found["validation"]["metric_drop"] <= 0:
+        return []
+    made = [f"compress.{name}" for name in ("prune", "cluster") if found[name] is not None]
+    cures = {"compress.prune": "a lower sparsity", "compress.cluster": "more clusters"}
+    drop, agreement = found["validation"]["metric_drop"], found["validation"]["agreement"]
+    return [
+        f"{' and '.join(made)} alone: drop {drop:.4f}, agreement {agreement:.4f} on validation. "
+        f"Try {', '.join(cures[name] for name in made)}, or more epochs."
+    ]
 
 
 def _rungs(run: Path) -> list[str]:

@@ -1,7 +1,8 @@
-"""Attack what ships. Reads dataset, reference, files; writes audit.json, figures.npz.
+"""Attack what ships. Reads dataset, reference, model, files; writes audit.json, figures.npz.
 
-PGD finds its inputs on the float reference; every file then decides on those very inputs, through
-its own quantization. This is a transfer attack: it bounds the robustness of a file from above.
+PGD finds its inputs on the float reference, and on the float model that a file is made from where
+that is another, pruned or fine-tuned; every file then decides on those very inputs, through its own
+quantization. This is a transfer attack: it bounds the robustness of a file from above.
 """
 
 from pathlib import Path
@@ -9,9 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_arrays, write_json
+from pipeline.artifacts import (
+    SCHEMA,
+    Inputs,
+    Metrics,
+    read_json,
+    sha256_file,
+    write_arrays,
+    write_json,
+)
 from pipeline.audit.evasion import evenly, survivors, wilson
-from pipeline.audit.transfer import Attack, Attacked, attack_reference
+from pipeline.audit.transfer import Attack, Attacked, attack_reference, found_on
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import run_file
@@ -26,18 +35,7 @@ SHOWN = 12  # adversarial examples in the report
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Attack the reference, and show every file the inputs that came of it."""
     dataset, attack = open_dataset(inputs["dataset"]), _attack(config)
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "norm": "linf",
-        "epsilon": attack.epsilon,
-        "steps": attack.steps,
-        "restarts": attack.restarts,
-        "samples": 0,
-        "skipped": None,
-        "files": {},
-        "curve": [],
-        "checks": [],
-    }
+    document = _empty(attack)
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
     if config.task != "classification" or kinds != ["image"]:
         reason = "the attack needs classes and one image input in [0, 1]"
@@ -54,9 +52,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "curve": attacked.curve,
         "checks": attacked.checks,
     }
+    parents = _parents(files["files"], inputs, dataset, positions, attack)
     for entry in files["files"]:
         path, form = inputs["files"] / entry["file"], entry["format"]
-        row, answers = _row(path, form, dataset, positions, attacked)
+        own = parents[entry["recipe"]["model"]]
+        row, answers = _row(path, form, dataset, positions, attacked, own)
         document["files"][entry["file"]] = row
         if form == files["ships"]:
             shipped, figures = row, _figures(dataset, positions, attacked, answers)
@@ -64,6 +64,22 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_arrays(out / "figures.npz", figures)
     at = f"at epsilon {attack.epsilon:g}"
     return Metrics({"clean": (shipped["clean"], ""), "robust": (shipped["robust"], at)})
+
+
+def _empty(attack: Attack) -> dict[str, Any]:
+    """Return audit.json before anything was attacked."""
+    return {
+        "schema": SCHEMA,
+        "norm": "linf",
+        "epsilon": attack.epsilon,
+        "steps": attack.steps,
+        "restarts": attack.restarts,
+        "samples": 0,
+        "skipped": None,
+        "files": {},
+        "curve": [],
+        "checks": [],
+    }
 
 
 def _attack(config: Config) -> Attack:
@@ -75,18 +91,48 @@ def _attack(config: Config) -> Attack:
     return Attack(epsilon, settings.steps, settings.restarts, fold_seed(config.seed, "audit"))
 
 
+def _parents(
+    entries: list[dict[str, Any]],
+    inputs: Inputs,
+    dataset: Dataset,
+    positions: Array,
+    attack: Attack,
+) -> dict[str, list[Array]]:
+    """Return model that files are made from -> what fools it; nothing where it is the reference."""
+    reference = sha256_file(inputs["reference"] / "model.keras")
+    paths = {entry["recipe"]["model"]: inputs["model"] for entry in entries}
+    return {
+        name: found_on(folder / name, dataset, positions, attack)
+        if sha256_file(folder / name) != reference
+        else []
+        for name, folder in paths.items()
+    }
+
+
 def _row(
-    path: Path, form: str, dataset: Dataset, positions: Array, attacked: Attacked
+    path: Path,
+    form: str,
+    dataset: Dataset,
+    positions: Array,
+    attacked: Attacked,
+    own: list[Array],
 ) -> tuple[dict[str, Any], tuple[Array, Array]]:
-    """Return the figures of one file, and its answers to the clean and the first found inputs."""
+    """Return the figures of one file, and its answers to the clean and the first found inputs.
+
+    `own` are inputs that fool the float model which the file is made from.
+    """
     (name,) = (entry["name"] for entry in dataset.preprocess["inputs"])
-    asked = [attacked.clean, *attacked.found]
+    asked = [attacked.clean, *attacked.found, *own]
     outputs = run_file(
         path, dataset.preprocess, {name: np.concatenate(asked)}, prepared=True
     ).outputs
     answers = outputs.argmax(axis=1).reshape(len(asked), len(positions))
     clean, *held = [answer == dataset.labels[positions] for answer in answers]
     robust, count = survivors(clean, held), len(positions)
+    transferred = len(attacked.found)
+    attacks = {"pgd_transfer": float(survivors(clean, held[:transferred]).mean())}
+    if own:
+        attacks["pgd_parent"] = float(survivors(clean, held[transferred:]).mean())
     row = {
         "format": form,
         "clean": float(clean.mean()),
@@ -94,7 +140,7 @@ def _row(
         "float_robust": attacked.figures["robust"],
         "robust": float(robust.mean()),
         "robust_ci95": wilson(int(robust.sum()), count),
-        "attacks": {"pgd_transfer": float(robust.mean())},
+        "attacks": attacks,
     }
     return row, (answers[0], answers[1])
 

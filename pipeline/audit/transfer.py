@@ -90,6 +90,24 @@ def attack_reference(model_file: Path, dataset: Dataset, positions: Array, by: A
     return Attacked(x, found, figures, [start, *curve], checks(figures | held, SLACK))
 
 
+def found_on(model_file: Path, dataset: Dataset, positions: Array, by: Attack) -> list[Array]:
+    """Return the inputs of each restart (n, *shape) that PGD finds on a `.keras` file.
+
+    Args:
+        model_file: what a .tflite file is made from.
+        dataset: has one image input.
+        positions: samples (n,).
+        by: how it is attacked.
+    """
+    from pipeline.harden.robustness import attacker, clean_inputs
+    from pipeline.models.save import load_keras
+
+    find, x = attacker(load_keras(model_file)), clean_inputs(dataset, positions)
+    labels, reach = dataset.labels[positions], {"epsilon": by.epsilon, "steps": by.steps}
+    seeds = [fold_seed(by.seed, "parent", i) for i in range(by.restarts)]
+    return [find(x, labels, seed=seed, **reach) for seed in seeds]
+
+
 def noisy(x_unit: Array, epsilon: float, seed: int) -> Array:
     """Return inputs with uniform noise of at most epsilon, within [0, 1]."""
     generator = np.random.Generator(np.random.Philox(seed))

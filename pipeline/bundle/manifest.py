@@ -10,7 +10,8 @@ PACKAGES = (
     "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer",
     "ethos-u-vela", "numpy",
 )  # fmt: skip
-NOTHING: dict[str, Any] = {}
+ENCODER = ("format", "file", "bytes", "bytes_gzip", "input", "output", "float_ops_left")
+COMPRESSED = ("prune", "cluster", "zeros", "validation", "kernels")  # of weights.json
 
 
 def manifest(
@@ -20,8 +21,8 @@ def manifest(
 
     Args:
         config: the resolved config, dumped.
-        artifacts: the JSON documents dataset, preprocess, budget, ladder, files, parity, verdict,
-            training, advice, and baseline and audit or None.
+        artifacts: the JSON documents dataset, preprocess, budget, ladder, weights, files, parity,
+            verdict, training, advice, and baseline and audit or None.
         files: path in the bundle -> sha256 and bytes.
     """
     parity, dataset = artifacts["parity"], artifacts["dataset"]
@@ -54,6 +55,7 @@ def manifest(
         "training": artifacts["training"],
         "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
+        "compress": {name: artifacts["weights"][name] for name in COMPRESSED},
         "remedies": artifacts["ladder"]["rungs"],
         "files": dict(files),
     }
@@ -77,7 +79,7 @@ def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str
     if encoder is None:
         return None
     rows = [
-        {key: row[key] for key in ("format", "file", "bytes", "input", "output", "float_ops_left")}
+        {key: row[key] for key in ENCODER}
         | {"sha256": files[row["file"]]["sha256"], **worth[row["file"]]}
         for row in encoder["files"]
     ]
@@ -116,6 +118,8 @@ def _model(
         "file": name,
         "sha256": files[name]["sha256"],
         "bytes": files[name]["bytes"],
+        "bytes_gzip": entry["bytes_gzip"],
+        "zero_weights": entry["zero_weights"],
         "input": entry["input"],
         "inputs": entry["inputs"],
         "output": entry["output"],

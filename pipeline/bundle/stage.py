@@ -111,6 +111,7 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
         for kind, name in names.items()
     }
     found["advice"] = found.pop("report")
+    found["weights"] = read_json(inputs["ladder"] / "weights.json")
     return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
 
 

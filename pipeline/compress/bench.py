@@ -27,7 +27,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
     def answers() -> Any:
         from pipeline.compress.measure import reference_answers
 
-        return reference_answers(out / ladder.REFERENCE, dataset)
+        return reference_answers(inputs["reference"] / "model.keras", dataset)
 
     @functools.cache
     def tuned() -> None:
@@ -66,30 +66,48 @@ def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
     return {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
 
 
+def learning_of(config: Config) -> dict[str, Any]:
+    """Return what all that is learnt here has in common: seed, devices, batches, augmentation."""
+    return {
+        "seed": config.seed,
+        "strategy": config.train.strategy,
+        "batch_size": config.data.batch_size,
+        "augment": [change.model_dump(mode="json") for change in config.data.augment],
+    }
+
+
 def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
-    """Write the model that is fine-tuned for its int8 file, beside the reference.
+    """Write the model that is fine-tuned for its int8 file, beside the one it is made of.
 
     Raises:
         ConversionError: the loss is no longer a number, so that there is no such model.
     """
+    from pipeline.compress.imitate import Lesson
     from pipeline.compress.qat import fine_tuned
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
     from pipeline.train.loop import Diverged
 
-    reference, spec = out / ladder.REFERENCE, inputs["spec"] / "spec.json"
+    student, spec = out / ladder.MODEL, inputs["spec"] / "spec.json"
     ranges = request(
         "tensor_ranges",
-        float32=str(float32_file(reference, spec, out / WORK)),
+        float32=str(float32_file(student, spec, out / WORK)),
         calibration=str(out / "calibration.npz"),
     )
-    work = out / WORK / "qat"
-    work.mkdir(parents=True, exist_ok=True)
     log.info("          fine-tuning through the rounding of int8")
+    settings, cluster = config.compress.quantize.qat, config.compress.cluster
+    lesson = Lesson(
+        student,
+        inputs["reference"] / "model.keras",
+        dataset,
+        settings,
+        "compress.quantize.qat",
+        work=out / WORK / "qat",
+        **learning_of(config),
+    )
+    clusters = None if cluster is None else cluster.clusters
     try:
-        model = fine_tuned(config, reference, dataset, ranges, work)
+        model = fine_tuned(lesson, ranges, clusters=clusters)
     except Diverged as error:
-        raise ConversionError(
-            "fine-tuning diverges; lower compress.quantize.qat.learning_rate (try a tenth)"
-        ) from error
+        raise ConversionError(f"fine-tuning: {error}") from error
     save_keras(model, out / ladder.TUNED)

@@ -12,12 +12,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.compress.kernels import is_depthwise, kernels
+
 Span = tuple[float, float]
 View = tuple[tuple[int, ...], tuple[int, ...]]
 
 TINY = 1e-12  # a channel of zeros has some scale
 STEPS = 127  # of a weight on either side of zero
-KERNELS = ("kernel", "embeddings", "recurrent_kernel", "pointwise_kernel", "depthwise_kernel")
 GATES = {"LSTMCell": 4, "GRUCell": 3}  # matrices that stand side by side in a cell's kernels
 BOUNDED = (-1.0, 1.0)  # what a recurrent cell answers
 SHARED = "tf.linalg."  # what tf-keras puts before the name of an operation that Keras 3 names alone
@@ -72,7 +73,10 @@ def rounded(model: Any, spans: Mapping[str, Span]) -> Iterator[None]:
     """
     answering = [operation for operation in _operations(model) if operation.name in spans]
     asked = [(_cell(operation) or operation, spans[operation.name]) for operation in answering]
-    weights = [(weight, rounded_weight(weight.value, view)) for weight, view in _kernels(model)]
+    weights = [
+        (weight, rounded_weight(weight.value, _view(type(layer).__name__, weight)))
+        for weight, layer in kernels(model)
+    ]
     try:
         for operation, span in asked:
             operation.call = _answering(operation.call, span)
@@ -118,18 +122,11 @@ def _answering(call: Callable[..., Any], span: Span) -> Callable[..., Any]:
     return answer
 
 
-def _kernels(model: Any) -> Iterator[tuple[Any, View]]:
-    """Yield the weights that an integer file rounds, and how their scales lie."""
-    owners = {id(w): (w, layer) for layer in model._flatten_layers() for w in layer.weights}
-    for weight, layer in owners.values():  # the innermost layer that has it
-        if weight.name in KERNELS and len(weight.shape) > 1:
-            yield weight, _view(type(layer).__name__, weight.name, tuple(weight.shape))
-
-
-def _view(layer: str, name: str, shape: tuple[int, ...]) -> View:
+def _view(layer: str, weight: Any) -> View:
     """Return how scales lie: one for each output channel, or each gate of a recurrent cell."""
+    shape = tuple(weight.shape)
     if layer in GATES:
         return (-1, GATES[layer], shape[-1] // GATES[layer]), (0, 2)
-    if layer.startswith("DepthwiseConv") or name == "depthwise_kernel":
+    if is_depthwise(weight, layer):
         return (-1, shape[-2] * shape[-1]), (0,)
     return (-1, shape[-1]), (0,)

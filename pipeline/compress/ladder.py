@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 PLAIN = "int8"
 ISLANDS = "mixed_float"
 QAT = "qat"
-REFERENCE, TUNED = "model.keras", "qat.keras"  # what a rung's file is made from
+MODEL, TUNED = "model.keras", "qat.keras"  # what a rung's file is made from
 AS_IS: dict[str, Any] = {
-    "model": REFERENCE,
+    "model": MODEL,
     "clipping": "min_max",
     "correct": False,
     "wide": 0.0,

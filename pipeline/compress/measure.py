@@ -21,6 +21,18 @@ def reference_answers(model: Path, dataset: Dataset) -> Array:
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
+def measure_model(model: Any, reference: Any, dataset: Dataset) -> dict[str, Any]:
+    """Return metric, metric_drop, agreement and worst_class_drop of a Keras model, on validation.
+
+    Args:
+        model: the model.
+        reference: the trained model.
+        dataset: where the validation split is.
+    """
+    answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
+    return _judged(dataset, answers[1], answers[0])
+
+
 def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> dict[str, Any]:
     """Return bytes, metric, metric_drop, agreement, worst_class_drop and float_ops of one file.
 
@@ -31,19 +43,26 @@ def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> d
         reference: the reference's outputs on that split (N, K).
     """
     positions = dataset.split("validation")
-    labels = np.asarray(dataset.labels[positions])
     outputs = in_target_unit(
         run_file(file, dataset.preprocess, dataset.read(positions)).outputs, dataset.preprocess
     )
+    return {
+        "bytes": file.stat().st_size,
+        **_judged(dataset, reference, outputs),
+        "float_ops": len(inspect(file, form)["float_ops_left"]),
+    }
+
+
+def _judged(dataset: Dataset, reference: Array, outputs: Array) -> dict[str, Any]:
+    """Return how outputs on the validation split (N, K) compare with the reference's."""
+    labels = np.asarray(dataset.labels[dataset.split("validation")])
     task = TASKS[dataset.meta["task"]]
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
     same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
     is_classes = dataset.class_names is not None
     return {
-        "bytes": file.stat().st_size,
         "metric": found[task.metric],
         "metric_drop": metric_drop(task, wanted, found),
         "agreement": float(same.mean()),
         "worst_class_drop": worst_class(labels, reference, outputs)[1] if is_classes else None,
-        "float_ops": len(inspect(file, form)["float_ops_left"]),
     }

@@ -1,18 +1,20 @@
-"""Decide how each format is quantized.
+"""Make the model small, and decide how each format is quantized.
 
-Reads dataset, spec, reference; writes model.keras, qat.keras where that rung was climbed,
-recipe.json, calibration.npz, ladder.json (the rungs, and their measurements, kept).
+Reads dataset, spec, reference; writes model.keras (pruned and clustered as asked), qat.keras where
+that rung was climbed, recipe.json, calibration.npz, weights.json (what became of the weights), and
+ladder.json (the rungs, and their measurements, kept).
 """
 
 import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, sha256_json, write_json
 from pipeline.compress import ladder
-from pipeline.compress.bench import bench, common_recipe
+from pipeline.compress.bench import bench, common_recipe, learning_of
 from pipeline.compress.calibration import write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
+from pipeline.compress.lighter import write_model
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.export.worker import ConversionError
@@ -21,10 +23,19 @@ from pipeline.export.worker import ConversionError
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Climb the ladder on validation data, and write down which rung ships."""
     dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
-    shutil.copyfile(inputs["reference"] / "model.keras", out / "model.keras")
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)
+    write_model(
+        config.compress,
+        inputs["reference"] / "model.keras",
+        dataset,
+        learning_of(config),
+        out=out,
+        previous=inputs.previous,
+        key=_model_key(config, inputs, dataset),
+        choice=sha256_json([key, choice]),
+    )
     steps = ladder.steps(settings.remedies, config.export.ships)
     unable = ladder.unable(config.verify.runtimes, config.export.targets, gates)
     skipped = {step: why for step, why in unable.items() if step in steps}
@@ -84,33 +95,31 @@ def _recipe(
 
 def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
     """Return what the measurements hold for: model, data, rungs and border type."""
-    files = {
-        "reference": inputs["reference"] / "model.keras",
-        "spec": inputs["spec"] / "spec.json",
-        "splits": dataset.folder / "splits.npz",
-        "preprocess": dataset.folder / "preprocess.json",
-    }
     rungs = {step: made for step, (_, made, _) in ladder.RUNGS.items()}
     settings = {
-        "data": dataset.meta["fingerprint"],
         "rungs": rungs,
         "io": config.export.io,
         "granularity": config.compress.quantize.granularity,
+        "qat": config.compress.quantize.qat.model_dump(mode="json"),
+        "model": _model_key(config, inputs, dataset),
+    }
+    return key_of({"spec": inputs["spec"] / "spec.json"}, settings)
+
+
+def _model_key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
+    """Return what the pruned and clustered model depends on."""
+    files = {
+        "reference": inputs["reference"] / "model.keras",
+        "splits": dataset.folder / "splits.npz",
+        "preprocess": dataset.folder / "preprocess.json",
+    }
+    settings = {
+        "data": dataset.meta["fingerprint"],
         "anomaly": dataset.preprocess["anomaly"],
-        "qat": _learning(config),
+        "lighter": config.compress.model_dump(mode="json", include={"prune", "cluster"}),
+        "learning": learning_of(config),
     }
     return key_of(files, settings)
-
-
-def _learning(config: Config) -> dict[str, Any]:
-    """Return the settings of the rung that trains."""
-    return {
-        "seed": config.seed,
-        "qat": config.compress.quantize.qat.model_dump(mode="json"),
-        "strategy": config.train.strategy,
-        "batch_size": config.data.batch_size,
-        "augment": [change.model_dump(mode="json") for change in config.data.augment],
-    }
 
 
 def _choice(config: Config) -> dict[str, Any]:

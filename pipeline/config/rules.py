@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from pipeline.config import model_rules, source_rules, tune_rules, verify_rules
+from pipeline.config import (
+    compress_rules,
+    model_rules,
+    source_rules,
+    tune_rules,
+    verify_rules,
+)
 from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
@@ -285,5 +291,7 @@ RULES = (
     Rule(("export.formats", "export.targets"), _targets_have_int8),
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("gate.arena_bytes", "verify.runtimes", "export"), verify_rules.arena_is_measured),
+    Rule(("compress.prune",), compress_rules.pruning_ends),
+    Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
     Rule(("tune", "model", "train"), tune_rules.check_space),
 )

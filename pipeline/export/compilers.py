@@ -11,7 +11,15 @@ from pipeline.export import edgetpu
 from pipeline.export.inspect import operations
 from pipeline.export.worker import ConversionError, request
 
-FIGURES = ("npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate", "compiler_version", "system")
+FIGURES = (
+    "bytes",
+    "npu_ops",
+    "cpu_ops",
+    "sram_bytes",
+    "latency_ms_estimate",
+    "compiler_version",
+    "system",
+)
 
 
 def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> dict[str, Any]:
@@ -55,4 +63,4 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
     except (ConversionError, ArtifactError) as error:
         skipped[compiled.name] = str(error)
         return row
-    return row | {"file": compiled.name} | found
+    return row | {"file": compiled.name, "bytes": compiled.stat().st_size} | found

@@ -1,15 +1,19 @@
-"""What a .tflite file holds: operations, their types, and how its borders are quantized.
+"""What a .tflite file holds: operations and their types, weights, and how borders are quantized.
 
 Reads the file's tables and runs nothing, so a file from elsewhere can be looked at.
 """
 
 import functools
+import gzip
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.artifacts import sha256_file
 from pipeline.device.placement import Operation
 from pipeline.errors import ArtifactError
 
@@ -18,6 +22,7 @@ FLOAT_TYPES = ("float32", "float16", "float64", "bfloat16")
 INTEGER_FORMATS = ("int8", "int16x8")
 # Between float borders and an integer inside: asked for.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+WEIGHTS = {"int8": np.int8, "float16": np.float16, "float32": np.float32}
 BROKEN = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -61,6 +66,46 @@ def operations(file: Path) -> list[Operation]:
         return list(_operations(_read(file)))
     except BROKEN as error:
         raise _not_a_model(file, error) from error
+
+
+def sizes(file: Path) -> dict[str, Any]:
+    """Return a file's sha256, its bytes, and its bytes when zipped, the same every time."""
+    content = file.read_bytes()
+    zipped = gzip.compress(content, compresslevel=9, mtime=0)
+    return {"sha256": sha256_file(file), "bytes": len(content), "bytes_gzip": len(zipped)}
+
+
+def weights_of(file: Path) -> dict[str, Any]:
+    """Return name -> stored values of each tensor of weights: those of two and more axes.
+
+    Raises:
+        ArtifactError: the file is not a .tflite file.
+    """
+    model = _read(file)
+    try:
+        return dict(_weights(model))
+    except BROKEN as error:
+        raise _not_a_model(file, error) from error
+
+
+def zero_weights(file: Path) -> float:
+    """Return which share of a file's weights is zero."""
+    found = list(weights_of(file).values())
+    count = sum(values.size for values in found)
+    return float(sum((values == 0).sum() for values in found) / count) if count else 0.0
+
+
+def _weights(model: Any) -> Iterator[tuple[str, Any]]:
+    graph = model.Subgraphs(0)
+    seen = set()
+    for i in range(graph.TensorsLength()):
+        tensor = graph.Tensors(i)
+        buffer, shape, kind = model.Buffers(tensor.Buffer()), _shape(tensor), _type(tensor)
+        is_new = tensor.Buffer() not in seen
+        if kind in WEIGHTS and len(shape) > 1 and buffer.DataLength() and is_new:
+            seen.add(tensor.Buffer())
+            values = buffer.DataAsNumpy().view(WEIGHTS[kind]).reshape(shape)
+            yield tensor.Name().decode(), values
 
 
 def _read(file: Path) -> Any:

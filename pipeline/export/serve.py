@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.compress.centroids import clustered_kernels
 from pipeline.errors import PipelineError
 from pipeline.export import convert, vela
 from pipeline.export.metadata import add_metadata
@@ -33,6 +34,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "vela": vela.compile_file,
     "layer_errors": layer_errors,
     "tensor_ranges": tensor_ranges,
+    "clustered_kernels": clustered_kernels,
     "add_metadata": add_metadata,
 }
 

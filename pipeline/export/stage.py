@@ -1,21 +1,20 @@
 """Apply the recipe; nothing is decided here.
 
-Reads dataset, spec, model, recipe; writes files.json, a .tflite a format, the files of the targets'
-compilers, C sources, and an autoencoder's encoder where it is asked for.
+Reads dataset, spec, reference, model, recipe; writes files.json, a .tflite a format, the files of
+the targets' compilers, C sources, and an autoencoder's encoder where it is asked for.
 """
 
 import logging
-import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_file, write_json
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
 from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
-from pipeline.export.inspect import inspect
+from pipeline.export.inspect import inspect, sizes, zero_weights
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError, request
 
@@ -76,7 +75,7 @@ def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: 
     for row in files:
         path = out / row["file"]
         request("add_metadata", file=str(path), described=described)
-        row |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+        row |= sizes(path)
 
 
 def _file(
@@ -107,7 +106,8 @@ def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) 
     models.mkdir(parents=True, exist_ok=True)
     for file in sorted(inputs["model"].glob("*.keras")):
         save_keras(encoder_of(load_keras(file)), models / file.name)
-    shutil.copyfile(models / "model.keras", out / "encoder.keras")
+    trained = load_keras(inputs["reference"] / "model.keras")
+    save_keras(encoder_of(trained), out / "encoder.keras")
     write_json(spec, encoder_spec(read_json(inputs["spec"] / "spec.json")))
     source = Source(models, spec, models)
     rows = [
@@ -132,5 +132,5 @@ def _made(
         work=source.work,
     )
     request("try_once", file=str(path))
-    row = {"format": form, "file": path.name, "sha256": sha256_file(path)}
-    return row | inspect(path, form) | {"recipe": recipe["formats"][form]}
+    row = {"format": form, "file": path.name, **inspect(path, form), **sizes(path)}
+    return row | {"zero_weights": zero_weights(path), "recipe": recipe["formats"][form]}

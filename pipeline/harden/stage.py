@@ -108,5 +108,6 @@ def _trainer(
         preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
         strategy,
         clip_norm=optimizing.clip_norm,
+        rate_key="harden.learning_rate",
     )
     return trainer, feed

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
+from pipeline.compress.kernels import check_sizes
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.placement import Operation, place
@@ -40,6 +41,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         spec = describe(config, dataset)
         model = _built(spec)
+    check_sizes(model, config.compress)
     counted: dict[str, Any] = {
         "schema": SCHEMA,
         "parameters": budget.parameters(model),

@@ -32,6 +32,7 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         kind: read_json(inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
+    found["weights"] = read_json(inputs["ladder"] / "weights.json")
     found["preprocess"] = read_json(inputs["dataset"] / "preprocess.json")
     found |= told(inputs["history"])
     found["figures"] = {

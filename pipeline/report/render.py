@@ -78,6 +78,7 @@ def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
         **documents,
         "config": config,
         "sentence": words.verdict(documents),
+        "lighter": words.lighter(documents["weights"]),
         "ships": shipped["format"],
         "shipped": shipped,
         "measured": measured,

@@ -11,7 +11,7 @@ from rich.text import Text
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.errors import ArtifactError
 from pipeline.outcome import said
-from pipeline.report.words import figure, gated, size
+from pipeline.report.words import figure, gated, lighter, size
 from pipeline.stages import STAGES
 
 WIDTH = 100
@@ -57,14 +57,27 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
         f"reference: {metrics} on {reference['samples']} samples, {reference['parameters']:,} "
         "weights"
     )
+    compress = manifest["compress"]
+    if compress["validation"] is not None:
+        head += f"\n{lighter(compress)}; {100 * compress['zeros']:.1f} % of the weights are zero"
     table = Table(box=None, pad_edge=False)
-    for column in ("file", "size", *reference["metrics"], "drop", "agreement", "SQNR dB", "robust"):
+    for column in (
+        "file",
+        "size",
+        "gzip",
+        *reference["metrics"],
+        "drop",
+        "agreement",
+        "SQNR dB",
+        "robust",
+    ):
         table.add_column(column, justify="left" if column == "file" else "right")
     for model in manifest["models"]:
         parity, robust = model["parity"], model["robustness"]
         table.add_row(
             model["file"] + (" *" if model["format"] == manifest["ships"] else ""),
             size(model["bytes"]),
+            size(model["bytes_gzip"]),
             *(figure(name, value) for name, value in model["metrics"].items()),
             f"{parity['metric_drop']:.4f}",
             f"{parity['agreement']:.4f}",

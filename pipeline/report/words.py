@@ -63,3 +63,13 @@ def verdict(documents: Mapping[str, Any]) -> str:
         return f"{ships} ships: {facts}."
     failed = [gate["name"] for gate in documents["verdict"]["gates"][ships] if not gate["passed"]]
     return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
+
+
+def lighter(weights: Mapping[str, Any]) -> str:
+    """Return how the model was made small before it was quantized, by weights.json."""
+    parts = []
+    if weights["prune"] is not None:
+        parts.append(f"pruned to {100 * weights['prune']['sparsity']:g} % zeros")
+    if weights["cluster"] is not None:
+        parts.append(f"clustered to {weights['cluster']['clusters']} values a kernel")
+    return ", ".join(parts)

@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
 from pipeline.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from pipeline.train.feed import Feed
+from pipeline.train.hold import Hold, held_gradients, hold_values, values_of
 from pipeline.train.step import Step
 from pipeline.train.strategy import synchronise
 
@@ -45,6 +46,10 @@ class Trainer:
     clip_value: float | None = None
     averages: bool = False
     """Whether the optimizer keeps a running mean of the weights, which is what counts."""
+    holds: Sequence[Hold] = ()
+    """What weights keep while they learn."""
+    rate_key: str = "train.optimizer.learning_rate"
+    """Where the config says the learning rate."""
     phase: Callable[[int], Hashable] = lambda epoch: None
     """Makes the model ready for an epoch, and names the phase: a step is compiled for each."""
     learnt: list[Any] = field(default_factory=list)
@@ -90,7 +95,7 @@ def fit(
         listed.on_epoch_begin(progress.epoch)
         phase = trainer.phase(progress.epoch)
         compiled[phase] = compiled.get(phase) or _compile(trainer, feed)
-        _run_epoch(feed, compiled[phase], progress, listed, save)
+        _run_epoch(trainer, feed, compiled[phase], progress, listed, save)
         with _averaged(trainer):
             logs = _epoch_logs(trainer, feed, progress, evaluate())
             progress.end_epoch(logs)
@@ -151,14 +156,19 @@ def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epoch
 
 
 def _run_epoch(
-    feed: Feed, compiled: Any, progress: Progress, listed: Any, save: Callable[[], None]
+    trainer: Trainer,
+    feed: Feed,
+    compiled: Any,
+    progress: Progress,
+    listed: Any,
+    save: Callable[[], None],
 ) -> None:
     """Make the steps that are left of the current epoch, adding their logs to the progress."""
     for start, inputs, targets in feed.calls(progress.epoch, progress.step):
         first = progress.epoch * feed.steps + start
         seed = fold_seed(feed.seed, "steps")
         logs = compiled(inputs, targets, seed, first)
-        _refuse_nan(logs["loss"], progress.epoch, start)
+        _refuse_nan(trainer, logs["loss"], progress.epoch, start)
         progress.add(logs, steps=len(targets))
         listed.on_train_batch_end(
             progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
@@ -177,7 +187,9 @@ def _compile(trainer: Trainer, feed: Feed) -> Any:
 
     def one_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
         prepared = trainer.prepare(inputs, seed)
+        before = values_of(trainer.holds)
         per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
+        hold_values(strategy, trainer.holds, before, seed[1])
         return {
             name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()
         }
@@ -229,6 +241,7 @@ def _replica_step(trainer: Trainer, feed: Feed) -> Any:
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
             gradients = _clip(context, gradients, trainer, replicas)
+        gradients = held_gradients(trainer.holds, weights, gradients)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         return {"loss": loss, **means}
@@ -262,12 +275,12 @@ def _clip(context: Any, gradients: list[Any], trainer: Trainer, replicas: int) -
     return [gradient / replicas for gradient in summed]
 
 
-def _refuse_nan(losses: Any, epoch: int, step: int) -> None:
+def _refuse_nan(trainer: Trainer, losses: Any, epoch: int, step: int) -> None:
     if not np.isfinite(losses).all():
+        clip = ", or set train.optimizer.clip_norm: 1.0" if trainer.clip_norm is None else ""
         raise Diverged(
             f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning "
-            "rate is too high for this net. Lower train.optimizer.learning_rate (try a tenth), or "
-            "set train.optimizer.clip_norm: 1.0"
+            f"rate is too high for this net. Lower {trainer.rate_key} (try a tenth){clip}"
         )
 
 

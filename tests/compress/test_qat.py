@@ -1,6 +1,7 @@
 """Fine-tuning through the rounding: it comes nearer to the trained model, kill or no kill."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -9,8 +10,10 @@ import pytest
 import tensorflow as tf
 
 from pipeline.compress.fake_quant import rounded, rounded_weight
-from pipeline.compress.qat import fine_tuned, imitating_step
-from pipeline.config.schema import Config
+from pipeline.compress.imitate import Lesson, Rounding, imitating_step
+from pipeline.compress.kernels import taken
+from pipeline.compress.prune import largest
+from pipeline.compress.qat import fine_tuned
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras, save_keras
@@ -28,12 +31,15 @@ def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
     return tmp_path / "model.keras"
 
 
-def tuned(reference: Path, digits: Any, make_config: Any, work: Path, epochs: int = 3) -> Any:
-    work.mkdir(exist_ok=True)
-    asked = (f"epochs={epochs}", "learning_rate=1e-3")
-    config: Config = make_config(*(f"compress.quantize.qat.{item}" for item in asked))
+def tuned(
+    reference: Path, digits: Any, work: Path, epochs: int = 3, clusters: int | None = None
+) -> Any:
+    settings = SimpleNamespace(epochs=epochs, learning_rate=1e-3)
+    learning = {"seed": 0, "strategy": "auto", "batch_size": 64, "augment": []}
+    key = "compress.quantize.qat"
+    lesson = Lesson(reference, reference, digits, settings, key, work=work, **learning)
     tensors = [[f"m/{name}/x", span] for name, span in NARROW.items()]
-    return fine_tuned(config, reference, digits, {"tensors": tensors, "inputs": {}}, work)
+    return fine_tuned(lesson, {"tensors": tensors, "inputs": {}}, clusters=clusters)
 
 
 def apart(model: Any, teacher: Any, x: Any) -> float:
@@ -43,12 +49,9 @@ def apart(model: Any, teacher: Any, x: Any) -> float:
 
 
 def test_it_comes_nearer_and_the_statistics_stay(
-    reference: Path, digits: Any, make_config: Any, tmp_path: Path
+    reference: Path, digits: Any, tmp_path: Path
 ) -> None:
-    model, teacher = (
-        tuned(reference, digits, make_config, tmp_path / "work", 10),
-        load_keras(reference),
-    )
+    model, teacher = tuned(reference, digits, tmp_path / "work", 10), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")), digits.preprocess)
     assert apart(model, teacher, x) < 0.5 * apart(teacher, teacher, x)
     for a, b in zip(model.non_trainable_weights, teacher.non_trainable_weights, strict=True):
@@ -59,18 +62,33 @@ def test_it_comes_nearer_and_the_statistics_stay(
 def test_a_killed_fine_tuning_ends_with_the_same_bits(
     reference: Path,
     digits: Any,
-    make_config: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = tuned(reference, digits, make_config, tmp_path / "whole")
+    whole = tuned(reference, digits, tmp_path / "whole")
     again, kills = with_kills(
         monkeypatch,
         lambda count, _: count in (2, 5),
-        lambda: tuned(reference, digits, make_config, tmp_path / "cut"),
+        lambda: tuned(reference, digits, tmp_path / "cut"),
     )
     assert kills == 2
     assert_same_bits(whole, again)
+
+
+def test_zeros_and_clusters_that_it_came_with_stay(
+    reference: Path, digits: Any, tmp_path: Path
+) -> None:
+    model = load_keras(reference)
+    first, *others = taken(model)
+    first.assign(np.sign(first.numpy()) * 0.25)
+    for weight in others:
+        weight.assign(largest(weight.value, 0.7))
+    save_keras(model, tmp_path / "small.keras")
+    found = tuned(tmp_path / "small.keras", digits, tmp_path / "work", clusters=2)
+    for weight, before in zip(taken(found), taken(model), strict=True):
+        np.testing.assert_array_equal(weight.numpy() == 0, before.numpy() == 0)
+        assert (weight.numpy() != before.numpy())[before.numpy() != 0].any()
+    assert len(np.unique(taken(found)[0].numpy())) == 2
 
 
 @pytest.mark.parametrize(("units", "is_of_classes"), [(4, True), (1, False)])
@@ -91,7 +109,7 @@ def test_the_loss_is_how_far_the_answers_are_apart(
     for kernel in (w for w in one.weights if w.name == "kernel"):  # then rounding leaves it
         kernel.assign(rounded_weight(kernel.value, ((-1, units), (0,))))
     x = {"x": rng.normal(size=(9, 5)).astype(np.float32)}
-    found, _ = imitating_step(one, other, {}, {}, None)(x, None, None)
+    found, _ = imitating_step(one, other, None, Rounding({}, {}))(x, None, None)
     p, q = other(x).numpy(), one(x).numpy()
     wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)

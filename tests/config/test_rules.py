@@ -57,6 +57,12 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (CNN, "model={kind: transformer, patch: 9}", "no patch fits into a 8x8 picture"),
         (CNN, "model={kind: cnn, padding: [same]}", "wanted one word, or one for each of the 2"),
         (CNN, "data.split.by=given", "a bundled set has no parts of its own"),
+        (CNN, "compress.prune={begin: 0.5, end: 0.5}", "wanted more than compress.prune.begin (0"),
+        (
+            CNN,
+            "compress={prune: {}, cluster: {clusters: 2}}",
+            "with compress.prune one of them is zero: wanted at least 3; came 2",
+        ),
         (CNN, "data.split.test=0", "verify.split is test, which would be empty"),
         (CNN, "model={kind: cnn, filters: [8, 8, 8, 8]}", "nothing is left of a 8x8 picture in"),
         (CNN, "model={kind: cnn, padding: valid, pool: none, kernel_size: 9}", "nothing is left"),

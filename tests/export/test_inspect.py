@@ -1,12 +1,14 @@
 """Files from elsewhere: whatever they hold, they are described or refused with their name."""
 
+import gzip
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.errors import ArtifactError
-from pipeline.export.inspect import inspect
+from pipeline.export.inspect import inspect, sizes, weights_of, zero_weights
 from tests.export.conftest import Made
 
 
@@ -58,3 +60,30 @@ def test_names_are_those_of_the_signature(models: dict[str, Made]) -> None:
     assert [row["name"] for row in found["inputs"]] == ["features", "aux"]
     assert found["output"]["name"] == "probabilities"
     assert found["input"] == found["inputs"][0]
+
+
+def test_zipped_bytes_are_those_of_gzip_at_any_time(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.tflite"
+    path.write_bytes(content)
+    first = sizes(path)
+    assert first["bytes"] == len(content)
+    assert first["bytes_gzip"] == len(gzip.compress(content, 9, mtime=0)) < len(content)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    assert sizes(path) == first
+
+
+@pytest.mark.parametrize("form", ["float32", "float16", "int8"])
+def test_the_weights_of_a_file_are_those_of_the_model(models: dict[str, Made], form: str) -> None:
+    from pipeline.models.save import load_keras
+
+    made = models["value"]  # its normalisation is behind an activation: kernels are stored as is
+    kernels = [w.numpy() for w in load_keras(made.folder / "model.keras").weights if w.ndim > 1]
+    found = list(weights_of(made.file(form)).values())
+    assert sorted(x.size for x in found) == sorted(x.size for x in kernels)
+    assert {x.dtype.name for x in found} == {form}
+    share = zero_weights(made.file(form))
+    counted = sum(int((x == 0).sum()) for x in found) / sum(x.size for x in found)
+    assert share == counted
+    assert (share > 0) == (form == "int8")  # the smallest round to zero

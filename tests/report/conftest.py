@@ -25,6 +25,8 @@ def file_row(form: str) -> dict[str, Any]:
         "format": form,
         "file": f"model_{form}.tflite",
         "bytes": 2000,
+        "bytes_gzip": 1100,
+        "zero_weights": 0.503,
         "sha256": form * 8,
         "float_ops_left": [],
     }
@@ -127,6 +129,13 @@ def good_run() -> dict[str, Any]:
             ],
         },
         "ladder": {"rungs": [rung]},
+        "weights": {
+            "prune": {"sparsity": 0.5},
+            "cluster": {"clusters": 16},
+            "zeros": 0.502,
+            "validation": {"metric": 0.949, "metric_drop": 0.003, "agreement": 0.991},
+            "kernels": [{"name": "conv/kernel", "weights": 36, "zeros": 18, "values": 9}],
+        },
         "files": {
             "ships": "int8",
             "files": [file_row("float32"), file_row("int8")],

@@ -256,3 +256,19 @@ def test_a_gate_without_a_value_was_not_measured(documents: dict[str, Any]) -> N
     }  # fmt: skip
     assert "not measured</td>" in page(bent)
     assert "at most 9,000" in page(bent)
+
+
+def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
+    documents: dict[str, Any],
+) -> None:
+    told = page(documents)
+    read(told)
+    assert "pruned to 50 % zeros, clustered to 16 values a kernel: 50.2 % of the weights" in told
+    assert "conv/kernel" in told
+    assert "1.1 kB" in told
+    plain = documents | {"weights": documents["weights"] | {"validation": None}}
+    assert "Pruning and clustering" not in page(plain)
+    assert "50.3 %" in page(plain)
+    card = render_card(documents | {"advice": []}, CONFIG)
+    assert "2000 bytes (1100 zipped)" in card
+    assert "the float model loses 0.0030 accuracy on validation" in card

@@ -1,0 +1,150 @@
+"""Fine-tuning of a network that is made small: it learns to answer as the trained model does.
+
+What it learns is not the labels but the trained model's own answers, for files are judged by
+whether they decide as that does (Hinton et al. 2015, arXiv:1503.02531, at temperature 1). So it is
+the same for every task, and knows nothing of the training's loss.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.compress.fake_quant import Span, rounded, rounded_value
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.models.blocks import logits_model
+from pipeline.models.predict import given
+from pipeline.models.save import load_keras
+from pipeline.seeds import fold_seed
+from pipeline.train import schedule
+from pipeline.train.feed import Feed
+from pipeline.train.history import ShowProgress
+from pipeline.train.hold import Hold
+from pipeline.train.loop import Trainer, fit
+from pipeline.train.prepare import preparer
+from pipeline.train.step import PerSample, Step
+from pipeline.train.strategy import choose
+
+CLIP_NORM = 1.0  # of a gradient that goes straight through what has none
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What int8 rounds, besides the weights."""
+
+    spans: Mapping[str, Span]
+    """Layer -> range of its answer."""
+    inputs: Mapping[str, Span]
+    """Input -> its range."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Who learns from whom, on what, and how long."""
+
+    student: Path
+    teacher: Path
+    dataset: Dataset
+    settings: Any
+    """`epochs` and `learning_rate`."""
+    key: str
+    """Where the config says them, such as compress.prune."""
+    seed: int
+    strategy: str
+    batch_size: int
+    augment: Sequence[Mapping[str, Any]]
+    work: Path
+    """Folder of the checkpoint; a killed run goes on from there."""
+
+
+def imitated(
+    lesson: Lesson,
+    holds: Callable[[Any, int], Sequence[Hold]],
+    rounding: Callable[[Any], Rounding | None] = lambda model: None,
+) -> Any:
+    """Return the student's network when it has learnt.
+
+    Args:
+        lesson: who learns what.
+        holds: (model, steps in all) -> what its weights keep.
+        rounding: model -> what is rounded while it learns; None: nothing.
+
+    Raises:
+        ConfigError: the loss is no longer a number.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+    lesson.work.mkdir(parents=True, exist_ok=True)
+    dataset, feed = lesson.dataset, _feed(lesson)
+    total = lesson.settings.epochs * feed.steps
+    strategy = choose(lesson.strategy)
+    with strategy.scope():
+        model, teacher = load_keras(lesson.student), load_keras(lesson.teacher)
+        held = holds(model, total)
+        rate = schedule.cosine(
+            keras, peak=lesson.settings.learning_rate, warmup_steps=0, total_steps=total
+        )
+        optimizer = keras.optimizers.Adam(rate)
+    trainer = Trainer(
+        model,
+        optimizer,
+        imitating_step(model, teacher, dataset.preprocess["anomaly"], rounding(model)),
+        preparer(dataset.preprocess, lesson.augment),
+        strategy,
+        clip_norm=CLIP_NORM,
+        holds=held,
+        rate_key=f"{lesson.key}.learning_rate",
+    )
+    epochs, shown = lesson.settings.epochs, [ShowProgress()]
+    fit(trainer, feed, epochs=epochs, evaluate=dict, callbacks=shown, work=lesson.work)
+    return model
+
+
+def _feed(lesson: Lesson) -> Feed:
+    """Return the batches of the train split, in an order of the lesson's own."""
+    dataset, positions = lesson.dataset, lesson.dataset.split("train")
+    labels = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
+    seed = fold_seed(lesson.seed, lesson.key.rpartition(".")[2])
+    return Feed(dataset, positions, labels, batch_size=lesson.batch_size, seed=seed)
+
+
+def imitating_step(
+    model: Any, teacher: Any, anomaly: Mapping[str, Any] | None, rounding: Rounding | None = None
+) -> Step:
+    """Return the step whose loss is how far the network's answers are from the teacher's.
+
+    That is KL(teacher || student) for classes and the mean squared difference for values. The
+    student learns as in any training: statistics of normalisation follow what pruning does to them.
+    Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
+
+    Args:
+        model: learns.
+        teacher: the same network before.
+        anomaly: of preprocess.json.
+        rounding: what the student computes with; None: with what it is.
+    """
+    student, master = logits_model(keras, model), logits_model(keras, teacher)
+    is_of_classes = student is not model
+    spans = {} if rounding is None else rounding.inputs
+
+    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+        shown = given(inputs, anomaly) if anomaly is not None else dict(inputs)
+        wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
+        near = {
+            name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
+        }
+        with contextlib.nullcontext() if rounding is None else rounded(model, rounding.spans):
+            found = tf.cast(student(near, training=rounding is None), tf.float32)
+        if is_of_classes:
+            apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
+            return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1), {}
+        squared = tf.square(found - wanted)
+        return tf.reduce_mean(tf.reshape(squared, (tf.shape(squared)[0], -1)), axis=1), {}
+
+    return step

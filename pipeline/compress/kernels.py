@@ -1,0 +1,119 @@
+"""Which weights are made small, and what is known of them: zeros, and how many values they take."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.export_schema import Compress
+from pipeline.errors import ConfigError
+from pipeline.train.hold import Hold, with_ties, with_zeros
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+NAMES = ("kernel", "embeddings", "recurrent_kernel", "pointwise_kernel", "depthwise_kernel")
+
+
+def kernels(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the matrices of weights, each with the innermost layer that has it."""
+    owners = {id(w): (w, layer) for layer in model._flatten_layers() for w in layer.weights}
+    for weight, layer in owners.values():
+        if weight.name in NAMES and len(weight.shape) > 1:
+            yield weight, layer
+
+
+def is_depthwise(weight: Any, layer: str) -> bool:
+    """Tell whether each channel has weights of its own.
+
+    Args:
+        weight: of the layer.
+        layer: name of its class.
+    """
+    return layer.startswith("DepthwiseConv") or weight.name == "depthwise_kernel"
+
+
+def taken(model: Any) -> list[Any]:
+    """Return the weights that are pruned and clustered.
+
+    Those of dense layers, convolutions, recurrent cells, attention, and embeddings that learn: a
+    frozen one is a table of constants. Depthwise ones stay: few, and each channel has nothing else.
+    """
+    return [
+        weight
+        for weight, layer in kernels(model)
+        if not is_depthwise(weight, type(layer).__name__)
+        and not (weight.name == "embeddings" and not weight.trainable)
+    ]
+
+
+def learning(model: Any) -> list[Any]:
+    """Return the weights that are pruned and clustered; all of them learn then.
+
+    Those of a layer that was frozen while its head was trained learn too.
+    """
+    found = taken(model)
+    for weight in found:
+        weight.trainable = True
+    return found
+
+
+def check_sizes(model: Any, settings: Compress) -> None:
+    """Refuse to prune or cluster a network whose kernels are all too small for it.
+
+    Raises:
+        ConfigError: nothing would become smaller.
+    """
+    if settings.prune is None and settings.cluster is None:
+        return
+    sizes = {str(weight.path): int(np.prod(weight.shape)) for weight in taken(model)}
+    if not sizes:
+        raise ConfigError(
+            "compress: this network has no dense, convolutional, recurrent or embedding weights "
+            "that could be pruned or clustered; wanted prune: null and cluster: null"
+        )
+    name, largest = max(sizes.items(), key=lambda item: item[1])
+    if settings.prune is not None and round(largest * (1 - settings.prune.sparsity)) < 1:
+        raise ConfigError(
+            f"compress.prune.sparsity: of {name}, the largest kernel with {largest} weights, "
+            f"{settings.prune.sparsity:g} leaves none; wanted less, or prune: null"
+        )
+    if settings.cluster is not None and largest <= settings.cluster.clusters:
+        raise ConfigError(
+            f"compress.cluster.clusters: {name}, the largest kernel, has {largest} weights, which "
+            f"{settings.cluster.clusters} values do not make smaller; wanted fewer, or "
+            "cluster: null"
+        )
+
+
+def described(model: Any) -> list[dict[str, Any]]:
+    """Return name, number of weights, zeros and distinct values of what is made small."""
+    rows = []
+    for weight in taken(model):
+        values = np.asarray(weight.value)
+        rows.append(
+            {
+                "name": str(weight.path),
+                "weights": int(values.size),
+                "zeros": int((values == 0).sum()),
+                "values": len(np.unique(values)),
+            }
+        )
+    return rows
+
+
+def made_small(weights: Sequence[Any], clusters: int | None) -> list[Hold]:
+    """Return what keeps weights as small as they are: their zeros, and their clusters.
+
+    Args:
+        weights: of the model, by `taken`.
+        clusters: values that a clustered kernel takes at most; None: none is clustered.
+    """
+    holds = []
+    for weight in weights:
+        values = np.asarray(weight.value)
+        distinct, groups = np.unique(values, return_inverse=True)
+        if clusters is not None and len(distinct) <= clusters < values.size:
+            holds.append(with_ties(weight, groups))
+        elif (values == 0).any():
+            holds.append(with_zeros(weight))
+    return holds

@@ -1,0 +1,127 @@
+"""The model that all files are made from: the trained one, pruned and clustered as asked.
+
+It is made once: another gate, rung or format only quantizes it again.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.artifacts import SCHEMA, WORK, write_json
+from pipeline.compress.kept import WEIGHTS, kept_document
+from pipeline.compress.ladder import MODEL
+from pipeline.config.export_schema import Compress
+from pipeline.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from pipeline.compress.imitate import Lesson
+
+log = logging.getLogger(__name__)
+
+AS_IT_IS: dict[str, Any] = {"zeros": None, "validation": None, "kernels": []}
+
+
+def write_model(
+    settings: Compress,
+    reference: Path,
+    dataset: Dataset,
+    learning: Mapping[str, Any],
+    *,
+    out: Path,
+    previous: Path | None,
+    key: str,
+    choice: Any,
+) -> None:
+    """Write the model, and weights.json: what was asked, and what became of each kernel.
+
+    Args:
+        settings: `prune` and `cluster`.
+        reference: the trained model.
+        dataset: what it learns from.
+        learning: seed, strategy, batch size and augmentation.
+        out: the stage's folder.
+        previous: the stage's last complete folder, if any.
+        key: what the model depends on.
+        choice: what else this run depends on; the same again means that it is forced.
+
+    Raises:
+        ConfigError: the weights are too few, or the loss is no longer a number.
+    """
+    kept = kept_document(previous, WEIGHTS, (WEIGHTS, MODEL), key=key, choice=choice)
+    if settings.prune is None and settings.cluster is None:
+        shutil.copyfile(reference, out / MODEL)
+        found = AS_IT_IS
+    elif kept is not None and previous is not None:
+        shutil.copyfile(previous / MODEL, out / MODEL)
+        found = {name: kept[name] for name in AS_IT_IS}
+    else:
+        found = _made(settings, reference, dataset, learning, out)
+    asked = settings.model_dump(mode="json", include={"prune", "cluster"})
+    write_json(out / WEIGHTS, {"schema": SCHEMA, "key": key, "choice": choice, **asked, **found})
+
+
+def _made(
+    settings: Compress, reference: Path, dataset: Dataset, learning: Mapping[str, Any], out: Path
+) -> dict[str, Any]:
+    """Prune and cluster the reference, and return what came of it."""
+    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.kernels import check_sizes, described
+    from pipeline.compress.measure import measure_model
+    from pipeline.models.save import load_keras, save_keras
+
+    prune, cluster = settings.prune, settings.cluster
+    check_sizes(load_keras(reference), settings)
+    lesson = Lesson(
+        reference,
+        reference,
+        dataset,
+        prune,
+        "compress.prune",
+        work=out / WORK / "prune",
+        **learning,
+    )
+    if prune is not None:
+        lesson = replace(lesson, student=_pruned(lesson, out / WORK / "pruned.keras"))
+    if cluster is not None:
+        work = out / WORK / "cluster"
+        lesson = replace(lesson, settings=cluster, key="compress.cluster", work=work)
+        lesson = replace(lesson, student=_clustered(lesson, out / WORK / "clustered.keras"))
+    model = load_keras(lesson.student)
+    save_keras(model, out / MODEL)
+    kernels = described(model)
+    zeros = sum(row["zeros"] for row in kernels) / sum(row["weights"] for row in kernels)
+    validation = measure_model(model, load_keras(reference), dataset)
+    shown = zeros, validation["metric_drop"], validation["agreement"]
+    log.info("          %.3f of the weights are zero, drop %.4f, agreement %.4f", *shown)
+    return {"zeros": zeros, "validation": validation, "kernels": kernels}
+
+
+def _pruned(lesson: "Lesson", out: Path) -> Path:
+    """Prune the student, and return its file."""
+    from pipeline.compress.prune import pruned
+    from pipeline.models.save import save_keras
+
+    log.info("          pruning to %g", lesson.settings.sparsity)
+    save_keras(pruned(lesson), out)
+    return out
+
+
+def _clustered(lesson: "Lesson", out: Path) -> Path:
+    """Cluster the student, and return its file."""
+    from pipeline.compress.cluster import clustered, write_clustered
+    from pipeline.models.save import save_keras
+
+    settings = lesson.settings
+    log.info("          clustering to %d values a kernel", settings.clusters)
+    begun = out.with_name("centroids.keras")
+    write_clustered(
+        lesson.student,
+        begun,
+        clusters=settings.clusters,
+        initialization=settings.initialization,
+    )
+    save_keras(clustered(replace(lesson, student=begun)), out)
+    return out

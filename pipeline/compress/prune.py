@@ -1,0 +1,96 @@
+"""Pruning by magnitude: the smallest weights of each kernel become zero while the others learn.
+
+Zhu and Gupta 2017, "To prune, or not to prune" (arXiv:1710.01878): the sparsity rises along their
+equation 1, or is there at once. What is zero stays so. Steps and counts are those of tfmot's
+ConstantSparsity, PolynomialDecay and Pruning, save that masks are made often enough in a short
+training too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.compress.imitate import Lesson, imitated
+from pipeline.compress.kernels import learning
+from pipeline.train.hold import Hold, where_kept
+
+POWER = 3.0  # of equation 1
+# How often masks are made between begin and end: Zhu and Gupta find the same from 100 to 1000 steps
+# in between, in trainings of 100,000 steps.
+UPDATES = 100
+
+
+@dataclass(frozen=True)
+class Rise:
+    """How many weights are zero at which step."""
+
+    first: int
+    last: int
+    sparsity: float
+    is_constant: bool
+
+    @property
+    def every(self) -> int:
+        """Steps between two masks."""
+        return max(1, (self.last - self.first) // UPDATES)
+
+
+def rise_of(settings: Any, steps: int) -> Rise:
+    """Return when a `compress.prune` section asks for how much.
+
+    Args:
+        settings: the section.
+        steps: of the fine-tuning.
+    """
+    first, last = (min(int(share * steps), steps - 1) for share in (settings.begin, settings.end))
+    is_constant = settings.schedule == "constant"
+    return Rise(first, first if is_constant else last, settings.sparsity, is_constant)
+
+
+def sparsity_at(rise: Rise, number: Any) -> Any:
+    """Return the share of zeros after a step, which counts from 0 on."""
+    if rise.first == rise.last:
+        return tf.constant(rise.sparsity, tf.float32)
+    done = tf.cast(number - rise.first, tf.float32) / (rise.last - rise.first)
+    left = (1.0 - tf.clip_by_value(done, 0.0, 1.0)) ** POWER
+    return rise.sparsity * (1.0 - left)
+
+
+def is_due(rise: Rise, number: Any) -> Any:
+    """Tell whether the mask is made anew after a step."""
+    begun = tf.logical_and(number >= rise.first, number <= rise.last)
+    turn = tf.logical_or(number == rise.last, (number - rise.first) % rise.every == 0)
+    return tf.logical_and(begun, turn)
+
+
+def largest(values: Any, sparsity: Any) -> Any:
+    """Return weights of which a share, the smallest, is zero; one at least stays."""
+    flat = tf.reshape(values, [-1])
+    count = tf.cast(tf.size(flat), tf.float32)
+    kept = tf.cast(tf.maximum(tf.round(count * (1.0 - sparsity)), 1.0), tf.int32)
+    _, places = tf.math.top_k(tf.abs(flat), kept, sorted=False)
+    chosen = tf.scatter_nd(places[:, None], tf.gather(flat, places), tf.shape(flat))
+    return tf.reshape(chosen, tf.shape(values))
+
+
+def pruning(weight: Any, rise: Rise) -> Hold:
+    """Return the hold under which more and more of a weight becomes zero, and stays so."""
+
+    def value(before: Any, after: Any, number: Any) -> Any:
+        kept = where_kept(before, after)
+        return tf.cond(
+            is_due(rise, number), lambda: largest(kept, sparsity_at(rise, number)), lambda: kept
+        )
+
+    return Hold(weight, where_kept, value)
+
+
+def pruned(lesson: Lesson) -> Any:
+    """Return a network with the share of zeros that the lesson's settings ask for."""
+
+    def holds(model: Any, steps: int) -> list[Hold]:
+        rise = rise_of(lesson.settings, steps)
+        return [pruning(weight, rise) for weight in learning(model)]
+
+    return imitated(lesson, holds)

@@ -1,0 +1,31 @@
+"""Rules about pruning and clustering; see rules.py."""
+
+from collections.abc import Iterator
+from pathlib import Path as File
+from typing import Any
+
+from pipeline.config.document import Path
+
+Finding = tuple[Path, str]
+LEAST_SPARSE = 3  # clusters where one of them is zero
+
+
+def pruning_ends(config: Any, base: File) -> Iterator[Finding]:
+    """Pruning begins before it ends."""
+    prune = config.compress.prune
+    if prune is not None and prune.begin >= prune.end:
+        yield (
+            ("compress", "prune", "end"),
+            f"wanted more than compress.prune.begin ({prune.begin:g}); came {prune.end:g}",
+        )
+
+
+def zero_is_a_cluster(config: Any, base: File) -> Iterator[Finding]:
+    """What is pruned before is a cluster of its own."""
+    prune, cluster = config.compress.prune, config.compress.cluster
+    if prune is not None and cluster is not None and cluster.clusters < LEAST_SPARSE:
+        yield (
+            ("compress", "cluster", "clusters"),
+            f"with compress.prune one of them is zero: wanted at least {LEAST_SPARSE}; came "
+            f"{cluster.clusters}",
+        )

@@ -1,0 +1,95 @@
+"""What single weights keep while they learn: zeros stay zero, equal weights stay equal.
+
+Their gradients are made to fit before the optimizer sees them, and their values after each step. It
+needs nothing but the weights and the number of the step, so a killed run goes on exactly.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What one weight keeps."""
+
+    weight: Any
+    gradient: Callable[[Any, Any], Any]
+    """(weight before the step, its gradient) -> the gradient that the optimizer is given."""
+    value: Callable[[Any, Any, Any], Any]
+    """(weight before the step, after it, number of the step) -> what it is to be."""
+
+
+def with_zeros(weight: Any) -> Hold:
+    """Return the hold under which what is zero stays so."""
+    return Hold(weight, where_kept, lambda before, after, number: where_kept(before, after))
+
+
+def where_kept(before: Any, values: Any) -> Any:
+    """Return values where a weight was not zero; zero elsewhere."""
+    return tf.where(before != 0, values, tf.zeros_like(values))
+
+
+def with_ties(weight: Any, groups: Array) -> Hold:
+    """Return the hold under which a weight's groups stay equal, and learn as one value each.
+
+    A group's gradient is the sum of its members' (Han et al. 2016, arXiv:1510.00149, section 3.3).
+    Equal steps may round differently in the last bit, hence the mean. A group of zeros stays.
+
+    Args:
+        weight: the Keras variable.
+        groups: number of each weight's group, in its shape, from 0 on.
+    """
+    count, places = int(groups.max()) + 1, tf.constant(groups.ravel(), tf.int32)
+
+    def over(values: Any, reduce: Callable[..., Any]) -> Any:
+        found = tf.gather(reduce(tf.reshape(values, [-1]), places, count), places)
+        return tf.reshape(found, tf.shape(values))
+
+    def gradient(before: Any, found: Any) -> Any:
+        return where_kept(before, over(found, tf.math.unsorted_segment_sum))
+
+    def value(before: Any, after: Any, number: Any) -> Any:
+        return where_kept(before, over(after, tf.math.unsorted_segment_mean))
+
+    return Hold(weight, gradient, value)
+
+
+def held_gradients(
+    holds: Sequence[Hold], weights: Sequence[Any], gradients: Sequence[Any]
+) -> list[Any]:
+    """Return the gradients as the holds of their weights ask for; those of other weights as is."""
+    asked = {id(hold.weight): hold for hold in holds}
+    return [
+        asked[id(weight)].gradient(tf.convert_to_tensor(weight.value), tf.convert_to_tensor(found))
+        if id(weight) in asked
+        else found
+        for weight, found in zip(weights, gradients, strict=True)
+    ]
+
+
+def values_of(holds: Sequence[Hold]) -> list[Any]:
+    """Return the held weights as they are."""
+    return [tf.identity(hold.weight.value) for hold in holds]
+
+
+def hold_values(strategy: Any, holds: Sequence[Hold], before: Sequence[Any], number: Any) -> None:
+    """Bring the held weights back to what they keep, on all devices.
+
+    Args:
+        strategy: of the training; outside of its replicas.
+        holds: whose weights made a step.
+        before: by `values_of`, before the step.
+        number: of the step, from 0 on.
+    """
+
+    def assign(variable: Any, hold: Hold, old: Any) -> None:
+        variable.assign(hold.value(old, tf.convert_to_tensor(variable), number))
+
+    for hold, old in zip(holds, before, strict=True):
+        strategy.extended.update(hold.weight.value, assign, args=(hold, old))
