@@ -5,6 +5,7 @@ A browser has no Python: there files are read and decided by the same code in th
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,11 +45,14 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     done = subprocess.run(
         list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
     )
+    said = (done.stderr.strip().splitlines() or [""])[-1].removeprefix("error: ")
     if done.returncode == 2:
-        raise ConfigError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
+        raise ConfigError(said)
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise ArtifactError(f"{bundle}: the interpreter crashes over its model ({name})")
     if done.returncode != 0:
-        said = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise ArtifactError(f"{bundle}: the runner ended with status {done.returncode}: {said}")
+        raise ArtifactError(f"{bundle}: {said}")
     answers: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return answers
 

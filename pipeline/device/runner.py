@@ -379,6 +379,20 @@ MODULES = {
 }
 
 
+class ModelError(Exception):
+    """The interpreter does not run the model: it is damaged, or holds what that does not know."""
+
+
+@contextlib.contextmanager
+def refusals():
+    """Turn whatever an interpreter raises over a model into one error of one line."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+        words = " ".join(str(error).split())[:QUOTED]
+        raise ModelError("the interpreter does not run the model: %s" % words) from error
+
+
 def load_interpreter(path, threads=None, runtime=None):
     """Return (interpreter, name of the runtime, its version) for a .tflite file.
 
@@ -397,14 +411,16 @@ def load_interpreter(path, threads=None, runtime=None):
             content = file.read()
         version = _version(distribution)
         if name == "tflite-micro":
-            return Micro(lite, content), name, version
+            with refusals():
+                return Micro(lite, content), name, version
         settings = {"model_path": str(path), "num_threads": threads}
         if b"edgetpu-custom-op" in content:
             settings["experimental_delegates"] = [lite.load_delegate("libedgetpu.so.1")]
         if name == "litert-builtin":
             kernels = lite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             settings["experimental_op_resolver_type"] = kernels
-        return lite.Interpreter(**settings), name, version
+        with refusals():
+            return lite.Interpreter(**settings), name, version
     wanted = MODULES[runtime or "litert"][1]
     pre = "--pre " if wanted == "tflite-micro" else ""  # nightly builds alone
     raise ValueError("%s; pip install %s%s" % ("; ".join(absent), pre, wanted))
@@ -481,6 +497,7 @@ def name_of(detail, inputs):
     raise ValueError("the model's input %s is none of %s" % (plain, ", ".join(sorted(inputs))))
 
 
+QUOTED = 300  # characters of what an interpreter says
 MICRO_ARENA = 1 << 28  # bytes, more than any microcontroller has; what is not touched costs nothing
 ARENA_STEP = 16  # bytes that an arena is aligned to
 
@@ -629,7 +646,8 @@ def anomaly_shares(scores, threshold):
 def answer(interpreter, inputs, preprocess, batch=BATCH):
     """Return raw outputs of model inputs, and the answers (N, K) that decisions are made from."""
     anomaly = preprocess.get("anomaly")
-    raw = invoke(interpreter, seen(inputs, anomaly), batch)
+    with refusals():
+        raw = invoke(interpreter, seen(inputs, anomaly), batch)
     return raw, answers_of(interpreter.get_output_details()[0], inputs, raw, anomaly)
 
 
@@ -1094,6 +1112,9 @@ def main():
     except (ValueError, KeyError, OSError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 2
+    except ModelError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 4
     return 0
 
 

@@ -5,7 +5,6 @@ guides show: a converter for each file, and an interpreter that answers image af
 """
 
 import itertools
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -20,8 +19,8 @@ from pipeline.compress.ladder import RUNGS
 from pipeline.device.measure import run_file
 from pipeline.device.runner import quantize
 from pipeline.export.make import make_file
-from pipeline.models.adopt import adopted
-from pipeline.models.save import save_keras
+from pipeline.models.save import load_keras
+from tests.export.conftest import make_given
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,28 +40,15 @@ class Case:
         """Write model, spec and calibration samples."""
         seed = next(_seeds)
         self.folder = root / f"case_{seed}"
-        self.folder.mkdir()
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
         net = keras.applications.MobileNetV2(SHAPE, 0.35, weights=None, classes=CLASSES)
-        spec = {
-            "schema": 1,
-            "seed": seed,
-            "model": {"kind": "file", "head": "keep", "reset_weights": False, "scale": 2.0}
-            | {"offset": -1.0, "dropout": 0.0},
-            "inputs": [{"name": "image", "shape": list(SHAPE), "dtype": "float32"}],
-            "output": {"task": "classification", "units": CLASSES},
-        }
-        self.model = adopted(keras, net, spec, target=None)
-        graph = keras.saving.serialize_keras_object(self.model)
-        spec["model"] |= {"architecture": graph}  # type: ignore[operator]
-        self.spec = self.folder / "spec.json"
-        self.spec.write_text(json.dumps(spec))
-        save_keras(self.model, self.folder / "model.keras")
         rng = np.random.default_rng(seed)
         self.raw = rng.integers(0, 256, (IMAGES, *SHAPE), dtype=np.uint8)
         self.images = self.raw.astype(np.float32) / 255
-        np.savez(self.folder / "calibration.npz", image=self.images[:CALIBRATION])
+        samples = {"image": self.images[:CALIBRATION]}
+        make_given(net, self.folder, samples, scale=2.0, offset=-1.0)
+        self.model = load_keras(self.folder / "model.keras")
 
     def make(self, name: str, form: str, recipe: dict[str, Any], preprocess: Any) -> None:
         """Make a file as compress and export do, and measure it as verify does."""
@@ -72,7 +58,7 @@ class Case:
             form,
             recipe=recipe | COMMON,
             models=self.folder,
-            spec=self.spec,
+            spec=self.folder / "spec.json",
             calibration=self.folder / "calibration.npz",
             io="int8",
             work=self.folder / "work",

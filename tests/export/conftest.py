@@ -112,6 +112,33 @@ def make(spec: dict[str, Any], folder: Path, *, uneven: float = 0.2) -> Made:
     return Made(folder, inputs, np.asarray(model(inputs, training=False)))
 
 
+def make_given(
+    net: Any, folder: Path, inputs: dict[str, Any], *, scale: float = 1.0, offset: float = 0.0
+) -> Made:
+    """Save a classifier that no builder of ours made, as a run on its file would."""
+    import keras
+
+    from pipeline.models.adopt import adopted
+    from pipeline.models.save import save_keras
+
+    folder.mkdir()
+    settings = {"kind": "file", "head": "keep", "reset_weights": False, "dropout": 0.0}
+    shapes = [(name, x.shape[1:], str(x.dtype)) for name, x in inputs.items()]
+    spec: dict[str, Any] = {
+        "schema": 1,
+        "seed": 3,
+        "model": settings | {"scale": scale, "offset": offset},
+        "inputs": [{"name": n, "shape": list(s), "dtype": kind} for n, s, kind in shapes],
+        "output": {"task": "classification", "units": net.output_shape[-1]},
+    }
+    model = adopted(keras, net, spec, target=None)
+    spec["model"] |= {"architecture": keras.saving.serialize_keras_object(model)}
+    save_keras(model, folder / "model.keras")
+    (folder / "spec.json").write_text(json.dumps(spec))
+    np.savez(folder / "calibration.npz", **inputs)
+    return Made(folder, inputs, np.asarray(model(inputs, training=False)))
+
+
 def _samples(entry: dict[str, Any], generator: np.random.Generator) -> Any:
     shape = (SAMPLES, *entry["shape"])
     if entry["dtype"] == "int32":

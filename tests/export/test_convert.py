@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from pipeline.compress.ladder import REFERENCE, RUNGS
+from pipeline.compress.ladder import MODEL, RUNGS
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
-from tests.export.conftest import CNN, SPECS, Made, make
+from pipeline.verify.parity import sqnr_db
+from tests.export.conftest import CNN, SPECS, Made, make, make_given
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")
 # Largest difference of an output from Keras', as a share of the outputs' range; measured, doubled.
@@ -89,6 +91,17 @@ def test_clipping_changes_inner_ranges_only(models: dict[str, Made]) -> None:
     )
     assert full["output"] == cut["output"]
     assert (run(made.file("int8", clipping="mse"), made.inputs)[1].argmax(1) >= 0).all()
+
+
+def test_ranges_that_are_powers_of_two_start_in_16_bits_too(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Flatten()]
+    layers += [keras.layers.Dense(3, activation="softmax")]
+    net = keras.Sequential([keras.Input((6, 6, 1)), *layers])
+    samples = np.linspace(0, 1, 36 * 32, dtype=np.float32).reshape(32, 6, 6, 1)
+    made = make_given(net, tmp_path / "net", {"x": samples}, scale=2.0, offset=-1.0)
+    file = made.file("int16x8", input_ranges={"x": [0.0, 1.0]})
+    assert sqnr_db(made.reference, run(file, made.inputs)[1]) > 50
 
 
 def test_another_models_spec_is_refused(models: dict[str, Made], tmp_path: Path) -> None:
@@ -205,7 +218,7 @@ def test_the_same_recipe_gives_the_same_bytes_in_a_new_process(
     for name in ("one", "other"):
         made = make(CNN, tmp_path / name)
         for step, (form, recipe, _) in RUNGS.items():
-            if recipe["model"] == REFERENCE:
+            if recipe["model"] == MODEL:
                 chosen = recipe | {"quantizer": quantizer}
                 made.file(form, name=f"{step}.tflite", **chosen)
         for form in ("float32", "float16", "dynamic"):

@@ -1,6 +1,5 @@
 """Mixed precision: the tensor that breaks a net is found, and gets 16 bits; the rest keeps 8."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +10,8 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.export import mixed, worker
 from pipeline.export.inspect import inspect
-from pipeline.models.adopt import adopted
-from pipeline.models.save import save_keras
 from pipeline.verify.parity import sqnr_db
-from tests.export.conftest import Made
+from tests.export.conftest import Made, make_given
 from tests.export.test_equalize import answers, same
 
 L = keras.layers
@@ -37,24 +34,8 @@ def lost_in_a_sum() -> Any:
 
 @pytest.fixture(scope="module")
 def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    folder = tmp_path_factory.mktemp("lost") / "model"
-    folder.mkdir()
-    settings = {"kind": "file", "head": "keep", "reset_weights": False, "scale": 1.0}
-    spec = {
-        "schema": 1,
-        "seed": 3,
-        "model": settings | {"offset": 0.0, "dropout": 0.0},
-        "inputs": [{"name": "x", "shape": [12], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 4},
-    }
-    model = adopted(keras, lost_in_a_sum(), spec, target=None)
-    graph = keras.saving.serialize_keras_object(model)
-    own = spec["model"] | {"architecture": graph}  # type: ignore[operator]
-    (folder / "spec.json").write_text(json.dumps(spec | {"model": own}))
-    save_keras(model, folder / "model.keras")
     x = np.random.default_rng(2).normal(size=(64, 12)).astype(np.float32)
-    np.savez(folder / "calibration.npz", x=x)
-    yield Made(folder, {"x": x}, np.asarray(model({"x": x}, training=False)))
+    yield make_given(lost_in_a_sum(), tmp_path_factory.mktemp("lost") / "model", {"x": x})
     worker.stop()
 
 
