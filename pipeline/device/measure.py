@@ -109,7 +109,7 @@ def _run(command: Sequence[Any], file: Path, runtime: str) -> None:
         raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-        why = said[0].removeprefix("error: ")
+        why = said[0].removeprefix("error: ").removeprefix("the model cannot be run: ")
         raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
 
 

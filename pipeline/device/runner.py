@@ -390,7 +390,7 @@ def refusals():
         yield
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
         words = " ".join(str(error).split())[:QUOTED]
-        raise ModelError("the interpreter does not run the model: %s" % words) from error
+        raise ModelError(words) from error
 
 
 def load_interpreter(path, threads=None, runtime=None):
@@ -1113,7 +1113,7 @@ def main():
         print("error: %s" % error, file=sys.stderr)
         return 2
     except ModelError as error:
-        print("error: %s" % error, file=sys.stderr)
+        print("error: the model cannot be run: %s" % error, file=sys.stderr)
         return 4
     return 0
 

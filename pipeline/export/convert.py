@@ -1,7 +1,8 @@
 """Turn a model into .tflite files; these functions run in the worker process (see serve.py).
 
-float32 comes from the TFLite converter, by way of the tf-keras twin; float16 too. The rest is made
-from the float32 file by ai-edge-quantizer, 70 times faster than converting anew; it leaves some
+float32 comes from the TFLite converter, by way of the tf-keras twin. The rest is made from the
+float32 file, float16 by half.py, integers by ai-edge-quantizer, 70 times faster than converting
+anew; it leaves some
 operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with those are made by
 the converter. What to do is decided by compress and written in the recipe; nothing is decided here.
 """
@@ -20,10 +21,11 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.half import with_float16
 from pipeline.export.inline import inlined
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
-from pipeline.export.saved import converter_of
+from pipeline.export.saved import converter_of, converter_of_twin
 from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.translate import Untranslatable
@@ -35,16 +37,26 @@ TWIN, KERAS = "tf_keras twin", "Keras 3"
 QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
 
-def float_file(model: str, spec: str, out: str, form: str) -> None:
-    """Write the float32 or float16 file of a model.
+def float_file(model: str, spec: str, out: str) -> None:
+    """Write the float32 file of a model.
 
     Args:
         model: path of the `.keras` file.
         spec: path of spec.json.
         out: path of the file to write.
-        form: float32 or float16.
     """
-    Path(out).write_bytes(_float_content(_network(model, spec), form))
+    network = _network(model, spec)
+    Path(out).write_bytes(_converted(network, _front_end(network)[0]))
+
+
+def float16_file(float32: str, out: str) -> None:
+    """Write the file with float16 weights.
+
+    Args:
+        float32: path of the float32 file.
+        out: path of the file to write.
+    """
+    Path(out).write_bytes(with_float16(Path(float32).read_bytes()))
 
 
 @dataclass(frozen=True)
@@ -78,25 +90,16 @@ def _front_end(network: _Network) -> tuple[str, str | None]:
     if read_json(network.spec)["model"]["kind"] not in FROM_OUTSIDE:
         return TWIN, None
     try:
-        _converted(network, "float32", TWIN)
+        _converted(network, TWIN)
     except (Untranslatable, PipelineError, ValueError, TypeError, AttributeError) as error:
         return KERAS, f"no tf_keras twin: {str(error).strip().splitlines()[0][:QUOTED]}"
     return TWIN, None
 
 
-def _float_content(network: _Network, form: str) -> bytes:
-    return _converted(network, form, _front_end(network)[0])
-
-
 @functools.lru_cache(maxsize=KEPT)
-def _converted(network: _Network, form: str, way: str) -> bytes:
-    import tensorflow as tf
-
+def _converted(network: _Network, way: str) -> bytes:
     converter = _converter(network, way)
-    if form == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    with _refusals(form):
+    with _refusals("float32"):
         return bytes(converter.convert())
 
 
@@ -108,7 +111,7 @@ def _converter(network: _Network, way: str) -> Any:
 
     spec = read_json(network.spec)
     if way == TWIN:
-        converter = tf.lite.TFLiteConverter.from_keras_model(twin_of(network.model, spec))
+        converter = converter_of_twin(twin_of(network.model, spec), spec)
     else:
         converter = converter_of(network.model, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.worker import request
 
+FROM_FLOAT32 = {"float16": "float16_file", "dynamic": "dynamic_file"}  # format -> operation
 # What a recipe says of an integer file that is made from the float32 one.
 CHOSEN = ("clipping", "correct", "wide", "islands", "input_ranges")
 
@@ -35,19 +36,16 @@ def make_file(
         work: folder for the float32 file of each.
     """
     model = models / recipe["model"]
-    source: dict[str, Any] = {"model": str(model), "spec": str(spec)}
     made: dict[str, Any] = {"out": str(path), "form": form}
-    if form == "float16":
-        request("float_file", **source, **made)
-    elif form in INTEGER_FORMATS:
+    if form in INTEGER_FORMATS:
         made |= {"io": io, "calibration": str(calibration), "granularity": recipe["granularity"]}
         if recipe["quantizer"] == "converter":
-            request("converted_integer_file", **source, **made)
+            request("converted_integer_file", model=str(model), spec=str(spec), **made)
         else:
             chosen = {name: recipe[name] for name in CHOSEN}
             request("integer_file", float32=str(float32_file(model, spec, work)), **made, **chosen)
-    elif form == "dynamic":
-        request("dynamic_file", float32=str(float32_file(model, spec, work)), out=str(path))
+    elif form in FROM_FLOAT32:
+        request(FROM_FLOAT32[form], float32=str(float32_file(model, spec, work)), out=str(path))
     else:
         path.write_bytes(float32_file(model, spec, work).read_bytes())
 
@@ -64,6 +62,6 @@ def float32_file(model: Path, spec: Path, work: Path) -> Path:
     if not float32.exists():
         float32.parent.mkdir(parents=True, exist_ok=True)
         partial = float32.with_suffix(".partial")
-        request("float_file", model=str(model), spec=str(spec), out=str(partial), form="float32")
+        request("float_file", model=str(model), spec=str(spec), out=str(partial))
         partial.rename(float32)
     return float32

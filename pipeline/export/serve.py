@@ -28,6 +28,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "saved_model_as_h5": saved_model_as_h5,
     "read_model_file": read_model_file,
     "float_file": convert.float_file,
+    "float16_file": convert.float16_file,
     "dynamic_file": convert.dynamic_file,
     "integer_file": convert.integer_file,
     "converted_integer_file": convert.converted_integer_file,

@@ -112,7 +112,6 @@ def test_another_models_spec_is_refused(models: dict[str, Made], tmp_path: Path)
             model=str(models["cnn"].folder / "model.keras"),
             spec=str(other / "spec.json"),
             out=str(tmp_path / "x.tflite"),
-            form="float32",
         )
 
 
