@@ -33,7 +33,7 @@ verify: .venv/.ready .venv-tflite/.ready $(GENERATED)  ## measure every exported
 report: .venv/.ready $(GENERATED)  ## render the report, also when a gate fails
 	$(RUN) --until report
 
-bench: .venv/.dev  ## our speed against what one would write by hand, about 3 minutes
+bench: .venv/.dev  ## our speed against what one would write by hand, about 8 minutes
 	.venv/bin/python -m tests.bench.speed
 
 demo: export  ## what a device answers to the sample that lies in the bundle

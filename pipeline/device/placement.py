@@ -42,6 +42,8 @@ def place(operations: Iterable[Operation], target: str) -> list[dict[str, Any]]:
     is_open, compiler = bool(TARGETS[target].npu_ops), TARGETS[target].compiler
     for op in operations:
         why = broken_rule(op, target) if is_open else None
+        if op.name in TARGETS[target].lacks:
+            why = f"nothing runs it on {target}"
         is_npu = is_open and why is None
         placed.append(
             {"name": op.tensor, "op": op.name, "where": "npu" if is_npu else "cpu", "why": why}

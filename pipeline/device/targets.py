@@ -123,6 +123,8 @@ class Target:
     """Arm's reference system that Vela estimates for (its vela.ini): clock and memories."""
     memory: str = ""
     """Vela's memory mode."""
+    lacks: frozenset[str] = frozenset()
+    """Operations that what runs the file there has not: it stops at them."""
 
 
 def _ethos(npu: str, system: str, memory: str) -> Target:
@@ -133,7 +135,7 @@ def _ethos(npu: str, system: str, memory: str) -> Target:
 # a microcontroller, in DRAM beside an application processor.
 TARGETS = {
     "cpu": Target(frozenset(), None),
-    "mcu": Target(frozenset(), "c_source"),
+    "mcu": Target(frozenset(), "c_source", lacks=frozenset(["GELU"])),  # as tflite-micro says
     "coral-edgetpu": Target(EDGE_TPU_OPS, "edgetpu_compiler", "the Edge TPU"),
     "ethos-u55-32": _ethos("the Ethos-U55", "Ethos_U55_Deep_Embedded", "Shared_Sram"),
     "ethos-u55-64": _ethos("the Ethos-U55", "Ethos_U55_Deep_Embedded", "Shared_Sram"),

@@ -181,7 +181,15 @@ def _operation(layer: Any) -> Operation | None:
 
 
 def _tell(target: str, rows: list[dict[str, Any]]) -> None:
-    """Warn of operations that an NPU will leave to the CPU, before a training that may be long."""
+    """Warn of operations that an NPU will leave to the CPU, or that nothing runs on a target."""
+    lacking = {row["op"]: row["name"] for row in rows if row["op"] in TARGETS[target].lacks}
+    for name, layer in lacking.items():
+        log.warning(
+            "          %s: nothing runs %s (%s) there; take another model.activation",
+            target,
+            name,
+            layer,
+        )
     if not TARGETS[target].npu_ops:
         return
     left = [row for row in rows if row["where"] == "cpu"]

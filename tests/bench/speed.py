@@ -29,6 +29,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.runner import load_interpreter, prepare, quantize
 from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
+from tests.bench import quantizing
 from tests.conftest import model_settings
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
@@ -49,8 +50,9 @@ def main() -> None:
         dataset = made(Path(folder))
         rows = [reading(dataset), *(training(dataset, name, Path(folder)) for name in NETS)]
         rows.append(measuring(dataset, Path(folder)))
+        rows += converting(dataset, Path(folder))
     for row in rows:
-        figures = "   ".join(f"{name} {value:,.0f}" for name, value in row["rates"].items())
+        figures = "   ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items())
         print(f"{row['name']:<42} {row['ratio']:5.1f} x   {figures} {row['unit']}")
     if asked.json:
         asked.json.write_text(json.dumps(rows, indent=1))
@@ -83,10 +85,12 @@ def made(folder: Path) -> Dataset:
     )
 
 
-def compare(name: str, unit: str, count: int, contenders: dict[str, Timed]) -> dict[str, Any]:
+def compare(
+    name: str, unit: str, count: int, contenders: dict[str, Timed], turns: int = TURNS
+) -> dict[str, Any]:
     """Run the contenders in turns and return what the first is worth against the second."""
     seconds: dict[str, list[float]] = {contender: [] for contender in contenders}
-    for _ in range(TURNS):
+    for _ in range(turns):
         for contender, run in contenders.items():
             seconds[contender].append(run())
     rates = {contender: count / min(times) for contender, times in seconds.items()}
@@ -199,6 +203,19 @@ def measuring(dataset: Dataset, folder: Path) -> dict[str, Any]:
         "one by one": lambda: clock(one_by_one),
     }
     return compare("measuring an int8 CNN", "images/s", len(prepared), contenders)
+
+
+def converting(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
+    """Make and measure the files of a MobileNetV2: four formats, then ten rungs of the ladder."""
+    (entry,) = dataset.preprocess["inputs"]
+    asked = {
+        "four formats of MobileNetV2 0.35": (quantizing.formats, len(quantizing.FORMATS)),
+        "ten rungs of MobileNetV2 0.35": (quantizing.rungs, len(quantizing.BY_LADDER)),
+    }
+    return [
+        compare(name, "files/min", 60 * count, made(folder, entry), turns=1)
+        for name, (made, count) in asked.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -84,3 +84,16 @@ def test_limits_that_cannot_hold_are_told_before_training(
     warned = [record.getMessage() for record in caplog.records]
     assert [words for words in warned if "gate.bytes: the weights alone take" in words]
     assert [words for words in warned if "gate.arena_bytes: the activations alone" in words]
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_what_a_microcontroller_has_not_is_told_before_training(
+    make_config: Callable[..., Config],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    activation: str,
+) -> None:
+    text = WINE.replace("units: [8]", f"units: [8], activation: {activation}")
+    built(make_config("export.targets=[mcu]", text=text), tmp_path)
+    warned = [words for words in caplog.messages if "mcu: nothing runs GELU" in words]
+    assert bool(warned) == (activation == "gelu")

@@ -1,0 +1,25 @@
+"""The bench runs: what it is made of moves, and nobody runs it daily."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import drops, quantizing, speed
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_bench_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "IMAGES", 512)
+    monkeypatch.setattr(speed, "TURNS", 1)
+    dataset = speed.made(tmp_path)
+    for row in (speed.reading(dataset), speed.measuring(dataset, tmp_path)):
+        assert row["ratio"] > 0
+
+
+def test_ten_rungs_are_climbed() -> None:
+    assert len(quantizing.BY_LADDER) == 10
+
+
+def test_a_config_that_fails_is_a_line_with_its_reason(tmp_path: Path) -> None:
+    row = {"name": "x", "family": "mlp", "drop": None, "error": "no such file"}
+    assert drops.line(row) == f"{'x':<24} no such file"
