@@ -4,6 +4,7 @@ MobileNetV2 0.35 at 96 x 96, 100 calibration and 2,000 test images. By hand is w
 guides show: a converter for each file, and an interpreter that answers image after image.
 """
 
+import contextlib
 import itertools
 import shutil
 import time
@@ -18,6 +19,7 @@ import tensorflow as tf
 from pipeline.compress.ladder import RUNGS
 from pipeline.device.measure import run_file
 from pipeline.device.runner import quantize
+from pipeline.errors import ArtifactError
 from pipeline.export.make import make_file
 from pipeline.models.save import load_keras
 from tests.export.conftest import make_given
@@ -63,7 +65,8 @@ class Case:
             io="int8",
             work=self.folder / "work",
         )
-        run_file(file, preprocess, {"image": self.raw})
+        with contextlib.suppress(ArtifactError):  # refused, as the ladder does: weights are random
+            run_file(file, preprocess, {"image": self.raw})
 
     def convert(self, form: str) -> bytes:
         """Convert as one does by hand."""
