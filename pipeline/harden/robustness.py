@@ -10,6 +10,7 @@ import tensorflow as tf
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
 from pipeline.harden.attacks import pgd
+from pipeline.harden.ball import Ball
 from pipeline.models.blocks import logits_model
 from pipeline.seeds import fold_seed
 
@@ -36,7 +37,7 @@ def attacker(model: Any) -> Finder:
     @tf.function
     def attack(x: Any, labels: Any, epsilon: Any, seed: Any, steps: int) -> Any:
         logits = lambda x, training: head({name: x}, training=training)  # noqa: E731
-        return pgd(logits, x, labels, epsilon=epsilon, steps=steps, seed=seed)
+        return pgd(logits, x, labels, ball=Ball("linf", epsilon), steps=steps, seed=seed)
 
     def find(x: Array, labels: Array, *, epsilon: float, steps: int, seed: int) -> Array:
         found = []

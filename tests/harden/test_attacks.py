@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.harden.attacks import ATTACKS, STEP_RATIO, attack_of, pgd
+from pipeline.harden.ball import Ball
 
 SEED = tf.constant([1, 2])
 WEIGHTS = tf.constant(np.random.default_rng(0).normal(size=(12, 3)), tf.float32)
@@ -66,7 +67,7 @@ def test_pgd_equals_a_slow_one_with_the_closed_gradient() -> None:
         slow = np.clip(slow + STEP_RATIO * epsilon / steps * np.sign(gradient), low, high).astype(
             np.float32
         )
-    found = pgd(linear, x, labels, epsilon=epsilon, steps=steps, seed=SEED)
+    found = pgd(linear, x, labels, ball=Ball("linf", epsilon), steps=steps, seed=SEED)
     np.testing.assert_allclose(found, slow, atol=1e-6)
 
 
@@ -84,7 +85,7 @@ def test_no_gradient_flows_into_the_result() -> None:
     with tf.GradientTape() as tape:
         found = pgd(
             lambda z, training: tf.reshape(z, (-1, 12)) @ weight,
-            x, labels, epsilon=0.1, steps=2, seed=SEED,
+            x, labels, ball=Ball("linf", 0.1), steps=2, seed=SEED,
         )  # fmt: skip
         total = tf.reduce_sum(found)
     assert tape.gradient(total, weight) is None
