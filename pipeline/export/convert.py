@@ -21,11 +21,13 @@ from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.frozen import float32_of
 from pipeline.export.half import with_float16
 from pipeline.export.inline import inlined
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_twin
+from pipeline.export.twin import twin_of
 from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.translate import Untranslatable
@@ -98,16 +100,19 @@ def _front_end(network: _Network) -> tuple[str, str | None]:
 
 @functools.lru_cache(maxsize=KEPT)
 def _converted(network: _Network, way: str) -> bytes:
-    converter = _converter(network, way)
+    spec = read_json(network.spec)
+    if way == KERAS:
+        converter = _converter(network, way)
+        with _refusals("float32"):
+            return bytes(converter.convert())
+    twin = twin_of(network.model, spec)
     with _refusals("float32"):
-        return bytes(converter.convert())
+        return float32_of(twin, spec)
 
 
 def _converter(network: _Network, way: str) -> Any:
     """Return the TFLite converter of a model, through its twin or as it is."""
     import tensorflow as tf
-
-    from pipeline.export.twin import twin_of
 
     spec = read_json(network.spec)
     if way == TWIN:

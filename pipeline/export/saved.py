@@ -40,6 +40,28 @@ def converter_of_twin(twin: Any, spec: Mapping[str, Any]) -> Any:
         twin: the tf-keras model at batch 1.
         spec: contents of spec.json: names, shapes and types of the inputs.
     """
+    return converter_of_function(*function_of(twin, spec))
+
+
+def converter_of_function(module: Any, function: Any) -> Any:
+    """Return the TFLite converter of a concrete function and the module that holds its variables.
+
+    Args:
+        module: as `function_of` returns it.
+        function: as `function_of` returns it.
+    """
+    import tensorflow as tf
+
+    return _converter(lambda folder: tf.saved_model.save(module, folder, {SIGNATURE: function}))
+
+
+def function_of(twin: Any, spec: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return a module that holds a tf-keras model's variables, and its one concrete function.
+
+    Args:
+        twin: the tf-keras model at batch 1.
+        spec: contents of spec.json: names, shapes and types of the inputs.
+    """
     import tensorflow as tf
 
     names = [entry["name"] for entry in spec["inputs"]]
@@ -52,8 +74,7 @@ def converter_of_twin(twin: Any, spec: Mapping[str, Any]) -> Any:
 
     module = tf.Module()
     module.variables_, module.answer = twin.variables, answer
-    signatures = {SIGNATURE: answer.get_concrete_function()}
-    return _converter(lambda folder: tf.saved_model.save(module, folder, signatures))
+    return module, answer.get_concrete_function()
 
 
 def _signature(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def main() -> None:
     asked = parser.parse_args()
     rows = []
     for path in sorted((ROOT / "configs").glob("*.yaml")):
-        if load(path).task == "classification" and (not asked.only or path.stem in asked.only):
+        if asked.only and path.stem not in asked.only:
+            continue
+        if load(path).task == "classification":
             rows.append(row_of(path, asked.tfds))
             print(line(rows[-1]), flush=True)
     drops = [row["drop"] for row in rows if row["drop"] is not None]
