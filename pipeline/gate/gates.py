@@ -54,11 +54,6 @@ def holds(name: str, value: float, limit: float) -> bool:
     return over <= ROUNDING
 
 
-def allowed_changes(share: float | None, samples: int) -> int | None:
-    """Return how many decisions a runtime may make otherwise than LiteRT; None: not asked."""
-    return None if share is None else max(1, int(share * samples))
-
-
 def worst_runtime(runtimes: Mapping[str, Mapping[str, Any]]) -> Row:
     """Return the runtime that decides otherwise than LiteRT most often, with its name."""
     worst = max(runtimes, key=lambda name: runtimes[name]["changed"])

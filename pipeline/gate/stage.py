@@ -10,14 +10,13 @@ from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
 from pipeline.gate.gates import (
     MICRO,
-    allowed_changes,
     judge,
     no_arena,
     robust_drop,
     worst_group_drop,
     worst_runtime,
 )
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import TASKS, Task, allowed_changes
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -25,9 +24,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     files = read_json(inputs["files"] / "files.json")
     parity = read_json(inputs["parity"] / "parity.json")
     audit = read_json(inputs["audit"] / "audit.json") if "audit" in inputs else None
-    share = config.gate.runtime_changes
-    changes = {"runtime_changes": allowed_changes(share, parity["samples"])}
-    limits = config.gate.model_dump() | changes
+    limits = config.gate.model_dump()
+    if (share := config.gate.runtime_changes) is not None:
+        limits["runtime_changes"] = allowed_changes(share, parity["samples"])
     gates = {
         entry["format"]: judge(
             limits,
