@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.config.augment_schema import Augment
 from pipeline.config.data_schema import Baseline, Data, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
+from pipeline.config.harden_schema import ApgdCe, Attack, Fgsm, NFgsm, Pgd, RsFgsm
 from pipeline.config.model_schema import (
     Activation,
     Autoencoder,
@@ -46,13 +47,14 @@ from pipeline.config.source_schema import (
     TfdsSource,
     Words,
 )
-from pipeline.config.train_schema import Attack, EarlyStopping, Fgsm, Harden, Pgd, Train
+from pipeline.config.train_schema import EarlyStopping, Harden, Train
 from pipeline.config.tune_schema import Choice, FloatRange, IntRange, Limits, Tune
 from pipeline.config.verify_schema import Audit, Gate, Report, Runtime, Verify
 
 __all__ = [
     "Activation",
     "AdamW",
+    "ApgdCe",
     "Attack",
     "AudioFolderSource",
     "Audit",
@@ -87,6 +89,7 @@ __all__ = [
     "Mlp",
     "Mobilenet",
     "Model",
+    "NFgsm",
     "NpzSource",
     "Optimizer",
     "Perceptron",
@@ -97,6 +100,7 @@ __all__ = [
     "Report",
     "Resnet8",
     "Rnn",
+    "RsFgsm",
     "Runtime",
     "Schedule",
     "Section",

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from pipeline.config.harden_schema import Attack, Pgd
 from pipeline.config.model_schema import Model
 from pipeline.config.optimizer_schema import AdamW, Cosine, Optimizer, Schedule
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
@@ -120,26 +121,6 @@ class Train(Section):
     network would help. It takes about twice as long again."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     """auto: mirrored where there are several GPUs, else one device."""
-
-
-class Fgsm(Section):
-    """One signed step from a random start (Wong et al. 2020, arXiv:2001.03994)."""
-
-    kind: Literal["fgsm"]
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
-
-
-class Pgd(Section):
-    """Projected gradient descent in the Linf ball (Madry et al. 2018, arXiv:1706.06083)."""
-
-    kind: Literal["pgd"]
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
-    steps: Annotated[int, Field(ge=1, le=100)] = 7
-
-
-Attack = Annotated[Fgsm | Pgd, Field(discriminator="kind")]
 
 
 class Harden(Section):
