@@ -1,10 +1,9 @@
-"""Settings of `train` and `harden`; those of optimizer and schedule have a file of their own."""
+"""Settings of `train`; those of optimizer and schedule have a file of their own."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from pipeline.config.harden_schema import Attack, Pgd
 from pipeline.config.model_schema import Model
 from pipeline.config.optimizer_schema import AdamW, Cosine, Optimizer, Schedule
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
@@ -121,14 +120,3 @@ class Train(Section):
     network would help. It takes about twice as long again."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     """auto: mirrored where there are several GPUs, else one device."""
-
-
-class Harden(Section):
-    """Fine-tuning on clean and adversarial batches."""
-
-    attack: Attack = Pgd(kind="pgd")
-    epochs: Count = 5
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Peak rate of the fine-tuning; it falls to zero by a half cosine."""
-    clean_share: Share = 0.5
-    """Weight of the clean batch in the loss; the adversarial batch has the rest."""

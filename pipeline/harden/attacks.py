@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pipeline.harden.apgd import apgd_ce
 from pipeline.harden.ball import Ball
-from pipeline.harden.objectives import OBJECTIVES, Objective, ascent, cross_entropy
+from pipeline.harden.objectives import Objective, ascent, cross_entropy
 
 STEP_RATIO = (
     2.5  # steps * step = 2.5 epsilon: every point of the ball is in reach (Madry et al., C)
@@ -102,6 +102,7 @@ def pgd(
     steps: int,
     seed: Any,
     loss: Objective = cross_entropy,
+    start: Any = None,
 ) -> Any:
     """Return inputs in the ball around x that raise the loss.
 
@@ -116,8 +117,9 @@ def pgd(
         steps: gradient steps, each of 2.5 / steps radii.
         seed: int32 (2,), of the random start.
         loss: of each sample, from labels and logits; it is raised. `targeted` goes towards labels.
+        start: inputs of the ball to begin at; None: random ones.
     """
-    moved = ball.start(x, seed)
+    moved = ball.start(x, seed) if start is None else start
     for _ in range(steps):
         _, gradient = ascent(model, moved, labels, loss)
         moved = ball.clip(ball.step(moved, gradient, STEP_RATIO / steps), x)
@@ -138,13 +140,16 @@ def attack_of(settings: Mapping[str, Any]) -> Attack:
 
     `share` is that of the radius that an attacker is given, a number or a scalar tensor.
     """
-    chosen, ball = ATTACKS[settings["kind"]], Ball(settings["norm"], settings["epsilon"])
+    chosen, ball = ATTACKS[settings["kind"]], ball_of(settings)
     rest = {name: settings[name] for name in settings.keys() - {"kind", "norm", "epsilon"}}
-    if "loss" in rest:
-        rest["loss"] = OBJECTIVES[rest["loss"]]
 
     def attack(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
         near = replace(ball, radius=ball.radius * share)
         return chosen(model, x, labels, ball=near, seed=seed, **rest)
 
     return attack
+
+
+def ball_of(settings: Mapping[str, Any]) -> Ball:
+    """Return what the attacker of a `harden.attack` section may do to a model input in [0, 1]."""
+    return Ball(settings["norm"], settings["epsilon"])
