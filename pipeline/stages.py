@@ -85,21 +85,21 @@ STAGES = (
     ),
     Stage(
         "harden",
-        2,
+        3,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
     ),
     Stage(
         "compress",
-        4,
+        5,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
             "recipe": ("recipe.json", "calibration.npz"),
             "ladder": ("ladder.json", "weights.json"),
         },
-        ("compress", "export", "gate", "verify", "task", "seed", "train", "data"),
+        ("compress", "export", "gate", "verify", "task", "seed", "train", "data", "harden"),
         packages=(*EXPORT, "tensorflow-model-optimization"),
     ),
     Stage(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.config import (
     compress_rules,
+    harden_rules,
     model_rules,
     source_rules,
     tune_rules,
@@ -286,12 +287,14 @@ RULES = (
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden"), _harden_has_images),
+    Rule(("harden",), harden_rules.epsilon_fits),
     Rule(("export.formats", "export.ships"), _ships_is_made),
     Rule(("export.encoder", "model.kind"), _encoder_is_there),
     Rule(("export.formats", "export.targets"), _targets_have_int8),
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("gate.arena_bytes", "verify.runtimes", "export"), verify_rules.arena_is_measured),
     Rule(("compress.prune",), compress_rules.pruning_ends),
+    Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
     Rule(("tune", "model", "train"), tune_rules.check_space),
 )

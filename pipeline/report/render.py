@@ -112,7 +112,7 @@ def _curves(documents: Mapping[str, Any]) -> list[Any]:
         ]
         curves = {name: list(zip(epochs, history[name], strict=True)) for name in shown}
         if curves:
-            label = "accuracy" if "accuracy" in history else "mean absolute error"
+            label = "mean absolute error" if "mae" in history else "accuracy"
             drawn.append(
                 charts.line_chart(
                     curves, title=f"{stage}: {label} by epoch", x="epoch", y=f"{stage}: {label}"

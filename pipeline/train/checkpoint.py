@@ -15,8 +15,16 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 
-# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau.
-STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter")
+# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau, and of those in harden/guard.py.
+STATE = (
+    "best",
+    "wait",
+    "best_epoch",
+    "stopped_epoch",
+    "cooldown_counter",
+    "collapsed_epoch",
+    "is_back_due",
+)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.compress import imitate
 from pipeline.compress.fake_quant import rounded, rounded_weight
 from pipeline.compress.imitate import Lesson, Rounding, imitating_step
 from pipeline.compress.kernels import taken
@@ -113,3 +114,45 @@ def test_the_loss_is_how_far_the_answers_are_apart(
     p, q = other(x).numpy(), one(x).numpy()
     wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)
+
+
+BALL = {"kind": "pgd", "norm": "linf", "epsilon": 0.15, "steps": 5}
+
+
+def test_the_attack_goes_through_the_rounding(
+    reference: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the attack sees are the rounded answers, on the grid of the ranges, with a gradient."""
+    seen: dict[str, Any] = {}
+
+    def attack(model: Any, x: Any, labels: Any, seed: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            seen["logits"] = model(x, training=False)
+        seen["gradient"] = tape.gradient(seen["logits"], x)
+        seen["labels"] = labels
+        return x
+
+    monkeypatch.setattr(imitate, "attack_of", lambda settings: attack)
+    model, teacher = load_keras(reference), load_keras(reference)
+    x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
+    step = imitating_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
+    step(x, None, tf.constant([1, 2]))
+    steps = seen["logits"].numpy() / (6.0 / 255)  # of the grid from -3 to 3
+    np.testing.assert_allclose(steps, np.round(steps), atol=2e-3)
+    has_gradient = np.abs(seen["gradient"].numpy()).max(axis=(1, 2, 3)) > 0
+    assert has_gradient.mean() > 0.8  # ranges this narrow cut some samples off altogether
+    np.testing.assert_array_equal(seen["labels"], teacher(x).numpy().argmax(axis=1))
+
+
+def test_half_of_the_loss_is_of_what_the_attack_finds(reference: Path, digits: Any) -> None:
+    model, teacher = load_keras(reference), load_keras(reference)
+    x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
+    rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
+    clean, _ = imitating_step(model, teacher, None, rounding)(x, None, seed)
+    both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    adversarial = 2 * both - clean
+    assert float(tf.reduce_mean(adversarial)) > float(tf.reduce_mean(clean))
+    narrow = BALL | {"epsilon": 1e-9}
+    same, _ = imitating_step(model, teacher, None, rounding, narrow)(x, None, seed)
+    np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
