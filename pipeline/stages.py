@@ -121,10 +121,10 @@ STAGES = (
     ),
     Stage(
         "audit",
-        2,
-        ("dataset", "reference", "model", "files"),
+        3,
+        ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
-        ("audit", "harden", "verify", "task", "seed"),
+        ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),
         packages=EXPORT,
     ),
     Stage(

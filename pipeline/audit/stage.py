@@ -20,6 +20,7 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.audit.evasion import evenly, survivors, wilson
+from pipeline.audit.examine import examined
 from pipeline.audit.transfer import Attack, Attacked, attack_reference, found_on
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
@@ -39,7 +40,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
     if config.task != "classification" or kinds != ["image"]:
         reason = "the attack needs classes and one image input in [0, 1]"
-        write_json(out / "audit.json", document | {"skipped": reason})
+        document |= {"skipped": reason}
+        document |= examined(config, inputs, dataset, out, evasion=document)
+        write_json(out / "audit.json", document)
         write_arrays(out / "figures.npz", {"labels": np.zeros(0, np.int64)})
         return Metrics(skipped={"evasion": reason})
     assert config.audit is not None  # else the stage is off
@@ -60,6 +63,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         document["files"][entry["file"]] = row
         if form == files["ships"]:
             shipped, figures = row, _figures(dataset, positions, attacked, answers)
+    document |= examined(config, inputs, dataset, out, evasion=document)
     write_json(out / "audit.json", document)
     write_arrays(out / "figures.npz", figures)
     at = f"at epsilon {attack.epsilon:g}"

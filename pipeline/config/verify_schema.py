@@ -22,6 +22,17 @@ class Verify(Section):
     one class is likely at that price, so that a person decides; null: it always answers."""
 
 
+class PoisoningDrill(Section):
+    """Poison the training set in memory, train, quantize, and see what works and who notices."""
+
+    share: Annotated[float, Field(gt=0, le=0.3)] = 0.05
+    """Of the training samples, that get the trigger and the target as label."""
+    target: str | None = None
+    """Name of the class that the trigger is to make; null: the first."""
+    epochs: Count | None = None
+    """Of the training; null: as many as `train.epochs`."""
+
+
 class Audit(Section):
     """Attacks on the files that ship."""
 
@@ -33,6 +44,17 @@ class Audit(Section):
     """Gradient steps of the attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1
     """Random starts; a sample counts as robust when it withstands all of them."""
+    membership_samples: Count | None = 2000
+    """Training samples, and as many of `verify.split`, that are told apart by the answers to them,
+    at most; it takes 1,000 to tell a false alarm in a thousand. null: not tried."""
+    shadow_models: Annotated[int, Field(ge=4, le=256, multiple_of=2)] | None = None
+    """Networks that are trained to see what answers to learnt samples look like (LiRA); each takes
+    as long as `train`. null: none."""
+    extraction_queries: Annotated[int, Field(ge=100)] | None = None
+    """Questions to the shipped file at most, from whose answers a copy is trained; null: none."""
+    poisoning_scan: bool = True
+    """Whether to look for groups in the classes of the training set."""
+    poisoning_drill: PoisoningDrill | None = None
 
 
 class Gate(Section):
