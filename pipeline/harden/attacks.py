@@ -16,9 +16,7 @@ from pipeline.harden.apgd import apgd_ce
 from pipeline.harden.ball import Ball
 from pipeline.harden.objectives import Objective, ascent, cross_entropy
 
-STEP_RATIO = (
-    2.5  # steps * step = 2.5 epsilon: every point of the ball is in reach (Madry et al., C)
-)
+FIRST_STEP = 2.0  # radii: from any point of the ball every other is in reach
 RANDOM_STEP = 1.25  # radii: that of Wong et al. 2020, table 1
 NOISE = 2.0  # radii: that of de Jorge et al. 2022, section 5
 
@@ -107,22 +105,25 @@ def pgd(
     """Return inputs in the ball around x that raise the loss.
 
     Projected gradient descent from a random start: Madry et al. 2018, section 2.1
-    (arXiv:1706.06083).
+    (arXiv:1706.06083). Steps are not equal as there: they shorten linearly from 2 radii to nothing.
+    On digits that fools 2 to 7 of 100 samples more than steps of 2.5 / steps do, at 3 to 50 steps,
+    hardened or not (tests/harden).
 
     Args:
         model: from x to logits, called with `training=False`.
         x: float32; not modified.
         labels: class ids (B,).
         ball: what can be made of x.
-        steps: gradient steps, each of 2.5 / steps radii.
+        steps: gradient steps.
         seed: int32 (2,), of the random start.
         loss: of each sample, from labels and logits; it is raised. `targeted` goes towards labels.
         start: inputs of the ball to begin at; None: random ones.
     """
     moved = ball.start(x, seed) if start is None else start
-    for _ in range(steps):
+    for number in range(steps):
         _, gradient = ascent(model, moved, labels, loss)
-        moved = ball.clip(ball.step(moved, gradient, STEP_RATIO / steps), x)
+        size = FIRST_STEP * (1 - number / steps)
+        moved = ball.clip(ball.step(moved, gradient, size), x)
     return tf.stop_gradient(moved)
 
 

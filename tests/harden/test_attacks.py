@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.harden.apgd import checkpoints
-from pipeline.harden.attacks import ATTACKS, STEP_RATIO, attack_of, fgsm, pgd, rs_fgsm
+from pipeline.harden.attacks import ATTACKS, FIRST_STEP, attack_of, fgsm, pgd, rs_fgsm
 from pipeline.harden.ball import Ball
 from pipeline.harden.objectives import OBJECTIVES, logits_ratio, margin, targeted
 
@@ -72,12 +72,11 @@ def test_pgd_equals_a_slow_one_with_the_closed_gradient() -> None:
     start = x + tf.random.stateless_uniform(tf.shape(x), SEED, -epsilon, epsilon)
     low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
     slow = np.clip(start, low, high)
-    for _ in range(steps):
+    for number in range(steps):
+        size = FIRST_STEP * (1 - number / steps) * epsilon
         shares = tf.nn.softmax(linear(slow, False)).numpy() - np.eye(3)[labels.numpy()]
         gradient = (shares @ WEIGHTS.numpy().T).reshape(slow.shape)
-        slow = np.clip(slow + STEP_RATIO * epsilon / steps * np.sign(gradient), low, high).astype(
-            np.float32
-        )
+        slow = np.clip(slow + size * np.sign(gradient), low, high).astype(np.float32)
     found = pgd(linear, x, labels, ball=Ball("linf", epsilon), steps=steps, seed=SEED)
     np.testing.assert_allclose(found, slow, atol=1e-6)
 

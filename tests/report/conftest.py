@@ -189,7 +189,12 @@ def good_run() -> dict[str, Any]:
             "fine_tuning": None,
         },
         "robustness": {
+            "mode": "fast",
+            "norm": "linf",
             "attack": {"kind": "pgd"},
+            "max_clean_drop": 0.05,
+            "kept_epoch": 0,
+            "collapse": {"epoch": 3, "back_to": 2},
             "epsilon": 0.1,
             "samples": 10,
             "steps": 20,

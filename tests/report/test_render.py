@@ -64,6 +64,18 @@ def test_it_says_what_ships_and_every_figure(documents: dict[str, Any]) -> None:
         assert text in html
 
 
+def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    assert "Hardening (mode fast) against PGD (Linf, epsilon 0.1" in html
+    assert "collapsed in epoch 3" in html
+    assert "went back to epoch 2" in html
+    assert "Nothing was kept" in html
+    bent = copy.deepcopy(documents)
+    bent["robustness"] |= {"kept_epoch": 4, "collapse": None}
+    assert "Kept is epoch 4" in page(bent)
+    assert "collapsed in epoch" not in page(bent)
+
+
 def test_a_failed_gate_is_said_on_top_with_what_to_try(documents: dict[str, Any]) -> None:
     documents["verdict"]["passed"] = False
     documents["verdict"]["gates"]["int8"][0] |= {"passed": False, "try": "Try more samples."}
