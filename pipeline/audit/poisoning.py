@@ -134,7 +134,8 @@ def against_one_group(rows: Array, clustered: float, seed: int) -> float:
     """Return how often a class without groups is clustered as clearly: a p value.
 
     Such a class is normally distributed with the variances of this one, and as large. Under it the
-    share of classes with p <= ALPHA is ALPHA; real classes may have groups of their own.
+    share of classes with p <= ALPHA is ALPHA at most: of few samples the largest variances come out
+    too large, and clusters with them. Real classes may have groups of their own.
 
     Args:
         rows: a class along its main directions (n, COMPONENTS).
