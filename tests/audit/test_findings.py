@@ -29,7 +29,7 @@ def document() -> dict[str, Any]:
             ]
         },
         "poisoning": {
-            "scan": {"classes": [{"name": "a", "alarm": False, "sign": None}]},
+            "scan": {"classes": [{"name": "a", "grouped": False, "alarm": False}]},
             "drill": {
                 "share": 0.05,
                 "poisoned_net": net,
@@ -86,10 +86,12 @@ def test_a_good_copy_is_a_theft(agreement: float, severity: str) -> None:
     assert severities(found)["extraction"] == severity
 
 
-@pytest.mark.parametrize(("sign", "severity"), [(0.95, "medium"), (0.5, "low")])
-def test_a_group_with_a_sign_is_graver_than_one_without(sign: float, severity: str) -> None:
+@pytest.mark.parametrize(("is_alarm", "severity"), [(True, "medium"), (False, "none")])
+def test_a_group_with_a_sign_is_a_finding_and_one_without_is_not(
+    is_alarm: bool, severity: str
+) -> None:
     found = document()
-    found["poisoning"]["scan"]["classes"][0] |= {"alarm": True, "sign": sign}
+    found["poisoning"]["scan"]["classes"][0] |= {"grouped": True, "alarm": is_alarm}
     assert severities(found)["poisoning"] == severity
 
 

@@ -43,6 +43,17 @@ def test_a_planted_group_is_found(share: float, rng: np.random.Generator) -> Non
     assert found.classes[0]["relearnt"] < 0.5
 
 
+def test_a_class_of_two_kinds_is_no_alarm(rng: np.random.Generator) -> None:
+    """Two ways of being in a class look different, but not by one value that nobody else has."""
+    seen, looks, labels = clean_set(rng)
+    seen[:60, 3] += 9
+    found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
+    assert found.classes[0]["grouped"]
+    assert found.classes[0]["sign"] < poisoning.SIGN
+    assert not any(row["alarm"] for row in found.classes)
+    assert not found.suspects.any()
+
+
 def test_spectral_signatures_put_the_planted_first(rng: np.random.Generator) -> None:
     seen, looks, labels, is_bad = planted(rng, 0.2)
     found = poisoning.scan(seen, looks, labels, list("abcd"), 0)

@@ -101,8 +101,11 @@ def examined() -> dict[str, Any]:
             "scan": {
                 "samples": 50,
                 "of": 70,
-                "false_alarm_rate": 0.01,
-                "classes": [{"name": "b", "alarm": True, **row}, {"name": "a", "alarm": False}],
+                "classes": [
+                    {"name": "b", "grouped": True, "alarm": True, **row},
+                    {"name": "a", "grouped": False, "alarm": False},
+                ],
+                "on_clean_sets": {"classes": 40, "grouped": 12, "alarms": 0},
                 "suspects": [suspect],
             },
             "drill": {
