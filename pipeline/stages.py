@@ -137,7 +137,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        3,
+        4,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),

@@ -17,7 +17,7 @@ from pipeline.audit.findings import findings
 from pipeline.audit.groups import by_group
 from pipeline.audit.membership import RATES
 from pipeline.audit.penultimate import activations, appearance
-from pipeline.audit.poisoning import ALPHA, CLEAR, named, scan
+from pipeline.audit.poisoning import ALPHA, CLEAR, ON_CLEAN_SETS, SIGN, named, scan
 from pipeline.audit.privacy import copied, told_apart
 from pipeline.config.schema import Audit, Config
 from pipeline.data.dataset import Dataset
@@ -108,7 +108,9 @@ def _scan(attacked: Attacked) -> dict[str, Any]:
         "samples": len(tried),
         "of": len(dataset.split("train")),
         "clear": CLEAR,
-        "false_alarm_rate": ALPHA,
+        "sign": SIGN,
+        "grouped_by_chance": ALPHA,
+        "on_clean_sets": ON_CLEAN_SETS,
         "classes": found.classes,
         "suspects": named(found, np.asarray(dataset.ids[tried]), names, labels),
     }

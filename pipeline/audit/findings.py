@@ -164,19 +164,17 @@ def _scan(found: Document) -> Iterator[dict[str, Any]]:
     scanned = found["scan"]
     if scanned is None:
         return
-    alarmed = [row for row in scanned["classes"] if row["alarm"]]
-    signed = [row["name"] for row in alarmed if row["sign"] >= SIGN]
-    severity: Severity = "medium" if signed else "low" if alarmed else "none"
+    alarmed = [row["name"] for row in scanned["classes"] if row["alarm"]]
     yield _row(
         "poisoning",
-        "Classes of the training set that fall into two groups",
-        severity,
-        "low where a class falls into two groups, medium where one value alone tells the smaller "
-        f"one from {SIGN:.0%} of all other samples, as a trigger would",
-        "look at the samples in audit.json, poisoning.scan.suspects: a class of two kinds is "
-        "harmless, a sign that all of them carry is not; then drop them and train again",
-        alarmed=[row["name"] for row in alarmed],
-        signed=signed,
+        "A group of training samples in a class carries a sign of its own",
+        "medium" if alarmed else "none",
+        f"medium where a class falls into two groups and one value alone tells at least {SIGN:.0%} "
+        "of the smaller one from all other samples, as a trigger would",
+        "look at the samples in audit.json, poisoning.scan.suspects; where it is a trigger, drop "
+        "them and train again",
+        alarmed=alarmed,
+        of_two_groups=[row["name"] for row in scanned["classes"] if row["grouped"]],
         classes=len(scanned["classes"]),
     )
 

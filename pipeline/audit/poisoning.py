@@ -31,10 +31,14 @@ ALPHA = 0.01  # of classes without groups, that are said to have two
 SIGN = 0.85  # of a sign that tells a group from all other samples: a trigger is 1, or nearly
 DRAWS = 99  # classes without groups that a class is compared with: the least that tell ALPHA
 TOLD = 20  # suspicious samples that are named
+# Of networks trained on clean sets: digits (plain and hardened), Fashion-MNIST, breast cancer, SMS
+# spam, and the generated machines, gestures, messages and tones, by their shipped configs.
+ON_CLEAN_SETS = {"classes": 42, "grouped": 13, "alarms": 0}
 UNKNOWN: dict[str, Any] = {
     "cluster_share": None,
     "silhouette": None,
     "p": None,
+    "grouped": False,
     "alarm": False,
     "relearnt": None,
     "sign": None,
@@ -56,6 +60,8 @@ class Scan:
 def scan(seen: Array, looks: Array, labels: Array, names: Sequence[str], seed: int) -> Scan:
     """Return the classes that fall into two groups, and the samples of the smaller one.
 
+    An alarm is a class of two groups of which one value alone tells the smaller one from all other
+    samples, as it does where all of them carry a trigger: classes of two kinds are common.
     Activation clustering (Chen et al. 2018, arXiv:1811.03728): two means of the ten main directions
     of each class, and exclusionary reclassification of the smaller cluster. What is left out of
     learning is told by a forest on the samples themselves, not by the network trained anew: seconds
@@ -78,18 +84,25 @@ def scan(seen: Array, looks: Array, labels: Array, names: Sequence[str], seed: i
         rows = principal(seen[own], fold_seed(seed, "project"))
         inside, outlying[own] = two_means(rows), spectral(rows)
         classes.append(found | _judged(rows, inside, fold_seed(seed, "null", label)))
-        suspects[own[inside]] = classes[-1]["alarm"]
-    if suspects.any():
-        again = _relearnt(looks, labels, suspects, fold_seed(seed, "forest"))
+        suspects[own[inside]] = classes[-1]["grouped"]
+    grouped = suspects.copy()
+    if grouped.any():
+        again = _relearnt(looks, labels, grouped, fold_seed(seed, "forest"))
         for label, row in enumerate(classes):
-            if row["alarm"]:
-                inside = suspects & (labels == label)
-                row |= {"relearnt": float(again[inside].mean()), "sign": sign(looks, inside)}
+            if row["grouped"]:
+                inside = grouped & (labels == label)
+                told = sign(looks, inside)
+                row |= {
+                    "relearnt": float(again[inside].mean()),
+                    "sign": told,
+                    "alarm": told >= SIGN,
+                }
+                suspects[inside] = row["alarm"]
     return Scan(classes, suspects, outlying)
 
 
 def _judged(rows: Array, inside: Array, seed: int) -> dict[str, Any]:
-    """Return how clearly a class falls into two groups, and whether that is an alarm."""
+    """Return how clearly a class falls into two groups, and whether that is beyond chance."""
     kept = np.unique(np.linspace(0, len(rows) - 1, MEASURED).astype(int))
     clear = silhouette(rows[kept], two_means(rows[kept]))
     p = against_one_group(rows[kept], clear, seed) if clear >= CLEAR else None
@@ -97,7 +110,7 @@ def _judged(rows: Array, inside: Array, seed: int) -> dict[str, Any]:
         "cluster_share": float(inside.mean()),
         "silhouette": clear,
         "p": p,
-        "alarm": p is not None and p <= ALPHA,
+        "grouped": p is not None and p <= ALPHA,
     }
 
 
@@ -134,7 +147,8 @@ def against_one_group(rows: Array, clustered: float, seed: int) -> float:
     """Return how often a class without groups is clustered as clearly: a p value.
 
     Such a class is normally distributed with the variances of this one, and as large. Under it the
-    share of classes with p <= ALPHA is ALPHA; real classes may have groups of their own.
+    share of classes with p <= ALPHA is ALPHA at most: of few samples the largest variances come out
+    too large, and clusters with them. Real classes may have groups of their own.
 
     Args:
         rows: a class along its main directions (n, COMPONENTS).

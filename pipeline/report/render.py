@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.report import charts, pictures, words
+from pipeline.report import charts, findings, pictures, words
 
 HERE = Path(__file__).parent
 LABELLED = 10  # classes up to which a confusion matrix is drawn in full
@@ -43,6 +43,8 @@ def render_report(
             changed=_changed(documents),
             adversarial=_adversarial(documents),
             robust_curve=_robust_curve(documents),
+            membership_curve=findings.membership_curve(documents["audit"]),
+            extraction_curve=findings.extraction_curve(documents["audit"]),
         )
     )
 
@@ -66,6 +68,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     )
     environment.filters |= {"size": words.size, "gated": words.gated}
     environment.globals |= {"figure": words.figure, "metric_names": words.NAMES}
+    environment.globals |= {"evidence": findings.evidence}
     return environment
 
 

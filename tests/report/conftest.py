@@ -68,6 +68,71 @@ def audit() -> dict[str, Any]:
         "files": {"model_int8.tflite": row},
         "curve": [{"epsilon": 0.0, "robust": 0.95}, {"epsilon": 0.1, "robust": 0.61}],
         "checks": [{"name": "noise is weaker than the attack", "passed": True}],
+        **examined(),
+    }
+
+
+def examined() -> dict[str, Any]:
+    """Return what the audit found beside evasion."""
+    rates = [
+        {"fpr": 0.01, "tpr": 0.2, "ci95": [0.1, 0.3], "told_apart": True, "reason": None},
+        {"fpr": 0.001, "tpr": None, "ci95": None, "told_apart": None, "reason": "too few"},
+    ]
+    attack = {"auc": 0.61, "tpr": rates, "roc": [{"fpr": 0.1, "tpr": 0.3}, {"fpr": 1, "tpr": 1}]}
+    group = {"samples": 30, "clean": 0.9, "robust": None, "membership_auc": 0.7, "found": None}
+    suspect = {"id": "image 7", "class": "b", "outlying": 3.0, "in_cluster": True}
+    row = {"cluster_share": 0.1, "silhouette": 0.5, "p": 0.01, "relearnt": 0.2, "sign": 0.93}
+    net = {"clean": {"float": 0.9, "file": 0.9}, "success": {"float": 0.97, "file": 0.98}}
+    copied = {"source": "data", "answers": "labels", "agreement": 0.88}
+    return {
+        "membership": {
+            "skipped": None,
+            "split": "test",
+            "shift": None,
+            "members": 20,
+            "others": 20,
+            "models": {"file": {"attacks": {"confidence": attack}}},
+        },
+        "extraction": {
+            "samples": 20,
+            "rows": [copied | {"queries": 100}, copied | {"queries": 300, "agreement": 0.93}],
+        },
+        "poisoning": {
+            "scan": {
+                "samples": 50,
+                "of": 70,
+                "classes": [
+                    {"name": "b", "grouped": True, "alarm": True, **row},
+                    {"name": "a", "grouped": False, "alarm": False},
+                ],
+                "on_clean_sets": {"classes": 40, "grouped": 12, "alarms": 0},
+                "suspects": [suspect],
+            },
+            "drill": {
+                "trigger": "a white square",
+                "target": "a",
+                "poisoned": 5,
+                "format": "int8",
+                "poisoned_net": net,
+                "shipped_net": net,
+                "detection": {"alarmed": True, "clusters": {"recall": 0.8, "precision": 1.0}},
+            },
+        },
+        "groups": {"values": {"north": group}, "worst": {"clean": "north"}},
+        "not_attacked": [{"attack": "model inversion", "why": "it is not tried"}],
+        "findings": [
+            {
+                "id": "membership",
+                "name": "The answers tell who was in the training set",
+                "owasp": "ML04:2023 Membership Inference Attack",
+                "atlas": ["AML.T0024.000 Infer Training Data Membership"],
+                "nist": "NISTAML.033 Membership Inference",
+                "severity": "high",
+                "rule": "high from 10 times that rate on",
+                "evidence": {"found": 0.2, "false_alarms": 0.01, "shift": None},
+                "what_to_do": "fewer epochs",
+            }
+        ],
     }
 
 
