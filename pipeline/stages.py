@@ -40,7 +40,7 @@ REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",
-        2,
+        3,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import (
     compress_rules,
     model_rules,
+    sanitize_rules,
     source_rules,
     tune_rules,
     verify_rules,
@@ -283,6 +284,7 @@ RULES = (
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
     Rule(("train", "model", "tune"), _untrained_came_trained),
+    Rule(("task", "data.source", "data.sanitize", "verify.detector"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden"), _harden_has_images),

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.config.augment_schema import Augment
-from pipeline.config.data_schema import Baseline, Data, Split
+from pipeline.config.data_schema import Baseline, Data, Sanitize, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
 from pipeline.config.model_schema import (
     Activation,
@@ -98,6 +98,7 @@ __all__ = [
     "Resnet8",
     "Rnn",
     "Runtime",
+    "Sanitize",
     "Schedule",
     "Section",
     "SeriesCsvSource",
