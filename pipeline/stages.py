@@ -112,7 +112,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        4,
+        5,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),
@@ -137,7 +137,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        3,
+        4,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -145,7 +145,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        2,
+        3,
         (
             "dataset",
             "spec",

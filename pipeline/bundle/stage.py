@@ -30,6 +30,7 @@ from pipeline.data.dataset import deciding, open_dataset
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
 from pipeline.train.gain import told
+from pipeline.verify.sanitize import limits_in
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -116,12 +117,13 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
-    """Return preprocess.json with how the reference decides, and when a file abstains."""
+    """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
-    abstain = read_json(inputs["parity"] / "parity.json")["abstain"]
+    parity = read_json(inputs["parity"] / "parity.json")
+    abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]
     rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None}
+    return {**found, "abstain": rules or None, "detector": limits_in(parity["sanitize"])}
 
 
 def _timings(inputs: Inputs) -> dict[str, Any]:

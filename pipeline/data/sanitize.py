@@ -114,8 +114,9 @@ def _levels(known: Array, most: int, *, by_rank: bool) -> list[float]:
     if not len(different):
         return [0.0]
     if len(different) > most:
-        ends = different[[0, -1]].astype(np.float64)
-        spread = np.quantile(known.astype(np.float64), shares) if by_rank else None
-        chosen = np.linspace(*ends, most) if spread is None else spread
+        low, high = float(different[0]), float(different[-1])
+        middles = (np.arange(most) + 0.5) / most  # of even shares of train
+        ranked = np.quantile(known.astype(np.float64), middles) if by_rank else None
+        chosen = np.linspace(low, high, most) if ranked is None else ranked
         different = np.unique(chosen.astype(np.float32))
     return [float(value) for value in different]

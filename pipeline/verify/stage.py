@@ -34,6 +34,7 @@ from pipeline.verify.parity import behind, compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 from pipeline.verify.runtimes import run_everywhere, runtime_rows
+from pipeline.verify.sanitize import sanitizing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,6 +65,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
+    paths = {entry["format"]: inputs["files"] / entry["file"] for entry in files["files"]}
+    sanitized = sanitizing(config.verify.detector, held, paths, outputs)
+    golden |= sanitized.golden(GOLDEN) if sanitized else {}
     document = {
         **_measured_on(config, held),
         "files": rows,
@@ -75,6 +79,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
         "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
         "abstain": _abstaining(config, held, inputs, outputs),
+        "sanitize": sanitized.document if sanitized else None,
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
