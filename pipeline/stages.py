@@ -121,7 +121,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        2,
+        3,
         ("dataset", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed"),

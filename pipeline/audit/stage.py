@@ -20,6 +20,7 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.audit.evasion import evenly, survivors, wilson
+from pipeline.audit.sanitized import behind_sanitizing
 from pipeline.audit.transfer import Attack, Attacked, attack_reference, found_on
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
@@ -59,6 +60,14 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         row, answers = _row(path, form, dataset, positions, attacked, own)
         document["files"][entry["file"]] = row
         if form == files["ships"]:
+            document["sanitize"] = behind_sanitizing(
+                dataset,
+                positions,
+                attack,
+                file=path,
+                parent=inputs["model"] / entry["recipe"]["model"],
+                false_alarms=config.verify.detector,
+            )
             shipped, figures = row, _figures(dataset, positions, attacked, answers)
     write_json(out / "audit.json", document)
     write_arrays(out / "figures.npz", figures)
@@ -79,6 +88,7 @@ def _empty(attack: Attack) -> dict[str, Any]:
         "files": {},
         "curve": [],
         "checks": [],
+        "sanitize": None,
     }
 
 

@@ -5,6 +5,7 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from pipeline.data.dataset import deciding, open_dataset
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
 from pipeline.train.gain import told
-from pipeline.verify.sanitize import limits_in
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -123,7 +123,14 @@ def _preprocess(inputs: Inputs) -> dict[str, Any]:
     abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]
     rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None, "detector": limits_in(parity["sanitize"])}
+    return {**found, "abstain": rules or None, "detector": detector_limits(parity["sanitize"])}
+
+
+def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
+    if document is None or document["false_alarms"] is None:
+        return None
+    return {form: row["detector"]["limit"] for form, row in document["files"].items()}
 
 
 def _timings(inputs: Inputs) -> dict[str, Any]:

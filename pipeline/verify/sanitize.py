@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.dataset import Dataset
 from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
 from pipeline.models.predict import in_target_unit
@@ -29,14 +30,14 @@ FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
 class Sanitized:
     """What was measured."""
 
-    document: dict[str, Any]
-    """`sanitize` of parity.json."""
+    document: dict[str, Any] | None
+    """`sanitize` of parity.json; None: nothing is sanitised."""
     plain: Mapping[str, RunResult]
     """Format -> the answers to held-out samples that were not squeezed."""
 
     def golden(self, samples: int) -> dict[str, Array]:
         """Return the first answers without squeezing, as self-tests of a bundle look for them."""
-        if self.document["false_alarms"] is None:
+        if self.document is None or self.document["false_alarms"] is None:
             return {}
         name = runner.PLAIN
         return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
@@ -45,27 +46,28 @@ class Sanitized:
 def sanitizing(
     detector: float | None,
     held: Held,
-    paths: Mapping[str, Path],
+    folder: Path,
     outputs: Mapping[str, Array],
-) -> Sanitized | None:
-    """Return how every file does with and without squeezing; None where nothing is sanitised.
+) -> Sanitized:
+    """Return how every file does with and without squeezing.
 
     Args:
         detector: share of honest samples that may be suspected, in (0, 0.5]; None: no detector.
         held: samples to measure on; limits are set on the validation split.
-        paths: format -> .tflite file.
+        folder: where the .tflite files are.
         outputs: format -> answers (N, K) to held-out samples, squeezed, in the target's unit.
     """
     preprocess = held.dataset.preprocess
     rules = [entry.get("sanitize") for entry in preprocess["inputs"]]
     rule = next((rule for rule in rules if rule is not None), None)
     if rule is None:
-        return None
+        return Sanitized(None, {})
     is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
     if not is_squeezed and rule["range"] == "clip":
-        return None
+        return Sanitized(None, {})
     bare = runner.unsqueezed(preprocess)
-    plain = {form: run_file(path, bare, held.raw) for form, path in paths.items() if is_squeezed}
+    paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
+    plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
     document = {
         **{key: rule[key] for key in ("median", "bit_depth", "range")},
         "is_squeezed": is_squeezed,
@@ -78,7 +80,7 @@ def sanitizing(
         figures = held.task.metrics(held.labels, in_target_unit(found.outputs, preprocess))
         suspects = None
         if detector is not None:
-            limit, known = _calibrated(detector, held, paths[form])
+            limit, known = calibrated(detector, held.dataset, paths[form])
             apart = runner.distance(outputs[form], found.outputs)
             suspects = {"limit": limit, "false_alarms_validation": float((known > limit).mean())}
             suspects |= suspected(held.labels, outputs[form], apart > limit)
@@ -90,14 +92,16 @@ def sanitizing(
     return Sanitized(document, plain)
 
 
-def _calibrated(false_alarms: float, held: Held, path: Path) -> tuple[float, Array]:
-    """Return a file's limit, and how far apart its answers to validation samples are (N,)."""
-    dataset = held.dataset
-    raw = dataset.read(dataset.split("validation"))
-    both = [
-        run_file(path, by, raw).outputs
-        for by in (dataset.preprocess, runner.unsqueezed(dataset.preprocess))
-    ]
+def calibrated(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
+    """Return a file's limit, and how far apart its answers to validation samples are (N,).
+
+    Args:
+        false_alarms: as for `limit_of`.
+        dataset: its preprocessing squeezes.
+        path: a .tflite file.
+    """
+    raw, bare = dataset.read(dataset.split("validation")), runner.unsqueezed(dataset.preprocess)
+    both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
     known = runner.distance(both[0], both[1])
     return limit_of(false_alarms, known), known
 
@@ -135,10 +139,3 @@ def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
     for entry in preprocess["inputs"]:
         found |= runner.outside(raw[entry["name"]], entry).keys()
     return len(found) / max(1, len(next(iter(raw.values()))))
-
-
-def limits_in(document: Mapping[str, Any] | None) -> dict[str, float] | None:
-    """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
-    if document is None or document["false_alarms"] is None:
-        return None
-    return {form: row["detector"]["limit"] for form, row in document["files"].items()}

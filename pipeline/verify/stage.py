@@ -65,9 +65,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
-    paths = {entry["format"]: inputs["files"] / entry["file"] for entry in files["files"]}
-    sanitized = sanitizing(config.verify.detector, held, paths, outputs)
-    golden |= sanitized.golden(GOLDEN) if sanitized else {}
+    sanitized = sanitizing(config.verify.detector, held, inputs["files"], outputs)
+    golden |= sanitized.golden(GOLDEN)
     document = {
         **_measured_on(config, held),
         "files": rows,
@@ -79,7 +78,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
         "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
         "abstain": _abstaining(config, held, inputs, outputs),
-        "sanitize": sanitized.document if sanitized else None,
+        "sanitize": sanitized.document,
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.verify.sanitize import FARTHEST, limit_of, limits_in, suspected
+from pipeline.bundle.stage import detector_limits
+from pipeline.verify.sanitize import FARTHEST, limit_of, suspected
 
 seeds = st.integers(0, 10_000)
 
@@ -51,6 +52,6 @@ def test_figures_count_every_sample_once(seed: int) -> None:
 
 def test_limits_are_read_by_format() -> None:
     rows = {"int8": {"detector": {"limit": 0.3}}, "float32": {"detector": {"limit": 0.2}}}
-    assert limits_in({"false_alarms": 0.05, "files": rows}) == {"int8": 0.3, "float32": 0.2}
-    assert limits_in({"false_alarms": None, "files": {"int8": {"detector": None}}}) is None
-    assert limits_in(None) is None
+    assert detector_limits({"false_alarms": 0.05, "files": rows}) == {"int8": 0.3, "float32": 0.2}
+    assert detector_limits({"false_alarms": None, "files": {"int8": {"detector": None}}}) is None
+    assert detector_limits(None) is None
