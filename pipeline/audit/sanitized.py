@@ -15,7 +15,7 @@ from pipeline.verify.sanitize import calibrated
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-UNMINDED = ("naive", "through", "median")  # attacks that do not mind a detector
+UNMINDED = ("naive", "through", "median", "levels")  # attacks that do not mind a detector
 
 
 def behind_sanitizing(

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.data.squeeze import smoothed, squeezed
+from pipeline.device.runner import fewer_bits
 from pipeline.harden.ball import Ball
 from pipeline.seeds import fold_seed
 
@@ -23,6 +24,7 @@ Loss = Callable[[Any, Any], Any]
 
 BATCH = 256
 STEP_RATIO = 2.5  # steps * step = 2.5 radii: every point of the ball is in reach
+ROUNDING = 1e-6  # of a raw value: 51 / 255 of 255 may come out a hair below 51
 CLOSE = 4.0  # weight of the distance that a detector sees, against the loss of both answers
 
 
@@ -51,8 +53,7 @@ def raw_within(x_unit: Array, clean_raw: Array, epsilon: float) -> Array:
         epsilon: largest change, as a share of the range.
     """
     top = float(np.iinfo(clean_raw.dtype).max)
-    reach = np.floor(epsilon * top + 1e-6)  # float64 may put 25.5 / 255 a hair below
-    clean = clean_raw.astype(np.float64)
+    reach, clean = np.floor(epsilon * top + ROUNDING), clean_raw.astype(np.float64)
     found = np.clip(np.round(x_unit.astype(np.float64) * top), clean - reach, clean + reach)
     return np.clip(found, 0, top).astype(clean_raw.dtype)
 
@@ -64,7 +65,8 @@ def attacks_through(
 
     naive: does not know of the squeezing. through: does. median: does, with the gradient of the
     median. both: fools the model with and without squeezing. alike: makes it give one and the same
-    wrong answer with and without, which no detector sees.
+    wrong answer with and without, which no detector sees. levels: searches among the levels that
+    the values can be brought to, so that nothing is rounded on the way; only without a median.
 
     Args:
         head: model from inputs by name to logits.
@@ -89,10 +91,31 @@ def attacks_through(
     }
     if entry["sanitize"]["median"] is not None:
         losses["median"] = (lambda x, y: _loss(y, through(x, through_median=True)), labels)
-    return {
-        name: _found(loss, x_unit, targets, by, fold_seed(by["seed"], name))
+    found = {
+        name: _found(loss, (x_unit, by["epsilon"]), targets, by, name)
         for name, (loss, targets) in losses.items()
     }
+    if entry["sanitize"]["median"] is None and entry["sanitize"]["bit_depth"] is not None:
+        middle, reach = _levels_in_reach(x_unit, entry, by["epsilon"])
+        found["levels"] = _found(losses["naive"][0], (middle, reach), labels, by, "levels")
+    return found
+
+
+def _levels_in_reach(
+    x_unit: Array, entry: Mapping[str, Any], epsilon: float
+) -> tuple[Array, Array]:
+    """Return the middle of the levels that each value can be brought to, and how far they reach.
+
+    What an attacker can make of a value behind the rounding is exactly what lies between them.
+    """
+    dtype, bits = np.dtype(entry["raw_dtype"]), entry["sanitize"]["bit_depth"]
+    top = int(np.iinfo(dtype).max)
+    raw, reach = np.round(x_unit * top).astype(np.int64), int(epsilon * top + ROUNDING)
+    low, high = (
+        fewer_bits(np.clip(raw + side, 0, top).astype(dtype), bits).astype(np.float32) / top
+        for side in (-reach, reach)
+    )
+    return np.asarray((low + high) / 2), np.asarray((high - low) / 2)
 
 
 def _loss(labels: Any, logits: Any) -> Any:
@@ -113,28 +136,31 @@ def _second_best(logits: Any, x: Array, labels: Array) -> Array:
     return np.asarray(scores.argmax(axis=1), np.int32)
 
 
-def _found(loss: Loss, x: Array, labels: Array, by: Mapping[str, Any], seed: int) -> Array:
+def _found(
+    loss: Loss, around: tuple[Array, Any], labels: Array, by: Mapping[str, Any], name: str
+) -> Array:
     """Return the inputs with the highest loss of those that PGD passes (n, ...).
 
     Madry et al. 2018 (arXiv:1706.06083); there the last input counts, but behind what is rounded
-    the loss goes up and down from step to step.
+    the loss goes up and down from step to step. `around` are inputs, and how far each value moves.
     """
-    ascend = _ascender(loss, Ball("linf", by["epsilon"]), int(by["steps"]))
+    x, ascend, seed = around[0], _ascender(loss, int(by["steps"])), fold_seed(by["seed"], name)
+    radius, targets = np.broadcast_to(np.float32(around[1]), x.shape), np.asarray(labels, np.int32)
     found = []
     for start in range(0, len(x), BATCH):
-        part, known = x[start : start + BATCH], labels[start : start + BATCH]
-        filled = np.resize(part, (BATCH, *part.shape[1:]))  # one graph for all batches
-        targets = np.resize(np.asarray(known, np.int32), BATCH)
-        moved = ascend(tf.constant(filled), tf.constant(targets), tf.constant([seed, start]))
-        found.append(moved.numpy()[: len(part)])
+        parts = [values[start : start + BATCH] for values in (x, radius, targets)]
+        filled = [np.resize(part, (BATCH, *part.shape[1:])) for part in parts]  # one graph for all
+        moved = ascend(*map(tf.constant, filled), tf.constant([seed, start]))
+        found.append(moved.numpy()[: len(parts[0])])
     return np.concatenate(found)
 
 
-def _ascender(loss: Loss, ball: Ball, steps: int) -> Any:
-    """Return the compiled (x, labels, seed) -> inputs in the ball that raise the loss."""
+def _ascender(loss: Loss, steps: int) -> Any:
+    """Return the compiled (x, radius, labels, seed) -> inputs within it that raise the loss."""
 
     @tf.function
-    def ascend(x: Any, labels: Any, seed: Any) -> Any:
+    def ascend(x: Any, radius: Any, labels: Any, seed: Any) -> Any:
+        ball = Ball("linf", radius)
         moved = best = ball.start(x, seed)
         highest = tf.fill(tf.shape(labels), -np.inf)
         for _ in range(steps):
