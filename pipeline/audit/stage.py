@@ -2,7 +2,8 @@
 
 PGD finds its inputs on the float reference, and on the float model that a file is made from where
 that is another, pruned or fine-tuned; every file then decides on those very inputs, through its own
-quantization. This is a transfer attack: it bounds the robustness of a file from above.
+quantization. This is a transfer attack: it bounds the robustness of a file from above. It stands
+behind `data.sanitize`; `sanitize` in audit.json has the attacks that go through it.
 """
 
 from pathlib import Path

@@ -95,5 +95,5 @@ def test_an_attack_that_does_not_know_reports_too_much_robustness(rule: dict[str
 
     held = {name: right(raw_within(x, raw, 0.15)) & right(raw) for name, x in found.items()}
     knowing = np.logical_and.reduce([h for name, h in held.items() if name != "naive"])
-    assert right(raw).mean() > 0.85
+    assert right(raw).mean() > 0.75
     assert knowing.mean() < held["naive"].mean() - 0.01
