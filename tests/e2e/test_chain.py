@@ -87,7 +87,7 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
     for wrong in ("unit.npy", "broken.npz"):
         done = subprocess.run([*program, tmp_path / wrong], capture_output=True, text=True)
         assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith(f"error: {tmp_path / wrong}: ")
+        assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / wrong}: ")
     assert subprocess.run([*program, "--self-test"], capture_output=True).returncode == 0
 
 
