@@ -40,7 +40,7 @@ REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",
-        2,
+        3,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -112,7 +112,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        4,
+        5,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),
@@ -145,7 +145,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        2,
+        3,
         (
             "dataset",
             "spec",

@@ -2,7 +2,8 @@
 
 PGD finds its inputs on the float reference, and on the float model that a file is made from where
 that is another, pruned or fine-tuned; every file then decides on those very inputs, through its own
-quantization. This is a transfer attack: it bounds the robustness of a file from above.
+quantization. This is a transfer attack: it bounds the robustness of a file from above. It stands
+behind `data.sanitize`; `sanitize` in audit.json has the attacks that go through it.
 """
 
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.artifacts import (
 )
 from pipeline.audit.evasion import evenly, survivors, wilson
 from pipeline.audit.examine import examined
+from pipeline.audit.sanitized import behind_sanitizing
 from pipeline.audit.transfer import Attack, Attacked, attack_reference, found_on
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
@@ -62,6 +64,14 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         row, answers = _row(path, form, dataset, positions, attacked, own)
         document["files"][entry["file"]] = row
         if form == files["ships"]:
+            document["sanitize"] = behind_sanitizing(
+                dataset,
+                positions,
+                attack,
+                file=path,
+                parent=inputs["model"] / entry["recipe"]["model"],
+                false_alarms=config.verify.detector,
+            )
             shipped, figures = row, _figures(dataset, positions, attacked, answers)
     document |= examined(config, inputs, dataset, out, evasion=document)
     write_json(out / "audit.json", document)
@@ -83,6 +93,7 @@ def _empty(attack: Attack) -> dict[str, Any]:
         "files": {},
         "curve": [],
         "checks": [],
+        "sanitize": None,
     }
 
 

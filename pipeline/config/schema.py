@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.config.augment_schema import Augment
-from pipeline.config.data_schema import Baseline, Data, Split
+from pipeline.config.data_schema import Baseline, Data, Sanitize, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
 from pipeline.config.harden_schema import (
     Adversarial,
@@ -117,6 +117,7 @@ __all__ = [
     "Rnn",
     "RsFgsm",
     "Runtime",
+    "Sanitize",
     "Schedule",
     "Section",
     "SeriesCsvSource",

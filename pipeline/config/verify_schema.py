@@ -20,6 +20,10 @@ class Verify(Section):
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Share of samples whose class may be missed: the device answers `abstain` where not exactly
     one class is likely at that price, so that a person decides; null: it always answers."""
+    detector: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Share of honest samples that may be suspected: the device answers each sample with and
+    without `data.sanitize`, and `abstain` where the two are further apart than that; null: it runs
+    once. 0.05 is usual."""
 
 
 class PoisoningDrill(Section):

@@ -210,6 +210,22 @@ def good_run() -> dict[str, Any]:
         "parity": {
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
+            "sanitize": {
+                "median": 3,
+                "bit_depth": None,
+                "range": "clip",
+                "is_squeezed": True,
+                "outside": 0.0,
+                "false_alarms": 0.05,
+                "samples": 77,
+                "files": {
+                    "int8": {
+                        "metric": 0.952,
+                        "unsqueezed": 0.944,
+                        "detector": {"false_alarms": 0.043, "coverage": 0.957, "error": 0.021},
+                    }
+                },
+            },
             "abstain": {
                 "alpha": 0.02,
                 "samples": 77,
