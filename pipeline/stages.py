@@ -121,7 +121,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        2,
+        3,
         ("dataset", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed"),
@@ -129,7 +129,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        3,
+        4,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task"),
