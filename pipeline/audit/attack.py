@@ -20,7 +20,9 @@ Judge = Callable[[Array], Array]
 
 LOSSES: tuple[Loss, ...] = ("cross_entropy", "margin")
 CURVE = (0.25, 0.5, 1.0, 2.0)  # shares of epsilon
+ALONG: Loss = "margin"  # what the curve and the checks raise: it has a slope where others saturate
 FEWER = 5  # what the steps are divided by, to see whether more of them help the attacker
+HALF = 2  # the same where any input is in reach, and a few steps get there
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,8 @@ class Attacked:
         return np.logical_and.reduce([self.masks[name] for name in self.found])
 
     def at(self, share: float) -> Array:
-        """Return who withstands one restart of each loss at a share of epsilon."""
-        if share == 1.0:
-            return np.logical_and.reduce([self.masks[f"{loss}/0"] for loss in LOSSES])
-        return self.masks[_at(share)]
+        """Return who withstands one restart of ALONG at a share of epsilon."""
+        return self.masks[f"{ALONG}/0" if share == 1.0 else _at(share)]
 
 
 def _at(share: float) -> str:
@@ -86,18 +86,17 @@ def carry_out(
     for name, inputs in restarts(box, x, labels, by, purpose=purpose):
         found[name], masks[name] = inputs, clean & judge(inputs)
 
-    def one(loss: Loss, radius: float, steps: int, *told: str | int) -> Array:
-        ball, seed = Ball(by.norm, radius), _pair(by.of(purpose, *told))
-        return ascend(box.gradient, x, labels, ball=ball, steps=steps, loss=loss, seed=seed)
+    def along(radius: float, steps: int, *told: str | int) -> Array:
+        seed, ball = _pair(by.of(purpose, *told)), Ball(by.norm, radius)
+        asked: dict[str, Any] = {"ball": ball, "steps": max(1, steps), "loss": ALONG, "seed": seed}
+        return clean & judge(ascend(box.gradient, x, labels, **asked))
 
-    fewer = max(1, by.steps // FEWER)
-    masks["fewer"] = clean & judge(one(LOSSES[0], by.epsilon, fewer, LOSSES[0], 0))
-    for share in (*CURVE, unbounded(x, by) / by.epsilon):
-        if share != 1.0:
-            masks[_at(share)] = clean
-            for loss in LOSSES:
-                inputs = one(loss, share * by.epsilon, by.steps, "curve", loss)
-                masks[_at(share)] = masks[_at(share)] & judge(inputs)
+    masks["fewer"] = along(by.epsilon, by.steps // FEWER, ALONG, 0)
+    for part in CURVE:
+        if part != 1.0:
+            masks[_at(part)] = along(part * by.epsilon, by.steps, "curve", str(part))
+    whole = unbounded(x, by)
+    masks[_at(whole / by.epsilon)] = along(whole, by.steps // HALF, "unbounded")
     return Attacked(clean, masks, found)
 
 

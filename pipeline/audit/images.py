@@ -122,10 +122,8 @@ def searched(
 def gradient_checks(attacked: Attacked, pictures: Pictures, by: Attack, on: str) -> list[Row]:
     """Return the checks of an attack by gradients that was carried out; see soundness.py."""
     whole = unbounded(pictures.x, by) / by.epsilon
-    first = next(iter(attacked.found))
     masks = {
         "noise": attacked.masks["noise"],
-        "full": attacked.masks[first],
         "fewer": attacked.masks["fewer"],
         "at": attacked.at(1.0),
         "twice": attacked.at(2.0),

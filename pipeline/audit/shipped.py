@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audit import soundness
-from pipeline.audit.attack import CURVE, Attack, Attacked, carry_out
+from pipeline.audit.attack import ALONG, CURVE, Attack, Attacked, carry_out
 from pipeline.audit.evasion import paired_drop, survivors
 from pipeline.audit.images import (
     Known,
@@ -77,11 +77,11 @@ def attack_shipped(
         form: its format.
     """
     straight, held = _straight(asked, pictures, known, masks, by), dict(masks)
-    fooling = next(iter(known.attacked.found.values()))
+    fooling = known.attacked.found[f"{ALONG}/0"]
     curve: list[float | None] = [None] * len(CURVE)
     if straight.attacked is not None:
         held["straight_through"] = straight.attacked.robust
-        fooling = next(iter(straight.attacked.found.values()))
+        fooling = straight.attacked.found[f"{ALONG}/0"]
         curve = [float(straight.attacked.at(part).mean()) for part in CURVE]
     before = survivors(held["clean"], list(held.values()))
     robust, queries = searched(asked.search, pictures, before, by, "file")

@@ -24,8 +24,8 @@ def of_gradients(found: Mapping[str, float], samples: int, on: str) -> list[Row]
     """Return the checks of an attack by gradients.
 
     Args:
-        found: accuracy under noise; `full` and `fewer` steps of one restart; one restart `at` and
-            at `twice` epsilon, and `unbounded`.
+        found: accuracy under one restart: of `fewer` steps, `at` epsilon and at `twice` of it, and
+            `unbounded`; and under `noise`.
         samples: that were attacked.
         on: whose gradients.
     """
@@ -42,7 +42,7 @@ def of_gradients(found: Mapping[str, float], samples: int, on: str) -> list[Row]
         _check(
             "more steps never help the defender",
             on,
-            found["full"] - found["fewer"],
+            found["at"] - found["fewer"],
             spare,
             "accuracy under all steps less that under a fifth of them: gradients are noise, or "
             "answers are random",

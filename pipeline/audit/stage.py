@@ -146,7 +146,7 @@ def _parents(
 
 
 def _curve(known: Any, shipped: Any, by: Attack) -> list[dict[str, Any]]:
-    """Return accuracy by epsilon under one restart of each loss, of reference and shipped file."""
+    """Return accuracy by epsilon under one restart of the margin, of reference and shipped file."""
     start = {
         "epsilon": 0.0,
         "robust": float(known.attacked.clean.mean()),

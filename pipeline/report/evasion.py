@@ -34,6 +34,7 @@ def shown(documents: Mapping[str, Any]) -> Row | None:
         "groups": [_reference(audit), _file(audit, own)],
         "others": [row for row in audit["files"].values() if row["format"] != ships],
         "curve": _curve(audit, ships),
+        "checks": _checks(audit),
         "drop": _drop(own),
         "twin": _twin(own),
         "corruptions": corruptions,
@@ -66,12 +67,23 @@ def _reference(audit: Mapping[str, Any]) -> Row:
 def _file(audit: Mapping[str, Any], own: Row) -> Row:
     """Return the rows of the file that ships."""
     rows = [_row("none", "", "", own["clean"], own["clean_ci95"])]
-    for name, accuracy in own["attacks"].items():
-        called, uses = NAMES[name]
+    for name, (called, uses) in NAMES.items():
+        if name not in own["attacks"]:
+            continue
         budget = _queries(audit, own["square"]) if name == "square" else _steps(audit)
-        rows.append(_row(called, uses, budget, accuracy, own["attacks_ci95"][name]))
+        interval = own["attacks_ci95"][name]
+        rows.append(_row(called, uses, budget, own["attacks"][name], interval))
     rows.append(_row("all", "", "", own["robust"], own["robust_ci95"]))
     return {"name": f"{own['format']} file, as it ships", "rows": rows, "ships": True}
+
+
+def _checks(audit: Mapping[str, Any]) -> list[Row]:
+    """Return a row a check: its name, meaning and limit, and its verdict on reference and file."""
+    rows: dict[str, Row] = {}
+    for check in audit["checks"]:
+        empty = {**check, "reference": None, "file": None}
+        rows.setdefault(check["name"], empty)[check["on"]] = check
+    return list(rows.values())
 
 
 def _queries(audit: Mapping[str, Any], found: Mapping[str, Any]) -> str:
@@ -105,7 +117,7 @@ def _curve(audit: Mapping[str, Any], ships: str) -> Any:
     """Return accuracy under attack against epsilon, of the reference and the file that ships."""
     named = {"robust": "trained model", "shipped": f"{ships} file"}
     curves = {
-        f"{name}, by its gradients": [
+        f"{name}, one restart of the margin": [
             (row["epsilon"], row[key]) for row in audit["curve"] if row[key] is not None
         ]
         for key, name in named.items()

@@ -111,6 +111,7 @@ def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[s
     ):  # fmt: skip
         assert text in html
     assert html.count('<span class="fail">fails</span>') == 1
+    assert html.index("transferred</th>") < html.index("through the rounding</th>")
     audit["norm"], audit["restarts"] = "l2", 3
     audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
     html = page(documents)
