@@ -42,12 +42,19 @@ class Audit(Section):
 
     samples: Count = 1000
     """Samples of `verify.split` that are attacked, at most."""
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Largest change of a value, as a fraction of [0, 1]; null: that of `harden`, else 0.1."""
+    norm: Literal["linf", "l2"] = "linf"
+    """How a change is measured: by its largest value, or by the length of all together."""
+    epsilon: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Largest change, values being in [0, 1]: under linf at most 0.5; null: that of `harden`, else
+    0.1; under l2 1."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Gradient steps of the attack."""
+    """Gradient steps of each attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1
-    """Random starts; a sample counts as robust when it withstands all of them."""
+    """Random starts of each loss (cross-entropy and margin); a sample counts as robust when it
+    withstands all of them."""
+    square_queries: Annotated[int, Field(ge=0, le=100_000)] = 500
+    """Answers that the search without gradients may ask for, a sample, of those that withstand the
+    gradients; 0: no search."""
     membership_samples: Count | None = 2000
     """Training samples, and as many of `verify.split`, that are told apart by the answers to them,
     at most; it takes 1,000 to tell a false alarm in a thousand. null: not tried."""
@@ -84,7 +91,10 @@ class Gate(Section):
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """Longest inference that a target's compiler estimates, in milliseconds."""
     robust_drop: Share | None = 0.02
-    """Largest loss of accuracy under attack against the float reference."""
+    """Largest loss of accuracy under attack against the float reference. That the attacks are
+    sound is always asked where there is an audit."""
+    robust_drop_upper: Annotated[float, Field(ge=0)] | None = None
+    """Most that the upper end of that loss's paired 95 % interval may be."""
     float_ops: Annotated[int, Field(ge=0)] | None = 0
     """Most operations that may stay in float in an integer file."""
     runtime_changes: Share | None = 0.005

@@ -91,7 +91,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (REGRESSION, "train.oversample=true", "which has no classes"),
         (TABLE, "data.sanitize.median=3", "is for images, sound and series, whose values have ne"),
         (TEXT, "data.sanitize.bit_depth=3", "is for numbers and this set is text; wanted null"),
-        (CNN, "data.sanitize.median=4", "wanted an odd number, so that it has a middle; came 4"),
+        (CNN, "data.sanitize.median=4", "wanted 3, 5, 7, … 15, or null; came 4"),
         (DETECTOR, "data.sanitize.range=refuse", "is what `task: anomaly` flags; wanted clip"),
         (CNN, "verify.detector=0.05", "set data.sanitize.bit_depth or median, or leave it out"),
         (

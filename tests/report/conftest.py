@@ -50,24 +50,61 @@ def parity_row(form: str) -> dict[str, Any]:
     }
 
 
+def check(name: str, value: float) -> dict[str, Any]:
+    row = {"name": name, "on": "file", "value": value, "limit": 0.02, "means": "a difference"}
+    return row | {"passed": value <= 0.02}
+
+
 def audit() -> dict[str, Any]:
     row = {
         "format": "int8",
         "clean": 0.95,
         "robust": 0.6,
         "robust_ci95": [0.5, 0.7],
+        "clean_ci95": [0.9, 0.98],
         "float_robust": 0.61,
+        "attacks": {"pgd_transfer": 0.7, "straight_through": 0.62, "square": 0.6},
+        "attacks_ci95": {key: [0.5, 0.8] for key in ("pgd_transfer", "straight_through", "square")},
+        "robust_drop": 0.01,
+        "robust_drop_ci95": [-0.005, 0.02],
+        "straight_through": {
+            "skipped": None,
+            "agreement": 0.9985,
+            "inputs": 150,
+            "mean_lsb": 0.03,
+            "counts": True,
+        },
+        "square": {"asked": 31, "mean_queries": 470.0},
+        "is_full": True,
     }
+    other = {"format": "float32", "clean": 0.96, "robust": 0.66, "robust_ci95": [0.6, 0.71]}
     return {
+        "norm": "linf",
         "epsilon": 0.1,
+        "square_queries": 500,
         "samples": 50,
         "steps": 20,
         "restarts": 1,
         "skipped": None,
-        "reference": {"clean": 0.95, "robust": 0.61, "noise": 0.9},
-        "files": {"model_int8.tflite": row},
-        "curve": [{"epsilon": 0.0, "robust": 0.95}, {"epsilon": 0.1, "robust": 0.61}],
-        "checks": [{"name": "noise is weaker than the attack", "passed": True}],
+        "reference": {
+            "clean": 0.95,
+            "clean_ci95": [0.9, 0.98],
+            "noise": 0.9,
+            "white_box": 0.62,
+            "mean_queries": 480.0,
+            "robust": 0.61,
+            "robust_ci95": [0.5, 0.7],
+        },
+        "files": {"model_float32.tflite": other | {"is_full": False}, "model_int8.tflite": row},
+        "curve": [
+            {"epsilon": 0.0, "robust": 0.95, "shipped": 0.95},
+            {"epsilon": 0.1, "robust": 0.61, "shipped": 0.6},
+        ],
+        "checks": [check("noise is weaker than the attack", 0.01)],
+        "corruptions": [
+            {"name": "blur", "severity": s, "reference": 0.9 - s / 10, "shipped": 0.89 - s / 10}
+            for s in (1, 3, 5)
+        ],
         **examined(),
     }
 
@@ -210,22 +247,6 @@ def good_run() -> dict[str, Any]:
         "parity": {
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
-            "sanitize": {
-                "median": 3,
-                "bit_depth": None,
-                "range": "clip",
-                "is_squeezed": True,
-                "outside": 0.0,
-                "false_alarms": 0.05,
-                "samples": 77,
-                "files": {
-                    "int8": {
-                        "metric": 0.952,
-                        "unsqueezed": 0.944,
-                        "detector": {"false_alarms": 0.043, "coverage": 0.957, "error": 0.021},
-                    }
-                },
-            },
             "abstain": {
                 "alpha": 0.02,
                 "samples": 77,
@@ -270,12 +291,7 @@ def good_run() -> dict[str, Any]:
             "fine_tuning": None,
         },
         "robustness": {
-            "mode": "fast",
-            "norm": "linf",
             "attack": {"kind": "pgd"},
-            "max_clean_drop": 0.05,
-            "kept_epoch": 0,
-            "collapse": {"epoch": 3, "back_to": 2},
             "epsilon": 0.1,
             "samples": 10,
             "steps": 20,
@@ -315,6 +331,8 @@ def good_run() -> dict[str, Any]:
                 "labels": ones,
                 "prediction_clean": ones,
                 "prediction_adversarial": ones * 0,
+                "saliency_clean": images / 255.0 - 0.5,
+                "saliency_adversarial": images / 255.0,
             },
         },
     }

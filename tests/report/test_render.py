@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.report import charts, words
 from pipeline.report.render import render_card
-from tests.report.conftest import CONFIG, page
+from tests.report.conftest import CONFIG, check, page
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "line", "circle", "polyline", "rect", "path"}
 
@@ -109,6 +109,27 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
     documents["figures"]["audit"] = {"labels": np.zeros(0)}
     assert "Not attacked: it needs one image input" in page(documents)
     assert "Not measured." in render_card(documents, CONFIG)
+
+
+def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
+    audit = documents["audit"]
+    audit["checks"].append(check("the twin decides as the file does", 0.3))
+    html = page(documents)
+    read(html)
+    for text in (
+        "20 steps, 1 restart, 2 losses", "500 queries, 470 on average", "0.500 … 0.800",
+        "by at most 0.1 of its range (Linf)", "loses 1.0 points", "-0.5 to 2.0", "99.85 % of 150",
+        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "what the answer rests on",
+    ):  # fmt: skip
+        assert text in html
+    assert html.count('<span class="fail">fails</span>') == 1
+    assert html.index("transferred</th>") < html.index("through the rounding</th>")
+    audit["norm"], audit["restarts"] = "l2", 3
+    audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
+    html = page(documents)
+    assert "a length of at most 0.1" in html
+    assert "3 restarts" in html
+    assert "no attack through the rounding: operation 3, WHILE" in html
 
 
 def test_a_regression_has_values_instead_of_classes(documents: dict[str, Any]) -> None:
