@@ -67,6 +67,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     )
     environment.filters |= {"size": words.size, "gated": words.gated}
     environment.globals |= {"figure": words.figure, "metric_names": words.NAMES}
+    environment.globals |= {"evidence": findings.evidence}
     return environment
 
 
