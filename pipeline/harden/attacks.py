@@ -7,10 +7,12 @@ Legend: B batch; x is of any shape (B, ...).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
+from pipeline.config.space_schema import Reach
 from pipeline.harden.ball import Ball
 
 STEP_RATIO = (
@@ -68,10 +70,22 @@ def _gradient(model: Any, x: Any, labels: Any) -> Any:
 
 
 ATTACKS: dict[str, Callable[..., Any]] = {"pgd": pgd, "fgsm": fgsm}
+REACH = frozenset(Reach.model_fields)  # settings of what is moved: the space knows them
 
 
-def attack_of(settings: Mapping[str, Any]) -> Callable[[Any, Any, Any, Any], Any]:
-    """Return (model, x, labels, seed) -> adversarial x for a `harden.attack` section."""
-    chosen, ball = ATTACKS[settings["kind"]], Ball("linf", settings["epsilon"])
-    rest = {name: value for name, value in settings.items() if name not in ("kind", "epsilon")}
-    return lambda model, x, labels, seed: chosen(model, x, labels, ball=ball, seed=seed, **rest)
+def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> Callable[..., Any]:
+    """Return (model, x, labels, seed, share=1.0) -> adversarial x for a `harden.attack` section.
+
+    Args:
+        settings: of the section.
+        ball: what can be made of x, where x is no image; None: epsilon of [0, 1] everywhere.
+    """
+    chosen = ATTACKS[settings["kind"]]
+    own = Ball("linf", settings["epsilon"]) if ball is None else ball
+    rest = {name: settings[name] for name in settings.keys() - {"kind", "epsilon"} - REACH}
+
+    def attack(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+        near = replace(own, radius=own.radius * share)
+        return chosen(model, x, labels, ball=near, seed=seed, **rest)
+
+    return attack
