@@ -2,9 +2,11 @@
 
 PGD finds its inputs on the float reference, and on the float model that a file is made from where
 that is another, pruned or fine-tuned; every file then decides on those very inputs, through its own
-quantization. This is a transfer attack: it bounds the robustness of a file from above.
+quantization. What of a sample an attacker can move is said in harden/space.py.
+This is a transfer attack: it bounds the robustness of a file from above.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,16 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.audit.evasion import evenly, survivors, wilson
+from pipeline.audit.reach import reach_of, why_not
 from pipeline.audit.transfer import Attack, Attacked, attack_reference, found_on
 from pipeline.config.schema import Config
+from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import run_file
 from pipeline.seeds import fold_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-DEFAULT_EPSILON = 0.1  # of [0, 1]; used where neither audit nor harden names one
 SHOWN = 12  # adversarial examples in the report
 
 
@@ -37,8 +40,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     dataset, attack = open_dataset(inputs["dataset"]), _attack(config)
     document = _empty(attack)
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
-    if config.task != "classification" or kinds != ["image"]:
-        reason = "the attack needs classes and one image input in [0, 1]"
+    reason = why_not(config.task, kinds, *_sections(config))
+    if reason is not None:
         write_json(out / "audit.json", document | {"skipped": reason})
         write_arrays(out / "figures.npz", {"labels": np.zeros(0, np.int64)})
         return Metrics(skipped={"evasion": reason})
@@ -51,6 +54,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "reference": attacked.figures,
         "curve": attacked.curve,
         "checks": attacked.checks,
+        **attacked.told,
     }
     parents = _parents(files["files"], inputs, dataset, positions, attack)
     for entry in files["files"]:
@@ -62,7 +66,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             shipped, figures = row, _figures(dataset, positions, attacked, answers)
     write_json(out / "audit.json", document)
     write_arrays(out / "figures.npz", figures)
-    at = f"at epsilon {attack.epsilon:g}"
+    at = f"({document['reach']})"
     return Metrics({"clean": (shipped["clean"], ""), "robust": (shipped["robust"], at)})
 
 
@@ -71,7 +75,7 @@ def _empty(attack: Attack) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "norm": "linf",
-        "epsilon": attack.epsilon,
+        "epsilon": attack.settings["epsilon"],
         "steps": attack.steps,
         "restarts": attack.restarts,
         "samples": 0,
@@ -86,9 +90,15 @@ def _attack(config: Config) -> Attack:
     """Return the attack that the config asks for: by default, within the epsilon of `harden`."""
     settings = config.audit
     assert settings is not None  # else the stage is off
-    hardened = DEFAULT_EPSILON if config.harden is None else config.harden.attack.epsilon
-    epsilon = hardened if settings.epsilon is None else settings.epsilon
-    return Attack(epsilon, settings.steps, settings.restarts, fold_seed(config.seed, "audit"))
+    seed = fold_seed(config.seed, "audit")
+    return Attack(reach_of(*_sections(config)), settings.steps, settings.restarts, seed)
+
+
+def _sections(config: Config) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return what `audit` and `harden.attack` say of what is moved."""
+    assert config.audit is not None  # else the stage is off
+    hardened = None if config.harden is None else settings_of(config.harden.attack)
+    return settings_of(config.audit), hardened
 
 
 def _parents(
@@ -97,7 +107,7 @@ def _parents(
     dataset: Dataset,
     positions: Array,
     attack: Attack,
-) -> dict[str, list[Array]]:
+) -> dict[str, list[Mapping[str, Array]]]:
     """Return model that files are made from -> what fools it; nothing where it is the reference."""
     reference = sha256_file(inputs["reference"] / "model.keras")
     paths = {entry["recipe"]["model"]: inputs["model"] for entry in entries}
@@ -115,17 +125,15 @@ def _row(
     dataset: Dataset,
     positions: Array,
     attacked: Attacked,
-    own: list[Array],
+    own: list[Mapping[str, Array]],
 ) -> tuple[dict[str, Any], tuple[Array, Array]]:
     """Return the figures of one file, and its answers to the clean and the first found inputs.
 
     `own` are inputs that fool the float model which the file is made from.
     """
-    (name,) = (entry["name"] for entry in dataset.preprocess["inputs"])
-    asked = [attacked.clean, *attacked.found, *own]
-    outputs = run_file(
-        path, dataset.preprocess, {name: np.concatenate(asked)}, prepared=True
-    ).outputs
+    asked = [*attacked.inputs, *own]
+    inputs = {name: np.concatenate([x[name] for x in asked]) for name in asked[0]}
+    outputs = run_file(path, dataset.preprocess, inputs, prepared=True).outputs
     answers = outputs.argmax(axis=1).reshape(len(asked), len(positions))
     clean, *held = [answer == dataset.labels[positions] for answer in answers]
     robust, count = survivors(clean, held), len(positions)
@@ -151,9 +159,11 @@ def _figures(
     """Return adversarial examples: those that fooled the shipped file first."""
     fooled = (answers[0] == dataset.labels[positions]) & (answers[1] != answers[0])
     shown = np.concatenate([np.flatnonzero(fooled), np.flatnonzero(~fooled)])[:SHOWN]
+    kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
+    names = ("clean", "adversarial") if kinds == ["image"] else ("clean_points", "found_points")
     return {
-        "clean": attacked.clean[shown],
-        "adversarial": attacked.found[0][shown],
+        names[0]: attacked.clean[shown],
+        names[1]: attacked.found[0][shown],
         "labels": np.asarray(dataset.labels[positions[shown]]),
         "prediction_clean": answers[0][shown],
         "prediction_adversarial": answers[1][shown],

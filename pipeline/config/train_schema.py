@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from pipeline.config.model_schema import Model
 from pipeline.config.optimizer_schema import AdamW, Cosine, Optimizer, Schedule
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
+from pipeline.config.space_schema import Reach, Substitute
 
 Loss = Literal[
     "auto",
@@ -122,24 +123,26 @@ class Train(Section):
     """auto: mirrored where there are several GPUs, else one device."""
 
 
-class Fgsm(Section):
+class Fgsm(Reach):
     """One signed step from a random start (Wong et al. 2020, arXiv:2001.03994)."""
 
     kind: Literal["fgsm"]
     epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
+    """Largest change of a value: of images and recordings as a fraction of the input range [0, 1];
+    of bands, series and columns in standard deviations of train."""
 
 
-class Pgd(Section):
+class Pgd(Reach):
     """Projected gradient descent in the Linf ball (Madry et al. 2018, arXiv:1706.06083)."""
 
     kind: Literal["pgd"]
     epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
+    """Largest change of a value: of images and recordings as a fraction of the input range [0, 1];
+    of bands, series and columns in standard deviations of train."""
     steps: Annotated[int, Field(ge=1, le=100)] = 7
 
 
-Attack = Annotated[Fgsm | Pgd, Field(discriminator="kind")]
+Attack = Annotated[Fgsm | Pgd | Substitute, Field(discriminator="kind")]
 
 
 class Harden(Section):

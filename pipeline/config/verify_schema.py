@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
+from pipeline.config.space_schema import AuditReach
 
 Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser"]
 
@@ -22,13 +23,14 @@ class Verify(Section):
     one class is likely at that price, so that a person decides; null: it always answers."""
 
 
-class Audit(Section):
+class Audit(AuditReach):
     """Attacks on the files that ship."""
 
     samples: Count = 1000
     """Samples of `verify.split` that are attacked, at most."""
     epsilon: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Largest change of a value, as a fraction of [0, 1]; null: that of `harden`, else 0.1."""
+    """Largest change of a value, in the unit that `harden.attack` has: of images a fraction of
+    [0, 1]. null: that of `harden`, else 0.1 for images and no attack on others."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
     """Gradient steps of the attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1

@@ -1,87 +1,56 @@
-"""Clean and robust accuracy of a Keras model: the share of samples that withstand PGD."""
+"""Clean and robust accuracy of a Keras model: the share of samples that withstand the judge."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare
-from pipeline.harden.attacks import pgd
-from pipeline.harden.ball import Ball
-from pipeline.models.blocks import logits_model
-from pipeline.seeds import fold_seed
+from pipeline.harden.space import Space
+from pipeline.harden.space_attack import attack_in
+from pipeline.harden.space_figures import attacked_figures
+from pipeline.harden.space_search import Finder, Samples, outputs_of, searcher
+from pipeline.harden.space_tokens import Texts
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Finder = Callable[..., Array]
-
-BATCH = 256
 
 
-def clean_inputs(dataset: Dataset, positions: Array) -> Array:
-    """Return the model inputs of samples (n, *shape), float32 in [0, 1]; there is one input."""
-    (entry,) = dataset.preprocess["inputs"]
-    return prepare(dataset.read(positions)[entry["name"]], entry)
+def judge_of(model: Any, space: Space | Texts, *, steps: int) -> Finder:
+    """Return (samples, *, seed, share=1.0) -> what PGD, or of texts substitution, finds.
 
-
-def attacker(model: Any) -> Finder:
-    """Return (x, labels, *, epsilon, steps, seed) -> the PGD inputs around x, as NumPy arrays.
-
-    The graph is built once for each number of steps; the weights are those at the time of the call.
+    Args:
+        model: a Keras classifier; the weights are those at the time of a call.
+        space: what can be moved.
+        steps: gradient steps.
     """
-    (name,) = (tensor.name for tensor in model.inputs)
-    head = logits_model(keras, model)
-
-    @tf.function
-    def attack(x: Any, labels: Any, epsilon: Any, seed: Any, steps: int) -> Any:
-        logits = lambda x, training: head({name: x}, training=training)  # noqa: E731
-        return pgd(logits, x, labels, ball=Ball("linf", epsilon), steps=steps, seed=seed)
-
-    def find(x: Array, labels: Array, *, epsilon: float, steps: int, seed: int) -> Array:
-        found = []
-        for start in range(0, len(x), BATCH):
-            part, known = (
-                x[start : start + BATCH],
-                np.asarray(labels[start : start + BATCH], np.int32),
-            )
-            filled = np.resize(part, (BATCH, *part.shape[1:])), np.resize(known, BATCH)
-            own = tf.constant([fold_seed(seed, "start"), start])
-            found.append(
-                attack(*map(tf.constant, filled), tf.constant(epsilon), own, steps)[
-                    : len(part)
-                ].numpy()
-            )
-        return np.concatenate(found)
-
-    return find
+    return searcher(
+        model, space, attack_in(space, {"kind": "pgd", "epsilon": None, "steps": steps})
+    )
 
 
-def right(model: Any, x: Array, labels: Array) -> Array:
-    """Return whether the model decides rightly on given inputs, for each sample."""
-    (name,) = (tensor.name for tensor in model.inputs)
-    outputs = [
-        np.asarray(model({name: x[s : s + BATCH]}, training=False)) for s in range(0, len(x), BATCH)
-    ]
-    return np.concatenate(outputs).argmax(axis=1) == labels
+def right(model: Any, space: Space | Texts, samples: Samples, x: Array) -> Array:
+    """Return whether the model decides rightly about samples with the points x in their place."""
+    return outputs_of(model, space, samples, x).argmax(axis=1) == samples.labels
 
 
 def robustness(
-    model: Any, find: Finder, dataset: Dataset, positions: Array, judge: Mapping[str, Any]
-) -> dict[str, float]:
-    """Return the share of samples decided rightly, clean and under attack.
-
-    A sample that is wrong without any attack is not robust either.
+    model: Any,
+    space: Space | Texts,
+    samples: Samples,
+    names: Sequence[str],
+    *,
+    find: Finder,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the figures of a model, clean and under attack; see `attacked_figures`.
 
     Args:
         model: what is judged, as it stands.
-        find: its attacker.
-        dataset: where the samples are.
-        positions: which samples.
-        judge: epsilon, steps and seed of the attack.
+        space: what can be moved.
+        samples: that are attacked.
+        names: of the classes.
+        find: its judge.
+        seed: of the judge.
     """
-    x, labels = clean_inputs(dataset, positions), dataset.labels[positions]
-    clean = right(model, x, labels)
-    robust = clean & right(model, find(x, labels, **judge), labels)
-    return {"clean": float(clean.mean()), "robust": float(robust.mean())}
+    clean = outputs_of(model, space, samples, samples.x)
+    attacked = outputs_of(model, space, samples, find(samples, seed=seed))
+    return attacked_figures(clean, attacked, samples.labels, names)

@@ -14,10 +14,16 @@ import tensorflow as tf
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
 from pipeline.config.schema import Config, Harden
+from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.preprocess import target_of
-from pipeline.harden.attacks import attack_of
-from pipeline.harden.robustness import attacker, robustness
+from pipeline.harden.robustness import judge_of, robustness
+from pipeline.harden.space import Space
+from pipeline.harden.space_attack import attack_in
+from pipeline.harden.space_fit import space_of
+from pipeline.harden.space_search import samples_of
+from pipeline.harden.space_tokens import Texts
+from pipeline.harden.space_words import reach_words, space_document
 from pipeline.harden.step import adversarial_step
 from pipeline.models.save import load_keras, save_keras
 from pipeline.seeds import fold_seed
@@ -27,7 +33,6 @@ from pipeline.train.forgot import remembered
 from pipeline.train.history import watchers, write_history
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import loss_of
-from pipeline.train.prepare import preparer
 from pipeline.train.step import class_weights, weighted
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
@@ -44,12 +49,13 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
     loss = loss_of(config.train, config.task)
-    trainer, feed = _trainer(config, settings, dataset, loss, inputs["reference"] / "model.keras")
-    model, find = trainer.model, attacker(trainer.model)
-    judged = dataset.split("validation")[:SAMPLES]
-    epsilon, seed = settings.attack.epsilon, fold_seed(config.seed, "judge")
-    judge = {"epsilon": epsilon, "steps": STEPS, "seed": seed}
-    before = robustness(model, find, dataset, judged, judge)
+    trainer, feed, space = _trainer(
+        config, settings, dataset, loss, inputs["reference"] / "model.keras"
+    )
+    model, find = trainer.model, judge_of(trainer.model, space, steps=STEPS)
+    judged = samples_of(dataset, space, dataset.split("validation")[:SAMPLES])
+    names, seed = dataset.class_names or (), fold_seed(config.seed, "judge")
+    before = robustness(model, space, judged, names, find=find, seed=seed)
     knew = remembered(model, dataset, config.task)
     rows = fit(
         trainer,
@@ -59,29 +65,44 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         callbacks=watchers(out),
         work=out / WORK,
     )
-    after = robustness(model, find, dataset, judged, judge)
+    after = robustness(model, space, judged, names, find=find, seed=seed)
     save_keras(model, out / "model.keras")
     write_history(out / "history.csv", rows)
-    document = {
-        "schema": SCHEMA,
-        "norm": "linf",
-        "epsilon": epsilon,
-        "attack": settings.attack.model_dump(mode="json"),
-        "steps": STEPS,
-        "samples": len(judged),
+    document = _asked(settings, space) | {
+        "samples": len(judged.labels),
         "before": before,
         "after": after,
         "fine_tuning": {"before": knew, "after": remembered(model, dataset, config.task)},
     }
     write_json(out / "robustness.json", document)
-    was = {name: f"(was {value:.4g})" for name, value in before.items()}
-    return Metrics({f"val_{name}": (after[name], was[name]) for name in ("clean", "robust")})
+    shown = ("clean", "robust")
+    return Metrics({f"val_{k}": (after[k], f"(was {before[k]:.4g})") for k in shown})
+
+
+def _asked(settings: Harden, space: Space | Texts) -> dict[str, Any]:
+    """Return what robustness.json says of the attack."""
+    return {
+        "schema": SCHEMA,
+        "norm": "linf",
+        "epsilon": settings_of(settings.attack)["epsilon"],
+        "reach": reach_words(space),
+        "space": space_document(space),
+        "attack": settings.attack.model_dump(mode="json"),
+        "steps": STEPS,
+    }
+
+
+def _space(config: Config, settings: Harden, dataset: Dataset, model: Any) -> Space | Texts:
+    """Return what the attack moves of a training sample."""
+    changes = [change.model_dump() for change in config.data.augment]
+    asked = settings_of(settings.attack)
+    return space_of(dataset, asked, model, where="harden.attack", changes=changes)
 
 
 def _trainer(
     config: Config, settings: Harden, dataset: Dataset, loss: Any, start: Path
-) -> tuple[Trainer, Feed]:
-    """Return the trained model with its adversarial step, and the batches."""
+) -> tuple[Trainer, Feed, Space | Texts]:
+    """Return the trained model with its adversarial step, the batches, and what is attacked."""
     positions = dataset.split("train")
     labels = np.asarray(dataset.labels[positions])
     feed = Feed(
@@ -100,14 +121,18 @@ def _trainer(
         )
         optimizer = schedule.optimizer(keras, optimizing, rate)
     weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
-    attack = attack_of(settings.attack.model_dump())
+    space = _space(config, settings, dataset, model)
+    attack = attack_in(space, settings.attack.model_dump())
+    step = adversarial_step(
+        model, weighted(loss, weights), attack, space, clean_share=settings.clean_share
+    )
     trainer = Trainer(
         model,
         optimizer,
-        adversarial_step(model, weighted(loss, weights), attack, clean_share=settings.clean_share),
-        preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
+        step,
+        space.ready,
         strategy,
         clip_norm=optimizing.clip_norm,
         rate_key="harden.learning_rate",
     )
-    return trainer, feed
+    return trainer, feed, space

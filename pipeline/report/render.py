@@ -225,6 +225,6 @@ def _robust_curve(documents: Mapping[str, Any]) -> Any:
     return charts.line_chart(
         curves,
         title="accuracy under attack by epsilon",
-        x="epsilon (share of the input range)",
+        x="epsilon",
         y="accuracy",
     )

@@ -60,6 +60,7 @@ def audit() -> dict[str, Any]:
     }
     return {
         "epsilon": 0.1,
+        "reach": "epsilon 0.1 of the input range",
         "samples": 50,
         "steps": 20,
         "restarts": 1,
@@ -191,6 +192,7 @@ def good_run() -> dict[str, Any]:
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,
+            "reach": "epsilon 0.1 of the input range",
             "samples": 10,
             "steps": 20,
             "before": judged,
