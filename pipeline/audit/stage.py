@@ -28,6 +28,7 @@ from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import run_file
+from pipeline.harden.space_figures import by_class
 from pipeline.seeds import fold_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -149,6 +150,7 @@ def _row(
         "robust": float(robust.mean()),
         "robust_ci95": wilson(int(robust.sum()), count),
         "attacks": attacks,
+        "classes": by_class(clean, robust, dataset.labels[positions], dataset.class_names or ()),
     }
     return row, (answers[0], answers[1])
 

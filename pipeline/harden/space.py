@@ -20,6 +20,7 @@ import tensorflow as tf
 from pipeline.data.augment import augment
 from pipeline.data.preprocess import PREPARE
 from pipeline.harden.ball import Ball, Norm
+from pipeline.harden.space_splice import SPLICED, spliced
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Attack = Callable[..., Any]
@@ -60,6 +61,13 @@ class Part:
     def name(self) -> str:
         """Name of the input."""
         return str(self.entry["name"])
+
+    @property
+    def moved(self) -> list[int]:
+        """Places of the flattened values that an attacker can change, ascending."""
+        radius = np.broadcast_to(self.radius, self.shape).ravel()
+        chosen = [choice.place for choice in self.choices]
+        return sorted({*np.flatnonzero(radius > 0).tolist(), *chosen})
 
     @property
     def size(self) -> int:
@@ -105,7 +113,23 @@ class Space:
             return points[0]
         return tf.concat([_flat(x, part) for x, part in zip(points, self.parts, strict=True)], 1)
 
-    def inputs(self, x: Any, given: Mapping[str, Any], seed: Any = None) -> dict[str, Any]:
+    def base(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return name -> model input of samples that are `ready`, of tables in columns alone.
+
+        Args:
+            given: the samples as `ready` made them.
+        """
+        tables = [p for p in self.parts if p.is_raw and p.entry["kind"] in SPLICED]
+        return {p.name: PREPARE[p.entry["kind"]](tf, given[p.name], p.entry) for p in tables}
+
+    def inputs(
+        self,
+        x: Any,
+        given: Mapping[str, Any],
+        seed: Any = None,
+        *,
+        base: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Return name -> model input, with the point x in its place.
 
         A value that is not known stays so, whatever x says.
@@ -114,12 +138,16 @@ class Space:
             x: a point (B, ...).
             given: the samples as `ready` made them.
             seed: of the training-only changes of attacked raw inputs; None: none is made.
+            base: what `base` made of the samples, where it is known already.
         """
-        found = dict(given)
+        found, base = dict(given), self.base(given) if base is None else base
         for part, own in zip(self.parts, self._split(x), strict=True):
             if part.is_raw:
                 known = tf.where(tf.math.is_nan(given[part.name]), np.float32(np.nan), own)
-                own = PREPARE[part.entry["kind"]](tf, known, part.entry)
+                if part.name in base:
+                    own = spliced(part.entry, known, base[part.name], part.moved)
+                else:
+                    own = PREPARE[part.entry["kind"]](tf, known, part.entry)
                 own = self._changed(own, seed)
             found[part.name] = own
         return found
@@ -128,7 +156,12 @@ class Space:
         """Return (given, seed=None) -> (x, training) -> logits, for a model of named inputs."""
 
         def bind(given: Mapping[str, Any], seed: Any = None) -> Callable[..., Any]:
-            return lambda x, training: head(self.inputs(x, given, seed), training=training)
+            base = self.base(given)
+
+            def model(x: Any, training: bool) -> Any:
+                return head(self.inputs(x, given, seed, base=base), training=training)
+
+            return model
 
         return bind
 

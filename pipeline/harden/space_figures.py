@@ -34,13 +34,27 @@ def attacked_figures(
     return {
         "clean": float(right.mean()),
         "robust": float(held.mean()),
-        "classes": {
-            name: _of_class(right[labels == k], held[labels == k])
-            for k, name in enumerate(names)
-            if (labels == k).any()
-        },
+        "classes": by_class(right, held, labels, names),
         "auc": area_under_roc(labels, clean[:, 1]) if has_both else None,
         "auc_attacked": area_under_roc(labels, attacked[:, 1]) if has_both else None,
+    }
+
+
+def by_class(
+    right: Array, held: Array, labels: Array, names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return samples, recall, robust and success of each class that is there, by its name.
+
+    Args:
+        right: whether each sample is decided rightly without an attack (n,).
+        held: whether it still is under every attack (n,); none that was wrong is.
+        labels: class ids (n,).
+        names: of the classes.
+    """
+    return {
+        name: _of_class(right[labels == k], held[labels == k])
+        for k, name in enumerate(names)
+        if (labels == k).any()
     }
 
 

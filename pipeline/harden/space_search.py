@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
-from pipeline.harden.space import Space
+from pipeline.harden.space import Space, of_classes
 from pipeline.harden.space_tokens import Texts
 from pipeline.models.blocks import logits_model
 from pipeline.seeds import fold_seed
@@ -46,6 +46,24 @@ def samples_of(dataset: Dataset, space: Space | Texts, positions: Array) -> Samp
     )
 
 
+def judged(labels: Array, space: Space | Texts, positions: Array, most: int) -> Array:
+    """Return the first positions, until `most` of the attacked classes are among them.
+
+    Where a rare class alone is attacked, the first thousand samples hold a handful of it.
+
+    Args:
+        labels: class ids of the whole set (N,).
+        space: says which classes are attacked.
+        positions: in random order (n,).
+        most: samples of attacked classes; at most ten times as many are taken in all.
+    """
+    if space.classes is None:
+        return positions[:most]
+    first = positions[: 10 * most]
+    before = np.cumsum(np.isin(labels[first], space.classes))
+    return first[: int(np.searchsorted(before, most, side="left")) + 1]
+
+
 def searcher(model: Any, space: Space | Texts, attack: Callable[..., Any]) -> Finder:
     """Return (samples, *, seed, share=1.0) -> possible points that the model gets wrong (n, ...).
 
@@ -58,7 +76,7 @@ def searcher(model: Any, space: Space | Texts, attack: Callable[..., Any]) -> Fi
     """
     through = space.through(logits_model(keras, model))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)  # converting the code takes most time
     def found(given: Any, x: Any, labels: Any, seed: Any, share: Any) -> Any:
         return attack(through(given), x, labels, seed, share)
 
@@ -112,4 +130,5 @@ def noise(space: Space | Texts, samples: Samples, seed: int) -> Array:
         return samples.x
     x = tf.constant(samples.x)
     moved = space.ball().start(x, tf.constant([fold_seed(seed, "noise"), 0]))
-    return np.asarray(space.possible(moved, x))
+    possible = space.possible(moved, x)
+    return np.asarray(of_classes(possible, x, tf.constant(samples.labels), space.classes))

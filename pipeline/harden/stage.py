@@ -21,7 +21,7 @@ from pipeline.harden.robustness import judge_of, robustness
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import samples_of
+from pipeline.harden.space_search import judged, samples_of
 from pipeline.harden.space_tokens import Texts
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.harden.step import adversarial_step
@@ -38,7 +38,7 @@ from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
 
 STEPS = 20  # of the attack that judges: more than training's, or it would grade its own work
-SAMPLES = 1000  # validation samples that are attacked, at most
+SAMPLES = 1000  # validation samples of attacked classes that are attacked, at most
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -53,9 +53,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         config, settings, dataset, loss, inputs["reference"] / "model.keras"
     )
     model, find = trainer.model, judge_of(trainer.model, space, steps=STEPS)
-    judged = samples_of(dataset, space, dataset.split("validation")[:SAMPLES])
+    taken = judged(dataset.labels, space, dataset.split("validation"), SAMPLES)
+    samples = samples_of(dataset, space, taken)
     names, seed = dataset.class_names or (), fold_seed(config.seed, "judge")
-    before = robustness(model, space, judged, names, find=find, seed=seed)
+    before = robustness(model, space, samples, names, find=find, seed=seed)
     knew = remembered(model, dataset, config.task)
     rows = fit(
         trainer,
@@ -65,11 +66,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         callbacks=watchers(out),
         work=out / WORK,
     )
-    after = robustness(model, space, judged, names, find=find, seed=seed)
+    after = robustness(model, space, samples, names, find=find, seed=seed)
     save_keras(model, out / "model.keras")
     write_history(out / "history.csv", rows)
     document = _asked(settings, space) | {
-        "samples": len(judged.labels),
+        "samples": len(samples.labels),
         "before": before,
         "after": after,
         "fine_tuning": {"before": knew, "after": remembered(model, dataset, config.task)},
