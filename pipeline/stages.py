@@ -85,7 +85,7 @@ STAGES = (
     ),
     Stage(
         "harden",
-        2,
+        3,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
@@ -121,7 +121,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        2,
+        3,
         ("dataset", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed"),
@@ -137,7 +137,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        3,
+        4,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),

@@ -23,32 +23,8 @@ Generator = np.random.Generator
 RATES = (8000, 16_000)  # of the recordings, in samples a second
 START = datetime(2026, 1, 1)
 WORDS = {
-    "spam": [
-        "win",
-        "free",
-        "prize",
-        "now",
-        "claim",
-        "cash",
-        "offer",
-        "call",
-        "txt",
-        "urgent",
-        "bonus",
-    ],
-    "ham": [
-        "see",
-        "you",
-        "tonight",
-        "lunch",
-        "home",
-        "meeting",
-        "thanks",
-        "tomorrow",
-        "ok",
-        "train",
-        "late",
-    ],
+    "spam": "win free prize now claim cash offer call txt urgent bonus",
+    "ham": "see you tonight lunch home meeting thanks tomorrow ok train late",
 }
 COMMON = ["the", "a", "to", "is", "it", "we", "for", "and", "on", "are"]
 
@@ -198,7 +174,7 @@ def messages(path: Path, generator: Generator) -> None:
         label = "spam" if number % 4 == 0 else "ham"
         count = int(generator.integers(4, 14))
         words = [
-            str(generator.choice(WORDS[label] if generator.random() < 0.4 else COMMON))
+            str(generator.choice(WORDS[label].split() if generator.random() < 0.4 else COMMON))
             for _ in range(count)
         ]
         rows.append([label, " ".join(words) + ("!" if generator.random() < 0.3 else "")])

@@ -43,6 +43,13 @@ def test_a_sound_attack_passes_every_check() -> None:
     assert all(row["passed"] for row in checks(SOUND, 0.02))
 
 
+def test_what_was_not_measured_is_not_checked() -> None:
+    masked = {name: value for name, value in SOUND.items() if name != "robust_huge"}
+    assert len(checks(masked, 0.02)) == 3
+    (only,) = checks({"noise": 0.3, "robust": 0.5}, 0.02)
+    assert not only["passed"]
+
+
 @pytest.mark.parametrize(
     "broken",
     [{"noise": 0.3}, {"robust_fewer": 0.3}, {"robust_twice": 0.9}, {"robust_huge": 0.4}],

@@ -40,15 +40,49 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
-)
+    "right",
+    [
+        CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER,
+        [*TABLE, "harden.attack={kind: pgd, columns: {alcohol: {change: 1}}}"],
+        [*TEXT, "harden.attack={kind: substitute}", "audit.tokens=3"],
+        [*SERIES, "harden.attack={kind: fgsm, channels: [value]}"],
+        [*SERIES, "audit.epsilon=0.2"],
+    ],
+)  # fmt: skip
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
+
+
+CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]}"]
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
+        (CSV, "harden.attack={kind: pgd, columns: {amuont: {}}}", "did you mean 'amount'?"),
+        (CSV, "harden.attack={kind: pgd, columns: {id: {}}}", "id is data.source.drop, which the"),
+        (CSV, "audit.columns={class: {}}", "class is data.source.label, which the model does not"),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {low: 3, high: 1}}}",
+            "columns.amount.low: wanted at most high (1); came 3",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: fgsm, columns: {shop: {to: [a], change: 1}}}",
+            "is for categories; change, low, high and whole are for numbers",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {hihg: 3}}}",
+            "unknown key; did you mean 'high'?",
+        ),
+        (CSV, "harden.attack={kind: substitute}", "replaces words, and this set is a table"),
+        (TEXT, "audit.columns={a: {}}", "is for a table, and this set is text; wanted null"),
+        (CNN, "harden.attack={kind: pgd, on: waveform}", "is for sound, and this set is a image"),
+        (CNN, "audit.tokens=2", "replaces words, and this set is a image; wanted null"),
+        (SERIES, "harden.attack={kind: pgd, channels: [valeu]}", "did you mean 'value'?"),
+        (REGRESSION, "audit.columns={bmi: {}}", "attacks are for classification and the task is"),
         (CNN, "task=anomaly", "cnn finds anomalies by a forecast, in series; wanted autoenc"),
         (CNN, "model={kind: autoencoder}", "an autoencoder is for anomaly, or learns class"),
         (TEXT, "model={kind: resnet8}", "resnet8 needs images or sound and text is text"),
@@ -128,6 +162,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
 def test_a_wrong_combination_gets_one_message(
     tmp_path: Path, right: list[str], wrong: str, message: str
 ) -> None:
+    (tmp_path / "rows.csv").write_text("id,amount,shop,class\n1,2,a,x\n")
     (found,) = messages(tmp_path, *right, wrong)
     assert message in found
 
