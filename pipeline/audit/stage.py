@@ -3,6 +3,7 @@
 Each kind of audit is a line in `run`; what one cannot do for this data it says in `skipped`.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from pipeline.artifacts import (
 from pipeline.audit.attack import CURVE, Attack
 from pipeline.audit.evasion import evenly
 from pipeline.audit.examine import examined
+from pipeline.audit.reach import picture_reach, reach_of, why_not
 from pipeline.audit.sanitized import behind_sanitizing
 from pipeline.config.schema import Config
+from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import threads_for
 from pipeline.seeds import fold_seed
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
@@ -56,11 +61,13 @@ def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Par
     attack = _attack(config)
     document = _empty(attack)
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
-    if config.task != "classification" or kinds != ["image"]:
-        reason = "the attack needs classes and one image input in [0, 1]"
+    reason = why_not(config.task, kinds, *_sections(config))
+    if reason is not None:
         none = {"labels": np.zeros(0, np.int64)}
         return document | {"skipped": reason}, none, Metrics(skipped={"evasion": reason})
     positions = evenly(dataset.split(config.verify.split), settings.samples)
+    if kinds != ["image"]:
+        return _in_space(config, inputs, dataset, positions, document)
     document, figures, metrics = _attacked(inputs, dataset, positions, attack, document, out)
     document["sanitize"] = _sanitized(config, inputs, dataset, positions, attack)
     return document, figures, metrics
@@ -99,6 +106,7 @@ def _attacked(
     x, labels = clean_inputs(dataset, positions), np.asarray(dataset.labels[positions])
     pictures = Pictures(x, labels, dataset.preprocess)
     known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
+    _tell("reference", known.figures, known.figures["white_box"])
     files = read_json(inputs["files"] / "files.json")
     parents = _parents(files["files"], inputs, pictures, by)
     held = {}
@@ -112,6 +120,7 @@ def _attacked(
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
     shipped = attack_shipped(asked, pictures, known, masks, by, files["ships"])
     document["files"][path.name] = shipped.row
+    _tell(path.name, shipped.row, min(shipped.row["attacks"].values()))
     document |= {
         "samples": len(positions),
         "reference": known.figures,
@@ -123,6 +132,48 @@ def _attacked(
     return document, figures, _metrics(document, shipped.row)
 
 
+def _tell(name: str, figures: dict[str, Any], strongest: float) -> None:
+    """Log what withstands, as soon as it is known: an audit of many samples takes minutes."""
+    told = (name, figures["clean"], strongest, figures["robust"])
+    log.info("          %s: clean %.4g, strongest attack %.4g, all of them %.4g", *told)
+
+
+def _in_space(
+    config: Config, inputs: Inputs, dataset: Dataset, positions: Array, document: dict[str, Any]
+) -> Part:
+    """Attack the reference where it is no picture, and show every file what came of it."""
+    from pipeline.audit.points import Reach, attack_reference, found_on, transferred
+
+    by = Reach(
+        reach_of(*_sections(config)),
+        document["norm"],
+        document["steps"],
+        document["restarts"],
+        fold_seed(config.seed, "audit"),
+    )
+    known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by)
+    files = read_json(inputs["files"] / "files.json")
+    others = _others(files["files"], inputs)
+    parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
+    held = {}
+    for entry in files["files"]:
+        path, own = inputs["files"] / entry["file"], parents.get(entry["recipe"]["model"], [])
+        row, held[entry["format"]] = transferred(path, entry["format"], dataset, known, own, by)
+        document["files"][entry["file"]] = row
+        if entry["format"] == files["ships"]:
+            shipped = row
+    document |= known.sections | {"samples": len(positions), "epsilon": by.settings["epsilon"]}
+    figures = {"positions": positions, "held": held[files["ships"]]}
+    return document, figures, _metrics(document, shipped)
+
+
+def _sections(config: Config) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return what `audit` and `harden.attack` say of what is moved."""
+    assert config.audit is not None  # else the stage is off
+    hardened = None if config.harden is None else settings_of(config.harden.attack)
+    return settings_of(config.audit), hardened
+
+
 def _empty(attack: Attack) -> dict[str, Any]:
     """Return audit.json before anything was attacked."""
     return {
@@ -132,6 +183,8 @@ def _empty(attack: Attack) -> dict[str, Any]:
         "steps": attack.steps,
         "restarts": attack.restarts,
         "square_queries": attack.queries,
+        "reach": picture_reach(attack.norm, attack.epsilon),
+        "space": None,
         "samples": 0,
         "skipped": None,
         "files": {},
@@ -147,8 +200,8 @@ def _attack(config: Config) -> Attack:
     settings = config.audit
     assert settings is not None  # else the stage is off
     epsilon = DEFAULT_EPSILON[settings.norm]
-    if config.harden is not None and settings.norm == config.harden.attack.norm:
-        epsilon = config.harden.attack.epsilon
+    if config.harden is not None and settings.norm == getattr(config.harden.attack, "norm", None):
+        epsilon = settings_of(config.harden.attack)["epsilon"]
     return Attack(
         settings.norm,
         epsilon if settings.epsilon is None else settings.epsilon,
@@ -165,12 +218,16 @@ def _parents(
     """Return model that files are made from -> what fools it; nothing where it is the reference."""
     from pipeline.audit.images import found_on
 
+    found: dict[str, dict[str, Array]] = {entry["recipe"]["model"]: {} for entry in entries}
+    others = _others(entries, inputs)
+    return found | {name: found_on(path, pictures, by) for name, path in others.items()}
+
+
+def _others(entries: list[dict[str, Any]], inputs: Inputs) -> dict[str, Path]:
+    """Return the models that files are made from which are not the reference, by name."""
     reference = sha256_file(inputs["reference"] / "model.keras")
     names = {name: inputs["model"] / name for name in (e["recipe"]["model"] for e in entries)}
-    return {
-        name: found_on(path, pictures, by) if sha256_file(path) != reference else {}
-        for name, path in names.items()
-    }
+    return {name: path for name, path in names.items() if sha256_file(path) != reference}
 
 
 def _curve(known: Any, shipped: Any, by: Attack) -> list[dict[str, Any]]:
@@ -190,7 +247,7 @@ def _curve(known: Any, shipped: Any, by: Attack) -> list[dict[str, Any]]:
 def _metrics(document: dict[str, Any], row: dict[str, Any]) -> Metrics:
     """Return the closing line of the stage, and what was skipped."""
     failed = sum(not check["passed"] for check in document["checks"])
-    at = f"at {document['norm']} epsilon {document['epsilon']:g}"
+    at = f"({document['reach']})"
     reason = row["straight_through"]["skipped"]
     return Metrics(
         {

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from pipeline.config import source_rules
 from pipeline.config.document import Path
 from pipeline.config.harden_schema import WIDEST
 
@@ -16,7 +17,9 @@ def epsilon_fits(config: Any, base: File) -> Iterator[Finding]:
     if harden is None:
         return
     attack = harden.attack
-    if attack.norm == "linf" and attack.epsilon > WIDEST:
+    is_share = source_rules.form_of(config.data.source) in (None, "image")
+    norm = getattr(attack, "norm", None)  # substitution of words has none
+    if is_share and norm == "linf" and attack.epsilon > WIDEST:
         yield (
             ("harden", "attack", "epsilon"),
             f"norm is linf, where it is the change of each value; wanted at most {WIDEST:g}, or "

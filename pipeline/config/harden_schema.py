@@ -5,17 +5,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
+from pipeline.config.space_schema import Reach, Substitute
 
 WIDEST = 0.5  # epsilon under linf: beyond it every picture can be made grey
 
 
-class _Attack(Section):
+class _Attack(Reach):
     """What every attack has."""
 
     norm: Literal["linf", "l2"] = "linf"
     """linf: every value may move by epsilon; l2: all of them together, as a distance."""
     epsilon: Annotated[float, Field(gt=0, le=100)] = 0.1
-    """How far a sample may move, in units of the input range [0, 1]: at most 0.5 under linf."""
+    """How far a value may move: of pictures and recordings in units of the input range [0, 1], at
+    most 0.5 under linf; of bands, series and columns in standard deviations of train."""
 
 
 class Fgsm(_Attack):
@@ -98,7 +100,7 @@ class Adversarial(_Harden):
     """Batches of PGD examples (Madry et al. 2018, arXiv:1706.06083)."""
 
     mode: Literal["pgd"] = "pgd"
-    attack: Annotated[Pgd | ApgdCe, Field(discriminator="kind")] = Pgd(kind="pgd")
+    attack: Annotated[Pgd | ApgdCe | Substitute, Field(discriminator="kind")] = Pgd(kind="pgd")
     clean_share: Share = 0.0
     """Weight of the clean batch in the loss; the adversarial batch has the rest. 0: no clean batch
     at all, which takes less time."""

@@ -14,6 +14,7 @@ from pipeline.config import (
     model_rules,
     sanitize_rules,
     source_rules,
+    space_rules,
     tune_rules,
     verify_rules,
 )
@@ -195,22 +196,6 @@ def _freeze_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _harden_has_images(config: Any, base: File) -> Iterator[Finding]:
-    if config.harden is None:
-        return
-    if config.task != "classification":
-        yield (
-            ("harden",),
-            f"attacks are for classification and the task is {config.task}; wanted null",
-        )
-    elif (form := source_rules.form_of(config.data.source)) not in (None, "image"):
-        yield (
-            ("harden",),
-            f"attacks are for images in [0, 1] and this set is {source_rules.article(form)}; "
-            "wanted null",
-        )
-
-
 def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
     export = config.export
     made = one_of(tuple(dict.fromkeys(export.formats)))
@@ -288,7 +273,7 @@ RULES = (
     Rule(("task", "data.source", "data.sanitize", "verify.detector"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
-    Rule(("task", "data.source", "harden"), _harden_has_images),
+    Rule(("task", "data.source", "harden", "audit"), space_rules.attacks_fit),
     Rule(("harden",), harden_rules.epsilon_fits),
     Rule(("export.formats", "export.ships"), _ships_is_made),
     Rule(("export.encoder", "model.kind"), _encoder_is_there),

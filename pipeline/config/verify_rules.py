@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from pipeline.config import source_rules
 from pipeline.config.document import Path
 
 ARENA = ("gate", "arena_bytes")
@@ -27,6 +28,8 @@ def epsilon_fits_the_norm(config: Any, base: File) -> Iterator[tuple[Path, str]]
     audit = config.audit
     if audit is None or audit.epsilon is None or audit.norm != "linf":
         return
+    if source_rules.form_of(config.data.source) not in (None, "image"):
+        return  # in deviations of train
     if audit.epsilon > WIDEST_LINF:
         yield (
             ("audit", "epsilon"),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
+from pipeline.config.space_schema import AuditReach
 
 Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser"]
 
@@ -37,7 +38,7 @@ class PoisoningDrill(Section):
     """Of the training; null: as many as `train.epochs`."""
 
 
-class Audit(Section):
+class Audit(AuditReach):
     """Attacks on the files that ship."""
 
     samples: Count = 1000
@@ -45,8 +46,9 @@ class Audit(Section):
     norm: Literal["linf", "l2"] = "linf"
     """How a change is measured: by its largest value, or by the length of all together."""
     epsilon: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Largest change, values being in [0, 1]: under linf at most 0.5; null: that of `harden`, else
-    0.1; under l2 1."""
+    """Largest change, in the unit that `harden.attack` has: of pictures values are in [0, 1]; under
+    linf at most 0.5. null: that of `harden`, else for pictures 0.1, under l2 1, and no attack on
+    others."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
     """Gradient steps of each attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
+from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
@@ -97,12 +98,12 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         for spec in source.inputs
         if FORMS.get(spec.kind) not in FITS[change.kind]
     ]
-    others = [f"{spec.name} ({spec.kind})" for spec in source.inputs if spec.kind != "image"]
-    if config.harden is not None and others:
-        problems.append(
-            f"harden: is for images with values in [0, 1]; this source gives {', '.join(others)}; "
-            "wanted null"
-        )
+    if config.task == "classification":
+        if config.harden is not None:
+            attack = config.harden.attack
+            problems += unfit_for_inputs("harden.attack", attack, source.inputs)
+        if config.audit is not None:
+            problems += unfit_for_inputs("audit", config.audit, source.inputs)
     if problems:
         raise ConfigError(*problems)
 

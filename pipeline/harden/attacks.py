@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.config.space_schema import Reach
 from pipeline.harden.apgd import apgd_ce
 from pipeline.harden.ball import Ball
 from pipeline.harden.objectives import Objective, ascent, cross_entropy
@@ -127,6 +128,7 @@ def pgd(
     return tf.stop_gradient(moved)
 
 
+REACH = frozenset(Reach.model_fields)  # settings of what is moved: the space knows them
 ATTACKS: dict[str, Attack] = {
     "fgsm": fgsm,
     "rs_fgsm": rs_fgsm,
@@ -136,16 +138,20 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def attack_of(settings: Mapping[str, Any]) -> Attack:
+def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> Attack:
     """Return (model, x, labels, seed, share=1.0) -> adversarial x for a `harden.attack` section.
 
     `share` is that of the radius that an attacker is given, a number or a scalar tensor.
+
+    Args:
+        settings: of the section.
+        ball: what can be made of x; None: x is a picture, and the section says it.
     """
-    chosen, ball = ATTACKS[settings["kind"]], ball_of(settings)
-    rest = {name: settings[name] for name in settings.keys() - {"kind", "norm", "epsilon"}}
+    chosen, own = ATTACKS[settings["kind"]], ball_of(settings) if ball is None else ball
+    rest = {name: settings[name] for name in settings.keys() - {"kind", "norm", "epsilon"} - REACH}
 
     def attack(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
-        near = replace(ball, radius=ball.radius * share)
+        near = replace(own, radius=own.radius * share)
         return chosen(model, x, labels, ball=near, seed=seed, **rest)
 
     return attack

@@ -10,10 +10,15 @@ import keras
 import numpy as np
 
 from pipeline.artifacts import WORK
+from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
 from pipeline.harden.guard import Guard, Keep
 from pipeline.harden.robustness import judge
+from pipeline.harden.space import Space
+from pipeline.harden.space_fit import space_of
+from pipeline.harden.space_search import judged, samples_of
+from pipeline.harden.space_tokens import Texts
 from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
@@ -22,7 +27,6 @@ from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import Loss
-from pipeline.train.prepare import preparer
 from pipeline.train.step import class_weights, weighted
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
@@ -33,7 +37,8 @@ STEPS = 10  # of the attack that judges, at least: more than training's, by defa
 SAMPLES = 1000  # validation samples that are attacked, at most
 SHARES = ("clean", "robust", "one_step")
 
-Shares = Mapping[str, float]
+Array = np.ndarray[Any, np.dtype[Any]]
+Shares = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Hardened:
     after: Shares
     course: Mapping[str, Any]
     """What became of each epoch; see `course`."""
+    space: Space | Texts
+    """What was attacked."""
+    judged: Array
+    """Positions of the samples that were attacked to see what came of it."""
 
 
 def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
@@ -87,10 +96,18 @@ def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
     with strategy.scope():
         model = load_keras(start)
         optimizer = _optimizer(plan, feed.steps)
-    watch = _judge(model, dataset, plan)
+    space = space_of(
+        dataset,
+        settings_of(settings.attack),
+        model,
+        where="harden.attack",
+        norm=getattr(settings.attack, "norm", "linf"),
+        changes=plan.augment,
+    )
+    watch = _judge(model, space, dataset, plan)
     first = watch()
     guard, keep = _guard(settings, first), _keep(settings, first)
-    trainer = _trainer(plan, dataset, feed, (model, optimizer, strategy), guard)
+    trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
     rows = fit(
         trainer,
         feed,
@@ -107,7 +124,7 @@ def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
             keep.floor,
             settings.max_clean_drop,
         )
-    return Hardened(model, rows, first, watch(), found)
+    return Hardened(model, rows, first, watch(), found, space, judged_of(dataset, space))
 
 
 def course(
@@ -125,7 +142,7 @@ def course(
         epochs: shares of each, 0 being the start; kept_epoch: whose weights these are;
         collapse: None, or its epoch and the one that it went back to.
     """
-    table = [{"epoch": 0, **first}]
+    table = [{"epoch": 0, **{name: first[name] for name in SHARES if name in first}}]
     table += [
         {
             "epoch": int(row["epoch"]),
@@ -147,20 +164,20 @@ def steps_of(settings: Any) -> int:
     return max(STEPS, getattr(settings.attack, "steps", 0))
 
 
-def judged(dataset: Dataset) -> Any:
-    """Return the samples that are attacked to see what came of it."""
-    return dataset.split("validation")[:SAMPLES]
+def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
+    """Return the validation samples that are attacked to see what came of it."""
+    return judged(dataset.labels, space, dataset.split("validation"), SAMPLES)
 
 
-def _judge(model: Any, dataset: Dataset, plan: Plan) -> Callable[[], dict[str, float]]:
+def _judge(
+    model: Any, space: Space | Texts, dataset: Dataset, plan: Plan
+) -> Callable[[], dict[str, Any]]:
     """Return what measures the model before, after each epoch, and at the end."""
-    attack = plan.settings.attack
     return judge(
         model,
-        dataset,
-        judged(dataset),
-        norm=attack.norm,
-        epsilon=attack.epsilon,
+        space,
+        samples_of(dataset, space, judged_of(dataset, space)),
+        dataset.class_names or (),
         steps=steps_of(plan.settings),
         seed=fold_seed(plan.seed, "judge"),
         has_one_step=plan.settings.mode == "fast",
@@ -172,7 +189,12 @@ def _evaluator(
 ) -> Callable[[], dict[str, float]]:
     """Return what measures each epoch: the usual validation logs, and those under attack."""
     usual = evaluator(model, dataset, split="validation", task=plan.task, loss=plan.loss)
-    return lambda: {**usual(), **{f"val_{name}": share for name, share in watch().items()}}
+    return lambda: {**usual(), **_shares(watch())}
+
+
+def _shares(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the shares among the figures, as validation logs."""
+    return {f"val_{name}": found[name] for name in SHARES if name in found}
 
 
 def _guard(settings: Any, first: Shares) -> Guard | None:
@@ -211,7 +233,12 @@ def _optimizer(plan: Plan, steps_an_epoch: int) -> Any:
 
 
 def _trainer(
-    plan: Plan, dataset: Dataset, feed: Feed, made: tuple[Any, Any, Any], guard: Guard | None
+    plan: Plan,
+    space: Space | Texts,
+    dataset: Dataset,
+    feed: Feed,
+    made: tuple[Any, Any, Any],
+    guard: Guard | None,
 ) -> Trainer:
     """Return the model with its adversarial step; `made` is model, optimizer, strategy."""
     model, optimizer, strategy = made
@@ -224,6 +251,7 @@ def _trainer(
         plan.settings.model_dump(),
         model,
         weighted(plan.loss, weights),
+        space,
         warmup_steps=round(plan.settings.warmup_epochs * feed.steps),
         has_collapsed=lambda: guard is not None and guard.collapsed_epoch > 0,
     )
@@ -231,7 +259,7 @@ def _trainer(
         model,
         optimizer,
         step,
-        preparer(dataset.preprocess, plan.augment),
+        space.ready,
         strategy,
         clip_norm=plan.optimizing.clip_norm,
         clip_value=plan.optimizing.clip_value,

@@ -1,6 +1,6 @@
 """Clean and robust accuracy of a Keras model: the share of samples that withstand PGD."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,11 @@ from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
 from pipeline.harden.attacks import ATTACKS
 from pipeline.harden.ball import Ball, Norm
+from pipeline.harden.space import Space
+from pipeline.harden.space_attack import attack_in
+from pipeline.harden.space_figures import attacked_figures
+from pipeline.harden.space_search import Samples, outputs_of, searcher
+from pipeline.harden.space_tokens import Texts
 from pipeline.models.blocks import logits_model
 from pipeline.seeds import fold_seed
 
@@ -73,39 +78,48 @@ def right(model: Any, x: Array, labels: Array) -> Array:
 
 def judge(
     model: Any,
-    dataset: Dataset,
-    positions: Array,
+    space: Space | Texts,
+    samples: Samples,
+    names: Sequence[str],
     *,
-    norm: Norm,
-    epsilon: float,
     steps: int,
     seed: int,
     has_one_step: bool = False,
-) -> Callable[[], dict[str, float]]:
-    """Return a function that measures the current weights: clean and robust, shares of samples.
-
-    A sample that is wrong without any attack is not robust either.
+) -> Callable[[], dict[str, Any]]:
+    """Return a function that measures the current weights: see `attacked_figures`.
 
     Args:
-        model: has one input in [0, 1].
-        dataset: where the samples are.
-        positions: which samples.
-        norm: of the ball.
-        epsilon: its radius.
-        steps: of PGD.
+        model: a classifier.
+        space: what is attacked.
+        samples: that are attacked.
+        names: of the classes.
+        steps: of PGD; of texts the space knows all.
         seed: of its random start.
-        has_one_step: whether to measure `one_step` too: what withstands the plain sign step.
+        has_one_step: whether to measure `one_step` too: the share that withstands the plain sign
+            step.
     """
-    x, labels = clean_inputs(dataset, positions), dataset.labels[positions]
-    reach = {"epsilon": epsilon, "seed": seed}
-    many, one = attacker(model, norm), attacker(model, norm, "fgsm")
+    many = finder_in(model, space, steps=steps)
+    one = searcher(model, space, attack_in(space, {"kind": "fgsm"})) if has_one_step else None
 
-    def measured() -> dict[str, float]:
-        clean = right(model, x, labels)
-        held = {"robust": right(model, many(x, labels, steps=steps, **reach), labels)}
-        if has_one_step:
-            held["one_step"] = right(model, one(x, labels, **reach), labels)
-        shares = {name: float((clean & kept).mean()) for name, kept in held.items()}
-        return {"clean": float(clean.mean()), **shares}
+    def measured() -> dict[str, Any]:
+        clean = outputs_of(model, space, samples, samples.x)
+        attacked = outputs_of(model, space, samples, many(samples, seed=seed))
+        found = attacked_figures(clean, attacked, samples.labels, names)
+        if one is not None:
+            other = outputs_of(model, space, samples, one(samples, seed=seed))
+            held = attacked_figures(clean, other, samples.labels, names)
+            found["one_step"] = held["robust"]
+        return found
 
     return measured
+
+
+def finder_in(model: Any, space: Space | Texts, *, steps: int) -> Callable[..., Array]:
+    """Return (samples, *, seed, share=1.0) -> what PGD, or of texts substitution, finds.
+
+    Args:
+        model: a Keras classifier; the weights are those at the time of a call.
+        space: what can be moved.
+        steps: gradient steps.
+    """
+    return searcher(model, space, attack_in(space, {"kind": "pgd", "steps": steps}))

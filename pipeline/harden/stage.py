@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
+from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import open_dataset
-from pipeline.harden.fine_tune import Plan, hardened, judged, steps_of
+from pipeline.harden.fine_tune import Plan, hardened, steps_of
+from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.forgot import remembered
 from pipeline.train.history import write_history
@@ -44,12 +46,14 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_history(out / "history.csv", found.history)
     document = {
         "schema": SCHEMA,
-        "norm": settings.attack.norm,
-        "epsilon": settings.attack.epsilon,
+        "norm": getattr(settings.attack, "norm", None),
+        "epsilon": settings_of(settings.attack)["epsilon"],
+        "reach": reach_words(found.space),
+        "space": space_document(found.space),
         "mode": settings.mode,
         "attack": settings.attack.model_dump(mode="json"),
         "steps": steps_of(settings),
-        "samples": len(judged(dataset)),
+        "samples": len(found.judged),
         "before": found.before,
         "after": found.after,
         "max_clean_drop": settings.max_clean_drop,

@@ -11,7 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.harden.attacks import attack_of, ball_of
+from pipeline.harden.space import Space
+from pipeline.harden.space_attack import attack_in
+from pipeline.harden.space_tokens import Texts
 from pipeline.harden.trades import apart, disagreeing
 from pipeline.models.blocks import logits_model
 from pipeline.train.losses import Loss
@@ -22,48 +24,56 @@ Finder = Callable[[Any, Any, Any, Any], Any]
 CAREFUL = {"kind": "pgd", "steps": 7}  # what goes on where training on one step has collapsed
 
 
-def adversarial_step(model: Any, loss: Loss, attack: Finder, *, clean_share: float) -> Step:
+def adversarial_step(
+    model: Any, loss: Loss, attack: Finder, space: Space | Texts, *, clean_share: float
+) -> Step:
     """Return the step whose loss is clean_share * clean + (1 - clean_share) * adversarial.
 
     Goodfellow et al. 2015, section 6 (arXiv:1412.6572), with the inner maximisation of Madry et al.
     2018; at a share of 0 it is theirs, and the clean batch costs nothing.
 
     Args:
-        model: with one input in [0, 1].
+        model: a classifier.
         loss: of each sample, from labels and logits.
-        attack: (model, x, labels, seed) -> adversarial x.
+        attack: (model, x, labels, seed) -> adversarial x, a point of the space.
+        space: makes points of what the trainer's `prepare` gives, and model inputs of points.
         clean_share: weight of the clean half, in [0, 1].
     """
     head = logits_model(keras, model)
+    through = space.through(head)
 
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
-        ((name, x),) = inputs.items()
-        attacked = attack(lambda x, training: head({name: x}, training=training), x, labels, seed)
+        x = space.point(inputs)
+        attacked = attack(through(inputs, seed), x, labels, seed)
+        shown = space.inputs(attacked, inputs, seed)
         if clean_share == 0:
-            found = tf.cast(head({name: attacked}, training=True), tf.float32)
+            found = tf.cast(head(shown, training=True), tf.float32)
             return loss(labels, found), _robust(labels, found)
-        clean, adversarial = _both(head, name, x, attacked)
+        clean, adversarial = _both(head, space.inputs(x, inputs, seed), shown)
         losses = clean_share * loss(labels, clean) + (1 - clean_share) * loss(labels, adversarial)
         return losses, {**correct(labels, clean), **_robust(labels, adversarial)}
 
     return step
 
 
-def trades_step(model: Any, loss: Loss, find: Finder, *, beta: float) -> Step:
+def trades_step(model: Any, loss: Loss, find: Finder, space: Space | Texts, *, beta: float) -> Step:
     """Return the step whose loss is clean + beta * KL(clean answers || adversarial answers).
 
     Args:
-        model: with one input in [0, 1].
+        model: a classifier.
         loss: of each sample, from labels and logits; weights of classes count in it alone.
-        find: (model, x, labels, seed) -> inputs near x whose answers are far from those for x.
+        find: (model, x, labels, seed) -> points near x whose answers are far from those for x.
+        space: as for `adversarial_step`.
         beta: weight of being of one mind.
     """
     head = logits_model(keras, model)
+    through = space.through(head)
 
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
-        ((name, x),) = inputs.items()
-        attacked = find(lambda x, training: head({name: x}, training=training), x, labels, seed)
-        clean, adversarial = _both(head, name, x, attacked)
+        x = space.point(inputs)
+        attacked = find(through(inputs, seed), x, labels, seed)
+        shown = [space.inputs(point, inputs, seed) for point in (x, attacked)]
+        clean, adversarial = _both(head, *shown)
         losses = loss(labels, clean) + beta * apart(clean, adversarial)
         return losses, {**correct(labels, clean), **_robust(labels, adversarial)}
 
@@ -74,6 +84,7 @@ def step_of(
     settings: Mapping[str, Any],
     model: Any,
     loss: Loss,
+    space: Space | Texts,
     *,
     warmup_steps: int = 0,
     has_collapsed: Callable[[], bool] = lambda: False,
@@ -82,21 +93,23 @@ def step_of(
 
     Args:
         settings: the section, dumped.
-        model: with one input in [0, 1].
+        model: a classifier.
         loss: of each sample, from labels and logits.
+        space: what the attack moves.
         warmup_steps: training steps in which epsilon grows.
         has_collapsed: tells, when the step is traced, whether `fast` goes on with PGD.
     """
     if settings["mode"] == "trades":
-        find = _trades_finder(settings["attack"], warmup_steps)
-        return trades_step(model, loss, find, beta=settings["beta"])
-    near = _warmed(attack_of(settings["attack"]), warmup_steps)
+        assert isinstance(space, Space)  # a text has no PGD, which is all that TRADES takes
+        find = _warmed(space.attack(_disagreeing(settings["attack"], space)), warmup_steps)
+        return trades_step(model, loss, find, space, beta=settings["beta"])
+    near = _warmed(attack_in(space, settings["attack"]), warmup_steps)
     share = 0.0 if settings["mode"] == "fast" else settings["clean_share"]
-    usual = adversarial_step(model, loss, near, clean_share=share)
+    usual = adversarial_step(model, loss, near, space, clean_share=share)
     if settings["mode"] != "fast":
         return usual
-    strong = _warmed(attack_of(settings["attack"] | CAREFUL), warmup_steps)
-    careful = adversarial_step(model, loss, strong, clean_share=0.0)
+    strong = _warmed(attack_in(space, settings["attack"] | CAREFUL), warmup_steps)
+    careful = adversarial_step(model, loss, strong, space, clean_share=0.0)
 
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
         return (careful if has_collapsed() else usual)(inputs, labels, seed)
@@ -118,19 +131,21 @@ def _warmed(attack: Callable[..., Any], warmup_steps: int) -> Finder:
     )
 
 
-def _trades_finder(settings: Mapping[str, Any], warmup_steps: int) -> Finder:
-    ball, steps = ball_of(settings), settings["steps"]
+def _disagreeing(settings: Mapping[str, Any], space: Space) -> Callable[..., Any]:
+    """Return the attack of TRADES with the arguments that all others have."""
+    ball, steps = space.ball(), settings["steps"]
 
-    def find(model: Any, x: Any, labels: Any, seed: Any) -> Any:
-        near = replace(ball, radius=ball.radius * share_of_epsilon(seed[1], warmup_steps))
+    def find(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+        near = replace(ball, radius=ball.radius * share)
         return disagreeing(model, x, ball=near, steps=steps, seed=seed)
 
     return find
 
 
-def _both(head: Any, name: str, x: Any, attacked: Any) -> Any:
+def _both(head: Any, clean: Mapping[str, Any], attacked: Mapping[str, Any]) -> Any:
     """Return the logits of the clean and of the adversarial batch, from one pass."""
-    outputs = head({name: tf.concat([x, attacked], axis=0)}, training=True)
+    both = {name: tf.concat([x, attacked[name]], axis=0) for name, x in clean.items()}
+    outputs = head(both, training=True)
     return tf.split(tf.cast(outputs, tf.float32), 2)
 
 

@@ -13,10 +13,6 @@ NAMES = {
     "straight_through": ("through the rounding", "the file: its weights and scales"),
     "square": ("Square attack on what is left", "answers of the file alone"),
 }
-NORMS = {
-    "linf": "each value of the input by at most {:g} of its range (Linf)",
-    "l2": "the input by a length of at most {:g}, its values being in [0, 1] (L2)",
-}
 
 
 def shown(documents: Mapping[str, Any]) -> Row | None:
@@ -30,7 +26,7 @@ def shown(documents: Mapping[str, Any]) -> Row | None:
     for row in audit["corruptions"]:
         corruptions.setdefault(row["name"], []).append(row)
     return {
-        "allowed": NORMS[audit["norm"]].format(audit["epsilon"]),
+        "allowed": audit["reach"],
         "groups": [_reference(audit), _file(audit, own)],
         "others": [row for row in audit["files"].values() if row["format"] != ships],
         "curve": _curve(audit, ships),

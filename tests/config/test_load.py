@@ -145,7 +145,7 @@ def test_a_missing_key_is_reported_where_its_section_begins(tmp_path: Path) -> N
         "config.yaml:2: data.source: missing; wanted a mapping with kind: "
         "one of bundled, tfds, image_folder, audio_folder, "
         "series_folder, csv, series_csv, text, npz",
-        "config.yaml:5: harden.attack.kind: missing; wanted one of pgd, apgd_ce",
+        "config.yaml:5: harden.attack.kind: missing; wanted one of pgd, apgd_ce, substitute",
     )
 
 

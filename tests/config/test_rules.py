@@ -40,15 +40,49 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
-)
+    "right",
+    [
+        CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER,
+        [*TABLE, "harden.attack={kind: pgd, columns: {alcohol: {change: 1}}}"],
+        [*TEXT, "harden.attack={kind: substitute}", "audit.tokens=3"],
+        [*SERIES, "harden.attack={kind: pgd, channels: [value]}"],
+        [*SERIES, "audit.epsilon=0.2"],
+    ],
+)  # fmt: skip
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
+
+
+CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]}"]
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
+        (CSV, "harden.attack={kind: pgd, columns: {amuont: {}}}", "did you mean 'amount'?"),
+        (CSV, "harden.attack={kind: pgd, columns: {id: {}}}", "id is data.source.drop, which the"),
+        (CSV, "audit.columns={class: {}}", "class is data.source.label, which the model does not"),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {low: 3, high: 1}}}",
+            "columns.amount.low: wanted at most high (1); came 3",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {shop: {to: [a], change: 1}}}",
+            "is for categories; change, low, high and whole are for numbers",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {hihg: 3}}}",
+            "unknown key; did you mean 'high'?",
+        ),
+        (CSV, "harden.attack={kind: substitute}", "replaces words, and this set is a table"),
+        (TEXT, "audit.columns={a: {}}", "is for a table, and this set is text; wanted null"),
+        (CNN, "harden.attack={kind: pgd, on: waveform}", "is for sound, and this set is a image"),
+        (CNN, "audit.tokens=2", "replaces words, and this set is a image; wanted null"),
+        (SERIES, "harden.attack={kind: pgd, channels: [valeu]}", "did you mean 'value'?"),
+        (REGRESSION, "audit.columns={bmi: {}}", "attacks are for classification and the task is"),
         (CNN, "task=anomaly", "cnn finds anomalies by a forecast, in series; wanted autoenc"),
         (CNN, "model={kind: autoencoder}", "an autoencoder is for anomaly, or learns class"),
         (TEXT, "model={kind: resnet8}", "resnet8 needs images or sound and text is text"),
@@ -109,7 +143,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         ),
         (CNN, "train={schedule: {kind: plateau}, freeze: {}}", "plateau does not go with"),
         (CNN, "train.schedule={kind: step, warmup_epochs: 21}", "the rate would not reach its"),
-        (TABLE, "harden={}", "attacks are for images in [0, 1]"),
+        (TABLE, "harden={}", "missing; wanted the columns that an attacker can change"),
         (CNN, "harden={mode: fast, attack: {kind: n_fgsm, epsilon: 0.6}}", "wanted at most 0.5"),
         ([*CNN, "export.ships=float16"], "compress.quantize.begin=qat", "qat makes an int8 file"),
         (CNN, "harden={mode: trades, warmup_epochs: 5}", "wanted less than harden.epochs (5)"),
@@ -119,7 +153,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (REGRESSION, "harden={}", "attacks are for classification"),
         (REGRESSION, "task=forecasting", "forecasting needs a series_csv"),
         (TEXT, "model={kind: cnn}", "cnn needs images or sound and text is text"),
-        (TEXT, "harden={}", "attacks are for images in [0, 1] and this set is text"),
+        (TEXT, "harden={}", "pgd moves numbers, and this set is text; wanted substitute"),
         (TEXT, "data.split.by=given", "one file has no parts of its own"),
         (TEXT, "data.split.by=group", "group needs to know what belongs together"),
         (TEXT, "data.split.by=time", "time needs a moment for each sample"),
@@ -141,6 +175,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
 def test_a_wrong_combination_gets_one_message(
     tmp_path: Path, right: list[str], wrong: str, message: str
 ) -> None:
+    (tmp_path / "rows.csv").write_text("id,amount,shop,class\n1,2,a,x\n")
     (found,) = messages(tmp_path, *right, wrong)
     assert message in found
 

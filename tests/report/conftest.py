@@ -81,6 +81,7 @@ def audit() -> dict[str, Any]:
     return {
         "norm": "linf",
         "epsilon": 0.1,
+        "reach": "each value of the input by at most 0.1 of its range (Linf)",
         "square_queries": 500,
         "samples": 50,
         "steps": 20,
@@ -293,6 +294,7 @@ def good_run() -> dict[str, Any]:
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,
+            "reach": "epsilon 0.1 of the input range",
             "samples": 10,
             "steps": 20,
             "before": judged,
