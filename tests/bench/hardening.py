@@ -67,10 +67,10 @@ def rows(dataset: Dataset, spec: dict[str, Any]) -> list[dict[str, Any]]:
 def costs(dataset: Dataset, spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Compare a step of each mode with a plain one; the ratio is what it costs."""
     loss = loss_of(Train(), "classification")
-    plain = step_seconds(dataset, spec, lambda model: plain_step(model, loss))
     made = []
     for name, (settings, known) in MODES.items():
         section = TypeAdapter(Harden).validate_python(settings).model_dump()
+        plain = step_seconds(dataset, spec, lambda model: plain_step(model, loss))
         found = step_seconds(dataset, spec, lambda model, s=section: step_of(s, model, loss))
         made.append(
             {

@@ -106,7 +106,7 @@ def test_a_killed_hardening_ends_with_the_same_bits(
     """Of `fast` the guard is made to find a collapse in epoch 2, so that its way back is killed."""
     seen: list[float] = []
 
-    def has_fallen(robust: float, other: float) -> bool:
+    def has_fallen(robust: float, best: float) -> bool:
         return robust in seen[1:2]
 
     settings = {"epochs": 4} | MODES[mode] | extra
@@ -133,7 +133,7 @@ def test_the_guard_goes_back_to_the_most_robust_epoch_and_on_with_pgd(
 ) -> None:
     calls: list[float] = []
 
-    def has_fallen(robust: float, other: float) -> bool:
+    def has_fallen(robust: float, best: float) -> bool:
         calls.append(robust)
         return len(set(calls)) > 2  # in the third epoch
 
@@ -157,12 +157,12 @@ def test_a_collapse_at_the_end_leaves_the_weights_from_before(
     epochs: int,
     stops: str,
 ) -> None:
-    monkeypatch.setattr(guard, "has_fallen", lambda robust, other: False)
+    monkeypatch.setattr(guard, "has_fallen", lambda robust, best: False)
     first = harden(
         start, digits, tmp_path / "one", epochs=epochs, mode="fast", on_collapse=stops
     ).course["epochs"]
     worst = first[2]["robust"]
-    monkeypatch.setattr(guard, "has_fallen", lambda robust, other: robust == worst)
+    monkeypatch.setattr(guard, "has_fallen", lambda robust, best: robust == worst)
     found = harden(start, digits, tmp_path / "two", epochs=epochs, mode="fast", on_collapse=stops)
     assert len(found.history) == 2
     back = found.course["collapse"]["back_to"]
@@ -171,12 +171,37 @@ def test_a_collapse_at_the_end_leaves_the_weights_from_before(
 
 
 @pytest.mark.parametrize(
-    ("robust", "other", "fell"),
+    ("robust", "best", "fell"),
     [(0.5, 0.72, True), (0.55, 0.72, False), (0.05, 0.2, True), (0.12, 0.2, False),
      (0.0, 0.04, False), (0.0, 0.9, True), (0.9, 0.5, False)],
 )  # fmt: skip
-def test_what_counts_as_a_collapse(robust: float, other: float, fell: bool) -> None:
-    assert guard.has_fallen(robust, other) is fell
+def test_what_counts_as_a_fall(robust: float, best: float, fell: bool) -> None:
+    assert guard.has_fallen(robust, best) is fell
+
+
+@pytest.mark.parametrize(
+    ("robust", "one_step", "hollow"),
+    [(0.0, 0.9, True), (0.2, 0.9, True), (0.22, 0.49, False), (0.0, 0.1, False)],
+)
+def test_what_withstands_one_step_alone_is_hollow(
+    robust: float, one_step: float, hollow: bool
+) -> None:
+    assert guard.is_hollow(robust, one_step) is hollow
+
+
+def test_a_net_that_never_was_robust_collapses_when_it_is_hollow() -> None:
+    """Step by step as the loop calls it: a rise is none, and in warm-up it is not looked at."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.optimizer = keras.optimizers.SGD(0.1)
+    model.optimizer.build(model.trainable_variables)
+    watched = guard.Guard(robust=0.0, warmup_epochs=2.0, stops=False)
+    watched.set_model(model)
+    watched.on_train_begin()
+    for epoch, (robust, collapsed) in enumerate([(0.0, 0), (0.0, 0), (0.1, 0), (0.1, 4)]):
+        watched.phase(epoch)
+        watched.on_epoch_end(epoch, {"val_robust": robust, "val_one_step": 0.9})
+        assert watched.collapsed_epoch == collapsed
+    assert watched.best_epoch == 3
 
 
 def test_the_most_robust_epoch_within_the_budget_is_kept(
@@ -225,7 +250,7 @@ start, folder, out = map(Path, sys.argv[1:])
 digits, found = open_dataset(folder), {}
 for strategy in ("one_device", "mirrored"):
     for name, settings in (("fgsm_mix", {"max_clean_drop": 0.5, "ema": 0.9}), ("fast", {})):
-        guard.has_fallen = lambda robust, other: False
+        guard.has_fallen = lambda robust, best: False
         done = harden(start, digits, out / strategy / name, strategy=strategy, mode=name,
             epochs=4, **settings)
         found[strategy, name] = done
