@@ -25,6 +25,7 @@ SERIES = [
 ]  # fmt: skip
 DETECTOR = [*CNN, "task=anomaly", "model={kind: autoencoder, form: conv}"]
 FORECASTER = [*SERIES, "task=anomaly", "model={kind: rnn}"]
+L2 = [*CNN, "audit={norm: l2, epsilon: 1.5}"]
 TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
 
 
@@ -40,7 +41,7 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
+    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER, L2]
 )
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
@@ -120,6 +121,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (CNN, "data.split.pattern='([a-z'", "wanted a regular expression"),
         (CNN, "gate.arena_bytes=9000", "add tflite-micro to verify.runtimes"),
         (MICRO, "export.ships=float32", "float32 ships; wanted export.ships: auto or int8"),
+        (CNN, "audit={epsilon: 0.6}", "is 0.6; under linf a value in [0, 1] changes by at"),
         (CNN, "verify.runtimes=[litert, litert]", "litert is listed twice"),
         (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
         (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
