@@ -3,6 +3,7 @@
 Each kind of audit is a line in `run`; what one cannot do for this data it says in `skipped`.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.device.measure import threads_for
 from pipeline.seeds import fold_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
+log = logging.getLogger(__name__)
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
 
 # Of [0, 1], where neither audit nor harden names one: common for small pictures under each norm.
@@ -73,6 +75,7 @@ def _attacked(
     x, labels = clean_inputs(dataset, positions), np.asarray(dataset.labels[positions])
     pictures = Pictures(x, labels, dataset.preprocess)
     known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
+    _tell("reference", known.figures, known.figures["white_box"])
     files = read_json(inputs["files"] / "files.json")
     parents = _parents(files["files"], inputs, pictures, by)
     held = {}
@@ -86,6 +89,7 @@ def _attacked(
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
     shipped = attack_shipped(asked, pictures, known, masks, by, files["ships"])
     document["files"][path.name] = shipped.row
+    _tell(path.name, shipped.row, min(shipped.row["attacks"].values()))
     document |= {
         "samples": len(positions),
         "reference": known.figures,
@@ -94,6 +98,12 @@ def _attacked(
         "corruptions": under_corruption(path, pictures, known, by.of("corruptions")),
     }
     return document, shipped.figures, _metrics(document, shipped.row)
+
+
+def _tell(name: str, figures: dict[str, Any], strongest: float) -> None:
+    """Log what withstands, as soon as it is known: an audit of many samples takes minutes."""
+    told = (name, figures["clean"], strongest, figures["robust"])
+    log.info("          %s: clean %.4g, strongest attack %.4g, all of them %.4g", *told)
 
 
 def _empty(attack: Attack) -> dict[str, Any]:
