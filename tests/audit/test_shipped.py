@@ -71,6 +71,7 @@ def test_what_withstands_withstands_everything(case: Case) -> None:
     assert row["straight_through"]["counts"]
     low, high = row["robust_drop_ci95"]
     assert low <= row["robust_drop"] <= high
+    assert row["float_robust"] <= case.known.figures["robust"]
     assert row["robust_drop"] == pytest.approx(row["float_robust"] - row["robust"])
     assert all(check["passed"] for check in found.checks)
     assert len(found.curve) == len(CURVE)
