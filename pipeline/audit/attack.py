@@ -22,7 +22,7 @@ LOSSES: tuple[Loss, ...] = ("cross_entropy", "margin")
 CURVE = (0.25, 0.5, 1.0, 2.0)  # shares of epsilon
 ALONG: Loss = "margin"  # what the curve and the checks raise: it has a slope where others saturate
 FEWER = 5  # what the steps are divided by, to see whether more of them help the attacker
-HALF = 2  # the same where any input is in reach, and a few steps get there
+SURELY = 10  # steps: where any input is in reach a few get there
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def carry_out(
         if part != 1.0:
             masks[_at(part)] = along(part * by.epsilon, by.steps, "curve", str(part))
     whole = unbounded(x, by)
-    masks[_at(whole / by.epsilon)] = along(whole, by.steps // HALF, "unbounded")
+    masks[_at(whole / by.epsilon)] = along(whole, SURELY, "unbounded")
     return Attacked(clean, masks, found)
 
 

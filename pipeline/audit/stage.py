@@ -33,6 +33,8 @@ from pipeline.seeds import fold_seed
 log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, np.dtype[Any]]
+log = logging.getLogger(__name__)
+
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
 
 # Of [0, 1], where neither audit nor harden names one: common for small pictures under each norm.

@@ -25,6 +25,7 @@ SERIES = [
 ]  # fmt: skip
 DETECTOR = [*CNN, "task=anomaly", "model={kind: autoencoder, form: conv}"]
 FORECASTER = [*SERIES, "task=anomaly", "model={kind: rnn}"]
+L2 = [*CNN, "audit={norm: l2, epsilon: 1.5}"]
 TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
 
 
@@ -42,7 +43,7 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 @pytest.mark.parametrize(
     "right",
     [
-        CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER,
+        CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER, L2,
         [*TABLE, "harden.attack={kind: pgd, columns: {alcohol: {change: 1}}}"],
         [*TEXT, "harden.attack={kind: substitute}", "audit.tokens=3"],
         [*SERIES, "harden.attack={kind: pgd, channels: [value]}"],
@@ -167,6 +168,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (CNN, "data.split.pattern='([a-z'", "wanted a regular expression"),
         (CNN, "gate.arena_bytes=9000", "add tflite-micro to verify.runtimes"),
         (MICRO, "export.ships=float32", "float32 ships; wanted export.ships: auto or int8"),
+        (CNN, "audit={epsilon: 0.6}", "is 0.6; under linf a value in [0, 1] changes by at"),
         (CNN, "verify.runtimes=[litert, litert]", "litert is listed twice"),
         (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
         (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
