@@ -33,7 +33,6 @@ from pipeline.seeds import fold_seed
 log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, np.dtype[Any]]
-log = logging.getLogger(__name__)
 
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
 

@@ -71,7 +71,8 @@ class Ball:
         change = self.in_range(moved) - x
         scaled = tf.math.divide_no_nan(change, tf.zeros_like(x) + self.radius)
         longer = tf.maximum(tf.sqrt(tf.reduce_sum(scaled * scaled, _inner(x), keepdims=True)), 1.0)
-        return x + scaled * self.radius / longer
+        near = x + scaled * self.radius / longer  # beyond the range by no more than rounding
+        return tf.clip_by_value(near, tf.minimum(x, self.low), tf.maximum(x, self.high))
 
     def in_range(self, moved: Any) -> Any:
         """Return `moved` with every value brought into the range."""
