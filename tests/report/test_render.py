@@ -66,7 +66,10 @@ def test_it_says_what_ships_and_every_figure(documents: dict[str, Any]) -> None:
 
 def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
     html = page(documents)
-    assert "Hardening (mode fast) against PGD (Linf, epsilon 0.1" in html
+    assert "Hardening (mode fast) against PGD (epsilon 0.1" in html
+    assert "75.0 %" in html
+    assert "37.5 %" in html
+    assert "0.9625 before" in html
     assert "collapsed in epoch 3" in html
     assert "went back to epoch 2" in html
     assert "Nothing was kept" in html
@@ -124,7 +127,7 @@ def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[s
         assert text in html
     assert html.count('<span class="fail">fails</span>') == 1
     assert html.index("transferred</th>") < html.index("through the rounding</th>")
-    audit["norm"], audit["restarts"] = "l2", 3
+    audit["reach"], audit["restarts"] = "a length of at most 0.1", 3
     audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
     html = page(documents)
     assert "a length of at most 0.1" in html
