@@ -270,7 +270,7 @@ RULES = (
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
     Rule(("train", "model", "tune"), _untrained_came_trained),
-    Rule(("task", "data.source", "data.sanitize", "verify.detector"), sanitize_rules.fits),
+    Rule(("task", "data", "verify.detector", "audit"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden", "audit"), space_rules.attacks_fit),

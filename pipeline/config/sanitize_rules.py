@@ -16,6 +16,7 @@ def fits(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     yield from _squeeze_fits(config)
     yield from _anomalies_are_far(config)
     yield from _detector_compares(config)
+    yield from _attack_is_of_values(config)
 
 
 def _squeeze_fits(config: Any) -> Iterator[tuple[Path, str]]:
@@ -52,4 +53,15 @@ def _detector_compares(config: Any) -> Iterator[tuple[Path, str]]:
             path,
             "compares answers with and without squeezing; set data.sanitize.bit_depth or median, "
             "or leave it out",
+        )
+
+
+def _attack_is_of_values(config: Any) -> Iterator[tuple[Path, str]]:
+    """Refuse an audit whose attack through the squeezing is not known."""
+    audit, rule = config.audit, config.data.sanitize
+    is_squeezed = rule.bit_depth is not None or rule.median is not None
+    if is_squeezed and audit is not None and audit.norm != "linf":
+        yield (
+            ("audit", "norm"),
+            f"the attack through data.sanitize bounds every value; wanted linf; came {audit.norm}",
         )

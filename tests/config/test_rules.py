@@ -127,6 +127,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (TABLE, "data.sanitize.median=3", "is for images, sound and series, whose values have ne"),
         (TEXT, "data.sanitize.bit_depth=3", "is for numbers and this set is text; wanted null"),
         (CNN, "data.sanitize.median=4", "wanted 3, 5, 7, … 15, or null; came 4"),
+        ([*CNN, "data.sanitize.median=3"], "audit.norm=l2", "bounds every value; wanted linf"),
         (DETECTOR, "data.sanitize.range=refuse", "is what `task: anomaly` flags; wanted clip"),
         (CNN, "verify.detector=0.05", "set data.sanitize.bit_depth or median, or leave it out"),
         (
