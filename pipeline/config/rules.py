@@ -294,4 +294,6 @@ RULES = (
     Rule(("compress.prune",), compress_rules.pruning_ends),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
     Rule(("tune", "model", "train"), tune_rules.check_space),
+    Rule(("tune", "task"), tune_rules.objective_fits),
+    Rule(("tune", "export", "verify.runtimes"), tune_rules.limits_are_measured),
 )
