@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.report import charts, pictures, words
+from pipeline.report import charts, pictures, search, words
 
 HERE = Path(__file__).parent
 LABELLED = 10  # classes up to which a confusion matrix is drawn in full
@@ -43,6 +43,7 @@ def render_report(
             changed=_changed(documents),
             adversarial=_adversarial(documents),
             robust_curve=_robust_curve(documents),
+            search=search.context(documents["trials"]),
         )
     )
 

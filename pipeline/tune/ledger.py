@@ -50,8 +50,8 @@ class Ledger:
     """Trials in a batch; None: all that are left."""
     sign: int
     """1 where more is better, -1 where less is."""
-    on_end: Callable[["Ledger", Row], None] = lambda ledger, row: None
-    """Is told of every trial that ends, and of those that were finished before."""
+    on_end: Callable[["Ledger", Row, bool], None] = lambda ledger, row, is_new: None
+    """Is told of every trial that ends; of those that were finished before, too: is_new False."""
     now: Callable[[], float] = time.monotonic
     rows: list[Row] = field(default_factory=list)
     """Finished trials, in order of their numbers; of the last batch, in order of their end."""
@@ -91,7 +91,7 @@ class Ledger:
         with self._lock:
             if self._open.pop(row["trial"], None) is not None:
                 write_json(self._file(row), row)
-                self._count(row)
+                self._count(row, is_new=True)
                 self._take_finished()
             self._go_on()
 
@@ -142,7 +142,7 @@ class Ledger:
             path = self._file(entry.row)
             if path.exists():
                 del self._open[name]
-                self._count(read_json(path) | {"trial": name})
+                self._count(read_json(path) | {"trial": name}, is_new=False)
 
     def _wanted(self) -> int | None:
         """Return how many trials to ask for; None: as many as there are."""
@@ -170,10 +170,10 @@ class Ledger:
         self.rows.sort(key=lambda row: str(row["trial"]))
         self._batch = []
 
-    def _count(self, row: Row) -> None:
+    def _count(self, row: Row, *, is_new: bool) -> None:
         full = {"score": None, "reason": None, "is_beyond": False} | row
         self.rows.append(full)
-        self.on_end(self, full)
+        self.on_end(self, full, is_new)
 
     def _file(self, row: Mapping[str, Any]) -> Path:
         return self.folder / f"{name_of(row, self.key)}.json"

@@ -135,7 +135,7 @@ def main(job: str, address: str, name: str, parent: str) -> int:
             logs=Path(asked["logs"]),
             threads=asked["threads"],
         )
-        work(Chief(address, name), bench.key, lambda row: measure(bench, row))
+        work(Chief(address, name, bench.key), lambda row: measure(bench, row))
     except PipelineError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

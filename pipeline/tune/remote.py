@@ -8,6 +8,7 @@ into a network that is trusted.
 
 import contextlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +21,11 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from keras_tuner.src.engine import trial as trials
 
+from pipeline.artifacts import sha256_json
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.tune.ledger import OVER, SILENT_S, WAIT, Ledger, Row
+
+log = logging.getLogger(__name__)
 
 LETTER = "letter"  # the value that carries the JSON
 SIGN_S = 2.0  # between two signs of life
@@ -50,14 +54,22 @@ class Desk:
         """When each worker that was not told yet that the search is over was last heard of."""
 
     def create_trial(self, tuner_id: str) -> Any:
-        """Return a trial for a worker; one without values where there is none."""
-        found = self._ledger.take(tuner_id)
-        self.seen[tuner_id] = time.monotonic()
-        if isinstance(found, str):
-            if found == OVER:
-                del self.seen[tuner_id]
-            return _trial("none", {}, STATUS[found])
-        return _trial(found["trial"], {"row": found, "key": self._key}, "RUNNING")
+        """Return a trial for a worker; one without values where there is none for it.
+
+        Args:
+            tuner_id: the worker's name, a blank, and the hash of its key: one that would not
+                measure the same gets none.
+        """
+        worker, _, digest = tuner_id.partition(" ")
+        is_alike = digest == sha256_json(self._key)
+        found = self._ledger.take(worker) if is_alike else OVER
+        self.seen[worker] = time.monotonic()
+        letter: dict[str, Any] = {"key": self._key}
+        if not isinstance(found, str):
+            return _trial(found["trial"], letter | {"row": found}, "RUNNING")
+        if found == OVER:
+            del self.seen[worker]
+        return _trial("none", letter, STATUS[found])
 
     def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
         """Note that a trial is being worked on."""
@@ -122,27 +134,42 @@ def told_all(desk: Desk) -> bool:
 class Chief:
     """The chief, as a worker sees it."""
 
-    def __init__(self, address: str, worker: str) -> None:
-        """Look for the chief at HOST:PORT, as the worker of this name."""
+    def __init__(self, address: str, worker: str, key: Mapping[str, str]) -> None:
+        """Look for the chief.
+
+        Args:
+            address: HOST:PORT.
+            worker: a name that no other worker has.
+            key: as for Desk; the chief's must be the same.
+        """
         self._channel = grpc.insecure_channel(address)
         self._stub = protos.get_service_grpc().OracleStub(self._channel)
-        self._address, self._worker = address, worker
+        self._address, self._worker, self._key = address, worker, dict(key)
         self._service = protos.get_service()
 
     def take(self, *, limit_s: float = SILENT_S) -> tuple[str, Any]:
-        """Return WAIT, OVER or RUNNING, and the letter: {row, key} of a trial.
+        """Return WAIT, OVER or RUNNING, and the trial, {trial, values, epochs}, of the last.
 
         Args:
             limit_s: how long to wait for a chief that is not there.
 
         Raises:
+            ConfigError: chief and worker would not measure the same.
             Lost: it did not answer in that time.
         """
-        request = self._service.CreateTrialRequest(tuner_id=self._worker)
-        reply = self._call("CreateTrial", request, limit_s)
-        trial = trials.Trial.from_proto(reply.trial)
+        name = f"{self._worker} {sha256_json(self._key)}"
+        request = self._service.CreateTrialRequest(tuner_id=name)
+        trial = trials.Trial.from_proto(self._call("CreateTrial", request, limit_s).trial)
+        letter = _letter(trial)
+        other = [part for part in self._key if letter["key"].get(part) != self._key[part]]
+        if other:
+            raise ConfigError(
+                f"the chief's search is another one: {', '.join(other)} differ here; wanted the "
+                "same config, data and packages at chief and workers"
+            )
         states = {status: word for word, status in STATUS.items()}
-        return states.get(trial.status, trial.status), _letter(trial)
+        state = states.get(trial.status)
+        return ("RUNNING", letter["row"]) if state is None else (state, None)
 
     def sign(self, trial: str) -> None:
         """Give a sign of life.
@@ -197,34 +224,29 @@ def alive(chief: Chief, trial: str) -> Iterator[None]:
         thread.join()
 
 
-def work(chief: Chief, key: Mapping[str, str], measure: Callable[[Row], Row]) -> int:
-    """Measure trials until there are no more, and return how many it were.
+def work(chief: Chief, measure: Callable[[Row], Row]) -> int:
+    """Measure trials until there are no more, or the chief is gone; return how many it were.
 
     Args:
         chief: who gives them.
-        key: as for Desk; the chief's must be the same.
         measure: {trial, values, epochs} -> what came of it.
 
     Raises:
         ConfigError: chief and worker would not measure the same.
-        Lost: the chief never answered, or does not any more.
+        Lost: the chief never answered.
     """
-    count, limit_s = 0, START_S
-    while True:
-        state, letter = chief.take(limit_s=limit_s)
-        limit_s = SILENT_S
-        if state == OVER:
-            return count
-        if state == WAIT:
-            time.sleep(ASK_S)
-            continue
-        if letter["key"] != key:
-            other = [name for name in key if letter["key"].get(name) != key[name]]
-            raise ConfigError(
-                f"the chief's search is another one: {', '.join(other)} differ here; wanted the "
-                "same config, data and packages at chief and workers"
-            )
-        with alive(chief, letter["row"]["trial"]):
-            found = measure(letter["row"])
-        chief.end(found)
-        count += 1
+    state, row = chief.take(limit_s=START_S)
+    count = 0
+    try:
+        while state != OVER:
+            if state == WAIT:
+                time.sleep(ASK_S)
+            else:
+                with alive(chief, row["trial"]):
+                    found = measure(row)
+                chief.end(found)
+                count += 1
+            state, row = chief.take()
+    except Lost as error:
+        log.warning("          %s: its search is over, or it will be begun again", error)
+    return count

@@ -41,7 +41,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Try values of the space on validation data, and write the spec of the trial that is taken."""
     settings = config.tune
     assert settings is not None  # else the stage is off
-    threads = local.threads_of(settings.parallel) if settings.parallel > 1 else None
+    is_shared = settings.parallel > 1 and not _is_chief()
+    threads = local.threads_of(settings.parallel) if is_shared else None
     bench = bench_of(
         config,
         read_json(inputs["spec"] / "spec.json"),
@@ -115,7 +116,7 @@ def _search(bench: Bench, ledger: Ledger, inputs: Inputs) -> None:
     """Measure all trials: here, in processes of this machine, or by workers elsewhere."""
     settings = bench.config.tune
     assert settings is not None
-    if "chief" in os.environ.get("KERASTUNER_TUNER_ID", ""):
+    if _is_chief():
         host, port = os.environ["KERASTUNER_ORACLE_IP"], os.environ["KERASTUNER_ORACLE_PORT"]
         with remote.served(ledger, bench.key, f"{host}:{port}") as (address, desk):
             log.info("          workers are awaited at %s", address)
@@ -132,6 +133,11 @@ def _search(bench: Bench, ledger: Ledger, inputs: Inputs) -> None:
         while (row := ledger.take("here")) != OVER:
             assert not isinstance(row, str)  # nobody else has one, so that there is nothing to wait
             ledger.end(measure(bench, row))
+
+
+def _is_chief() -> bool:
+    """Tell whether workers elsewhere measure, as KerasTuner's variables say it."""
+    return os.environ.get("KERASTUNER_TUNER_ID") == "chief"
 
 
 def _job(bench: Bench, inputs: Inputs) -> dict[str, Any]:

@@ -32,14 +32,13 @@ class Watch:
     began: float = field(default_factory=time.monotonic)
     measured: int = 0
     """Trials that ended since; those that were finished before took no time."""
-    before: int = 0
     rows: list[Row] = field(default_factory=list)
     live: Any = None
 
-    def __call__(self, ledger: Ledger, row: Row) -> None:
+    def __call__(self, ledger: Ledger, row: Row, is_new: bool) -> None:
         """Show what came of a trial."""
         self.rows = list(ledger.rows)
-        self.measured += 1
+        self.measured += is_new and not row["is_beyond"]
         left = self._left(ledger)
         if self.live is not None:
             self.live.update(self._table(left))
@@ -47,6 +46,7 @@ class Watch:
         place = 1 + [r["trial"] for r in ranked(self.rows, self.direction)].index(row["trial"])
         said = f"refused: {row['reason']}" if row["score"] is None else self._said(row)
         rank = "" if row["score"] is None else f"  rank {place}/{len(self.rows)}"
+        rank += "" if is_new else "  (finished before)"
         log.info("          trial %s%s  %s  %s%s", row["trial"], rank, said, _values(row), left)
 
     @contextlib.contextmanager
