@@ -22,7 +22,7 @@ NAMES = (
     "sram_bytes",
     "arena_bytes",
 )
-UNITS = {"latency_ms": "ms", "parameters": "weights", "macs": "multiply-accumulates"}
+UNITS = {"parameters": "weights", "macs": "multiply-accumulates"}
 SPREAD = 0.02  # of the noise on untrained weights: enough that no two tensors are alike
 
 
@@ -88,8 +88,9 @@ def beyond(costs: Mapping[str, float | None], limits: Mapping[str, float | None]
 
 
 def _said(name: str, value: float) -> str:
-    number = f"{value:,.4g}" if name == "latency_ms" else f"{value:,.0f}"
-    return f"{number} {UNITS[name] if name in UNITS else name.replace('_', ' ')}"
+    if name == "latency_ms":
+        return f"a latency of {value:,.4g} ms"
+    return f"{value:,.0f} {UNITS[name] if name in UNITS else name.replace('_', ' ')}"
 
 
 def shaken(model: Any, seed: int) -> None:
