@@ -45,10 +45,38 @@ def parser(calls: Calls) -> argparse.ArgumentParser:
         stage = _command(commands, name, calls["run"], f"{text}, and all before it")
         _add_run_options(stage)
         stage.set_defaults(until=name)
+        if name == "tune":
+            _add_roles(stage)
+    made.set_defaults(role=None, chief=None)
     _add_config_commands(commands, calls)
     _add_data_commands(commands, calls)
     _add_bundle_commands(commands, calls)
     return made
+
+
+def _add_roles(tune: argparse.ArgumentParser) -> None:
+    """Add what lets many machines share a search."""
+    tune.add_argument(
+        "--role",
+        choices=("chief", "worker"),
+        default=None,
+        help="chief: hand the trials out; worker: measure them (default: do both here)",
+    )
+    tune.add_argument(
+        "--chief",
+        type=_address,
+        default=None,
+        metavar="HOST:PORT",
+        help="where the chief listens, in a network that you trust",
+    )
+
+
+def _address(text: str) -> str:
+    """Return HOST:PORT, if it is that."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"wanted HOST:PORT, such as 10.0.0.1:8470; came {text!r}")
+    return text
 
 
 def _add_data_commands(commands: Any, calls: Calls) -> None:

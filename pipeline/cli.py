@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.arguments import STAGES, check_command, parser
 from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
@@ -95,11 +96,40 @@ def _run(args: argparse.Namespace) -> int:
 
     config = load(args.config, args.overrides)
     run = Run(config=config, base=args.config.parent, runs=args.runs, exported=args.exported)
+    if args.role is not None or args.chief is not None:
+        _take_role(args, config)
+    if args.role == "worker":
+        return _work(args, run)
     run_chain(run, until=args.until, force=args.force)
     if order.index(args.until) >= order.index("gate"):
         check_verdict(run.folder / "gate" / "verdict.json")
     if args.until == "bundle":
         print(published(args.exported / config.name, config.task))
+    return 0
+
+
+def _take_role(args: argparse.Namespace, config: Any) -> None:
+    """Check what was said of chief and workers; a chief is told of it as KerasTuner does it."""
+    if args.role is None or args.chief is None:
+        missing = "--role chief or worker" if args.role is None else "--chief HOST:PORT"
+        raise ConfigError(f"--role and --chief go together; wanted {missing}, too")
+    if config.tune is None:
+        raise ConfigError("--role: there is no search in this config (tune: null)")
+    if args.role == "chief":
+        host, _, port = args.chief.rpartition(":")
+        os.environ["KERASTUNER_TUNER_ID"] = "chief"
+        os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port}
+
+
+def _work(args: argparse.Namespace, run: Any) -> int:
+    """Prepare what a worker reads, then measure trials for the chief."""
+    from pipeline.run import inputs_of, run_chain
+
+    run_chain(run, until="build", force=args.force)
+    inputs = inputs_of(run, "tune")
+    from pipeline.tune.worker import join
+
+    join(run.config, inputs, args.chief, run.folder / "tune.worker")
     return 0
 
 

@@ -225,14 +225,33 @@ def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
     key_file.write_text(key)
 
 
+def inputs_of(run: Run, name: str) -> Inputs:
+    """Return what a stage of a run reads, for work that is done beside the chain.
+
+    Raises:
+        ArtifactError: an artifact is missing, or does not match its hash.
+    """
+    _set_environment()
+    stages = [stage for stage in STAGES if is_enabled(stage, run.config)]
+    bound = _bind(next(stage for stage in stages if stage.name == name), stages, run.folder)
+    for kind, (source, described) in bound.items():
+        check_files(source, described, f"Run again with --force {source.name} ({kind}).")
+    return Inputs({kind: source for kind, (source, _) in bound.items()}, run.base, run.exported)
+
+
 def _import(stage: Stage) -> Any:
-    """Import a stage's module; what TensorFlow needs is set before, and its start is silent."""
+    """Import a stage's module; its start is silent."""
+    _set_environment()
+    return import_quietly(stage.module)
+
+
+def _set_environment() -> None:
+    """Set what TensorFlow needs to know before it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Threads of scikit-learn that spin while they wait take 150 times as long on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    return import_quietly(stage.module)
 
 
 def _finish(

@@ -61,10 +61,11 @@ STAGES = (
     ),
     Stage(
         "tune",
-        1,
+        2,
         ("dataset", "spec"),
-        {"spec": SPEC, "trials": ("trials.*",)},
-        ("tune", "train", "model", "task", "seed", "data"),
+        {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
+        ("tune", "train", "model", "task", "seed", "data", "export", "compress", "audit", "harden"),
+        packages=EXPORT,
     ),
     Stage(
         "train",
@@ -82,6 +83,7 @@ STAGES = (
             ),
         },
         ("train", "task", "seed", "data"),
+        optional=("trials",),
     ),
     Stage(
         "harden",

@@ -1,95 +1,255 @@
-"""Rules for `tune.space`: every path is a setting, and every value at its ends may stand there."""
+"""Rules of `tune`: every path is a setting, its values may stand there, limits can be measured."""
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
+from math import inf
 from pathlib import Path as File
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline.config.document import Path, dotted
-from pipeline.config.messages import explain
-from pipeline.config.overrides import put, resolve
-from pipeline.config.shape import did_you_mean
+from pipeline.config.messages import explain, shown
+from pipeline.config.shape import did_you_mean, one_of
+from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
+from pipeline.device.targets import TARGETS
 
-SEARCHED = ("model", "train")
+SEARCHED = ("model", "train", "data.batch_size", "data.augment")
+GIVEN = ("file", "application")  # families whose network is made before the search
+LEFT_OUT = {  # paths of train that a trial has not, or has from elsewhere
+    "train.epochs": "a trial has tune.epochs; leave it out",
+    "train.pretrain": "a trial is trained without; leave it out",
+    "train.distill": "a trial is trained without; leave it out",
+    "train.learning_curve": "it changes nothing in a trial; leave it out",
+    "train.strategy": "it changes where a trial is trained, not what comes of it; leave it out",
+}
+OBJECTIVES = {  # task -> what its answers are judged by; a test compares them with TASKS
+    "classification": ("accuracy", "macro_f1", "auc"),
+    "anomaly": ("auc", "f1", "precision", "recall"),
+    "regression": ("r2", "mae", "rmse"),
+    "forecasting": ("relative_mae", "mae", "rmse"),
+}
+BY_VELA = ("latency_ms", "sram_bytes")
+MOST = 100_000  # trials of a grid; more is a mistake in the space
+
+Finding = tuple[Path, str]
 
 
-def check_space(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def check_space(config: Any, base: File) -> Iterator[Finding]:
     """Yield what is wrong with the search space, path and message.
 
     Args:
         config: has `model`, `train` and `tune`; or is the sound part of a config.
-        base: unused; every rule takes it.
+        base: folder of the config file.
     """
     if config.tune is None:
         return
-    dumped = config.model_dump(mode="json")
-    for dotted_path, searched in config.tune.space.items():
-        entry: Path = ("tune", "space", dotted_path)
-        path = tuple(dotted_path.split("."))
-        wrong = _range_mistake(searched) or _path_mistake(path, config.model.kind)
-        if wrong:
-            yield entry, wrong
-            continue
-        for value in _ends(searched):
-            wrong = _value_mistake(type(config), dumped, path, value)
-            if wrong:
-                yield entry, wrong
+    space = {path: entry.model_dump(mode="json") for path, entry in config.tune.space.items()}
+    wrong = {path: list(_entry_mistakes(path, space, config)) for path in space}
+    for path in in_order(space)[1]:
+        wrong[path].append("its condition goes round in a circle; take `when` out of one of them")
+    for path, found in wrong.items():
+        yield from ((("tune", "space", path), message) for message in found)
+    sound = {path: entry for path, entry in space.items() if _is_sound(path, space, wrong)}
+    yield from _misplaced(config, sound, base)
+    if len(sound) == len(space):
+        yield from _too_many(config, space)
+
+
+def _is_sound(path: str, space: Space, wrong: dict[str, list[str]]) -> bool:
+    """Tell whether neither an entry nor one that it depends on has a mistake."""
+    return not wrong[path] and all(_is_sound(other, space, wrong) for other in space[path]["when"])
+
+
+def _entry_mistakes(path: str, space: Space, config: Any) -> Iterator[str]:
+    """Yield what is wrong with one entry in itself."""
+    entry = space[path]
+    if found := _range_mistake(entry) or _path_mistake(path, entry, config.model.kind):
+        yield found
+    if config.tune.tuner == "grid" and "float" in entry and entry["points"] is None:
+        yield "a grid needs the number of values between the ends; add points: 3, or use a choice"
+    for other, wanted in conditions(entry).items():
+        if found := _condition_mistake(other, wanted, space):
+            yield f"when: {found}"
+
+
+def _range_mistake(entry: Any) -> str | None:
+    """Return what is wrong with a range in itself."""
+    if "choice" in entry:
+        texts = [json.dumps(value, sort_keys=True) for value in entry["choice"]]
+        if len(set(texts)) < len(texts):
+            return "a choice is listed twice; take one out"
+        if len(texts) == 1 and not entry["when"]:
+            return "one choice leaves nothing to search; wanted two, or `when`"
+        return None
+    low, high = entry["int"] if "int" in entry else entry["float"]
+    if low >= high:
+        return f"wanted the lowest value, then a higher one; came [{low:g}, {high:g}]"
+    if "float" in entry and entry["log"] and low <= 0:
+        return f"log: true needs values above 0; came [{low:g}, {high:g}]"
+    if "int" in entry and entry["step"] > high - low:
+        return f"the step {entry['step']} is wider than the range [{low}, {high}]"
+    return None
+
+
+def _path_mistake(path: str, entry: Any, kind: str) -> str | None:
+    """Return why a path cannot be searched; unknown keys are found when a value is put there."""
+    first = path.split(".")[0]
+    is_inside = any((path + ".").startswith(allowed + ".") for allowed in SEARCHED)
+    if not is_inside or path in ("model", "train"):
+        near = did_you_mean(first if first != "data" else path, SEARCHED)
+        return f"wanted a setting of {', '.join(SEARCHED)}, such as model.dropout{near}"
+    for left_out, why in LEFT_OUT.items():
+        if (path + ".").startswith(left_out + "."):
+            return why
+    if first == "model" and kind in GIVEN:
+        return f"the network of {kind} is made before the search; wanted a setting of train"
+    if path == "model.kind" and (made := [k for k in entry.get("choice", ()) if k in GIVEN]):
+        return f"the network of {made[0]} is made before the search; take it out"
+    return None
+
+
+def _condition_mistake(path: str, wanted: list[Any], space: Space) -> str | None:
+    """Return what is wrong with a condition."""
+    if path not in space:
+        near = did_you_mean(path, list(space))
+        return f"{path} is not searched; wanted a path of tune.space{near}"
+    if "choice" not in space[path]:
+        return f"{path} is a range; wanted a path with a choice"
+    offered = space[path]["choice"]
+    unknown = [value for value in wanted if value not in offered]
+    if unknown or not wanted:
+        came = shown(unknown[0]) if unknown else "[]"
+        near = did_you_mean(unknown[0], [str(v) for v in offered]) if unknown else ""
+        words = one_of(tuple(shown(value) for value in offered))
+        return f"{path} is never {came}; wanted {words}{near}"
+    return None
+
+
+def _misplaced(config: Any, space: Space, base: File) -> Iterator[Finding]:
+    """Yield each path at which one of its values may not stand, with the first reason."""
+    dumped = config.model_dump(mode="json") | {"tune": None}
+    known = set(_broken(config, dumped, base))
+    for path, entry in space.items():
+        for values in _tried(space, path, entry):
+            found = _value_mistake(config, dumped, values, path, base, known)
+            if found:
+                others = {name: v for name, v in values.items() if name != path}
+                where = " and ".join(f"{name} {shown(v)}" for name, v in others.items())
+                hint = "" if set(others) <= set(entry["when"]) else "; `when` keeps it from there"
+                told = f"where {where}: {found}{hint}" if where else found
+                yield ("tune", "space", path), told
                 break
 
 
-def _ends(searched: Any) -> tuple[Any, ...]:
-    """Return the values that decide whether all of a range may be used."""
-    for name in ("int", "float", "choice"):
-        if hasattr(searched, name):
-            return tuple(getattr(searched, name))
-    raise TypeError(type(searched))
+def _tried(space: Space, path: str, entry: Any) -> Iterator[dict[str, Any]]:
+    """Yield the values to look at: an entry's ends, beside all that decides what stands there."""
+    for values in contexts(space, path):
+        yield from ({**values, path: value} for value in ends(entry))
 
 
-def _range_mistake(searched: Any) -> str | None:
-    """Return what is wrong with a range in itself."""
-    ends = _ends(searched)
-    if hasattr(searched, "choice"):
-        return "a choice is listed twice; take one out" if _has_twice(ends) else None
-    low, high = ends
-    if low >= high:
-        return f"wanted the lowest value, then a higher one; came [{low:g}, {high:g}]"
-    if getattr(searched, "log", False) and low <= 0:
-        return f"log: true needs values above 0; came [{low:g}, {high:g}]"
-    if getattr(searched, "step", 0) > high - low:
-        return f"the step {searched.step} is wider than the range [{low}, {high}]"
-    return None
-
-
-def _has_twice(values: tuple[Any, ...]) -> bool:
-    return len({(type(value), value) for value in values}) < len(values)
-
-
-def _path_mistake(path: Path, kind: str) -> str | None:
-    """Return why a path cannot be searched; unknown keys are found when a value is put there."""
-    if path[0] not in SEARCHED or not path[1:]:
-        near = did_you_mean(path[0], SEARCHED)
-        return f"wanted a setting of {' or '.join(SEARCHED)}, such as model.dropout{near}"
-    if path[0] == "model" and kind in ("file", "application"):
-        return f"the network of {kind} is made before the search; wanted a setting of train"
-    if path[-1] == "kind":
-        return "a kind brings keys of its own and cannot be searched; write a config for each kind"
-    return None
-
-
-def _value_mistake(section: Any, dumped: dict[str, Any], path: Path, value: Any) -> str | None:
-    """Return why a value may not stand at a path; None: it may."""
-    data = deepcopy(dumped)
+def _value_mistake(
+    config: Any,
+    dumped: dict[str, Any],
+    values: dict[str, Any],
+    path: str,
+    base: File,
+    known: set[Finding],
+) -> str | None:
+    """Return why values may not stand in a config; None: they may."""
     try:
-        path = resolve(data, path)
-        put(data, path, value)
-        section.model_validate_json(json.dumps(data))
+        data = laid_over(dumped, values)
+        type(config).model_validate_json(json.dumps(data))
     except ValidationError as error:
-        found, message = explain(error.errors(include_url=False)[0], section, data)
-        where = "" if found == path else f"{dotted(found)}: "
-        return f"{where}{message}"
+        entry = error.errors(include_url=False)[0]
+        found, message = explain(entry, type(config), data)
+        return message if dotted(found) == path else f"{dotted(found)}: {message}"
     except ValueError as error:
-        return str(error)
+        return _unknown_list(config, dumped, values, path) or str(error)
+    new = [finding for finding in _broken(config, data, base) if finding not in known]
+    return f"{dotted(new[0][0])}: {new[0][1]}" if new else None
+
+
+def _unknown_list(
+    config: Any, dumped: dict[str, Any], values: dict[str, Any], path: str
+) -> str | None:
+    """Return what is wrong with the key of a list that is not there; None: the key is known."""
+    above = path[: path.rindex(".")] if "." in path else path
+    others = {name: value for name, value in values.items() if name != path}
+    try:
+        type(config).model_validate_json(json.dumps(laid_over(dumped, {**others, above: None})))
+    except ValidationError as error:
+        entry = error.errors(include_url=False)[0]
+        is_unknown = entry["type"] == "extra_forbidden"
+        return explain(entry, type(config), dumped)[1] if is_unknown else None
+    except ValueError:
+        return None
     return None
+
+
+def _broken(config: Any, data: dict[str, Any], base: File) -> list[Finding]:
+    """Return what the other rules say of a config; nothing where it is a part of one alone."""
+    from pipeline.config.rules import broken_rules
+    from pipeline.config.schema import Config
+
+    if not isinstance(config, Config):
+        return []
+    return list(broken_rules(Config.model_validate_json(json.dumps(data)), base, set()))
+
+
+def _too_many(config: Any, space: Space) -> Iterator[Finding]:
+    """Refuse a grid that no machine gets to the end of, where nothing else bounds it."""
+    from pipeline.config.tune_space import grid
+
+    if config.tune.tuner != "grid" or config.tune.max_trials is not None:
+        return
+    for number, _ in enumerate(grid(space), 1):
+        if number > MOST:
+            yield (
+                ("tune", "space"),
+                f"the grid has more than {MOST:,} trials; set tune.max_trials, or fewer points",
+            )
+            return
+
+
+def objective_fits(config: Any, base: File) -> Iterator[Finding]:
+    """Refuse what this task is not judged by."""
+    if config.tune is None:
+        return
+    path, objective = ("tune", "objective"), config.tune.objective
+    wanted = OBJECTIVES[config.task]
+    if objective == "robust" and not config.tune.robust:
+        yield path, "robust is measured where tune.robust is true; set it"
+    elif objective not in ("auto", "robust", *wanted):
+        yield path, f"{objective} is not measured for {config.task}; wanted {one_of(wanted)}"
+    if config.tune.robust and config.task != "classification":
+        yield (
+            ("tune", "robust"),
+            f"attacks are for classification; the task is {config.task}; wanted false",
+        )
+
+
+def limits_are_measured(config: Any, base: File) -> Iterator[Finding]:
+    """Refuse limits, and a rule, that nothing will be held against."""
+    if config.tune is None:
+        return
+    limits = config.tune.limits
+    compiled = any(TARGETS[name].compiler == "vela" for name in config.export.targets)
+    for name in BY_VELA:
+        if getattr(limits, name) is not None and not compiled:
+            yield ("tune", "limits", name), NO_VELA
+    if getattr(config.tune.pick, "by", None) in BY_VELA and not compiled:
+        yield ("tune", "pick", "by"), NO_VELA
+    if limits.arena_bytes is not None and "tflite-micro" not in config.verify.runtimes:
+        yield (
+            ("tune", "limits", "arena_bytes"),
+            "tflite-micro says how much it is; add tflite-micro to verify.runtimes",
+        )
+    ships = config.export.ships
+    if ships not in ("auto", "int8") and any(
+        (getattr(limits, name) or inf) < inf for name in (*BY_VELA, "arena_bytes")
+    ):
+        yield ("tune", "limits"), f"Vela and tflite-micro take the int8 file, and {ships} ships"
+
+
+NO_VELA = "Vela says how much it is; add an Ethos-U, such as ethos-u55-128, to export.targets"

@@ -65,10 +65,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: Path) -> None:
     """Put metadata into the files, and correct what their rows say of bytes."""
+    spec = read_json(inputs["spec"] / "spec.json")
     versions = [f"{name} {version(name)}" for name in ("edgeline", "tensorflow", "ai-edge-litert")]
     described = {
         "name": config.name,
-        "description": f"{config.task} by a network of kind {config.model.kind}",
+        "description": f"{config.task} by a network of kind {spec['model']['kind']}",
         "versions": ", ".join(versions),
         "preprocess": read_json(inputs["dataset"] / "preprocess.json"),
     }

@@ -4,29 +4,24 @@ Reads dataset; writes spec.json, budget.json, and start.keras of a model that ca
 """
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
+from pipeline.artifacts import WORK, Inputs, Metrics, write_json
 from pipeline.compress.kernels import check_sizes
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.device.placement import Operation, place
 from pipeline.device.runtimes import missing
 from pipeline.device.targets import TARGETS
-from pipeline.errors import ConfigError
-from pipeline.models import MODELS, budget
+from pipeline.models import budget
 from pipeline.models.adopt import adopted, answers_its_input
 from pipeline.models.application import application
+from pipeline.models.describe import built, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import START, save_keras
-from pipeline.seeds import fold_seed
-
-READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")}  # not int8 alone
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +34,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         spec, model = from_outside(config, dataset, inputs.base, out / WORK)
         save_keras(model, out / START)
     else:
-        spec = describe(config, dataset)
-        model = _built(spec)
+        settings = config.model.model_dump(mode="json")
+        spec = describe(settings, dataset, task=config.task, seed=config.seed)
+        model = built(spec)
     check_sizes(model, config.compress)
-    counted: dict[str, Any] = {
-        "schema": SCHEMA,
-        "parameters": budget.parameters(model),
-        "macs": budget.macs(model),
-        "peak_activation_bytes": budget.peak_activation_bytes(model),
-        "layers": [_layer(layer) for layer in model.operations],
-        "targets": {target: placed(model, target) for target in config.export.targets},
-    }
+    counted = count(model, config.export.targets)
     for target, rows in counted["targets"].items():
         _tell(target, rows)
     _tell_limits(config, counted)
@@ -62,21 +51,6 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "peak_activation": (counted["peak_activation_bytes"], "bytes"),
         }
     )
-
-
-def _built(spec: dict[str, Any]) -> Any:
-    """Return the network of a spec.
-
-    Raises:
-        ConfigError: it does not fit the input.
-    """
-    try:
-        return MODELS[spec["model"]["kind"]](keras, spec)
-    except ValueError as error:  # a window larger than what is left of the image, and the like
-        shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
-        raise ConfigError(
-            f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
-        ) from error
 
 
 def from_outside(
@@ -98,86 +72,16 @@ def from_outside(
         shape = dataset.preprocess["inputs"][0]["shape"]
         given, found = application(settings, shape, base)
         settings, is_reconstruction = settings | found, False
-    spec = describe(config, dataset, is_reconstruction=is_reconstruction)
-    spec["model"] = settings
+    spec = describe(
+        settings,
+        dataset,
+        task=config.task,
+        seed=config.seed,
+        is_reconstruction=is_reconstruction,
+    )
     model = adopted(keras, given, spec, target=dataset.preprocess["target"])
     spec["model"] = settings | {"architecture": keras.saving.serialize_keras_object(model)}
     return spec, model
-
-
-def describe(
-    config: Config, dataset: Dataset, *, is_reconstruction: bool = False
-) -> dict[str, Any]:
-    """Return the spec: everything that a builder needs, and nothing else.
-
-    Args:
-        config: model, task and seed are described.
-        dataset: its inputs and classes are.
-        is_reconstruction: whether a detector from outside answers its own input.
-    """
-    inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
-    output: dict[str, Any] = {"task": config.task}
-    if config.task != "anomaly":
-        output["units"] = len(dataset.class_names) if dataset.class_names else 1
-    elif config.model.kind == "autoencoder" or is_reconstruction:
-        output["score"] = "reconstruction"
-    else:  # it forecasts the last step from those before
-        inputs = [_without_last_step(entry) for entry in inputs]
-        output |= {"score": "forecast", "units": inputs[0]["shape"][1]}
-    return {
-        "schema": SCHEMA,
-        "seed": fold_seed(config.seed, "build"),
-        "model": config.model.model_dump(mode="json"),
-        "inputs": inputs,
-        "output": output,
-    }
-
-
-def _without_last_step(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a series as a forecaster sees it.
-
-    Raises:
-        ConfigError: it is no series.
-    """
-    if len(entry["shape"]) != 2:
-        raise ConfigError(
-            f"model.kind: finds anomalies by a forecast, in series; input {entry['name']} has "
-            f"shape {entry['shape']}; wanted autoencoder"
-        )
-    steps, channels = entry["shape"]
-    return entry | {"shape": [steps - 1, channels]}
-
-
-def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a builder needs of an input; words and categories have a vector each."""
-    found = {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
-    if entry["kind"] not in ("tokens", "codes"):
-        return found
-    pool = "mean" if entry["kind"] == "tokens" else "flatten"
-    return found | {"dtype": "int32", "vocabulary": entry["vocabulary_size"], "pool": pool}
-
-
-def _layer(layer: Any) -> dict[str, Any]:
-    return {
-        "name": layer.name,
-        "kind": type(layer).__name__,
-        "output_shape": list(layer.output.shape[1:]),
-        "parameters": int(layer.count_params()) if hasattr(layer, "count_params") else 0,
-    }
-
-
-def placed(model: Any, target: str) -> list[dict[str, Any]]:
-    """Return where each operation of the model will run on a target, and why not on its NPU."""
-    return place((op for layer in model.operations if (op := _operation(layer))), target)
-
-
-def _operation(layer: Any) -> Operation | None:
-    """Return what a layer becomes in the int8 file; None where it leaves nothing."""
-    name = budget.op_of(layer)
-    if name is None:
-        return None
-    shape = (1, *(size or 1 for size in layer.output.shape[1:]))
-    return Operation(name, READS.get(name, ("int8",)), ("int8",), (shape,), layer.name)
 
 
 def _tell(target: str, rows: list[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.report import charts, evasion, findings, pictures, words
+from pipeline.report import charts, evasion, findings, pictures, search, words
 
 HERE = Path(__file__).parent
 LABELLED = 10  # classes up to which a confusion matrix is drawn in full
@@ -44,6 +44,7 @@ def render_report(
             evasion=evasion.shown(documents),
             membership_curve=findings.membership_curve(documents["audit"]),
             extraction_curve=findings.extraction_curve(documents["audit"]),
+            search=search.context(documents["trials"]),
         )
     )
 

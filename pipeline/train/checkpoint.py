@@ -5,6 +5,7 @@ and the state of early stopping are here too, so that a resumed run writes the s
 """
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import write_arrays
+from pipeline.artifacts import atomic_path, write_arrays
 
+CHECKPOINT = "checkpoint.npz"  # in a training's work folder
+TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
 # Of keras.callbacks.EarlyStopping and ReduceLROnPlateau, and of those in harden/guard.py.
 STATE = (
     "best",
@@ -94,6 +97,19 @@ def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progr
                 callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
     trainer.model.stop_training = state["stop"]
     return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+
+
+def take_over(trials: Path, work: Path) -> None:
+    """Go on from the end of the trial that `tune` picked, where that was trained in full.
+
+    Args:
+        trials: folder of the search; it holds the checkpoint, or none.
+        work: folder of the checkpoint of this training; one that is there stays.
+    """
+    ended, own = trials / TRAINED, work / CHECKPOINT
+    if ended.exists() and not own.exists():
+        with atomic_path(own) as partial:
+            shutil.copyfile(ended, partial)
 
 
 def _variables(trainer: Any) -> list[Any]:

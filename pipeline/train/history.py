@@ -26,16 +26,17 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def watchers(out: Path, settings: Any = None) -> list[Any]:
+def watchers(out: Path, settings: Any = None, *, is_shown: bool = True) -> list[Any]:
     """Return the Keras callbacks of a training.
 
     Args:
         out: the stage's folder; TensorBoard logs go below it.
         settings: the `train` section, for early stopping and a plateau schedule; None: only
             progress and TensorBoard.
+        is_shown: whether to show the progress.
     """
     callbacks = [
-        ShowProgress(),
+        ShowProgress(is_shown=is_shown),
         keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False, profile_batch=0),
     ]
     if settings is not None and settings.schedule.kind == "plateau":
@@ -61,11 +62,16 @@ def watchers(out: Path, settings: Any = None) -> list[Any]:
 class ShowProgress(keras.callbacks.Callback):
     """A bar with rate and time left on a terminal; one plain line an epoch elsewhere."""
 
+    def __init__(self, *, is_shown: bool = True) -> None:
+        """Show it, or nothing at all."""
+        super().__init__()
+        self._is_shown = is_shown
+
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Look where the progress goes."""
         self._epoch = 0
         self._began: tuple[float, int] | None = None
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = self._is_shown and sys.stderr.isatty()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the epoch's number, for the bar."""
@@ -92,6 +98,8 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the epoch's line."""
+        if not self._is_shown:
+            return
         shown = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         if self._is_terminal:
             sys.stderr.write("\r\x1b[K")

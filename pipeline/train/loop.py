@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
-from pipeline.train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from pipeline.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from pipeline.train.feed import Feed
 from pipeline.train.hold import Hold, held_gradients, hold_values, values_of
 from pipeline.train.step import Step
@@ -81,7 +81,7 @@ def fit(
         Diverged: the loss is no longer a number.
     """
     listed = _callback_list(trainer, feed, callbacks, epochs)
-    path = work / "checkpoint.npz"
+    path = work / CHECKPOINT
     progress = load_checkpoint(path, trainer, callbacks)
     if progress.epoch or progress.step:
         log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
@@ -101,7 +101,8 @@ def fit(
             progress.end_epoch(logs)
             listed.on_epoch_end(progress.epoch - 1, dict(logs))
             watch(progress.history)
-        if trainer.model.stop_training or progress.is_due(CHECKPOINT_SECONDS):
+        is_last = trainer.model.stop_training or progress.epoch == epochs
+        if is_last or progress.is_due(CHECKPOINT_SECONDS):
             save()
     if trainer.averages:
         trainer.optimizer.finalize_variable_values(trainer.learnt)

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
-from pipeline.data.dataset import DECISION, Dataset, detecting, open_dataset
-from pipeline.device.runner import prepare
+from pipeline.data.dataset import DECISION, Dataset, open_dataset
 from pipeline.models import MODELS
-from pipeline.models.predict import scores_of
 from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
+from pipeline.train.checkpoint import take_over
+from pipeline.train.decision import decision
 from pipeline.train.distill import distilled
 from pipeline.train.forgot import remembered
 from pipeline.train.history import write_history
@@ -29,7 +28,6 @@ from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import pretrained
 from pipeline.train.supervised import train_network
 from pipeline.train.taken import taken
-from pipeline.train.threshold import calibrated
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -39,11 +37,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if "train" in spec:
         settings = Train.model_validate_json(json.dumps(spec["train"]))
     dataset = open_dataset(inputs["dataset"])
-    learning: dict[str, Any] = {
-        "batch_size": config.data.batch_size,
-        "augment": [change.model_dump() for change in config.data.augment],
-        "seed": config.seed,
-    }
+    learning = _learning(config, spec)
+    if "trials" in inputs:
+        take_over(inputs["trials"], out / WORK)
 
     def begin(model: Any) -> None:
         give_start(model, inputs["spec"])
@@ -52,13 +48,13 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if settings.epochs == 0:
         trained = taken(spec, settings, dataset, begin)
     elif settings.distill is not None:
-        trained, found = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
-        write_json(out / "distillation.json", {"schema": SCHEMA, **found})
+        trained, gained = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
+        write_json(out / "distillation.json", {"schema": SCHEMA, **gained})
     elif settings.pretrain is None:
         trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
     else:
-        trained, found = pretrained(spec, settings, dataset, out=out, **learning)
-        write_json(out / "pretraining.json", {"schema": SCHEMA, **found})
+        trained, gained = pretrained(spec, settings, dataset, out=out, **learning)
+        write_json(out / "pretraining.json", {"schema": SCHEMA, **gained})
     learnt = learning_curve(spec, settings, dataset, trained, out=out, begin=begin, **learning)
     after = None if given is None else remembered(trained.model, dataset, config.task)
     tuned = None if given is None else {"before": given, "after": after}
@@ -67,10 +63,21 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_json(out / "warnings.json", {"schema": SCHEMA, "warnings": warnings})
     save_keras(trained.model, out / "model.keras")
     if config.task == "anomaly":
-        write_json(out / DECISION, _decision(trained.model, dataset, spec["output"]["score"]))
+        write_json(out / DECISION, decision(trained.model, dataset, spec["output"]["score"]))
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
+
+
+def _learning(config: Config, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return seed, batches and augmentation, as `tune` found them where it searched those."""
+    batches = {
+        "batch_size": config.data.batch_size,
+        "augment": [change.model_dump() for change in config.data.augment],
+    }
+    if "batches" in spec:
+        batches = spec["batches"]
+    return batches | {"seed": config.seed}
 
 
 def _as_given(
@@ -85,19 +92,3 @@ def _as_given(
     model = MODELS["file"](keras, spec)
     begin(model)
     return remembered(model, dataset, config.task)
-
-
-def _decision(model: Any, dataset: Dataset, score: str) -> dict[str, Any]:
-    """Return how the detector scores, and from where on it flags, by the validation split."""
-    positions, known = dataset.split("validation"), _known(dataset)
-    scores = scores_of(model, detecting(dataset, score, known=known), positions)
-    found = calibrated(scores, np.asarray(dataset.labels[positions]))
-    return {"score": score, "known": known, **found}
-
-
-def _known(dataset: Dataset) -> list[float]:
-    """Return the least and greatest model input of the calibration samples, as integers will."""
-    raw = dataset.read(dataset.split("calibration"))
-    (entry,) = dataset.preprocess["inputs"]
-    values = prepare(raw[entry["name"]], entry)
-    return [float(values.min()), float(values.max())]

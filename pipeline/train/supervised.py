@@ -67,6 +67,7 @@ def train_network(
     begin: Callable[[Any], None] | None = None,
     teacher: Any = None,
     is_watched: bool = True,
+    is_shown: bool = True,
 ) -> Trained:
     """Train from the seeded start, or from the checkpoint of a killed run.
 
@@ -81,6 +82,7 @@ def train_network(
         begin: gives the model the weights to start from; None: the seed says.
         teacher: a trained model that it learns from too; None: from labels alone.
         is_watched: whether to look for what goes wrong, and tell it while it trains.
+        is_shown: whether to show the progress.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
@@ -97,7 +99,8 @@ def train_network(
     if begin is not None:
         begin(trainer.model)
     watch = watcher(trainer.model, spec, settings, feed, loss) if is_watched else lambda rows: []
-    return _fitted(trainer, feed, spec, settings, dataset, loss, out, watch)
+    callbacks = watchers(out, settings, is_shown=is_shown)
+    return _fitted(trainer, feed, spec, settings, dataset, loss, out, watch, callbacks)
 
 
 def _fitted(
@@ -109,6 +112,7 @@ def _fitted(
     loss: Loss,
     out: Path,
     watch: Callable[[Any], list[Warned]],
+    callbacks: Sequence[Any],
 ) -> Trained:
     """Make all epochs, and measure the weights that are kept."""
 
@@ -122,7 +126,7 @@ def _fitted(
         feed,
         epochs=settings.epochs,
         evaluate=evaluate,
-        callbacks=watchers(out, settings),
+        callbacks=callbacks,
         work=out / WORK,
         watch=watch,
     )

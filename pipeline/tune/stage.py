@@ -1,123 +1,216 @@
-"""Search hyper-parameters. Reads dataset, spec; writes spec.json, trials.json, trials.csv.
+"""Search hyper-parameters.
 
-The spec is rewritten with the best trial.
+Reads dataset, spec; writes spec.json and budget.json (rewritten with the trial that was picked),
+trials.json, trials.csv, and trained.npz (where that trial ended, if it was trained in full).
 """
 
-import csv
 import json
 import logging
+import os
 import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
-from pipeline.config.overrides import put, resolve
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_json, write_json
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.models import MODELS, budget
-from pipeline.models.save import START, give_start
+from pipeline.errors import ConfigError
+from pipeline.models.describe import built, count
+from pipeline.models.save import START
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
-from pipeline.train.supervised import train_network
-from pipeline.tune.search import OverBudget, declare, oracle_of, search
+from pipeline.train.checkpoint import CHECKPOINT, TRAINED
+from pipeline.tune import local, remote
+from pipeline.tune.bench import Bench, bench_of, chosen
+from pipeline.tune.goal import fronts, goal_of, picked, ranked
+from pipeline.tune.hparams import write_hparams
+from pipeline.tune.ledger import OVER, Ledger, name_of
+from pipeline.tune.oracles import Asked, oracle_of
+from pipeline.tune.table import Watch, write_csv
+from pipeline.tune.trial import measure
 
 log = logging.getLogger(__name__)
 
+TRIALS = 10  # trained, where the config does not say and the tuner has no end of its own
+TRIALS_FILE = "trials.json"
+
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
-    """Try values of the space on validation data, and write the spec that did best."""
+    """Try values of the space on validation data, and write the spec of the trial that is taken."""
     settings = config.tune
     assert settings is not None  # else the stage is off
-    dataset = open_dataset(inputs["dataset"])
-    spec = read_json(inputs["spec"] / "spec.json")
-    task = TASKS[config.task]
+    is_shared = settings.parallel > 1 and not _is_chief()
+    threads = local.threads_of(settings.parallel) if is_shared else None
+    bench = bench_of(
+        config,
+        read_json(inputs["spec"] / "spec.json"),
+        inputs["dataset"],
+        inputs["spec"],
+        work=out / WORK,
+        logs=out / "tensorboard",
+        threads=threads,
+    )
+    metric, direction = goal_of(settings.objective, config.task)
+    kept = _kept(inputs.previous, bench)
+    with tempfile.TemporaryDirectory(prefix="edgeline_tune_") as scratch:
+        watch = Watch(metric, direction)
+        ledger = _ledger(bench, Path(scratch), watch)
+        with watch.shown():
+            _search(bench, ledger, inputs)
+    rows = ranked(ledger.rows, direction)
+    done = [row for row in rows if row["score"] is not None]
+    if not done:
+        last = rows[-1]["reason"] if rows else "the space has none"
+        raise ConfigError(f"tune: no trial could be finished; the last one: {last}")
+    taken = _taken(config, done, direction)
+    _write_network(bench, taken, inputs, out, kept)
+    _write_trials(bench, rows, taken, out)
+    write_hparams(out / "tensorboard", rows, metric)
+    refused = {f"trial {r['trial']}": r["reason"] for r in rows if r["score"] is None}
+    return Metrics({"trials": (len(rows), ""), f"best_{metric}": (done[0]["score"], "")}, refused)
+
+
+def _kept(previous: Path | None, bench: Bench) -> Path | None:
+    """Bring over the trials of an earlier search that measured the same; return its folder."""
+    if previous is None or not (previous / TRIALS_FILE).exists():
+        return None
+    found = read_json(previous / TRIALS_FILE)
+    key = sha256_json(bench.key)
+    if "key" not in found or found["key"] != key:
+        return None
+    for row in found["trials"]:
+        write_json(bench.work / f"{name_of(row, key)}.json", row)
+    return previous
+
+
+def _ledger(bench: Bench, scratch: Path, watch: Watch) -> Ledger:
+    """Return the book of the search, with what was found before."""
+    config, settings = bench.config, bench.config.tune
+    assert settings is not None
+    space = {path: entry.model_dump(mode="json") for path, entry in settings.space.items()}
+    has_end = settings.tuner in ("grid", "hyperband")
+    trials = settings.max_trials or (None if has_end else TRIALS)
+    direction = goal_of(settings.objective, config.task)[1]
     oracle = oracle_of(
         settings.tuner,
-        declare({path: entry.model_dump() for path, entry in settings.space.items()}),
-        direction=task.direction,
-        max_trials=settings.max_trials,
+        space,
+        direction=direction,
+        trials=trials,
         epochs=settings.epochs,
         seed=fold_seed(config.seed, "tune"),
     )
+    return Ledger(
+        Asked(oracle, space, epochs=settings.epochs, folder=scratch),
+        key=sha256_json(bench.key),
+        folder=bench.work,
+        trials=trials,
+        at_once=settings.parallel if settings.tuner == "bayesian" else None,
+        sign=1 if direction == "up" else -1,
+        on_end=watch,
+    )
 
-    def measure(values: dict[str, Any], epochs: int) -> float:
-        return _trial(config, spec, values, epochs, dataset, out, inputs["spec"])
 
-    trials = search(oracle, measure, epochs=settings.epochs, folder=out / WORK)
-    best = trials[0]
-    tuned, chosen = _apply(config, spec, best["values"])
-    searched_training = any(path.startswith("train.") for path in settings.space)
-    extra = {"train": json.loads(chosen.train.model_dump_json())} if searched_training else {}
-    write_json(out / "spec.json", tuned | extra)
+def _search(bench: Bench, ledger: Ledger, inputs: Inputs) -> None:
+    """Measure all trials: here, in processes of this machine, or by workers elsewhere."""
+    settings = bench.config.tune
+    assert settings is not None
+    if _is_chief():
+        host, port = os.environ["KERASTUNER_ORACLE_IP"], os.environ["KERASTUNER_ORACLE_PORT"]
+        with remote.served(ledger, bench.key, f"{host}:{port}") as (address, desk):
+            log.info("          workers are awaited at %s", address)
+            while not ledger.is_over() or not remote.told_all(desk):
+                time.sleep(0.2)
+    elif settings.parallel > 1:
+        job = _job(bench, inputs)
+        with (
+            remote.served(ledger, bench.key, "127.0.0.1:0") as (address, _),
+            local.workers(job, address, settings.parallel, bench.work) as started,
+        ):
+            local.until_over(ledger, started)
+    else:
+        while (row := ledger.take("here")) != OVER:
+            assert not isinstance(row, str)  # nobody else has one, so that there is nothing to wait
+            ledger.end(measure(bench, row))
+
+
+def _is_chief() -> bool:
+    """Tell whether workers elsewhere measure, as KerasTuner's variables say it."""
+    return os.environ.get("KERASTUNER_TUNER_ID") == "chief"
+
+
+def _job(bench: Bench, inputs: Inputs) -> dict[str, Any]:
+    """Return what a worker of this machine needs to know."""
+    return {
+        "config": bench.config.model_dump(mode="json"),
+        "spec": bench.spec,
+        "dataset": str(inputs["dataset"]),
+        "start": str(bench.start),
+        "work": str(bench.work),
+        "logs": str(bench.logs),
+        "threads": bench.threads,
+    }
+
+
+def _taken(config: Config, done: Sequence[Mapping[str, Any]], direction: str) -> Mapping[str, Any]:
+    """Return the trial that the config's rule takes."""
+    assert config.tune is not None
+    rule = config.tune.pick
+    within, by = (None, "") if isinstance(rule, str) else (rule.smallest_within, rule.by)
+    is_relative = TASKS[config.task].is_relative or direction == "down"
+    return picked(done, direction, within=within, by=by, is_relative=is_relative)
+
+
+def _write_network(
+    bench: Bench, taken: Mapping[str, Any], inputs: Inputs, out: Path, kept: Path | None
+) -> None:
+    """Write the spec of a trial, its budget, and where its training ended, if that was in full."""
+    values = taken["values"]
+    config, spec = chosen(bench, values)
+    if any(path.startswith("train.") for path in values):
+        spec["train"] = json.loads(config.train.model_dump_json())
+    if any(path.startswith("data.") for path in values):
+        augment = [change.model_dump(mode="json") for change in config.data.augment]
+        spec["batches"] = {"batch_size": config.data.batch_size, "augment": augment}
+    write_json(out / "spec.json", spec)
+    write_json(out / "budget.json", count(built(spec), config.export.targets))
     if (inputs["spec"] / START).exists():
         shutil.copyfile(inputs["spec"] / START, out / START)
-    write_json(out / "trials.json", {"schema": SCHEMA, "metric": task.metric, "trials": trials})
-    _write_csv(out / "trials.csv", trials, list(settings.space))
-    return Metrics({"trials": (len(trials), ""), f"best_val_{task.metric}": (best["score"], "")})
+    is_whole = taken["epochs"] == config.train.epochs and bench.threads is None
+    if not is_whole or config.train.pretrain is not None or config.train.distill is not None:
+        return
+    ended = bench.work / name_of(taken, sha256_json(bench.key)) / WORK / CHECKPOINT
+    if not ended.exists() and kept is not None and _was_taken(kept, taken):
+        ended = kept / TRAINED
+    if ended.exists():
+        shutil.copyfile(ended, out / TRAINED)
 
 
-def _apply(
-    config: Config, spec: dict[str, Any], values: dict[str, Any]
-) -> tuple[dict[str, Any], Config]:
-    """Return the spec and the config with a trial's values in place."""
-    data = json.loads(config.model_dump_json())
-    for path, value in values.items():
-        put(data, resolve(data, tuple(path.split("."))), value)
-    chosen = Config.model_validate_json(json.dumps(data))
-    return spec | {"model": spec["model"] | chosen.model.model_dump(mode="json")}, chosen
+def _was_taken(previous: Path, row: Mapping[str, Any]) -> bool:
+    """Tell whether an earlier search took the same trial."""
+    found = read_json(previous / TRIALS_FILE)
+    before = next(r for r in found["trials"] if r["trial"] == found["picked"])
+    return (before["values"], before["epochs"]) == (row["values"], row["epochs"])
 
 
-def _trial(
-    config: Config,
-    spec: dict[str, Any],
-    values: dict[str, Any],
-    epochs: int,
-    dataset: Dataset,
-    out: Path,
-    start: Path,
-) -> float:
-    """Train one trial, unless it is over budget, and return its validation metric."""
-    tuned, chosen = _apply(config, spec, values)
-    _check_limits(config, tuned)
-    folder = out / WORK / "trial"
-    shutil.rmtree(folder, ignore_errors=True)  # a trial that was killed starts again
-    (folder / WORK).mkdir(parents=True)
-    trained = train_network(
-        tuned,
-        chosen.train.model_copy(update={"epochs": epochs}),
-        dataset,
-        batch_size=config.data.batch_size,
-        augment=[change.model_dump() for change in config.data.augment],
-        seed=config.seed,
-        out=folder,
-        begin=lambda model: give_start(model, start),
-        is_watched=False,
-    )
-    score = float(trained.validation[f"val_{TASKS[config.task].metric}"])
-    shown = "  ".join(f"{path} {value}" for path, value in values.items())
-    log.info("          trial: %.4f  %s", score, shown)
-    return score
-
-
-def _check_limits(config: Config, spec: dict[str, Any]) -> None:
-    """Refuse a trial whose network costs more than the limits, before it is trained."""
-    assert config.tune is not None
-    keras.utils.clear_session()
-    model = MODELS[spec["model"]["kind"]](keras, spec)
-    found = {"parameters": budget.parameters(model), "macs": budget.macs(model)}
-    found["bytes"] = found["parameters"]  # one byte a weight, in int8
-    for name, limit in config.tune.limits.model_dump().items():
-        if limit is not None and found[name] > limit:
-            raise OverBudget(f"{found[name]} {name}, the limit is {limit}")
-
-
-def _write_csv(path: Path, trials: list[dict[str, Any]], names: list[str]) -> None:
-    """Write a line a trial, best first."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["rank", "trial", "score", *names, "reason"])
-        for rank, row in enumerate(trials, 1):
-            values = [row["values"][name] for name in names]
-            writer.writerow([rank, row["trial"], row["score"], *values, row["reason"] or ""])
+def _write_trials(bench: Bench, rows: list[Any], taken: Mapping[str, Any], out: Path) -> None:
+    """Write all trials, what they trade, and which one was taken."""
+    config, settings = bench.config, bench.config.tune
+    assert settings is not None
+    metric, direction = goal_of(settings.objective, config.task)
+    table = {
+        "schema": SCHEMA,
+        "key": sha256_json(bench.key),
+        "tuner": settings.tuner,
+        "metric": metric,
+        "direction": direction,
+        "form": bench.form,
+        "space": {path: entry.model_dump(mode="json") for path, entry in settings.space.items()},
+        "limits": settings.limits.model_dump(mode="json"),
+        "picked": taken["trial"],
+        "fronts": fronts(rows, direction, settings.limits.model_dump()),
+        "trials": rows,
+    }
+    write_json(out / TRIALS_FILE, table)
+    write_csv(out / "trials.csv", rows, list(settings.space))

@@ -35,7 +35,7 @@ def test_words_that_look_like_numbers_are_shown_as_words(tmp_path: Path) -> None
     overrides = [
         "data.source={kind: tfds, name: mnist, data_dir: 'no', splits: {train: '1e3', test: '~'}}",
         "train.optimizer.learning_rate=1e-9",
-        "tune.space={model.dropout: {float: [0, 0.5]}, train.epochs: {choice: [1, 2]}}",
+        "tune.space={model.dropout: {float: [0, 0.5]}, train.ema: {choice: [null, 0.9]}}",
     ]
     config = load(CONFIGS / "digits_cnn.yaml", overrides)
     shown = tmp_path / "shown.yaml"

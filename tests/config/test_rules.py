@@ -216,12 +216,13 @@ def test_table_and_regression_may_keep_the_audit(tmp_path: Path) -> None:
         ("model.dropout: {float: [0.0, 1.0]}", "wanted a number of at least 0 and below 1"),
         ("model.filters.2: {int: [8, 64]}", "model.filters has 2 entries"),
         ("model.filters.1: {float: [8, 64]}", "wanted a whole number"),
-        ("model.kind: {choice: [cnn, mlp]}", "cannot be searched"),
-        ("model: {choice: [1, 2]}", "wanted a setting of model or train"),
+        ("model.kind: {choice: [cnn, mlp]}", None),
+        ("model.kind: {choice: [cnn, file]}", "made before the search; take it out"),
+        ("model: {choice: [1, 2]}", "wanted a setting of model, train"),
         ("modle.dropout: {int: [1, 2]}", "did you mean 'model'?"),
-        ("train.epochs: {int: [9, 2]}", "the lowest value, then a higher one; came [9, 2]"),
-        ("train.epochs: {int: [2, 9], step: 8}", "the step 8 is wider"),
-        ("train.epochs: {choice: [2, 2]}", "listed twice"),
+        ("model.kernel_size: {int: [9, 2]}", "the lowest value, then a higher one; came [9, 2]"),
+        ("model.kernel_size: {int: [2, 9], step: 8}", "the step 8 is wider"),
+        ("model.kernel_size: {choice: [2, 2]}", "listed twice"),
         ("model.dropout: {float: [0, 0.5], log: true}", "log: true needs values above 0"),
         ("model.dropout: {flot: [0, 0.5]}", "wanted a mapping with one of float, int, choice"),
         (f"model.filters.{'9' * 5000}: {{int: [8, 64]}}", "unknown"),
@@ -259,6 +260,6 @@ def test_every_bundled_set_has_its_rule() -> None:
 
 def test_a_network_from_outside_is_not_searched(tmp_path: Path) -> None:
     outside = "model={kind: application, name: MobileNetV2}"
-    search = "tune={space: {model.dropout: {float: [0, 0.5]}, train.epochs: {choice: [1, 2]}}}"
+    search = "tune={space: {model.dropout: {float: [0, 0.5]}, train.ema: {choice: [null, 0.9]}}}"
     (found,) = messages(tmp_path, *CNN, outside, search)
     assert "application is made before the search; wanted a setting of train" in found

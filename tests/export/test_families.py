@@ -16,8 +16,8 @@ from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, operations
 from pipeline.export.worker import ConversionError, request
+from pipeline.models.describe import placed
 from pipeline.models.save import load_keras
-from pipeline.models.stage import placed
 from tests.conftest import model_settings
 from tests.export.conftest import CNN, TABLE, Made, make
 

@@ -1,0 +1,151 @@
+"""What the page shows of a hyper-parameter search: its table, the fronts, parallel coordinates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from pipeline.report.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    _at,
+    _axis_labels,
+    _frame,
+    _grid,
+    _ticks,
+)
+
+SHOWN = 20  # trials in the table
+AXES = 9  # of the parallel coordinates; more cannot be read
+LABEL = 16  # signs of an axis' name
+COSTS = {"bytes": "size of the file, kB", "latency_ms": "latency that Vela estimates, ms"}
+SCALE = {"bytes": 1000.0, "latency_ms": 1.0}
+
+
+def context(trials: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the template needs of trials.json; None where nothing was searched."""
+    if trials is None:
+        return None
+    done = [row for row in trials["trials"] if row["score"] is not None]
+    return {
+        "trials": trials["trials"][:SHOWN],
+        "count": len(trials["trials"]),
+        "finished": len(done),
+        "metric": trials["metric"],
+        "picked": trials["picked"],
+        "tuner": trials["tuner"],
+        "form": trials["form"],
+        "has_latency": any(row["costs"].get("latency_ms") is not None for row in done),
+        "fronts": {by: _front_chart(trials, done, by) for by in trials["fronts"]},
+        "areas": {by: _area(found, by) for by, found in trials["fronts"].items()},
+        "parallel": _parallel(trials, done),
+    }
+
+
+def _area(found: Mapping[str, Any], by: str) -> str:
+    """Return a front's hypervolume and its reference point in words."""
+    reference = found["reference"]
+    point = f"{reference['score']:.4f} at {_number(reference[by])} {by.replace('_', ' ')}"
+    return f"{_number(found['hypervolume'])}, from the reference point {point}"
+
+
+def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], by: str) -> Markup:
+    """Return score against cost: a dot a trial, and the line of those that nothing beats."""
+    known = [row for row in done if row["costs"].get(by) is not None]
+    at = {row["trial"]: (row["costs"][by] / SCALE[by], row["score"]) for row in known}
+    xs, ys = (_ticks([point[axis] for point in at.values()]) for axis in (0, 1))
+
+    def placed(point: tuple[float, float]) -> tuple[float, float]:
+        x, y = point
+        return _at(x, xs, LEFT, WIDTH - RIGHT), _at(y, ys, HEIGHT - BOTTOM, TOP)
+
+    title = f"{trials['metric']} against {COSTS[by]}"
+    front = [placed(at[name]) for name in trials["fronts"][by]["trials"]]
+    steps = [
+        f"{x:.1f},{y:.1f}" for (x, _), (_, y) in zip(front[1:], front[:-1], strict=True)
+    ]  # a front is a staircase: between two trials nothing better is known
+    line = [f"{x:.1f},{y:.1f}" for x, y in front]
+    stairs = [point for pair in zip(line, steps, strict=False) for point in pair] + line[-1:]
+    parts = [_frame(title), *_grid(xs, ys), *_axis_labels(COSTS[by], trials["metric"])]
+    parts.append(f'<polyline class="curve c1" points="{" ".join(stairs)}"/>')
+    for row in known:
+        x, y = placed(at[row["trial"]])
+        is_picked = row["trial"] == trials["picked"]
+        parts.append(
+            f'<circle class="dot c{2 if is_picked else 0}" r="{5 if is_picked else 3}" '
+            f'cx="{x:.1f}" cy="{y:.1f}"><title>trial {row["trial"]}: {row["score"]:.4f}, '
+            f"{_number(at[row['trial']][0])}</title></circle>"
+        )
+    legend = '<li><span class="key c1"></span>nothing known beats these</li>'
+    legend += '<li><span class="key c2"></span>taken</li>'
+    return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
+
+
+def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Return a line a trial through an axis a value (Inselberg 1985), the best half in colour."""
+    paths = [path for path in trials["space"] if any(path in row["values"] for row in done)]
+    paths = paths[: AXES - 1]
+    if len(done) < 2:
+        return None
+    columns = {path: _column([row["values"].get(path) for row in done]) for path in paths}
+    columns[trials["metric"]] = _column([row["score"] for row in done])
+    xs = np.linspace(LEFT, WIDTH - LEFT, len(columns))
+    title = "values of the trials, and what they reached"
+    parts = [_frame(title)]
+    for x, (name, (heights, low, high)) in zip(xs, columns.items(), strict=True):
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{_BASE}"/>')
+        short = name.split(".", 1)[-1][-LABEL:]
+        labels = ((high, TOP - 3), (low, _BASE + 13), (short, HEIGHT - 6))
+        parts += [
+            f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{escape(text)}'
+            f"<title>{escape(name)}</title></text>"
+            for text, y in labels
+        ]
+        assert len(heights) == len(done)
+    order = list(range(len(done)))[::-1]  # best first in the table, so last on the page
+    for number in order:
+        points = [
+            f"{x:.1f},{_BASE - heights[number] * (_BASE - TOP):.1f}"
+            for x, (heights, _, _) in zip(xs, columns.values(), strict=True)
+            if heights[number] is not None
+        ]
+        row = done[number]
+        is_picked = row["trial"] == trials["picked"]
+        colour = 2 if is_picked else 0 if number < len(done) / 2 else 5
+        parts.append(
+            f'<polyline class="curve c{colour}" points="{" ".join(points)}">'
+            f"<title>trial {row['trial']}: {row['score']:.4f}</title></polyline>"
+        )
+    legend = '<li><span class="key c2"></span>taken</li><li><span class="key c0"></span>better half'
+    legend += '</li><li><span class="key c5"></span>the rest</li>'
+    return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
+
+
+_BASE = HEIGHT - BOTTOM
+
+
+def _column(values: Sequence[Any]) -> tuple[list[Any], str, str]:
+    """Return heights in [0, 1] on an axis, None for no value, and the names of its ends."""
+    known = [value for value in values if value is not None]
+    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in known)
+    if not is_number:
+        names = sorted({str(value) for value in known})
+        rank = {name: k / max(1, len(names) - 1) for k, name in enumerate(names)}
+        heights = [None if value is None else rank[str(value)] for value in values]
+        return heights, names[0], names[-1]
+    low, high = min(known), max(known)
+    is_log = low > 0 and high / low > 30
+    scale = np.log if is_log else float
+    span = float(scale(high) - scale(low)) or 1.0
+    heights = [None if v is None else float(scale(v) - scale(low)) / span for v in values]
+    return heights, _number(low), _number(high)
+
+
+def _number(value: float) -> str:
+    """Return a number as a person writes it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,159 @@
+"""What all trials of a search have in common, and the config that a trial's values make."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.artifacts import sha256_file, sha256_json
+from pipeline.compress.calibration import write_calibration
+from pipeline.config.rules import broken_rules
+from pipeline.config.schema import Config, Train
+from pipeline.config.tune_space import laid_over
+from pipeline.data.dataset import Dataset, detecting, open_dataset
+from pipeline.errors import ConfigError
+from pipeline.models.describe import describe
+from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.train.decision import known_range
+
+VERSION = 1  # raised by hand when the same trial would be measured otherwise
+EPSILON, STEPS = 0.1, 20  # of the attack, where neither audit nor harden says
+# What is written of a config does not change what comes of a trial.
+ELSEWHERE = (
+    "name", "verify", "gate", "report", "baseline", "compress", "harden", "audit", "tune", "export"
+)  # fmt: skip
+PACKAGES = ("edgeline", "tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that trials have in common."""
+
+    config: Config
+    spec: Mapping[str, Any]
+    dataset: Dataset
+    start: Path
+    """Folder of the spec, and of the weights that training starts from, where they are given."""
+    work: Path
+    """Folder of the trials' own folders."""
+    logs: Path
+    """Folder of their TensorBoard logs."""
+    threads: int | None = None
+    """That compute, where not all cores do: the bits of a training depend on their number."""
+
+    @property
+    def form(self) -> str:
+        """The format that is measured."""
+        ships = self.config.export.ships
+        return "int8" if ships == "auto" else ships
+
+    @cached_property
+    def key(self) -> dict[str, str]:
+        """Return name -> hash of what decides, beside its values, what comes of a trial."""
+        config = self.config.model_dump(mode="json", exclude=set(ELSEWHERE))
+        tune, export = self.config.tune, self.config.export
+        assert tune is not None  # else there is no search
+        asked = tune.model_dump(mode="json", include={"objective", "robust", "limits"})
+        data = self.dataset
+        files = [sha256_file(data.folder / n) for n in ("splits.npz", "preprocess.json")]
+        file = [self.form, export.io, export.targets, self.config.compress.quantize.granularity]
+        attack = attack_of(self.config) if tune.robust else None
+        parts = {
+            "config": [VERSION, config, asked, file, attack],
+            "data": [data.meta["fingerprint"], *files],
+            "network": dict(self.spec),
+            "packages": {name: version(name) for name in PACKAGES},
+            "threads": self.threads,
+        }
+        return {name: sha256_json(part) for name, part in parts.items()}
+
+
+def bench_of(
+    config: Config,
+    spec: Mapping[str, Any],
+    dataset: Path,
+    start: Path,
+    *,
+    work: Path,
+    logs: Path,
+    threads: int | None = None,
+) -> Bench:
+    """Return the bench, with the calibration samples in its work folder.
+
+    Args:
+        config: the whole config; a trial is one, with other values.
+        spec: contents of the spec.json that `build` wrote.
+        dataset: folder of the prepared data.
+        start: folder of the spec.
+        work: folder for all that is made here.
+        logs: folder for TensorBoard logs.
+        threads: that compute; None: all.
+    """
+    opened = open_dataset(dataset)
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(config, spec, opened, start, work, logs, threads)
+    scores = ("reconstruction", "forecast") if config.task == "anomaly" else (None,)
+    for score in scores:
+        if not (path := calibration_of(bench, score)).exists():
+            known = {} if score is None else {"known": known_range(opened)}
+            seen = opened if score is None else detecting(opened, score, **known)
+            write_calibration(seen, path)
+    return bench
+
+
+def calibration_of(bench: Bench, score: str | None) -> Path:
+    """Return calibration.npz for what a network is given: of detectors it depends on the score."""
+    return bench.work / (f"calibration_{score}.npz" if score else "calibration.npz")
+
+
+def attack_of(config: Config) -> dict[str, Any]:
+    """Return epsilon and steps by which networks are attacked."""
+    epsilon = None if config.audit is None else config.audit.epsilon
+    if epsilon is None:
+        epsilon = EPSILON if config.harden is None else config.harden.attack.epsilon
+    return {"epsilon": epsilon, "steps": STEPS if config.audit is None else config.audit.steps}
+
+
+def chosen(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
+    """Return config and spec with a trial's values in place.
+
+    Raises:
+        ConfigError: these values do not go together.
+    """
+    data = laid_over(bench.config.model_dump(mode="json"), values)
+    try:
+        config = Config.model_validate_json(json.dumps(data | {"tune": None}))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{where}: {first['msg']}") from None
+    plain = bench.config.model_copy(update={"tune": None})
+    known = set(broken_rules(plain, bench.start, set()))
+    for path, message in broken_rules(config, bench.start, set()):
+        if (path, message) not in known:
+            raise ConfigError(f"{'.'.join(map(str, path))}: {message}")
+    if config.model.kind in FROM_OUTSIDE:
+        return config, dict(bench.spec)
+    model = config.model.model_dump(mode="json")
+    return config, describe(model, bench.dataset, task=config.task, seed=config.seed)
+
+
+def shortened(settings: Train, epochs: int) -> Train:
+    """Return the settings of a training of fewer epochs: its parts are shorter in proportion."""
+    share = min(1.0, epochs / max(1, settings.epochs))
+    changed: dict[str, Any] = {
+        "epochs": epochs, "pretrain": None, "distill": None, "learning_curve": False
+    }  # fmt: skip
+    schedule, freeze = settings.schedule, settings.freeze
+    warmup = getattr(schedule, "warmup_epochs", 0.0)
+    if share < 1 and warmup:
+        changed["schedule"] = schedule.model_copy(update={"warmup_epochs": warmup * share})
+    if share < 1 and freeze is not None:
+        frozen = min(max(1, round(freeze.epochs * share)), epochs - 1)
+        changed["freeze"] = freeze.model_copy(update={"epochs": frozen}) if frozen else None
+    return settings.model_copy(update=changed)

@@ -1,0 +1,118 @@
+"""What a search is for: which trials are best, which one is taken, and what the rest trade. Pure.
+
+Rows are those of ledger.py; only finished ones, those with a score, take part.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.tasks import TASKS
+
+Row = Mapping[str, Any]
+LESS_IS_MORE = ("mae", "rmse", "relative_mae")
+FRONTS = ("bytes", "latency_ms")  # what the metric is held against, where it is known
+
+
+def goal_of(objective: str, task: str) -> tuple[str, str]:
+    """Return the name of what is searched for, and its direction: up or down.
+
+    Args:
+        objective: of `tune`; auto is the task's metric.
+        task: key of TASKS.
+    """
+    name = TASKS[task].metric if objective == "auto" else objective
+    return name, "down" if name in LESS_IS_MORE else "up"
+
+
+def ranked(rows: Sequence[Row], direction: str) -> list[Row]:
+    """Return the trials, best first, equal ones by their numbers, refused ones last."""
+    sign = -1 if direction == "up" else 1
+    done = [row for row in rows if row["score"] is not None]
+    others = [row for row in rows if row["score"] is None]
+    best = sorted(done, key=lambda row: (sign * row["score"], row["trial"]))
+    return best + sorted(others, key=lambda row: str(row["trial"]))
+
+
+def picked(
+    rows: Sequence[Row], direction: str, *, within: float | None, by: str, is_relative: bool
+) -> Row:
+    """Return the trial that is taken.
+
+    Args:
+        rows: at least one is finished.
+        direction: of the score.
+        within: how far behind the best the cheapest may be; None: the best is taken.
+        by: the cost that counts then.
+        is_relative: whether that is a share of the best score.
+    """
+    first, *_ = order = [row for row in ranked(rows, direction) if row["score"] is not None]
+    if within is None:
+        return first
+    room = within * abs(first["score"]) if is_relative else within
+    near = [row for row in order if abs(row["score"] - first["score"]) <= room + 1e-12]
+    known = [row for row in near if row["costs"].get(by) is not None]
+    return min(known, key=lambda row: row["costs"][by]) if known else first
+
+
+def front(rows: Sequence[Row], direction: str, by: str) -> list[Row]:
+    """Return the trials that no other beats in both score and cost, the cheapest first.
+
+    Of trials that are equal in both, the first counts.
+    """
+    sign = 1 if direction == "up" else -1
+    known = [row for row in rows if row["score"] is not None and row["costs"].get(by) is not None]
+    found: list[Row] = []
+    order = sorted(known, key=lambda r: (r["costs"][by], -sign * r["score"], r["trial"]))
+    for row in order:
+        if not found or sign * row["score"] > sign * found[-1]["score"]:
+            found.append(row)
+    return found
+
+
+def hypervolume(
+    points: Sequence[tuple[float, float]], reference: tuple[float, float], direction: str
+) -> float:
+    """Return the area between a front and a reference point: more is better.
+
+    Zitzler and Thiele 1998, "Multiobjective optimization using evolutionary algorithms".
+
+    Args:
+        points: (cost, score) of each trial of the front, the cheapest first.
+        reference: (cost, score) that is as bad as any; points beyond it add nothing.
+        direction: of the score.
+    """
+    sign = 1 if direction == "up" else -1
+    area, height = 0.0, 0.0
+    for cost, score in points:
+        rise = sign * (score - reference[1])
+        if cost <= reference[0] and rise > height:
+            area += (reference[0] - cost) * (rise - height)
+            height = rise
+    return area
+
+
+def fronts(
+    rows: Sequence[Row], direction: str, limits: Mapping[str, float | None]
+) -> dict[str, dict[str, Any]]:
+    """Return by cost: the trials of the front, its hypervolume, and the reference point of that.
+
+    The reference is the worst score of a finished trial, at the limit; where there is none, at the
+    highest cost of a finished trial.
+    """
+    done = [row for row in rows if row["score"] is not None]
+    found: dict[str, dict[str, Any]] = {}
+    for by in FRONTS:
+        costs = [row["costs"][by] for row in done if row["costs"].get(by) is not None]
+        if not costs:
+            continue
+        limit = limits.get(by)
+        worst = min if direction == "up" else max
+        reference = (max(costs) if limit is None else limit, worst(r["score"] for r in done))
+        best = front(rows, direction, by)
+        points = [(row["costs"][by], row["score"]) for row in best]
+        found[by] = {
+            "trials": [row["trial"] for row in best],
+            "reference": {by: reference[0], "score": reference[1]},
+            "hypervolume": hypervolume(points, reference, direction),
+        }
+    return found

@@ -1,0 +1,86 @@
+"""The file that a network would ship as, made and judged on validation as the ladder does it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import WORK
+from pipeline.compress import ladder
+from pipeline.compress.calibration import known_ranges
+from pipeline.data.dataset import Dataset
+from pipeline.device.measure import run_file
+from pipeline.export.inspect import inspect
+from pipeline.export.make import make_file
+from pipeline.export.worker import ConversionError
+from pipeline.models.predict import in_target_unit
+from pipeline.tasks import TASKS, metric_drop
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def shipped(
+    folder: Path, form: str, *, dataset: Dataset, calibration: Path, io: str, granularity: str
+) -> tuple[Path, int]:
+    """Return the file, made in the plainest way, and how many operations stay in float.
+
+    Args:
+        folder: holds model.keras and spec.json; the file goes there.
+        form: its format.
+        dataset: whose inputs it takes.
+        calibration: calibration.npz.
+        io: type of input and output of the integer files.
+        granularity: of `compress.quantize`.
+
+    Raises:
+        ConversionError: no file can be made of this model.
+    """
+    common = {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
+
+    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+        file = folder / f"{quantizer}.tflite"
+        try:
+            make_file(
+                file,
+                form,
+                recipe={**ladder.AS_IS, **common, "quantizer": quantizer},
+                models=folder,
+                spec=folder / "spec.json",
+                calibration=calibration,
+                io=io,
+                work=folder / WORK,
+            )
+        except ConversionError as error:
+            return {"refused": str(error)}
+        return {"file": file, "float_ops": len(inspect(file, form)["float_ops_left"])}
+
+    found = ladder.least_float(ladder.PLAIN, attempt)
+    if "refused" in found:
+        raise ConversionError(found["refused"])
+    return found["file"], found["float_ops"]
+
+
+def judged(file: Path, dataset: Dataset, reference: Array) -> dict[str, Any]:
+    """Return what a file reaches on validation, and what it lost against the float network.
+
+    Args:
+        file: the .tflite file.
+        dataset: where the samples are.
+        reference: the float network's answers to them (N, K).
+
+    Returns:
+        metrics (name -> value), reference (the task's metric of the float network), metric_drop,
+        agreement.
+    """
+    positions = dataset.split("validation")
+    raw = run_file(file, dataset.preprocess, dataset.read(positions)).outputs
+    outputs = in_target_unit(raw, dataset.preprocess)
+    labels, task = np.asarray(dataset.labels[positions]), TASKS[dataset.meta["task"]]
+    wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
+    same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
+    return {
+        "metrics": found,
+        "reference": wanted[task.metric],
+        "metric_drop": metric_drop(task, wanted, found),
+        "agreement": float(same.mean()),
+    }

@@ -1,0 +1,122 @@
+"""What a search shows while it runs, and its table as a file: rank, metric, costs, time left."""
+
+import contextlib
+import csv
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.tune.cost import NAMES
+from pipeline.tune.goal import ranked
+from pipeline.tune.ledger import Ledger, Row
+
+log = logging.getLogger(__name__)
+
+SHOWN = 12  # best trials in the live table
+
+
+@dataclass
+class Watch:
+    """Shows every trial that ends: in a table on a terminal, in a plain line elsewhere."""
+
+    metric: str
+    direction: str
+    began: float = field(default_factory=time.monotonic)
+    measured: int = 0
+    """Trials that ended since; those that were finished before took no time."""
+    rows: list[Row] = field(default_factory=list)
+    live: Any = None
+
+    def __call__(self, ledger: Ledger, row: Row, is_new: bool) -> None:
+        """Show what came of a trial."""
+        self.rows = list(ledger.rows)
+        self.measured += is_new and not row["is_beyond"]
+        left = self._left(ledger)
+        if self.live is not None:
+            self.live.update(self._table(left))
+            return
+        place = 1 + [r["trial"] for r in ranked(self.rows, self.direction)].index(row["trial"])
+        said = f"refused: {row['reason']}" if row["score"] is None else self._said(row)
+        rank = "" if row["score"] is None else f"  rank {place}/{len(self.rows)}"
+        rank += "" if is_new else "  (finished before)"
+        log.info("          trial %s%s  %s  %s%s", row["trial"], rank, said, _values(row), left)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the table while the block runs, where there is a terminal."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        console = Console(stderr=True)
+        with Live(self._table(""), console=console, refresh_per_second=2) as self.live:
+            yield
+        self.live = None
+
+    def _left(self, ledger: Ledger) -> str:
+        """Return the time that is left, if the rest takes as long as what was done."""
+        count = ledger.left()
+        if not count or not self.measured:
+            return ""
+        minutes = (time.monotonic() - self.began) / self.measured * count / 60
+        return f"  {minutes:.0f} min left" if minutes >= 1 else "  less than a minute left"
+
+    def _said(self, row: Row) -> str:
+        costs = row["costs"]
+        parts = [f"{self.metric} {row['score']:.4f}", f"{costs['bytes'] / 1000:.1f} kB"]
+        if costs.get("latency_ms") is not None:
+            parts.append(f"{costs['latency_ms']:.3g} ms")
+        return "  ".join(parts)
+
+    def _table(self, left: str) -> Table:
+        table = Table(caption=f"{len(self.rows)} trials{left}")
+        for name in ("rank", "trial", self.metric, "kB", "ms", "values"):
+            table.add_column(name)
+        for rank, row in enumerate(ranked(self.rows, self.direction)[:SHOWN], 1):
+            if row["score"] is None:
+                table.add_row("–", row["trial"], "refused", "–", "–", row["reason"])
+                continue
+            latency = row["costs"].get("latency_ms")
+            table.add_row(
+                str(rank),
+                row["trial"],
+                f"{row['score']:.4f}",
+                f"{row['costs']['bytes'] / 1000:.1f}",
+                "–" if latency is None else f"{latency:.3g}",
+                _values(row),
+            )
+        return table
+
+
+def _values(row: Mapping[str, Any]) -> str:
+    return "  ".join(
+        f"{path} {value:.4g}" if isinstance(value, float) else f"{path} {value}"
+        for path, value in row["values"].items()
+    )
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Write a line a trial, best first.
+
+    Args:
+        path: of the file.
+        rows: ranked.
+        names: paths of the space; a value that a trial has not is left empty.
+    """
+    costs = [name for name in NAMES if any(name in row["costs"] for row in rows)]
+    figures = ("metric_drop", "agreement", "robust")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["rank", "trial", "epochs", "score", *costs, *figures, *names, "reason"])
+        for rank, row in enumerate(rows, 1):
+            values = [row["values"].get(name) for name in names]
+            own = [row["costs"].get(name) for name in costs] + [row.get(n) for n in figures]
+            start = [rank, row["trial"], row["epochs"], row["score"]]
+            writer.writerow([*start, *own, *values, row["reason"]])

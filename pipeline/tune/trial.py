@@ -1,0 +1,175 @@
+"""One trial: a config with other values, its costs, its training, and the file that would ship.
+
+Leaves out pre-training, distillation and the ladder's remedies: they come after the search.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.artifacts import WORK, sha256_json, write_json
+from pipeline.audit.evasion import evenly
+from pipeline.data.dataset import DECISION, deciding
+from pipeline.errors import ArtifactError, ConfigError
+from pipeline.export.worker import ConversionError
+from pipeline.harden.robustness import attacker, clean_inputs, right
+from pipeline.models.describe import built
+from pipeline.models.predict import predict
+from pipeline.models.save import give_start, save_keras
+from pipeline.seeds import fold_seed
+from pipeline.train.decision import decision
+from pipeline.train.supervised import train_network
+from pipeline.tune import cost
+from pipeline.tune.bench import Bench, attack_of, calibration_of, chosen, shortened
+from pipeline.tune.goal import goal_of
+from pipeline.tune.ledger import Row, name_of
+from pipeline.tune.ship import judged, shipped
+
+log = logging.getLogger(__name__)
+
+ATTACKED = 500  # validation samples, at most: the share moves by 2 points
+
+
+class Beyond(Exception):
+    """A trial costs more than the limits allow; its text is the reason."""
+
+
+def measure(bench: Bench, row: Row) -> Row:
+    """Return what comes of a trial: what it is, costs, and on validation the file that would ship.
+
+    Args:
+        bench: what all trials have in common.
+        row: {trial, values, epochs}.
+
+    Returns:
+        The row with costs, score, metrics of the file, what it lost against the float network, and
+        robust; score None and the reason where it was refused or failed; is_beyond where it was
+        not trained, as it costs more than the limits allow.
+    """
+    folder = bench.work / name_of(row, sha256_json(bench.key))
+    (folder / WORK).mkdir(parents=True, exist_ok=True)
+    costs: cost.Costs = {}
+    done: Row = {**row, "score": None, "reason": None, "is_beyond": False, "costs": costs}
+    try:
+        done |= _measured(bench, row, folder, costs)
+    except Beyond as reason:
+        done |= {"reason": str(reason), "is_beyond": True}
+    except (ConfigError, ConversionError, ArtifactError) as error:
+        done["reason"] = " ".join(str(error).splitlines()[:1])
+    except tf.errors.ResourceExhaustedError:
+        done["reason"] = "not enough memory"
+    if (folder / "tensorboard").exists():
+        shutil.rmtree(bench.logs / row["trial"], ignore_errors=True)
+        bench.logs.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / "tensorboard", bench.logs / row["trial"])
+    return done
+
+
+def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
+    """Make, train and judge one trial; what is found out on the way goes into `costs`."""
+    config, spec = chosen(bench, row["values"])
+    write_json(folder / "spec.json", spec)
+    _hold_limits(bench, spec, folder, costs)
+    trained = train_network(
+        spec,
+        shortened(config.train, row["epochs"]),
+        bench.dataset,
+        batch_size=config.data.batch_size,
+        augment=[change.model_dump() for change in config.data.augment],
+        seed=config.seed,
+        out=folder,
+        begin=lambda model: give_start(model, bench.start),
+        is_watched=False,
+        is_shown=False,
+    )
+    dataset = bench.dataset
+    if config.task == "anomaly":
+        write_json(folder / DECISION, decision(trained.model, dataset, spec["output"]["score"]))
+        dataset = deciding(dataset, folder)
+    file, float_ops = _exported(bench, trained.model, spec, folder / "trained")
+    costs |= {"bytes": file.stat().st_size}
+    if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller
+        raise ConfigError(words)
+    answers = predict(trained.model, dataset, dataset.split("validation"))
+    found = judged(file, dataset, answers) | {"float_ops": float_ops}
+    robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
+    found |= {"robust": robust, "score": _score(bench, {**found["metrics"], "robust": robust})}
+    shutil.rmtree(folder / "trained")
+    return found
+
+
+def _limits(bench: Bench) -> dict[str, float | None]:
+    assert bench.config.tune is not None
+    return bench.config.tune.limits.model_dump()
+
+
+def _score(bench: Bench, found: Mapping[str, float | None]) -> float:
+    """Return what the search is for."""
+    assert bench.config.tune is not None
+    name = goal_of(bench.config.tune.objective, bench.config.task)[0]
+    value = found.get(name)
+    if value is None:
+        raise ConfigError(f"tune.objective: {name} is not measured here; it takes two classes")
+    return float(value)
+
+
+def _hold_limits(bench: Bench, spec: Mapping[str, Any], folder: Path, costs: cost.Costs) -> None:
+    """Count what a network costs, and refuse it where that is too much.
+
+    Raises:
+        Beyond: with what is too much, and how much it may be.
+    """
+    keras.utils.clear_session()
+    model = built(dict(spec))
+    costs |= cost.of_graph(model)
+    limits = _limits(bench)
+    if words := cost.beyond(costs, limits):
+        raise Beyond(words)
+    give_start(model, bench.start)
+    cost.shaken(model, bench.config.seed)
+    file, _ = _exported(bench, model, spec, folder / "untrained")
+    targets = bench.config.export.targets if bench.form == "int8" else ()
+    costs |= cost.of_file(file, targets, folder / "untrained", _arena(bench, limits))
+    shutil.rmtree(folder / "untrained")
+    if words := cost.beyond(costs, limits):
+        raise Beyond(words)
+
+
+def _arena(bench: Bench, limits: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any] | None:
+    """Return what tflite-micro is run on, where its arena is limited."""
+    if limits["arena_bytes"] is None:
+        return None
+    first = bench.dataset.split("calibration")[:1]
+    return bench.dataset.preprocess, bench.dataset.read(first)
+
+
+def _exported(bench: Bench, model: Any, spec: Mapping[str, Any], folder: Path) -> tuple[Path, int]:
+    """Return the file that a network ships as, and how many operations stay in float."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    save_keras(model, folder / "model.keras")
+    write_json(folder / "spec.json", spec)
+    return shipped(
+        folder,
+        bench.form,
+        dataset=bench.dataset,
+        calibration=calibration_of(bench, spec["output"].get("score")),
+        io=bench.config.export.io,
+        granularity=bench.config.compress.quantize.granularity,
+    )
+
+
+def _robust(bench: Bench, model: Any) -> float:
+    """Return the share of validation samples that the float network decides rightly under PGD."""
+    positions = evenly(bench.dataset.split("validation"), ATTACKED)
+    x, labels = clean_inputs(bench.dataset, positions), bench.dataset.labels[positions]
+    judge = attack_of(bench.config) | {"seed": fold_seed(bench.config.seed, "tune", "attack")}
+    found = attacker(model)(x, labels, **judge)
+    both = right(model, x, labels) & right(model, found, labels)
+    return float(np.mean(both))

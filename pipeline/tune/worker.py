@@ -1,0 +1,49 @@
+"""A worker of a chief elsewhere: it has prepared the same data, and measures trials until the end.
+
+Reads dataset, spec; writes nothing that stays.
+"""
+
+import logging
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from pipeline.artifacts import Inputs, read_json
+from pipeline.config.schema import Config
+from pipeline.tune.bench import bench_of
+from pipeline.tune.ledger import Row
+from pipeline.tune.remote import Chief, work
+from pipeline.tune.trial import measure
+
+log = logging.getLogger(__name__)
+
+
+def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
+    """Work for the chief at an address until its search is over, or it is gone.
+
+    Args:
+        config: the same as the chief's.
+        inputs: dataset and spec, made here.
+        address: HOST:PORT.
+        folder: for what lies between; trainings that were interrupted go on from there.
+
+    Raises:
+        ConfigError: chief and worker would not measure the same.
+        Lost: no chief ever answered.
+    """
+    spec = read_json(inputs["spec"] / "spec.json")
+    logs = folder / "tensorboard"
+    bench = bench_of(config, spec, inputs["dataset"], inputs["spec"], work=folder, logs=logs)
+    log.info("          working for %s", address)
+
+    def told(row: Row) -> Row:
+        found = measure(bench, row)
+        came = found["reason"] if found["score"] is None else f"{found['score']:.4f}"
+        log.info("          trial %s  %s", found["trial"], came)
+        return found
+
+    chief = Chief(address, f"{platform.node()}-{os.getpid()}", bench.key)
+    count = work(chief, told)
+    shutil.rmtree(folder, ignore_errors=True)
+    log.info("          %d trials measured here", count)
