@@ -14,6 +14,7 @@ from pipeline.artifacts import sha256_file, sha256_json
 from pipeline.compress.calibration import write_calibration
 from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Train
+from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
 from pipeline.data.dataset import Dataset, detecting, open_dataset
 from pipeline.errors import ConfigError
@@ -114,8 +115,10 @@ def calibration_of(bench: Bench, score: str | None) -> Path:
 def attack_of(config: Config) -> dict[str, Any]:
     """Return epsilon and steps by which networks are attacked."""
     epsilon = None if config.audit is None else config.audit.epsilon
+    if epsilon is None and config.harden is not None:
+        epsilon = settings_of(config.harden.attack)["epsilon"]
     if epsilon is None:
-        epsilon = EPSILON if config.harden is None else config.harden.attack.epsilon
+        epsilon = EPSILON
     return {"epsilon": epsilon, "steps": STEPS if config.audit is None else config.audit.steps}
 
 

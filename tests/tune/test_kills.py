@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.artifacts import read_json
+from pipeline.artifacts import WORK, read_json
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path: Path, tuner: str)
     work = killed / "runs/tiny/tune.partial/work"
     moments: list[Callable[[], object]] = [
         lambda: list(work.glob("*/untrained/*.tflite")),  # making the file of untrained weights
-        lambda: list(work.glob("*/work/checkpoint.npz")),  # in training
+        lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")),  # in training
         lambda: finished_in(work),  # between two trials
         lambda: len(finished_in(work)) == 2 and list(work.glob("*/trained/model.keras")),
     ]
@@ -117,7 +117,7 @@ def test_chief_and_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
     }
     try:
         doomed = shared / "a/tiny/tune.worker"
-        until(lambda: list(doomed.glob("*/work/checkpoint.npz")), processes["a"])
+        until(lambda: list(doomed.glob(f"*/{WORK}/checkpoint.npz")), processes["a"])
         processes["a"].kill()
         finish(processes["runs"])
         finish(processes["b"])
@@ -153,7 +153,7 @@ def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(tmp_path: Path
     folder = tmp_path / "killed"
     work = folder / "runs/tiny/tune.partial/work"
     process = started(folder, "--set", both)
-    until(lambda: list(work.glob("*/work/checkpoint.npz")), process)
+    until(lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")), process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     until(lambda: finished_in(work), process)
     workers = children(process.pid)
