@@ -242,8 +242,14 @@ def test_predict_prints_a_line_for_each_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers = [
-        {"input": "a.png", "decision": "3", "confidence": 0.9, "top": [("3", 0.9), ("5", 0.1)]},
-        {"input": "b.npy", "decision": 151.5, "confidence": None, "top": []},
+        {
+            "input": "a.png",
+            "decision": "3",
+            "confidence": 0.9,
+            "top": [("3", 0.9), ("5", 0.1)],
+            "why": [],
+        },
+        {"input": "b.npy", "decision": 151.5, "confidence": None, "top": [], "why": []},
     ]
     module: Any = types.ModuleType("pipeline.device.predict")
     module.predict = lambda bundle, inputs, runtime: answers

@@ -29,14 +29,16 @@ def float32_of(twin: Any, spec: Mapping[str, Any]) -> bytes:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
         converter.experimental_lower_to_saved_model = False
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
-    return with_signature(bytes(converter.convert()), list(function.structured_outputs))
+    names = [entry["name"] for entry in spec["inputs"]]
+    return with_signature(bytes(converter.convert()), names, list(function.structured_outputs))
 
 
-def with_signature(content: bytes, answers: list[str]) -> bytes:
+def with_signature(content: bytes, inputs: list[str], answers: list[str]) -> bytes:
     """Return the file with its inputs and outputs named as those of a SavedModel are.
 
     Args:
         content: a .tflite file; one that has a signature is returned as it is.
+        inputs: the names of the inputs, in the order that they get.
         answers: the names of the outputs, in order.
     """
     from ai_edge_litert import schema_py_generated as schema
@@ -46,11 +48,12 @@ def with_signature(content: bytes, answers: list[str]) -> bytes:
     if model.signatureDefs:
         return content
     graph, signature = model.subgraphs[0], schema.SignatureDefT()
-    names = [bytes(graph.tensors[index].name).decode() for index in graph.inputs]
+    found = {bytes(graph.tensors[index].name).decode(): index for index in graph.inputs}
+    graph.inputs = [found[name] for name in inputs]
     signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
-    signature.inputs = _maps(schema, names, graph.inputs)
+    signature.inputs = _maps(schema, inputs, graph.inputs)
     signature.outputs = _maps(schema, answers, graph.outputs)
-    for name, index in zip(names, graph.inputs, strict=True):
+    for name, index in found.items():
         graph.tensors[index].name = f"{SIGNATURE}_{name}:0".encode()
     for place, index in enumerate(graph.outputs):
         graph.tensors[index].name = f"StatefulPartitionedCall:{place}".encode()

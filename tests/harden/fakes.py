@@ -52,7 +52,13 @@ def rows(n: int = 300, *, how: str = "standard", seed: int = 0) -> Dataset:
             column = {"kind": "number"} | fitted
         columns.append({"name": name} | column)
     width = sum(column["width"] for column in columns)
-    entry = {"name": "features", "kind": "columns", "shape": [width], "columns": columns}
+    entry = {
+        "name": "features",
+        "kind": "columns",
+        "raw_dtype": "float64",
+        "shape": [width],
+        "columns": columns,
+    }
     labels = (amount + 10 * (kind == 2) + rng.normal(0, 5, n) > 25).astype(np.int64)
     return dataset([entry], {"features": raw}, labels)
 
@@ -67,7 +73,13 @@ def series(n: int = 60, *, relative: bool = False, steps: int = 12) -> Dataset:
         {"name": name, "kind": "number"} | fit_number(x[~np.isnan(x)], "standard")
         for name, x in (("count", raw[..., 0]), ("level", raw[..., 1]))
     ]
-    entry = {"name": "series", "kind": "series", "shape": [steps, 2], "columns": columns}
+    entry = {
+        "name": "series",
+        "kind": "series",
+        "raw_dtype": "float32",
+        "shape": [steps, 2],
+        "columns": columns,
+    }
     entry |= {"relative": relative, "floor": 1e-3}
     return dataset([entry], {"series": raw}, (raw[..., 0].mean(axis=1) > 25).astype(np.int64))
 
@@ -80,7 +92,8 @@ def sounds(n: int = 24) -> Dataset:
     time = np.arange(samples) / 8000
     sound = np.sin(2 * np.pi * pitch[:, None] * time) * 8000 + rng.normal(0, 300, (n, samples))
     entry = {
-        "name": "sound", "kind": "audio", "shape": [14, 12, 1], "samples": samples, "window": 256,
+        "name": "sound", "kind": "audio", "raw_dtype": "int16", "shape": [14, 12, 1],
+        "samples": samples, "window": 256,
         "stride": 128, "fft": 256, "sample_rate": 8000, "low_hz": 20.0, "high_hz": 4000.0,
         "bins": 12, "features": "log_mel", "offset": [2.0] * 12, "scale": [0.5] * 12,
         "columns": None,
@@ -99,7 +112,8 @@ def texts(n: int = 200, *, words: int = 30) -> Dataset:
     width = max(map(len, lines))
     raw = np.array([list(line.encode().ljust(width, b"\0")) for line in lines], np.uint8)
     entry = {
-        "name": "text", "kind": "tokens", "shape": [length], "unit": "words", "lower": True,
+        "name": "text", "kind": "tokens", "raw_dtype": "uint8", "shape": [length],
+        "unit": "words", "lower": True,
         "vocabulary": [f"w{k}" for k in range(words)], "vocabulary_size": words + 2,
         "columns": None,
     }  # fmt: skip

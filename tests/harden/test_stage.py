@@ -19,8 +19,8 @@ from tests.harden import fakes
 ATTACKS = {
     "machines_csv": "{kind: pgd, steps: 2, epsilon: 0.2, columns: {hours: {}, mode: {}}}",
     "gestures_series": "{kind: pgd, steps: 2, epsilon: 0.2, channels: [x]}",
-    "sensors_series": "{kind: fgsm, epsilon: 0.2}",
-    "tones_audio": "{kind: fgsm, epsilon: 0.005, on: waveform}",
+    "sensors_series": "{kind: pgd, steps: 2, epsilon: 0.2}",
+    "tones_audio": "{kind: pgd, steps: 2, epsilon: 0.005, on: waveform}",
     "messages_text": "{kind: substitute, tokens: 1, candidates: 4}",
     "shapes_npz": "{kind: pgd, steps: 2}",
 }
@@ -66,7 +66,7 @@ def test_the_same_bytes_twice(sets: Path, tmp_path: Path) -> None:
 def test_a_column_that_was_left_out_is_named_before_anything_is_trained(
     sets: Path, tmp_path: Path
 ) -> None:
-    attack = "{kind: fgsm, columns: {serial: {}}}"  # an id, which `data` leaves out
+    attack = "{kind: pgd, steps: 2, columns: {serial: {}}}"  # an id, which `data` leaves out
     with pytest.raises(ConfigError, match=r"columns: no such name: serial; there are .*hours"):
         hardened(sets, tmp_path, "machines_csv", attack)
     assert not np.any([p.suffix == ".keras" for p in tmp_path.rglob("*")])
