@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.artifacts import read_json
+from pipeline.artifacts import WORK, read_json
 
 pytestmark = pytest.mark.slow
 
@@ -78,10 +78,10 @@ def until(is_reached: Callable[[], object], process: Any) -> None:
 def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path: Path, tuner: str) -> None:
     finish(started(tmp_path / "whole", tuner=tuner))
     killed = tmp_path / "killed"
-    work = killed / "runs/tiny/tune.partial/work"
+    work = killed / "runs/tiny/tune.partial" / WORK
     moments: list[Callable[[], object]] = [
         lambda: list(work.glob("*/untrained/*.tflite")),  # making the file of untrained weights
-        lambda: list(work.glob("*/work/checkpoint.npz")),  # in training
+        lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")),  # in training
         lambda: finished_in(work),  # between two trials
         lambda: len(finished_in(work)) == 2 and list(work.glob("*/trained/model.keras")),
     ]
@@ -117,7 +117,7 @@ def test_chief_and_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
     }
     try:
         doomed = shared / "a/tiny/tune.worker"
-        until(lambda: list(doomed.glob("*/work/checkpoint.npz")), processes["a"])
+        until(lambda: list(doomed.glob(f"*/{WORK}/checkpoint.npz")), processes["a"])
         processes["a"].kill()
         finish(processes["runs"])
         finish(processes["b"])
@@ -151,9 +151,9 @@ def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(tmp_path: Path
     both = "tune.parallel=2"
     finish(started(tmp_path / "whole", "--set", both))
     folder = tmp_path / "killed"
-    work = folder / "runs/tiny/tune.partial/work"
+    work = folder / "runs/tiny/tune.partial" / WORK
     process = started(folder, "--set", both)
-    until(lambda: list(work.glob("*/work/checkpoint.npz")), process)
+    until(lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")), process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     until(lambda: finished_in(work), process)
     workers = children(process.pid)
