@@ -192,6 +192,7 @@ def _predict(args: argparse.Namespace) -> int:
         others = "  ".join(f"{label} {share:.4f}" for label, share in shown)
         print(
             f"{answer['input']}: {answer['decision']}{sure}"
+            + (f" ({'; '.join(answer['why'])})" if answer["why"] else "")
             + (f"   then {others}" if others else "")
         )
     return 0

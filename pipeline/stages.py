@@ -40,7 +40,7 @@ REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",
-        2,
+        3,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -87,21 +87,21 @@ STAGES = (
     ),
     Stage(
         "harden",
-        2,
+        3,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
     ),
     Stage(
         "compress",
-        4,
+        5,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
             "recipe": ("recipe.json", "calibration.npz"),
             "ladder": ("ladder.json", "weights.json"),
         },
-        ("compress", "export", "gate", "verify", "task", "seed", "train", "data"),
+        ("compress", "export", "gate", "verify", "task", "seed", "train", "data", "harden"),
         packages=(*EXPORT, "tensorflow-model-optimization"),
     ),
     Stage(
@@ -114,7 +114,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        4,
+        5,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
         ("verify", "task", "seed"),
@@ -123,10 +123,10 @@ STAGES = (
     ),
     Stage(
         "audit",
-        2,
-        ("dataset", "reference", "model", "files"),
+        3,
+        ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
-        ("audit", "harden", "verify", "task", "seed"),
+        ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),
         packages=EXPORT,
     ),
     Stage(
@@ -139,7 +139,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        3,
+        4,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -147,7 +147,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        2,
+        3,
         (
             "dataset",
             "spec",

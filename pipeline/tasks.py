@@ -188,3 +188,8 @@ TASKS = {
         agree=_value_agreement,
     ),
 }
+
+
+def allowed_changes(share: float, samples: int) -> int:
+    """Return how many decisions may be others on another runtime: a share, and always one."""
+    return max(1, int(share * samples))

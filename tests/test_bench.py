@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import drops, quantizing, speed
+from tests.bench import drops, hardening, quantizing, speed
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -14,6 +14,19 @@ def test_the_bench_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     dataset = speed.made(tmp_path)
     for row in (speed.reading(dataset), speed.measuring(dataset, tmp_path)):
         assert row["ratio"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_bench_of_hardening_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"IMAGES": 4096, "ATTACKED": 64, "BY_ART": 128, "STEPS": 2}.items():
+        monkeypatch.setattr(hardening, name, value)
+    monkeypatch.setattr(speed, "IMAGES", 4096)
+    dataset = speed.made(tmp_path)
+    found = hardening.rows(dataset, speed._spec("CNN 16-32-64-10"))
+    costs = [row["ratio"] for row in found if row["name"].startswith("cost")]
+    assert len(costs) == len(hardening.MODES)
+    assert all(1 < ratio < 20 for ratio in costs)
 
 
 def test_ten_rungs_are_climbed() -> None:

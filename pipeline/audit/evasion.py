@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.tasks import TASKS
+from pipeline.verify.parity import drop_interval
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
@@ -30,35 +33,20 @@ def evenly(positions: Array, count: int) -> Array:
     return positions[np.linspace(0, len(positions) - 1, count).astype(int)]
 
 
-def checks(found: dict[str, float], slack: float) -> list[dict[str, Any]]:
-    """Return the sanity checks of an attack (Carlini et al. 2019, arXiv:1902.06705, section 5).
+def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
+    """Return the 95 % interval of the loss of a share, by the paired bootstrap over samples.
 
     Args:
-        found: accuracy of the reference: clean, noise (uniform noise of the same epsilon), robust,
-            robust_fewer (a fifth of the steps), robust_twice (twice the epsilon), robust_huge
-            (epsilon 1).
-        slack: what chance may move a share by.
+        reference: who is right there (n,).
+        file: who is right here (n,).
+        seed: of the bootstrap.
     """
-    return [
-        _check(
-            "noise is weaker than the attack", found["noise"] - found["robust"], -slack, "above"
-        ),
-        _check(
-            "more steps never help the defender",
-            found["robust"] - found["robust_fewer"],
-            slack,
-            "below",
-        ),
-        _check(
-            "a larger epsilon never helps the defender",
-            found["robust_twice"] - found["robust"],
-            slack,
-            "below",
-        ),
-        _check("an unbounded attack always succeeds", found["robust_huge"], slack, "below"),
-    ]
+    always = np.zeros(len(reference), np.int64)
+    outputs = [np.stack([held, ~held], axis=1).astype(np.float32) for held in (reference, file)]
+    task = TASKS["classification"]
+    return list(drop_interval(task, always, *outputs, seed=seed))
 
 
-def _check(name: str, value: float, limit: float, side: str) -> dict[str, Any]:
-    passed = value >= limit if side == "above" else value <= limit
-    return {"name": name, "value": float(value), "limit": float(limit), "passed": bool(passed)}
+def share(mask: Array) -> dict[str, Any]:
+    """Return an accuracy with its interval: {accuracy, ci95}."""
+    return {"accuracy": float(mask.mean()), "ci95": wilson(int(mask.sum()), len(mask))}

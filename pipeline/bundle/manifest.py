@@ -48,7 +48,7 @@ def manifest(
             "samples": parity["samples"],
         },
         "front_end": artifacts["files"]["front_end"],
-        **{name: parity[name] for name in ("groups", "streaming", "ranges", "abstain")},
+        **{name: parity[name] for name in ("groups", "streaming", "ranges", "abstain", "sanitize")},
         "baseline": _baseline(artifacts["baseline"], parity["baseline"]),
         "advice": artifacts["advice"]["advice"],
         "encoder": _encoder(artifacts, files),

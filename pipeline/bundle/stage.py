@@ -5,6 +5,7 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,20 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
-    """Return preprocess.json with how the reference decides, and when a file abstains."""
+    """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
-    abstain = read_json(inputs["parity"] / "parity.json")["abstain"]
+    parity = read_json(inputs["parity"] / "parity.json")
+    abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]
     rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None}
+    return {**found, "abstain": rules or None, "detector": detector_limits(parity["sanitize"])}
+
+
+def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
+    if document is None or document["false_alarms"] is None:
+        return None
+    return {form: row["detector"]["limit"] for form, row in document["files"].items()}
 
 
 def _timings(inputs: Inputs) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from pipeline.export.worker import ConversionError, request
 
 log = logging.getLogger(__name__)
 
+PGD_STEPS = 7  # of the attack, where `harden` made but one: the default there
+
 
 def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
     """Return a function that makes and measures a rung; the reference answers once.
@@ -67,13 +69,25 @@ def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def learning_of(config: Config) -> dict[str, Any]:
-    """Return what all that is learnt here has in common: seed, devices, batches, augmentation."""
+    """Return what all that is learnt here has in common: seed, devices, batches, attack."""
     return {
         "seed": config.seed,
         "strategy": config.train.strategy,
         "batch_size": config.data.batch_size,
         "augment": [change.model_dump(mode="json") for change in config.data.augment],
+        "attack": _attack(config),
     }
+
+
+def _attack(config: Config) -> dict[str, Any] | None:
+    """Return what a hardened model must withstand while it learns here; None: it was not hardened.
+
+    It is PGD in the ball of `harden`, with 7 steps where training made one.
+    """
+    if config.harden is None:
+        return None
+    chosen = config.harden.attack
+    return {"steps": PGD_STEPS} | chosen.model_dump(mode="json") | {"kind": "pgd"}
 
 
 def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
@@ -94,8 +108,12 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
         float32=str(float32_file(student, spec, out / WORK)),
         calibration=str(out / "calibration.npz"),
     )
-    log.info("          fine-tuning through the rounding of int8")
     settings, cluster = config.compress.quantize.qat, config.compress.cluster
+    learning = learning_of(config)
+    if not settings.adversarial:
+        learning["attack"] = None
+    how = "" if learning["attack"] is None else ", on what PGD finds through it too"
+    log.info("          fine-tuning through the rounding of int8%s", how)
     lesson = Lesson(
         student,
         inputs["reference"] / "model.keras",
@@ -103,7 +121,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
         settings,
         "compress.quantize.qat",
         work=out / WORK / "qat",
-        **learning_of(config),
+        **learning,
     )
     clusters = None if cluster is None else cluster.clusters
     try:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from pipeline.compress.fake_quant import Span, rounded, rounded_value
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
+from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import given
 from pipeline.models.save import load_keras
@@ -61,6 +62,9 @@ class Lesson:
     augment: Sequence[Mapping[str, Any]]
     work: Path
     """Folder of the checkpoint; a killed run goes on from there."""
+    attack: Mapping[str, Any] | None = None
+    """As a `harden.attack` section: the student learns from what it finds, too. None: it learns
+    from samples as they are."""
 
 
 def imitated(
@@ -94,7 +98,9 @@ def imitated(
     trainer = Trainer(
         model,
         optimizer,
-        imitating_step(model, teacher, dataset.preprocess["anomaly"], rounding(model)),
+        imitating_step(
+            model, teacher, dataset.preprocess["anomaly"], rounding(model), lesson.attack
+        ),
         preparer(dataset.preprocess, lesson.augment),
         strategy,
         clip_norm=CLIP_NORM,
@@ -115,7 +121,11 @@ def _feed(lesson: Lesson) -> Feed:
 
 
 def imitating_step(
-    model: Any, teacher: Any, anomaly: Mapping[str, Any] | None, rounding: Rounding | None = None
+    model: Any,
+    teacher: Any,
+    anomaly: Mapping[str, Any] | None,
+    rounding: Rounding | None = None,
+    attack: Mapping[str, Any] | None = None,
 ) -> Step:
     """Return the step whose loss is how far the network's answers are from the teacher's.
 
@@ -123,28 +133,52 @@ def imitating_step(
     student learns as in any training: statistics of normalisation follow what pruning does to them.
     Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
 
+    Where it is attacked, half of the loss is how far its answers to adversarial inputs are from
+    the teacher's to the clean ones (Goldblum et al. 2020, arXiv:1905.09747, equation 5). The attack
+    goes through the rounding, against what the teacher decides.
+
     Args:
         model: learns.
         teacher: the same network before.
         anomaly: of preprocess.json.
         rounding: what the student computes with; None: with what it is.
+        attack: as a `harden.attack` section, of a network with one input and classes; None: none.
     """
     student, master = logits_model(keras, model), logits_model(keras, teacher)
-    is_of_classes = student is not model
+    apart = _kl_divergence if student is not model else _squared
     spans = {} if rounding is None else rounding.inputs
+    find = None if attack is None else attack_of(attack)
+
+    def answers(shown: Mapping[str, Any], training: bool) -> Any:
+        near = {
+            name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
+        }
+        return tf.cast(student(near, training=training), tf.float32)
 
     def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
         shown = given(inputs, anomaly) if anomaly is not None else dict(inputs)
         wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
-        near = {
-            name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
-        }
         with contextlib.nullcontext() if rounding is None else rounded(model, rounding.spans):
-            found = tf.cast(student(near, training=rounding is None), tf.float32)
-        if is_of_classes:
-            apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
-            return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1), {}
-        squared = tf.square(found - wanted)
-        return tf.reduce_mean(tf.reshape(squared, (tf.shape(squared)[0], -1)), axis=1), {}
+            if find is None:
+                return apart(wanted, answers(shown, rounding is None)), {}
+            ((name, x),) = shown.items()
+            decided = tf.argmax(wanted, axis=1, output_type=tf.int32)
+            found = find(lambda z, training: answers({name: z}, training), x, decided, seed)
+            both = answers({name: tf.concat([x, found], axis=0)}, rounding is None)
+        losses = apart(tf.concat([wanted, wanted], axis=0), both)
+        clean, adversarial = tf.split(losses, 2)
+        return (clean + adversarial) / 2, {}
 
     return step
+
+
+def _kl_divergence(wanted: Any, found: Any) -> Any:
+    """Return KL(wanted || found) of each sample (B,), from logits (B, K)."""
+    apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
+    return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1)
+
+
+def _squared(wanted: Any, found: Any) -> Any:
+    """Return the mean squared difference of each sample (B,); both (B, ...)."""
+    squared = tf.square(found - wanted)
+    return tf.reduce_mean(tf.reshape(squared, (tf.shape(squared)[0], -1)), axis=1)

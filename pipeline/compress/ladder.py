@@ -89,16 +89,18 @@ Limits = Mapping[str, float | None]
 Bench = Callable[[str], dict[str, Any]]
 
 
-def steps(remedies: Sequence[str], ships: str) -> list[str]:
+def steps(remedies: Sequence[str], ships: str, begin: str = PLAIN) -> list[str]:
     """Return the rungs to climb, in order.
 
     Args:
-        remedies: the rungs that the config allows above plain int8.
+        remedies: the rungs that the config allows above the first.
         ships: auto, or the format that the config insists on: only its own rungs are climbed then,
             its plain one always; a float format has none.
+        begin: the first rung: plain int8, or what comes before it.
     """
     climbed = [step for name in remedies for step in STEPS.get(name, (name,))]
-    allowed = [PLAIN, *(step for step in climbed if step in RUNGS and step != PLAIN)]
+    first = [PLAIN] if begin == PLAIN else [begin, PLAIN]
+    allowed = first + [step for step in climbed if step in RUNGS and step not in first]
     if ships == "auto":
         return allowed
     plain = [ships] if ships in RUNGS and ships not in allowed else []

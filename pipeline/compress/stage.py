@@ -36,7 +36,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         key=_model_key(config, inputs, dataset),
         choice=sha256_json([key, choice]),
     )
-    steps = ladder.steps(settings.remedies, config.export.ships)
+    steps = ladder.steps(settings.remedies, config.export.ships, settings.begin)
     unable = ladder.unable(config.verify.runtimes, config.export.targets, gates)
     skipped = {step: why for step, why in unable.items() if step in steps}
     measured = ladder.climb(

@@ -20,6 +20,15 @@ def pruning_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
+def the_first_rung_ships(config: Any, base: File) -> Iterator[Finding]:
+    """What is fine-tuned for int8 ships as int8."""
+    if config.compress.quantize.begin == "qat" and config.export.ships not in ("auto", "int8"):
+        yield (
+            ("compress", "quantize", "begin"),
+            f"qat makes an int8 file and export.ships is {config.export.ships}; wanted int8",
+        )
+
+
 def zero_is_a_cluster(config: Any, base: File) -> Iterator[Finding]:
     """What is pruned before is a cluster of its own."""
     prune, cluster = config.compress.prune, config.compress.cluster

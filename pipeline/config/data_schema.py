@@ -1,4 +1,4 @@
-"""Settings of `data` and `baseline`: split, augmentation, classical models; sources have a file."""
+"""Settings of `data` and `baseline`: split, sanitising, classical models; sources have a file."""
 
 import re
 from typing import Annotated, Literal
@@ -46,6 +46,35 @@ class Split(Section):
     """Share of the samples that are not test; unused where the source gives a validation part."""
 
 
+def _is_odd(window: int) -> int:
+    """Refuse a window without a middle."""
+    if window % 2 == 0:
+        raise ValueError(f"wanted an odd number, so that it has a middle; came {window}")
+    return window
+
+
+Window = Annotated[int, Field(ge=3, le=15), AfterValidator(_is_odd), Wanted("3, 5, 7, … 15")]
+
+
+class Sanitize(Section):
+    """What is done to a raw sample before anything else, in training and on the device alike.
+
+    What squeezes a sample takes room from an attacker (feature squeezing: Xu et al. 2018,
+    arXiv:1704.01155); unlike there the network is trained on what is squeezed.
+    """
+
+    bit_depth: Annotated[int, Field(ge=1, le=8)] | None = None
+    """Bits that are left of a value: of pixels, of sound around silence; of numbers as many levels,
+    spread over what train holds. null: all."""
+    median: Window | None = None
+    """Side of the window whose median each value becomes: over rows and columns of a picture, over
+    time of sound and series. null: none."""
+    range: Literal["clip", "abstain", "refuse"] = "clip"
+    """What the device does with numbers far outside of train (by more than train's own spread), and
+    with a text of which it knows no word. clip: it answers, as if a number were at the border;
+    abstain: it says so; refuse: it stops with an error."""
+
+
 class Data(Section):
     """Where samples come from and how they are cut into parts."""
 
@@ -55,6 +84,7 @@ class Data(Section):
     """Samples a training step, over all replicas."""
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Training samples whose activations set the integer ranges."""
+    sanitize: Sanitize = Sanitize()
     augment: tuple[Augment, ...] = ()
     """Changes made to training samples only, in this order; each is for some kinds of input."""
     normal: tuple[str, ...] = ("normal",)

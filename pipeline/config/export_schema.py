@@ -33,6 +33,9 @@ class Qat(Section):
     epochs: Count = 10
     learning_rate: Positive = 3e-4
     """At the start; it falls to zero along a cosine."""
+    adversarial: bool = True
+    """Where `harden` is on, learn from inputs that PGD finds through the rounding too, so that the
+    integers withstand what the trained model does. It takes about eight times as long."""
 
 
 class Quantize(Section):
@@ -43,6 +46,8 @@ class Quantize(Section):
     correction: channels equalised, biases corrected; mixed: 16-bit activations where they gain
     most, or float where `gate.float_ops` allows some; qat: fine-tuned through the rounding;
     int16x8: 16-bit activations everywhere."""
+    begin: Literal["int8", "qat"] = "int8"
+    """The first rung. int8: as it is; qat: fine-tuned at once, even where plain int8 would do."""
     qat: Qat = Qat()
     granularity: Literal["channel", "tensor"] = "channel"
     """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for."""

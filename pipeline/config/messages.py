@@ -19,6 +19,7 @@ from pipeline.config.shape import (
     kinds_of,
     locate,
     one_of,
+    tag_of,
 )
 
 SHOWN_LENGTH = 40  # of a value in a message
@@ -114,7 +115,8 @@ def _unknown_kind(path: Path, shape: Any, value: Any) -> tuple[Path, str]:
         )
         return path, f"wanted {keys}; came {shown(value)}"
     kinds = kinds_of(shape)
-    if "kind" not in value:
-        return (*path, "kind"), f"missing; wanted {one_of(kinds)}"
-    kind = value["kind"]
-    return (*path, "kind"), f"wanted {one_of(kinds)}; came {shown(kind)}{did_you_mean(kind, kinds)}"
+    tag = str(tag_of(shape))
+    if tag not in value:
+        return (*path, tag), f"missing; wanted {one_of(kinds)}"
+    kind = value[tag]
+    return (*path, tag), f"wanted {one_of(kinds)}; came {shown(kind)}{did_you_mean(kind, kinds)}"

@@ -10,8 +10,11 @@ from typing import Any
 
 from pipeline.config import (
     compress_rules,
+    harden_rules,
     model_rules,
+    sanitize_rules,
     source_rules,
+    space_rules,
     tune_rules,
     verify_rules,
 )
@@ -193,22 +196,6 @@ def _freeze_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _harden_has_images(config: Any, base: File) -> Iterator[Finding]:
-    if config.harden is None:
-        return
-    if config.task != "classification":
-        yield (
-            ("harden",),
-            f"attacks are for classification and the task is {config.task}; wanted null",
-        )
-    elif (form := source_rules.form_of(config.data.source)) not in (None, "image"):
-        yield (
-            ("harden",),
-            f"attacks are for images in [0, 1] and this set is {source_rules.article(form)}; "
-            "wanted null",
-        )
-
-
 def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
     export = config.export
     made = one_of(tuple(dict.fromkeys(export.formats)))
@@ -283,17 +270,21 @@ RULES = (
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),
     Rule(("train", "model", "tune"), _untrained_came_trained),
+    Rule(("task", "data", "verify.detector", "audit"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
-    Rule(("task", "data.source", "harden"), _harden_has_images),
+    Rule(("task", "data.source", "harden", "audit"), space_rules.attacks_fit),
+    Rule(("harden",), harden_rules.epsilon_fits),
     Rule(("export.formats", "export.ships"), _ships_is_made),
     Rule(("export.encoder", "model.kind"), _encoder_is_there),
     Rule(("export.formats", "export.targets"), _targets_have_int8),
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("gate.arena_bytes", "verify.runtimes", "export"), verify_rules.arena_is_measured),
+    Rule(("audit",), verify_rules.epsilon_fits_the_norm),
     Rule(("compress.prune",), compress_rules.pruning_ends),
+    Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
     Rule(("tune", "model", "train"), tune_rules.check_space),
-    Rule(("tune", "task"), tune_rules.objective_fits),
+    Rule(("tune", "task", "data.source"), tune_rules.objective_fits),
     Rule(("tune", "export", "verify.runtimes"), tune_rules.limits_are_measured),
 )

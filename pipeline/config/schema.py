@@ -10,8 +10,21 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.config.augment_schema import Augment
-from pipeline.config.data_schema import Baseline, Data, Split
+from pipeline.config.data_schema import Baseline, Data, Sanitize, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
+from pipeline.config.harden_schema import (
+    Adversarial,
+    ApgdCe,
+    Attack,
+    Fast,
+    Fgsm,
+    FgsmMix,
+    Harden,
+    NFgsm,
+    Pgd,
+    RsFgsm,
+    Trades,
+)
 from pipeline.config.model_schema import (
     Activation,
     Autoencoder,
@@ -46,13 +59,15 @@ from pipeline.config.source_schema import (
     TfdsSource,
     Words,
 )
-from pipeline.config.train_schema import Attack, EarlyStopping, Fgsm, Harden, Pgd, Train
+from pipeline.config.train_schema import EarlyStopping, Train
 from pipeline.config.tune_schema import Choice, FloatRange, IntRange, Limits, Tune
 from pipeline.config.verify_schema import Audit, Gate, Report, Runtime, Verify
 
 __all__ = [
     "Activation",
     "AdamW",
+    "Adversarial",
+    "ApgdCe",
     "Attack",
     "AudioFolderSource",
     "Audit",
@@ -72,7 +87,9 @@ __all__ = [
     "DsCnn",
     "EarlyStopping",
     "Export",
+    "Fast",
     "Fgsm",
+    "FgsmMix",
     "FloatRange",
     "Format",
     "Fraction",
@@ -87,6 +104,7 @@ __all__ = [
     "Mlp",
     "Mobilenet",
     "Model",
+    "NFgsm",
     "NpzSource",
     "Optimizer",
     "Perceptron",
@@ -97,7 +115,9 @@ __all__ = [
     "Report",
     "Resnet8",
     "Rnn",
+    "RsFgsm",
     "Runtime",
+    "Sanitize",
     "Schedule",
     "Section",
     "SeriesCsvSource",
@@ -111,6 +131,7 @@ __all__ = [
     "Task",
     "TextSource",
     "TfdsSource",
+    "Trades",
     "Train",
     "Transformer",
     "Tune",

@@ -16,6 +16,7 @@ from pipeline.config.document import Path
 from pipeline.config.section import Section, Wanted
 
 SHOWN_KEYS = 12  # more known keys than these would bury the message
+TAGS = ("kind", "mode")  # keys that tell the sections of a union apart
 NUMBERS = {int: "a whole number", float: "a number"}
 BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
 
@@ -55,13 +56,21 @@ def keys_of(shape: Any) -> tuple[str, ...]:
     return ()
 
 
-def kinds_of(shape: Any) -> tuple[str, ...]:
-    """Return the kinds of a union of sections that `kind` tells apart; else nothing."""
+def tag_of(shape: Any) -> str | None:
+    """Return the key that tells the sections of a union apart; None where no single one does."""
     members = _members(shape)
-    fields = [getattr(_bare(member), "model_fields", {}).get("kind") for member in members]
-    if len(members) < 2 or not all(fields):
+    fields = [getattr(_bare(member), "model_fields", {}) for member in members]
+    tags = [tag for tag in TAGS if all(tag in each for each in fields)]
+    return tags[0] if len(members) > 1 and tags else None
+
+
+def kinds_of(shape: Any) -> tuple[str, ...]:
+    """Return the kinds of a union of sections that one key tells apart; else nothing."""
+    tag = tag_of(shape)
+    if tag is None:
         return ()
-    return tuple(get_args(field.annotation)[0] for field in fields if field)
+    fields = [_bare(member).model_fields[tag] for member in _members(shape)]
+    return tuple(get_args(field.annotation)[0] for field in fields)
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:
@@ -87,7 +96,7 @@ def describe(shape: Any) -> str:
     """Return in words what a type wants: `a number above 0 and at most 0.5`."""
     members = _members(shape)
     if kinds := kinds_of(shape):
-        words = f"a mapping with kind: {one_of(kinds)}"
+        words = f"a mapping with {tag_of(shape)}: {one_of(kinds)}"
     else:
         words = ", or ".join(dict.fromkeys(_describe_one(member) for member in members))
     return f"{words}, or null" if _allows_null(shape) else words
@@ -199,7 +208,7 @@ def _tags(member: Any) -> tuple[Any, ...]:
 
 
 def is_told_by_keys(shape: Any) -> bool:
-    """Tell whether the members of a union are told apart by their keys rather than by `kind`."""
+    """Tell whether the members of a union are told apart by their keys rather than by a tag."""
     return len(_members(shape)) > 1 and not kinds_of(shape)
 
 

@@ -1,4 +1,4 @@
-"""Settings of `train` and `harden`; those of optimizer and schedule have a file of their own."""
+"""Settings of `train`; those of optimizer and schedule have a file of their own."""
 
 from typing import Annotated, Any, Literal
 
@@ -120,34 +120,3 @@ class Train(Section):
     network would help. It takes about twice as long again."""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     """auto: mirrored where there are several GPUs, else one device."""
-
-
-class Fgsm(Section):
-    """One signed step from a random start (Wong et al. 2020, arXiv:2001.03994)."""
-
-    kind: Literal["fgsm"]
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
-
-
-class Pgd(Section):
-    """Projected gradient descent in the Linf ball (Madry et al. 2018, arXiv:1706.06083)."""
-
-    kind: Literal["pgd"]
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Largest change of a value, as a fraction of the input range [0, 1]."""
-    steps: Annotated[int, Field(ge=1, le=100)] = 7
-
-
-Attack = Annotated[Fgsm | Pgd, Field(discriminator="kind")]
-
-
-class Harden(Section):
-    """Fine-tuning on clean and adversarial batches."""
-
-    attack: Attack = Pgd(kind="pgd")
-    epochs: Count = 5
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Peak rate of the fine-tuning; it falls to zero by a half cosine."""
-    clean_share: Share = 0.5
-    """Weight of the clean batch in the loss; the adversarial batch has the rest."""

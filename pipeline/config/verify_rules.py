@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from pipeline.config import source_rules
 from pipeline.config.document import Path
 
 ARENA = ("gate", "arena_bytes")
 INTEGERS = ("int8", "int16x8")
+WIDEST_LINF = 0.5  # a change by half of the range makes every picture grey
 
 
 def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
@@ -19,3 +21,18 @@ def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     ships = config.export.ships
     if ships not in ("auto", *INTEGERS):
         yield ARENA, f"is for integer files and {ships} ships; wanted export.ships: auto or int8"
+
+
+def epsilon_fits_the_norm(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+    """Refuse a change of a value by more than makes sense; a length may be longer."""
+    audit = config.audit
+    if audit is None or audit.epsilon is None or audit.norm != "linf":
+        return
+    if source_rules.form_of(config.data.source) not in (None, "image"):
+        return  # in deviations of train
+    if audit.epsilon > WIDEST_LINF:
+        yield (
+            ("audit", "epsilon"),
+            f"is {audit.epsilon:g}; under linf a value in [0, 1] changes by at most {WIDEST_LINF}: "
+            "wanted less, or audit.norm: l2",
+        )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.section import Count, Section, Share
+from pipeline.config.space_schema import AuditReach
 
 Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser"]
 
@@ -20,19 +21,53 @@ class Verify(Section):
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Share of samples whose class may be missed: the device answers `abstain` where not exactly
     one class is likely at that price, so that a person decides; null: it always answers."""
+    detector: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Share of honest samples that may be suspected: the device answers each sample with and
+    without `data.sanitize`, and `abstain` where the two are further apart than that; null: it runs
+    once. 0.05 is usual."""
 
 
-class Audit(Section):
+class PoisoningDrill(Section):
+    """Poison the training set in memory, train, quantize, and see what works and who notices."""
+
+    share: Annotated[float, Field(gt=0, le=0.3)] = 0.05
+    """Of the training samples, that get the trigger and the target as label."""
+    target: str | None = None
+    """Name of the class that the trigger is to make; null: the first."""
+    epochs: Count | None = None
+    """Of the training; null: as many as `train.epochs`."""
+
+
+class Audit(AuditReach):
     """Attacks on the files that ship."""
 
     samples: Count = 1000
     """Samples of `verify.split` that are attacked, at most."""
-    epsilon: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Largest change of a value, as a fraction of [0, 1]; null: that of `harden`, else 0.1."""
+    norm: Literal["linf", "l2"] = "linf"
+    """How a change is measured: by its largest value, or by the length of all together."""
+    epsilon: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Largest change, in the unit that `harden.attack` has: of pictures values are in [0, 1]; under
+    linf at most 0.5. null: that of `harden`, else for pictures 0.1, under l2 1, and no attack on
+    others."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Gradient steps of the attack."""
+    """Gradient steps of each attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1
-    """Random starts; a sample counts as robust when it withstands all of them."""
+    """Random starts of each loss (cross-entropy and margin); a sample counts as robust when it
+    withstands all of them."""
+    square_queries: Annotated[int, Field(ge=0, le=100_000)] = 500
+    """Answers that the search without gradients may ask for, a sample, of those that withstand the
+    gradients; 0: no search."""
+    membership_samples: Count | None = 2000
+    """Training samples, and as many of `verify.split`, that are told apart by the answers to them,
+    at most; it takes 1,000 to tell a false alarm in a thousand. null: not tried."""
+    shadow_models: Annotated[int, Field(ge=4, le=256, multiple_of=2)] | None = None
+    """Networks that are trained to see what answers to learnt samples look like (LiRA); each takes
+    as long as `train`. null: none."""
+    extraction_queries: Annotated[int, Field(ge=100)] | None = None
+    """Questions to the shipped file at most, from whose answers a copy is trained; null: none."""
+    poisoning_scan: bool = True
+    """Whether to look for groups in the classes of the training set."""
+    poisoning_drill: PoisoningDrill | None = None
 
 
 class Gate(Section):
@@ -58,7 +93,10 @@ class Gate(Section):
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """Longest inference that a target's compiler estimates, in milliseconds."""
     robust_drop: Share | None = 0.02
-    """Largest loss of accuracy under attack against the float reference."""
+    """Largest loss of accuracy under attack against the float reference. That the attacks are
+    sound is always asked where there is an audit."""
+    robust_drop_upper: Annotated[float, Field(ge=0)] | None = None
+    """Most that the upper end of that loss's paired 95 % interval may be."""
     float_ops: Annotated[int, Field(ge=0)] | None = 0
     """Most operations that may stay in float in an integer file."""
     runtime_changes: Share | None = 0.005

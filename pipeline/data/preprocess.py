@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts import SCHEMA
 from pipeline.data.samples import Array
 from pipeline.data.spectrogram import spectrogram
+from pipeline.data.squeeze import squeezed
 from pipeline.data.tokens import tokens
 
 Entry = Mapping[str, Any]
@@ -45,10 +46,11 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     """
     import tensorflow as tf
 
-    return {
-        entry["name"]: PREPARE[entry["kind"]](tf, tf.convert_to_tensor(raw[entry["name"]]), entry)
-        for entry in preprocess["inputs"]
-    }
+    found = {}
+    for entry in preprocess["inputs"]:
+        sample = squeezed(tf, tf.convert_to_tensor(raw[entry["name"]]), entry)
+        found[entry["name"]] = PREPARE[entry["kind"]](tf, sample, entry)
+    return found
 
 
 def _scaled(tf: Any, raw: Any, entry: Entry) -> Any:

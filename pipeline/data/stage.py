@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
+from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
@@ -26,6 +27,7 @@ from pipeline.data.labels import (
 from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.samples import Array, Finding, Source
+from pipeline.data.sanitize import sanitizing
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -71,7 +73,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
     seen = np.concatenate([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
-    entries, found = _fit(source, shards, parts["train"] if seen is None else seen)
+    entries, found = _fit(config, source, shards, parts["train"] if seen is None else seen)
     target = _target(config, data.labels[parts["train"]]) if data.names is None else None
     write_json(
         out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
@@ -96,12 +98,12 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         for spec in source.inputs
         if FORMS.get(spec.kind) not in FITS[change.kind]
     ]
-    others = [f"{spec.name} ({spec.kind})" for spec in source.inputs if spec.kind != "image"]
-    if config.harden is not None and others:
-        problems.append(
-            f"harden: is for images with values in [0, 1]; this source gives {', '.join(others)}; "
-            "wanted null"
-        )
+    if config.task == "classification":
+        if config.harden is not None:
+            attack = config.harden.attack
+            problems += unfit_for_inputs("harden.attack", attack, source.inputs)
+        if config.audit is not None:
+            problems += unfit_for_inputs("audit", config.audit, source.inputs)
     if problems:
         raise ConfigError(*problems)
 
@@ -172,13 +174,14 @@ def _parts(config: Config, data: _Labelled) -> Parts:
 
 
 def _fit(
-    source: Source, shards: dict[str, Shards], train: Array
+    config: Config, source: Source, shards: dict[str, Shards], train: Array
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Return the preprocessing of each input, and what was noticed while fitting it."""
     entries, found = [], []
+    wish = config.data.sanitize.model_dump() | {"is_limited": config.task != "anomaly"}
     for spec in source.inputs:
         entry, constant = FIT[spec.kind](spec, shards[spec.name], train)
-        entries.append(entry)
+        entries.append(entry | {"sanitize": sanitizing(entry, shards[spec.name], train, wish)})
         found += findings.constant_columns(constant)
         found += findings.far_apart(entry)
     return entries, found

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.device import runner
 from pipeline.device.runtimes import RUNTIMES
-from pipeline.tasks import AGREEMENT_SHARE
+from pipeline.tasks import AGREEMENT_SHARE, allowed_changes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -45,11 +45,6 @@ class Finding:
     """Largest difference of an output: in steps of an integer, else in numbers."""
     problem: str | None
     """Why it does not conform; None where it does."""
-
-
-def most_that_may_differ(samples: int) -> int:
-    """Return how many decisions may differ across classes of kernels."""
-    return max(1, int(MOST_SHARE * samples))
 
 
 def judge(
@@ -82,7 +77,7 @@ def _problem(
     differ: int, distance: float, expected: Array, model: Mapping[str, Any], runtime: str
 ) -> str | None:
     """Return what is wrong with the differences; None where they are allowed."""
-    kernels, most = KERNELS.get(runtime), most_that_may_differ(len(expected))
+    kernels, most = KERNELS.get(runtime), allowed_changes(MOST_SHARE, len(expected))
     unit = "LSB" if np.issubdtype(expected.dtype, np.integer) else "at most"
     if kernels == MADE_BY and distance > _bound(expected, model):
         return (

@@ -82,7 +82,7 @@ def run_file(
         ]  # fmt: skip
         command += ["--runtime", runtime] if RUNTIMES[runtime].is_second else []
         command += ["--prepared"] if prepared else []
-        command += ["--threads", _threads(file) if threads is None else threads]
+        command += ["--threads", threads_for(file) if threads is None else threads]
         _run(command, file, runtime)
         return _read(folder / "out.npz")
 
@@ -128,7 +128,7 @@ def _run_in_browser(
     return RunResult(outputs, found, browser.version(), seconds, None)
 
 
-def _threads(file: Path) -> int:
+def threads_for(file: Path) -> int:
     """Return the number of threads that runs a file fastest."""
     if not file.exists() or file.stat().st_size < LARGE:
         return 1

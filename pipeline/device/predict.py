@@ -22,7 +22,7 @@ TIME_LIMIT = 300  # seconds
 
 
 def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> list[dict[str, Any]]:
-    """Return {input, decision, confidence, top} for each sample of the input files.
+    """Return {input, decision, confidence, top, why} for each sample of the input files.
 
     Args:
         bundle: exported/<name>; its files are checked against their hashes first.
@@ -63,17 +63,18 @@ def _in_browser(
     """Return the same answers by the browser."""
     preprocess = read_json(bundle / "preprocess.json")
     model = next(m["file"] for m in manifest["models"] if m["format"] == manifest["ships"])
+
+    def ask(raw: Mapping[str, Any], by: Mapping[str, Any]) -> Any:
+        return run_file(bundle / model, by, raw, runtime="browser").outputs
+
     answers = []
     for path in inputs:
         try:
-            raw = runner.read_file(os.fspath(path), preprocess["inputs"])
-            runner.prepare_all(raw, preprocess)
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path}: no text in UTF-8, which this model takes") from None
-        except (ValueError, KeyError, OSError, SyntaxError) as error:
+            with runner.named(os.fspath(path)):
+                raw = runner.read_file(os.fspath(path), preprocess["inputs"])
+                runner.prepare_all(raw, preprocess)
+                found = runner.decisions(ask, raw, preprocess, model)
+        except (ValueError, KeyError, OSError) as error:
             raise ConfigError(str(error)) from None
-        outputs = run_file(bundle / model, preprocess, raw, runtime="browser").outputs
-        rule = runner.rule_of(preprocess, model)
-        found = runner.decide(outputs, preprocess, raw, rule)
         answers += [{"input": str(path), **answer} for answer in found]
     return answers

@@ -23,10 +23,270 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
 
 import numpy as np
 
 BATCH = 32  # samples a call where the file can be resized; more does not get faster
+
+
+# ---- raw samples: what is refused, and what is taken from them ---------------------------------
+
+
+def checked(raw, entry):
+    """Return raw samples (N, ...) in the type and size that an input takes.
+
+    Raises ValueError: no such samples; says the input, the place, what was wanted, what came and
+    what to do.
+    """
+    raw = np.asarray(raw)
+    _check_shape(raw, entry)
+    raw = _in_type(raw, entry)
+    kind, shape = entry["kind"], tuple(entry["shape"])
+    if kind == "image" and raw.shape[1:3] != shape[:2]:
+        return np.stack([resize_image(image, shape[0], shape[1]) for image in raw])
+    if kind == "audio":
+        return sound_to_length(raw, entry["samples"])
+    if kind == "table" and limits_of(entry) is not None:
+        low, high = np.array(limits_of(entry), np.float32).T
+        return np.clip(raw, low, high)  # of the other kinds this is a part of what follows
+    return raw
+
+
+def _check_shape(raw, entry):
+    kind, shape, came = entry["kind"], tuple(entry["shape"]), raw.shape
+    if kind in ("columns", "codes"):
+        if raw.ndim != 2 or came[1] != len(entry["columns"]):
+            wanted = "rows of %d values" % len(entry["columns"])
+            refuse(entry, wanted, "shape %s" % (came,), "give one row a sample")
+    elif kind in ("audio", "tokens"):
+        if raw.ndim != 2 or not came[1]:
+            wanted = "recordings (N, samples)" if kind == "audio" else "texts (N, bytes)"
+            refuse(entry, wanted, "shape %s" % (came,), "give one row a sample")
+    elif kind == "image":
+        if raw.ndim != 4 or came[3] != shape[2] or not min(came[1:3]):
+            wanted = "samples of shape %s or of another height and width" % (shape,)
+            refuse(entry, wanted, _shape(came), "give (N, height, width, channels)")
+    elif came[1:] != shape:
+        cure = "give one such sample, or (N, ...)"
+        refuse(entry, "samples of shape %s" % (shape,), _shape(came), cure)
+
+
+def _shape(came):
+    return "%s" % (came[1:],)
+
+
+def refuse(entry, wanted, came, cure):
+    """Raise a ValueError that says which input, what was wanted, what came and what to do."""
+    raise ValueError("input %s: wanted %s, got %s; %s" % (entry["name"], wanted, came, cure))
+
+
+def _in_type(raw, entry):
+    """Return samples in the type that they have in training; what that cannot hold is refused."""
+    dtype = np.dtype(entry["raw_dtype"])
+    if raw.dtype.kind not in "buif":
+        refuse(entry, "numbers of type %s" % dtype, "type %s" % raw.dtype, "convert them")
+    if dtype.kind == "f":
+        return _finite(raw, dtype, entry)
+    if raw.dtype.kind == "f":
+        if entry["kind"] == "audio":
+            return _sound_of_float(raw, entry)
+        many = "multiply by %d and round" % np.iinfo(dtype).max
+        cure = many if raw.size and np.nanmax(raw) <= 1 else "round them to whole numbers"
+        refuse(entry, _span(dtype), "%s %s" % (raw.dtype, _reach(raw)), cure)
+    if raw.dtype == dtype or not raw.size:
+        return raw.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    if raw.min() < limits.min or raw.max() > limits.max:
+        cure = "bring them into that range, as they were in training"
+        refuse(entry, _span(dtype), "%s %s" % (raw.dtype, _reach(raw)), cure)
+    return raw.astype(dtype)
+
+
+def _span(dtype):
+    return "%s from %d to %d" % (dtype, np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def _reach(raw):
+    return "from %g to %g" % (np.min(raw), np.max(raw)) if raw.size else "no value"
+
+
+def _finite(raw, dtype, entry):
+    """Return samples as floats; NaN says that a value is not known, which some inputs allow."""
+    with np.errstate(over="ignore"):
+        found = raw.astype(dtype, copy=False)
+    may_be_nan = entry["kind"] in ("columns", "codes", "series")
+    wrong = np.isinf(found) if may_be_nan else ~np.isfinite(found)
+    if wrong.any():
+        sample, place = _first(wrong, entry)
+        wanted, value = "a number or NaN" if may_be_nan else "a number", raw[wrong][0]
+        said = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else "%g" % value
+        cure = "mend or leave out that sample"
+        refuse(entry, wanted, "%s in sample %d%s" % (said, sample, place), cure)
+    if entry["kind"] in ("columns", "codes"):
+        _check_codes(found, entry)
+    return found
+
+
+def _first(wrong, entry):
+    """Return the first sample, counted from 1, with a wrong value, and its column in words."""
+    sample, last = int(np.argwhere(wrong)[0][0]), int(np.argwhere(wrong)[0][-1])
+    names = entry.get("columns") if wrong.ndim > 1 else None
+    if not names:
+        return sample + 1, ""
+    name = names[last]
+    return sample + 1, ", column %s" % (name["name"] if isinstance(name, dict) else name)
+
+
+def _check_codes(rows, entry):
+    """Refuse what stands for no category: they are counted from 0, and -1 is an unknown one."""
+    for i, column in enumerate(entry["columns"]):
+        if column["kind"] != "category":
+            continue
+        code, most = rows[:, i], len(column["places"]) - 1
+        wrong = ~np.isnan(code) & ((code != np.floor(code)) | (code < -1) | (code > most))
+        if wrong.any():
+            wanted = "a category from 0 to %d, or -1 where it is none of them" % most
+            came = "%g in sample %d, column %s" % (
+                code[wrong][0], np.argmax(wrong) + 1, column["name"]
+            )  # fmt: skip
+            refuse(entry, wanted, came, "number them as preprocess.json lists them")
+
+
+def _sound_of_float(raw, entry):
+    """Return sound of floats from -1 to 1 as 16 bits, as a .wav of floats is read."""
+    if not np.isfinite(raw).all():
+        refuse(entry, "floats from -1 to 1", "NaN or infinity", "mend the recording")
+    if raw.size and np.abs(raw).max() > 1:
+        cure = "divide by the largest that the recorder gives"
+        refuse(entry, "int16, or floats from -1 to 1", "floats " + _reach(raw), cure)
+    return np.clip(np.round(raw.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+
+
+def limits_of(entry):
+    """Return how low and high the numbers of each column may be, None where any; else None."""
+    rule = entry.get("sanitize")
+    return None if rule is None else rule["limits"]
+
+
+def outside(raw, entry):
+    """Return samples (N,) that are far from what training saw: (which, what is wrong with each).
+
+    Numbers are further outside of train's range than that is wide; of a text no word is known.
+    """
+    rule, found = entry.get("sanitize"), {}
+    if entry["kind"] == "tokens" and rule is not None:
+        numbers = _tokens(raw, entry)
+        return {int(i): "no known word" for i in np.flatnonzero((numbers < 2).all(axis=1))}
+    for place, limits in enumerate(limits_of(entry) or []):
+        if limits is None:
+            continue
+        values = raw if len(entry["sanitize"]["limits"]) == 1 else raw[..., place]
+        values = values.reshape(len(raw), -1)
+        wrong = (values < np.float32(limits[0])) | (values > np.float32(limits[1]))
+        for i in np.flatnonzero(wrong.any(axis=1)):
+            said = "%s = %g, wanted %g to %g" % (
+                _column(entry, place), values[i][wrong[i]][0], limits[0], limits[1]
+            )  # fmt: skip
+            found.setdefault(int(i), said)
+    return found
+
+
+def _column(entry, place):
+    names = entry.get("columns")
+    if not names:
+        return "a value"
+    return names[place]["name"] if isinstance(names[place], dict) else names[place]
+
+
+def squeeze(raw, entry):
+    """Return raw samples with what an attacker could hide in taken away, in the same type.
+
+    Feature squeezing (Xu et al. 2018, arXiv:1704.01155, section 3): the median of the neighbours,
+    then fewer levels. Twice is once for the levels; the median goes on smoothing.
+    """
+    rule = entry.get("sanitize")
+    if rule is None:
+        return raw
+    if rule["median"] is not None:
+        axes = 2 if entry["kind"] == "image" else 1
+        parts = [raw[i : i + 64] for i in range(0, len(raw), 64)]
+        raw = np.concatenate([smooth(part, rule["median"], axes) for part in parts] or [raw])
+    if rule["levels"] is not None:
+        return nearest_level(raw, rule["levels"])
+    return raw if rule["bit_depth"] is None else fewer_bits(raw, rule["bit_depth"])
+
+
+def unsqueezed(preprocess):
+    """Return preprocess.json without the squeezing: what a detector compares with."""
+    inputs = []
+    for entry in preprocess["inputs"]:
+        rule = entry.get("sanitize")
+        plain = None if rule is None else dict(rule, median=None, bit_depth=None, levels=None)
+        inputs.append(dict(entry, sanitize=plain))
+    return dict(preprocess, inputs=inputs)
+
+
+def fewer_bits(raw, bits):
+    """Return whole numbers of a type's range in as few levels as `bits` tell.
+
+    Of unsigned ones 2**bits, from end to end; of signed ones steps around zero, which stays.
+    """
+    top, x = int(np.iinfo(raw.dtype).max), raw.astype(np.int64)
+    if raw.dtype.kind == "u":
+        most = 2**bits - 1
+        levels = (2 * x * most + top) // (2 * top)
+        return ((2 * levels * top + most) // (2 * most)).astype(raw.dtype)
+    step = (top + 1) // 2 ** (bits - 1)
+    return np.minimum((x + step // 2) // step * step, top).astype(raw.dtype)
+
+
+def nearest_level(raw, levels):
+    """Return numbers (N, ..., C) as the nearest level of their column; what is unknown stays so.
+
+    `levels` has a rising list for each column, None where all values stay; one list is for all.
+    """
+    found = raw.copy()
+    for place, own in enumerate(levels):
+        if own is None:
+            continue
+        values = raw if len(levels) == 1 else raw[..., place]
+        own = np.array(own, np.float32)
+        middles = (own[1:].astype(np.float64) + own[:-1]) / 2
+        level = own[np.searchsorted(middles, values.astype(np.float64), side="right")]
+        level = np.where(np.isnan(values), values, level)
+        if len(levels) == 1:
+            return level.astype(raw.dtype)
+        found[..., place] = level
+    return found
+
+
+def smooth(raw, window, axes):
+    """Return the median of the `window` values around each, along the first axes of samples.
+
+    Samples go on beyond their border as in a mirror that shows the border too. Values that are not
+    known are left out, and stay unknown; of an even number the lower middle one counts.
+    """
+    padded, height = raw, raw.shape[1]
+    for axis in range(1, axes + 1):
+        padded = np.take(padded, mirrored(raw.shape[axis], window), axis=axis)
+    near = [padded[:, i : i + height] for i in range(window)]
+    if axes == 2:
+        width = raw.shape[2]
+        near = [part[:, :, i : i + width] for part in near for i in range(window)]
+    near = np.stack(near)
+    if raw.dtype.kind != "f":
+        return np.partition(near, len(near) // 2, axis=0)[len(near) // 2]
+    near = np.sort(near, axis=0)  # what is not known comes last
+    place = np.maximum((~np.isnan(near)).sum(axis=0) - 1, 0) // 2
+    found = np.take_along_axis(near, place[None], axis=0)[0]
+    return np.where(np.isnan(raw), raw, found)
+
+
+def mirrored(size, window):
+    """Return the places 0 to size - 1 that stand at -window // 2 to size + window // 2 - 1."""
+    places = np.arange(-(window // 2), size + window // 2) % (2 * size)
+    return np.where(places < size, places, 2 * size - 1 - places)
 
 
 # ---- preprocessing: the NumPy form of what training did -------------------------------------
@@ -121,7 +381,6 @@ KAISER_BETA = 8.6  # of the window: what folds back is 90 dB down
 
 def _audio(raw, entry):
     """Return recordings (N, S) int16 as pictures (N, frames, bins, 1) float32."""
-    raw = sound_to_length(raw, entry["samples"])
     parts = [_bands(raw[i : i + 64], entry) for i in range(0, len(raw), 64)]
     bands = np.concatenate(parts)
     if entry["features"] == "mfcc":
@@ -194,11 +453,6 @@ def series_to_length(rows, entry):
 
 def _series(raw, entry):
     """Return recordings (N, T, C) float32, each channel made even."""
-    if raw.shape[1:] != tuple(entry["shape"]):
-        raise ValueError(
-            "input %s: wanted samples of shape %s, got %s"
-            % (entry["name"], tuple(entry["shape"]), raw.shape[1:])
-        )
     if entry["relative"]:
         return _relative(raw, entry)
     channels = [_number(raw[..., i], column) for i, column in enumerate(entry["columns"])]
@@ -258,7 +512,6 @@ def encode_cell(cell, column, missing):
 
 def _columns(raw, entry):
     """Return a table's rows (N, C) as (N, D): numbers made even, categories one-hot."""
-    _check_columns(raw, entry)
     parts = []
     for values, column in zip(raw.T, entry["columns"]):
         if column["kind"] == "category":
@@ -272,17 +525,8 @@ def _columns(raw, entry):
 
 def _codes(raw, entry):
     """Return categories (N, C) as rows of one table of vectors, (N, C) int32."""
-    _check_columns(raw, entry)
     places = [_place(v, c) + c["first"] for v, c in zip(raw.T, entry["columns"])]
     return np.stack(places, axis=1).astype(np.int32)
-
-
-def _check_columns(raw, entry):
-    if raw.ndim != 2 or raw.shape[1] != len(entry["columns"]):
-        raise ValueError(
-            "input %s: wanted rows of %d values, got shape %s"
-            % (entry["name"], len(entry["columns"]), raw.shape)
-        )
 
 
 def _number(values, column):
@@ -309,14 +553,6 @@ def _place(values, column):
 
 def _scaled(raw, entry):
     """Return images or plain numbers, less an offset, times a scale."""
-    shape = tuple(entry["shape"])
-    if raw.shape[1:] != shape:
-        if entry["kind"] != "image" or raw.ndim != 4 or raw.shape[3] != shape[2]:
-            raise ValueError(
-                "input %s: wanted samples of shape %s, got %s"
-                % (entry["name"], shape, raw.shape[1:])
-            )
-        raw = np.stack([resize_image(image, shape[0], shape[1]) for image in raw])
     offset = np.asarray(entry["offset"], np.float32)
     return (raw.astype(np.float32) - offset) * np.asarray(entry["scale"], np.float32)
 
@@ -337,7 +573,7 @@ def prepare(raw, entry):
 
     float32, but int32 for words and categories that have a vector each.
     """
-    x = PREPARE[entry["kind"]](np.asarray(raw), entry)
+    x = PREPARE[entry["kind"]](squeeze(checked(raw, entry), entry), entry)
     if x.dtype == np.float32 and not np.isfinite(x).all():
         raise ValueError("input %s: holds NaN or infinity" % entry["name"])
     return x
@@ -662,6 +898,9 @@ def answers_of(detail, inputs, raw, anomaly):
 # ---- answers ---------------------------------------------------------------------------------
 
 ABSTAIN = "abstain"  # the decision that is left to a person
+UNSURE = "not exactly one class is likely"  # why it is left: by the rule of `verify.abstain`
+SUSPECT = "squeezing changes the answer"  # by the limit of `verify.detector`
+OUTSIDE = "far from what it learnt from"  # by `data.sanitize.range`
 
 
 def at_temperature(outputs, temperature):
@@ -681,28 +920,81 @@ def rule_of(preprocess, model):
     return (preprocess.get("abstain") or {}).get(form)
 
 
-def decide(outputs, preprocess, raw=None, rule=None):
-    """Return a decision for each row of dequantized outputs: {decision, confidence, top}.
+def distance(outputs, plain):
+    """Return how far two answers (N, K) of the same samples are apart (N,): 0 to 2, float64.
+
+    The L1 norm of the difference (Xu et al. 2018, arXiv:1704.01155, section 5.1).
+    """
+    return np.abs(outputs.astype(np.float64) - plain).sum(axis=1)
+
+
+def limit_of(preprocess, model):
+    """Return the distance above which a .tflite file suspects a sample; None: no detector."""
+    form = os.path.splitext(os.path.basename(model))[0].replace("model_", "")
+    return (preprocess.get("detector") or {}).get(form)
+
+
+def doubts(ask, raw, outputs, preprocess, model):
+    """Return for each sample (N) why it should be left to a person: a list of reasons.
+
+    `ask` is (raw, preprocess) -> answers (N, K). Raises ValueError where the config said that
+    numbers far outside of train are to be refused.
+    """
+    found = [[] for _ in outputs]
+    for entry in preprocess["inputs"]:
+        rule = entry.get("sanitize")
+        if rule is None or rule["range"] == "clip":
+            continue
+        far = outside(np.asarray(raw[entry["name"]]), entry)
+        if far and rule["range"] == "refuse":
+            first = min(far)
+            raise ValueError(
+                "input %s: sample %d is %s: %s; mend it, or set data.sanitize.range to clip or "
+                "abstain" % (entry["name"], first + 1, OUTSIDE, far[first])
+            )
+        for i in far:
+            found[i] += [] if OUTSIDE in found[i] else [OUTSIDE]
+    limit = limit_of(preprocess, model)
+    if limit is not None:
+        apart = distance(outputs, ask(raw, unsqueezed(preprocess)))
+        for i in np.flatnonzero(apart > limit):
+            found[i].append(SUSPECT)
+    return found
+
+
+def decisions(ask, raw, preprocess, model):
+    """Return the decision for each raw sample of a .tflite file; see `decide` and `doubts`."""
+    outputs = ask(raw, preprocess)
+    why = doubts(ask, raw, outputs, preprocess, model)
+    return decide(outputs, preprocess, raw, rule_of(preprocess, model), why)
+
+
+def decide(outputs, preprocess, raw=None, rule=None, doubts=None):
+    """Return a decision for each row of dequantized outputs: {decision, confidence, top, why}.
 
     A forecast is told as a change; `raw` (name -> samples) has the last value that it is added to.
-    By a rule of when to abstain the decision is `abstain` where not exactly one class is likely.
+    The decision is `abstain` where there are `doubts`, a list of reasons for each sample, and by a
+    rule of when to abstain where not exactly one class is likely; `why` holds all reasons.
     """
     if rule is not None:
         outputs = at_temperature(outputs, rule["temperature"])
     answers = []
     for i, row in enumerate(outputs):
+        why = list(doubts[i]) if doubts is not None else []
         if preprocess["labels"] is None:
             target = preprocess["target"]
             value = float(row[0]) * target["scale"] + target["offset"]
             if target.get("channel") is not None and raw is not None:
                 value += float(last_known(next(iter(raw.values()))[i, :, target["channel"]]))
-            answers.append({"decision": value, "confidence": None, "top": []})
+            value = ABSTAIN if why else value
+            answers.append({"decision": value, "confidence": None, "top": [], "why": why})
             continue
         order = np.argsort(-row, kind="stable")[:3]
         top = [[preprocess["labels"][k], float(row[k])] for k in order]
-        is_one = rule is None or is_sure(row, rule["threshold"]).sum() == 1
-        decision = top[0][0] if is_one else ABSTAIN
-        answers.append({"decision": decision, "confidence": top[0][1], "top": top})
+        if rule is not None and is_sure(row, rule["threshold"]).sum() != 1:
+            why.append(UNSURE)
+        decision = ABSTAIN if why else top[0][0]
+        answers.append({"decision": decision, "confidence": top[0][1], "top": top, "why": why})
     return answers
 
 
@@ -721,6 +1013,10 @@ def read_file(path, entries):
     entry = entries[0]
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as loaded:
+            absent = [e["name"] for e in entries if e["name"] not in loaded.files]
+            if absent:
+                words = ", ".join(absent), ", ".join(loaded.files) or "nothing"
+                raise ValueError("%s: wanted arrays named %s; it holds %s" % (path, *words))
             return {e["name"]: _many(loaded[e["name"]], e) for e in entries}
     if suffix == ".npy" and len(entries) == 1:
         return {entry["name"]: _many(np.load(path, allow_pickle=False), entry)}
@@ -1005,23 +1301,45 @@ def run_files(options, folder):
     with open(os.path.join(folder, "preprocess.json")) as file:
         preprocess = json.load(file)
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
-    rule = rule_of(preprocess, options.model)
+
+    def ask(raw, preprocess):
+        return answer(interpreter, prepare_all(raw, preprocess), preprocess, 1)[1]
+
     answers = []
     for path in options.files:
-        try:
+        with named(path):
             raw = read_file(path, preprocess["inputs"])
-        except UnicodeDecodeError:
-            raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
-        inputs = prepare_all(raw, preprocess)
-        _, outputs = answer(interpreter, inputs, preprocess, 1)
-        decisions = decide(outputs, preprocess, raw, rule)
-        answers += [dict(input=path, **found) for found in decisions]
+            answers += [
+                dict(input=path, **found)
+                for found in decisions(ask, raw, preprocess, options.model)
+            ]
     if options.json:
         print(json.dumps(answers))
         return
     for found in answers:
         top = "  ".join("%s %.3f" % (label, p) for label, p in found["top"])
-        print("%s: %s  %s" % (found["input"], found["decision"], top))
+        why = " (%s)" % "; ".join(found["why"]) if found["why"] else ""
+        print("%s: %s%s  %s" % (found["input"], found["decision"], why, top))
+
+
+@contextlib.contextmanager
+def named(path):
+    """Turn whatever is wrong with an input file into one ValueError that begins with its path."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
+    except zipfile.BadZipFile:
+        raise ValueError("%s: damaged: no .npz archive" % path) from None
+    except (EOFError, SyntaxError) as error:
+        raise ValueError("%s: damaged or cut short: %s" % (path, error)) from None
+    except ValueError as error:
+        said = str(error)
+        if said.startswith(str(path)):
+            raise
+        if "allow_pickle" in said:
+            said = "no array of numbers; write it by numpy.save or numpy.savez"
+        raise ValueError("%s: %s" % (path, said)) from None
 
 
 def run_encoder(options, folder):
@@ -1031,14 +1349,17 @@ def run_encoder(options, folder):
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
     found = []
     for path in options.files:
-        raw = read_file(path, preprocess["inputs"])
-        inputs = prepare_all(raw, preprocess)
+        with named(path):
+            inputs = prepare_all(read_file(path, preprocess["inputs"]), preprocess)
         found += [(path, row.tolist()) for row in answer(interpreter, inputs, preprocess, 1)[1]]
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in found]))
         return
     for path, code in found:
         print("%s: %s" % (path, " ".join("%.4g" % number for number in code)))
+
+
+PLAIN = "_unsqueezed"  # golden answers without squeezing, which a detector compares with
 
 
 def self_test(options, folder):
@@ -1049,6 +1370,7 @@ def self_test(options, folder):
     with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
         raw = {e["name"]: golden["input_" + e["name"]] for e in preprocess["inputs"]}
         expected = golden[form]
+        plain = golden[form + PLAIN] if form + PLAIN in golden.files else None
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     inputs = prepare_all(raw, preprocess)
     outputs, answers = answer(interpreter, inputs, preprocess, options.batch)
@@ -1061,6 +1383,13 @@ def self_test(options, folder):
         else np.isclose(outputs, expected)
     )
     unit = "LSB" if np.issubdtype(outputs.dtype, np.integer) else ""
+    if plain is not None and limit_of(preprocess, options.model) is not None:
+        bare = prepare_all(raw, unsqueezed(preprocess))
+        found = answer(interpreter, bare, preprocess, options.batch)[1]
+        limit = limit_of(preprocess, options.model)
+        same &= (distance(answers, found) > limit) == (
+            distance(wanted, answers_of(detail, bare, plain, None)) > limit
+        )
     print(
         "%s %s, %s: %d of %d decisions as expected, largest difference %g %s"
         % (name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit)

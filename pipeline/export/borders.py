@@ -8,6 +8,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.export.operators import Kind, converting
+
 INT8_TO_UINT8 = 128  # what the zero point moves by
 
 
@@ -63,30 +65,13 @@ def _borders(graph: Any) -> tuple[list[int], list[int]]:
     return list(graph.inputs), list(graph.outputs)
 
 
-def quantize_code(model: Any, schema: Any) -> int:
-    """Return the index of the QUANTIZE operator code, adding it where it is missing."""
-    return _operator_code(model, schema, schema.BuiltinOperator.QUANTIZE)
-
-
-def _operator_code(model: Any, schema: Any, wanted: int) -> int:
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == wanted:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = wanted
-    code.deprecatedBuiltinCode = wanted
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
-
-
-def _insert(model: Any, schema: Any, index: int, kind: int, *, is_input: bool) -> tuple[Any, int]:
+def _insert(model: Any, schema: Any, index: int, type_: int, *, is_input: bool) -> tuple[Any, int]:
     """Add a copy of a border tensor in another type, and the operation that joins the two."""
     graph = model.subgraphs[0]
     inner = graph.tensors[index]
     outer = copy.deepcopy(inner)
-    outer.type = kind
-    is_float = kind == schema.TensorType.FLOAT32
+    outer.type = type_
+    is_float = type_ == schema.TensorType.FLOAT32
     if is_float:
         outer.quantization = None
     else:
@@ -98,26 +83,5 @@ def _insert(model: Any, schema: Any, index: int, kind: int, *, is_input: bool) -
     graph.tensors.append(outer)
     new = len(graph.tensors) - 1
     read, written = (new, index) if is_input else (index, new)
-    if is_float and not is_input:
-        code = _operator_code(model, schema, schema.BuiltinOperator.DEQUANTIZE)
-        return _dequantize_operator(schema, code, read, written), new
-    return quantize_operator(schema, quantize_code(model, schema), read, written), new
-
-
-def _dequantize_operator(schema: Any, code: int, read: int, written: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = code
-    operator.inputs, operator.outputs = [read], [written]
-    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
-    operator.builtinOptions = schema.DequantizeOptionsT()
-    return operator
-
-
-def quantize_operator(schema: Any, code: int, read: int, written: int) -> Any:
-    """Return the QUANTIZE that takes one tensor to the scale of another, both by index."""
-    operator = schema.OperatorT()
-    operator.opcodeIndex = code
-    operator.inputs, operator.outputs = [read], [written]
-    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    operator.builtinOptions = schema.QuantizeOptionsT()
-    return operator
+    kind: Kind = "Dequantize" if is_float and not is_input else "Quantize"
+    return converting(model, kind, read, written), new

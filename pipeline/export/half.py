@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.equalize import Graph
+from pipeline.export.operators import converting
 
 FLOAT32, FLOAT16 = 0, 1  # the schema's TensorType
 VERSION = 3  # of DEQUANTIZE: the first that takes float16
@@ -24,11 +25,7 @@ def with_float16(content: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     graph = Graph(content)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = VERSION
-    graph.model.operatorCodes.append(code)
-    kinds, halves = len(graph.model.operatorCodes) - 1, {}
+    halves: dict[int, int] = {}
     made = []
     for index in sorted(i for i in graph.readers if i >= 0 and _is_stored(graph, i)):
         tensor = graph.graph.tensors[index]
@@ -38,7 +35,8 @@ def with_float16(content: bytes) -> bytes:
         half.shape, half.type, half.buffer = tensor.shape, FLOAT16, halves[tensor.buffer]
         half.name, half.quantization = bytes(tensor.name) + b"_float16", tensor.quantization
         graph.graph.tensors.append(half)
-        made.append(_dequantize(schema, kinds, len(graph.graph.tensors) - 1, index))
+        last = len(graph.graph.tensors) - 1
+        made.append(converting(graph.model, "Dequantize", last, index, version=VERSION))
         tensor.buffer = 0  # that of all tensors that are computed
     for buffer in halves:
         graph.model.buffers[buffer].data = None
@@ -59,11 +57,3 @@ def _half(graph: Graph, index: int, buffer: Any) -> int:
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)
     graph.model.buffers.append(buffer)
     return len(graph.model.buffers) - 1
-
-
-def _dequantize(schema: Any, kind: int, read: int, written: int) -> Any:
-    op = schema.OperatorT()
-    op.opcodeIndex, op.inputs, op.outputs = kind, [read], [written]
-    op.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
-    op.builtinOptions = schema.DequantizeOptionsT()
-    return op

@@ -118,11 +118,10 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
         bits: of the activations; weights have 8.
         granularity: of the weights' scales: channel, or tensor.
     """
-    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer import quantizer
 
     maker = quantizer.Quantizer(float32)
-    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
-    maker.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, bits, 8, scales)
+    _quantize(maker, ".*", bits, granularity)
     return maker
 
 
@@ -137,16 +136,21 @@ def set_apart(maker: Any, kind: Kind, chosen: list[str], granularity: str) -> No
     """
     from ai_edge_quantizer import qtyping
 
-    names = qtyping.TFLOperationName
-    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
+    everything = qtyping.TFLOperationName.ALL_SUPPORTED
     for name in chosen:  # a scope is the names of all outputs, each with a semicolon behind it
         scope = f"^{re.escape(name)};"
         if kind == "wide":
-            maker.add_static_config(scope, names.ALL_SUPPORTED, 16, 8, scales)
+            _quantize(maker, scope, 16, granularity)
         else:
-            maker.update_quantization_recipe(
-                scope, names.ALL_SUPPORTED, algorithm_key="no_quantize"
-            )
+            maker.update_quantization_recipe(scope, everything, algorithm_key="no_quantize")
+
+
+def _quantize(maker: Any, scope: str, bits: int, granularity: str) -> None:
+    """Bring what a quantizer can in a scope to integers, weights to 8 bits."""
+    from ai_edge_quantizer import qtyping
+
+    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
+    maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, bits, 8, scales)
 
 
 def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.audit.queries import ask_file
 from pipeline.compress.centroids import clustered_kernels
 from pipeline.errors import PipelineError
 from pipeline.export import convert, vela
@@ -37,6 +38,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "tensor_ranges": tensor_ranges,
     "clustered_kernels": clustered_kernels,
     "add_metadata": add_metadata,
+    "ask_file": ask_file,
 }
 
 

@@ -13,7 +13,7 @@ finer steps from the converter, and garbage from the kernel. Such steps become 2
 import copy
 from typing import Any
 
-from pipeline.export.borders import quantize_code, quantize_operator
+from pipeline.export.operators import converting
 
 # Of UNIDIRECTIONAL_SEQUENCE_LSTM: places among its inputs, and among its intermediates.
 HIDDEN_STATE = 18
@@ -34,9 +34,8 @@ def requantized(content: bytes) -> bytes:
         _coarsen_cell(graph.tensors[op.inputs[CELL_STATE]])
         measured = graph.tensors[op.intermediates[MEASURED]]
         if _scale(graph.tensors[op.outputs[0]]) != _scale(measured):
-            code = quantize_code(model, schema)
             place = next(i for i, other in enumerate(graph.operators) if other is op)
-            graph.operators.insert(place + 1, _quantize(op, graph, schema, code))
+            graph.operators.insert(place + 1, _quantize(op, model))
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model)) if cells else content
 
 
@@ -55,8 +54,9 @@ def _scale(tensor: Any) -> tuple[float, int]:
     return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
-def _quantize(op: Any, graph: Any, schema: Any, code: int) -> Any:
+def _quantize(op: Any, model: Any) -> Any:
     """Give state and output the measured scale; return the QUANTIZE to the old output."""
+    graph = model.subgraphs[0]
     measured = graph.tensors[op.intermediates[MEASURED]].quantization
     graph.tensors[op.inputs[HIDDEN_STATE]].quantization = copy.deepcopy(measured)
     old = op.outputs[0]
@@ -66,4 +66,4 @@ def _quantize(op: Any, graph: Any, schema: Any, code: int) -> Any:
     graph.tensors.append(written)
     new = len(graph.tensors) - 1
     op.outputs = [new]
-    return quantize_operator(schema, code, new, old)
+    return converting(model, "Quantize", new, old)

@@ -41,7 +41,7 @@ def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric
         if limit is None or (value is None and name not in file["unmeasured"]):
             continue
         passed = value is not None and holds(name, value, limit)
-        cure = "" if passed else CURES[name](file, metric)
+        cure = "" if passed else (CURES | ALWAYS)[name](file, metric)
         side = "at least" if name in LEAST else "at most"
         row = {"name": name, "value": value, "limit": limit, "side": side, "passed": passed}
         rows.append(row | {"try": cure})
@@ -52,11 +52,6 @@ def holds(name: str, value: float, limit: float) -> bool:
     """Tell whether a value holds a gate: those of LEAST from below, the others from above."""
     over = limit - value if name in LEAST else value - limit
     return over <= ROUNDING
-
-
-def allowed_changes(share: float | None, samples: int) -> int | None:
-    """Return how many decisions a runtime may make otherwise than LiteRT; None: not asked."""
-    return None if share is None else max(1, int(share * samples))
 
 
 def worst_runtime(runtimes: Mapping[str, Mapping[str, Any]]) -> Row:
@@ -80,6 +75,24 @@ def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
         return None
     found = audit["files"][name]
     return float(found["float_robust"] - found["robust"])
+
+
+def failed_checks(audit: Mapping[str, Any] | None, name: str) -> list[Row] | None:
+    """Return the checks of an attack on a file that failed; None where none was attacked.
+
+    Those on the file that ships are not asked of the others, which are shown its inputs only.
+    """
+    if audit is None or name not in audit["files"]:
+        return None
+    whose = ("reference", "file") if audit["files"][name]["is_full"] else ("reference",)
+    return [row for row in audit["checks"] if row["on"] in whose and not row["passed"]]
+
+
+def robust_drop_upper(audit: Mapping[str, Any] | None, name: str) -> float | None:
+    """Return the upper end of the loss's paired 95 % interval; None where it was not measured."""
+    if audit is None or name not in audit["files"] or not audit["files"][name]["is_full"]:
+        return None
+    return float(audit["files"][name]["robust_drop_ci95"][1])
 
 
 def worst_group_drop(
@@ -138,6 +151,23 @@ def _robust(file: Mapping[str, Any], metric: str) -> str:
     )
 
 
+def _robust_interval(file: Mapping[str, Any], metric: str) -> str:
+    return f"More audit.samples narrow the interval. {_robust(file, metric)}"
+
+
+def _checks(file: Mapping[str, Any], metric: str) -> str:
+    told = [
+        f"{row['name']} ({row['on']}: {row['value']:.3g}, at most {row['limit']:.3g}; it is the "
+        f"{row['means']})"
+        for row in file["failed_checks"]
+    ]
+    return (
+        f"The attack is not to be trusted: {'; '.join(told)}. Try more audit.steps, "
+        "audit.restarts or audit.samples; where it stays, the model hides its gradients, and "
+        "nobody knows how robust it is."
+    )
+
+
 def _float_ops(file: Mapping[str, Any], metric: str) -> str:
     return (
         "The manifest names each operation in float_ops_left; try another activation or layer "
@@ -179,8 +209,12 @@ CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "calibration_error": _calibration,
     "latency_ms": _latency,
     "robust_drop": _robust,
+    "robust_drop_upper": _robust_interval,
     "float_ops": _float_ops,
     "runtime_changes": _changes,
     "bytes": _bytes,
     "arena_bytes": _arena,
 }
+
+# Asked whatever the config says, where there is a value: none may fail.
+ALWAYS: dict[str, Callable[[Mapping[str, Any], str], str]] = {"audit_checks": _checks}

@@ -9,15 +9,17 @@ from typing import Any
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
 from pipeline.gate.gates import (
+    ALWAYS,
     MICRO,
-    allowed_changes,
+    failed_checks,
     judge,
     no_arena,
     robust_drop,
+    robust_drop_upper,
     worst_group_drop,
     worst_runtime,
 )
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import TASKS, Task, allowed_changes
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -25,9 +27,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     files = read_json(inputs["files"] / "files.json")
     parity = read_json(inputs["parity"] / "parity.json")
     audit = read_json(inputs["audit"] / "audit.json") if "audit" in inputs else None
-    share = config.gate.runtime_changes
-    changes = {"runtime_changes": allowed_changes(share, parity["samples"])}
-    limits = config.gate.model_dump() | changes
+    limits = config.gate.model_dump() | dict.fromkeys(ALWAYS, 0)
+    if (share := config.gate.runtime_changes) is not None:
+        limits["runtime_changes"] = allowed_changes(share, parity["samples"])
     gates = {
         entry["format"]: judge(
             limits,
@@ -61,6 +63,7 @@ def _measured(
         for row in targets
         if row["format"] == entry["format"] and row["latency_ms_estimate"] is not None
     ]
+    failed = failed_checks(audit, entry["file"])
     return {
         "format": entry["format"],
         **found,
@@ -69,6 +72,9 @@ def _measured(
         "worst_group": None if group is None else group[1],
         "latency_ms": max(times, default=None),
         "robust_drop": robust_drop(audit, entry["file"]),
+        "robust_drop_upper": robust_drop_upper(audit, entry["file"]),
+        "audit_checks": None if failed is None else len(failed),
+        "failed_checks": failed,
         "float_ops": len(entry["float_ops_left"]),
         "bytes": entry["bytes"],
         **_on_runtimes(entry["file"], runtimes, parity),

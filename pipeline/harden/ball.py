@@ -14,8 +14,6 @@ import tensorflow as tf
 
 Norm = Literal["linf", "l2"]
 
-TINY = 1e-12  # added below a square root: the gradient of a saturated sample may be zero
-
 
 @dataclass(frozen=True)
 class Ball:
@@ -32,22 +30,35 @@ class Ball:
 
     def start(self, x: Any, seed: Any) -> Any:
         """Return a random input of the ball around x; `seed` is an int32 (2,) tensor."""
-        if self.norm == "linf":
-            moved = tf.random.stateless_uniform(tf.shape(x), seed, -1.0, 1.0)
-        else:
-            moved = self._on_sphere(x, seed)
-        return self.clip(x + self.radius * moved, x)
+        return self.clip(x + self.noise(x, seed), x)
 
-    def step(self, x: Any, gradient: Any, size: float) -> Any:
+    def noise(self, x: Any, seed: Any) -> Any:
+        """Return random changes of at most one radius, like x; they know of no range.
+
+        Under L2 they are uniform in the ball: a direction, and the root of a uniform length.
+        """
+        if self.norm == "linf":
+            return self.radius * tf.random.stateless_uniform(tf.shape(x), seed, -1.0, 1.0)
+        direction = tf.random.stateless_normal(tf.shape(x), seed)
+        values = math.prod(x.shape[1:])
+        inner = [tf.shape(x)[0], *[1] * (len(x.shape) - 1)]
+        share = tf.random.stateless_uniform(inner, seed + 1) ** (1.0 / values)
+        return self.radius * share * _unit(direction)
+
+    def step(self, x: Any, gradient: Any, size: Any) -> Any:
         """Return x after a step of steepest ascent of `size` radii; it may leave the ball.
 
         Under L2 that is the gradient in units of the radius, brought to length 1 (Madry et al.
-        2018, section 2.1, arXiv:1706.06083).
+        2018, section 2.1, arXiv:1706.06083). However small a gradient is, its step is whole.
+
+        Args:
+            x: where it begins.
+            gradient: like x.
+            size: a number, or one for each sample (B, 1, ...).
         """
         if self.norm == "linf":
             return x + size * self.radius * tf.sign(gradient)
-        scaled = gradient * self.radius
-        return x + size * self.radius * scaled / _length(scaled)
+        return x + size * self.radius * _unit(gradient * self.radius)
 
     def clip(self, moved: Any, x: Any) -> Any:
         """Return the input of the ball around x that is nearest to `moved`.
@@ -57,20 +68,28 @@ class Ball:
         if self.norm == "linf":
             low = tf.maximum(x - self.radius, self.low)
             return tf.clip_by_value(moved, low, tf.minimum(x + self.radius, self.high))
-        change = tf.clip_by_value(moved, self.low, self.high) - x
+        change = self.in_range(moved) - x
         scaled = tf.math.divide_no_nan(change, tf.zeros_like(x) + self.radius)
-        return x + scaled * self.radius / tf.maximum(_length(scaled), 1.0)
+        longer = tf.maximum(tf.sqrt(tf.reduce_sum(scaled * scaled, _inner(x), keepdims=True)), 1.0)
+        near = x + scaled * self.radius / longer  # beyond the range by no more than rounding
+        return tf.clip_by_value(near, tf.minimum(x, self.low), tf.maximum(x, self.high))
 
-    def _on_sphere(self, x: Any, seed: Any) -> Any:
-        """Return uniform points of the unit ball: a direction, and the root of a uniform length."""
-        direction = tf.random.stateless_normal(tf.shape(x), seed)
-        values = math.prod(x.shape[1:])
-        inner = [tf.shape(x)[0], *[1] * (len(x.shape) - 1)]
-        share = tf.random.stateless_uniform(inner, seed + 1) ** (1.0 / values)
-        return share * direction / _length(direction)
+    def in_range(self, moved: Any) -> Any:
+        """Return `moved` with every value brought into the range."""
+        return tf.clip_by_value(moved, self.low, self.high)
 
 
-def _length(x: Any) -> Any:
-    """Return the L2 norm of each sample, (B, 1, ...)."""
-    axes = list(range(1, len(x.shape)))
-    return tf.sqrt(tf.reduce_sum(x * x, axis=axes, keepdims=True) + TINY)
+def _unit(x: Any) -> Any:
+    """Return each sample at length 1 under L2; zero stays zero.
+
+    Its greatest value is made 1 first: squares of what is below 1e-19 are zero in float32.
+    """
+    greatest = tf.reduce_max(tf.abs(x), _inner(x), keepdims=True)
+    near = tf.math.divide_no_nan(x, greatest)
+    length = tf.sqrt(tf.reduce_sum(near * near, _inner(x), keepdims=True))
+    return tf.math.divide_no_nan(near, length)
+
+
+def _inner(x: Any) -> list[int]:
+    """Return all axes but that of the batch."""
+    return list(range(1, len(x.shape)))

@@ -1,6 +1,6 @@
 """Clean and robust accuracy of a Keras model: the share of samples that withstand PGD."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,8 +9,13 @@ import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
-from pipeline.harden.attacks import pgd
-from pipeline.harden.ball import Ball
+from pipeline.harden.attacks import ATTACKS
+from pipeline.harden.ball import Ball, Norm
+from pipeline.harden.space import Space
+from pipeline.harden.space_attack import attack_in
+from pipeline.harden.space_figures import attacked_figures
+from pipeline.harden.space_search import Samples, outputs_of, searcher
+from pipeline.harden.space_tokens import Texts
 from pipeline.models.blocks import logits_model
 from pipeline.seeds import fold_seed
 
@@ -26,33 +31,37 @@ def clean_inputs(dataset: Dataset, positions: Array) -> Array:
     return prepare(dataset.read(positions)[entry["name"]], entry)
 
 
-def attacker(model: Any) -> Finder:
-    """Return (x, labels, *, epsilon, steps, seed) -> the PGD inputs around x, as NumPy arrays.
+def attacker(model: Any, norm: Norm = "linf", kind: str = "pgd") -> Finder:
+    """Return (x, labels, *, epsilon, seed, steps=None) -> the inputs that an attack finds around x.
 
-    The graph is built once for each number of steps; the weights are those at the time of the call.
+    They are NumPy arrays, as is what it takes. The graph is built once for each number of steps;
+    the weights are those at the time of the call.
+
+    Args:
+        model: has one input in [0, 1].
+        norm: of the ball, whose radius is epsilon.
+        kind: of ATTACKS; one of a single step takes no `steps`.
     """
     (name,) = (tensor.name for tensor in model.inputs)
     head = logits_model(keras, model)
 
     @tf.function
-    def attack(x: Any, labels: Any, epsilon: Any, seed: Any, steps: int) -> Any:
+    def attack(x: Any, labels: Any, epsilon: Any, seed: Any, steps: int | None) -> Any:
         logits = lambda x, training: head({name: x}, training=training)  # noqa: E731
-        return pgd(logits, x, labels, ball=Ball("linf", epsilon), steps=steps, seed=seed)
+        options = {} if steps is None else {"steps": steps}
+        return ATTACKS[kind](logits, x, labels, ball=Ball(norm, epsilon), seed=seed, **options)
 
-    def find(x: Array, labels: Array, *, epsilon: float, steps: int, seed: int) -> Array:
+    def find(
+        x: Array, labels: Array, *, epsilon: float, seed: int, steps: int | None = None
+    ) -> Array:
         found = []
         for start in range(0, len(x), BATCH):
-            part, known = (
-                x[start : start + BATCH],
-                np.asarray(labels[start : start + BATCH], np.int32),
-            )
+            part, known = x[start : start + BATCH], np.asarray(labels[start : start + BATCH])
             filled = np.resize(part, (BATCH, *part.shape[1:])), np.resize(known, BATCH)
             own = tf.constant([fold_seed(seed, "start"), start])
-            found.append(
-                attack(*map(tf.constant, filled), tf.constant(epsilon), own, steps)[
-                    : len(part)
-                ].numpy()
-            )
+            sent = tf.constant(filled[0]), tf.constant(filled[1].astype(np.int32))
+            moved = attack(*sent, tf.constant(epsilon, tf.float32), own, steps)
+            found.append(moved[: len(part)].numpy())
         return np.concatenate(found)
 
     return find
@@ -67,21 +76,50 @@ def right(model: Any, x: Array, labels: Array) -> Array:
     return np.concatenate(outputs).argmax(axis=1) == labels
 
 
-def robustness(
-    model: Any, find: Finder, dataset: Dataset, positions: Array, judge: Mapping[str, Any]
-) -> dict[str, float]:
-    """Return the share of samples decided rightly, clean and under attack.
-
-    A sample that is wrong without any attack is not robust either.
+def judge(
+    model: Any,
+    space: Space | Texts,
+    samples: Samples,
+    names: Sequence[str],
+    *,
+    steps: int,
+    seed: int,
+    has_one_step: bool = False,
+) -> Callable[[], dict[str, Any]]:
+    """Return a function that measures the current weights: see `attacked_figures`.
 
     Args:
-        model: what is judged, as it stands.
-        find: its attacker.
-        dataset: where the samples are.
-        positions: which samples.
-        judge: epsilon, steps and seed of the attack.
+        model: a classifier.
+        space: what is attacked.
+        samples: that are attacked.
+        names: of the classes.
+        steps: of PGD; of texts the space knows all.
+        seed: of its random start.
+        has_one_step: whether to measure `one_step` too: the share that withstands the plain sign
+            step.
     """
-    x, labels = clean_inputs(dataset, positions), dataset.labels[positions]
-    clean = right(model, x, labels)
-    robust = clean & right(model, find(x, labels, **judge), labels)
-    return {"clean": float(clean.mean()), "robust": float(robust.mean())}
+    many = finder_in(model, space, steps=steps)
+    one = searcher(model, space, attack_in(space, {"kind": "fgsm"})) if has_one_step else None
+
+    def measured() -> dict[str, Any]:
+        clean = outputs_of(model, space, samples, samples.x)
+        attacked = outputs_of(model, space, samples, many(samples, seed=seed))
+        found = attacked_figures(clean, attacked, samples.labels, names)
+        if one is not None:
+            other = outputs_of(model, space, samples, one(samples, seed=seed))
+            held = attacked_figures(clean, other, samples.labels, names)
+            found["one_step"] = held["robust"]
+        return found
+
+    return measured
+
+
+def finder_in(model: Any, space: Space | Texts, *, steps: int) -> Callable[..., Array]:
+    """Return (samples, *, seed, share=1.0) -> what PGD, or of texts substitution, finds.
+
+    Args:
+        model: a Keras classifier; the weights are those at the time of a call.
+        space: what can be moved.
+        steps: gradient steps.
+    """
+    return searcher(model, space, attack_in(space, {"kind": "pgd", "steps": steps}))

@@ -1,113 +1,65 @@
 """Fine-tune against an attack.
 
 Reads dataset, reference; writes model.keras (the reference from here on), history.csv,
-robustness.json: clean and robust accuracy before and after, on validation data, and the recall of
-each class.
+robustness.json: clean and robust accuracy before, after each epoch and at the end, on validation
+data; which epoch was kept; and the recall of each class.
 """
 
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
-from pipeline.config.schema import Config, Harden
-from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.preprocess import target_of
-from pipeline.harden.attacks import attack_of
-from pipeline.harden.robustness import attacker, robustness
-from pipeline.harden.step import adversarial_step
+from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.config.schema import Config
+from pipeline.config.space_schema import settings_of
+from pipeline.data.dataset import open_dataset
+from pipeline.harden.fine_tune import Plan, hardened, steps_of
+from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
-from pipeline.seeds import fold_seed
-from pipeline.train import schedule
-from pipeline.train.feed import Feed
 from pipeline.train.forgot import remembered
-from pipeline.train.history import watchers, write_history
-from pipeline.train.loop import Trainer, fit
+from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
-from pipeline.train.prepare import preparer
-from pipeline.train.step import class_weights, weighted
-from pipeline.train.strategy import choose
-from pipeline.train.validate import evaluator
-
-STEPS = 20  # of the attack that judges: more than training's, or it would grade its own work
-SAMPLES = 1000  # validation samples that are attacked, at most
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
-    """Fine-tune the trained model on clean and adversarial batches."""
+    """Fine-tune the trained model on adversarial batches."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
     settings = config.harden
     assert settings is not None  # else the stage is off
-    dataset = open_dataset(inputs["dataset"])
-    loss = loss_of(config.train, config.task)
-    trainer, feed = _trainer(config, settings, dataset, loss, inputs["reference"] / "model.keras")
-    model, find = trainer.model, attacker(trainer.model)
-    judged = dataset.split("validation")[:SAMPLES]
-    epsilon, seed = settings.attack.epsilon, fold_seed(config.seed, "judge")
-    judge = {"epsilon": epsilon, "steps": STEPS, "seed": seed}
-    before = robustness(model, find, dataset, judged, judge)
-    knew = remembered(model, dataset, config.task)
-    rows = fit(
-        trainer,
-        feed,
-        epochs=settings.epochs,
-        evaluate=evaluator(model, dataset, split="validation", task=config.task, loss=loss),
-        callbacks=watchers(out),
-        work=out / WORK,
+    dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
+    knew = remembered(load_keras(start), dataset, config.task)
+    plan = Plan(
+        settings,
+        config.train.optimizer,
+        loss_of(config.train, config.task),
+        config.task,
+        config.train.class_weights,
+        batch_size=config.data.batch_size,
+        augment=[change.model_dump() for change in config.data.augment],
+        seed=config.seed,
+        strategy=config.train.strategy,
     )
-    after = robustness(model, find, dataset, judged, judge)
-    save_keras(model, out / "model.keras")
-    write_history(out / "history.csv", rows)
+    found = hardened(start, dataset, plan, out)
+    save_keras(found.model, out / "model.keras")
+    write_history(out / "history.csv", found.history)
     document = {
         "schema": SCHEMA,
-        "norm": "linf",
-        "epsilon": epsilon,
+        "norm": getattr(settings.attack, "norm", None),
+        "epsilon": settings_of(settings.attack)["epsilon"],
+        "reach": reach_words(found.space),
+        "space": space_document(found.space),
+        "mode": settings.mode,
         "attack": settings.attack.model_dump(mode="json"),
-        "steps": STEPS,
-        "samples": len(judged),
-        "before": before,
-        "after": after,
-        "fine_tuning": {"before": knew, "after": remembered(model, dataset, config.task)},
+        "steps": steps_of(settings),
+        "samples": len(found.judged),
+        "before": found.before,
+        "after": found.after,
+        "max_clean_drop": settings.max_clean_drop,
+        **found.course,
+        "fine_tuning": {"before": knew, "after": remembered(found.model, dataset, config.task)},
     }
     write_json(out / "robustness.json", document)
-    was = {name: f"(was {value:.4g})" for name, value in before.items()}
-    return Metrics({f"val_{name}": (after[name], was[name]) for name in ("clean", "robust")})
-
-
-def _trainer(
-    config: Config, settings: Harden, dataset: Dataset, loss: Any, start: Path
-) -> tuple[Trainer, Feed]:
-    """Return the trained model with its adversarial step, and the batches."""
-    positions = dataset.split("train")
-    labels = np.asarray(dataset.labels[positions])
-    feed = Feed(
-        dataset,
-        positions,
-        target_of(labels, dataset.preprocess),
-        batch_size=config.data.batch_size,
-        seed=fold_seed(config.seed, "harden"),
-    )
-    strategy, optimizing = choose(config.train.strategy), config.train.optimizer
-    with strategy.scope():
-        model = load_keras(start)
-        steps = settings.epochs * feed.steps
-        rate = schedule.cosine(
-            keras, peak=settings.learning_rate, warmup_steps=0, total_steps=steps
-        )
-        optimizer = schedule.optimizer(keras, optimizing, rate)
-    weights = class_weights(config.train.class_weights, labels, dataset.class_names or ())
-    attack = attack_of(settings.attack.model_dump())
-    trainer = Trainer(
-        model,
-        optimizer,
-        adversarial_step(model, weighted(loss, weights), attack, clean_share=settings.clean_share),
-        preparer(dataset.preprocess, [change.model_dump() for change in config.data.augment]),
-        strategy,
-        clip_norm=optimizing.clip_norm,
-        rate_key="harden.learning_rate",
-    )
-    return trainer, feed
+    was = {name: f"(was {found.before[name]:.4g})" for name in ("clean", "robust")}
+    return Metrics({f"val_{name}": (found.after[name], before) for name, before in was.items()})

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.report import charts, pictures, search, words
+from pipeline.report import charts, evasion, findings, pictures, search, words
 
 HERE = Path(__file__).parent
 LABELLED = 10  # classes up to which a confusion matrix is drawn in full
@@ -41,8 +41,9 @@ def render_report(
             values=_values(documents),
             layers=_layers(documents),
             changed=_changed(documents),
-            adversarial=_adversarial(documents),
-            robust_curve=_robust_curve(documents),
+            evasion=evasion.shown(documents),
+            membership_curve=findings.membership_curve(documents["audit"]),
+            extraction_curve=findings.extraction_curve(documents["audit"]),
             search=search.context(documents["trials"]),
         )
     )
@@ -67,6 +68,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     )
     environment.filters |= {"size": words.size, "gated": words.gated}
     environment.globals |= {"figure": words.figure, "metric_names": words.NAMES}
+    environment.globals |= {"evidence": findings.evidence}
     return environment
 
 
@@ -122,16 +124,12 @@ def _curves(documents: Mapping[str, Any]) -> list[Any]:
     return drawn
 
 
-def _name(documents: Mapping[str, Any], label: int) -> str:
-    return str(documents["dataset"]["labels"]["names"][int(label)])
-
-
 def _samples(documents: Mapping[str, Any], count: int) -> list[tuple[Any, str]]:
     """Return training samples with their class names; none where there are no images."""
     figures = documents["figures"]["dataset"]
     if "samples" not in figures:
         return []
-    labels = [_name(documents, k) for k in figures["sample_labels"][:count]]
+    labels = [words.class_name(documents, k) for k in figures["sample_labels"][:count]]
     images = figures["samples"][:count]
     return [
         (pictures.picture(i, alt=f"a {name}"), name) for i, name in zip(images, labels, strict=True)
@@ -185,47 +183,8 @@ def _changed(documents: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     rows = zip(figures["changed_samples"], *(figures[key] for key in keys), strict=True)
     return [
         (
-            pictures.picture(i, alt=f"a {_name(documents, t)}"),
-            *(_name(documents, k) for k in (t, r, f)),
+            pictures.picture(i, alt=f"a {words.class_name(documents, t)}"),
+            *(words.class_name(documents, k) for k in (t, r, f)),
         )
         for i, t, r, f in rows
     ]
-
-
-def _adversarial(documents: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return adversarial examples: clean, changed, the change enlarged, and what the file says."""
-    figures = documents["figures"].get("audit", {})
-    if "clean" not in figures:
-        return []
-    keys = ("clean", "adversarial", "labels", "prediction_clean", "prediction_adversarial")
-    return [
-        {
-            "clean": pictures.picture(clean, alt="clean"),
-            "adversarial": pictures.picture(changed, alt="attacked"),
-            "change": pictures.picture(pictures.difference(clean, changed), alt="change"),
-            "label": _name(documents, label),
-            "said": _name(documents, before),
-            "then": _name(documents, after),
-        }
-        for clean, changed, label, before, after in zip(
-            *(figures[key] for key in keys), strict=True
-        )
-    ]
-
-
-def _robust_curve(documents: Mapping[str, Any]) -> Any:
-    """Return accuracy under attack against epsilon; None where nothing was attacked."""
-    audit = documents["audit"]
-    if audit is None or not audit["curve"]:
-        return None
-    curves = {"reference under PGD": [(row["epsilon"], row["robust"]) for row in audit["curve"]]}
-    row = audit["files"].get(f"model_{documents['verdict']['ships']}.tflite")
-    if row:
-        name = f"{documents['verdict']['ships']} file, same inputs"
-        curves[name] = [(0.0, row["clean"]), (audit["epsilon"], row["robust"])]
-    return charts.line_chart(
-        curves,
-        title="accuracy under attack by epsilon",
-        x="epsilon (share of the input range)",
-        y="accuracy",
-    )

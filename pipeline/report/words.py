@@ -32,6 +32,11 @@ def gated(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def class_name(documents: Mapping[str, Any], label: int) -> str:
+    """Return the name of a class."""
+    return str(documents["dataset"]["labels"]["names"][int(label)])
+
+
 def size(count: int | None) -> str:
     """Return bytes as B, kB or MB (powers of ten)."""
     if count is None:

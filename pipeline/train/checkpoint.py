@@ -18,8 +18,16 @@ from pipeline.artifacts import atomic_path, write_arrays
 
 CHECKPOINT = "checkpoint.npz"  # in a training's work folder
 TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
-# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau.
-STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter")
+# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau, and of those in harden/guard.py.
+STATE = (
+    "best",
+    "wait",
+    "best_epoch",
+    "stopped_epoch",
+    "cooldown_counter",
+    "collapsed_epoch",
+    "is_back_due",
+)
 
 
 @dataclass

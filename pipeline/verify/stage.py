@@ -34,6 +34,7 @@ from pipeline.verify.parity import behind, compare, confusion, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 from pipeline.verify.runtimes import run_everywhere, runtime_rows
+from pipeline.verify.sanitize import sanitizing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,6 +65,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
+    sanitized = sanitizing(config.verify.detector, held, inputs["files"], outputs)
     document = {
         **_measured_on(config, held),
         "files": rows,
@@ -75,14 +77,21 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
         "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
         "abstain": _abstaining(config, held, inputs, outputs),
+        "sanitize": sanitized.document,
         "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
     }
     write_json(out / "parity.json", document)
-    write_arrays(out / "golden.npz", golden)
+    write_arrays(out / "golden.npz", golden | sanitized.golden(GOLDEN))
     write_arrays(out / "figures.npz", _figures(held, outputs, files["ships"]))
-    shown = {row["format"]: (row["metrics"][task.metric], "") for row in rows.values()}
-    wanted = document["reference"]["metrics"][task.metric]
-    return Metrics({"reference": (wanted, ""), **shown}, skipped)
+    return _metrics(document, skipped)
+
+
+def _metrics(document: dict[str, Any], skipped: dict[str, str]) -> Metrics:
+    """Return the closing line: the task's metric of the reference and of every file."""
+    rows = {"reference": document["reference"]}
+    rows |= {row["format"]: row for row in document["files"].values()}
+    shown = {name: (row["metrics"][document["metric"]], "") for name, row in rows.items()}
+    return Metrics(shown, skipped)
 
 
 def _measured_on(config: Config, held: Held) -> dict[str, Any]:

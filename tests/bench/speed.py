@@ -29,7 +29,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.runner import load_interpreter, prepare, quantize
 from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
-from tests.bench import quantizing
+from tests.bench import hardening, quantizing
 from tests.conftest import model_settings
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
@@ -51,6 +51,7 @@ def main() -> None:
         rows = [reading(dataset), *(training(dataset, name, Path(folder)) for name in NETS)]
         rows.append(measuring(dataset, Path(folder)))
         rows += converting(dataset, Path(folder))
+        rows += hardening.rows(dataset, _spec("CNN 16-32-64-10"))
     for row in rows:
         figures = "   ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items())
         print(f"{row['name']:<42} {row['ratio']:5.1f} x   {figures} {row['unit']}")

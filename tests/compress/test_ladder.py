@@ -61,6 +61,8 @@ def test_only_rungs_of_what_may_ship_are_climbed(ships: str, wanted: list[str]) 
 def test_plain_int8_is_always_the_first_rung_and_the_config_orders_the_rest() -> None:
     assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", *WIDE, *CUT]
     assert ladder.steps((), "auto") == ["int8"]
+    assert ladder.steps(("qat", "calibration"), "auto", "qat") == ["qat", "int8", *CUT]
+    assert ladder.steps((), "float32", "qat") == []
     assert ladder.steps((), "int16x8") == ["int16x8"]
 
 

@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.compress import imitate
 from pipeline.compress.fake_quant import rounded, rounded_weight
 from pipeline.compress.imitate import Lesson, Rounding, imitating_step
 from pipeline.compress.kernels import taken
 from pipeline.compress.prune import largest
 from pipeline.compress.qat import fine_tuned
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.harden.attacks import pgd
+from pipeline.harden.ball import Ball
 from pipeline.models import MODELS
+from pipeline.models.blocks import logits_model
 from pipeline.models.save import load_keras, save_keras
+from tests.harden.test_fine_tune import harden, start  # noqa: F401  (a fixture)
 from tests.train.kills import assert_same_bits, with_kills
 
 NARROW = {"conv_1_1_relu": (0.0, 0.6), "dense_1_relu": (0.0, 0.5), "logits": (-3.0, 3.0)}
@@ -32,13 +37,20 @@ def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
 
 
 def tuned(
-    reference: Path, digits: Any, work: Path, epochs: int = 3, clusters: int | None = None
+    reference: Path,
+    digits: Any,
+    work: Path,
+    epochs: int = 3,
+    clusters: int | None = None,
+    *,
+    spans: Any = None,
+    attack: Any = None,
 ) -> Any:
     settings = SimpleNamespace(epochs=epochs, learning_rate=1e-3)
-    learning = {"seed": 0, "strategy": "auto", "batch_size": 64, "augment": []}
+    learning = {"seed": 0, "strategy": "auto", "batch_size": 64, "augment": [], "attack": attack}
     key = "compress.quantize.qat"
     lesson = Lesson(reference, reference, digits, settings, key, work=work, **learning)
-    tensors = [[f"m/{name}/x", span] for name, span in NARROW.items()]
+    tensors = [[f"m/{name}/x", span] for name, span in (spans or NARROW).items()]
     return fine_tuned(lesson, {"tensors": tensors, "inputs": {}}, clusters=clusters)
 
 
@@ -113,3 +125,82 @@ def test_the_loss_is_how_far_the_answers_are_apart(
     p, q = other(x).numpy(), one(x).numpy()
     wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)
+
+
+BALL = {"kind": "pgd", "norm": "linf", "epsilon": 0.15, "steps": 5}
+
+
+def test_the_attack_goes_through_the_rounding(
+    reference: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the attack sees are the rounded answers, on the grid of the ranges, with a gradient."""
+    seen: dict[str, Any] = {}
+
+    def attack(model: Any, x: Any, labels: Any, seed: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            seen["logits"] = model(x, training=False)
+        seen["gradient"] = tape.gradient(seen["logits"], x)
+        seen["labels"] = labels
+        return x
+
+    monkeypatch.setattr(imitate, "attack_of", lambda settings: attack)
+    model, teacher = load_keras(reference), load_keras(reference)
+    x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
+    step = imitating_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
+    step(x, None, tf.constant([1, 2]))
+    steps = seen["logits"].numpy() / (6.0 / 255)  # of the grid from -3 to 3
+    np.testing.assert_allclose(steps, np.round(steps), atol=2e-3)
+    has_gradient = np.abs(seen["gradient"].numpy()).max(axis=(1, 2, 3)) > 0
+    assert has_gradient.mean() > 0.8  # ranges this narrow cut some samples off altogether
+    np.testing.assert_array_equal(seen["labels"], teacher(x).numpy().argmax(axis=1))
+
+
+def test_half_of_the_loss_is_of_what_the_attack_finds(reference: Path, digits: Any) -> None:
+    model, teacher = load_keras(reference), load_keras(reference)
+    x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
+    rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
+    clean, _ = imitating_step(model, teacher, None, rounding)(x, None, seed)
+    both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    adversarial = 2 * both - clean
+    assert float(tf.reduce_mean(adversarial)) > float(tf.reduce_mean(clean))
+    narrow = BALL | {"epsilon": 1e-9}
+    same, _ = imitating_step(model, teacher, None, rounding, narrow)(x, None, seed)
+    np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_integers_withstand_more_where_they_learn_under_attack(
+    start: Path,  # noqa: F811
+    digits: Any,
+    tmp_path: Path,
+) -> None:
+    """A hardened net, cut to half of its ranges; attacked through its own rounding."""
+    ball = {"kind": "pgd", "norm": "linf", "epsilon": 0.1, "steps": 5}
+    done = harden(start, digits, tmp_path / "hard", epochs=10, learning_rate=3e-3, attack=ball)
+    save_keras(done.model, tmp_path / "hard.keras")
+    model = load_keras(tmp_path / "hard.keras")
+    x = to_model_inputs(digits.read(digits.split("test")), digits.preprocess)
+    names = [n for n in (layer.name for layer in model.layers) if n.endswith("relu")]
+    inner = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+    spans = {
+        name: (0.0, 0.5 * float(tf.reduce_max(found)))
+        for name, found in zip(names, inner(x), strict=True)
+    }
+
+    def withstood(attack: Any, work: str) -> float:
+        found = tuned(
+            tmp_path / "hard.keras", digits, tmp_path / work, 10, spans=spans, attack=attack
+        )
+        labels = np.asarray(digits.labels[digits.split("test")])
+        head = logits_model(keras, found)
+        with rounded(found, spans):
+            moved = pgd(
+                lambda z, training: head({"image": z}, training=training),
+                x["image"], tf.constant(labels), ball=Ball("linf", 0.1), steps=20,
+                seed=tf.constant([3, 4]),
+            )  # fmt: skip
+            answers = head({"image": moved}, training=False).numpy()
+        return float((answers.argmax(axis=1) == labels).mean())
+
+    assert withstood(ball, "adversarial") >= withstood(None, "plain") - 0.005

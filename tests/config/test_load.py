@@ -145,7 +145,7 @@ def test_a_missing_key_is_reported_where_its_section_begins(tmp_path: Path) -> N
         "config.yaml:2: data.source: missing; wanted a mapping with kind: "
         "one of bundled, tfds, image_folder, audio_folder, "
         "series_folder, csv, series_csv, text, npz",
-        "config.yaml:5: harden.attack.kind: missing; wanted one of fgsm, pgd",
+        "config.yaml:5: harden.attack.kind: missing; wanted one of pgd, apgd_ce, substitute",
     )
 
 
@@ -302,3 +302,25 @@ def test_an_optimizer_is_adamw_unless_it_says_otherwise(tmp_path: Path) -> None:
         ConfigError, match="unknown key of this kind; there are clip_norm, clip_value, kind, learn"
     ):
         load(path, ["train.optimizer.momentum=0.9"])
+
+
+@pytest.mark.parametrize(
+    ("harden", "said"),
+    [
+        ("{mode: fst}", "harden.mode: wanted one of fgsm_mix, fast, pgd, trades; came 'fst'"),
+        ("{mode: fast, attack: {kind: pgd}}", "wanted one of rs_fgsm, n_fgsm; came 'pgd'"),
+        ("{mode: trades, clean_share: 0.5}", "harden.clean_share: unknown key of this kind"),
+        ("{mode: fgsm_mix, beta: 1}", "harden.beta: unknown key of this kind"),
+    ],
+)
+def test_a_mode_knows_its_own_settings_alone(tmp_path: Path, harden: str, said: str) -> None:
+    (found,) = problems(tmp_path, SMALL + f"harden: {harden}\n")
+    assert said in found
+
+
+def test_the_mode_is_pgd_where_none_is_named(tmp_path: Path) -> None:
+    attack = "attack: {kind: pgd, epsilon: 0.1, steps: 7}"
+    config = load(write(tmp_path, SMALL + f"harden: {{{attack}, epochs: 5}}\n"))
+    assert config.harden is not None
+    assert config.harden.mode == "pgd"
+    assert load(write(tmp_path, SMALL + f"harden: {{mode: pgd, {attack}}}\n")) == config

@@ -25,6 +25,7 @@ SERIES = [
 ]  # fmt: skip
 DETECTOR = [*CNN, "task=anomaly", "model={kind: autoencoder, form: conv}"]
 FORECASTER = [*SERIES, "task=anomaly", "model={kind: rnn}"]
+L2 = [*CNN, "audit={norm: l2, epsilon: 1.5}"]
 TFDS = [*CNN, "data.source={kind: tfds, name: mnist}"]
 
 
@@ -40,15 +41,49 @@ def messages(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "right", [CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER]
-)
+    "right",
+    [
+        CNN, MICRO, TABLE, REGRESSION, TFDS, TEXT, SERIES, DETECTOR, FORECASTER, L2,
+        [*TABLE, "harden.attack={kind: pgd, columns: {alcohol: {change: 1}}}"],
+        [*TEXT, "harden.attack={kind: substitute}", "audit.tokens=3"],
+        [*SERIES, "harden.attack={kind: pgd, channels: [value]}"],
+        [*SERIES, "audit.epsilon=0.2"],
+    ],
+)  # fmt: skip
 def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
     assert messages(tmp_path, *right) == []
+
+
+CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]}"]
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
+        (CSV, "harden.attack={kind: pgd, columns: {amuont: {}}}", "did you mean 'amount'?"),
+        (CSV, "harden.attack={kind: pgd, columns: {id: {}}}", "id is data.source.drop, which the"),
+        (CSV, "audit.columns={class: {}}", "class is data.source.label, which the model does not"),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {low: 3, high: 1}}}",
+            "columns.amount.low: wanted at most high (1); came 3",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {shop: {to: [a], change: 1}}}",
+            "is for categories; change, low, high and whole are for numbers",
+        ),
+        (
+            CSV,
+            "harden.attack={kind: pgd, columns: {amount: {hihg: 3}}}",
+            "unknown key; did you mean 'high'?",
+        ),
+        (CSV, "harden.attack={kind: substitute}", "replaces words, and this set is a table"),
+        (TEXT, "audit.columns={a: {}}", "is for a table, and this set is text; wanted null"),
+        (CNN, "harden.attack={kind: pgd, on: waveform}", "is for sound, and this set is a image"),
+        (CNN, "audit.tokens=2", "replaces words, and this set is a image; wanted null"),
+        (SERIES, "harden.attack={kind: pgd, channels: [valeu]}", "did you mean 'value'?"),
+        (REGRESSION, "audit.columns={bmi: {}}", "attacks are for classification and the task is"),
         (CNN, "task=anomaly", "cnn finds anomalies by a forecast, in series; wanted autoenc"),
         (CNN, "model={kind: autoencoder}", "an autoencoder is for anomaly, or learns class"),
         (TEXT, "model={kind: resnet8}", "resnet8 needs images or sound and text is text"),
@@ -89,6 +124,17 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (CNN, "data.augment=[{kind: scale}]", "scale is for series, and this set is a image"),
         (CNN, "train={loss: focal, label_smoothing: 0.1}", "is for cross-entropy; wanted 0"),
         (REGRESSION, "train.oversample=true", "which has no classes"),
+        (TABLE, "data.sanitize.median=3", "is for images, sound and series, whose values have ne"),
+        (TEXT, "data.sanitize.bit_depth=3", "is for numbers and this set is text; wanted null"),
+        (CNN, "data.sanitize.median=4", "wanted 3, 5, 7, … 15, or null; came 4"),
+        ([*CNN, "data.sanitize.median=3"], "audit.norm=l2", "bounds every value; wanted linf"),
+        (DETECTOR, "data.sanitize.range=refuse", "is what `task: anomaly` flags; wanted clip"),
+        (CNN, "verify.detector=0.05", "set data.sanitize.bit_depth or median, or leave it out"),
+        (
+            [*REGRESSION, "data.sanitize.bit_depth=3"],
+            "verify.detector=0.05",
+            "is for classification; the task is regression; wanted null",
+        ),
         (REGRESSION, "verify.abstain=0.1", "is for classification; the task is regression"),
         (REGRESSION, "train.distill={teacher: {kind: mlp}}", "is for classification"),
         (CNN, "train.distill={teacher: {kind: autoencoder}}", "cannot teach; wanted another"),
@@ -99,14 +145,17 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         ),
         (CNN, "train={schedule: {kind: plateau}, freeze: {}}", "plateau does not go with"),
         (CNN, "train.schedule={kind: step, warmup_epochs: 21}", "the rate would not reach its"),
-        (TABLE, "harden={}", "attacks are for images in [0, 1]"),
+        (TABLE, "harden={}", "missing; wanted the columns that an attacker can change"),
+        (CNN, "harden={mode: fast, attack: {kind: n_fgsm, epsilon: 0.6}}", "wanted at most 0.5"),
+        ([*CNN, "export.ships=float16"], "compress.quantize.begin=qat", "qat makes an int8 file"),
+        (CNN, "harden={mode: trades, warmup_epochs: 5}", "wanted less than harden.epochs (5)"),
         (TABLE, "data.source.name=diabetes", "diabetes is a set for regression"),
         (REGRESSION, "data.split.by=stratified", "stratified needs classes"),
         (REGRESSION, "train.class_weights=balanced", "which has no classes"),
         (REGRESSION, "harden={}", "attacks are for classification"),
         (REGRESSION, "task=forecasting", "forecasting needs a series_csv"),
         (TEXT, "model={kind: cnn}", "cnn needs images or sound and text is text"),
-        (TEXT, "harden={}", "attacks are for images in [0, 1] and this set is text"),
+        (TEXT, "harden={}", "pgd moves numbers, and this set is text; wanted substitute"),
         (TEXT, "data.split.by=given", "one file has no parts of its own"),
         (TEXT, "data.split.by=group", "group needs to know what belongs together"),
         (TEXT, "data.split.by=time", "time needs a moment for each sample"),
@@ -120,6 +169,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
         (CNN, "data.split.pattern='([a-z'", "wanted a regular expression"),
         (CNN, "gate.arena_bytes=9000", "add tflite-micro to verify.runtimes"),
         (MICRO, "export.ships=float32", "float32 ships; wanted export.ships: auto or int8"),
+        (CNN, "audit={epsilon: 0.6}", "is 0.6; under linf a value in [0, 1] changes by at"),
         (CNN, "verify.runtimes=[litert, litert]", "litert is listed twice"),
         (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
         (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
@@ -128,6 +178,7 @@ def test_right_combinations_pass(tmp_path: Path, right: list[str]) -> None:
 def test_a_wrong_combination_gets_one_message(
     tmp_path: Path, right: list[str], wrong: str, message: str
 ) -> None:
+    (tmp_path / "rows.csv").write_text("id,amount,shop,class\n1,2,a,x\n")
     (found,) = messages(tmp_path, *right, wrong)
     assert message in found
 

@@ -36,7 +36,8 @@ def fit(known: Any, how: str) -> dict[str, Any]:
 def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
     width = sum(column["width"] for column in columns)
     named = [{"name": f"c{i}", **column} for i, column in enumerate(columns)]
-    return {"name": "x", "kind": "columns", "shape": [width], "columns": named}
+    entry = {"name": "x", "kind": "columns", "raw_dtype": "float32", "shape": [width]}
+    return entry | {"columns": named}
 
 
 @given(NUMBERS, NUMBERS, st.sampled_from(HOW))

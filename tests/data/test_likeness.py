@@ -12,7 +12,8 @@ IMAGE = {
     "raw_dtype": "uint8",
 }  # fmt: skip
 TEXT = {
-    "name": "x", "kind": "tokens", "shape": [20], "unit": "words", "lower": True,
+    "name": "x", "kind": "tokens", "shape": [20], "raw_dtype": "uint8", "unit": "words",
+    "lower": True,
     "vocabulary": [f"w{i}" for i in range(50)], "vocabulary_size": 52,
 }  # fmt: skip
 NO_COPIES = {"validation": np.zeros(50, bool), "test": np.zeros(50, bool)}

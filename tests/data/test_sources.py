@@ -215,13 +215,22 @@ def test_arrays_of_numbers_are_tables_or_series(
     assert "missing_values" in findings(dataset)
 
 
-@pytest.mark.parametrize(("key", "value"), [("harden", "{}"), ("data.augment", "[{kind: flip}]")])
-def test_what_is_done_to_images_is_refused_for_other_arrays(
-    own_sets: Path, prepared: Prepared, key: str, value: str
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("harden={}", "a table is attacked by its columns"),
+        ("audit.tokens=1", "words are replaced in texts alone"),
+        ("harden.attack={kind: pgd, columns: {x_O: {}}}", "no such name: x_O.*did you mean 'x_"),
+        ("audit.channels=[x_0]", "no such name: x_0"),
+        ("audit.inputs=[y]", "no such name: y; there are x"),
+        ("data.augment=[{kind: flip}]", "is for image"),
+    ],
+)
+def test_what_is_done_to_other_forms_is_refused_for_a_table(
+    own_sets: Path, prepared: Prepared, setting: str, message: str
 ) -> None:
     np.savez(own_sets / "a.npz", x=np.zeros((40, 3)), y=np.arange(40) % 2)
     source = f"data.source={{kind: npz, path: {own_sets}/a.npz}}"
-    with pytest.raises(ConfigError, match=rf"{key}.*: .*is for image"):
-        prepared(
-            own_sets, "shapes_npz", source, "data.split={}", "model={kind: mlp}", f"{key}={value}"
-        )
+    key = setting.split("=", 1)[0].removesuffix(".tokens")
+    with pytest.raises(ConfigError, match=rf"{key}.*: .*{message}"):
+        prepared(own_sets, "shapes_npz", source, "data.split={}", "model={kind: mlp}", setting)

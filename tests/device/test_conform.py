@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import cli
-from pipeline.device.golden import Golden, judge, most_that_may_differ
+from pipeline.device.golden import MOST_SHARE, Golden, judge
 from pipeline.device.runtimes import missing
+from pipeline.tasks import allowed_changes
 from tests.device.tiny import PREPROCESS, seal, write_bundle
 
 MODEL = {
@@ -70,7 +71,7 @@ def test_across_classes_one_decision_or_half_a_percent_may_differ(
     judged = judge(found, wanted, MODEL, golden(samples), runtime="tflite-micro")
     assert judged.differ == changed
     assert (judged.problem is None) == (changed <= max(1, samples / 200))
-    assert most_that_may_differ(samples) == max(1, samples // 200)
+    assert allowed_changes(MOST_SHARE, samples) == max(1, samples // 200)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pipeline.device import runner
 
 ENTRY = {
     "name": "image", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
-    "color": "gray",
+    "color": "gray", "raw_dtype": "uint8",
 }  # fmt: skip
 seeds = st.integers(0, 10_000)
 
@@ -55,7 +55,7 @@ def test_every_pixel_becomes_its_own_integer() -> None:
 def test_training_and_device_prepare_alike(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = {
-        "name": "x", "kind": "table", "shape": [3], "color": None,
+        "name": "x", "kind": "table", "shape": [3], "color": None, "raw_dtype": "float32",
         "offset": rng.normal(size=3).tolist(), "scale": rng.uniform(0.1, 9, 3).tolist(),
     }  # fmt: skip
     raw = rng.normal(0, 5, (7, 3)).astype(np.float32)
@@ -83,7 +83,7 @@ def test_resizing_is_within_one_of_pillows_bilinear(seed: int, height: int, widt
 
 
 def test_a_wrong_shape_and_a_nan_are_named() -> None:
-    table = ENTRY | {"kind": "table", "name": "x", "shape": [3]}
+    table = ENTRY | {"kind": "table", "name": "x", "shape": [3], "raw_dtype": "float32"}
     with pytest.raises(ValueError, match=r"wanted samples of shape \(3,\), got \(4,\)"):
         runner.prepare(np.zeros((2, 4)), table)
     with pytest.raises(ValueError, match="NaN"):

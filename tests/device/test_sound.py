@@ -148,7 +148,8 @@ def test_tokens_are_the_same_on_both_sides(
     for row, text in zip(raw, rows, strict=True):
         row[: len(text)] = text
     entry = {
-        "name": "x", "kind": "tokens", "shape": [10], "unit": unit, "lower": lower,
+        "name": "x", "kind": "tokens", "raw_dtype": "uint8", "shape": [10], "unit": unit,
+        "lower": lower,
         "vocabulary": [*vocabulary, *"abc, a b é"],
     }  # fmt: skip
     entry["vocabulary"] = list(dict.fromkeys(entry["vocabulary"]))
@@ -185,7 +186,8 @@ def test_series_mean_the_same_on_both_sides(seed: int, relative: bool) -> None:
     column = {"kind": "number", "how": "robust", "fill": 5.0, "low": 45.0, "high": 55.0,
               "offset": 50.0, "scale": 0.3}  # fmt: skip
     entry = {
-        "name": "x", "kind": "series", "shape": [9, 2], "relative": relative, "floor": 1e-3,
+        "name": "x", "kind": "series", "raw_dtype": "float32", "shape": [9, 2],
+        "relative": relative, "floor": 1e-3,
         "columns": [column, column],
     }  # fmt: skip
     ours, theirs = both(raw, entry)

@@ -21,7 +21,7 @@ PREPROCESS = {
     "target": None,
     "inputs": [
         {
-            "name": "x", "kind": "table", "shape": [INPUTS], "color": None,
+            "name": "x", "kind": "table", "shape": [INPUTS], "color": None, "raw_dtype": "float32",
             "offset": [0.0] * INPUTS, "scale": [1.0] * INPUTS,
         }
     ],

@@ -15,12 +15,13 @@ name: tiny
 task: classification
 data:
   source: {kind: bundled, name: digits}
+  sanitize: {bit_depth: 4, range: abstain}
   augment: [{kind: translate, fraction: 0.1}]
 model: {kind: cnn, filters: [8], dense: [16], dropout: 0.2}
 train: {epochs: EPOCHS, optimizer: {kind: adamw, learning_rate: 3e-3}}
 harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 2}
 export: {targets: [cpu, mcu, ethos-u55-128]}
-verify: {abstain: 0.1}
+verify: {abstain: 0.1, detector: 0.05}
 audit: {samples: 64, steps: 3}
 gate: {metric_drop: 0.05, agreement: 0.9, worst_class_drop: null, robust_drop: 0.2}
 """

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import missing
+from pipeline.errors import ConfigError
 from tests.e2e.chain import ROOT, published, ran, run, write_config
 
 pytestmark = pytest.mark.e2e
@@ -65,6 +66,29 @@ def test_the_bundle_leaves_doubtful_samples_to_a_person(finished: Path, tmp_path
     said = [answer["decision"] for answer in predict(bundle, [tmp_path / "both.npz"])]
     doubtful = [decision == "abstain" for decision in said]
     assert sum(doubtful[len(clear) :]) > sum(doubtful[: len(clear)])
+
+
+def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path: Path) -> None:
+    bundle = finished / "exported/tiny"
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    row = manifest["sanitize"]["files"]["int8"]["detector"]
+    assert row["false_alarms_validation"] <= 0.05
+    stated = json.loads((bundle / "preprocess.json").read_text())["detector"]["int8"]
+    assert stated == row["limit"]
+    audit = json.loads((finished / "runs/tiny/audit/audit.json").read_text())["sanitize"]
+    assert audit["detector"]["limit"] == stated
+    assert audit["robust"] <= audit["robust_naive"] <= audit["clean"]
+    np.save(tmp_path / "unit.npy", np.full((1, 8, 8, 1), 0.5))  # in [0, 1]: not as in training
+    wanted = "unit.npy: input image: wanted uint8 from 0 to 255, got float64 from 0.5 to 0.5"
+    with pytest.raises(ConfigError, match=wanted):
+        predict(bundle, [tmp_path / "unit.npy"])
+    program = [sys.executable, bundle / "run_on_device.py"]
+    (tmp_path / "broken.npz").write_bytes(b"PK no archive")
+    for wrong in ("unit.npy", "broken.npz"):
+        done = subprocess.run([*program, tmp_path / wrong], capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / wrong}: ")
+    assert subprocess.run([*program, "--self-test"], capture_output=True).returncode == 0
 
 
 def test_the_whole_chain_imports_tensorflow_twice(finished: Path) -> None:

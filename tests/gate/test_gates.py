@@ -6,17 +6,19 @@ from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
 from pipeline.gate.gates import (
+    ALWAYS,
     CURES,
     FINER,
     ROUNDING,
-    allowed_changes,
+    failed_checks,
     judge,
     no_arena,
     robust_drop,
+    robust_drop_upper,
     worst_group_drop,
     worst_runtime,
 )
-from pipeline.tasks import TASKS
+from pipeline.tasks import TASKS, allowed_changes
 
 FILE = {
     "format": "int8",
@@ -25,6 +27,7 @@ FILE = {
     "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
     "arena_bytes": 5000, "runtime_changes": 0, "samples": 300, "unmeasured": {},
     "worst_runtime": {"name": "a", "kernels": "reference", "changed": 7, "max_abs_lsb": None},
+    "robust_drop_upper": None, "audit_checks": 0, "failed_checks": [],
     "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
 }  # fmt: skip
 LIMITS = Gate().model_dump()
@@ -132,9 +135,7 @@ def test_one_decision_may_always_change_and_no_more_than_the_share(
     share: float, samples: int
 ) -> None:
     allowed = allowed_changes(share, samples)
-    assert allowed is not None
     assert allowed == 1 or allowed <= share * samples < allowed + 1
-    assert allowed_changes(None, samples) is None
 
 
 def test_the_runtime_that_decides_otherwise_is_named() -> None:
@@ -164,3 +165,38 @@ def test_an_arena_that_was_asked_for_and_not_measured_fails_with_the_reason() ->
     assert "not asked" in no_arena({}, "model_int16x8.tflite", skipped)["arena_bytes"]
     unasked = FILE | {"arena_bytes": None, "unmeasured": reason}
     assert judge({"arena_bytes": None}, unasked, metric="auc") == []
+
+
+def check(on: str, passed: bool) -> dict[str, object]:
+    row = {"name": "an unbounded attack always succeeds", "on": on, "passed": passed}
+    return row | {"value": 0.4, "limit": 0.02, "means": "accuracy where any input may be made"}
+
+
+def test_a_check_that_fails_is_a_gate_that_fails_and_is_named() -> None:
+    full = {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}
+    audit = {
+        "files": {"a.tflite": full, "b.tflite": {"is_full": False}},
+        "checks": [check("reference", True), check("file", False)],
+    }
+    bad = failed_checks(audit, "a.tflite")
+    assert bad is not None
+    assert len(bad) == 1
+    assert failed_checks(audit, "b.tflite") == []
+    assert failed_checks(None, "a.tflite") is None
+    limits = dict.fromkeys(ALWAYS, 0)
+    measured = FILE | {"audit_checks": len(bad), "failed_checks": bad}
+    (row,) = judge(limits, measured, metric="accuracy")
+    assert not row["passed"]
+    assert "an unbounded attack always succeeds" in row["try"]
+    assert "accuracy where any input may be made" in row["try"]
+    assert judge(limits, FILE | {"audit_checks": None}, metric="accuracy") == []
+
+
+def test_the_interval_of_the_robust_drop_can_be_asked() -> None:
+    audit = {"files": {"a.tflite": {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}}}
+    upper = robust_drop_upper(audit, "a.tflite")
+    assert upper == 0.03
+    measured = FILE | {"robust_drop_upper": upper}
+    (row,) = judge({"robust_drop_upper": 0.01}, measured, metric="accuracy")
+    assert not row["passed"]
+    assert "audit.samples" in row["try"]

@@ -26,7 +26,12 @@ ASKED = ("verify.runtimes=[litert, tflite-micro]", "gate.arena_bytes=5000")
 def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., None]:
     """Return a function that judges a file by its rows of runtimes, as `bundle` does."""
 
-    def judge(micro: dict[str, Any] | None, *overrides: str, samples: int = 400) -> None:
+    def judge(
+        micro: dict[str, Any] | None,
+        *overrides: str,
+        samples: int = 400,
+        audit: dict[str, Any] | None = None,
+    ) -> None:
         runtimes = {"litert": FIRST} | ({} if micro is None else {"tflite-micro": micro})
         entry = {"format": "int8", "file": FILE, "bytes": 9, "float_ops_left": []}
         files = {"ships": "int8", "targets": [], "files": [entry]}
@@ -37,7 +42,11 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         }  # fmt: skip
         write_json(tmp_path / "files.json", files)
         write_json(tmp_path / "parity.json", parity)
-        inputs = Inputs({"files": tmp_path, "parity": tmp_path}, tmp_path, tmp_path)
+        folders = {"files": tmp_path, "parity": tmp_path}
+        if audit is not None:
+            write_json(tmp_path / "audit.json", audit)
+            folders["audit"] = tmp_path
+        inputs = Inputs(folders, tmp_path, tmp_path)
         run(make_config(*overrides), inputs, tmp_path)
         check_verdict(tmp_path / "verdict.json")
 
@@ -64,3 +73,21 @@ def test_an_arena_that_is_too_large_or_unknown_stops_the_export(
         judged(MICRO | {"arena_bytes": 5008}, *ASKED)
     with pytest.raises(GateError, match=r"arena_bytes is not measured, .* no operation GELU"):
         judged(None, *ASKED)
+
+
+def audit(*, passed: bool) -> dict[str, Any]:
+    check = {
+        "name": "an unbounded attack always succeeds", "on": "file", "value": 0.3, "limit": 0.02,
+        "passed": passed, "means": "accuracy where any input may be made",
+    }  # fmt: skip
+    row = {"is_full": True, "float_robust": 0.7, "robust": 0.7, "robust_drop_ci95": [-0.01, 0.03]}
+    return {"files": {FILE: row}, "checks": [check]}
+
+
+def test_an_attack_that_is_not_sound_stops_the_export(judged: Callable[..., None]) -> None:
+    judged(None, audit=audit(passed=True))
+    words = r"audit_checks is 1, the limit is 0\. .*unbounded attack always succeeds \(file: 0\.3"
+    with pytest.raises(GateError, match=words):
+        judged(None, "gate.robust_drop=null", audit=audit(passed=False))
+    with pytest.raises(GateError, match=r"robust_drop_upper is 0\.03"):
+        judged(None, "gate.robust_drop_upper=0.01", audit=audit(passed=True))

@@ -51,3 +51,28 @@ def test_a_zero_gradient_moves_nothing() -> None:
     x = tf.ones((2, 4)) * 0.5
     for norm in ("linf", "l2"):
         np.testing.assert_array_equal(Ball(cast(Norm, norm), 0.1).step(x, tf.zeros((2, 4)), 1.0), x)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("scale", [1e-30, 1e-18, 1e-8, 1.0, 1e15])
+def test_a_small_gradient_makes_a_whole_step(norm: str, scale: float) -> None:
+    ball = Ball(cast(Norm, norm), 0.5)
+    gradient = tf.constant(np.random.default_rng(0).normal(size=(8, 4)) * scale, tf.float32)
+    x = tf.zeros((8, 4))
+    np.testing.assert_allclose(distance(ball, ball.step(x, gradient, 1.0), x), 1.0, rtol=1e-4)
+
+
+def test_each_sample_may_have_a_step_of_its_own() -> None:
+    x, sizes = tf.zeros((3, 4)), tf.constant([[0.1], [0.5], [2.0]])
+    moved = Ball("l2", 0.5).step(x, tf.ones((3, 4)), sizes)
+    np.testing.assert_allclose(distance(Ball("l2", 0.5), moved, x), sizes[:, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_noise_fills_the_ball_and_spares_what_may_not_change(norm: str) -> None:
+    ball = Ball(cast(Norm, norm), RADIUS, LOW, HIGH)
+    x = tf.zeros((4000, 4))
+    shares = distance(ball, x + ball.noise(x, tf.constant([1, 2])), x)
+    assert shares.max() <= 1 + 1e-5
+    assert shares.max() > 0.9
+    assert (ball.noise(x, tf.constant([1, 2]))[:, 0].numpy() == 0).all()

@@ -50,24 +50,139 @@ def parity_row(form: str) -> dict[str, Any]:
     }
 
 
+def check(name: str, value: float) -> dict[str, Any]:
+    row = {"name": name, "on": "file", "value": value, "limit": 0.02, "means": "a difference"}
+    return row | {"passed": value <= 0.02}
+
+
 def audit() -> dict[str, Any]:
     row = {
         "format": "int8",
         "clean": 0.95,
         "robust": 0.6,
         "robust_ci95": [0.5, 0.7],
+        "clean_ci95": [0.9, 0.98],
         "float_robust": 0.61,
+        "attacks": {"pgd_transfer": 0.7, "straight_through": 0.62, "square": 0.6},
+        "attacks_ci95": {key: [0.5, 0.8] for key in ("pgd_transfer", "straight_through", "square")},
+        "robust_drop": 0.01,
+        "robust_drop_ci95": [-0.005, 0.02],
+        "straight_through": {
+            "skipped": None,
+            "agreement": 0.9985,
+            "inputs": 150,
+            "mean_lsb": 0.03,
+            "counts": True,
+        },
+        "square": {"asked": 31, "mean_queries": 470.0},
+        "is_full": True,
     }
+    other = {"format": "float32", "clean": 0.96, "robust": 0.66, "robust_ci95": [0.6, 0.71]}
     return {
+        "norm": "linf",
         "epsilon": 0.1,
+        "reach": "each value of the input by at most 0.1 of its range (Linf)",
+        "square_queries": 500,
         "samples": 50,
         "steps": 20,
         "restarts": 1,
         "skipped": None,
-        "reference": {"clean": 0.95, "robust": 0.61, "noise": 0.9},
-        "files": {"model_int8.tflite": row},
-        "curve": [{"epsilon": 0.0, "robust": 0.95}, {"epsilon": 0.1, "robust": 0.61}],
-        "checks": [{"name": "noise is weaker than the attack", "passed": True}],
+        "reference": {
+            "clean": 0.95,
+            "clean_ci95": [0.9, 0.98],
+            "noise": 0.9,
+            "white_box": 0.62,
+            "mean_queries": 480.0,
+            "robust": 0.61,
+            "robust_ci95": [0.5, 0.7],
+        },
+        "files": {"model_float32.tflite": other | {"is_full": False}, "model_int8.tflite": row},
+        "curve": [
+            {"epsilon": 0.0, "robust": 0.95, "shipped": 0.95},
+            {"epsilon": 0.1, "robust": 0.61, "shipped": 0.6},
+        ],
+        "checks": [check("noise is weaker than the attack", 0.01)],
+        "corruptions": [
+            {"name": "blur", "severity": s, "reference": 0.9 - s / 10, "shipped": 0.89 - s / 10}
+            for s in (1, 3, 5)
+        ],
+        **examined(),
+    }
+
+
+def hardened(clean: float, robust: float, success: float) -> dict[str, Any]:
+    """Return figures of a model under the attack that it is hardened against."""
+    row = {"samples": 5, "recall": clean, "robust": robust, "success": success}
+    return {
+        "clean": clean,
+        "robust": robust,
+        "classes": {"a": row, "b": row | {"success": None}},
+        "auc": 0.9625,
+        "auc_attacked": 0.8125,
+    }
+
+
+def examined() -> dict[str, Any]:
+    """Return what the audit found beside evasion."""
+    rates = [
+        {"fpr": 0.01, "tpr": 0.2, "ci95": [0.1, 0.3], "told_apart": True, "reason": None},
+        {"fpr": 0.001, "tpr": None, "ci95": None, "told_apart": None, "reason": "too few"},
+    ]
+    attack = {"auc": 0.61, "tpr": rates, "roc": [{"fpr": 0.1, "tpr": 0.3}, {"fpr": 1, "tpr": 1}]}
+    group = {"samples": 30, "clean": 0.9, "robust": None, "membership_auc": 0.7, "found": None}
+    suspect = {"id": "image 7", "class": "b", "outlying": 3.0, "in_cluster": True}
+    row = {"cluster_share": 0.1, "silhouette": 0.5, "p": 0.01, "relearnt": 0.2, "sign": 0.93}
+    net = {"clean": {"float": 0.9, "file": 0.9}, "success": {"float": 0.97, "file": 0.98}}
+    copied = {"source": "data", "answers": "labels", "agreement": 0.88}
+    return {
+        "membership": {
+            "skipped": None,
+            "split": "test",
+            "shift": None,
+            "members": 20,
+            "others": 20,
+            "models": {"file": {"attacks": {"confidence": attack}}},
+        },
+        "extraction": {
+            "samples": 20,
+            "rows": [copied | {"queries": 100}, copied | {"queries": 300, "agreement": 0.93}],
+        },
+        "poisoning": {
+            "scan": {
+                "samples": 50,
+                "of": 70,
+                "classes": [
+                    {"name": "b", "grouped": True, "alarm": True, **row},
+                    {"name": "a", "grouped": False, "alarm": False},
+                ],
+                "on_clean_sets": {"classes": 40, "grouped": 12, "alarms": 0},
+                "suspects": [suspect],
+            },
+            "drill": {
+                "trigger": "a white square",
+                "target": "a",
+                "poisoned": 5,
+                "format": "int8",
+                "poisoned_net": net,
+                "shipped_net": net,
+                "detection": {"alarmed": True, "clusters": {"recall": 0.8, "precision": 1.0}},
+            },
+        },
+        "groups": {"values": {"north": group}, "worst": {"clean": "north"}},
+        "not_attacked": [{"attack": "model inversion", "why": "it is not tried"}],
+        "findings": [
+            {
+                "id": "membership",
+                "name": "The answers tell who was in the training set",
+                "owasp": "ML04:2023 Membership Inference Attack",
+                "atlas": ["AML.T0024.000 Infer Training Data Membership"],
+                "nist": "NISTAML.033 Membership Inference",
+                "severity": "high",
+                "rule": "high from 10 times that rate on",
+                "evidence": {"found": 0.2, "false_alarms": 0.01, "shift": None},
+                "what_to_do": "fewer epochs",
+            }
+        ],
     }
 
 
@@ -109,7 +224,7 @@ def good_run() -> dict[str, Any]:
     }
     gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "try": ""}
     gate["side"] = "at most"
-    judged = {"clean": 0.97, "robust": 0.2}
+    judged = hardened(0.97, 0.2, 0.75)
     return {
         "dataset": {
             "samples": 100,
@@ -145,6 +260,22 @@ def good_run() -> dict[str, Any]:
         "parity": {
             "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
             "groups": None,
+            "sanitize": {
+                "median": 3,
+                "bit_depth": None,
+                "range": "clip",
+                "is_squeezed": True,
+                "outside": 0.0,
+                "false_alarms": 0.05,
+                "samples": 77,
+                "files": {
+                    "int8": {
+                        "metric": 0.952,
+                        "unsqueezed": 0.944,
+                        "detector": {"false_alarms": 0.043, "coverage": 0.957, "error": 0.021},
+                    }
+                },
+            },
             "abstain": {
                 "alpha": 0.02,
                 "samples": 77,
@@ -191,10 +322,16 @@ def good_run() -> dict[str, Any]:
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,
+            "reach": "epsilon 0.1 of the input range",
+            "mode": "fast",
+            "norm": "linf",
+            "max_clean_drop": 0.05,
+            "kept_epoch": 0,
+            "collapse": {"epoch": 3, "back_to": 2},
             "samples": 10,
             "steps": 20,
             "before": judged,
-            "after": {"clean": 0.96, "robust": 0.6},
+            "after": hardened(0.96, 0.6, 0.375),
             "fine_tuning": {
                 "before": {"metric": 0.97, "recall": {"a": 0.98, "b": 0.96}},
                 "after": {"metric": 0.96, "recall": {"a": 0.97, "b": 0.95}},
@@ -229,6 +366,8 @@ def good_run() -> dict[str, Any]:
                 "labels": ones,
                 "prediction_clean": ones,
                 "prediction_adversarial": ones * 0,
+                "saliency_clean": images / 255.0 - 0.5,
+                "saliency_adversarial": images / 255.0,
             },
         },
     }

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.report import charts, words
 from pipeline.report.render import render_card
-from tests.report.conftest import CONFIG, page
+from tests.report.conftest import CONFIG, check, page
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "line", "circle", "polyline", "rect", "path"}
 
@@ -64,6 +64,21 @@ def test_it_says_what_ships_and_every_figure(documents: dict[str, Any]) -> None:
         assert text in html
 
 
+def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    assert "Hardening (mode fast) against PGD (epsilon 0.1" in html
+    assert "75.0 %" in html
+    assert "37.5 %" in html
+    assert "0.9625 before" in html
+    assert "collapsed in epoch 3" in html
+    assert "went back to epoch 2" in html
+    assert "Nothing was kept" in html
+    bent = copy.deepcopy(documents)
+    bent["robustness"] |= {"kept_epoch": 4, "collapse": None}
+    assert "Kept is epoch 4" in page(bent)
+    assert "collapsed in epoch" not in page(bent)
+
+
 def test_a_failed_gate_is_said_on_top_with_what_to_try(documents: dict[str, Any]) -> None:
     documents["verdict"]["passed"] = False
     documents["verdict"]["gates"]["int8"][0] |= {"passed": False, "try": "Try more samples."}
@@ -97,6 +112,27 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
     documents["figures"]["audit"] = {"labels": np.zeros(0)}
     assert "Not attacked: it needs one image input" in page(documents)
     assert "Not measured." in render_card(documents, CONFIG)
+
+
+def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
+    audit = documents["audit"]
+    audit["checks"].append(check("the twin decides as the file does", 0.3))
+    html = page(documents)
+    read(html)
+    for text in (
+        "20 steps, 1 restart, 2 losses", "500 queries, 470 on average", "0.500 … 0.800",
+        "by at most 0.1 of its range (Linf)", "loses 1.0 points", "-0.5 to 2.0", "99.85 % of 150",
+        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "what the answer rests on",
+    ):  # fmt: skip
+        assert text in html
+    assert html.count('<span class="fail">fails</span>') == 1
+    assert html.index("transferred</th>") < html.index("through the rounding</th>")
+    audit["reach"], audit["restarts"] = "a length of at most 0.1", 3
+    audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
+    html = page(documents)
+    assert "a length of at most 0.1" in html
+    assert "3 restarts" in html
+    assert "no attack through the rounding: operation 3, WHILE" in html
 
 
 def test_a_regression_has_values_instead_of_classes(documents: dict[str, Any]) -> None:

@@ -58,7 +58,14 @@ def test_windows_of_a_stream_are_the_recordings_and_what_lies_between() -> None:
 
 
 def test_another_preprocessing_on_the_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = {"name": "x", "kind": "table", "shape": [2], "offset": [0.0, 1.0], "scale": [1.0, 2.0]}
+    entry = {
+        "name": "x",
+        "kind": "table",
+        "raw_dtype": "float32",
+        "shape": [2],
+        "offset": [0.0, 1.0],
+        "scale": [1.0, 2.0],
+    }
     raw = {"x": np.ones((5, 2), np.float32)}
     found = preprocessing.compare_preprocessing(raw, {"inputs": [entry]})
     assert found["x"]["max_abs_difference"] == 0

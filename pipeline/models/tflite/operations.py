@@ -68,6 +68,7 @@ OPERATIONS: dict[str, Callable[[Node], Any]] = {
     "STRIDED_SLICE": shapes.strided,
     "GATHER": layers.gathered,
     "DEQUANTIZE": shapes.as_read,
+    "QUANTIZE": shapes.as_read,  # to another scale, which stands in what it writes
     "CAST": shapes.as_read,
     "RESIZE_BILINEAR": layers.resized("bilinear"),
     "RESIZE_NEAREST_NEIGHBOR": layers.resized("nearest"),

@@ -6,7 +6,7 @@ that was flattened to rows) gets the batch in front, so that an axis is counted 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 IDENTIFIER = b"TFL3"  # at byte 4
 TYPES = {0: "float32", 1: "float16", 2: "int32", 4: "int64", 6: "bool"}  # of the schema
+INTEGERS = {3: "uint8", 7: "int16", 9: "int8"}  # that stand for other numbers, by a scale
 # operation -> which input holds only sizes
 SIZES = {"RESHAPE": 1, "TRANSPOSE_CONV": 0, "TILE": 1, "BROADCAST_TO": 1}
 WITH_OWN_ACTIVATION = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
@@ -30,7 +31,7 @@ SAME = 1e-4  # largest difference of the answers, as a share of the largest
 
 
 @dataclass
-class _Graph:
+class Graph:
     """A file's main graph, and the Keras tensors that were made of its own so far."""
 
     path: Path
@@ -38,8 +39,18 @@ class _Graph:
     graph: Any
     kinds: list[str]
     tensors: dict[int, Any] = field(default_factory=dict)
+    real: Callable[[Array, Any], Array] | None = None
+    """(numbers, their tensor) -> what quantized numbers stand for; None: they are refused."""
+    kept: Callable[[Any, Any], Any] | None = None
+    """(Keras tensor, its own tensor) -> what a quantized file keeps of it; None: all."""
+
+    def keep(self, index: int, x: Any) -> None:
+        """Note what an input, or what an operation writes, is in Keras."""
+        own = self.graph.tensors[index]
+        self.tensors[index] = x if self.kept is None else self.kept(x, own)
 
     def shape(self, index: int) -> list[int]:
+        """Return the shape of a tensor, for one sample."""
         shape = self.graph.tensors[index].shape
         return [] if shape is None else [int(size) for size in shape]
 
@@ -49,9 +60,11 @@ class _Graph:
         data = self.model.buffers[tensor.buffer].data
         if data is None or not len(data):
             return None
-        if tensor.type not in TYPES:
+        if self.real is None and tensor.type not in TYPES:
             raise Refused("holds quantized weights; wanted the float file that it was made from")
-        values = np.asarray(data, np.uint8).view(TYPES[tensor.type]).reshape(self.shape(index))
+        kind = (TYPES | INTEGERS)[tensor.type]
+        values = np.asarray(data, np.uint8).view(kind).reshape(self.shape(index))
+        values = values if self.real is None else self.real(values, tensor)
         return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
@@ -74,8 +87,8 @@ def read_tflite(path: Path) -> Any:
             f"came {content[4:8]!r}"
         )
     try:
-        graph = _opened(path, content)
-        model = _network(graph)
+        graph = opened(path, content)
+        model = network(graph)
     except Refused as error:
         raise ConfigError(f"model.path: {path}: {error}") from error
     except Exception as error:  # a damaged file makes its reader, and Keras, raise whatever is
@@ -88,7 +101,7 @@ def read_tflite(path: Path) -> Any:
     return model
 
 
-def _opened(path: Path, content: bytes) -> _Graph:
+def opened(path: Path, content: bytes) -> Graph:
     """Return the graph of a file, with the constants that DEQUANTIZE makes in their place."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -99,10 +112,10 @@ def _opened(path: Path, content: bytes) -> _Graph:
     ]
     if len(model.subgraphs) != 1:
         raise Refused(f"has {len(model.subgraphs)} graphs (loops or branches); wanted one")
-    return _Graph(path, model, model.subgraphs[0], kinds)
+    return Graph(path, model, model.subgraphs[0], kinds)
 
 
-def _network(graph: _Graph) -> Any:
+def network(graph: Graph) -> Any:
     """Return the Keras model of a graph."""
     import keras
 
@@ -113,11 +126,12 @@ def _network(graph: _Graph) -> Any:
         shape, kind = graph.shape(index), graph.graph.tensors[index].type
         if not shape or shape[0] != 1:
             raise Refused(f"takes {shape}; wanted one sample, a first axis of 1")
-        if kind not in TYPES:
+        if kind not in TYPES and graph.real is None:
             raise Refused("takes quantized inputs; wanted the float file that it was made from")
         name = names.get(index, f"input_{len(inputs)}")
-        inputs.append(keras.Input(tuple(shape[1:]), dtype=TYPES[kind], name=name))
-        graph.tensors[index] = inputs[-1]
+        dtype = "float32" if kind in INTEGERS else TYPES[kind]
+        inputs.append(keras.Input(tuple(shape[1:]), dtype=dtype, name=name))
+        graph.keep(index, inputs[-1])
     needed = _needed(graph)
     for place, op in enumerate(graph.graph.operators):
         if place in needed:
@@ -126,7 +140,7 @@ def _network(graph: _Graph) -> Any:
     return keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs)
 
 
-def _input_names(graph: _Graph) -> dict[int, str]:
+def _input_names(graph: Graph) -> dict[int, str]:
     """Return the names that a file's signature gives its inputs, in letters that Keras takes."""
     signatures = graph.model.signatureDefs or []
     return {
@@ -136,7 +150,7 @@ def _input_names(graph: _Graph) -> dict[int, str]:
     }
 
 
-def _needed(graph: _Graph) -> set[int]:
+def _needed(graph: Graph) -> set[int]:
     """Return the places of the operations that outputs depend on.
 
     What computes sizes is left out: they stand in the file's tensors.
@@ -156,7 +170,7 @@ def _needed(graph: _Graph) -> set[int]:
     return found
 
 
-def _make(graph: _Graph, place: int, op: Any) -> None:
+def _make(graph: Graph, place: int, op: Any) -> None:
     """Make what one operation writes."""
     kind = graph.kinds[op.opcodeIndex]
     if kind not in OPERATIONS:
@@ -186,7 +200,7 @@ def _make(graph: _Graph, place: int, op: Any) -> None:
     fused = getattr(op.builtinOptions, "fusedActivationFunction", 0)
     fused = 0 if kind in WITH_OWN_ACTIVATION else fused
     for index, x in zip(map(int, op.outputs), outputs, strict=True):
-        graph.tensors[index] = activated(x, fused, node.name)
+        graph.keep(index, activated(x, fused, node.name))
 
 
 @dataclass(frozen=True)

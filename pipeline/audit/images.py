@@ -1,0 +1,222 @@
+"""Evasion of a classifier of pictures: the float reference, and what fools it, shown to every file.
+
+That bounds the robustness of a file from above; the one that ships is attacked for itself too, in
+shipped.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.audit import soundness
+from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded
+from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from pipeline.audit.evasion import share, survivors
+from pipeline.audit.queries import Budget
+from pipeline.audit.square import Searched, search
+from pipeline.audit.whitebox import WhiteBox, box_of
+from pipeline.device.measure import run_file
+from pipeline.models.save import load_keras
+from pipeline.seeds import fold_seed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is attacked."""
+
+    x: Array
+    """Model inputs (n, H, W, C), float32 in [0, 1]."""
+    labels: Array
+    """Class ids (n,)."""
+    preprocess: Mapping[str, Any]
+    """Contents of preprocess.json, of one input."""
+
+    @property
+    def name(self) -> str:
+        """Name of the input."""
+        return str(self.preprocess["inputs"][0]["name"])
+
+    def right(self, outputs: Array) -> Array:
+        """Return which of some answers (n, K) are right (n,)."""
+        return np.asarray(outputs.argmax(axis=1) == self.labels)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What came of the attack on the float reference, and what the files need of it."""
+
+    box: WhiteBox
+    attacked: Attacked
+    robust: Array
+    """Who withstands gradients and search (n,)."""
+    queries: float | None
+    """Mean number of answers that the search asked a sample for; None: there was none."""
+    checks: list[Row]
+
+    @property
+    def figures(self) -> Row:
+        """What audit.json says of the reference."""
+        clean, robust = share(self.attacked.clean), share(self.robust)
+        return {
+            "clean": clean["accuracy"],
+            "clean_ci95": clean["ci95"],
+            "noise": float(self.attacked.masks["noise"].mean()),
+            "white_box": float(self.attacked.robust.mean()),
+            "mean_queries": self.queries,
+            "robust": robust["accuracy"],
+            "robust_ci95": robust["ci95"],
+        }
+
+
+def attack_reference(model: Path, pictures: Pictures, by: Attack) -> Known:
+    """Attack a `.keras` file by its gradients, and by search what withstands them."""
+    box = box_of(load_keras(model))
+
+    def judge(inputs: Array) -> Array:
+        return pictures.right(box.answers(inputs))
+
+    attacked = carry_out(box, judge, pictures.x, pictures.labels, by, purpose="reference")
+
+    def look(x: Array, labels: Array, budget: Budget) -> Searched:
+        return search(box.answers, x, labels, **vars(budget))
+
+    robust, queries = searched(look, pictures, attacked.robust, by, "reference")
+    checks = gradient_checks(attacked, pictures, by, "reference")
+    checks += search_checks(attacked.robust, robust, queries, "reference")
+    checks.append(soundness.of_answers(changed(box.answers, pictures.x), "reference"))
+    return Known(box, attacked, robust, queries, checks)
+
+
+def searched(
+    look: Callable[[Array, Array, Budget], Searched],
+    pictures: Pictures,
+    before: Array,
+    by: Attack,
+    purpose: str,
+) -> tuple[Array, float | None]:
+    """Return who withstands a search too (n,), and its mean queries; None: nobody was asked.
+
+    Args:
+        look: searches from inputs and labels.
+        pictures: what is attacked.
+        before: who withstood all else (n,): these alone are searched for.
+        by: what the attacker may do.
+        purpose: tells one search's draws from another's.
+    """
+    (left,) = np.nonzero(before)
+    if by.queries == 0 or not len(left):
+        return before, None
+    budget = Budget(by.norm, by.epsilon, by.queries, by.of("search", purpose))
+    found = look(pictures.x[left], pictures.labels[left], budget)
+    robust = before.copy()
+    robust[left] = found.held
+    return robust, float(found.queries.mean())
+
+
+def gradient_checks(attacked: Attacked, pictures: Pictures, by: Attack, on: str) -> list[Row]:
+    """Return the checks of an attack by gradients that was carried out; see soundness.py."""
+    whole = unbounded(pictures.x, by) / by.epsilon
+    masks = {
+        "noise": attacked.masks["noise"],
+        "fewer": attacked.masks["fewer"],
+        "at": attacked.at(1.0),
+        "twice": attacked.at(2.0),
+        "unbounded": attacked.at(whole),
+    }
+    found = {name: float(mask.mean()) for name, mask in masks.items()}
+    return soundness.of_gradients(found, len(pictures.x), on)
+
+
+def search_checks(before: Array, after: Array, queries: float | None, on: str) -> list[Row]:
+    """Return the check of a search, where there was one."""
+    if queries is None:
+        return []
+    return [soundness.of_search(float(before.mean()), float(after.mean()), len(before), on)]
+
+
+def changed(answers: Callable[[Array], Array], x: Array) -> float:
+    """Return the share of decisions that are others when the same inputs are shown again."""
+    one, other = (answers(x).argmax(axis=1) for _ in range(2))
+    return float((one != other).mean())
+
+
+def found_on(model: Path, pictures: Pictures, by: Attack) -> dict[str, Array]:
+    """Return `loss/restart` -> inputs (n, H, W, C) that fool a `.keras` file."""
+    box = box_of(load_keras(model))
+    return dict(restarts(box, pictures.x, pictures.labels, by, purpose="parent"))
+
+
+def transferred(
+    file: Path, form: str, pictures: Pictures, known: Known, own: Mapping[str, Array]
+) -> tuple[Row, dict[str, Array]]:
+    """Return the figures of a file under transferred inputs, and name -> who withstands (n,).
+
+    Args:
+        file: the .tflite file.
+        form: its format.
+        pictures: what is attacked.
+        known: of the reference.
+        own: what fools the float model that the file is made from, where that is another.
+    """
+    asked = [pictures.x, *known.attacked.found.values(), *own.values()]
+    outputs = _run(file, pictures, asked)
+    held = [pictures.right(part) for part in outputs]
+    clean, count = held[0], 1 + len(known.attacked.found)
+    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[1:count])}
+    if own:
+        masks["pgd_parent"] = survivors(clean, held[count:])
+    return row_of(form, masks, known.attacked.robust), masks
+
+
+def row_of(form: str, masks: Mapping[str, Array], reference: Array) -> Row:
+    """Return what audit.json says of a file by name -> who withstands (n,), `clean` first.
+
+    `reference`: who withstands on the float reference what is most like those attacks (n,).
+    """
+    found = {name: share(mask) for name, mask in masks.items()}
+    clean, robust = found.pop("clean"), share(survivors(masks["clean"], list(masks.values())))
+    return {
+        "format": form,
+        "clean": clean["accuracy"],
+        "clean_ci95": clean["ci95"],
+        "float_robust": float(reference.mean()),
+        "robust": robust["accuracy"],
+        "robust_ci95": robust["ci95"],
+        "attacks": {name: row["accuracy"] for name, row in found.items()},
+        "attacks_ci95": {name: row["ci95"] for name, row in found.items()},
+        "is_full": False,
+    }
+
+
+def under_corruption(file: Path, pictures: Pictures, known: Known, seed: int) -> list[Row]:
+    """Return {name, severity, reference, shipped}: accuracy under each common corruption.
+
+    Args:
+        file: the one that ships.
+        pictures: what is corrupted.
+        known: of the reference.
+        seed: of the noise.
+    """
+    plan = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
+    rows: list[Row] = []
+    for name, severity in plan:
+        x = corrupted(pictures.x, name, severity, fold_seed(seed, name, severity))
+        reference = pictures.right(known.box.answers(x)).mean()
+        rows.append({"name": name, "severity": severity, "reference": float(reference), "x": x})
+    outputs = _run(file, pictures, [row.pop("x") for row in rows])
+    for row, answered in zip(rows, outputs, strict=True):
+        row["shipped"] = float(pictures.right(answered).mean())
+    return rows
+
+
+def _run(file: Path, pictures: Pictures, asked: list[Array]) -> list[Array]:
+    """Return what a file answers to each of several sets of inputs, by the runner that ships."""
+    inputs = {pictures.name: np.concatenate(asked)}
+    outputs = run_file(file, pictures.preprocess, inputs, prepared=True).outputs
+    return np.split(outputs, len(asked))

@@ -1,0 +1,178 @@
+"""Membership inference: which samples were learnt, told from a model's answers alone. Pure NumPy.
+
+What counts is how many members are found while almost no other is accused (Carlini et al. 2022,
+"Membership inference attacks from first principles", arXiv:2112.03570): an attack may find a few
+for sure and still be right half of the time, so the area under the curve is shown, not judged.
+
+Legend: N samples, K classes, S shadow models.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.audit.evasion import wilson
+from pipeline.tasks import area_under_roc
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+RATES = (0.01, 0.001)  # false positives allowed: of 100 who were not there, 1 is accused; of 1,000
+FLOOR = 1e-6  # least probability: float32 cannot tell 1 - p from 0 below
+STEP = 1 / 512  # the same of 8-bit outputs: half a step
+POINTS = 41  # of the curve: ten a decade
+LOWEST = -4.0  # of the curve, as a power of ten
+PER_CLASS = 5  # others of a class that its level is taken from, at least
+OWN_DEVIATION = 64  # shadow models from which on each sample has a deviation of its own (section 6)
+ONLINE = 16  # shadow models from which on what members look like is estimated, too
+
+
+def confidence(outputs: Array, labels: Array, floor: float) -> Array:
+    """Return the logit of each true class (N,): log p - log(1 - p), section 4.1 of Carlini.
+
+    Ordered by it, samples stand as by their loss (Yeom et al. 2018, arXiv:1709.01604), and it is
+    near enough to a normal distribution.
+
+    Args:
+        outputs: probabilities (N, K).
+        labels: class ids (N,).
+        floor: least probability that the outputs can tell.
+    """
+    own = outputs[np.arange(len(labels)), labels].astype(np.float64)
+    others = outputs.sum(axis=1, dtype=np.float64) - own
+    return np.asarray(np.log(np.maximum(own, floor)) - np.log(np.maximum(others, floor)))
+
+
+def by_class(members: Array, others: Array, labels: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the scores of members and others, each less the usual one of its class.
+
+    Classes differ in how hard they are, and a threshold of its own for each tells more (Song and
+    Mittal 2021, arXiv:2003.10595, section 3.2). The usual score is the median of those who are not
+    members. Each half is measured by the other half's, so that nobody is measured by himself.
+
+    Args:
+        members: scores (n,), in random order.
+        others: scores (m,), in random order.
+        labels: class ids of both.
+    """
+    levelled = members.astype(np.float64), others.astype(np.float64)
+    for half in (0, 1):
+        known, of = others[1 - half :: 2], labels[1][1 - half :: 2]
+        usual = float(np.median(known))
+        for label in np.union1d(*labels):
+            own = known[of == label]
+            level = float(np.median(own)) if len(own) >= PER_CLASS else usual
+            for scores, ids in zip(levelled, labels, strict=True):
+                scores[half::2][ids[half::2] == label] -= level
+    return levelled
+
+
+def roc(members: Array, others: Array) -> tuple[Array, Array]:
+    """Return the false and true positive rates of every threshold, the strictest first.
+
+    Both begin at 0 and end at 1; equal scores are on one side of every threshold.
+    """
+    levels = np.unique(np.concatenate([members, others]))[::-1]
+    rates = [
+        1 - np.searchsorted(np.sort(scores), levels, side="left") / len(scores)
+        for scores in (others, members)
+    ]
+    return np.concatenate([[0.0], rates[0]]), np.concatenate([[0.0], rates[1]])
+
+
+def found_at(members: Array, others: Array, rate: float) -> float:
+    """Return the largest share of members that is found while at most `rate` of others is."""
+    false, true = roc(members, others)
+    return float(true[false <= rate + 1e-12].max())
+
+
+def judged(members: Array, others: Array) -> dict[str, Any]:
+    """Return AUC, the members found at each rate of RATES, and the curve on a logarithmic scale.
+
+    Args:
+        members: scores of the training samples (n,): the larger, the more likely learnt.
+        others: scores of samples that were not learnt (m,).
+    """
+    labels = np.repeat([1, 0], [len(members), len(others)])
+    false, true = roc(members, others)
+    wanted = np.logspace(LOWEST, 0, POINTS)
+    wanted = wanted[wanted >= 1 / len(others)]  # no rate between none and one of them
+    places = np.searchsorted(false, wanted + 1e-12, side="right") - 1
+    return {
+        "auc": area_under_roc(labels, np.concatenate([members, others])),
+        "tpr": [_at(members, others, rate) for rate in RATES],
+        "roc": [
+            {"fpr": float(f), "tpr": float(true[i])} for f, i in zip(wanted, places, strict=True)
+        ],
+    }
+
+
+def _at(members: Array, others: Array, rate: float) -> dict[str, Any]:
+    """Return the share of members found at a rate; None, and why, where the others are too few.
+
+    They are told apart where the lower end of that share lies above the upper end of the rate at
+    which others are accused: both are counted on a sample.
+    """
+    row: dict[str, Any] = {"fpr": rate, "tpr": None, "ci95": None, "told_apart": None}
+    needed = int(np.ceil(1 / rate))
+    if len(others) < needed:
+        why = f"{len(others)} samples that were not learnt cannot tell a rate of {rate:g}"
+        return row | {"reason": f"{why}; it takes {needed}"}
+    share = found_at(members, others, rate)
+    found = wilson(round(share * len(members)), len(members))
+    accused = wilson(int(rate * len(others)), len(others))
+    return row | {
+        "tpr": share,
+        "ci95": found,
+        "told_apart": found[0] > accused[1],
+        "reason": None,
+    }
+
+
+def halves(count: int, models: int, seed: int) -> Array:
+    """Return which sample each shadow model learns (models, count), bool: half of them each.
+
+    Of two models in a row one learns what the other does not, so that every sample is learnt by
+    exactly half of the models, a member as another.
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    rows = []
+    for _ in range(models // 2):
+        learns = np.zeros(count, bool)
+        learns[generator.permutation(count)[: count // 2]] = True
+        rows += [learns, ~learns]
+    return np.array(rows)
+
+
+def likelihood_ratio(observed: Array, shadows: Array, learnt: Array) -> tuple[Array, str]:
+    """Return how much likelier each sample is learnt than not (N,), and how that was told.
+
+    LiRA (Carlini 2022, algorithm 1): normal distributions of the score of models that learnt the
+    sample and of models that did not. With fewer than ONLINE models the second alone is estimated
+    (section 4.4: offline); with fewer than OWN_DEVIATION all samples share one deviation (6.2).
+
+    Args:
+        observed: scores under the attacked model (N,).
+        shadows: scores under the shadow models (S, N).
+        learnt: which model learnt which sample (S, N).
+    """
+    outside = _normal(shadows, ~learnt)
+    distance = (observed - outside[0]) / outside[1]
+    if len(shadows) < ONLINE:
+        return distance, "offline"
+    inside = _normal(shadows, learnt)
+    ratio = _log_density(observed, *inside) - _log_density(observed, *outside)
+    return ratio, "online"
+
+
+def _normal(shadows: Array, chosen: Array) -> tuple[Array, Array]:
+    """Return mean and deviation (N,) of the scores of the chosen models, for each sample."""
+    count = chosen.sum(axis=0)
+    mean = np.where(chosen, shadows, 0).sum(axis=0) / count
+    spread = np.where(chosen, (shadows - mean) ** 2, 0).sum(axis=0) / (count - 1)
+    if len(shadows) < OWN_DEVIATION:
+        spread = np.full_like(mean, spread.mean())
+    return mean, np.sqrt(np.maximum(spread, FLOOR))
+
+
+def _log_density(values: Array, mean: Array, deviation: Array) -> Array:
+    return np.asarray(-np.log(deviation) - ((values - mean) / deviation) ** 2 / 2)

@@ -1,0 +1,206 @@
+"""Attack what is no picture: tables, series, sound, texts, in the space that an attacker has there.
+
+PGD, of texts substitution, finds on the float reference, and on the float model that a file is made
+from where that is another, what every file is then shown. This is a transfer attack: it bounds the
+robustness of a file from above.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.audit import soundness
+from pipeline.audit.evasion import paired_drop, share, survivors
+from pipeline.audit.images import row_of
+from pipeline.data.dataset import Dataset
+from pipeline.device.measure import run_file
+from pipeline.harden.space_figures import by_class
+from pipeline.seeds import fold_seed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Row = dict[str, Any]
+
+CURVE = (0.25, 0.5, 1.0, 2.0)  # shares of epsilon
+WHOLE = 1.0  # epsilon at which every image can be reached
+FAR = 1000.0  # epsilons at which the range alone bounds everything else
+FEWER = 5  # what the steps are divided by, to see whether more of them help the attacker
+NO_TWIN = "gradients through a file's rounding are followed for one picture alone"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What an attacker may do."""
+
+    settings: Mapping[str, Any]
+    """Of `harden.space_fit.space_of`: epsilon, and what of a sample is moved."""
+    norm: str
+    steps: int
+    restarts: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What came of the attack on the reference."""
+
+    labels: Array
+    """Class ids (n,)."""
+    inputs: Sequence[Mapping[str, Array]]
+    """Name -> model input (n, *shape) of the clean samples, then of each restart."""
+    clean: Array
+    """Which samples are right (n,)."""
+    robust: Array
+    """Which withstand all restarts (n,)."""
+    sections: Row
+    """Of audit.json: reference, curve, checks, reach, space."""
+
+
+def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach) -> Known:
+    """Attack a `.keras` file on some samples (n,)."""
+    from pipeline.harden.space_search import model_inputs, noise
+    from pipeline.harden.space_words import reach_words, space_document
+
+    space, samples, right, find = _opened(model, dataset, positions, by)
+    clean = right(samples.x)
+    found = [find(by.steps)(samples, seed=fold_seed(by.seed, "restart", i)) for i in _counted(by)]
+    held = [right(points) for points in found]
+    robust = survivors(clean, held)
+
+    def at(part: float, purpose: str, steps: int = by.steps) -> float:
+        points = find(max(1, steps))(samples, seed=fold_seed(by.seed, purpose), share=part)
+        return float((clean & right(points)).mean())
+
+    calm = float((clean & right(noise(space, samples, by.seed))).mean())
+    first = float((clean & held[0]).mean())
+    curve, more = _more(first, by, at, _huge(dataset, space, by))
+    checks = soundness.of_gradients({"noise": calm, **more}, len(positions), "reference")
+    own, all_ = share(clean), share(robust)
+    reference = {
+        "clean": own["accuracy"],
+        "clean_ci95": own["ci95"],
+        "noise": calm,
+        "white_box": all_["accuracy"],
+        "mean_queries": None,
+        "robust": all_["accuracy"],
+        "robust_ci95": all_["ci95"],
+    }
+    start = {"epsilon": 0.0, "robust": own["accuracy"], "shipped": None}
+    sections = {
+        "reference": reference,
+        "curve": [start, *curve] if curve else [],
+        "checks": checks,
+        "reach": reach_words(space),
+        "space": space_document(space),
+    }
+    shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
+    return Known(samples.labels, shown, clean, robust, sections)
+
+
+def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list[Row]:
+    """Return name -> model input (n, *shape) of each restart, found on a `.keras` file."""
+    from pipeline.harden.space_search import model_inputs
+
+    space, samples, _, find = _opened(model, dataset, positions, by)
+    seeds = [fold_seed(by.seed, "parent", i) for i in _counted(by)]
+    finder = find(by.steps)
+    return [model_inputs(space, samples, finder(samples, seed=seed)) for seed in seeds]
+
+
+def transferred(
+    file: Path, form: str, dataset: Dataset, known: Known, own: list[Row], by: Reach
+) -> tuple[Row, Array]:
+    """Return the figures of a file, and who withstands (n,).
+
+    Args:
+        file: the .tflite file.
+        form: its format.
+        dataset: of classes.
+        known: of the reference.
+        own: what fools the float model that the file is made from, where that is another.
+        by: what the attacker may do.
+    """
+    asked = [*known.inputs, *own]
+    inputs = {name: np.concatenate([x[name] for x in asked]) for name in asked[0]}
+    outputs = run_file(file, dataset.preprocess, inputs, prepared=True).outputs
+    count = len(known.labels)
+    answers = outputs.argmax(axis=1).reshape(len(asked), count)
+    clean, *held = answers == known.labels
+    split = len(known.inputs) - 1
+    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[:split])}
+    if own:
+        masks["pgd_parent"] = survivors(clean, held[split:])
+    robust = survivors(clean, held)
+    row = row_of(form, masks, known.robust) | {
+        "robust_drop": float(known.robust.mean() - robust.mean()),
+        "robust_drop_ci95": paired_drop(known.robust, robust, fold_seed(by.seed, "bootstrap")),
+        "straight_through": {"skipped": NO_TWIN, "counts": False},
+        "square": {"asked": 0, "mean_queries": None},
+        "classes": by_class(clean, robust, known.labels, dataset.class_names or ()),
+    }
+    return row, robust
+
+
+def _counted(by: Reach) -> range:
+    return range(by.restarts)
+
+
+def _opened(model: Path, dataset: Dataset, positions: Array, by: Reach) -> tuple[Any, ...]:
+    """Return what can be moved, the samples, who is right with points in place, and the search."""
+    from pipeline.harden.robustness import finder_in
+    from pipeline.harden.space_fit import space_of
+    from pipeline.harden.space_search import outputs_of, samples_of
+    from pipeline.models.save import load_keras
+
+    net = load_keras(model)
+    norm: Any = by.norm
+    space = space_of(dataset, by.settings, net, where="audit", norm=norm)
+    samples = samples_of(dataset, space, positions)
+    finders: dict[int, Any] = {}
+
+    def right(points: Array) -> Array:
+        found = outputs_of(net, space, samples, points).argmax(axis=1)
+        return np.asarray(found == samples.labels)
+
+    def find(steps: int) -> Any:
+        finders[steps] = finders.get(steps) or finder_in(net, space, steps=steps)
+        return finders[steps]
+
+    return space, samples, right, find
+
+
+def _huge(dataset: Dataset, space: Any, by: Reach) -> float | None:
+    """Return the share of epsilon at which everybody is fooled; None where something stays."""
+    if by.settings["tokens"] or space.is_masked:
+        return None
+    kinds = {entry["kind"] for entry in dataset.preprocess["inputs"]}
+    return WHOLE / float(by.settings["epsilon"]) if kinds == {"image"} else FAR
+
+
+def _more(
+    first: float, by: Reach, at: Callable[..., float], huge: float | None
+) -> tuple[list[Row], dict[str, float]]:
+    """Return the curve of accuracy by epsilon, and what the checks look at beside it.
+
+    Nothing of texts, whose words cannot move by a share.
+
+    Args:
+        first: accuracy under one restart.
+        by: what the attacker may do.
+        at: (share of epsilon, purpose, steps) -> accuracy under one restart.
+        huge: share at which everybody is fooled; None: something stays as it is.
+    """
+    if by.settings["tokens"]:
+        return [], {"at": first}
+    shares = {part: first if part == 1 else at(part, "curve") for part in CURVE}
+    fewer = at(1.0, "fewer", by.steps // FEWER)
+    found = {"at": first, "fewer": fewer, "twice": shares[2.0]}
+    if huge is not None:
+        found["unbounded"] = at(huge, "huge")
+    epsilon = by.settings["epsilon"]
+    return [
+        {"epsilon": part * epsilon, "robust": held, "shipped": None}
+        for part, held in shares.items()
+    ], found

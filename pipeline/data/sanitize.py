@@ -1,0 +1,122 @@
+"""What sanitising learns from train: how far numbers reach, and the levels that they may take.
+
+It stands in preprocess.json, in each input's `sanitize`. What is done with it is in `squeeze.py`
+(TensorFlow, for training) and device/runner.py (NumPy, on the device).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.fit import FITTED
+from pipeline.data.samples import Array
+from pipeline.data.shards import Shards
+from pipeline.errors import ConfigError
+
+MARGIN = 1.0  # widths of train's range on either side; what lies further is far outside
+SMOOTHED = ("image", "audio", "series")  # kinds whose values have neighbours
+NUMBERS = ("table", "columns", "series")  # kinds whose levels come from train
+WHOLE = ("image", "audio")  # kinds whose levels come from their type
+BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
+
+
+def sanitizing(
+    entry: Mapping[str, Any], shards: Shards, train: Array, wish: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `sanitize` of an input.
+
+    Args:
+        entry: the input in preprocess.json.
+        shards: its samples.
+        train: positions of the training samples.
+        wish: the config's `data.sanitize`, dumped, and `is_limited`: whether numbers have limits.
+
+    Returns:
+        median, bit_depth, range: as in the config; limits: [low, high] of each column of numbers,
+        None for a category; levels: rising values of each column; each None where nothing is done.
+
+    Raises:
+        ConfigError: it cannot be done to this kind of input.
+    """
+    _refuse_unfit(entry, wish)
+    found = {key: wish[key] for key in ("median", "bit_depth", "range")}
+    found |= {"limits": None, "levels": None}
+    if entry["kind"] not in NUMBERS:
+        return found
+    columns = _columns(entry, shards, train)
+    if wish["is_limited"] and not entry.get("relative"):
+        found["limits"] = [None if known is None else _limits(known) for known, _ in columns]
+    if wish["bit_depth"] is not None:
+        most = 2 ** int(wish["bit_depth"])
+        found["levels"] = [
+            None if known is None else _levels(known, most, by_rank=by_rank)
+            for known, by_rank in columns
+        ]
+    return found
+
+
+def _refuse_unfit(entry: Mapping[str, Any], wish: Mapping[str, Any]) -> None:
+    """Refuse what only the data show to be no use: some sources hold any kind of input."""
+    kind, name = entry["kind"], entry["name"]
+    problems = []
+    if wish["median"] is not None and kind not in SMOOTHED:
+        problems.append(
+            f"data.sanitize.median: is for images, sound and series, and this source gives {name} "
+            f"({kind}), whose values have no neighbours; wanted null"
+        )
+    if wish["bit_depth"] is not None and kind not in (*NUMBERS, *WHOLE):
+        problems.append(
+            f"data.sanitize.bit_depth: is for numbers, and this source gives {name} ({kind}); "
+            "wanted null"
+        )
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _columns(
+    entry: Mapping[str, Any], shards: Shards, train: Array
+) -> list[tuple[Array | None, bool]]:
+    """Return the known values in train of each column, and whether its levels go by rank.
+
+    A category has no values: None. What has no columns of its own is one column.
+    """
+    each = int(np.prod(shards.shape[:-1], dtype=np.int64))  # values of a column in a sample
+    most = max(1, FITTED // max(1, each))
+    values = shards.take(train[:: max(1, len(train) // most)])
+    named = entry["columns"]
+    if named is None:
+        return [(values[~np.isnan(values)], False)]
+    found: list[tuple[Array | None, bool]] = []
+    for place, column in enumerate(named):
+        own = values[..., place]
+        how = column if isinstance(column, dict) else {"kind": "number", "how": "standard"}
+        is_number = how["kind"] == "number"
+        known = own[~np.isnan(own)] if is_number else None
+        found.append((known, is_number and how["how"] in BY_RANK))
+    return found
+
+
+def _limits(known: Array) -> list[float]:
+    """Return how low and high numbers may be: train's range, wider by itself on both sides."""
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    width = MARGIN * (high - low)
+    ends = np.clip([low - width, high + width], *_FLOAT32).astype(np.float32)
+    return [float(end) for end in ends]
+
+
+_FLOAT32 = (float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))
+
+
+def _levels(known: Array, most: int, *, by_rank: bool) -> list[float]:
+    """Return at most `most` rising values: those there are where they are few; else spread."""
+    different = np.unique(known.astype(np.float32))
+    if not len(different):
+        return [0.0]
+    if len(different) > most:
+        low, high = float(different[0]), float(different[-1])
+        middles = (np.arange(most) + 0.5) / most  # of even shares of train
+        ranked = np.quantile(known.astype(np.float64), middles) if by_rank else None
+        chosen = np.linspace(low, high, most) if ranked is None else ranked
+        different = np.unique(chosen.astype(np.float32))
+    return [float(value) for value in different]

@@ -1,0 +1,104 @@
+"""Feature squeezing in TensorFlow: what device/runner.py does to raw samples in `squeeze`.
+
+The same whole numbers and the same comparisons, so that both give the same bits. The network is
+trained on what is squeezed: what it will see on the device.
+
+Legend: B batch, K values in a window.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.device.runner import limits_of, mirrored
+
+Entry = Mapping[str, Any]
+
+
+def squeezed(tf: Any, raw: Any, entry: Entry) -> Any:
+    """Return raw samples (B, ...) as the device sees them: within their limits, and squeezed.
+
+    Args:
+        tf: TensorFlow, which is loaded by then.
+        raw: samples in their type in training.
+        entry: an input of preprocess.json; without `sanitize` nothing is done.
+    """
+    rule = entry.get("sanitize")
+    if rule is None:
+        return raw
+    limits = limits_of(entry)
+    if entry["kind"] == "table" and limits is not None:
+        low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
+        raw = tf.clip_by_value(raw, low, high)
+    if rule["median"] is not None:
+        raw = smoothed(tf, raw, rule["median"], 2 if entry["kind"] == "image" else 1)
+    if rule["levels"] is not None:
+        return _nearest_level(tf, raw, rule["levels"])
+    return raw if rule["bit_depth"] is None else _fewer_bits(tf, raw, rule["bit_depth"])
+
+
+def smoothed(tf: Any, raw: Any, window: int, axes: int) -> Any:
+    """Return the median of the values around each; see `smooth` of the runner.
+
+    The gradient of a median goes to the value that it is.
+
+    Args:
+        tf: TensorFlow, which is loaded by then.
+        raw: samples (B, ...) of whole numbers, or floats with NaN where a value is not known.
+        window: odd; values along each axis.
+        axes: 2 for pictures, 1 for what runs over time.
+    """
+    padded = raw
+    for axis in range(1, axes + 1):
+        padded = tf.gather(padded, mirrored(int(raw.shape[axis]), window), axis=axis)
+    height = int(raw.shape[1])
+    near = [padded[:, i : i + height] for i in range(window)]
+    if axes == 2:
+        width = int(raw.shape[2])
+        near = [part[:, :, i : i + width] for part in near for i in range(window)]
+    stacked = tf.stack(near, axis=-1)
+    if not raw.dtype.is_floating:
+        return tf.math.top_k(stacked, k=len(near) // 2 + 1).values[..., -1]
+    return _known_median(tf, raw, stacked)
+
+
+def _known_median(tf: Any, raw: Any, stacked: Any) -> Any:
+    """Return the lower middle of the known values (..., K); unknown where `raw` is."""
+    is_known = tf.logical_not(tf.math.is_nan(stacked))
+    rising = tf.sort(tf.where(is_known, stacked, np.inf), axis=-1)
+    place = tf.maximum(tf.reduce_sum(tf.cast(is_known, tf.int32), axis=-1) - 1, 0) // 2
+    found = tf.gather(rising, place, batch_dims=len(raw.shape))
+    return tf.where(tf.math.is_nan(raw), raw, found)
+
+
+def _fewer_bits(tf: Any, raw: Any, bits: int) -> Any:
+    """Return whole numbers in as few levels as `bits` tell; see `fewer_bits` of the runner."""
+    limits = np.iinfo(raw.dtype.as_numpy_dtype)
+    top, x = int(limits.max), tf.cast(raw, tf.int64)
+    if limits.min == 0:
+        most = 2**bits - 1
+        levels = (2 * x * most + top) // (2 * top)
+        return tf.cast((2 * levels * top + most) // (2 * most), raw.dtype)
+    step = (top + 1) // 2 ** (bits - 1)
+    return tf.cast(tf.minimum((x + step // 2) // step * step, top), raw.dtype)
+
+
+def _nearest_level(tf: Any, raw: Any, levels: list[list[float] | None]) -> Any:
+    """Return numbers (B, ..., C) as the nearest level of their column; NaN stays."""
+    if len(levels) == 1:
+        return raw if levels[0] is None else _to_levels(tf, raw, levels[0])
+    columns = [
+        raw[..., place] if own is None else _to_levels(tf, raw[..., place], own)
+        for place, own in enumerate(levels)
+    ]
+    return tf.stack(columns, axis=-1)
+
+
+def _to_levels(tf: Any, values: Any, levels: list[float]) -> Any:
+    own = np.array(levels, np.float32)
+    middles = (own[1:].astype(np.float64) + own[:-1]) / 2
+    flat = tf.reshape(tf.cast(values, tf.float64), [-1])
+    place = tf.reshape(tf.searchsorted(middles, flat, side="right"), tf.shape(values))
+    found = tf.cast(tf.gather(own, tf.minimum(place, len(own) - 1)), values.dtype)
+    return tf.where(tf.math.is_nan(values), values, found)

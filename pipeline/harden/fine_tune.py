@@ -1,0 +1,269 @@
+"""Fine-tune a trained network against an attack, and keep the epoch that is asked for."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.artifacts import WORK
+from pipeline.config.space_schema import settings_of
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.harden.guard import Guard, Keep
+from pipeline.harden.robustness import judge
+from pipeline.harden.space import Space
+from pipeline.harden.space_fit import space_of
+from pipeline.harden.space_search import judged, samples_of
+from pipeline.harden.space_tokens import Texts
+from pipeline.harden.step import step_of
+from pipeline.models.save import load_keras
+from pipeline.seeds import fold_seed
+from pipeline.train import schedule
+from pipeline.train.feed import Feed
+from pipeline.train.history import watchers
+from pipeline.train.loop import Trainer, fit
+from pipeline.train.losses import Loss
+from pipeline.train.step import class_weights, weighted
+from pipeline.train.strategy import choose
+from pipeline.train.validate import evaluator
+
+log = logging.getLogger(__name__)
+
+STEPS = 10  # of the attack that judges, at least: more than training's, by default 7
+SAMPLES = 1000  # validation samples that are attacked, at most
+SHARES = ("clean", "robust", "one_step")
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shares = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is hardened."""
+
+    settings: Any
+    """The `harden` section."""
+    optimizing: Any
+    """The `train.optimizer` section; the rate is that of `settings`."""
+    loss: Loss
+    """Of each sample, from labels and logits."""
+    task: str
+    class_weights: Any
+    """As `train.class_weights`."""
+    batch_size: int
+    augment: Sequence[Mapping[str, Any]]
+    """Sections of `data.augment`, dumped."""
+    seed: int
+    strategy: str
+
+
+@dataclass(frozen=True)
+class Hardened:
+    """What came of it."""
+
+    model: Any
+    history: list[dict[str, float]]
+    before: Shares
+    """Shares of validation samples decided rightly: clean, robust."""
+    after: Shares
+    course: Mapping[str, Any]
+    """What became of each epoch; see `course`."""
+    space: Space | Texts
+    """What was attacked."""
+    judged: Array
+    """Positions of the samples that were attacked to see what came of it."""
+
+
+def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
+    """Return the network after its fine-tuning, begun or gone on with after a kill.
+
+    Args:
+        start: the .keras file to begin with.
+        dataset: its train split is learnt, its validation split watched.
+        plan: how.
+        out: folder of checkpoints (`work/`) and TensorBoard logs.
+
+    Raises:
+        ConfigError: the loss is no longer a number, or devices cannot share a batch.
+    """
+    settings = plan.settings
+    feed = _feed(dataset, plan)
+    strategy = choose(plan.strategy)
+    with strategy.scope():
+        model = load_keras(start)
+        optimizer = _optimizer(plan, feed.steps)
+    space = space_of(
+        dataset,
+        settings_of(settings.attack),
+        model,
+        where="harden.attack",
+        norm=getattr(settings.attack, "norm", "linf"),
+        changes=plan.augment,
+    )
+    watch = _judge(model, space, dataset, plan)
+    first = watch()
+    guard, keep = _guard(settings, first), _keep(settings, first)
+    trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
+    rows = fit(
+        trainer,
+        feed,
+        epochs=settings.epochs,
+        evaluate=_evaluator(model, dataset, plan, watch),
+        callbacks=[*watchers(out), *(each for each in (guard, keep) if each is not None)],
+        work=out / WORK,
+    )
+    found = course(rows, first, guard, keep)
+    if keep is not None and keep.best_epoch == 0:
+        log.warning(
+            "          no epoch is kept: none has a clean accuracy of at least %.4f "
+            "(harden.max_clean_drop: %g); the model stays as it came",
+            keep.floor,
+            settings.max_clean_drop,
+        )
+    return Hardened(model, rows, first, watch(), found, space, judged_of(dataset, space))
+
+
+def course(
+    rows: Sequence[Mapping[str, float]], first: Shares, guard: Guard | None, keep: Keep | None
+) -> dict[str, Any]:
+    """Return what became of each epoch, for robustness.json.
+
+    Args:
+        rows: the history.
+        first: shares before the first epoch.
+        guard: of `fast`.
+        keep: where the clean accuracy has a floor.
+
+    Returns:
+        epochs: shares of each, 0 being the start; kept_epoch: whose weights these are;
+        collapse: None, or its epoch and the one that it went back to.
+    """
+    table = [{"epoch": 0, **{name: first[name] for name in SHARES if name in first}}]
+    table += [
+        {
+            "epoch": int(row["epoch"]),
+            **{name: row[f"val_{name}"] for name in SHARES if f"val_{name}" in row},
+        }
+        for row in rows
+    ]
+    kept, collapse = len(rows), None
+    if guard is not None and guard.collapsed_epoch:
+        collapse = {"epoch": guard.collapsed_epoch, "back_to": guard.best_epoch}
+        kept = guard.best_epoch if guard.collapsed_epoch == len(rows) else kept
+    if keep is not None:
+        kept = keep.best_epoch
+    return {"epochs": table, "kept_epoch": kept, "collapse": collapse}
+
+
+def steps_of(settings: Any) -> int:
+    """Return the steps of the attack that judges a `harden` section's outcome."""
+    return max(STEPS, getattr(settings.attack, "steps", 0))
+
+
+def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
+    """Return the validation samples that are attacked to see what came of it."""
+    return judged(dataset.labels, space, dataset.split("validation"), SAMPLES)
+
+
+def _judge(
+    model: Any, space: Space | Texts, dataset: Dataset, plan: Plan
+) -> Callable[[], dict[str, Any]]:
+    """Return what measures the model before, after each epoch, and at the end."""
+    return judge(
+        model,
+        space,
+        samples_of(dataset, space, judged_of(dataset, space)),
+        dataset.class_names or (),
+        steps=steps_of(plan.settings),
+        seed=fold_seed(plan.seed, "judge"),
+        has_one_step=plan.settings.mode == "fast",
+    )
+
+
+def _evaluator(
+    model: Any, dataset: Dataset, plan: Plan, watch: Callable[[], Shares]
+) -> Callable[[], dict[str, float]]:
+    """Return what measures each epoch: the usual validation logs, and those under attack."""
+    usual = evaluator(model, dataset, split="validation", task=plan.task, loss=plan.loss)
+    return lambda: {**usual(), **_shares(watch())}
+
+
+def _shares(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the shares among the figures, as validation logs."""
+    return {f"val_{name}": found[name] for name in SHARES if name in found}
+
+
+def _guard(settings: Any, first: Shares) -> Guard | None:
+    """Return what goes back when training on one step collapses; other modes do not."""
+    if settings.mode != "fast":
+        return None
+    return Guard(
+        robust=first["robust"],
+        warmup_epochs=settings.warmup_epochs,
+        stops=settings.on_collapse == "stop",
+    )
+
+
+def _keep(settings: Any, first: Shares) -> Keep | None:
+    """Return what keeps the most robust epoch; None: the last one is kept."""
+    if settings.max_clean_drop is None:
+        return None
+    return Keep(floor=first["clean"] - settings.max_clean_drop)
+
+
+def _feed(dataset: Dataset, plan: Plan) -> Feed:
+    positions = dataset.split("train")
+    targets = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
+    seed = fold_seed(plan.seed, "harden")
+    return Feed(dataset, positions, targets, batch_size=plan.batch_size, seed=seed)
+
+
+def _optimizer(plan: Plan, steps_an_epoch: int) -> Any:
+    rate = schedule.cosine(
+        keras,
+        peak=plan.settings.learning_rate,
+        warmup_steps=0,
+        total_steps=plan.settings.epochs * steps_an_epoch,
+    )
+    return schedule.optimizer(keras, plan.optimizing, rate, ema=plan.settings.ema)
+
+
+def _trainer(
+    plan: Plan,
+    space: Space | Texts,
+    dataset: Dataset,
+    feed: Feed,
+    made: tuple[Any, Any, Any],
+    guard: Guard | None,
+) -> Trainer:
+    """Return the model with its adversarial step; `made` is model, optimizer, strategy."""
+    model, optimizer, strategy = made
+    weights = class_weights(
+        plan.class_weights,
+        np.asarray(dataset.labels[feed.positions]),
+        dataset.class_names or (),
+    )
+    step = step_of(
+        plan.settings.model_dump(),
+        model,
+        weighted(plan.loss, weights),
+        space,
+        warmup_steps=round(plan.settings.warmup_epochs * feed.steps),
+        has_collapsed=lambda: guard is not None and guard.collapsed_epoch > 0,
+    )
+    return Trainer(
+        model,
+        optimizer,
+        step,
+        space.ready,
+        strategy,
+        clip_norm=plan.optimizing.clip_norm,
+        clip_value=plan.optimizing.clip_value,
+        averages=plan.settings.ema is not None,
+        rate_key="harden.learning_rate",
+        phase=(lambda epoch: None) if guard is None else guard.phase,
+    )

@@ -1,0 +1,49 @@
+"""Categories that an attacker can change: each in turn becomes the code that hurts most.
+
+Legend: B batch; x is of any shape (B, ...).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value of a point that is one of a few codes: a category."""
+
+    place: int
+    """Where it stands in the flattened sample of its input."""
+    codes: tuple[float, ...]
+
+
+def chosen(model: Any, x: Any, labels: Any, choices: tuple[Choice, ...]) -> Any:
+    """Return points with each category in turn replaced by the code that a model errs most on.
+
+    Greedy coordinate ascent on the loss itself: one pass over the categories, in order, each code
+    tried; the code that stands there counts as tried.
+
+    Args:
+        model: (x, training) -> logits.
+        x: points (B, ...), in which categories are codes.
+        labels: class ids (B,).
+        choices: the categories, and what they can become.
+    """
+    flat = tf.reshape(x, (tf.shape(x)[0], -1))
+    best, worst = flat, _loss(model, x, labels)
+    for choice in choices:
+        at_place = tf.range(tf.shape(flat)[1]) == choice.place
+        base = best
+        for code in choice.codes:
+            tried = tf.where(at_place, np.float32(code), base)
+            loss = _loss(model, tf.reshape(tried, tf.shape(x)), labels)
+            is_worse = loss > worst
+            best, worst = tf.where(is_worse[:, None], tried, best), tf.maximum(loss, worst)
+    return tf.reshape(best, tf.shape(x))
+
+
+def _loss(model: Any, x: Any, labels: Any) -> Any:
+    logits = tf.cast(model(x, training=False), tf.float32)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)

@@ -1,0 +1,41 @@
+"""TRADES: right on clean inputs, and of one mind within the ball around them.
+
+Zhang et al. 2019, equation 5 and algorithm 1 (arXiv:1901.08573). Other than there, clean and
+adversarial batch go through the network in one pass, which lets batch normalisation see both.
+
+Legend: B batch; K classes; x is of any shape (B, ...).
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.harden.attacks import pgd
+from pipeline.harden.ball import Ball
+
+START = 0.03  # radii: the divergence has no gradient at x itself; 0.001 of 0.031 in the paper
+
+
+def apart(logits: Any, others: Any) -> Any:
+    """Return KL(softmax(logits) || softmax(others)) of each sample (B,); both (B, K)."""
+    own, other = tf.nn.log_softmax(logits), tf.nn.log_softmax(others)
+    return tf.reduce_sum(tf.exp(own) * (own - other), axis=1)
+
+
+def disagreeing(model: Any, x: Any, *, ball: Ball, steps: int, seed: Any) -> Any:
+    """Return inputs in the ball around x whose answers are far from those for x.
+
+    Args:
+        model: from x to logits, called with `training=False`.
+        x: float32; not modified.
+        ball: what can be made of x.
+        steps: gradient steps, as of `pgd`.
+        seed: int32 (2,), of the start, which is near x.
+    """
+    wanted = tf.stop_gradient(tf.cast(model(x, training=False), tf.float32))
+
+    def loss(_: Any, logits: Any) -> Any:
+        return apart(wanted, tf.cast(logits, tf.float32))
+
+    start = ball.clip(x + START * ball.noise(x, seed), x)
+    return pgd(model, x, None, ball=ball, steps=steps, seed=seed, loss=loss, start=start)

@@ -1,0 +1,141 @@
+"""What squeezing costs, and whom a detector that is built on it suspects. NumPy.
+
+The detector of Xu et al. 2018 (arXiv:1704.01155, section 5): a sample is suspect where the answers
+with and without squeezing are further apart than those of honest samples; its limit is the
+split-conformal one (Angelopoulos and Bates 2021, arXiv:2107.07511, section 1), so that of new
+honest samples too at most the wished share is suspected.
+
+Legend: N samples, K classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.dataset import Dataset
+from pipeline.device import runner
+from pipeline.device.measure import RunResult, run_file
+from pipeline.models.predict import in_target_unit
+from pipeline.verify.held import Held
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
+
+
+@dataclass(frozen=True)
+class Sanitized:
+    """What was measured."""
+
+    document: dict[str, Any] | None
+    """`sanitize` of parity.json; None: nothing is sanitised."""
+    plain: Mapping[str, RunResult]
+    """Format -> the answers to held-out samples that were not squeezed."""
+
+    def golden(self, samples: int) -> dict[str, Array]:
+        """Return the first answers without squeezing, as self-tests of a bundle look for them."""
+        if self.document is None or self.document["false_alarms"] is None:
+            return {}
+        name = runner.PLAIN
+        return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
+
+
+def sanitizing(
+    detector: float | None,
+    held: Held,
+    folder: Path,
+    outputs: Mapping[str, Array],
+) -> Sanitized:
+    """Return how every file does with and without squeezing.
+
+    Args:
+        detector: share of honest samples that may be suspected, in (0, 0.5]; None: no detector.
+        held: samples to measure on; limits are set on the validation split.
+        folder: where the .tflite files are.
+        outputs: format -> answers (N, K) to held-out samples, squeezed, in the target's unit.
+    """
+    preprocess = held.dataset.preprocess
+    rules = [entry.get("sanitize") for entry in preprocess["inputs"]]
+    rule = next((rule for rule in rules if rule is not None), None)
+    if rule is None:
+        return Sanitized(None, {})
+    is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
+    if not is_squeezed and rule["range"] == "clip":
+        return Sanitized(None, {})
+    bare = runner.unsqueezed(preprocess)
+    paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
+    plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
+    document = {
+        **{key: rule[key] for key in ("median", "bit_depth", "range")},
+        "is_squeezed": is_squeezed,
+        "outside": far_share(held.raw, preprocess),
+        "false_alarms": detector,
+        "samples": 0 if detector is None else len(held.dataset.split("validation")),
+        "files": {},
+    }
+    for form, found in plain.items():
+        figures = held.task.metrics(held.labels, in_target_unit(found.outputs, preprocess))
+        suspects = None
+        if detector is not None:
+            limit, known = calibrated(detector, held.dataset, paths[form])
+            apart = runner.distance(outputs[form], found.outputs)
+            suspects = {"limit": limit, "false_alarms_validation": float((known > limit).mean())}
+            suspects |= suspected(held.labels, outputs[form], apart > limit)
+        document["files"][form] = {
+            "metric": held.task.metrics(held.labels, outputs[form])[held.task.metric],
+            "unsqueezed": figures[held.task.metric],
+            "detector": suspects,
+        }
+    return Sanitized(document, plain)
+
+
+def calibrated(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
+    """Return a file's limit, and how far apart its answers to validation samples are (N,).
+
+    Args:
+        false_alarms: as for `limit_of`.
+        dataset: its preprocessing squeezes.
+        path: a .tflite file.
+    """
+    raw, bare = dataset.read(dataset.split("validation")), runner.unsqueezed(dataset.preprocess)
+    both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
+    known = runner.distance(both[0], both[1])
+    return limit_of(false_alarms, known), known
+
+
+def limit_of(false_alarms: float, distances: Array) -> float:
+    """Return the distance above which a sample is suspect.
+
+    Args:
+        false_alarms: share of honest samples that may be suspected, in (0, 1).
+        distances: of honest samples (N,), each from 0 to 2.
+    """
+    ranked = np.sort(distances)
+    passed = int(np.ceil((1 - false_alarms) * (len(ranked) + 1)))  # of them, the nearest
+    return float(ranked[passed - 1]) if passed <= len(ranked) else FARTHEST
+
+
+def suspected(labels: Array, outputs: Array, is_suspect: Array) -> dict[str, float]:
+    """Return what a detector does to honest samples.
+
+    false_alarms: share that it suspects. coverage: share that is answered. error: share of those
+    that are answered wrongly, 0 where none is. error_of_all: where it always answers.
+    """
+    is_wrong, is_answered = outputs.argmax(axis=1) != labels, ~is_suspect
+    return {
+        "false_alarms": float(is_suspect.mean()),
+        "coverage": float(is_answered.mean()),
+        "error": float(is_wrong[is_answered].mean()) if is_answered.any() else 0.0,
+        "error_of_all": float(is_wrong.mean()),
+    }
+
+
+def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
+    """Return the share of raw samples that are far from what training saw, in [0, 1]."""
+    found: set[int] = set()
+    for entry in preprocess["inputs"]:
+        found |= runner.outside(raw[entry["name"]], entry).keys()
+    return len(found) / max(1, len(next(iter(raw.values()))))

@@ -1,0 +1,225 @@
+"""The audit's attacks: they stay in their ball, find what is there, and expose broken defences."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.audit import soundness
+from pipeline.audit.ascent import ascend
+from pipeline.audit.attack import CURVE, Attack, carry_out, noisy, unbounded
+from pipeline.audit.images import (
+    Pictures,
+    attack_reference,
+    changed,
+    gradient_checks,
+    search_checks,
+    searched,
+)
+from pipeline.audit.saliency import integrated
+from pipeline.audit.square import search
+from pipeline.audit.whitebox import LOSSES, WhiteBox, box_of
+from pipeline.harden.ball import Ball
+from pipeline.models.save import save_keras
+
+Array = np.ndarray[Any, np.dtype[Any]]
+L = keras.layers
+BY = Attack("linf", 0.1, 10, 1, 200, 7)
+SAMPLES, SIZE = 150, 8
+ROUNDING = 1e-5
+
+
+def pictures() -> Pictures:
+    """Bars that lie or stand, a little noisy: easy to tell apart, and easy to attack."""
+    generator = np.random.Generator(np.random.Philox(1))
+    labels = np.arange(SAMPLES) % 2
+    x = np.zeros((SAMPLES, SIZE, SIZE, 1), np.float32)
+    for place, label in enumerate(labels):
+        part = int(generator.integers(1, SIZE - 2))
+        x[place][
+            (slice(part, part + 2), slice(None)) if label else (slice(None), slice(part, part + 2))
+        ] = 0.3
+    x += 0.05 * generator.random(x.shape, np.float32) + 0.3
+    preprocess = {"inputs": [{"name": "image", "kind": "image"}]}
+    return Pictures(x, labels, preprocess)
+
+
+def net(before: Callable[[Any], Any] = lambda x: x, temperature: float = 1.0) -> Any:
+    """A small convolution, trained on what `before` lets through; its logits over a temperature."""
+    keras.utils.set_random_seed(3)
+    given = keras.Input((SIZE, SIZE, 1), name="image")
+    x = L.Conv2D(8, 3, activation="relu")(before(given))
+    x = L.Dense(2, name="scores")(L.Flatten()(x))
+    logits = L.Rescaling(1 / temperature, name="logits")(x)
+    model = keras.Model(given, L.Softmax(name="probabilities")(logits))
+    fitted = keras.Model(given, x)
+    seen = pictures()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fitted.compile(keras.optimizers.Adam(0.02), loss)
+    fitted.fit(seen.x, seen.labels, epochs=15, batch_size=50, verbose=0, shuffle=False)
+    return model
+
+
+class Stairs(L.Layer):  # type: ignore[misc]
+    """Rounds its input to a few steps: the gradient is zero everywhere."""
+
+    def call(self, x: Any) -> Any:
+        return tf.round(x * 8) / 8
+
+
+class Shattered(L.Layer):  # type: ignore[misc]
+    """Adds a wave too small to matter and steep enough to turn every gradient."""
+
+    def call(self, x: Any) -> Any:
+        return x + 0.002 * tf.sin(4000.0 * x)
+
+
+class Chance(L.Layer):  # type: ignore[misc]
+    """Answers by chance, in use as in training."""
+
+    def call(self, x: Any) -> Any:
+        return x + tf.random.normal(tf.shape(x), stddev=0.3)
+
+
+def failures(model: Any, by: Attack = BY) -> set[str]:
+    """Return the checks that fail when a model is attacked as the reference is."""
+    seen, box = pictures(), box_of(model)
+
+    def judge(x: Array) -> Array:
+        return seen.right(box.answers(x))
+
+    attacked = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
+    robust, queries = searched(
+        lambda x, labels, budget: search(box.answers, x, labels, **vars(budget)),
+        seen, attacked.robust, by, "reference",
+    )  # fmt: skip
+    rows = gradient_checks(attacked, seen, by, "reference")
+    rows += search_checks(attacked.robust, robust, queries, "reference")
+    rows.append(soundness.of_answers(changed(box.answers, seen.x), "reference"))
+    return {row["name"] for row in rows if not row["passed"]}
+
+
+@pytest.fixture(scope="module")
+def plain() -> Any:
+    return net()
+
+
+def test_an_honest_net_passes_every_check(plain: Any) -> None:
+    assert failures(plain) == set()
+    assert failures(plain, Attack("l2", 0.8, 10, 1, 200, 7)) == set()
+
+
+def test_a_gradient_that_is_zero_is_found_out() -> None:
+    found = failures(net(Stairs()))
+    assert {"an unbounded attack always succeeds", "gradients find what a search finds"} <= found
+
+
+def test_gradients_that_lead_astray_are_found_out() -> None:
+    assert "gradients find what a search finds" in failures(net(Shattered()))
+
+
+def test_a_defence_by_chance_is_found_out() -> None:
+    assert "the same input has the same answer" in failures(net(Chance()))
+
+
+def test_saturated_logits_hide_nothing_from_the_margin(plain: Any) -> None:
+    """Logits a thousand times as large have no cross-entropy gradient in float32."""
+    seen, cold = pictures(), net(temperature=1e-3)
+    one, other = (
+        carry_out(b := box_of(m), lambda x, b=b: seen.right(b.answers(x)), seen.x, seen.labels, BY,
+                  purpose="reference")
+        for m in (plain, cold)
+    )  # fmt: skip
+    slack = soundness.slack(SAMPLES)
+    assert other.masks["cross_entropy/0"].mean() > one.masks["cross_entropy/0"].mean() + slack
+    assert other.robust.mean() == pytest.approx(one.robust.mean(), abs=slack)
+    assert failures(cold) <= {"noise is weaker than the attack"}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.7), ("linf", 1.0)])
+def test_an_attack_stays_in_its_ball_and_raises_the_loss(
+    plain: Any, loss: Any, norm: Any, epsilon: float
+) -> None:
+    seen, box = pictures(), box_of(plain)
+    seed, before = np.array([1, 2], np.int32), seen.x.copy()
+    ball = Ball(norm, epsilon)
+    asked = {"ball": ball, "steps": 10, "loss": loss, "seed": seed}
+    found = ascend(box.gradient, seen.x, seen.labels, **asked)
+    np.testing.assert_array_equal(seen.x, before)
+    np.testing.assert_array_equal(ascend(box.gradient, seen.x, seen.labels, **asked), found)
+    change = (found - seen.x).reshape(SAMPLES, -1)
+    size = np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
+    assert (size <= epsilon + ROUNDING).all()
+    assert 0 <= found.min() <= found.max() <= 1
+    clean, raised = (box.gradient(x, seen.labels, loss)[0] for x in (seen.x, found))
+    assert (raised >= clean - ROUNDING).mean() > 0.99
+
+
+def test_it_is_as_strong_as_plain_projected_gradients(plain: Any) -> None:
+    from pipeline.harden.robustness import attacker, right
+
+    seen, box = pictures(), box_of(plain)
+    for epsilon in (0.03, 0.06, 0.1):
+        theirs = attacker(plain)(seen.x, seen.labels, epsilon=epsilon, steps=20, seed=1)
+        asked = {"ball": Ball("linf", epsilon), "steps": 20, "seed": np.array([1, 2], np.int32)}
+        ours = ascend(box.gradient, seen.x, seen.labels, loss="cross_entropy", **asked)
+        slack = soundness.slack(SAMPLES)
+        held = [right(plain, x, seen.labels).mean() for x in (ours, theirs)]
+        assert held[0] <= held[1] + slack
+
+
+def test_a_larger_part_of_epsilon_never_leaves_more(plain: Any) -> None:
+    seen, box = pictures(), box_of(plain)
+    by = Attack("linf", 0.05, 10, 2, 0, 7)
+    attacked = carry_out(
+        box, lambda x: seen.right(box.answers(x)), seen.x, seen.labels, by, purpose="a"
+    )
+    held = [attacked.at(share).mean() for share in (*CURVE, unbounded(seen.x, by) / by.epsilon)]
+    slack = soundness.slack(SAMPLES)
+    assert all(b <= a + slack for a, b in itertools.pairwise(held))
+    assert (attacked.robust <= attacked.at(1.0)).all()
+    assert set(attacked.found) == {f"{loss}/{i}" for loss in LOSSES for i in range(2)}
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.7)])
+def test_noise_is_as_large_as_the_attack_may_be(norm: Any, epsilon: float) -> None:
+    x = np.full((5, 4, 4, 1), 0.5, np.float32)
+    change = (noisy(x, Attack(norm, epsilon, 1, 1, 0, 3)) - x).reshape(5, -1)
+    size = np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
+    np.testing.assert_allclose(size, epsilon, rtol=1e-4)
+
+
+def test_saliency_adds_up_to_the_lead(plain: Any) -> None:
+    seen, box = pictures(), box_of(plain)
+    answered = box.answers(seen.x).argmax(axis=1)
+    found = integrated(box.gradient, seen.x, answered)
+    lead, black = (-box.gradient(x, answered, "margin")[0] for x in (seen.x, 0 * seen.x))
+    whole = found.reshape(SAMPLES, -1).sum(axis=1)
+    assert np.abs(whole - (lead - black)).max() < 0.05 * np.abs(lead - black).max()
+
+
+def test_a_reference_is_attacked_from_its_file(plain: Any, tmp_path: Any) -> None:
+    save_keras(plain, tmp_path / "model.keras")
+    seen = pictures()
+    known = attack_reference(tmp_path / "model.keras", seen, BY)
+    figures = known.figures
+    assert (known.robust <= known.attacked.robust).all()
+    assert (known.attacked.robust <= known.attacked.clean).all()
+    assert figures["robust"] <= figures["white_box"] <= figures["noise"] <= figures["clean"]
+    again = attack_reference(tmp_path / "model.keras", seen, BY)
+    assert again.figures == figures
+
+
+def test_a_box_answers_as_its_model_whatever_the_number_of_samples(plain: Any) -> None:
+    box: WhiteBox = box_of(plain)
+    x = np.random.Generator(np.random.Philox(2)).random((300, SIZE, SIZE, 1), np.float32)
+    wanted = np.asarray(plain(x, training=False))
+    for count in (1, 31, 257, 300):
+        np.testing.assert_allclose(box.answers(x[:count]), wanted[:count], atol=1e-5)
+        losses, is_right, gradient = box.gradient(x[:count], np.zeros(count, int), "margin")
+        assert len(losses) == len(is_right) == len(gradient) == count
