@@ -193,7 +193,7 @@ def test_progress_is_a_line_a_stage(chain: Chain, caplog: pytest.LogCaptureFixtu
 
 
 def test_every_read_of_the_real_table_has_a_writer(make_config: Callable[..., Config]) -> None:
-    for overrides in ((), ("harden={}",), ("tune={space: {train.epochs: {int: [1, 2]}}}",)):
+    for overrides in ((), ("harden={}",), ("tune={space: {train.ema: {float: [0.1, 0.2]}}}",)):
         config = make_config(*overrides)
         stages = [stage for stage in STAGES if is_enabled(stage, config)]
         for stage in stages:

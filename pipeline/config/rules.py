@@ -285,6 +285,6 @@ RULES = (
     Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
     Rule(("tune", "model", "train"), tune_rules.check_space),
-    Rule(("tune", "task"), tune_rules.objective_fits),
+    Rule(("tune", "task", "data.source"), tune_rules.objective_fits),
     Rule(("tune", "export", "verify.runtimes"), tune_rules.limits_are_measured),
 )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pipeline.config.document import Path, dotted
 from pipeline.config.messages import explain, shown
 from pipeline.config.shape import did_you_mean, one_of
+from pipeline.config.source_rules import article, form_of
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
 from pipeline.device.targets import TARGETS
 
@@ -222,11 +223,11 @@ def objective_fits(config: Any, base: File) -> Iterator[Finding]:
         yield path, "robust is measured where tune.robust is true; set it"
     elif objective not in ("auto", "robust", *wanted):
         yield path, f"{objective} is not measured for {config.task}; wanted {one_of(wanted)}"
+    robust = ("tune", "robust")
     if config.tune.robust and config.task != "classification":
-        yield (
-            ("tune", "robust"),
-            f"attacks are for classification; the task is {config.task}; wanted false",
-        )
+        yield robust, f"attacks are for classification; the task is {config.task}; wanted false"
+    elif config.tune.robust and (form := form_of(config.data.source)) not in (None, "image"):
+        yield robust, f"trials are attacked as images; this set is {article(form)}; wanted false"
 
 
 def limits_are_measured(config: Any, base: File) -> Iterator[Finding]:

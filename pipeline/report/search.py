@@ -50,7 +50,8 @@ def context(trials: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _area(found: Mapping[str, Any], by: str) -> str:
     """Return a front's hypervolume and its reference point in words."""
     reference = found["reference"]
-    point = f"{reference['score']:.4f} at {_number(reference[by])} {by.replace('_', ' ')}"
+    unit = by.rpartition("_")[2]
+    point = f"{reference['score']:.4f} at {_number(reference[by])} {unit}"
     return f"{_number(found['hypervolume'])}, from the reference point {point}"
 
 

@@ -14,7 +14,6 @@ from pipeline.artifacts import sha256_file, sha256_json
 from pipeline.compress.calibration import write_calibration
 from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Train
-from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
 from pipeline.data.dataset import Dataset, detecting, open_dataset
 from pipeline.errors import ConfigError
@@ -113,13 +112,13 @@ def calibration_of(bench: Bench, score: str | None) -> Path:
 
 
 def attack_of(config: Config) -> dict[str, Any]:
-    """Return epsilon and steps by which networks are attacked."""
-    epsilon = None if config.audit is None else config.audit.epsilon
-    if epsilon is None and config.harden is not None:
-        epsilon = settings_of(config.harden.attack)["epsilon"]
-    if epsilon is None:
-        epsilon = EPSILON
-    return {"epsilon": epsilon, "steps": STEPS if config.audit is None else config.audit.steps}
+    """Return norm, epsilon and steps by which networks are attacked: as audit or harden say."""
+    attack = None if config.harden is None else config.harden.attack
+    norm, epsilon = getattr(attack, "norm", "linf"), getattr(attack, "epsilon", EPSILON)
+    if config.audit is not None and config.audit.epsilon is not None:
+        norm, epsilon = getattr(config.audit, "norm", None) or "linf", config.audit.epsilon
+    steps = STEPS if config.audit is None else config.audit.steps
+    return {"norm": norm, "epsilon": epsilon, "steps": steps}
 
 
 def chosen(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:

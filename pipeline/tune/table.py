@@ -23,6 +23,17 @@ log = logging.getLogger(__name__)
 SHOWN = 12  # best trials in the live table
 
 
+@contextlib.contextmanager
+def training_unsaid() -> Iterator[None]:
+    """Keep the lines of every training back while the block runs, but for warnings."""
+    training = logging.getLogger("pipeline.train")
+    training.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        training.setLevel(logging.NOTSET)
+
+
 @dataclass
 class Watch:
     """Shows every trial that ends: in a table on a terminal, in a plain line elsewhere."""
@@ -52,13 +63,14 @@ class Watch:
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
         """Show the table while the block runs, where there is a terminal."""
-        if not sys.stderr.isatty():
-            yield
-            return
-        console = Console(stderr=True)
-        with Live(self._table(""), console=console, refresh_per_second=2) as self.live:
-            yield
-        self.live = None
+        with training_unsaid():
+            if not sys.stderr.isatty():
+                yield
+                return
+            console = Console(stderr=True)
+            with Live(self._table(""), console=console, refresh_per_second=2) as self.live:
+                yield
+            self.live = None
 
     def _left(self, ledger: Ledger) -> str:
         """Return the time that is left, if the rest takes as long as what was done."""

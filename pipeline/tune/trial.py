@@ -169,7 +169,9 @@ def _robust(bench: Bench, model: Any) -> float:
     """Return the share of validation samples that the float network decides rightly under PGD."""
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
     x, labels = clean_inputs(bench.dataset, positions), bench.dataset.labels[positions]
-    judge = attack_of(bench.config) | {"seed": fold_seed(bench.config.seed, "tune", "attack")}
-    found = attacker(model)(x, labels, **judge)
+    attack = attack_of(bench.config)
+    find = attacker(model, attack.pop("norm"))
+    seed = fold_seed(bench.config.seed, "tune", "attack")
+    found = find(x, labels, seed=seed, **attack)
     both = right(model, x, labels) & right(model, found, labels)
     return float(np.mean(both))

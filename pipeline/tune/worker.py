@@ -14,6 +14,7 @@ from pipeline.config.schema import Config
 from pipeline.tune.bench import bench_of
 from pipeline.tune.ledger import Row
 from pipeline.tune.remote import Chief, work
+from pipeline.tune.table import training_unsaid
 from pipeline.tune.trial import measure
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
         return found
 
     chief = Chief(address, f"{platform.node()}-{os.getpid()}", bench.key)
-    count = work(chief, told)
+    with training_unsaid():
+        count = work(chief, told)
     shutil.rmtree(folder, ignore_errors=True)
     log.info("          %d trials measured here", count)

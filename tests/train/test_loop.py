@@ -106,7 +106,7 @@ def test_what_is_kept_is_the_running_mean_of_the_weights(
             means[:] = [0.9 * m + 0.1 * w for m, w in zip(means or now, now, strict=True)]
 
     monkeypatch.setattr(feed, "CALL_BYTES", 1)  # a step a call
-    monkeypatch.setattr(supervised, "watchers", lambda *_: [Mean()])
+    monkeypatch.setattr(supervised, "watchers", lambda *_, **__: [Mean()])
     trained = train(spec, digits, tmp_path, ema=0.9)
     for kept, mean in zip(trained.model.trainable_weights, means, strict=True):
         np.testing.assert_allclose(np.asarray(kept), mean, rtol=1e-3, atol=1e-5)

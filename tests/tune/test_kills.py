@@ -78,7 +78,7 @@ def until(is_reached: Callable[[], object], process: Any) -> None:
 def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path: Path, tuner: str) -> None:
     finish(started(tmp_path / "whole", tuner=tuner))
     killed = tmp_path / "killed"
-    work = killed / "runs/tiny/tune.partial/work"
+    work = killed / "runs/tiny/tune.partial" / WORK
     moments: list[Callable[[], object]] = [
         lambda: list(work.glob("*/untrained/*.tflite")),  # making the file of untrained weights
         lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")),  # in training
@@ -151,7 +151,7 @@ def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(tmp_path: Path
     both = "tune.parallel=2"
     finish(started(tmp_path / "whole", "--set", both))
     folder = tmp_path / "killed"
-    work = folder / "runs/tiny/tune.partial/work"
+    work = folder / "runs/tiny/tune.partial" / WORK
     process = started(folder, "--set", both)
     until(lambda: list(work.glob(f"*/{WORK}/checkpoint.npz")), process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
