@@ -45,7 +45,7 @@ MODES: dict[str, tuple[dict[str, Any], float]] = {
     "TRADES-7": ({"mode": "trades"}, 8.5),
 }
 PGD = {"kind": "pgd", "norm": "linf", "epsilon": 0.1, "steps": 7}
-# The net of Wong et al. 2020 for MNIST, as in configs/fashion_robust.yaml.
+# The net of Wong et al. 2020 for MNIST.
 SMALL = model_settings(
     kind="cnn", filters=[16, 32], kernel_size=4, strides=2, pool="none", dense=[100],
     batch_norm=False,

@@ -68,7 +68,7 @@ def harden(start: Path, digits: Any, out: Path, **settings: Any) -> Hardened:
     return hardened(start, digits, plan(**settings), out)
 
 
-QUICK = ("pgd", "pgd_l2", "trades")  # `fast` is tried below
+QUICK = ("pgd",)  # `fast` is tried below
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ EVERYTHING = {"warmup_epochs": 1.5, "ema": 0.9, "max_clean_drop": 0.02}
 @pytest.mark.parametrize(
     ("mode", "extra"),
     [
-        ("fgsm_mix", EVERYTHING),
+        pytest.param("fgsm_mix", EVERYTHING, marks=pytest.mark.slow),
         pytest.param("fast", EVERYTHING, marks=pytest.mark.slow),
         pytest.param("pgd", EVERYTHING, marks=pytest.mark.slow),
         pytest.param("trades", EVERYTHING, marks=pytest.mark.slow),

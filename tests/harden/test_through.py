@@ -81,6 +81,7 @@ def digits_net(entry: dict[str, Any]) -> tuple[Any, Any, Any]:
     return model, raw[1500:], labels[1500:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [{"bit_depth": 1}, {"median": 3}])
 def test_an_attack_that_does_not_know_reports_too_much_robustness(rule: dict[str, int]) -> None:
     entry = image(**rule) | {"shape": [8, 8, 1]}

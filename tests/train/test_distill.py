@@ -24,6 +24,7 @@ def learn(spec: dict[str, Any], digits: Any, out: Path, **taught: Any) -> Any:
     return distilled(spec, settings, digits, out=out, **LEARNING)
 
 
+@pytest.mark.slow
 def test_the_teacher_is_larger_and_the_student_is_the_spec(
     spec: dict[str, Any], digits: Any, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ EVERYTHING = {
 @pytest.mark.parametrize(
     "settings",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"freeze": {"epochs": 1, "kept": 1}}, marks=pytest.mark.slow),
         pytest.param(EVERYTHING | {"schedule": {"kind": "one_cycle"}}, marks=pytest.mark.slow),
         EVERYTHING

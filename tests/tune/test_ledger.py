@@ -51,7 +51,10 @@ def test_a_search_killed_after_every_trial_is_the_undisturbed_one(
 
 @pytest.mark.parametrize(
     ("tuner", "seed"),
-    [("bayesian", 0), *((t, s) for t in ("random", "hyperband", "grid") for s in range(4))],
+    [
+        pytest.param("bayesian", 0, marks=pytest.mark.slow),
+        *((t, s) for t in ("random", "hyperband", "grid") for s in range(4)),
+    ],
 )
 def test_many_workers_in_any_order_find_what_one_finds(
     tmp_path: Path, tuner: str, seed: int
@@ -140,6 +143,7 @@ def test_more_trials_later_begin_with_those_that_were_finished(tmp_path: Path) -
     assert measured == ["0004", "0005", "0006"]
 
 
+@pytest.mark.slow
 def test_an_oracle_learns_that_refused_trials_are_bad(tmp_path: Path) -> None:
     told: list[Any] = []
     book: Ledger = ledger(tmp_path, "bayesian", trials=6, at_once=3)

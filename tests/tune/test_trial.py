@@ -141,6 +141,7 @@ def test_all_that_is_too_much_is_told() -> None:
     assert beyond(costs, dict.fromkeys(limits)) is None
 
 
+@pytest.mark.slow
 def test_train_takes_over_the_weights_of_the_trial_bit_by_bit(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
