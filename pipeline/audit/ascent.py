@@ -13,14 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.audit.whitebox import Loss
+from pipeline.harden.apgd import FIRST_STEP, MOMENTUM, PROGRESS, checkpoints
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Gradient = Callable[[Array, Array, Loss], tuple[Array, Array, Array]]
-
-FIRST_STEP = 2.0  # radii; with the clipping any point of the ball is in reach at once
-MOMENTUM = 0.75  # share of the new step; the rest goes on as the last one
-ENOUGH = 0.75  # share of the steps that must have raised the loss, or the step halves
-FIRST_CHECK, LESS, LEAST = 0.22, 0.03, 0.06  # shares of all steps between looks at the progress
 
 
 class Space(Protocol):
@@ -58,7 +54,7 @@ def ascend(
     best = best_slope = at
     height = previous = np.full(len(x), -np.inf)
     had_size, had_height, is_best_right = size, height, np.ones(len(x), bool)
-    looks = _looks(steps)
+    looks = checkpoints(steps)
     for step in range(steps):
         losses, is_right, slope = gradient(at, labels, loss)
         better = (is_best_right & ~is_right) | ((is_right == is_best_right) & (losses > height))
@@ -66,7 +62,7 @@ def ascend(
         height, is_best_right = np.where(better, losses, height), is_best_right & is_right
         risen, previous = risen + (losses > previous), losses
         if step in looks:
-            stuck = risen < ENOUGH * (step - looked_at)
+            stuck = risen < PROGRESS * (step - looked_at)
             stuck |= (had_size == size) & (had_height >= height)
             had_size, had_height = size, height
             risen, looked_at = np.zeros(len(x)), step
@@ -76,15 +72,6 @@ def ascend(
         ahead = raised if step == 0 else at + MOMENTUM * (raised - at) + _rest(at, before)
         at, before = np.asarray(ball.clip(ahead, x)), at
     return best
-
-
-def _looks(steps: int) -> set[int]:
-    """Return the steps after which the progress is looked at: p_1 = 0.22 and so on, section 3.1."""
-    shares, apart = [FIRST_CHECK], FIRST_CHECK
-    while shares[-1] < 1:
-        apart = max(apart - LESS, LEAST)
-        shares.append(shares[-1] + apart)
-    return {int(np.ceil(share * steps)) for share in shares}
 
 
 def _rest(at: Array, before: Array) -> Array:

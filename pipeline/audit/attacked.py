@@ -13,6 +13,7 @@ from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.export.inspect import shipped_entry
 from pipeline.models.save import give_start, load_keras
 from pipeline.seeds import fold_seed
 
@@ -68,8 +69,7 @@ def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> 
         dataset: what was learnt and held back.
         out: folder of the stage.
     """
-    files = read_json(inputs["files"] / "files.json")
-    entry = next(row for row in files["files"] if row["format"] == files["ships"])
+    entry = shipped_entry(read_json(inputs["files"] / "files.json"))
     spec = read_json(inputs["spec"] / "spec.json")
     training = config.train
     if "train" in spec:

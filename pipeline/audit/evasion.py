@@ -1,5 +1,6 @@
 """Figures of an evasion audit: who withstands which attack, with intervals. Pure NumPy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,24 @@ def wilson(successes: int, samples: int) -> list[float]:
     return [float(max(0.0, middle - half)), float(min(1.0, middle + half))]
 
 
-def survivors(clean: Array, attacked: list[Array]) -> Array:
+def survivors(clean: Array, attacked: Sequence[Array]) -> Array:
     """Return which samples are right clean and under every attack: the worst case of each."""
     return np.logical_and.reduce([clean, *attacked])
+
+
+def under_transfer(held: Sequence[Array], count: int) -> dict[str, Array]:
+    """Return name -> which samples withstand what was found on float models.
+
+    Args:
+        held: who is right clean, under each restart on the reference, and under each on the float
+            model that the file is made from, where that is another.
+        count: of those, clean and the reference's.
+    """
+    clean = held[0]
+    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[1:count])}
+    if len(held) > count:
+        masks["pgd_parent"] = survivors(clean, held[count:])
+    return masks
 
 
 def evenly(positions: Array, count: int) -> Array:
@@ -45,6 +61,14 @@ def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
     outputs = [np.stack([held, ~held], axis=1).astype(np.float32) for held in (reference, file)]
     task = TASKS["classification"]
     return list(drop_interval(task, always, *outputs, seed=seed))
+
+
+def lost(reference: Array, file: Array, seed: int) -> dict[str, Any]:
+    """Return what a file loses against the reference, with its interval: of audit.json."""
+    return {
+        "robust_drop": float(reference.mean() - file.mean()),
+        "robust_drop_ci95": paired_drop(reference, file, seed),
+    }
 
 
 def share(mask: Array) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.audit import soundness
 from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from pipeline.audit.evasion import share, survivors
+from pipeline.audit.evasion import share, survivors, under_transfer
 from pipeline.audit.queries import Budget
 from pipeline.audit.square import Searched, search
 from pipeline.audit.whitebox import WhiteBox, box_of
@@ -167,10 +167,7 @@ def transferred(
     asked = [pictures.x, *known.attacked.found.values(), *own.values()]
     outputs = _run(file, pictures, asked)
     held = [pictures.right(part) for part in outputs]
-    clean, count = held[0], 1 + len(known.attacked.found)
-    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[1:count])}
-    if own:
-        masks["pgd_parent"] = survivors(clean, held[count:])
+    masks = under_transfer(held, 1 + len(known.attacked.found))
     return row_of(form, masks, known.attacked.robust), masks
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.audit import soundness
-from pipeline.audit.evasion import paired_drop, share, survivors
+from pipeline.audit.attack import CURVE, FEWER
+from pipeline.audit.evasion import lost, share, survivors, under_transfer
 from pipeline.audit.images import row_of
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
@@ -23,10 +24,8 @@ from pipeline.seeds import fold_seed
 Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
 
-CURVE = (0.25, 0.5, 1.0, 2.0)  # shares of epsilon
 WHOLE = 1.0  # epsilon at which every image can be reached
 FAR = 1000.0  # epsilons at which the range alone bounds everything else
-FEWER = 5  # what the steps are divided by, to see whether more of them help the attacker
 NO_TWIN = "gradients through a file's rounding are followed for one picture alone"
 
 
@@ -35,8 +34,7 @@ class Reach:
     """What an attacker may do."""
 
     settings: Mapping[str, Any]
-    """Of `harden.space_fit.space_of`: epsilon, and what of a sample is moved."""
-    norm: str
+    """Of `reach.reach_of`: norm, epsilon, and what of a sample is moved."""
     steps: int
     restarts: int
     seed: int
@@ -127,18 +125,14 @@ def transferred(
     outputs = run_file(file, dataset.preprocess, inputs, prepared=True).outputs
     count = len(known.labels)
     answers = outputs.argmax(axis=1).reshape(len(asked), count)
-    clean, *held = answers == known.labels
-    split = len(known.inputs) - 1
-    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[:split])}
-    if own:
-        masks["pgd_parent"] = survivors(clean, held[split:])
-    robust = survivors(clean, held)
-    row = row_of(form, masks, known.robust) | {
-        "robust_drop": float(known.robust.mean() - robust.mean()),
-        "robust_drop_ci95": paired_drop(known.robust, robust, fold_seed(by.seed, "bootstrap")),
+    held = list(answers == known.labels)
+    masks, robust = under_transfer(held, len(known.inputs)), survivors(held[0], held)
+    row = {
+        **row_of(form, masks, known.robust),
+        **lost(known.robust, robust, fold_seed(by.seed, "bootstrap")),
         "straight_through": {"skipped": NO_TWIN, "counts": False},
         "square": {"asked": 0, "mean_queries": None},
-        "classes": by_class(clean, robust, known.labels, dataset.class_names or ()),
+        "classes": by_class(held[0], robust, known.labels, dataset.class_names or ()),
     }
     return row, robust
 
@@ -155,7 +149,7 @@ def _opened(model: Path, dataset: Dataset, positions: Array, by: Reach) -> tuple
     from pipeline.models.save import load_keras
 
     net = load_keras(model)
-    norm: Any = by.norm
+    norm = by.settings["norm"]
     space = space_of(dataset, by.settings, net, where="audit", norm=norm)
     samples = samples_of(dataset, space, positions)
     finders: dict[int, Any] = {}

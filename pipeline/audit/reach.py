@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.config.space_schema import AuditReach
+from pipeline.config.space_schema import SAID, AuditReach
 
 Settings = Mapping[str, Any]
 
-DEFAULT_EPSILON = 0.1  # of [0, 1]; used where neither audit nor harden names one
-SAID = ("epsilon", "columns", "channels", "on", "tokens")
+# Where neither audit nor harden names one: common for small pictures in [0, 1] under each norm.
+DEFAULT_EPSILON = {"linf": 0.1, "l2": 1.0}
+NOTHING: dict[str, Any] = AuditReach().model_dump() | {"norm": None, "epsilon": None}
 REACH = tuple(name for name in AuditReach.model_fields if name != "candidates")
 
 
@@ -23,21 +24,23 @@ def picture_reach(norm: str, epsilon: float) -> str:
     return NORMS[norm].format(epsilon)
 
 
-def reach_of(audit: Settings, hardened: Settings | None) -> dict[str, Any]:
-    """Return the settings of `harden.space_fit.space_of`.
+def reach_of(audit: Settings | None, hardened: Settings | None) -> dict[str, Any]:
+    """Return norm, epsilon, and the other settings of `harden.space_fit.space_of`.
 
     Args:
-        audit: of the section, as `settings_of` gives them.
+        audit: of the section, as `settings_of` gives them; None: the stage is off.
         hardened: those of `harden.attack`; None: nothing is hardened.
     """
-    found = dict(audit)
-    if hardened is not None:
-        found |= {name: hardened[name] for name in (*REACH, "epsilon") if audit[name] is None}
-        if audit["tokens"] is None:
-            found["candidates"] = hardened["candidates"]
+    known = NOTHING | dict(hardened or {})
+    found = dict(NOTHING if audit is None else audit)
+    found["norm"] = found["norm"] or known["norm"] or "linf"
+    if found["tokens"] is None:
+        found["candidates"] = known["candidates"]
+    if found["epsilon"] is None and found["norm"] == known["norm"]:
+        found["epsilon"] = known["epsilon"]  # that of another norm says nothing here
     if found["epsilon"] is None:
-        found["epsilon"] = DEFAULT_EPSILON
-    return found
+        found["epsilon"] = DEFAULT_EPSILON[found["norm"]]
+    return found | {name: known[name] for name in REACH if found[name] is None}
 
 
 def why_not(

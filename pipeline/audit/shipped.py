@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.audit import soundness
 from pipeline.audit.attack import ALONG, CURVE, Attack, Attacked, carry_out
-from pipeline.audit.evasion import paired_drop, survivors
+from pipeline.audit.evasion import lost, survivors
 from pipeline.audit.images import (
     Known,
     Pictures,
@@ -90,9 +90,9 @@ def attack_shipped(
     if queries is not None:
         held["square"] = robust
     reference = _shown_to(known, pictures, straight)
-    row = row_of(form, held, reference) | {
-        "robust_drop": float(reference.mean() - robust.mean()),
-        "robust_drop_ci95": paired_drop(reference, robust, by.of("bootstrap")),
+    row = {
+        **row_of(form, held, reference),
+        **lost(reference, robust, by.of("bootstrap")),
         "straight_through": straight.figures,
         "square": {"asked": int(before.sum()), "mean_queries": queries},
         "is_full": True,

@@ -28,6 +28,7 @@ from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import threads_for
+from pipeline.export.inspect import shipped_entry
 from pipeline.seeds import fold_seed
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,6 @@ log = logging.getLogger(__name__)
 Array = np.ndarray[Any, np.dtype[Any]]
 
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
-
-# Of [0, 1], where neither audit nor harden names one: common for small pictures under each norm.
-DEFAULT_EPSILON = {"linf": 0.1, "l2": 1.0}
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -78,8 +76,7 @@ def _sanitized(
     config: Config, inputs: Inputs, dataset: Dataset, positions: Array, by: Attack
 ) -> dict[str, Any] | None:
     """Return how the file that ships holds out behind its squeezing."""
-    files = read_json(inputs["files"] / "files.json")
-    (entry,) = (entry for entry in files["files"] if entry["format"] == files["ships"])
+    entry = shipped_entry(read_json(inputs["files"] / "files.json"))
     return behind_sanitizing(
         dataset,
         positions,
@@ -147,7 +144,6 @@ def _in_space(
 
     by = Reach(
         reach_of(*_sections(config)),
-        document["norm"],
         document["steps"],
         document["restarts"],
         fold_seed(config.seed, "audit"),
@@ -163,7 +159,7 @@ def _in_space(
         document["files"][entry["file"]] = row
         if entry["format"] == files["ships"]:
             shipped = row
-    document |= known.sections | {"samples": len(positions), "epsilon": by.settings["epsilon"]}
+    document |= known.sections | {"samples": len(positions)}
     figures = {"positions": positions, "held": held[files["ships"]]}
     return document, figures, _metrics(document, shipped)
 
@@ -200,12 +196,10 @@ def _attack(config: Config) -> Attack:
     """Return the attack that the config asks for: by default, within the epsilon of `harden`."""
     settings = config.audit
     assert settings is not None  # else the stage is off
-    epsilon = DEFAULT_EPSILON[settings.norm]
-    if config.harden is not None and settings.norm == getattr(config.harden.attack, "norm", None):
-        epsilon = settings_of(config.harden.attack)["epsilon"]
+    reach = reach_of(*_sections(config))
     return Attack(
-        settings.norm,
-        epsilon if settings.epsilon is None else settings.epsilon,
+        reach["norm"],
+        reach["epsilon"],
         settings.steps,
         settings.restarts,
         settings.square_queries,

@@ -30,7 +30,7 @@ def measure_model(model: Any, reference: Any, dataset: Dataset) -> dict[str, Any
         dataset: where the validation split is.
     """
     answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
-    return _judged(dataset, answers[1], answers[0])
+    return judged(dataset, answers[1], answers[0])
 
 
 def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> dict[str, Any]:
@@ -42,18 +42,20 @@ def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> d
         dataset: where the validation split is.
         reference: the reference's outputs on that split (N, K).
     """
-    positions = dataset.split("validation")
-    outputs = in_target_unit(
-        run_file(file, dataset.preprocess, dataset.read(positions)).outputs, dataset.preprocess
-    )
     return {
         "bytes": file.stat().st_size,
-        **_judged(dataset, reference, outputs),
+        **judged(dataset, reference, answers_of(file, dataset)),
         "float_ops": len(inspect(file, form)["float_ops_left"]),
     }
 
 
-def _judged(dataset: Dataset, reference: Array, outputs: Array) -> dict[str, Any]:
+def answers_of(file: Path, dataset: Dataset) -> Array:
+    """Return what a .tflite file answers on the validation split, in the target's unit (N, K)."""
+    raw = dataset.read(dataset.split("validation"))
+    return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
+
+
+def judged(dataset: Dataset, reference: Array, outputs: Array) -> dict[str, Any]:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
     task = TASKS[dataset.meta["task"]]

@@ -69,6 +69,10 @@ class AuditReach(Reach):
     """For texts, where `tokens` is given: nearest words that a word can become."""
 
 
+# Any of these bounds an attacker; of images alone it is known how far one may go.
+SAID = ("epsilon", "columns", "channels", "on", "tokens")
+
+
 def settings_of(section: Section) -> dict[str, Any]:
     """Return the settings of an attack as `harden.space_fit.space_of` takes them.
 

@@ -12,6 +12,7 @@ from pipeline.config.document import Path, dotted
 from pipeline.config.messages import explain, shown
 from pipeline.config.shape import did_you_mean, one_of
 from pipeline.config.source_rules import article, form_of
+from pipeline.config.space_schema import SAID
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
 from pipeline.device.targets import TARGETS
 
@@ -226,8 +227,21 @@ def objective_fits(config: Any, base: File) -> Iterator[Finding]:
     robust = ("tune", "robust")
     if config.tune.robust and config.task != "classification":
         yield robust, f"attacks are for classification; the task is {config.task}; wanted false"
-    elif config.tune.robust and (form := form_of(config.data.source)) not in (None, "image"):
-        yield robust, f"trials are attacked as images; this set is {article(form)}; wanted false"
+    elif config.tune.robust and (form := _unbounded(config)) is not None:
+        yield (
+            robust,
+            f"nothing says how far an attacker can move {article(form)}; "
+            "wanted harden.attack, or audit's epsilon, columns or tokens, or false",
+        )
+
+
+def _unbounded(config: Any) -> str | None:
+    """Return the form of samples of which nobody says what an attacker can move, if it is so."""
+    form = form_of(config.data.source)
+    if config.harden is not None or form in (None, "image"):
+        return None
+    said = config.audit is not None and any(getattr(config.audit, n) is not None for n in SAID)
+    return None if said else form
 
 
 def limits_are_measured(config: Any, base: File) -> Iterator[Finding]:

@@ -129,7 +129,8 @@ class Tune(Section):
     """Trials at a time, in a process each, which share the processor's cores equally. bayesian
     chooses as many at once."""
     robust: bool = False
-    """Attack each trained network, too (PGD): images that are classified, alone."""
+    """Attack each trained network too, as `audit` or `harden` says: by PGD, of texts by
+    substitution."""
     pick: Pick = "best"
     """Which trial is taken: best, or {smallest_within: 0.005, by: bytes}."""
     space: Annotated[dict[str, Range], Field(min_length=1)]

@@ -7,7 +7,7 @@ import functools
 import gzip
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ def inspect(file: Path, form: str) -> dict[str, Any]:
         "ops": dict(sorted(Counter(op.name for op in ops).items())),
         "float_ops_left": _left(ops) if form in INTEGER_FORMATS else [],
     }
+
+
+def shipped_entry(files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of files.json that ships."""
+    return dict(next(row for row in files["files"] if row["format"] == files["ships"]))
 
 
 def operations(file: Path) -> list[Operation]:

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.artifacts import sha256_file, sha256_json
+from pipeline.audit.reach import reach_of
 from pipeline.compress.calibration import write_calibration
 from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Train
+from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
 from pipeline.data.dataset import Dataset, detecting, open_dataset
 from pipeline.errors import ConfigError
@@ -22,7 +24,7 @@ from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.train.decision import known_range
 
 VERSION = 1  # raised by hand when the same trial would be measured otherwise
-EPSILON, STEPS = 0.1, 20  # of the attack, where neither audit nor harden says
+STEPS = 20  # of the attack, where audit does not say
 # What is written of a config does not change what comes of a trial.
 ELSEWHERE = (
     "name", "verify", "gate", "report", "baseline", "compress", "harden", "audit", "tune", "export"
@@ -111,14 +113,17 @@ def calibration_of(bench: Bench, score: str | None) -> Path:
     return bench.work / (f"calibration_{score}.npz" if score else "calibration.npz")
 
 
-def attack_of(config: Config) -> dict[str, Any]:
-    """Return norm, epsilon and steps by which networks are attacked: as audit or harden say."""
-    attack = None if config.harden is None else config.harden.attack
-    norm, epsilon = getattr(attack, "norm", "linf"), getattr(attack, "epsilon", EPSILON)
-    if config.audit is not None and config.audit.epsilon is not None:
-        norm, epsilon = getattr(config.audit, "norm", None) or "linf", config.audit.epsilon
-    steps = STEPS if config.audit is None else config.audit.steps
-    return {"norm": norm, "epsilon": epsilon, "steps": steps}
+def attack_of(config: Config) -> tuple[dict[str, Any], int]:
+    """Return what an attacker moves, as audit or harden say, and in how many steps.
+
+    The first is what `harden.space_fit.space_of` takes.
+    """
+    audit, hardened = config.audit, config.harden
+    reach = reach_of(
+        None if audit is None else settings_of(audit),
+        None if hardened is None else settings_of(hardened.attack),
+    )
+    return reach, STEPS if audit is None else audit.steps
 
 
 def chosen(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:

@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import WORK
-from pipeline.compress import ladder
+from pipeline.compress import ladder, measure
 from pipeline.compress.calibration import known_ranges
 from pipeline.data.dataset import Dataset
-from pipeline.device.measure import run_file
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError
-from pipeline.models.predict import in_target_unit
-from pipeline.tasks import TASKS, metric_drop
+from pipeline.tasks import TASKS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,15 +70,12 @@ def judged(file: Path, dataset: Dataset, reference: Array) -> dict[str, Any]:
         metrics (name -> value), reference (the task's metric of the float network), metric_drop,
         agreement.
     """
-    positions = dataset.split("validation")
-    raw = run_file(file, dataset.preprocess, dataset.read(positions)).outputs
-    outputs = in_target_unit(raw, dataset.preprocess)
-    labels, task = np.asarray(dataset.labels[positions]), TASKS[dataset.meta["task"]]
-    wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
-    same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
+    labels, task = dataset.labels[dataset.split("validation")], TASKS[dataset.meta["task"]]
+    outputs = measure.answers_of(file, dataset)
+    compared = measure.judged(dataset, reference, outputs)
     return {
-        "metrics": found,
-        "reference": wanted[task.metric],
-        "metric_drop": metric_drop(task, wanted, found),
-        "agreement": float(same.mean()),
+        "metrics": task.metrics(np.asarray(labels), outputs),
+        "reference": task.metrics(np.asarray(labels), reference)[task.metric],
+        "metric_drop": compared["metric_drop"],
+        "agreement": compared["agreement"],
     }

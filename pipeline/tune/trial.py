@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipeline.artifacts import WORK, sha256_json, write_json
@@ -18,7 +17,9 @@ from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, deciding
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.export.worker import ConversionError
-from pipeline.harden.robustness import attacker, clean_inputs, right
+from pipeline.harden.robustness import judge
+from pipeline.harden.space_fit import space_of
+from pipeline.harden.space_search import samples_of
 from pipeline.models.describe import built
 from pipeline.models.predict import predict
 from pipeline.models.save import give_start, save_keras
@@ -167,11 +168,9 @@ def _exported(bench: Bench, model: Any, spec: Mapping[str, Any], folder: Path) -
 
 def _robust(bench: Bench, model: Any) -> float:
     """Return the share of validation samples that the float network decides rightly under PGD."""
+    reach, steps = attack_of(bench.config)
+    space = space_of(bench.dataset, reach, model, where="audit", norm=reach["norm"])
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
-    x, labels = clean_inputs(bench.dataset, positions), bench.dataset.labels[positions]
-    attack = attack_of(bench.config)
-    find = attacker(model, attack.pop("norm"))
+    samples, names = samples_of(bench.dataset, space, positions), bench.dataset.class_names or ()
     seed = fold_seed(bench.config.seed, "tune", "attack")
-    found = find(x, labels, seed=seed, **attack)
-    both = right(model, x, labels) & right(model, found, labels)
-    return float(np.mean(both))
+    return float(judge(model, space, samples, names, steps=steps, seed=seed)()["robust"])

@@ -21,6 +21,7 @@ from pipeline.artifacts import (
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_all, seen
+from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
@@ -137,7 +138,7 @@ def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, A
     entry, names = held.dataset.preprocess["inputs"][0], held.dataset.class_names
     if names is None or not streaming.is_spotting(entry["kind"], names):
         return None
-    (shipped,) = (row for row in files["files"] if row["format"] == files["ships"])
+    shipped = shipped_entry(files)
     windows = streaming.stream(held.raw[entry["name"]][: streaming.MOST])
     path = inputs["files"] / shipped["file"]
     outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs

@@ -23,7 +23,9 @@ from pipeline.audit.images import (
 from pipeline.audit.saliency import integrated
 from pipeline.audit.square import search
 from pipeline.audit.whitebox import LOSSES, WhiteBox, box_of
+from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
+from pipeline.models.blocks import logits_model
 from pipeline.models.save import save_keras
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -161,15 +163,18 @@ def test_an_attack_stays_in_its_ball_and_raises_the_loss(
 
 
 def test_it_is_as_strong_as_plain_projected_gradients(plain: Any) -> None:
-    from pipeline.harden.robustness import attacker, right
+    seen, box, logits = pictures(), box_of(plain), logits_model(keras, plain)
 
-    seen, box = pictures(), box_of(plain)
+    def model(x: Any, training: bool) -> Any:
+        return logits({"image": x}, training=training)
+
     for epsilon in (0.03, 0.06, 0.1):
-        theirs = attacker(plain)(seen.x, seen.labels, epsilon=epsilon, steps=20, seed=1)
-        asked = {"ball": Ball("linf", epsilon), "steps": 20, "seed": np.array([1, 2], np.int32)}
+        seed = np.array([1, 2], np.int32)
+        asked: dict[str, Any] = {"ball": Ball("linf", epsilon), "steps": 20, "seed": seed}
+        theirs = pgd(model, tf.constant(seen.x), tf.constant(seen.labels), **asked).numpy()
         ours = ascend(box.gradient, seen.x, seen.labels, loss="cross_entropy", **asked)
         slack = soundness.slack(SAMPLES)
-        held = [right(plain, x, seen.labels).mean() for x in (ours, theirs)]
+        held = [seen.right(box.answers(x)).mean() for x in (ours, theirs)]
         assert held[0] <= held[1] + slack
 
 

@@ -19,15 +19,23 @@ WORDS = settings_of(Substitute(kind="substitute", tokens=3, candidates=9))
 
 def test_the_audit_says_what_it_says_and_harden_the_rest() -> None:
     own = {"age": Change()}
-    assert reach_of(audit(), None)["epsilon"] == DEFAULT_EPSILON
+    for norm in ("linf", "l2"):
+        assert reach_of(audit(norm=norm), None)["epsilon"] == DEFAULT_EPSILON[norm]
     assert reach_of(audit(), TABLE)["columns"] == TABLE["columns"]
     assert reach_of(audit(columns=own), TABLE)["columns"] == {"age": Change().model_dump()}
     assert reach_of(audit(epsilon=0.3), TABLE)["epsilon"] == 0.3
     assert reach_of(audit(), TABLE)["epsilon"] == 0.2
+    assert reach_of(None, TABLE)["epsilon"] == 0.2
+    assert reach_of(None, None)["norm"] == "linf"
     found = reach_of(audit(), WORDS)
     assert (found["tokens"], found["candidates"]) == (3, 9)
     found = reach_of(audit(tokens=1, candidates=4), WORDS)
     assert (found["tokens"], found["candidates"]) == (1, 4)
+
+
+def test_the_epsilon_of_one_norm_says_nothing_of_another() -> None:
+    assert reach_of(audit(norm="l2"), TABLE)["epsilon"] == DEFAULT_EPSILON["l2"]
+    assert reach_of(audit(norm="l2"), TABLE)["columns"] == TABLE["columns"]
 
 
 @pytest.mark.parametrize(

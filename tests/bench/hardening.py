@@ -22,8 +22,9 @@ from pydantic import TypeAdapter
 from pipeline.config.schema import AdamW, Harden, Train
 from pipeline.config.space_schema import AuditReach
 from pipeline.data.dataset import Dataset
-from pipeline.harden.robustness import attacker, clean_inputs
+from pipeline.harden.robustness import clean_inputs, finder_in
 from pipeline.harden.space_fit import space_of
+from pipeline.harden.space_search import samples_of
 from pipeline.harden.step import step_of
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
@@ -134,15 +135,16 @@ def step_seconds(
 def attacking(dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
     """Attack 1,000 images by PGD of 50 steps and 5 restarts, against a minute."""
     keras.utils.clear_session()
-    find = attacker(MODELS[spec["model"]["kind"]](keras, spec))
-    positions = dataset.split("train")[:ATTACKED]
-    x, labels = clean_inputs(dataset, positions), dataset.labels[positions]
+    model = MODELS[spec["model"]["kind"]](keras, spec)
+    space = space_of(dataset, AuditReach().model_dump() | PGD, model, where="audit")
+    find = finder_in(model, space, steps=STEPS)
+    samples = samples_of(dataset, space, dataset.split("train")[:ATTACKED])
     started = time.process_time()
     for seed in range(RESTARTS):
-        find(x, labels, epsilon=0.1, steps=STEPS, seed=seed)
+        find(samples, seed=seed)
     seconds = time.process_time() - started
     rates = {"edgeline": seconds, "wanted": A_MINUTE}
-    name = f"PGD-{STEPS}x{RESTARTS} of {len(x)} images"
+    name = f"PGD-{STEPS}x{RESTARTS} of {len(samples.x)} images"
     return {"name": name, "ratio": A_MINUTE / seconds, "rates": rates, "unit": "s"}
 
 

@@ -141,3 +141,16 @@ def test_what_the_rules_refuse_is_refused_in_the_space_too(write: Write) -> None
 def test_robust_is_for_classes_and_asked_for(write: Write) -> None:
     found = problems(write("objective: robust\nspace: {model.dropout: {float: [0, 0.5]}}"))
     assert "robust is measured where tune.robust is true" in found[0]
+
+
+def test_robust_needs_to_know_what_an_attacker_can_move(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("age,rate,label\n1,2,a\n3,4,b\n")
+    path = tmp_path / "rows.yaml"
+    path.write_text(
+        "name: rows\ntask: classification\ndata: {source: {kind: csv, path: rows.csv, "
+        "label: label}}\nmodel: {kind: mlp, units: [8]}\ntrain: {epochs: 2}\n"
+        "tune: {robust: true, space: {model.dropout: {float: [0, 0.5]}}}\n"
+    )
+    (found,) = problems(path)
+    assert "nothing says how far an attacker can move a table" in found
+    assert load(path, ["audit={columns: {rate: {change: 5}}}"]).tune is not None
