@@ -51,10 +51,10 @@ check: .venv/.dev  ## format, lint, types, guards: no TensorFlow
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest tests/test_guards.py tests/config
 
 test: .venv/.dev .venv-tflite/.ready  ## fast tests and a small end-to-end run, under 10 minutes
-	.venv/bin/pytest
+	.venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/.dev .venv-tflite/.ready  ## kills, mirrored training, and what else takes minutes
-	.venv/bin/pytest -m slow
+	.venv/bin/pytest -m slow -n auto --maxprocesses 4 --dist loadfile
 
 lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock

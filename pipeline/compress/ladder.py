@@ -4,8 +4,10 @@ A rung is a way to quantize; what it costs and how far it falls from the referen
 on validation data, and kept, so that another gate only chooses again.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.gate.gates import holds
@@ -82,6 +84,7 @@ NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit act
 # Who makes integer files, in the order in which they are tried: the first is 70 times faster, the
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
+ABREAST = 2  # rungs at a time where all are measured: a file is made while another is run
 JUDGED = ("metric_drop", "agreement", "worst_class_drop", "float_ops", "bytes")  # on validation
 
 Measured = Mapping[str, Mapping[str, Any]]
@@ -136,18 +139,36 @@ def climb(
         bench: makes a rung's file and measures it.
     """
     measured: dict[str, Mapping[str, Any]] = {}
-    for step in rungs:
-        refused = _not_clipped(step, measured)
-        found = refused or (kept[step] if step in kept else bench(step))
-        measured[step] = found
-        if "refused" in found:
-            log.warning("          rung %s: %s", step, found["refused"])
-            continue
+    ahead: dict[str, Callable[[], Mapping[str, Any]]] = {}
+    with _abreast() as begun:
+        for step in rungs:
+            refused = _not_clipped(step, measured) or kept.get(step)
+            measured[step] = found = refused or ahead.get(step, lambda: bench(step))()  # noqa: B023
+            _tell(step, found)
+            if passes(found, gates) and not exhaustive:
+                break
+            if exhaustive and step == PLAIN:
+                left = [s for s in rungs if s not in (*measured, *kept, QAT)]
+                ahead = {s: begun(bench, s) for s in left if not _not_clipped(s, measured)}
+    return measured
+
+
+@contextlib.contextmanager
+def _abreast() -> Iterator[Callable[..., Callable[[], Any]]]:
+    """Give what begins a call beside others, and returns how to wait for what comes of it."""
+    pool = ThreadPoolExecutor(ABREAST)
+    try:
+        yield lambda call, *arguments: pool.submit(call, *arguments).result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _tell(step: str, found: Mapping[str, Any]) -> None:
+    if "refused" in found:
+        log.warning("          rung %s: %s", step, found["refused"])
+    else:
         figures = found["metric_drop"], found["agreement"]
         log.info("          rung %s: drop %.4f, agreement %.4f", step, *figures)
-        if passes(found, gates) and not exhaustive:
-            break
-    return measured
 
 
 def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ import zipfile
 import numpy as np
 
 BATCH = 32  # samples a call where the file can be resized; more does not get faster
+PART = 16 * BATCH  # samples that are prepared at a time
 
 
 # ---- raw samples: what is refused, and what is taken from them ---------------------------------
@@ -553,8 +554,10 @@ def _place(values, column):
 
 def _scaled(raw, entry):
     """Return images or plain numbers, less an offset, times a scale."""
-    offset = np.asarray(entry["offset"], np.float32)
-    return (raw.astype(np.float32) - offset) * np.asarray(entry["scale"], np.float32)
+    x = raw.astype(np.float32)  # a copy; in place from here on: memory costs more than arithmetic
+    x -= np.asarray(entry["offset"], np.float32)
+    x *= np.asarray(entry["scale"], np.float32)
+    return x
 
 
 PREPARE = {
@@ -590,8 +593,10 @@ def quantize(x, detail):
     if scale == 0 or np.issubdtype(dtype, np.floating):
         return x.astype(dtype)
     limits = np.iinfo(dtype)
-    steps = np.round(x / np.float32(scale)) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(dtype)
+    steps = x / np.float32(scale)
+    np.round(steps, out=steps)
+    steps += zero_point
+    return np.clip(steps, limits.min, limits.max, out=steps).astype(dtype)
 
 
 def dequantize(q, detail):
@@ -1280,10 +1285,13 @@ def run_arrays(options):
         preprocess = json.load(file)
     with np.load(options.arrays, allow_pickle=False) as arrays:
         raw = {key: arrays[key] for key in arrays.files}
-    inputs = raw if options.prepared else prepare_all(raw, preprocess)
-    started = time.perf_counter()
-    raw_outputs, outputs = answer(interpreter, inputs, preprocess, options.batch)
-    seconds = time.perf_counter() - started
+    seconds, found = 0.0, []
+    for part in _parts(raw, options.prepared):
+        inputs = part if options.prepared else prepare_all(part, preprocess)
+        started = time.perf_counter()
+        found.append(answer(interpreter, inputs, preprocess, options.batch))
+        seconds += time.perf_counter() - started
+    raw_outputs, outputs = (np.concatenate(parts) for parts in zip(*found))
     arena = interpreter.arena_bytes() if isinstance(interpreter, Micro) else 0
     np.savez(
         options.outputs,
@@ -1294,6 +1302,20 @@ def run_arrays(options):
         seconds=np.array(seconds),
         arena_bytes=np.array(arena),
     )
+
+
+def _parts(raw, is_prepared):
+    """Return samples in parts, so that pictures of a large set are floats a part at a time.
+
+    Floats stay whole: what is wrong with one is told by its place among all.
+    """
+    count = len(next(iter(raw.values())))
+    if is_prepared or any(values.dtype.kind not in "ui" for values in raw.values()):
+        return [raw]
+    return [
+        {name: values[start : start + PART] for name, values in raw.items()}
+        for start in range(0, max(count, 1), PART)
+    ]
 
 
 def run_files(options, folder):

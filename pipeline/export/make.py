@@ -1,5 +1,6 @@
 """Make one .tflite file of a format: which operation of the worker, with what."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from pipeline.export.worker import request
 FROM_FLOAT32 = {"float16": "float16_file", "dynamic": "dynamic_file"}  # format -> operation
 # What a recipe says of an integer file that is made from the float32 one.
 CHOSEN = ("clipping", "correct", "wide", "islands", "input_ranges")
+
+_making = threading.Lock()  # rungs that are measured side by side share the float32 file
 
 
 def make_file(
@@ -59,9 +62,10 @@ def float32_file(model: Path, spec: Path, work: Path) -> Path:
         work: folder for it, and for those of other models.
     """
     float32 = work / model.stem / "float32.tflite"
-    if not float32.exists():
-        float32.parent.mkdir(parents=True, exist_ok=True)
-        partial = float32.with_suffix(".partial")
-        request("float_file", model=str(model), spec=str(spec), out=str(partial))
-        partial.rename(float32)
+    with _making:
+        if not float32.exists():
+            float32.parent.mkdir(parents=True, exist_ok=True)
+            partial = float32.with_suffix(".partial")
+            request("float_file", model=str(model), spec=str(spec), out=str(partial))
+            partial.rename(float32)
     return float32

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +42,7 @@ class Worker:
 
 
 _running: Worker | None = None
+_asking = threading.Lock()  # one request at a time, whichever thread asks
 
 
 def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) -> Any:
@@ -55,8 +57,14 @@ def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) ->
         PipelineError: the worker was killed or did not answer in time; the next request starts
             another.
     """
-    worker = _start()
     line = json.dumps({"operation": operation, "arguments": arguments}) + "\n"
+    with _asking:
+        return _answer(line, operation, limit_s)
+
+
+def _answer(line: str, operation: str, limit_s: float) -> Any:
+    """Send one line to the worker, and return what the reply holds."""
+    worker = _start()
     try:
         assert worker.process.stdin is not None  # opened as a pipe, below
         worker.process.stdin.write(line.encode())

@@ -250,7 +250,7 @@ def test_ctrl_c_stops_the_device_and_clears_it(
     assert is_running(there)
     assert device.left_behind()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert b"KeyboardInterrupt" in said
     for _ in range(100):
         if not is_running(there) and not device.left_behind():
