@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
     if order.index(args.until) >= order.index("gate"):
         check_verdict(run.folder / "gate" / "verdict.json")
     if args.until == "bundle":
-        print(published(args.exported / config.name, config.task))
+        print(published(args.exported / config.name, config.task, config.task_metric))
     return 0
 
 

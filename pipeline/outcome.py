@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pipeline.artifacts import read_json
 from pipeline.config.export_schema import Remedy
 from pipeline.errors import GateError
-from pipeline.tasks import TASKS
+from pipeline.tasks import task_of
 
 WORST = 3  # layers that are named
 
@@ -79,14 +79,15 @@ def _layers(run: Path, ships: str) -> list[str]:
     return [f"noisiest layers of {ships}: {named}"] if noisy else []
 
 
-def published(bundle: Path, task: str) -> str:
+def published(bundle: Path, task: str, metric: str = "auto") -> str:
     """Return what a bundle ships, in one line.
 
     Args:
         bundle: exported/<name>.
         task: whose metric is shown.
+        metric: of `task_metric`.
     """
-    manifest, metric = read_json(bundle / "manifest.json"), TASKS[task].metric
+    manifest, metric = read_json(bundle / "manifest.json"), task_of(task, metric).metric
     shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
     reference = manifest["reference"]["metrics"][metric]
     return (

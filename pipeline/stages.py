@@ -37,6 +37,14 @@ class Stage:
 
 SPEC = ("spec.json", "start.keras")
 REFERENCE = ("model.keras", "decision.json")
+TUNED = (
+    "tune", "train", "model", "task", "task_metric", "seed", "data", "export", "compress", "audit",
+    "harden",
+)  # fmt: skip
+COMPRESSED = (
+    "compress", "export", "gate", "verify", "task", "task_metric", "seed", "train", "data",
+    "harden",
+)  # fmt: skip
 STAGES = (
     Stage(
         "data",
@@ -50,21 +58,21 @@ STAGES = (
         3,
         ("dataset",),
         {"baseline": ("baseline.json", "outputs.npz")},
-        ("baseline", "verify", "task", "seed"),
+        ("baseline", "verify", "task", "task_metric", "seed"),
     ),
     Stage(
         "build",
         1,
         ("dataset",),
         {"spec": SPEC, "budget": ("budget.json",)},
-        ("model", "task", "seed", "export"),
+        ("model", "task", "task_metric", "seed", "export"),
     ),
     Stage(
         "tune",
         2,
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
-        ("tune", "train", "model", "task", "seed", "data", "export", "compress", "audit", "harden"),
+        TUNED,
         packages=EXPORT,
     ),
     Stage(
@@ -101,7 +109,7 @@ STAGES = (
             "recipe": ("recipe.json", "calibration.npz"),
             "ladder": ("ladder.json", "weights.json"),
         },
-        ("compress", "export", "gate", "verify", "task", "seed", "train", "data", "harden"),
+        COMPRESSED,
         packages=(*EXPORT, "tensorflow-model-optimization"),
     ),
     Stage(
@@ -117,7 +125,7 @@ STAGES = (
         5,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz")},
-        ("verify", "task", "seed"),
+        ("verify", "task", "task_metric", "seed"),
         optional=("baseline",),
         packages=EXPORT,
     ),
@@ -134,7 +142,7 @@ STAGES = (
         3,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
-        ("gate", "task"),
+        ("gate", "task", "task_metric"),
         optional=("audit",),
     ),
     Stage(

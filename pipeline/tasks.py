@@ -6,7 +6,7 @@ classification, shares of normal and anomalous (N, 2) for detectors, values in t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -188,6 +188,28 @@ TASKS = {
         agree=_value_agreement,
     ),
 }
+
+
+# What `task_metric` may name beside the task's own metric: the score alone of it.
+OTHERS: dict[str, dict[str, Callable[[Array, Array], float]]] = {
+    "classification": {
+        "macro_f1": lambda labels, outputs: _classification_metrics(labels, outputs)["macro_f1"],
+        "auc": _auc,
+    }
+}
+
+
+def task_of(task: str, metric: str = "auto") -> Task:
+    """Return a task, judged by one of its metrics.
+
+    Args:
+        task: key of TASKS.
+        metric: of `task_metric`; auto, or the task's own: as TASKS says.
+    """
+    found = TASKS[task]
+    if metric in ("auto", found.metric):
+        return found
+    return replace(found, metric=metric, score=OTHERS[task][metric])
 
 
 def allowed_changes(share: float, samples: int) -> int:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from pipeline.tasks import TASKS, area_under_roc, metric_drop
+from pipeline.tasks import OTHERS, TASKS, area_under_roc, metric_drop, task_of
 
 samples = st.integers(2, 60)
 
@@ -49,3 +49,12 @@ def test_regression_decisions_agree_within_a_hundredth_of_the_range() -> None:
     labels = np.linspace(0, 100, 101)
     agree = task.agree(np.array([10.0, 10.0]), np.array([10.89, 10.91]), labels)
     assert agree.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ["auto", "accuracy", *OTHERS["classification"]])
+def test_a_task_is_judged_by_the_metric_that_is_asked_for(name: str) -> None:
+    rng = np.random.default_rng(3)
+    labels, outputs = rng.integers(0, 2, 60), rng.random((60, 2))
+    task = task_of("classification", name)
+    assert task.metric == ("accuracy" if name == "auto" else name)
+    assert task.score(labels, outputs) == task.metrics(labels, outputs)[task.metric]

@@ -18,7 +18,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare
 from pipeline.seeds import fold_seed
-from pipeline.tasks import TASKS
+from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.baseline
     assert settings is not None  # else the stage is off
     dataset = open_dataset(inputs["dataset"])
-    task, final = TASKS[config.task], config.verify.split
+    task, final = task_of(config.task, config.task_metric), config.verify.split
     train = dataset.split("train")
     if len(train) > settings.max_samples:
         train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
@@ -79,7 +79,7 @@ def _sight(dataset: Dataset) -> Sight:
 
 def _judge(config: Config, dataset: Dataset) -> Callable[[Any, Sight], tuple[dict[str, Any], Any]]:
     """Return a function that measures a trained model on validation and as the network will be."""
-    task, final = TASKS[config.task], config.verify.split
+    task, final = task_of(config.task, config.task_metric), config.verify.split
     parts = {name: dataset.split(name) for name in dict.fromkeys(("validation", final))}
     wanted = {name: np.asarray(dataset.labels[positions]) for name, positions in parts.items()}
     classes = len(dataset.class_names) if dataset.class_names else None

@@ -12,6 +12,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError, request
+from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
 
     TensorFlow is imported at the first rung that must be measured.
     """
-    common = common_recipe(config, dataset)
+    common, task = common_recipe(config, dataset), task_of(config.task, config.task_metric)
 
     @functools.cache
     def answers() -> Any:
@@ -54,7 +55,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
                 io=config.export.io,
                 work=out / WORK,
             )
-            found = measure_rung(file, form, dataset, answers())
+            found = measure_rung(file, form, dataset, answers(), task)
         except (ConversionError, ArtifactError) as error:
             return {"quantizer": quantizer, "refused": str(error)}
         return {"quantizer": quantizer, **found}

@@ -15,6 +15,7 @@ from pipeline.compress.kept import WEIGHTS, kept_document
 from pipeline.compress.ladder import MODEL
 from pipeline.config.export_schema import Compress
 from pipeline.data.dataset import Dataset
+from pipeline.tasks import Task
 
 if TYPE_CHECKING:
     from pipeline.compress.imitate import Lesson
@@ -30,6 +31,7 @@ def write_model(
     dataset: Dataset,
     learning: Mapping[str, Any],
     *,
+    task: Task,
     out: Path,
     previous: Path | None,
     key: str,
@@ -42,6 +44,7 @@ def write_model(
         reference: the trained model.
         dataset: what it learns from.
         learning: seed, strategy, batch size and augmentation.
+        task: what its answers are judged by.
         out: the stage's folder.
         previous: the stage's last complete folder, if any.
         key: what the model depends on.
@@ -58,13 +61,18 @@ def write_model(
         shutil.copyfile(previous / MODEL, out / MODEL)
         found = {name: kept[name] for name in AS_IT_IS}
     else:
-        found = _made(settings, reference, dataset, learning, out)
+        found = _made(settings, reference, dataset, learning, task, out)
     asked = settings.model_dump(mode="json", include={"prune", "cluster"})
     write_json(out / WEIGHTS, {"schema": SCHEMA, "key": key, "choice": choice, **asked, **found})
 
 
 def _made(
-    settings: Compress, reference: Path, dataset: Dataset, learning: Mapping[str, Any], out: Path
+    settings: Compress,
+    reference: Path,
+    dataset: Dataset,
+    learning: Mapping[str, Any],
+    task: Task,
+    out: Path,
 ) -> dict[str, Any]:
     """Prune and cluster the reference, and return what came of it."""
     from pipeline.compress.imitate import Lesson
@@ -93,7 +101,7 @@ def _made(
     save_keras(model, out / MODEL)
     kernels = described(model)
     zeros = sum(row["zeros"] for row in kernels) / sum(row["weights"] for row in kernels)
-    validation = measure_model(model, load_keras(reference), dataset)
+    validation = measure_model(model, load_keras(reference), dataset, task)
     shown = zeros, validation["metric_drop"], validation["agreement"]
     log.info("          %.3f of the weights are zero, drop %.4f, agreement %.4f", *shown)
     return {"zeros": zeros, "validation": validation, "kernels": kernels}

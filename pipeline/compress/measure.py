@@ -10,7 +10,7 @@ from pipeline.device.measure import run_file
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
-from pipeline.tasks import TASKS, metric_drop
+from pipeline.tasks import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,19 +21,22 @@ def reference_answers(model: Path, dataset: Dataset) -> Array:
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
-def measure_model(model: Any, reference: Any, dataset: Dataset) -> dict[str, Any]:
+def measure_model(model: Any, reference: Any, dataset: Dataset, task: Task) -> dict[str, Any]:
     """Return metric, metric_drop, agreement and worst_class_drop of a Keras model, on validation.
 
     Args:
         model: the model.
         reference: the trained model.
         dataset: where the validation split is.
+        task: what answers are judged by.
     """
     answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
-    return judged(dataset, answers[1], answers[0])
+    return judged(dataset, answers[1], answers[0], task)
 
 
-def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> dict[str, Any]:
+def measure_rung(
+    file: Path, form: str, dataset: Dataset, reference: Array, task: Task
+) -> dict[str, Any]:
     """Return bytes, metric, metric_drop, agreement, worst_class_drop and float_ops of one file.
 
     Args:
@@ -41,10 +44,11 @@ def measure_rung(file: Path, form: str, dataset: Dataset, reference: Array) -> d
         form: its format.
         dataset: where the validation split is.
         reference: the reference's outputs on that split (N, K).
+        task: what answers are judged by.
     """
     return {
         "bytes": file.stat().st_size,
-        **judged(dataset, reference, answers_of(file, dataset)),
+        **judged(dataset, reference, answers_of(file, dataset), task),
         "float_ops": len(inspect(file, form)["float_ops_left"]),
     }
 
@@ -55,10 +59,9 @@ def answers_of(file: Path, dataset: Dataset) -> Array:
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judged(dataset: Dataset, reference: Array, outputs: Array) -> dict[str, Any]:
+def judged(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> dict[str, Any]:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
-    task = TASKS[dataset.meta["task"]]
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
     same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
     is_classes = dataset.class_names is not None

@@ -18,6 +18,7 @@ from pipeline.compress.lighter import write_model
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.export.worker import ConversionError
+from pipeline.tasks import task_of
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -31,6 +32,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         inputs["reference"] / "model.keras",
         dataset,
         learning_of(config),
+        task=task_of(config.task, config.task_metric),
         out=out,
         previous=inputs.previous,
         key=_model_key(config, inputs, dataset),
@@ -118,6 +120,7 @@ def _model_key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
         "anomaly": dataset.preprocess["anomaly"],
         "lighter": config.compress.model_dump(mode="json", include={"prune", "cluster"}),
         "learning": learning_of(config),
+        "metric": config.task_metric,
     }
     return key_of(files, settings)
 

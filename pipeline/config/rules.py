@@ -234,6 +234,11 @@ def _only_classes_are_left_open(config: Any, base: File) -> Iterator[Finding]:
         yield ("verify", "abstain"), f"is for classification; the task is {config.task}"
 
 
+def _metric_is_of_the_task(config: Any, base: File) -> Iterator[Finding]:
+    if config.task != "classification" and config.task_metric != "auto":
+        yield ("task_metric",), f"is for classification; the task is {config.task}; wanted auto"
+
+
 def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
     lists = {
         ("export", "formats"): config.export.formats,
@@ -272,6 +277,7 @@ RULES = (
     Rule(("train", "model", "tune"), _untrained_came_trained),
     Rule(("task", "data", "verify.detector", "audit"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
+    Rule(("task", "task_metric"), _metric_is_of_the_task),
     Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden", "audit"), space_rules.attacks_fit),
     Rule(("harden",), harden_rules.epsilon_fits),

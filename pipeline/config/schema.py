@@ -41,7 +41,16 @@ from pipeline.config.model_schema import (
     Transformer,
 )
 from pipeline.config.optimizer_schema import AdamW, Optimizer, Schedule
-from pipeline.config.section import Count, Fraction, Positive, Section, Share, Task, Wanted
+from pipeline.config.section import (
+    Count,
+    Fraction,
+    Positive,
+    Section,
+    Share,
+    Task,
+    TaskMetric,
+    Wanted,
+)
 from pipeline.config.source_schema import (
     AudioFolderSource,
     BundledSource,
@@ -152,6 +161,10 @@ class Config(Section):
     """Name of the run folder and of the bundle."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     task: Task
+    task_metric: TaskMetric = "auto"
+    """What a classifier is judged by, from baseline and search to ladder and gates: accuracy
+    (auto); macro_f1, the mean over classes, where some are rare; or auc, of two classes the chance
+    that a positive scores above a negative, whatever the threshold. Other tasks have one metric."""
     data: Data
     baseline: Baseline | None = Baseline()
     model: Model

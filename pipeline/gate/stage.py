@@ -19,7 +19,7 @@ from pipeline.gate.gates import (
     worst_group_drop,
     worst_runtime,
 )
-from pipeline.tasks import TASKS, Task, allowed_changes
+from pipeline.tasks import Task, allowed_changes, task_of
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -30,10 +30,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     limits = config.gate.model_dump() | dict.fromkeys(ALWAYS, 0)
     if (share := config.gate.runtime_changes) is not None:
         limits["runtime_changes"] = allowed_changes(share, parity["samples"])
+    task = task_of(config.task, config.task_metric)
     gates = {
         entry["format"]: judge(
             limits,
-            _measured(TASKS[config.task], entry, parity, audit, files["targets"]),
+            _measured(task, entry, parity, audit, files["targets"]),
             metric=parity["metric"],
         )
         for entry in files["files"]

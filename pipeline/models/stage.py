@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipeline.artifacts import WORK, Inputs, Metrics, write_json
 from pipeline.compress.kernels import check_sizes
@@ -15,6 +16,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import missing
 from pipeline.device.targets import TARGETS
+from pipeline.errors import ConfigError
 from pipeline.models import budget
 from pipeline.models.adopt import adopted, answers_its_input
 from pipeline.models.application import application
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Write the model's full description, and what it will cost, before any training."""
     dataset = open_dataset(inputs["dataset"])
+    check_metric(config.task_metric, dataset)
     keras.utils.clear_session()
     if config.model.kind in FROM_OUTSIDE:
         spec, model = from_outside(config, dataset, inputs.base, out / WORK)
@@ -82,6 +85,29 @@ def from_outside(
     model = adopted(keras, given, spec, target=dataset.preprocess["target"])
     spec["model"] = settings | {"architecture": keras.saving.serialize_keras_object(model)}
     return spec, model
+
+
+def check_metric(metric: str, dataset: Dataset) -> None:
+    """Refuse a metric that these classes do not have, before anything is trained for it.
+
+    Raises:
+        ConfigError: auc, and there are not two classes, or not both in validation and test.
+    """
+    names = dataset.class_names or ()
+    if metric != "auc":
+        return
+    cure = "wanted accuracy or macro_f1"
+    if len(names) != 2:
+        raise ConfigError(
+            f"task_metric: auc is for two classes, and there are {len(names)}; {cure}"
+        )
+    for part in ("validation", "test"):
+        found = set(np.asarray(dataset.labels[dataset.split(part)]).tolist())
+        if len(found) == 1:
+            only = names[found.pop()]
+            raise ConfigError(
+                f"task_metric: auc needs both classes; {part} has {only} alone; {cure}"
+            )
 
 
 def _tell(target: str, rows: list[dict[str, Any]]) -> None:

@@ -6,21 +6,21 @@ Rows are those of ledger.py; only finished ones, those with a score, take part.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.tasks import TASKS
+from pipeline.tasks import Task
 
 Row = Mapping[str, Any]
 LESS_IS_MORE = ("mae", "rmse", "relative_mae")
 FRONTS = ("bytes", "latency_ms")  # what the metric is held against, where it is known
 
 
-def goal_of(objective: str, task: str) -> tuple[str, str]:
+def goal_of(objective: str, task: Task) -> tuple[str, str]:
     """Return the name of what is searched for, and its direction: up or down.
 
     Args:
         objective: of `tune`; auto is the task's metric.
-        task: key of TASKS.
+        task: what the answers are judged by.
     """
-    name = TASKS[task].metric if objective == "auto" else objective
+    name = task.metric if objective == "auto" else objective
     return name, "down" if name in LESS_IS_MORE else "up"
 
 

@@ -12,7 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError
-from pipeline.tasks import TASKS
+from pipeline.tasks import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -58,21 +58,22 @@ def shipped(
     return found["file"], found["float_ops"]
 
 
-def judged(file: Path, dataset: Dataset, reference: Array) -> dict[str, Any]:
+def judged(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[str, Any]:
     """Return what a file reaches on validation, and what it lost against the float network.
 
     Args:
         file: the .tflite file.
         dataset: where the samples are.
         reference: the float network's answers to them (N, K).
+        task: what answers are judged by.
 
     Returns:
         metrics (name -> value), reference (the task's metric of the float network), metric_drop,
         agreement.
     """
-    labels, task = dataset.labels[dataset.split("validation")], TASKS[dataset.meta["task"]]
+    labels = dataset.labels[dataset.split("validation")]
     outputs = measure.answers_of(file, dataset)
-    compared = measure.judged(dataset, reference, outputs)
+    compared = measure.judged(dataset, reference, outputs, task)
     return {
         "metrics": task.metrics(np.asarray(labels), outputs),
         "reference": task.metrics(np.asarray(labels), reference)[task.metric],

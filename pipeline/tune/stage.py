@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError
 from pipeline.models.describe import built, count
 from pipeline.models.save import START
 from pipeline.seeds import fold_seed
-from pipeline.tasks import TASKS
+from pipeline.tasks import task_of
 from pipeline.train.checkpoint import CHECKPOINT, TRAINED
 from pipeline.tune import local, remote
 from pipeline.tune.bench import Bench, bench_of, chosen
@@ -52,7 +52,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         logs=out / "tensorboard",
         threads=threads,
     )
-    metric, direction = goal_of(settings.objective, config.task)
+    metric, direction = goal_of(settings.objective, task_of(config.task, config.task_metric))
     kept = _kept(inputs.previous, bench)
     with tempfile.TemporaryDirectory(prefix="edgeline_tune_") as scratch:
         watch = Watch(metric, direction)
@@ -92,7 +92,7 @@ def _ledger(bench: Bench, scratch: Path, watch: Watch) -> Ledger:
     space = {path: entry.model_dump(mode="json") for path, entry in settings.space.items()}
     has_end = settings.tuner in ("grid", "hyperband")
     trials = settings.max_trials or (None if has_end else TRIALS)
-    direction = goal_of(settings.objective, config.task)[1]
+    direction = goal_of(settings.objective, task_of(config.task, config.task_metric))[1]
     oracle = oracle_of(
         settings.tuner,
         space,
@@ -158,7 +158,7 @@ def _taken(config: Config, done: Sequence[Mapping[str, Any]], direction: str) ->
     assert config.tune is not None
     rule = config.tune.pick
     within, by = (None, "") if isinstance(rule, str) else (rule.smallest_within, rule.by)
-    is_relative = TASKS[config.task].is_relative or direction == "down"
+    is_relative = task_of(config.task, config.task_metric).is_relative or direction == "down"
     return picked(done, direction, within=within, by=by, is_relative=is_relative)
 
 
@@ -198,7 +198,7 @@ def _write_trials(bench: Bench, rows: list[Any], taken: Mapping[str, Any], out: 
     """Write all trials, what they trade, and which one was taken."""
     config, settings = bench.config, bench.config.tune
     assert settings is not None
-    metric, direction = goal_of(settings.objective, config.task)
+    metric, direction = goal_of(settings.objective, task_of(config.task, config.task_metric))
     table = {
         "schema": SCHEMA,
         "key": sha256_json(bench.key),

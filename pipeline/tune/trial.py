@@ -24,6 +24,7 @@ from pipeline.models.describe import built
 from pipeline.models.predict import predict
 from pipeline.models.save import give_start, save_keras
 from pipeline.seeds import fold_seed
+from pipeline.tasks import Task, task_of
 from pipeline.train.decision import decision
 from pipeline.train.supervised import train_network
 from pipeline.tune import cost
@@ -98,11 +99,15 @@ def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller
         raise ConfigError(words)
     answers = predict(trained.model, dataset, dataset.split("validation"))
-    found = judged(file, dataset, answers) | {"float_ops": float_ops}
+    found = judged(file, dataset, answers, _task(bench)) | {"float_ops": float_ops}
     robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
     found |= {"robust": robust, "score": _score(bench, {**found["metrics"], "robust": robust})}
     shutil.rmtree(folder / "trained")
     return found
+
+
+def _task(bench: Bench) -> Task:
+    return task_of(bench.config.task, bench.config.task_metric)
 
 
 def _limits(bench: Bench) -> dict[str, float | None]:
@@ -113,7 +118,7 @@ def _limits(bench: Bench) -> dict[str, float | None]:
 def _score(bench: Bench, found: Mapping[str, float | None]) -> float:
     """Return what the search is for."""
     assert bench.config.tune is not None
-    name = goal_of(bench.config.tune.objective, bench.config.task)[0]
+    name = goal_of(bench.config.tune.objective, _task(bench))[0]
     value = found.get(name)
     if value is None:
         raise ConfigError(f"tune.objective: {name} is not measured here; it takes two classes")

@@ -10,7 +10,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
-from pipeline.tasks import TASKS
+from pipeline.tasks import task_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -28,7 +28,7 @@ class Held:
     reference: Array
     """What the reference answers, in the target's unit (N, K)."""
     task: Any
-    """Entry of TASKS."""
+    """Of tasks.py."""
 
 
 def held_out(config: Config, inputs: Inputs) -> Held:
@@ -37,4 +37,6 @@ def held_out(config: Config, inputs: Inputs) -> Held:
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
-    return Held(dataset, positions, labels, raw, reference, TASKS[config.task])
+    return Held(
+        dataset, positions, labels, raw, reference, task_of(config.task, config.task_metric)
+    )

@@ -9,6 +9,7 @@ from pipeline.artifacts import MANIFEST, describe_files, read_json, write_json
 from pipeline.compress import lighter
 from pipeline.compress.kept import WEIGHTS
 from pipeline.config.export_schema import Cluster, Compress, Prune
+from pipeline.tasks import TASKS
 
 MADE = {"zeros": 0.5, "validation": {"metric_drop": 0.01}, "kernels": []}
 
@@ -18,7 +19,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Compress]:
     """What was asked for each time that the model was made."""
     asked: list[Compress] = []
 
-    def make(settings: Compress, reference: Path, dataset: Any, learning: Any, out: Path) -> Any:
+    def make(settings: Compress, *others: Any) -> Any:
+        out = others[-1]
         asked.append(settings)
         (out / "model.keras").write_text(f"made {len(asked)}")
         return MADE
@@ -37,6 +39,7 @@ def write(folder: Path, name: str, settings: Compress, key: str, choice: str) ->
         folder / "reference.keras",
         None,  # type: ignore[arg-type]
         {},
+        task=TASKS["classification"],
         out=out,
         previous=before[-1] if before else None,
         key=key,

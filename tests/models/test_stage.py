@@ -97,3 +97,25 @@ def test_what_a_microcontroller_has_not_is_told_before_training(
     built(make_config("export.targets=[mcu]", text=text), tmp_path)
     warned = [words for words in caplog.messages if "mcu: nothing runs GELU" in words]
     assert bool(warned) == (activation == "gelu")
+
+
+CLASSES = """
+name: sorted
+task: classification
+task_metric: auc
+data: {source: {kind: bundled, name: SET}}
+model: {kind: mlp, units: [8]}
+"""
+
+
+def test_a_metric_that_the_classes_do_not_have_is_refused_before_training(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    two = make_config(text=CLASSES.replace("SET", "breast_cancer"))
+    assert built(two, tmp_path)["output"]["task"] == "classification"
+    three = make_config(text=CLASSES.replace("SET", "wine"))
+    (tmp_path / "wine").mkdir()
+    with pytest.raises(ConfigError, match="auc is for two classes, and there are 3"):
+        built(three, tmp_path / "wine")
+    with pytest.raises(ConfigError, match="task_metric: is for classification"):
+        make_config(text=WINE + "task_metric: macro_f1\n")

@@ -98,5 +98,5 @@ def test_objectives_are_what_tasks_measure() -> None:
     for name, task in TASKS.items():
         found = task.metrics(labels, random.random((40, 2)))
         assert set(OBJECTIVES[name]) == set(found)
-        assert goal_of("auto", name) == (task.metric, task.direction)
+        assert goal_of("auto", task) == (task.metric, task.direction)
         assert task.metric in OBJECTIVES[name]
