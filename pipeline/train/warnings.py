@@ -170,7 +170,9 @@ def _rate_high(e: Evidence) -> Found:
         f"the learning rate {_rate(e)} is too high: try a third, set train.range_test: true, a "
         "schedule with warmup_epochs, or optimizer.clip_norm: 1.0"
     )
-    least = min(losses[-1], e.rows[-1]["val_loss"])
+    least = losses[-1]
+    if e.settings.class_weights is None:  # else validation counts the classes otherwise
+        least = min(least, e.rows[-1]["val_loss"])
     if e.constant and least > WORSE * e.constant:
         return f"the loss is {least:.4g}, and that of one constant answer {e.constant:.4g}", cure
     if losses[-1] < SMALL * losses[0]:

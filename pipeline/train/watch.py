@@ -15,6 +15,7 @@ from pipeline.tasks import TASKS
 from pipeline.train.feed import Feed
 from pipeline.train.losses import Loss
 from pipeline.train.probe import form_of, prober
+from pipeline.train.step import class_weights, weighted
 from pipeline.train.warnings import Evidence, Warned, warnings_of
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def watcher(
         "metric": f"val_{task.metric}",
         "sign": 1 if task.direction == "up" else -1,
         "chance": _chance(dataset, spec["output"]["task"]),
-        "constant": _constant(feed, loss),
+        "constant": _constant(feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }
     seen: dict[str, Any] = {"epochs": 0, "signs": None}
@@ -84,10 +85,11 @@ def _chance(dataset: Dataset, task: str) -> float | None:
     return {"regression": 0.0, "forecasting": 1.0}[task]
 
 
-def _constant(feed: Feed, loss: Loss) -> float:
+def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
     """Return the loss of the best constant answer: the shares of the classes, or the mean.
 
-    Of a detector it is 0: its loss has no such bound.
+    Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
+    such bound.
     """
     if feed.dataset.preprocess["anomaly"] is not None:
         return 0.0
@@ -95,7 +97,11 @@ def _constant(feed: Feed, loss: Loss) -> float:
     if targets.dtype.kind == "f":
         answers = np.full((len(targets), 1), targets.mean(), np.float32)
     else:
-        counts = np.bincount(targets, minlength=len(feed.dataset.class_names or ())) + 1
+        names = feed.dataset.class_names or ()
+        weights = class_weights(setting, targets, names)
+        loss = weighted(loss, weights)
+        counts = np.bincount(targets, minlength=len(names)) + 1
+        counts = counts if weights is None else counts * weights
         answers = np.tile(np.log(counts / counts.sum()).astype(np.float32), (len(targets), 1))
     return float(np.mean(loss(tf.constant(targets), tf.constant(answers))))
 

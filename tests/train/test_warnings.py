@@ -147,6 +147,15 @@ def test_a_healthy_training_is_left_in_peace(tmp_path: Path, model: dict[str, An
     assert warned(table(tmp_path), model, **settings) == {}
 
 
+def test_a_rare_class_that_counts_more_is_no_rate_too_high(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(3000, 4))
+    rare = x[:, 0] + 2.5 * rng.normal(size=len(x)) > 5
+    dataset = samples(tmp_path, x, rare.astype(np.int64))
+    found = warned(dataset, MLP, class_weights="balanced", epochs=4)
+    assert "rate_too_high" not in found, found
+
+
 def test_every_warning_has_a_test() -> None:
     here = Path(__file__).read_text()
     assert all(f'"{code}"' in here for code in WARNINGS)
