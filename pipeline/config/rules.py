@@ -286,6 +286,8 @@ RULES = (
     Rule(("export.formats", "export.targets"), _targets_have_int8),
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("gate.arena_bytes", "verify.runtimes", "export"), verify_rules.arena_is_measured),
+    Rule(("task", "gate"), verify_rules.metric_has_that_side),
+    Rule(("audit", "gate.robust_least"), verify_rules.robustness_is_measured),
     Rule(("audit",), verify_rules.epsilon_fits_the_norm),
     Rule(("compress.prune",), compress_rules.pruning_ends),
     Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),

@@ -23,6 +23,21 @@ def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
         yield ARENA, f"is for integer files and {ships} ships; wanted export.ships: auto or int8"
 
 
+def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+    """Refuse a least error and a most accuracy: nothing would be held against them."""
+    of_errors = config.task == "forecasting"
+    wrong, right = ("metric_least", "metric_most")[:: 1 if of_errors else -1]
+    if getattr(config.gate, wrong) is not None:
+        better = "less" if of_errors else "more"
+        yield ("gate", wrong), f"for {config.task} {better} is better; wanted {right}"
+
+
+def robustness_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+    """Refuse a least accuracy under attack where nothing attacks."""
+    if config.gate.robust_least is not None and config.audit is None:
+        yield ("gate", "robust_least"), "the audit measures it, and audit is null; wanted one"
+
+
 def epsilon_fits_the_norm(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a change of a value by more than makes sense; a length may be longer."""
     audit = config.audit

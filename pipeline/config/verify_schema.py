@@ -78,6 +78,10 @@ class Gate(Section):
     agreement: Share | None = 0.98
     """Least share of equal decisions of the file and the reference. Quantities are equal within 1 %
     of the target's range: of an int8 file, whose answer has 255 steps, 0.8 is a fair wish."""
+    metric_least: float | None = None
+    """Least value of the task's metric, where more of it is better: what the model is for."""
+    metric_most: Annotated[float, Field(ge=0)] | None = None
+    """Most that the task's metric may be, where less is better: the error of a forecast."""
     metric_drop_upper: Annotated[float, Field(ge=0)] | None = None
     """Most that the upper end of the drop's paired 95 % interval may be: a drop that few samples
     cannot tell from none does not hold it."""
@@ -92,6 +96,8 @@ class Gate(Section):
     of right answers is from how sure the file is."""
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """Longest inference that a target's compiler estimates, in milliseconds."""
+    robust_least: Share | None = None
+    """Least accuracy under all attacks of the audit together."""
     robust_drop: Share | None = 0.02
     """Largest loss of accuracy under attack against the float reference. That the attacks are
     sound is always asked where there is an audit."""

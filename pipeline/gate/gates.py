@@ -18,7 +18,7 @@ FINER = {
 
 MICRO = "tflite-micro"
 
-LEAST = ("agreement", "output_sqnr_db")  # the others are a most
+LEAST = ("agreement", "output_sqnr_db", "metric_least", "robust_least")  # the others are a most
 
 # A share of 1 in 20 is 0.05 and a bit in floating point; what is at its limit holds.
 ROUNDING = 1e-9
@@ -67,6 +67,13 @@ def no_arena(runtimes: Mapping[str, Any], file: str, skipped: Sequence[Mapping[s
     item = f"{file} on {MICRO}"
     why = next((row["reason"] for row in skipped if row["item"] == item), "it was not asked")
     return {"arena_bytes": why}
+
+
+def robust_accuracy(audit: Mapping[str, Any] | None, name: str) -> float | None:
+    """Return the accuracy of a file under all attacks together; None unmeasured."""
+    if audit is None or name not in audit["files"]:
+        return None
+    return float(audit["files"][name]["robust"])
 
 
 def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
@@ -136,12 +143,20 @@ def _interval(file: Mapping[str, Any], metric: str) -> str:
     return f"More test samples narrow the interval. {_quantize_better(file, metric)}"
 
 
+def _metric(file: Mapping[str, Any], metric: str) -> str:
+    return f"The report's advice says what limits {metric}: data, training or the network."
+
+
 def _calibration(file: Mapping[str, Any], metric: str) -> str:
     return "Try train.label_smoothing: 0.1, data.augment, or fewer train.epochs: surer than right."
 
 
 def _latency(file: Mapping[str, Any], metric: str) -> str:
     return "Try fewer model.filters or units, or a family with fewer multiply-accumulates."
+
+
+def _hardened(file: Mapping[str, Any], metric: str) -> str:
+    return "Try harden with more epochs or attack.steps, harden.mode: trades, or a wider network."
 
 
 def _robust(file: Mapping[str, Any], metric: str) -> str:
@@ -201,6 +216,8 @@ def _arena(file: Mapping[str, Any], metric: str) -> str:
 
 CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "metric_drop": _quantize_better,
+    "metric_least": _metric,
+    "metric_most": _metric,
     "metric_drop_upper": _interval,
     "agreement": _quantize_better,
     "worst_class_drop": _worst_class,
@@ -208,6 +225,7 @@ CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
     "output_sqnr_db": _quantize_better,
     "calibration_error": _calibration,
     "latency_ms": _latency,
+    "robust_least": _hardened,
     "robust_drop": _robust,
     "robust_drop_upper": _robust_interval,
     "float_ops": _float_ops,

@@ -14,6 +14,7 @@ from pipeline.gate.gates import (
     failed_checks,
     judge,
     no_arena,
+    robust_accuracy,
     robust_drop,
     robust_drop_upper,
     worst_group_drop,
@@ -57,7 +58,8 @@ def _measured(
     targets: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return what is known of one file, by the names of the gates."""
-    found, runtimes = (parity["files"][entry["file"]][key] for key in ("parity", "runtimes"))
+    own = parity["files"][entry["file"]]
+    found, runtimes, reached = own["parity"], own["runtimes"], own["metrics"][task.metric]
     group = worst_group_drop(parity["groups"], entry["format"], task)
     times = [
         row["latency_ms_estimate"]
@@ -68,10 +70,13 @@ def _measured(
     return {
         "format": entry["format"],
         **found,
+        "metric_least": reached if task.direction == "up" else None,
+        "metric_most": reached if task.direction == "down" else None,
         "metric_drop_upper": found["metric_drop_ci95"][1],
         "worst_group_drop": None if group is None else group[0],
         "worst_group": None if group is None else group[1],
         "latency_ms": max(times, default=None),
+        "robust_least": robust_accuracy(audit, entry["file"]),
         "robust_drop": robust_drop(audit, entry["file"]),
         "robust_drop_upper": robust_drop_upper(audit, entry["file"]),
         "audit_checks": None if failed is None else len(failed),

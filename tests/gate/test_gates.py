@@ -27,6 +27,7 @@ FILE = {
     "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
     "arena_bytes": 5000, "runtime_changes": 0, "samples": 300, "unmeasured": {},
     "worst_runtime": {"name": "a", "kernels": "reference", "changed": 7, "max_abs_lsb": None},
+    "metric_least": 0.9, "metric_most": None, "robust_least": None,
     "robust_drop_upper": None, "audit_checks": 0, "failed_checks": [],
     "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
 }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.artifacts import Inputs, write_json
 from pipeline.config.schema import Config
-from pipeline.errors import GateError
+from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
 from pipeline.outcome import check_verdict
 
@@ -17,6 +17,7 @@ PARITY = {
     "metric_drop": 0.0, "metric_drop_ci95": [0.0, 0.0], "agreement": 1.0, "output_sqnr_db": 40.0,
     "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "a", "worst_layer": None,
 }  # fmt: skip
+METRICS = {"accuracy": 0.93}
 FIRST = {"version": "2", "kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0, "arena_bytes": None}
 MICRO = FIRST | {"kernels": "reference", "max_abs_lsb": 4, "arena_bytes": 5000}
 ASKED = ("verify.runtimes=[litert, tflite-micro]", "gate.arena_bytes=5000")
@@ -38,7 +39,8 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         skipped = {"item": f"{FILE} on tflite-micro", "reason": "no operation GELU"}
         parity = {
             "metric": "accuracy", "samples": samples, "groups": None, "skipped": [skipped],
-            "files": {FILE: {"parity": PARITY, "runtimes": runtimes}}, "layers": {},
+            "files": {FILE: {"parity": PARITY, "runtimes": runtimes, "metrics": METRICS}},
+            "layers": {},
         }  # fmt: skip
         write_json(tmp_path / "files.json", files)
         write_json(tmp_path / "parity.json", parity)
@@ -91,3 +93,21 @@ def test_an_attack_that_is_not_sound_stops_the_export(judged: Callable[..., None
         judged(None, "gate.robust_drop=null", audit=audit(passed=False))
     with pytest.raises(GateError, match=r"robust_drop_upper is 0\.03"):
         judged(None, "gate.robust_drop_upper=0.01", audit=audit(passed=True))
+
+
+def test_a_file_that_is_not_good_enough_does_not_ship(judged: Callable[..., None]) -> None:
+    judged(None, "gate.metric_least=0.93")
+    with pytest.raises(GateError, match=r"(?s)metric_least.*0\.93.*advice"):
+        judged(None, "gate.metric_least=0.94")
+    with pytest.raises(ConfigError, match="wanted metric_least"):
+        judged(None, "gate.metric_most=0.1")
+
+
+def test_robust_accuracy_has_a_least(judged: Callable[..., None]) -> None:
+    found = audit(passed=True)
+    reached = found["files"][FILE]["robust"]
+    judged(None, f"gate.robust_least={reached}", audit=found)
+    with pytest.raises(GateError, match="robust_least"):
+        judged(None, f"gate.robust_least={reached + 0.01}", audit=found)
+    with pytest.raises(ConfigError, match="audit is null"):
+        judged(None, "gate.robust_least=0.5", "audit=null")
