@@ -8,7 +8,7 @@ GENERATED = $(if $(findstring runs/generated,$(shell cat $(CONFIG) 2>/dev/null))
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report bench demo fmt schema lock check test test-slow generated clean
+.PHONY: help setup train tune harden export verify report bench bench-full demo fmt schema lock check test test-slow generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -35,6 +35,9 @@ report: .venv/.ready $(GENERATED)  ## render the report, also when a gate fails
 
 bench: .venv/.dev  ## our speed against what one would write by hand, about 8 minutes
 	.venv/bin/python -m tests.bench.speed
+
+bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the README's tables: hours; DATA=<folder of the real sets>
+	.venv/bin/python -m tests.bench.suite $(if $(DATA),--data $(DATA)) && .venv/bin/python -m tests.bench.tables
 
 demo: export  ## what a device answers to the sample that lies in the bundle
 	$(EDGELINE) predict exported/$(basename $(notdir $(CONFIG))) exported/$(basename $(notdir $(CONFIG)))/sample.*

@@ -30,6 +30,7 @@ from pipeline.device.runner import load_interpreter, prepare, quantize
 from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
 from tests.bench import hardening, quantizing
+from tests.bench.suite import machine
 from tests.conftest import model_settings
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
@@ -56,7 +57,8 @@ def main() -> None:
         figures = "   ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items())
         print(f"{row['name']:<42} {row['ratio']:5.1f} x   {figures} {row['unit']}")
     if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=1))
+        told = {"command": "make bench", "machine": machine(), "rows": rows}
+        asked.json.write_text(json.dumps(told, indent=1))
 
 
 def made(folder: Path) -> Dataset:

@@ -1,0 +1,176 @@
+"""The proof: run shipped configs from data to bundle, and keep what came of each as a file.
+
+    .venv/bin/python -m tests.bench.suite [--only NAME ...] [--data FOLDER] [--seeds N] [--again]
+
+A result is bound to the bytes of its config, the versions and the machine; one that still holds is
+not measured again, so that a run of hours goes on where it was stopped. The tables of the README
+are made from these files: see tables.py.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import SCHEMA, read_json, sha256_file, write_json
+from pipeline.config.load import load
+from pipeline.config.schema import Config
+from pipeline.tasks import task_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).with_name("results")
+WORK = ROOT / "runs" / "bench"
+PACKAGES = ("edgeline", "tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Run the configs that have no result yet, and print a line each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", help="names of configs (default: all)")
+    parser.add_argument("--data", type=Path, help="folder of the real sets, with tfds/ in it")
+    parser.add_argument("--seeds", type=int, default=1, help="how often, from the config's seed on")
+    parser.add_argument("--again", action="store_true", help="measure what has a result, too")
+    asked = parser.parse_args()
+    if asked.data is not None:
+        offer(asked.data)
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        if not asked.only or path.stem in asked.only:
+            result = measured(path, asked.data, seeds=asked.seeds, again=asked.again)
+            for row in result["runs"]:
+                print(line(path.stem, row), flush=True)
+
+
+def offer(data: Path) -> None:
+    """Let the configs find the sets where they look for them: in runs/data."""
+    if not data.is_dir():
+        raise SystemExit(f"{data}: no such folder")
+    link = ROOT / "runs" / "data"
+    link.parent.mkdir(exist_ok=True)
+    if not link.exists():
+        link.symlink_to(data.resolve())
+
+
+def measured(path: Path, data: Path | None, *, seeds: int, again: bool) -> Row:
+    """Return the result of a config, run for the seeds that it lacks, and written after each.
+
+    Args:
+        path: the config.
+        data: folder of the real sets; None: where the configs say.
+        seeds: number of seeds, from the config's own on.
+        again: whether runs that are there count for nothing.
+    """
+    target = RESULTS / "quality" / f"{path.stem}.json"
+    result = bound(path) | {"runs": []}
+    if target.exists() and not again and holds(kept := read_json(target), result):
+        result["runs"] = kept["runs"]
+    config = load(path)
+    for seed in range(config.seed, config.seed + seeds):
+        if all(row["seed"] != seed for row in result["runs"]):
+            result["runs"].append(run(path, config, seed, data))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_json(target, result)
+    return result
+
+
+def bound(path: Path) -> Row:
+    """Return what a result is bound to."""
+    return {
+        "schema": SCHEMA,
+        "config": path.stem,
+        "config_sha256": sha256_file(path),
+        "command": f"make export CONFIG=configs/{path.name}",
+        "packages": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+    }
+
+
+def machine() -> Row:
+    """Return what the times depend on."""
+    told = Path("/proc/cpuinfo")
+    named = [w for w in told.read_text().splitlines() if "model name" in w] if told.exists() else []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cpu": named[0].split(":")[1].strip() if named else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory),
+        "python": platform.python_version(),
+    }
+
+
+def holds(kept: Row, now: Row) -> bool:
+    """Tell whether a result is of the same config and versions."""
+    return all(kept.get(name) == now[name] for name in ("schema", "config_sha256", "packages"))
+
+
+def run(path: Path, config: Config, seed: int, data: Path | None) -> Row:
+    """Run a config, and return what came of it: figures, or why there is no bundle."""
+    name = f"{config.name}_seed{seed}" if seed != config.seed else config.name
+    command: list[Any] = [sys.executable, "-m", "pipeline", "run", path, "--runs", WORK / "runs"]
+    command += ["--exported", WORK / "exported", "--set", f"seed={seed}", "--set", f"name={name}"]
+    if data is not None and config.data.source.kind == "tfds":
+        command += ["--set", f"data.source.data_dir={(data / 'tfds').resolve()}"]
+    done = subprocess.run(
+        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["?"])[-1]
+        return {"seed": seed, "failed": f"exit {done.returncode}: {said}"}
+    bundle = WORK / "exported" / name
+    timings = read_json(bundle / "timings.json")
+    return {"seed": seed, **figures(read_json(bundle / "manifest.json"), timings)}
+
+
+def figures(manifest: Row, timings: Row) -> Row:
+    """Return what a bundle says of itself, as a row of results.
+
+    Args:
+        manifest: contents of manifest.json.
+        timings: contents of timings.json.
+    """
+    shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
+    gated = task_of(manifest["task"], manifest["config"]["task_metric"]).metric
+    parity, baseline = shipped["parity"], manifest["baseline"]
+    compiled = next(iter(shipped["targets"].items()), None)
+    robust = shipped["robustness"] or {}
+    return {
+        "data": {"name": manifest["data"]["name"], **manifest["data"]["splits"]},
+        "test_readings": manifest["data"]["test_readings"],
+        "metric": gated,
+        "reference": manifest["reference"]["metrics"][gated],
+        "ships": manifest["ships"],
+        "file_sha256": shipped["sha256"],
+        "value": shipped["metrics"][gated],
+        **{name: parity[name] for name in ("metric_drop", "metric_drop_ci95", "agreement")},
+        **{name: shipped[name] for name in ("bytes", "bytes_gzip")},
+        "float_ops": len(shipped["float_ops_left"]),
+        "rung": next((row["step"] for row in manifest["remedies"] if row["passed"]), None),
+        "baseline": baseline
+        and {"name": baseline["name"], "value": baseline["metrics"].get(gated)},
+        **{name: robust.get(name) for name in ROBUST},
+        "npu": compiled and {"target": compiled[0], **{n: compiled[1][n] for n in NPU}},
+        "arena_bytes": shipped["runtimes"].get("tflite-micro", {}).get("arena_bytes"),
+        "seconds": sum(part["seconds"] for part in timings.values()),
+    }
+
+
+ROBUST = ("epsilon", "robust", "robust_ci95", "float_robust", "robust_drop_ci95")
+NPU = ("npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate")
+
+
+def line(name: str, row: Row) -> str:
+    """Return a run as text."""
+    if "failed" in row:
+        return f"{name:<24} seed {row['seed']}  {row['failed']}"
+    return (
+        f"{name:<24} seed {row['seed']}  {row['metric']} {row['value']:.4f} (trained "
+        f"{row['reference']:.4f})  {row['bytes']:,} bytes  {row['rung']}  {row['seconds']:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()
