@@ -75,7 +75,7 @@ def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.Monk
     text = "before\n<!-- quality -->\nold\n<!-- /quality -->\nafter\n"
     made = tables.with_tables(text)
     assert "old" not in made
-    assert "| `own` | 360 of digits | accuracy | **0.9100 ± 0.0100** | 0.9100 |" in made
+    assert "| `own` | 360 of digits | accuracy | **0.9100 ± 0.0100** | 0.9100 ± 0.0000 |" in made
     assert made.startswith("before\n")
     assert made.endswith("<!-- /quality -->\nafter\n")
     assert tables.with_tables(made) == made
