@@ -155,9 +155,11 @@ class _Server(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands, where it is to be TLS, and answer."""
         request.settimeout(IDLE_LIMIT_S)
-        if self.context is not None:
-            request = self.context.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        with self.context.wrap_socket(request, server_side=True) as secure:
+            super().finish_request(secure, client_address)
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing: a phone that does not know the certificate hangs up, and asks again."""

@@ -18,7 +18,9 @@ from typing import Any
 from pipeline.device.browser import FLAGS, find_browser
 
 MEDIA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-LIMIT_S = 120
+LIMIT_S = 60
+RESULT = "document.getElementById('self-test-result').textContent"
+TESTED = f"/Passed|Failed/.test({RESULT}) && {RESULT}"  # what came of the self-test
 
 
 class Page:
@@ -89,6 +91,17 @@ class Page:
             "[...document.querySelectorAll('button')]"
             f".find((button) => button.innerText.trim() === {words!r}).click()"
         )
+
+    def drag(self, selector: str) -> None:
+        """Draw a line from the top of an element to its bottom."""
+        box = self.ask(
+            f"(({{x, y, width, height}}) => [x, y, width, height])"
+            f"(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        x, top, height = box[0] + box[2] / 2, box[1] + 10, box[3] - 20
+        steps = [("mousePressed", top), *[("mouseMoved", top + height * i / 9) for i in range(10)]]
+        for kind, y in [*steps, ("mouseReleased", top + height)]:
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1)
 
     def give_file(self, path: Path) -> None:
         """Choose a file in the page's field for files."""

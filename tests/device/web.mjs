@@ -14,7 +14,8 @@ const { g, sum } = await page("numbers");
 const { prepare, quantize, dequantize } = await page("prepare");
 const { resampleSound } = await page("sound");
 
-const arrays = await readNpz(new Uint8Array(readFileSync(arraysPath)).buffer);
+const parts = await readNpz(new Uint8Array(readFileSync(arraysPath)).buffer);
+const arrays = Object.fromEntries(Object.entries(parts).map(([name, read]) => [name, read()]));
 
 const DO = {
   prepare: ({ entry }, raw) => prepare(raw, entry),

@@ -10,12 +10,25 @@ const MOST_ROWS = 200;
 export function showAnswer(place, found, model) {
   const parts = [el("p", { className: "decision", id: "decision" }, said(found.decision))];
   if (found.why.length) parts.push(el("p", {}, `Left to a person: ${found.why.join("; ")}.`));
-  if (found.top.length) parts.push(bars(found.top.slice(0, MOST_CLASSES)));
-  const more = found.top.length - MOST_CLASSES;
-  if (more > 0) parts.push(el("p", { className: "quiet" }, `and ${more} less likely`));
-  const about = meaning(found, model);
-  if (about) parts.push(el("p", { className: "quiet" }, about));
+  if (model.preprocess.anomaly) parts.push(...score(found, model.preprocess.anomaly));
+  else if (found.top.length) parts.push(...classes(found.top));
+  else parts.push(el("p", { className: "quiet" }, meaning(found, model)));
   place.replaceChildren(...parts);
+}
+
+function classes(top) {
+  const more = top.length - MOST_CLASSES;
+  const shown = bars(top.slice(0, MOST_CLASSES));
+  return more > 0 ? [shown, el("p", { className: "quiet" }, `and ${more} less likely`)] : [shown];
+}
+
+// How far a sample is from what the model makes of it: half a bar at the threshold.
+function score(found, { threshold }) {
+  const share = found.answers[1];
+  const value = g((threshold * share) / (1 - share), 4);
+  const text = `Score ${value}; above ${g(threshold, 4)}, half of the bar, it is an anomaly.`;
+  const bar = el("progress", { max: 1, value: share, "aria-label": text });
+  return [bar, el("p", { className: "quiet" }, text)];
 }
 
 function said(decision) {
@@ -37,21 +50,15 @@ function bar([label, share]) {
   );
 }
 
-// What a value or a score says, in a sentence; none for classes.
+// What a value says, in a sentence.
 function meaning(found, model) {
-  const { anomaly, labels, target } = model.preprocess;
-  if (anomaly) {
-    const share = found.answers[1];
-    const score = (anomaly.threshold * share) / (1 - share);
-    return `Score ${g(score, 4)}; above ${g(anomaly.threshold, 4)} it is an anomaly.`;
-  }
-  if (labels !== null) return "";
-  const name = model.answer_name ?? "the value";
-  if (target.channel === undefined || target.channel === null) return `This is ${name}.`;
-  const kind = `the next value of ${channelName(model, target.channel)}`;
+  const { channel } = model.preprocess.target;
+  const isNext = channel !== undefined && channel !== null;
+  const name = model.answer_name ?? "the value that the model tells";
+  const what = isNext ? `the next value of ${channelName(model, channel)}` : name;
   return found.decision === ABSTAIN
-    ? `It would be ${g(found.value)}, ${kind}.`
-    : `This is ${kind}.`;
+    ? `It would be ${g(found.value)}: ${what}.`
+    : `This is ${what}.`;
 }
 
 function channelName(model, channel) {

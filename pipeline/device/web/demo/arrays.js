@@ -48,11 +48,11 @@ function plain(wide) {
   return Float64Array.from(wide, Number);
 }
 
-// Name -> array of a .npz file.
+// Name -> how to read it, of the arrays in a .npz file: some may be of a form that is not asked for.
 export async function readNpz(buffer) {
   const found = {};
   for (const { name, content } of await parts(new Uint8Array(buffer))) {
-    if (name.endsWith(".npy")) found[name.slice(0, -4)] = readNpy(content);
+    if (name.endsWith(".npy")) found[name.slice(0, -4)] = () => readNpy(content);
   }
   return found;
 }

@@ -34,7 +34,7 @@ export async function readFile(file, entries) {
     if (suffix === ".npz") return fromArrays(await readNpz(await file.arrayBuffer()), entries);
     if (suffix === ".npy" && entries.length === 1) {
       const array = readNpy(new Uint8Array(await file.arrayBuffer()));
-      return fromArrays({ [entry.name]: array }, entries);
+      return fromArrays({ [entry.name]: () => array }, entries);
     }
     if (entries.length > 1 && !["columns", "codes"].includes(entry.kind)) {
       const names = entries.map(({ name }) => name).join(", ");
@@ -55,7 +55,7 @@ function fromArrays(arrays, entries) {
       `wanted arrays named ${absent.map(({ name }) => name).join(", ")}; it holds ${there}`,
     );
   }
-  const many = entries.map((entry) => [entry.name, asMany(arrays[entry.name], entry)]);
+  const many = entries.map((entry) => [entry.name, asMany(arrays[entry.name](), entry)]);
   const count = many[0][1].shape[0] ?? 0;
   if (!count) throw new Refusal("holds no sample");
   if (many.some(([, array]) => array.shape[0] !== count)) {

@@ -8,6 +8,7 @@ export const title = "Draw";
 
 const SIDE = 320; // pixels of the longer side
 const PEN = 0.09; // of the shorter side
+const LEAST_PEN = 1.3; // pixels of the model: a thinner line is pale
 
 export function fits(model) {
   const [entry, ...others] = model.preprocess.inputs;
@@ -36,6 +37,7 @@ export function make(root, give, model) {
     give([{ [entry.name]: asTyped(fromPixels(pixels, entry.color), entry) }], options);
   };
   clear();
+  pen.lineWidth = Math.max(PEN * Math.min(height, width), LEAST_PEN) * scale;
   draws(canvas, pen, paper < 128 ? "#fff" : "#000", answer);
   root.append(canvas, el("div", { className: "row" }, button("Clear", clear)));
   return () => {};
@@ -61,7 +63,6 @@ function draws(canvas, pen, ink, answer) {
   const line = (event) => {
     const next = place(event);
     pen.strokeStyle = ink;
-    pen.lineWidth = PEN * Math.min(canvas.width, canvas.height);
     pen.lineCap = "round";
     pen.lineJoin = "round";
     pen.beginPath();

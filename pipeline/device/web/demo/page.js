@@ -23,7 +23,7 @@ start().catch(fail);
 async function start() {
   const description = await (await fetched("model.json")).json();
   showName(description);
-  const golden = await readNpz(await (await fetched("golden.npz")).arrayBuffer());
+  const golden = await goldenVectors();
   const loaded = await load(description);
   const model = { ...loaded, samples: samplesOf(golden, description.preprocess) };
   byId("notice").hidden = true;
@@ -32,6 +32,11 @@ async function start() {
   byId("self-test").onclick = () => runSelfTest(model, golden);
   await showSpeed(model);
   document.documentElement.dataset.state = "ready";
+}
+
+async function goldenVectors() {
+  const parts = await readNpz(await (await fetched("golden.npz")).arrayBuffer());
+  return Object.fromEntries(Object.entries(parts).map(([name, read]) => [name, read()]));
 }
 
 function showName(model) {
@@ -79,6 +84,7 @@ function offerWays(model) {
     for (const other of buttons) other.setAttribute("aria-pressed", String(other === pressed));
     const root = byId("way");
     root.replaceChildren();
+    byId("main").classList.toggle("has-form", way === form);
     stop = way.make(root, giver(model), model);
   };
   const buttons = fitting.map((way) => {
@@ -132,6 +138,8 @@ function complain(error) {
   problem.textContent = isOurs
     ? `A mistake of the page: ${error?.message ?? error}`
     : error.message;
+  byId("answer").replaceChildren(el("p", { className: "quiet" }, "No answer."));
+  byId("view").hidden = true;
   if (isOurs) console.error(error);
 }
 
