@@ -1,6 +1,7 @@
 """The whole chain on a small net: what it publishes, what it does again, and what stops it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,17 @@ def test_the_page_decides_as_the_bundle_does(finished: Path, tmp_path: Path) -> 
         )
         assert rows == [answer["decision"] for answer in predict(bundle, [both])]
         assert "abstain" in rows
+
+
+def test_the_program_of_the_bundles_readme_decides_as_predict_does(finished: Path) -> None:
+    bundle = finished / "exported/tiny"
+    (program,) = re.findall(r"```python\n(.*?)```", (bundle / "README.md").read_text(), re.DOTALL)
+    command = [sys.executable, "-B", "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wanted,) = predict(bundle, [bundle / "sample.png"])
+    assert done.stdout.startswith(str(wanted["decision"]))
+    assert str(wanted["top"]) in done.stdout
 
 
 def test_the_whole_chain_imports_tensorflow_twice(finished: Path) -> None:
