@@ -41,6 +41,7 @@ SAFE = HEADERS | {
     "Permissions-Policy": "camera=(self), microphone=(self)",
 }
 TOKEN_BYTES = 9  # twelve letters, short enough to type
+WHITE_ON_BLACK, PLAIN = "\x1b[97;40m", "\x1b[0m"  # phones read a code that is not inverted
 IDLE_LIMIT_S = 60  # a connection that says nothing
 CURE = (
     f"make litertjs, or npm install --no-save {PACKAGE}@{VERSION} where Edgeline is, or set "
@@ -223,7 +224,7 @@ def code_lines(address: str) -> str | None:
         return None
     drawn = io.StringIO()
     segno.make(address, error="m", micro=False).terminal(drawn, compact=True)
-    return drawn.getvalue()
+    return "".join(f"{WHITE_ON_BLACK}{line}{PLAIN}\n" for line in drawn.getvalue().splitlines())
 
 
 def words(demo: Demo) -> str:

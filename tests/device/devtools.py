@@ -78,6 +78,7 @@ class Page:
 
     def open(self, address: str) -> str:
         """Open a demo's page and return its state: ready or failed."""
+        self.said.clear()
         self.send("Page.navigate", url=address)
         return str(self.until("document.documentElement.dataset.state"))
 

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import types
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -108,7 +109,29 @@ def test_a_qr_code_holds_the_address_or_says_how_to_get_it(monkeypatch: pytest.M
     found = demo.Demo("https://10.0.0.1:1/x/", "AB:CD")
     assert "pip install 'edgeline[demo]'" in words(found)
     assert words(found).count("https://10.0.0.1:1/x/") == 1
+    monkeypatch.setitem(sys.modules, "segno", types.SimpleNamespace(make=lambda *a, **k: Code(*a)))
+    assert "\x1b[97;40m█ https://10.0.0.1:1/x/\x1b[0m\nhttps://10" in words(found)
     assert "127" in words(demo.Demo("http://127.0.0.1:1/x/", None))
+
+
+class Code:
+    """What segno makes of an address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def terminal(self, out: Any, *, compact: bool) -> None:
+        out.write(f"█ {self.address}\n")
+
+
+@pytest.mark.parametrize("address", ["https://10.0.0.1:1/x/", "https://192.168.178.21:43567/t_-4/"])
+def test_the_real_encoder_draws_a_square(address: str) -> None:
+    pytest.importorskip("segno", reason="no segno (make demo installs it)")
+    lines = str(demo.code_lines(address)).replace("\x1b[97;40m", "").replace("\x1b[0m", "")
+    rows = lines.splitlines()
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert 2 * len(rows) - len(rows[0]) in (0, 1)
+    assert set(lines) <= set("█▀▄ \n")
 
 
 def test_what_is_missing_is_said_with_a_cure(
@@ -210,6 +233,17 @@ def test_every_border_answers_as_the_golden_vectors(form: str, page: Page, tmp_p
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Passed: 16 of 16 decisions as expected")
         assert "ms an inference" in page.text("speed")
+
+
+@needs_browser
+@needs_openssl
+def test_a_page_in_a_network_is_secure(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "own_address", lambda: "127.0.0.1")
+    with chromium("--ignore-certificate-errors") as page:
+        with serving(tiny_bundle, lan=True, port=0) as found:
+            assert page.open(found.address) == "ready"
+        assert page.ask("isSecureContext && location.protocol === 'https:'")
+        assert page.ask("navigator.mediaDevices !== undefined")
 
 
 @needs_browser
