@@ -40,7 +40,7 @@ bench: .venv/.dev  ## our speed against what one would write by hand, about 8 mi
 demo: export litertjs .venv/.demo  ## run the bundle in a browser here; LAN=1: on a phone; PORT=8000
 	$(EDGELINE) demo exported/$(basename $(notdir $(CONFIG))) $(if $(LAN),--lan) $(if $(PORT),--port $(PORT))
 
-litertjs: $(if $(EDGELINE_LITERTJS),,node_modules/@litertjs/core/package.json)  ## fetch LiteRT.js, which runs a bundle in a browser (40 MB)
+litertjs: $(if $(EDGELINE_LITERTJS),,node_modules/@litertjs/core/package.json)  ## fetch LiteRT.js, which runs a bundle in a browser (38 MB)
 
 fmt: .venv/.dev  ## format and fix the code
 	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .

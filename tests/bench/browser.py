@@ -13,7 +13,7 @@ from pipeline.artifacts import read_json
 from pipeline.device.demo import serving
 from tests.device.devtools import TESTED, Page, chromium
 
-KNOWN = "Variable tensors not yet supported"  # what LiteRT.js says to a fused LSTM
+KNOWN = "no network that keeps state"  # what the page says of a fused LSTM
 
 
 def self_test(page: Page, bundle: Path) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from pipeline.device.predict import predict
 from pipeline.device.runtimes import missing
 from pipeline.errors import ArtifactError, ConfigError
 from tests.device.devtools import TESTED, Page, chromium
-from tests.device.tiny import PREPROCESS, seal, write_bundle
+from tests.device.tiny import PREPROCESS, remake, seal, write_bundle
 
 ROOT = Path(__file__).parents[2]
 needs_browser = pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
@@ -199,19 +199,13 @@ def test_the_page_may_load_nothing_from_elsewhere() -> None:
     assert browser.VERSION in (PAGE / "page.js").read_text()  # what it says how to get
 
 
-def test_the_page_is_the_same_bytes_every_time(tmp_path: Path) -> None:
-    first, second = (write_bundle(tmp_path / name / "tiny") for name in _made(tmp_path))
-    files = [path.relative_to(first) for path in sorted((first / "web").iterdir())]
+def test_the_page_is_the_same_bytes_every_time(tiny_bundle: Path, tmp_path: Path) -> None:
+    again = remake(tiny_bundle, tmp_path / "tiny")
+    files = [path.relative_to(again) for path in sorted((again / "web").iterdir())]
     assert {"index.html", "model.json", "model.tflite", "golden.npz"} <= {f.name for f in files}
     for file in files:
-        assert (first / file).read_bytes() == (second / file).read_bytes()
-    assert {file.as_posix() for file in files} <= set(read_json(first / "manifest.json")["files"])
-
-
-def _made(tmp_path: Path) -> Iterator[str]:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        yield name
+        assert (again / file).read_bytes() == (tiny_bundle / file).read_bytes()
+    assert {file.as_posix() for file in files} <= set(read_json(again / "manifest.json")["files"])
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +220,10 @@ TOLD = "document.getElementById('decision')?.innerText"
 
 @needs_browser
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_border_answers_as_the_golden_vectors(form: str, page: Page, tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / form, ships=form)
+def test_every_border_answers_as_the_golden_vectors(
+    form: str, page: Page, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = remake(tiny_bundle, tmp_path / form, ships=form)
     with serving(bundle, lan=False, port=0) as found:
         assert page.open(found.address) == "ready", page.text("notice")
         page.press("Run the self-test")
@@ -235,6 +231,7 @@ def test_every_border_answers_as_the_golden_vectors(form: str, page: Page, tmp_p
         assert "ms an inference" in page.text("speed")
 
 
+@pytest.mark.slow
 @needs_browser
 @needs_openssl
 def test_a_page_in_a_network_is_secure(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,8 +244,10 @@ def test_a_page_in_a_network_is_secure(tiny_bundle: Path, monkeypatch: pytest.Mo
 
 
 @needs_browser
-def test_a_wrong_golden_answer_fails_the_self_test(page: Page, tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "wrong")
+def test_a_wrong_golden_answer_fails_the_self_test(
+    page: Page, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = remake(tiny_bundle, tmp_path / "wrong")
     manifest, web = read_json(bundle / "manifest.json"), bundle / "web/golden.npz"
     with np.load(web) as golden:
         arrays = dict(golden)
@@ -293,9 +292,10 @@ FILL = """(() => {
 
 
 @needs_browser
-def test_a_value_and_an_anomaly_are_told(page: Page, tmp_path: Path) -> None:
+def test_a_value_is_told(page: Page, tiny_bundle: Path, tmp_path: Path) -> None:
     target = {"scale": 2.0, "offset": 10.0, "channel": None, "horizon": None}
-    value = write_bundle(tmp_path / "value", task="regression", labels=None, target=target)
+    changes = {"task": "regression", "labels": None, "target": target}
+    value = remake(tiny_bundle, tmp_path / "value", **changes)
     with serving(value, lan=False, port=0) as found:
         page.open(found.address)
         sample = tmp_path / "x.npy"

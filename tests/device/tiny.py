@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import describe_files, sha256_file, write_arrays, write_json
+from pipeline.artifacts import describe_files, read_json, sha256_file, write_arrays, write_json
 from pipeline.bundle.web import write_web
 from pipeline.device import runner
 from pipeline.device.measure import run_file
@@ -100,7 +100,7 @@ def _signature(schema: Any) -> Any:
     return signature
 
 
-def write_bundle(folder: Path, *, ships: str = "int8", **changes: Any) -> Path:
+def write_bundle(folder: Path, **changes: Any) -> Path:
     """Write a bundle with its golden answers; `changes` go into preprocess.json."""
     folder.mkdir()
     preprocess = copy.deepcopy(PREPROCESS) | changes
@@ -123,9 +123,21 @@ def write_bundle(folder: Path, *, ships: str = "int8", **changes: Any) -> Path:
     write_arrays(folder / "golden.npz", golden)
     shutil.copyfile(runner.__file__, folder / "run_on_device.py")
     manifest = {
-        "name": folder.name, "ships": ships, "models": models, "task": preprocess["task"],
+        "name": folder.name, "ships": "int8", "models": models, "task": preprocess["task"],
         "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
     }  # fmt: skip
+    write_web(folder, manifest, preprocess)
+    seal(folder, manifest)
+    return folder
+
+
+def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -> Path:
+    """Copy a bundle that ships another file, with `changes` in preprocess.json; nothing is run."""
+    shutil.copytree(bundle, folder)
+    shutil.rmtree(folder / "web")
+    preprocess = read_json(folder / "preprocess.json") | changes
+    write_json(folder / "preprocess.json", preprocess)
+    manifest = read_json(folder / "manifest.json") | {"ships": ships}
     write_web(folder, manifest, preprocess)
     seal(folder, manifest)
     return folder

@@ -21,12 +21,17 @@ const DO = {
   prepare: ({ entry }, raw) => prepare(raw, entry),
   quantize: ({ detail }, raw) => ({ data: quantize(raw, detail), dtype: detail.dtype }),
   dequantize: ({ detail }, raw) => ({ data: dequantize(raw.data, detail), dtype: "float32" }),
-  resample: ({ rate, wanted }, raw) => ({ data: resampleSound(raw.data, rate, wanted), dtype: "float64" }),
+  resample: ({ rate, wanted }, raw) => ({
+    data: resampleSound(raw.data, rate, wanted),
+    dtype: "float64",
+  }),
   sum: (_, raw) => ({ data: Float64Array.of(sum(raw.data)), dtype: "float64" }),
   words: (_, raw) => Array.from(raw.data, (x) => g(x)),
   decide: ({ preprocess, abstain, limit, plain }, raw, i) => {
     const model = { preprocess, abstain, detector: limit };
-    const samples = Object.fromEntries(preprocess.inputs.map(({ name }) => [name, row(arrays[name], i)]));
+    const samples = Object.fromEntries(
+      preprocess.inputs.map(({ name }) => [name, row(arrays[name], i)]),
+    );
     const bare = plain === null ? null : row(arrays[plain], i).data;
     const found = decide(raw.data, samples, doubts(samples, raw.data, bare, model), model);
     return { ...found, top: found.top.slice(0, 3) };
@@ -57,7 +62,9 @@ async function attempt(does) {
 async function read({ path, entries }) {
   const file = new File([readFileSync(path)], basename(path));
   const samples = await readFile(file, entries);
-  return samples.map((raw) => Object.fromEntries(Object.entries(raw).map(([name, x]) => [name, told(x)])));
+  return samples.map((raw) =>
+    Object.fromEntries(Object.entries(raw).map(([name, x]) => [name, told(x)])),
+  );
 }
 
 const results = [];
@@ -73,4 +80,7 @@ for (const one of JSON.parse(readFileSync(casesPath))) {
   }
   results.push(found);
 }
-writeFileSync(outPath, JSON.stringify(results, (_, x) => (Number.isNaN(x) ? "nan" : x)));
+writeFileSync(
+  outPath,
+  JSON.stringify(results, (_, x) => (Number.isNaN(x) ? "nan" : x)),
+);

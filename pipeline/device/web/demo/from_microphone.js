@@ -69,6 +69,7 @@ async function open(seconds, told) {
   const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   const stream = await opening({ audio: plain, video: false }, "microphone");
   const context = new AudioContext();
+  await context.resume(); // phones begin in silence
   await context.audioWorklet.addModule("recorder.js");
   const node = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
   const wanted = Math.ceil(seconds * context.sampleRate);

@@ -6,33 +6,50 @@ import { unsqueezed } from "./squeeze.js";
 
 const TIMED_MS = 60; // as long as a phone's clock needs to tell times of a tenth of a millisecond
 const MOST_RUNS = 300;
+const MOST_WORDS = 300; // letters of a reason
 
 // Something is missing or refused that the user of the page can do something about.
 export class Unavailable extends Error {}
 
 // Load the library and the file that a description (model.json) names.
 export async function load(description) {
+  const said = overheard();
   const litert = await library();
   const content = new Uint8Array(await (await fetched(description.model.file)).arrayBuffer());
-  const said = [];
-  const usual = { error: console.error, warn: console.warn };
-  for (const level of Object.keys(usual)) console[level] = (...words) => said.push(words.join(" "));
   try {
     const compiled = await litert.loadAndCompile(content, { accelerator: "wasm" });
     return { ...description, litert, compiled };
   } catch (error) {
     const why = said.find((line) => line.includes("ERROR")) ?? error?.message ?? String(error);
-    throw new Unavailable(`LiteRT.js does not run this model: ${reason(why)}`);
-  } finally {
-    Object.assign(console, usual);
+    throw new Unavailable(
+      `LiteRT.js does not run this model: ${reason(why)}${STATE.test(why) ? KEEPS : ""}`,
+    );
   }
+}
+
+const STATE = /variable tensor/i;
+const KEEPS =
+  ". It runs no network that keeps state, as a fused LSTM does; a GRU or a CNN it does.";
+
+// What is said on the console from now on: the library's exceptions seldom tell why.
+function overheard() {
+  const said = [];
+  for (const level of ["error", "warn"]) {
+    const usual = console[level].bind(console);
+    console[level] = (...words) => {
+      said.push(words.map(String).join(" "));
+      usual(...words);
+    };
+  }
+  return said;
 }
 
 function reason(said) {
   return said
-    .replace(/^.*?ERROR:? ?(\[[^\]]*\])? ?/, "")
-    .trim()
-    .slice(0, 300);
+    .replace(/^.*?ERROR:? ?(\[[^\]]*\])? ?/s, "")
+    .replace(/\s+/g, " ")
+    .replace(/[.\s]+$/, "")
+    .slice(0, MOST_WORDS);
 }
 
 export async function fetched(path) {

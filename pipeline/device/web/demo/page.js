@@ -70,7 +70,7 @@ function howToGet() {
     "cp -r node_modules/@litertjs/wasm-utils web/wasm-utils",
   ];
   const why =
-    "It runs the model in the browser; it is not in the bundle, for it has 40 MB. Where Edgeline is, `make litertjs` gets it, and `edgeline demo` serves it. On another server, copy it beside this page:";
+    "It runs the model in the browser; it is not in the bundle, for it has 38 MB. Where Edgeline is, `make litertjs` gets it, and `edgeline demo` serves it. On another server, copy it beside this page:";
   return [el("p", {}, why), el("pre", {}, el("code", {}, commands.join("\n")))];
 }
 
