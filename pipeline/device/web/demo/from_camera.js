@@ -18,6 +18,9 @@ export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
   const video = el("video", { playsInline: true, muted: true, autoplay: true, hidden: true });
   video.setAttribute("aria-label", "What the camera sees");
+  const [height, width] = entry.shape; // what is shown is what the model is given
+  video.style.aspectRatio = `${width} / ${height}`;
+  video.style.width = `min(100%, calc(42vh * ${width / height}))`;
   let [stream, facing, timer] = [null, "environment", null];
   const stop = () => {
     clearTimeout(timer);
