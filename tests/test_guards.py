@@ -23,7 +23,8 @@ LIGHT = (
     "pipeline.config.load", "pipeline.bundle.published", "pipeline.outcome", "pipeline.doctor",
     "pipeline.report.render", "pipeline.report.show", "pipeline.device.measure",
     "pipeline.device.predict", "pipeline.gate.stage", "pipeline.report.stage",
-    "pipeline.bundle.stage", "pipeline.compress.stage", "pipeline.arguments", "pipeline.device.demo",
+    "pipeline.bundle.stage", "pipeline.compress.stage", "pipeline.arguments",
+    "pipeline.device.demo",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ const SHAPED = ["audio", "tokens", "columns", "codes"]; // kinds of one axis wha
 const MOST_PIXELS = 4096 * 4096;
 
 // What a file may be, as the `accept` of an input.
-export function ACCEPTED(entries) {
+export function acceptedBy(entries) {
   const isTable = ["columns", "codes"].includes(entries[0].kind);
   const own = entries.length === 1 || isTable ? [KINDS[entries[0].kind].suffixes] : [];
   return [...own, ...(entries.length === 1 ? [".npy"] : []), ".npz"].join(",");

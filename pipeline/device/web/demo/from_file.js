@@ -2,7 +2,7 @@
 
 import { Refusal } from "./check.js";
 import { el } from "./dom.js";
-import { ACCEPTED, readFile } from "./files.js";
+import { acceptedBy, readFile } from "./files.js";
 
 export const title = "File";
 
@@ -12,7 +12,7 @@ export function fits() {
 
 export function make(root, give, model) {
   const entries = model.preprocess.inputs;
-  const accept = ACCEPTED(entries);
+  const accept = acceptedBy(entries);
   const input = el("input", { type: "file", accept, id: "file" });
   const drop = el(
     "label",
