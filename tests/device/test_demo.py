@@ -13,6 +13,7 @@ import threading
 import types
 import urllib.error
 import urllib.request
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from pipeline.device.predict import predict
 from pipeline.device.runtimes import missing
 from pipeline.errors import ArtifactError, ConfigError
 from tests.device.devtools import TESTED, Page, chromium
-from tests.device.tiny import PREPROCESS, remake, seal, write_bundle
+from tests.device.test_sound import audio_entry
+from tests.device.tiny import PREPROCESS, SOUND, remake, seal, write_bundle
 
 ROOT = Path(__file__).parents[2]
 needs_browser = pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
@@ -215,6 +217,7 @@ def page() -> Iterator[Page]:
 
 
 FORMATS = ["float32", "int8", "int16x8"]
+BARS = "[...document.querySelectorAll('.bars progress')].map(a => a.ariaLabel).join()"
 TOLD = "document.getElementById('decision')?.innerText"
 
 
@@ -321,6 +324,34 @@ def test_a_page_without_the_library_says_how_to_get_it(
 
 
 @needs_browser
+def test_a_recording_and_the_microphone_are_answered(page: Page, tmp_path: Path) -> None:
+    form = {"window": 200, "stride": 100, "fft": 256, "bins": 2, "coefficients": 2}
+    entry = audio_entry(samples=SOUND, sample_rate=8000, **form) | {"shape": [2, 2, 1]}
+    bundle = write_bundle(tmp_path / "sound", inputs=[entry])
+    sound = np.random.default_rng(3).integers(-5000, 5000, (1, SOUND), np.int16)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(sound.tobytes())
+    (wanted,) = predict(bundle, [tmp_path / "a.wav"])
+    with serving(bundle, lan=False, port=0) as found:
+        page.open(found.address)
+        page.press("Run the self-test")
+        assert page.until(TESTED).startswith("Passed: 16 of 16")
+        page.press("File")
+        page.give_file(tmp_path / "a.wav")
+        label, share = wanted["top"][0]
+        page.until(f"{BARS}.startsWith({f'{label}: {100 * share:.1f} %'!r})")
+        page.press("Microphone")
+        for words in ("Record 0.04 s", "Listen all the time"):
+            page.ask("document.getElementById('answer').replaceChildren()")
+            page.press(words)
+            page.until(TOLD)
+        page.press("Stop")
+        assert page.ask("document.getElementById('problem').hidden")
+    assert not [said for said in page.said if "No available adapters" not in said]
+
+
+@needs_browser
 def test_a_picture_a_drawing_and_the_camera_are_answered(page: Page, tmp_path: Path) -> None:
     entry = {
         "name": "x", "kind": "image", "shape": [2, 2, 1], "raw_dtype": "uint8", "color": "gray",
@@ -337,8 +368,7 @@ def test_a_picture_a_drawing_and_the_camera_are_answered(page: Page, tmp_path: P
         page.press("File")
         page.give_file(tmp_path / "a.png")
         told = [f"{label}: {100 * share:.1f} %" for label, share in wanted["top"]]
-        labels = "[...document.querySelectorAll('.bars progress')].map(a => a.ariaLabel).join()"
-        page.until(f"{labels} === {','.join(told)!r}")
+        page.until(f"{BARS} === {','.join(told)!r}")
         page.press("Draw")
         page.drag(".pad")
         page.until("document.getElementById('problem').hidden && " + TOLD)

@@ -279,6 +279,36 @@ def compare_file(case: Mapping[str, Any], told: Any) -> None:
             np.testing.assert_array_equal(found, row, err_msg=path)
 
 
+ROWS_IN_JSON = {
+    "rows.json": "[[1, 2.5], [3, null], [6, 8]]",
+    "names.json": '[{"b": 2.5, "a": 1}, {"a": 3, "b": null}, {"a": 6, "b": 8, "c": 1}]',
+    "columns.json": '{"a": [1, 3, 6], "b": [2.5, null, 8]}',
+}
+WRONG_JSON = {
+    "cut.json": ("[[1, 2", "cut.json: no JSON: "),
+    "short.json": ("[[1]]", "short.json: row 1: 1 values; wanted 2"),
+    "word.json": ('[[1, "x"]]', 'word.json: row 1: wanted a number, got "x"'),
+    "less.json": ('{"a": [1]}', "less.json: wanted a list named b"),
+    "hole.json": ('[{"a": 1}]', "hole.json: row 1: wanted a number, got nothing"),
+}
+
+
+def test_series_are_read_from_json_as_from_csv(tmp_path: Path) -> None:
+    entry = entry_of("series", fit="pad")
+    (tmp_path / "rows.csv").write_text("a;b\n1;2.5\n3;\n6;8\n")
+    (wanted,) = runner.read_file(str(tmp_path / "rows.csv"), [entry])["x"]
+    texts = ROWS_IN_JSON | {name: text for name, (text, _) in WRONG_JSON.items()}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    todo = [{"what": "read", "path": str(tmp_path / name), "entries": [entry]} for name in texts]
+    found = dict(zip(texts, node(tmp_path, todo, {"x": np.zeros(1)}), strict=True))
+    for name in ROWS_IN_JSON:
+        (told,) = found[name]
+        np.testing.assert_array_equal(values(told["x"]).reshape(told["x"]["shape"]), wanted)
+    for name, (_, words) in WRONG_JSON.items():
+        assert found[name]["refused"].startswith(words)
+
+
 @pytest.mark.parametrize("rate", [8000, 22050])
 def test_recordings_are_read_as_the_runner_reads_them(
     rate: int, tmp_path: Path, rng: np.random.Generator

@@ -14,6 +14,7 @@ from pipeline.device import runner
 from pipeline.device.measure import run_file
 
 INPUTS, CLASSES, SAMPLES = 4, 3, 16
+SOUND = 300  # values of a recording
 STEPS = {"int8": (0.05, 3, 0.1, -5), "int16x8": (0.0005, 0, 0.001, 0)}  # scale, zero: in and out
 WEIGHT_STEP = 0.02
 PREPROCESS = {
@@ -106,8 +107,10 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     preprocess = copy.deepcopy(PREPROCESS) | changes
     shape = preprocess["inputs"][0]["shape"]
     raw = {"x": np.random.default_rng(1).normal(0, 1.5, (SAMPLES, *shape)).astype(np.float32)}
-    if preprocess["inputs"][0]["kind"] == "image":
-        raw = {"x": np.random.default_rng(1).integers(0, 256, (SAMPLES, *shape), np.uint8)}
+    whole = {"image": (0, 256, np.uint8, shape), "audio": (-9000, 9000, np.int16, [SOUND])}
+    if preprocess["inputs"][0]["kind"] in whole:
+        low, high, dtype, own = whole[preprocess["inputs"][0]["kind"]]
+        raw = {"x": np.random.default_rng(1).integers(low, high, (SAMPLES, *own), dtype)}
     golden = {"input_x": raw["x"], "ids": np.arange(SAMPLES)}
     models = []
     for form in ("float32", *STEPS):

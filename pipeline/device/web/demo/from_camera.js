@@ -1,12 +1,13 @@
 // The camera, answered as fast as the model runs: the middle of each picture, in the model's shape.
 
-import { Refusal } from "./check.js";
 import { button, el } from "./dom.js";
 import { asTyped } from "./files.js";
 import { fromPixels } from "./image.js";
+import { closeStream, holding, streamOf } from "./streams.js";
 
 export const title = "Camera";
 
+const PAUSE_MS = 30; // between two answers, for the page to move
 const MOST_SIDE = 480; // pixels that are taken of a picture
 
 export function fits(model) {
@@ -16,66 +17,51 @@ export function fits(model) {
 
 export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
-  const video = el("video", { playsInline: true, muted: true, autoplay: true, hidden: true });
-  video.setAttribute("aria-label", "What the camera sees");
-  const [height, width] = entry.shape; // what is shown is what the model is given
-  video.style.aspectRatio = `${width} / ${height}`;
-  video.style.width = `min(100%, calc(42vh * ${width / height}))`;
-  let [stream, facing, timer] = [null, "environment", null];
+  const video = screen(entry);
+  const camera = holding(open, (error) => give(Promise.reject(error)));
+  let facing = "environment";
   const stop = () => {
-    clearTimeout(timer);
-    for (const track of stream?.getTracks() ?? []) track.stop();
-    stream = null;
+    camera.close();
     video.hidden = true;
     start.textContent = "Start the camera";
   };
   const look = async () => {
-    if (stream === null) return;
+    if (camera.now() === null) return;
     if (video.videoWidth) await give([{ [entry.name]: picture(video, entry) }], { isLive: true });
-    timer = setTimeout(look, 30);
+    setTimeout(look, PAUSE_MS);
   };
   const begin = async () => {
     stop();
-    const camera = { facingMode: facing, width: { ideal: 640 } };
-    const opened = await opening({ video: camera, audio: false }, "camera").catch((error) =>
-      give(Promise.reject(error)),
-    );
-    if (!opened) return;
-    stream = opened;
-    video.srcObject = stream;
+    if (!(await camera.begin(facing))) return;
+    video.srcObject = camera.now().stream;
     video.hidden = false;
     start.textContent = "Stop";
     look();
   };
-  const start = button("Start the camera", () => (stream === null ? begin() : stop()), {
-    className: "main",
-  });
+  const toggle = () => (camera.now() === null ? begin() : stop());
+  const start = button("Start the camera", toggle, { className: "main" });
   const turn = button("Other camera", () => {
     facing = facing === "environment" ? "user" : "environment";
     begin();
   });
-  root.append(
-    el("div", { className: "stage" }, video),
-    el("div", { className: "row" }, start, turn),
-  );
+  const row = el("div", { className: "row" }, start, turn);
+  root.append(el("div", { className: "stage" }, video), row);
   return stop;
 }
 
-// A stream of the camera or the microphone, or a Refusal that says why there is none.
-export async function opening(wish, what) {
-  if (!navigator.mediaDevices) {
-    throw new Refusal(
-      `the ${what} needs a secure page: https, or 127.0.0.1; edgeline demo --lan serves one`,
-    );
-  }
-  try {
-    return await navigator.mediaDevices.getUserMedia(wish);
-  } catch (error) {
-    const why = { NotAllowedError: "it was not allowed", NotFoundError: "there is none" }[
-      error.name
-    ];
-    throw new Refusal(`the ${what} cannot be used: ${why ?? error.message}`);
-  }
+async function open(facing) {
+  const wish = { video: { facingMode: facing, width: { ideal: 640 } }, audio: false };
+  const stream = await streamOf(wish, "camera");
+  return { stream, close: () => closeStream(stream) };
+}
+
+// Shows of a camera what the model is given.
+function screen({ shape: [height, width] }) {
+  const video = el("video", { playsInline: true, muted: true, autoplay: true, hidden: true });
+  video.setAttribute("aria-label", "What the camera sees");
+  video.style.aspectRatio = `${width} / ${height}`;
+  video.style.width = `min(100%, calc(42vh * ${width / height}))`;
+  return video;
 }
 
 // The middle of what the camera sees, as wide for its height as the model's input.

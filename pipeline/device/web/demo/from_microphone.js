@@ -1,12 +1,13 @@
 // The microphone: one recording of the model's length, or the last one again and again.
 
 import { button, el } from "./dom.js";
-import { opening } from "./from_camera.js";
 import { soundOf } from "./sound.js";
+import { closeStream, holding, streamOf } from "./streams.js";
 
 export const title = "Microphone";
 
 const EVERY_MS = 400; // between two answers while it listens
+const LOOK_MS = 20; // between two looks whether a recording is whole
 const MARGIN = 0.05; // seconds more than the model takes, for resampling to look ahead
 
 export function fits(model) {
@@ -17,49 +18,34 @@ export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
   const seconds = entry.samples / entry.sample_rate;
   const level = el("progress", { max: 1, value: 0, "aria-label": "Loudness" });
-  let [ear, timer] = [null, null];
+  const ear = holding(open, (error) => give(Promise.reject(error)));
+  let timer = null;
   const stop = () => {
     clearInterval(timer);
-    ear?.close();
-    ear = null;
+    ear.close();
     level.value = 0;
-    for (const other of [record, listen]) other.disabled = false;
+    record.disabled = false;
     listen.textContent = "Listen all the time";
   };
-  const begin = async () => {
+  const begin = async (every, does) => {
     stop();
-    const found = await open(seconds + MARGIN, (loud) => (level.value = loud)).catch((error) =>
-      give(Promise.reject(error)),
-    );
-    ear = found ?? null;
-    return ear !== null;
-  };
-  const answer = (options) => {
-    const sound = ear.last();
-    if (sound === null) return;
-    give([{ [entry.name]: soundOf([sound], ear.rate, entry.sample_rate, entry.samples) }], options);
-  };
-  const record = button(
-    `Record ${Number(seconds.toFixed(2))} s`,
-    async () => {
-      if (!(await begin())) return;
-      record.disabled = listen.disabled = true;
-      timer = setInterval(() => {
-        if (ear.last() === null) return;
-        answer({});
-        stop();
-      }, 20);
-    },
-    { className: "main" },
-  );
-  const listen = button("Listen all the time", async () => {
-    if (ear !== null) return stop();
-    if (!(await begin())) return undefined;
+    if (!(await ear.begin(seconds + MARGIN, (loud) => (level.value = loud)))) return;
     record.disabled = true;
     listen.textContent = "Stop";
-    timer = setInterval(() => answer({ isLive: true }), EVERY_MS);
-    return undefined;
-  });
+    timer = setInterval(() => {
+      const sound = ear.now()?.last() ?? null;
+      if (sound !== null) does(soundOf([sound], ear.now().rate, entry.sample_rate, entry.samples));
+    }, every);
+  };
+  const once = (sound) => {
+    stop();
+    give([{ [entry.name]: sound }]);
+  };
+  const again = (sound) => give([{ [entry.name]: sound }], { isLive: true });
+  const name = `Record ${Number(seconds.toFixed(2))} s`;
+  const record = button(name, () => begin(LOOK_MS, once), { className: "main" });
+  const toggle = () => (ear.now() === null ? begin(EVERY_MS, again) : stop());
+  const listen = button("Listen all the time", toggle);
   root.append(el("div", { className: "row" }, record, listen), level);
   return stop;
 }
@@ -67,7 +53,7 @@ export function make(root, give, model) {
 // The microphone's latest sound, in steps of 16 bits, at its own rate.
 async function open(seconds, told) {
   const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  const stream = await opening({ audio: plain, video: false }, "microphone");
+  const stream = await streamOf({ audio: plain, video: false }, "microphone");
   const context = new AudioContext();
   await context.resume(); // phones begin in silence
   await context.audioWorklet.addModule("recorder.js");
@@ -91,7 +77,7 @@ async function open(seconds, told) {
       return Float64Array.from(all.slice(-wanted), (x) => x * 32768);
     },
     close() {
-      for (const track of stream.getTracks()) track.stop();
+      closeStream(stream);
       context.close();
     },
   };
