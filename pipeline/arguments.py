@@ -119,6 +119,7 @@ def _add_bundle_commands(commands: Any, calls: Calls) -> None:
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
     predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
     _add_conform(commands, calls)
+    _add_demo(commands, calls)
     show = _command(commands, "show", calls["show"], "what a run or a bundle holds, in figures")
     show.add_argument(
         "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
@@ -142,6 +143,27 @@ def _add_conform(commands: Any, calls: Calls) -> None:
         help="a machine with Python, NumPy and an interpreter, reached by your ssh and its keys",
     )
     conform.add_argument("--format", metavar="NAME", help="one of the bundle (default: all)")
+
+
+def _add_demo(commands: Any, calls: Calls) -> None:
+    """Add the command that shows a bundle in a browser."""
+    demo = _command(
+        commands, "demo", calls["demo"], "serve a bundle's page, which runs it in a browser"
+    )
+    demo.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
+    demo.add_argument(
+        "--lan", action="store_true", help="to phones in this network too, over TLS, by a QR code"
+    )
+    demo.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="where to listen (default: any free)"
+    )
+
+
+def _port(text: str) -> int:
+    """Return the number of a port, if it is one."""
+    if not text.isdecimal() or not 0 <= int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"wanted a port from 0 to 65535; came {text!r}")
+    return int(text)
 
 
 def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
@@ -204,7 +226,18 @@ def _add_config_commands(commands: Any, calls: Calls) -> None:
 
 def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
-    known = ("run", *STAGES, "config", "new", "quantize", "predict", "conform", "show", "doctor")
+    known = (
+        "run",
+        *STAGES,
+        "config",
+        "new",
+        "quantize",
+        "predict",
+        "conform",
+        "demo",
+        "show",
+        "doctor",
+    )
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         parser.error(
             f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"

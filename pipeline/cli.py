@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
             "quantize": _quantize,
             "predict": _predict,
             "conform": _conform,
+            "demo": _demo,
             "show": _show,
             "doctor": _doctor,
         }
@@ -206,6 +207,21 @@ def _conform(args: argparse.Namespace) -> int:
     print(table(found), flush=True)
     check(found)
     print("conforms")
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    """Serve until somebody ends it, which is no mistake."""
+    import threading
+
+    from pipeline.device.demo import serving, words
+
+    try:
+        with serving(args.bundle, lan=args.lan, port=args.port) as demo:
+            print(words(demo), flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        _complain("ended")
     return 0
 
 

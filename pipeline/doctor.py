@@ -42,6 +42,8 @@ def examine() -> dict[str, list[Finding]]:
         "runtimes": [
             *(_runtime(name) for name in RUNTIMES),
             _on_path("ssh", "optional: apt-get install openssh-client, for conform --device"),
+            _on_path("openssl", "optional: apt-get install openssl, for demo --lan"),
+            _package("segno", "optional: pip install 'edgeline[demo]', for demo --lan"),
         ],
         "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
         "data": [_prepared_sets(), _disk()],

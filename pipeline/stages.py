@@ -155,7 +155,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        3,
+        4,
         (
             "dataset",
             "spec",

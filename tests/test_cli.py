@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 DIGITS = str(ROOT / "configs" / "digits_cnn.yaml")
 HELP_LIMIT_S = 0.3  # DESIGN.md
 VALIDATE_LIMIT_S = 1.0
-COMMANDS = ["run", *cli.STAGES, "config", "new", "predict", "conform", "show", "doctor"]
+COMMANDS = ["run", *cli.STAGES, "config", "new", "predict", "conform", "demo", "show", "doctor"]
 BAD = "name: X\ntask: 3\n"
 
 

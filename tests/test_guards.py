@@ -24,6 +24,7 @@ LIGHT = (
     "pipeline.report.render", "pipeline.report.show", "pipeline.device.measure",
     "pipeline.device.predict", "pipeline.gate.stage", "pipeline.report.stage",
     "pipeline.bundle.stage", "pipeline.compress.stage", "pipeline.arguments",
+    "pipeline.device.demo",
 )  # fmt: skip
 
 

@@ -1,14 +1,30 @@
 """README.md of a bundle: how to load it on each device, with this model's own shapes and types."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from pipeline.bundle.sample import sample_name
+from pipeline.device.browser import VERSION
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
+SWIFT = {"int8": "Int8", "uint8": "UInt8", "int16": "Int16", "int32": "Int32", "float32": "Float"}
+C_TYPES = {
+    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t",
+    "float32": "float",
+}  # fmt: skip
+MICRO_NAMES = {  # as tflite-micro's resolver calls what is not its plain name in camel case
+    "BATCH_MATMUL": "BatchMatMul",
+    "CUMSUM": "CumSum",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
+MICRO_LACKS = ("GELU",)  # that we make
+PIXELS = np.arange(256, dtype=np.float32)
 
 
 def readme(manifest: Mapping[str, Any]) -> str:
@@ -18,14 +34,67 @@ def readme(manifest: Mapping[str, Any]) -> str:
     )
     shipped = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
     integer = next((model for model in manifest["models"] if model["format"] == "int8"), None)
-    entry = manifest["preprocess"]["inputs"][0]
+    entries = {entry["name"]: entry for entry in manifest["preprocess"]["inputs"]}
+    inputs = [_border(border, entries[border["name"]]) for border in shipped["inputs"]]
+    for i, border in enumerate(inputs):
+        many = len(inputs) > 1
+        border |= {"variable": f"input{i}" if many else "input"}
+        kind = "numbers" if border["dtype"] == "int32" else "values"
+        border |= {"source": f"{kind}{i}" if many else kind}
     return environment.from_string(TEMPLATE.read_text()).render(
         manifest=manifest,
         shipped=shipped,
         integer=integer,
-        entry=entry,
-        entries={entry["name"]: entry for entry in manifest["preprocess"]["inputs"]},
+        lacking=[] if integer is None else [op for op in integer["ops"] if op in MICRO_LACKS],
+        entry=manifest["preprocess"]["inputs"][0],
+        entries=entries,
+        inputs=inputs,
+        target=manifest["preprocess"]["target"],
+        output=_border(shipped["output"], {}),
+        raw_shapes={name: ", ".join(map(str, _raw_shape(e))) for name, e in entries.items()},
+        is_classes=bool(manifest["preprocess"]["labels"]) and not manifest["preprocess"]["anomaly"],
         sample=sample_name(manifest["preprocess"]["inputs"]),
         metrics=shipped["metrics"],
         reference=manifest["reference"]["metrics"],
+        litertjs=VERSION,
+        micro_name=micro_name,
+        elements=math.prod,
+        c_types=C_TYPES,
     )
+
+
+def _border(border: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an input or output tensor with what the snippets say of it."""
+    dtype = np.dtype(border["dtype"])
+    whole = np.issubdtype(dtype, np.integer)
+    low, high = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if whole else (0, 0)
+    sizes = {"size": math.prod(border["shape"]), "width": dtype.itemsize, "low": low, "high": high}
+    return {**border, **sizes, "swift": SWIFT[str(dtype)], "shift": pixel_shift(border, entry)}
+
+
+def pixel_shift(border: Mapping[str, Any], entry: Mapping[str, Any]) -> int | None:
+    """Return what is added to a pixel to quantize it; None where that is not the whole of it.
+
+    Args:
+        border: an input tensor.
+        entry: of preprocess.json, of that input; of an output none.
+    """
+    if entry.get("kind") != "image" or entry["raw_dtype"] != "uint8":
+        return None
+    if border["dtype"] not in ("int8", "uint8") or np.ndim(entry["scale"]) or entry["offset"]:
+        return None
+    steps = np.round(PIXELS * np.float32(entry["scale"]) / np.float32(border["scale"]))
+    return int(border["zero_point"]) if (steps == PIXELS).all() else None
+
+
+def _raw_shape(entry: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the axes of one raw sample."""
+    if entry["kind"] in ("columns", "codes"):
+        return [len(entry["columns"])]
+    return {"audio": ["samples"], "tokens": ["bytes"]}.get(entry["kind"], entry["shape"])
+
+
+def micro_name(op: str) -> str:
+    """Return what tflite-micro's resolver calls an operation, behind `Add`."""
+    parts = ("2D" if part == "2D" else part.capitalize() for part in op.split("_"))
+    return MICRO_NAMES.get(op, "".join(parts))

@@ -26,6 +26,7 @@ from pipeline.bundle.exchange import publish
 from pipeline.bundle.manifest import manifest
 from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
+from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import deciding, open_dataset
 from pipeline.device import runner
@@ -52,6 +53,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     dumped = json.loads(config.model_dump_json())
     document = manifest(dumped, artifacts, described)
     (partial / "README.md").write_text(readme(document))
+    write_web(partial, document, artifacts["preprocess"])
     document["files"] |= describe_files(partial) | document["files"]
     document["files"] = {n: e for n, e in document["files"].items() if n not in VARYING}
     write_json(partial / TIMINGS, _timings(inputs))

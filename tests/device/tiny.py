@@ -2,16 +2,19 @@
 
 import copy
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import describe_files, write_arrays, write_json
+from pipeline.artifacts import describe_files, read_json, sha256_file, write_arrays, write_json
+from pipeline.bundle.web import write_web
 from pipeline.device import runner
 from pipeline.device.measure import run_file
 
 INPUTS, CLASSES, SAMPLES = 4, 3, 16
+SOUND = 300  # values of a recording
 STEPS = {"int8": (0.05, 3, 0.1, -5), "int16x8": (0.0005, 0, 0.001, 0)}  # scale, zero: in and out
 WEIGHT_STEP = 0.02
 PREPROCESS = {
@@ -28,7 +31,7 @@ PREPROCESS = {
 }  # fmt: skip
 
 
-def tflite(form: str) -> bytes:
+def tflite(form: str, shape: Sequence[int] = (INPUTS,)) -> bytes:
     """Return a file with one FULLY_CONNECTED and a signature."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -55,7 +58,7 @@ def tflite(form: str) -> bytes:
     joint = None if scales[0] is None else (scales[0][0] * WEIGHT_STEP, 0)
     graph = schema.SubGraphT()
     graph.tensors = [
-        _tensor(schema, b"serving_default_x:0", [1, INPUTS], border, 0, scales[0]),
+        _tensor(schema, b"serving_default_x:0", [1, *shape], border, 0, scales[0]),
         _tensor(schema, b"kernel", [CLASSES, INPUTS], kernel_type, 1, scales[1]),
         _tensor(schema, b"bias", [CLASSES], types[bias], 2, joint),
         _tensor(schema, b"PartitionedCall:0", [1, CLASSES], border, 0, scales[2]),
@@ -102,20 +105,44 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     """Write a bundle with its golden answers; `changes` go into preprocess.json."""
     folder.mkdir()
     preprocess = copy.deepcopy(PREPROCESS) | changes
-    raw = {"x": np.random.default_rng(1).normal(0, 1.5, (SAMPLES, INPUTS)).astype(np.float32)}
+    shape = preprocess["inputs"][0]["shape"]
+    raw = {"x": np.random.default_rng(1).normal(0, 1.5, (SAMPLES, *shape)).astype(np.float32)}
+    whole = {"image": (0, 256, np.uint8, shape), "audio": (-9000, 9000, np.int16, [SOUND])}
+    if preprocess["inputs"][0]["kind"] in whole:
+        low, high, dtype, own = whole[preprocess["inputs"][0]["kind"]]
+        raw = {"x": np.random.default_rng(1).integers(low, high, (SAMPLES, *own), dtype)}
     golden = {"input_x": raw["x"], "ids": np.arange(SAMPLES)}
     models = []
     for form in ("float32", *STEPS):
         file = folder / f"model_{form}.tflite"
-        file.write_bytes(tflite(form))
+        file.write_bytes(tflite(form, shape))
         golden[form] = run_file(file, preprocess, raw).raw_outputs
         scale, zero = STEPS[form][2:] if form in STEPS else (None, None)
         output = {"dtype": str(golden[form].dtype), "scale": scale, "zero_point": zero}
-        models.append({"format": form, "file": file.name, "output": output, "float_ops_left": []})
+        row = {"format": form, "file": file.name, "output": output, "float_ops_left": []}
+        size = {"sha256": sha256_file(file), "bytes": file.stat().st_size}
+        models.append({**row, **size, "metrics": {"accuracy": 0.5}})
     write_json(folder / "preprocess.json", preprocess)
     write_arrays(folder / "golden.npz", golden)
     shutil.copyfile(runner.__file__, folder / "run_on_device.py")
-    seal(folder, {"name": folder.name, "ships": "int8", "models": models})
+    manifest = {
+        "name": folder.name, "ships": "int8", "models": models, "task": preprocess["task"],
+        "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
+    }  # fmt: skip
+    write_web(folder, manifest, preprocess)
+    seal(folder, manifest)
+    return folder
+
+
+def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -> Path:
+    """Copy a bundle that ships another file, with `changes` in preprocess.json; nothing is run."""
+    shutil.copytree(bundle, folder)
+    shutil.rmtree(folder / "web")
+    preprocess = read_json(folder / "preprocess.json") | changes
+    write_json(folder / "preprocess.json", preprocess)
+    manifest = read_json(folder / "manifest.json") | {"ships": ships}
+    write_web(folder, manifest, preprocess)
+    seal(folder, manifest)
     return folder
 
 

@@ -74,7 +74,8 @@ def run(config: Path, folder: Path, *arguments: str) -> subprocess.CompletedProc
 def published(folder: Path) -> dict[str, str]:
     """Return name -> sha256 of every file of the byte contract."""
     bundle = folder / "exported" / "tiny"
-    return {path.name: sha256_file(path) for path in bundle.iterdir() if path.name not in VARYING}
+    names = (path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
+    return {name: sha256_file(bundle / name) for name in names if name not in VARYING}
 
 
 def ran(result: subprocess.CompletedProcess[str]) -> list[str]:

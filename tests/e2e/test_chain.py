@@ -1,6 +1,7 @@
 """The whole chain on a small net: what it publishes, what it does again, and what stops it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.device.demo import serving
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import missing
 from pipeline.errors import ConfigError
+from tests.device.devtools import TESTED, chromium
 from tests.e2e.chain import ROOT, published, ran, run, write_config
 
 pytestmark = pytest.mark.e2e
@@ -91,14 +94,54 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
     assert subprocess.run([*program, "--self-test"], capture_output=True).returncode == 0
 
 
+@pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
+def test_the_page_decides_as_the_bundle_does(finished: Path, tmp_path: Path) -> None:
+    bundle = finished / "exported/tiny"
+    wanted = predict(bundle, [bundle / "sample.png"])[0]
+    with chromium() as page, serving(bundle, lan=False, port=0) as demo:
+        assert page.open(demo.address) == "ready"
+        page.press("Run the self-test")
+        assert page.until(TESTED).startswith("Passed: 16 of 16 decisions as expected, largest")
+        assert page.text("self-test-result").endswith("difference 0 LSB.")
+        page.press("File")
+        page.give_file(bundle / "sample.png")
+        page.until(f"document.getElementById('decision')?.innerText === {wanted['decision']!r}")
+        page.give_file(bundle / "labels.txt")
+        told = "labels.txt: no picture that this browser reads; give a JPEG or PNG"
+        page.until(f"document.getElementById('problem').innerText === {told!r}")
+        assert page.text("answer") == "No answer."
+        both = tmp_path / "both.npz"
+        with np.load(bundle / "golden.npz") as golden:
+            np.savez(
+                both, image=np.concatenate([golden["input_image"] // 2, golden["input_image"]])
+            )
+        page.give_file(both)
+        rows = page.until(
+            "[...document.querySelectorAll('tbody td:nth-child(2)')].map(a => a.innerText)"
+        )
+        assert rows == [answer["decision"] for answer in predict(bundle, [both])]
+        assert "abstain" in rows
+
+
+def test_the_program_of_the_bundles_readme_decides_as_predict_does(finished: Path) -> None:
+    bundle = finished / "exported/tiny"
+    (program,) = re.findall(r"```python\n(.*?)```", (bundle / "README.md").read_text(), re.DOTALL)
+    command = [sys.executable, "-B", "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wanted,) = predict(bundle, [bundle / "sample.png"])
+    assert done.stdout.startswith(str(wanted["decision"]))
+    assert str(wanted["top"]) in done.stdout
+
+
 def test_the_whole_chain_imports_tensorflow_twice(finished: Path) -> None:
     importers = (finished / "noted").read_text().split()
     assert len(set(importers)) == 2  # the pipeline, and the worker that converts
 
 
 def test_no_path_and_no_date_is_published(finished: Path) -> None:
-    for path in (finished / "exported/tiny").iterdir():
-        if path.name not in ("report.html", "timings.json"):
+    for path in (finished / "exported/tiny").rglob("*"):
+        if path.is_file() and path.name not in ("report.html", "timings.json"):
             assert str(finished).encode() not in path.read_bytes(), path.name
 
 

@@ -1,0 +1,97 @@
+"""web/ of a bundle: the page that runs the model in a browser, with the file's uint8 borders.
+
+It stands alone but for LiteRT.js, which has 38 MB: `edgeline demo` serves that beside it.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import SCHEMA, write_arrays, write_json
+from pipeline.device import runner
+from pipeline.device.browser import WebFile, read_web_file
+
+PAGE = Path(__file__).resolve().parents[1] / "device" / "web" / "demo"
+MODEL = "model.tflite"
+
+
+def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str, Any]) -> None:
+    """Write web/ into a bundle's folder, whose files lie there already.
+
+    Args:
+        folder: of the bundle.
+        manifest: the document that the manifest will be.
+        preprocess: contents of preprocess.json.
+    """
+    web = folder / "web"
+    web.mkdir()
+    for path in sorted(PAGE.iterdir()):
+        shutil.copyfile(path, web / path.name)
+    row = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
+    made = read_web_file(folder / row["file"])
+    (web / MODEL).write_bytes(made.content)
+    write_json(web / "model.json", describe(manifest, row, preprocess, made))
+    with np.load(folder / "golden.npz", allow_pickle=False) as golden:
+        form = row["format"]
+        kept = {f"input_{e['name']}": golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        kept["expected"] = golden[form]
+        if form + runner.PLAIN in golden.files:
+            kept["expected_unsqueezed"] = golden[form + runner.PLAIN]
+    write_arrays(web / "golden.npz", kept)
+
+
+def describe(
+    manifest: Mapping[str, Any],
+    row: Mapping[str, Any],
+    preprocess: Mapping[str, Any],
+    made: WebFile,
+) -> dict[str, Any]:
+    """Return model.json: what the page has to know of the bundle.
+
+    Args:
+        manifest: of the bundle.
+        row: of the file that ships.
+        preprocess: contents of preprocess.json.
+        made: the file as the browser is given it.
+    """
+    names = [entry["name"] for entry in preprocess["inputs"]]
+    return {
+        "schema": SCHEMA,
+        "name": manifest["name"],
+        "task": manifest["task"],
+        "answer_name": manifest["config"]["data"]["source"].get("label"),
+        "shipped_file": row["file"],
+        "sha256": row["sha256"],
+        "bytes": row["bytes"],
+        "metrics": row["metrics"],
+        "held_out": manifest["reference"]["samples"],
+        "may_drift": row["format"] == "dynamic" or bool(row["float_ops_left"]),
+        "model": {
+            "file": MODEL,
+            "inputs": [_input(detail, names, made.keys) for detail in made.inputs],
+            "output": _border(made.output),
+            "shipped": _border(made.shipped),
+        },
+        "preprocess": preprocess,
+        "abstain": runner.rule_of(preprocess, row["file"]),
+        "detector": runner.limit_of(preprocess, row["file"]),
+    }
+
+
+def _input(detail: Mapping[str, Any], names: list[str], keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return an input tensor: which named input it is, and what LiteRT.js calls it."""
+    key = runner.name_of(detail, keys) if keys else detail["name"]
+    return {"name": runner.name_of(detail, names), "key": key, **_border(detail)}
+
+
+def _border(detail: Mapping[str, Any]) -> dict[str, Any]:
+    scale, zero_point = detail["quantization"]
+    return {
+        "dtype": str(np.dtype(detail["dtype"])),
+        "shape": [int(size) for size in detail["shape"]],
+        "scale": float(scale),
+        "zero_point": int(zero_point),
+    }
