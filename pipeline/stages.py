@@ -40,7 +40,7 @@ REFERENCE = ("model.keras", "decision.json")
 STAGES = (
     Stage(
         "data",
-        3,
+        4,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -114,9 +114,9 @@ STAGES = (
     ),
     Stage(
         "verify",
-        5,
+        6,
         ("dataset", "reference", "files"),
-        {"parity": ("parity.json", "golden.npz", "figures.npz")},
+        {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "seed"),
         optional=("baseline",),
         packages=EXPORT,
@@ -139,7 +139,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        4,
+        5,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -147,7 +147,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        3,
+        4,
         (
             "dataset",
             "spec",

@@ -20,6 +20,19 @@ CONFIG = {
 }
 
 
+TIMES = {
+    "seconds": {"train": 1.0},
+    "baseline": {},
+    "files": {"model_int8.tflite": 4e-6},
+    "packages": {"keras": "3.15.1"},
+    "host": "here",
+    "date": "2026-01-01T00:00:00+00:00",
+    "commit": None,
+    "python": "3.11",
+    "system": "Linux",
+}
+
+
 def file_row(form: str) -> dict[str, Any]:
     return {
         "format": form,
@@ -229,6 +242,7 @@ def good_run() -> dict[str, Any]:
         "dataset": {
             "samples": 100,
             "inputs": [{"name": "image", "shape": [8, 8, 1]}],
+            "task": "classification",
             "labels": {"names": ["a", "b"]},
             "fingerprint": "f" * 64,
             "findings": [],
@@ -311,7 +325,10 @@ def good_run() -> dict[str, Any]:
         "pretraining": None,
         "distillation": None,
         "range_test": None,
-        "preprocess": {"inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}]},
+        "preprocess": {
+            "anomaly": None,
+            "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
+        },
         "warnings": {"schema": 1, "warnings": []},
         "learning": {
             "metric": "accuracy",
@@ -348,14 +365,14 @@ def good_run() -> dict[str, Any]:
         },
         "figures": {
             "dataset": {
-                "samples": images,
+                "sample_input_image": images,
                 "sample_labels": ones,
                 "class_counts": np.ones((3, 2), np.int64),
             },
             "parity": {
                 "confusion_reference": np.eye(2, dtype=np.int64),
                 "confusion_int8": np.eye(2, dtype=np.int64),
-                "changed_samples": images,
+                "changed_input_image": images,
                 "changed_labels": ones,
                 "changed_reference": ones,
                 "changed_file": ones * 0,
@@ -381,4 +398,4 @@ def documents() -> dict[str, Any]:
 def page(documents: dict[str, Any], **config: Any) -> str:
     settings = CONFIG | config
     told = documents | {"advice": advise(documents, settings)}
-    return render_report(told, settings, {"train": 1.0}, {})
+    return render_report(told, settings, TIMES)
