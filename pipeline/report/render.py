@@ -71,10 +71,10 @@ def with_contents(page: str) -> str:
     return body.replace("<!--contents-->", "".join(links), 1)
 
 
-def environment(*, autoescape: bool) -> jinja2.Environment:
+def environment(*, autoescape: bool, folder: Path = HERE) -> jinja2.Environment:
     """Return what templates are read with: an unknown name in one is an error."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -25,6 +25,7 @@ from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
+from pipeline.terminal import stepped
 from pipeline.verify import streaming
 from pipeline.verify.abstain import abstaining
 from pipeline.verify.encoder import encoder_figures
@@ -50,7 +51,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     task, files = held.task, read_json(inputs["files"] / "files.json")
     rows, layers, outputs, skipped, seconds = {}, {}, {}, {}, {}  # type: ignore[var-annotated]
     golden = _golden_inputs(held)
-    for entry in files["files"]:
+    for entry in stepped(files["files"], "files", "measuring"):
         path, form = inputs["files"] / entry["file"], entry["format"]
         results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
         first = next(iter(results.values()))
