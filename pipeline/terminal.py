@@ -46,7 +46,8 @@ def tell(form: Form) -> None:
 def has_bars() -> bool:
     """Tell whether bars and tables that move may be drawn on stderr."""
     is_json = any(isinstance(handler, JsonLines) for handler in logging.getLogger().handlers)
-    return sys.stderr.isatty() and log.isEnabledFor(logging.INFO) and not is_json
+    is_quiet = logging.getLogger("pipeline").level > logging.INFO
+    return sys.stderr.isatty() and not is_quiet and not is_json
 
 
 class PlainLines(logging.StreamHandler[Any]):

@@ -8,6 +8,7 @@ from pipeline.compare.equality import CLASSES, equality, weights
 from pipeline.compare.sides import Side
 
 ABSENT = "not there"
+ON = "on"
 SHORT = 12  # signs of a hash that tell files apart
 
 
@@ -24,8 +25,8 @@ def compare(sides: Sequence[Side]) -> dict[str, Any]:
         "schema": SCHEMA,
         "sides": [_head(side) for side in sides],
         "figures": _figures(sides),
-        "config": different([flat(side.config) for side in sides], ignored=("name",)),
-        "packages": different([dict(side.packages) for side in sides]),
+        "config": different(settings([side.config for side in sides])),
+        "packages": different(shared([side.packages for side in sides])),
         "data": different([flat(side.data) for side in sides]),
         "files": _files(sides),
         "pairs": [_pair(first, other) for other in sides[1:]],
@@ -67,6 +68,28 @@ def _figures(sides: Sequence[Side]) -> dict[str, list[Any]]:
     }
 
 
+def settings(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return dotted path -> value of each config, without the name of the run.
+
+    A section that is off in one and on in another is one row.
+    """
+    rows = []
+    for config in configs:
+        own = {name: value for name, value in config.items() if name != "name"}
+        for name in own:
+            others = [other.get(name) for other in configs]
+            if own[name] is not None and any(value is None for value in others):
+                own[name] = ON
+        rows.append(flat(own))
+    return rows
+
+
+def shared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what every row has: a bundle names fewer packages than a run."""
+    common = set.intersection(*(set(row) for row in rows))
+    return [{name: row[name] for name in sorted(common)} for row in rows]
+
+
 def flat(value: Any, path: str = "") -> dict[str, Any]:
     """Return dotted path -> value of nested mappings; lists stay whole."""
     if not isinstance(value, Mapping) or not value:
@@ -77,12 +100,10 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def different(
-    rows: Sequence[Mapping[str, Any]], *, ignored: Sequence[str] = ()
-) -> dict[str, list[Any]]:
+def different(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return path -> value of each row, where they are not all equal."""
     paths = dict.fromkeys(path for row in rows for path in row)
-    found = {path: [row.get(path, ABSENT) for row in rows] for path in paths if path not in ignored}
+    found = {path: [row.get(path, ABSENT) for row in rows] for path in paths}
     return {path: values for path, values in found.items() if any(v != values[0] for v in values)}
 
 

@@ -40,7 +40,7 @@ def equality(one: Side, other: Side) -> Found:
     own, theirs = one.files[one.ships], other.files[other.ships]
     paired = _paired(one, other)
     if own["sha256"] == theirs["sha256"]:
-        why = f"{theirs['file']} is the same file"
+        why = f"the file that ships, {theirs['file']}, is the same"
         return {"class": "bytes", "why": why, "measured": paired}
     if isinstance(paired, str):
         return {"class": "unknown", "why": paired, "measured": None}
@@ -96,7 +96,7 @@ def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
 def weights(one: Side, other: Side) -> Found:
     """Return class (bit-equal, near, other network), why, and the largest difference or None."""
     if one.reference["sha256"] == other.reference["sha256"]:
-        return {"class": "bit-equal", "why": "model.keras is the same file", "largest": 0.0}
+        return {"class": "bit-equal", "why": "model.keras has the same bytes", "largest": 0.0}
     first, second = (read_weights(side.reference["path"]) for side in (one, other))
     return distance(first, second)
 

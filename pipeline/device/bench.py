@@ -89,7 +89,7 @@ def _row(
     """Return the times of one file on one runtime."""
     file = bundle / model["file"]
     count = threads_for(file) if threads is None else threads
-    row = {key: model[key] for key in ("format", "file", "bytes")}
+    row = {"format": model["format"], "file": file.name, "bytes": file.stat().st_size}
     row |= {"runtime": name, "threads": count}
     refused = RUNTIMES[name].refuses.get(model["format"])
     found = refused or _timed(bundle, file, arrays, name, count, limit_s)
