@@ -27,7 +27,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
 from pipeline.errors import ConfigError, GateError
 from pipeline.outcome import check_verdict, figure
-from pipeline.terminal import PlainLines
+from pipeline.terminal import telling
 
 LAST = "bundle"
 
@@ -215,6 +215,7 @@ def run(
         ConfigError: config, data or arguments are wrong.
         ArtifactError: an artifact does not match its hash.
     """
+    from pipeline import tracking
     from pipeline.config.load import load
     from pipeline.run import Run, run_chain
     from pipeline.stages import NAMES
@@ -225,8 +226,12 @@ def run(
     path = Path(config)
     given = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
     own = Run(load(path, given), path.parent, Path(runs), Path(exported))
-    with _saying(quiet=quiet), contextlib.suppress(GateError):
-        run_chain(own, until=until, force=force)
+    where = tracking.address()
+    with _saying(quiet=quiet):
+        with contextlib.suppress(GateError):
+            run_chain(own, until=until, force=force)
+        if where is not None:
+            tracking.record(own.folder, own.config.model_dump(mode="json"), where)
     return _result(own.config, own.folder, Path(exported), until)
 
 
@@ -243,16 +248,11 @@ def load_bundle(path: str | Path) -> Bundle:
 @contextlib.contextmanager
 def _saying(*, quiet: bool) -> Iterator[None]:
     """Write stage lines to stderr for a while, unless the caller has logging of its own."""
-    own = logging.getLogger("pipeline")
-    level, handlers = own.level, own.handlers[:]
-    if not logging.getLogger().handlers:
-        own.addHandler(PlainLines(sys.stderr))
-    own.setLevel(logging.ERROR if quiet else logging.INFO)
-    try:
+    if logging.getLogger().handlers and not quiet:
         yield
-    finally:
-        own.setLevel(level)
-        own.handlers[:] = handlers
+        return
+    with telling("quiet" if quiet else "plain"):
+        yield
 
 
 def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:

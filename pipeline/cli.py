@@ -14,8 +14,8 @@ from typing import Any
 
 from pipeline import commands
 from pipeline.arguments import STAGES, check_command, parser
-from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
-from pipeline.terminal import tell
+from pipeline.errors import STORAGE_ERRORS, ConfigError, GateError, PipelineError
+from pipeline.terminal import telling
 
 INTERRUPTED = 130
 LOOKING = (
@@ -35,10 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_command(known, arguments)
     args = known.parse_args(arguments)
     form = vars(args).get("form", "plain")
-    tell(form)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code: int = args.command(args)
+        with telling(form):
+            code: int = args.command(args)
         sys.stdout.flush()
     except PipelineError as error:
         _complain(str(error), form, error.exit_code)
@@ -93,6 +93,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
+    from pipeline import tracking
     from pipeline.config.load import load
     from pipeline.outcome import check_verdict, published
     from pipeline.run import Run, run_chain
@@ -103,13 +104,22 @@ def _run(args: argparse.Namespace) -> int:
         _take_role(args, config)
     if args.role == "worker":
         return _work(args, run)
+    where = tracking.address()
+    failed = None
     try:
         run_chain(run, until=args.until, force=args.force)
-    finally:
-        if args.form == "json" and order.index(args.until) >= order.index("gate"):
-            _tell_verdict(run.folder / "gate" / "verdict.json")
-    if order.index(args.until) >= order.index("gate"):
-        check_verdict(run.folder / "gate" / "verdict.json")
+    except GateError as error:
+        failed = error
+    if where is not None:
+        tracking.record(run.folder, config.model_dump(mode="json"), where)
+    verdict = run.folder / "gate" / "verdict.json"
+    is_judged = order.index(args.until) >= order.index("gate")
+    if is_judged and args.form == "json" and verdict.is_file():
+        _tell_verdict(verdict)
+    if failed is not None:
+        raise failed
+    if is_judged:
+        check_verdict(verdict)
     if args.until == "bundle" and args.form == "json":
         _print_json({"event": "bundle", "path": args.exported / config.name})
     elif args.until == "bundle" and args.form == "plain":
@@ -118,13 +128,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _tell_verdict(path: Path) -> None:
-    """Say what the gates made of the run, where they were reached."""
+    """Say to a program what the gates made of the run."""
     from pipeline.artifacts import read_json
 
-    if path.is_file():
-        verdict = read_json(path)
-        own = {"passed": verdict["passed"], "ships": verdict["ships"]}
-        _print_json({"event": "verdict", **own, "gates": verdict["gates"][verdict["ships"]]})
+    verdict = read_json(path)
+    own = {"passed": verdict["passed"], "ships": verdict["ships"]}
+    _print_json({"event": "verdict", **own, "gates": verdict["gates"][verdict["ships"]]})
 
 
 def _take_role(args: argparse.Namespace, config: Any) -> None:

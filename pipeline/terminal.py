@@ -4,6 +4,7 @@ Stages log; a record that carries an event (`extra=event(...)`) has its facts in
 bar is drawn on a terminal alone; elsewhere long work writes a plain line now and then.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -28,36 +29,53 @@ def event(name: str, **facts: Any) -> dict[str, Any]:
     return {"event": {"event": name, **facts}}
 
 
-def tell(form: Form) -> None:
-    """Set how everything is told from now on; other packages speak only when something is wrong.
+@contextlib.contextmanager
+def telling(form: Form) -> Iterator[None]:
+    """Set how everything is told for a while; other packages speak only when something is wrong.
 
     Args:
         form: plain: lines on stderr; quiet: nothing but errors; json: an object a line on stdout.
     """
-    handler: logging.Handler = JsonLines() if form == "json" else PlainLines(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    root, own = logging.getLogger(), logging.getLogger("pipeline")
+    handler = JsonLines() if form == "json" else PlainLines()
     levels = {"plain": logging.INFO, "quiet": logging.ERROR, "json": logging.DEBUG}
-    logging.getLogger("pipeline").setLevel(levels[form])
+    before = root.level, own.level
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    own.setLevel(levels[form])
     for noisy in ("absl", "tensorflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before[0])
+        own.setLevel(before[1])
 
 
 def has_bars() -> bool:
     """Tell whether bars and tables that move may be drawn on stderr."""
+    return sys.stderr.isatty() and is_plain()
+
+
+def is_plain() -> bool:
+    """Tell whether people are told, in lines."""
     is_json = any(isinstance(handler, JsonLines) for handler in logging.getLogger().handlers)
     is_quiet = logging.getLogger("pipeline").level > logging.INFO
-    return sys.stderr.isatty() and not is_quiet and not is_json
+    return not is_quiet and not is_json
 
 
-class PlainLines(logging.StreamHandler[Any]):
-    """Writes a record over a bar that may stand on the line."""
+class PlainLines(logging.Handler):
+    """Writes a record's text on stderr, over a bar that may stand on the line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Clear the line first."""
-        if self.stream.isatty():
-            self.stream.write(BLANK)
-        super().emit(record)
+        """Write the line."""
+        try:
+            clear = BLANK if sys.stderr.isatty() else ""
+            sys.stderr.write(f"{clear}{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
 
 
 class JsonLines(logging.Handler):

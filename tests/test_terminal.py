@@ -4,13 +4,12 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from pipeline import outcome, terminal
 from pipeline.artifacts import Metrics
-from pipeline.terminal import Bar, Form, drawn, event, stepped, tell, told
+from pipeline.terminal import Bar, Form, drawn, event, stepped, telling, told
 
 log = logging.getLogger("pipeline.somewhere")
 
@@ -18,17 +17,6 @@ log = logging.getLogger("pipeline.somewhere")
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Leave logging as the other tests expect it."""
-    root, own = logging.getLogger(), logging.getLogger("pipeline")
-    handlers, levels = root.handlers[:], (root.level, own.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    own.setLevel(levels[1])
 
 
 def run_a_stage() -> None:
@@ -41,8 +29,8 @@ def run_a_stage() -> None:
 
 
 def test_json_is_an_object_a_line_with_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("json")
-    run_a_stage()
+    with telling("json"):
+        run_a_stage()
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["event"] for row in rows] == [
@@ -55,14 +43,14 @@ def test_json_is_an_object_a_line_with_the_facts(capsys: pytest.CaptureFixture[s
 
 
 def test_quiet_says_errors_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("quiet")
-    run_a_stage()
+    with telling("quiet"):
+        run_a_stage()
     assert capsys.readouterr() == ("", "broken\n")
 
 
 def test_plain_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("plain")
-    run_a_stage()
+    with telling("plain"):
+        run_a_stage()
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[0] == "train        1.2 s  accuracy 0.5"
@@ -76,8 +64,8 @@ def test_bars_are_drawn_on_a_terminal_where_lines_are_plain(
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(terminal, "DRAW_SECONDS", 0.0)
-    tell(form)
-    assert list(stepped([1, 2, 3], "steps", "work")) == [1, 2, 3]
+    with telling(form):
+        assert list(stepped([1, 2, 3], "steps", "work")) == [1, 2, 3]
     assert ("━" in screen.getvalue()) == has_bar
     if has_bar:
         assert "3/3 steps" in screen.getvalue()
@@ -88,8 +76,7 @@ def test_elsewhere_long_work_writes_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
-    tell("json")
-    with Bar(4, "files", "measuring") as bar:
+    with telling("json"), Bar(4, "files", "measuring") as bar:
         bar.advance(2)
     (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert row == {
@@ -98,8 +85,8 @@ def test_elsewhere_long_work_writes_a_line_now_and_then(
 
 
 def test_short_work_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("plain")
-    list(stepped(range(100), "steps", "work"))
+    with telling("plain"):
+        list(stepped(range(100), "steps", "work"))
     assert capsys.readouterr() == ("", "")
 
 
@@ -111,3 +98,11 @@ def test_a_bar_is_as_long_as_what_is_done() -> None:
 
 def test_an_event_is_what_a_record_carries() -> None:
     assert event("epoch", epoch=1) == {"event": {"event": "epoch", "epoch": 1}}
+
+
+def test_how_it_was_told_before_comes_back() -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], logging.getLogger("pipeline").level
+    with telling("quiet"):
+        assert root.handlers != before[0]
+    assert (root.handlers, logging.getLogger("pipeline").level) == before

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from pipeline.terminal import event, has_bars
+from pipeline.terminal import event, is_plain
 from pipeline.train.freeze import frozen_epochs
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class ShowProgress(keras.callbacks.Callback):
         """Look where the progress goes."""
         self._epoch = 0
         self._began: tuple[float, int] | None = None
-        self._is_terminal = self._is_shown and has_bars()
+        self._is_terminal = self._is_shown and sys.stderr.isatty() and is_plain()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the epoch's number, for the bar."""
