@@ -142,7 +142,7 @@ STAGES = (
         5,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
-        ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
+        ("name", "seed", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
         optional=("baseline", "trials", "robustness", "audit"),
     ),
     Stage(

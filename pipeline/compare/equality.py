@@ -94,7 +94,7 @@ def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
 
 
 def weights(one: Side, other: Side) -> Found:
-    """Return class (bit-equal, near, other network), why, and the largest difference or None."""
+    """Return class (bit-equal, apart, other network), why, and the largest difference or None."""
     if one.reference["sha256"] == other.reference["sha256"]:
         return {"class": "bit-equal", "why": "model.keras has the same bytes", "largest": 0.0}
     first, second = (read_weights(side.reference["path"]) for side in (one, other))
@@ -121,7 +121,7 @@ def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> Found:
         return {"class": "bit-equal", "why": why, "largest": 0.0}
     scale = float(np.abs(first[worst]).max(initial=0.0))
     why = f"largest difference {apart[worst]:.3g}, in {worst}, whose largest value is {scale:.3g}"
-    return {"class": "near", "why": why, "largest": apart[worst]}
+    return {"class": "apart", "why": why, "largest": apart[worst]}
 
 
 def read_weights(path: Path) -> dict[str, Array]:

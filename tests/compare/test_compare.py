@@ -100,12 +100,12 @@ def test_a_drop_has_the_sign_of_worse(task: str) -> None:
     assert compared(TASKS[task], labels, first, first)["metric_drop_ci95"] == [0.0, 0.0]
 
 
-def test_weights_are_bit_equal_near_or_of_another_network() -> None:
+def test_weights_are_bit_equal_apart_or_of_another_network() -> None:
     own = {"a": np.ones((2, 3), np.float32), "b": np.zeros(4, np.float32)}
     near = own | {"b": np.array([0, 0, 1e-6, 0], np.float32)}
     assert distance(own, copy.deepcopy(own))["class"] == "bit-equal"
     found = distance(own, near)
-    assert (found["class"], found["largest"]) == ("near", pytest.approx(1e-6))
+    assert (found["class"], found["largest"]) == ("apart", pytest.approx(1e-6))
     assert "in b" in found["why"]
     assert distance(own, {"a": own["a"]})["class"] == "other network"
     assert distance(own, own | {"b": np.zeros(5)})["class"] == "other network"

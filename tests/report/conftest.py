@@ -11,8 +11,12 @@ from pipeline.report.render import render_report
 
 CONFIG = {
     "name": "small",
+    "seed": 0,
     "task": "classification",
-    "report": {"samples": 4},
+    "report": {
+        "samples": 4,
+        **dict.fromkeys(("intended_use", "out_of_scope", "licence", "data_licence", "contact")),
+    },
     "baseline": {"interpretable": False},
     "model": {"kind": "cnn"},
     "train": {"class_weights": None, "oversample": False, "loss": "auto"},
@@ -241,7 +245,7 @@ def good_run() -> dict[str, Any]:
     return {
         "dataset": {
             "samples": 100,
-            "inputs": [{"name": "image", "shape": [8, 8, 1]}],
+            "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "uint8"}],
             "task": "classification",
             "labels": {"names": ["a", "b"]},
             "fingerprint": "f" * 64,

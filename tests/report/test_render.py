@@ -111,7 +111,7 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
     }
     documents["figures"]["audit"] = {"labels": np.zeros(0)}
     assert "Not attacked: it needs one image input" in page(documents)
-    assert "Not measured." in render_card(documents, CONFIG)
+    assert "Not measured: it needs one image input." in render_card(documents, CONFIG)
 
 
 def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
@@ -312,5 +312,5 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
     assert "Pruning and clustering" not in page(plain)
     assert "50.3 %" in page(plain)
     card = render_card(documents | {"advice": []}, CONFIG)
-    assert "2000 bytes (1100 zipped)" in card
+    assert "2000 bytes (1100 by gzip)" in card
     assert "the float model loses 0.0030 accuracy on validation" in card
