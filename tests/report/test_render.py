@@ -314,3 +314,27 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
     card = render_card(documents | {"advice": []}, CONFIG)
     assert "2000 bytes (1100 by gzip)" in card
     assert "the float model loses 0.0030 accuracy on validation" in card
+
+
+def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
+    documents: dict[str, Any],
+) -> None:
+    card = render_card(documents, CONFIG)
+    for part in (
+        "Model details", "Intended use", "Data", "Metrics", "By class", "Robustness and privacy",
+        "Limits",
+    ):  # fmt: skip
+        assert re.search(rf"^##+ {part}$", card, re.MULTILINE)
+    assert card.count("not stated") == 4
+    stated = CONFIG["report"] | {"licence": "Apache-2.0", "out_of_scope": "Medicine."}
+    card = render_card(documents, CONFIG | {"report": stated})
+    assert "Licence: Apache-2.0" in card
+    assert "Out of scope: Medicine." in card
+    assert card.count("not stated") == 2
+
+
+def test_groups_are_a_table_of_the_card(documents: dict[str, Any]) -> None:
+    metrics = {name: {"accuracy": 0.75} for name in ("reference", "int8")}
+    rows = {"north": {"samples": 12, "metrics": metrics}}
+    documents["parity"]["groups"] = {"column": "region", "values": rows}
+    assert "| north | 12 | 75.0 % | 75.0 % |" in render_card(documents, CONFIG)
