@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.bundle_arguments import add_bundle_commands
+
 Calls = Mapping[str, Callable[[argparse.Namespace], int]]
 
 STAGES = {  # in order; a test compares the names with the stage table
@@ -50,7 +52,7 @@ def parser(calls: Calls) -> argparse.ArgumentParser:
     made.set_defaults(role=None, chief=None)
     _add_config_commands(commands, calls)
     _add_data_commands(commands, calls)
-    _add_bundle_commands(commands, calls)
+    add_bundle_commands(lambda name, text: _command(commands, name, calls[name], text))
     return made
 
 
@@ -107,63 +109,24 @@ def _add_data_commands(commands: Any, calls: Calls) -> None:
         help="a config: its data, export, gates and all else but model and training",
     )
     _add_overrides(quantize)
+    _add_form(quantize)
     _add_places(quantize)
 
 
-def _add_bundle_commands(commands: Any, calls: Calls) -> None:
-    """Add what looks at bundles, and at this machine."""
-    predict = _command(
-        commands, "predict", calls["predict"], "what the device would answer to files"
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    """Add how a run is told."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--quiet", dest="form", action="store_const", const="quiet", help="say nothing but errors"
     )
-    predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
-    predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
-    predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
-    _add_conform(commands, calls)
-    _add_demo(commands, calls)
-    show = _command(commands, "show", calls["show"], "what a run or a bundle holds, in figures")
-    show.add_argument(
-        "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
+    form.add_argument(
+        "--json",
+        dest="form",
+        action="store_const",
+        const="json",
+        help="one JSON object a line on stdout: stages, epochs, verdict, errors",
     )
-    _command(
-        commands, "doctor", calls["doctor"], "what is there, what is missing, and how to get it"
-    )
-
-
-def _add_conform(commands: Any, calls: Calls) -> None:
-    """Add the command that proves a bundle elsewhere."""
-    conform = _command(
-        commands, "conform", calls["conform"], "run a bundle's golden vectors elsewhere and compare"
-    )
-    conform.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
-    place = conform.add_mutually_exclusive_group()
-    place.add_argument("--runtime", metavar="NAME", help="interpreter here (default: litert)")
-    place.add_argument(
-        "--device",
-        metavar="ssh://USER@HOST:PORT[/PYTHON]",
-        help="a machine with Python, NumPy and an interpreter, reached by your ssh and its keys",
-    )
-    conform.add_argument("--format", metavar="NAME", help="one of the bundle (default: all)")
-
-
-def _add_demo(commands: Any, calls: Calls) -> None:
-    """Add the command that shows a bundle in a browser."""
-    demo = _command(
-        commands, "demo", calls["demo"], "serve a bundle's page, which runs it in a browser"
-    )
-    demo.add_argument("bundle", type=Path, metavar="BUNDLE", help="exported/<name>")
-    demo.add_argument(
-        "--lan", action="store_true", help="to phones in this network too, over TLS, by a QR code"
-    )
-    demo.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="where to listen (default: any free)"
-    )
-
-
-def _port(text: str) -> int:
-    """Return the number of a port, if it is one."""
-    if not text.isdecimal() or not 0 <= int(text) < 1 << 16:
-        raise argparse.ArgumentTypeError(f"wanted a port from 0 to 65535; came {text!r}")
-    return int(text)
+    parser.set_defaults(form="plain")
 
 
 def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
@@ -193,6 +156,7 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
+    _add_form(parser)
     parser.add_argument(
         "--force", type=_stage, metavar="STAGE", help="count nothing as fresh from this stage on"
     )
@@ -226,18 +190,10 @@ def _add_config_commands(commands: Any, calls: Calls) -> None:
 
 def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
-    known = (
-        "run",
-        *STAGES,
-        "config",
-        "new",
-        "quantize",
-        "predict",
-        "conform",
-        "demo",
-        "show",
-        "doctor",
-    )
+    others = (
+        "config", "new", "quantize", "predict", "conform", "demo", "bench", "show", "compare"
+    )  # fmt: skip
+    known = ("run", *STAGES, *others, "doctor")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         parser.error(
             f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"

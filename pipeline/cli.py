@@ -5,18 +5,23 @@ damaged; 130 interrupted. Anything else is our bug and shows its traceback.
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import commands
 from pipeline.arguments import STAGES, check_command, parser
-from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
+from pipeline.errors import STORAGE_ERRORS, ConfigError, GateError, PipelineError
+from pipeline.terminal import telling
 
 INTERRUPTED = 130
+LOOKING = (
+    commands.predict, commands.conform, commands.bench, commands.show, commands.compare,
+    commands.doctor,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,16 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = _parser()
     check_command(known, arguments)
     args = known.parse_args(arguments)
-    _set_logging()
+    form = vars(args).get("form", "plain")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code: int = args.command(args)
+        with telling(form):
+            code: int = args.command(args)
         sys.stdout.flush()
     except PipelineError as error:
-        _complain(str(error))
+        _complain(str(error), form, error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on from here")
+        _complain("interrupted; the same command goes on from here", form, INTERRUPTED)
         return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough: `edgeline show | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in STORAGE_ERRORS:
             raise
-        _complain(f"{error.filename or 'writing'}: {STORAGE_ERRORS[error.errno]}")
+        words = f"{error.filename or 'writing'}: {STORAGE_ERRORS[error.errno]}"
+        _complain(words, form, ConfigError.exit_code)
         return ConfigError.exit_code
     return code
 
@@ -61,25 +68,21 @@ def _parser() -> argparse.ArgumentParser:
             "config schema": _config_schema,
             "new": _new,
             "quantize": _quantize,
-            "predict": _predict,
-            "conform": _conform,
             "demo": _demo,
-            "show": _show,
-            "doctor": _doctor,
+            **{call.__name__: _told(call) for call in LOOKING},
         }
     )
 
 
-def _set_logging() -> None:
-    """Send stage lines to stderr, plain; others speak only when something is wrong."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
-    logging.getLogger("pipeline").setLevel(logging.INFO)
-    for noisy in ("absl", "tensorflow"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-
-
-def _complain(message: str) -> None:
+def _complain(message: str, form: str, code: int) -> None:
+    """Say what went wrong on stderr; to a program on stdout, too."""
+    if form == "json":
+        _print_json({"event": "error", "exit_code": code, "problems": message.splitlines()})
     print(message, file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(commands.as_json(value), flush=True)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -91,6 +94,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
+    from pipeline import tracking
     from pipeline.config.load import load
     from pipeline.outcome import check_verdict, published
     from pipeline.run import Run, run_chain
@@ -101,12 +105,36 @@ def _run(args: argparse.Namespace) -> int:
         _take_role(args, config)
     if args.role == "worker":
         return _work(args, run)
-    run_chain(run, until=args.until, force=args.force)
-    if order.index(args.until) >= order.index("gate"):
-        check_verdict(run.folder / "gate" / "verdict.json")
-    if args.until == "bundle":
+    where = tracking.address()
+    failed = None
+    try:
+        run_chain(run, until=args.until, force=args.force)
+    except GateError as error:
+        failed = error
+    if where is not None:
+        tracking.record(run.folder, config.model_dump(mode="json"), where)
+    verdict = run.folder / "gate" / "verdict.json"
+    is_judged = order.index(args.until) >= order.index("gate")
+    if is_judged and args.form == "json" and verdict.is_file():
+        _tell_verdict(verdict)
+    if failed is not None:
+        raise failed
+    if is_judged:
+        check_verdict(verdict)
+    if args.until == "bundle" and args.form == "json":
+        _print_json({"event": "bundle", "path": args.exported / config.name})
+    elif args.until == "bundle" and args.form == "plain":
         print(published(args.exported / config.name, config.task, config.task_metric))
     return 0
+
+
+def _tell_verdict(path: Path) -> None:
+    """Say to a program what the gates made of the run."""
+    from pipeline.artifacts import read_json
+
+    verdict = read_json(path)
+    own = {"passed": verdict["passed"], "ships": verdict["ships"]}
+    _print_json({"event": "verdict", **own, "gates": verdict["gates"][verdict["ships"]]})
 
 
 def _take_role(args: argparse.Namespace, config: Any) -> None:
@@ -183,31 +211,15 @@ def _new(args: argparse.Namespace) -> int:
     return 0
 
 
-def _predict(args: argparse.Namespace) -> int:
-    from pipeline.device.predict import predict
+def _told(lines: Callable[[argparse.Namespace], Iterator[str]]) -> Callable[..., int]:
+    """Return a command that prints what another yields."""
 
-    for answer in predict(args.bundle, args.inputs, runtime=args.runtime):
-        has_one = answer["confidence"] is not None and answer["decision"] != "abstain"
-        sure = f"  {answer['confidence']:.4f}" if has_one else ""
-        shown = answer["top"][answer["decision"] != "abstain" :]
-        others = "  ".join(f"{label} {share:.4f}" for label, share in shown)
-        print(
-            f"{answer['input']}: {answer['decision']}{sure}"
-            + (f" ({'; '.join(answer['why'])})" if answer["why"] else "")
-            + (f"   then {others}" if others else "")
-        )
-    return 0
+    def answer(args: argparse.Namespace) -> int:
+        for line in lines(args):
+            print(line, flush=True)
+        return 0
 
-
-def _conform(args: argparse.Namespace) -> int:
-    from pipeline.device.conform import check, conform, table
-
-    here = {} if args.runtime is None else {"runtime": args.runtime}
-    found = conform(args.bundle, device=args.device, form=args.format, **here)
-    print(table(found), flush=True)
-    check(found)
-    print("conforms")
-    return 0
+    return answer
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -221,24 +233,5 @@ def _demo(args: argparse.Namespace) -> int:
             print(words(demo), flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
-        _complain("ended")
-    return 0
-
-
-def _show(args: argparse.Namespace) -> int:
-    from pipeline.report.show import show
-
-    print(show(args.path))
-    return 0
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from pipeline.doctor import examine
-
-    for group, findings in examine().items():
-        print(group)
-        for found in findings:
-            print(f"  {'ok' if found.is_there else '--'}  {found.item:<22} {found.detail}")
-            if found.cure:
-                print(f"      {found.cure}")
+        _complain("ended", "plain", 0)
     return 0

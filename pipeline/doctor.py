@@ -11,11 +11,13 @@ import sys
 from ctypes.util import find_library
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.device import browser
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.runtimes import version as version_of
+from pipeline.tracking import ADDRESS
 
 PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-datasets", "keras-tuner", "scikit-learn")
 GPU_LIMIT_S = 10.0
@@ -47,6 +49,7 @@ def examine() -> dict[str, list[Finding]]:
         ],
         "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
         "data": [_prepared_sets(), _disk()],
+        "tracking": [_package("tensorboard", "run: make setup"), _mlflow()],
     }
 
 
@@ -61,6 +64,14 @@ def _package(name: str, cure: str) -> Finding:
         return Finding(name, True, version(name))
     except PackageNotFoundError:
         return Finding(name, False, "not installed", cure)
+
+
+def _mlflow() -> Finding:
+    """Look for MLflow, and for where runs are recorded."""
+    if find_spec("mlflow") is None:
+        return Finding("mlflow", False, "not installed", "optional: pip install 'edgeline[mlflow]'")
+    where = os.environ.get(ADDRESS)
+    return Finding("mlflow", True, f"records in {where}" if where else f"{ADDRESS} is not set")
 
 
 def _cpu() -> Finding:

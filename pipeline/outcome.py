@@ -1,14 +1,46 @@
-"""What came of a run, in a line or two: gates that failed, or what was published."""
+"""What came of a run, in a line or two: stages, gates that failed, what was published."""
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.artifacts import read_json
+from pipeline.artifacts import Metrics, read_json
 from pipeline.config.export_schema import Remedy
 from pipeline.errors import GateError
 from pipeline.tasks import task_of
+from pipeline.terminal import event
+
+log = logging.getLogger(__name__)
 
 WORST = 3  # layers that are named
+
+
+def tell_off(names: Iterable[str]) -> None:
+    """Say which stages the config switches off; only programs are told."""
+    for name in names:
+        off = event("stage_skipped", stage=name, why="off in the config")
+        log.debug("%-9s off", name, extra=off)
+
+
+def tell_fresh(name: str) -> None:
+    """Say that a stage need not run."""
+    log.info("%-9s fresh", name, extra=event("stage_skipped", stage=name, why="fresh"))
+
+
+def tell_begun(name: str) -> None:
+    """Say that a stage begins; only programs are told."""
+    log.debug("%-9s begins", name, extra=event("stage_begun", stage=name))
+
+
+def tell_ended(name: str, metrics: Metrics, seconds: float) -> None:
+    """Say that a stage is done, with what it measured and left out."""
+    values = metrics.values.items()
+    shown = "  ".join(said(called, value, unit) for called, (value, unit) in values)
+    rows = [{"name": called, "value": value, "unit": unit} for called, (value, unit) in values]
+    facts = {"seconds": round(seconds, 3), "metrics": rows, "left_out": dict(metrics.skipped)}
+    done = event("stage_ended", stage=name, **facts)
+    log.info("%-9s %6.1f s  %s", name, seconds, shown, extra=done)
 
 
 def check_verdict(path: Path) -> None:

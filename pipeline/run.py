@@ -8,7 +8,6 @@ runs.
 import contextlib
 import fcntl
 import importlib.metadata
-import logging
 import os
 import platform
 import shutil
@@ -42,11 +41,9 @@ from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
-from pipeline.outcome import said
+from pipeline.outcome import tell_begun, tell_ended, tell_fresh, tell_off
 from pipeline.quiet import import_quietly
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,7 @@ def run_chain(run: Run, *, until: str = NAMES[-1], force: str | None = None) -> 
         if name not in names:
             raise ConfigError(f"{name}: this stage is off in the config ({name}: null)")
     with _locked(run.folder):
+        tell_off(name for name in NAMES[: NAMES.index(until)] if name not in names)
         forced = False
         for stage in stages[: names.index(until) + 1]:
             forced = forced or stage.name == force
@@ -115,8 +113,9 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     recipe = _recipe(stage, bound, run)
     key = sha256_json(recipe)
     if not forced and _is_fresh(folder, key) and _is_published(stage, run):
-        log.info("%-9s fresh", stage.name)
+        tell_fresh(stage.name)
         return
+    tell_begun(stage.name)
     for kind, (source, described) in bound.items():
         check_files(source, described, f"Run again with --force {source.name} ({kind}).")
     _clear_partial(partial, key, keep_work=not forced)
@@ -130,8 +129,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     metrics = _import(stage).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
-    shown = "  ".join(said(name, value, unit) for name, (value, unit) in metrics.values.items())
-    log.info("%-9s %6.1f s  %s", stage.name, time.monotonic() - started, shown)
+    tell_ended(stage.name, metrics, time.monotonic() - started)
 
 
 Bound = dict[str, tuple[Path, dict[str, Any]]]

@@ -48,7 +48,7 @@ COMPRESSED = (
 STAGES = (
     Stage(
         "data",
-        3,
+        4,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -122,9 +122,9 @@ STAGES = (
     ),
     Stage(
         "verify",
-        5,
+        6,
         ("dataset", "reference", "files"),
-        {"parity": ("parity.json", "golden.npz", "figures.npz")},
+        {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
         optional=("baseline",),
         packages=EXPORT,
@@ -147,15 +147,15 @@ STAGES = (
     ),
     Stage(
         "report",
-        4,
+        5,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
-        ("name", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
+        ("name", "seed", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
         optional=("baseline", "trials", "robustness", "audit"),
     ),
     Stage(
         "bundle",
-        4,
+        5,
         (
             "dataset",
             "spec",

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 DIGITS = str(ROOT / "configs" / "digits_cnn.yaml")
 HELP_LIMIT_S = 0.3  # DESIGN.md
 VALIDATE_LIMIT_S = 1.0
-COMMANDS = ["run", *cli.STAGES, "config", "new", "predict", "conform", "demo", "show", "doctor"]
+LOOKING = ["predict", "conform", "bench", "show", "compare", "doctor"]
+COMMANDS = ["run", *cli.STAGES, "config", "new", "demo", *LOOKING]
 BAD = "name: X\ntask: 3\n"
 
 
@@ -278,3 +279,56 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )
     assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_a_program_is_told_of_errors_on_stdout_and_people_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "bad.yaml"
+    config.write_text(BAD)
+    assert cli.main(["train", str(config), "--json"]) == 2
+    out, err = capsys.readouterr()
+    (row,) = [json.loads(line) for line in out.splitlines()]
+    assert (row["event"], row["exit_code"]) == ("error", 2)
+    assert "\n".join(row["problems"]) == err.strip()
+
+
+def test_a_quiet_run_prints_nothing(chain: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", DIGITS, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert len(chain) == 1
+
+
+def test_quiet_and_json_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", DIGITS, "--quiet", "--json"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_program_is_told_the_verdict_of_this_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict = {"passed": False, "ships": "int8", "gates": {"int8": []}}
+    folder = tmp_path / "digits_cnn" / "gate"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+    arguments = ["gate", DIGITS, "--json", "--runs", str(tmp_path)]
+    failing(monkeypatch, ArtifactError("x: missing"))
+    assert cli.main(arguments) == 4
+    assert "verdict" not in capsys.readouterr().out
+    failing(monkeypatch, GateError("too far"))
+    assert cli.main(arguments) == 3
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert events == ["verdict", "error"]
+
+
+def test_doctor_answers_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline import doctor
+
+    row = doctor.Finding("gpu", False, "none", "buy one")
+    monkeypatch.setattr(doctor, "examine", lambda: {"devices": [row]})
+    assert cli.main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["devices"][0]["cure"] == "buy one"

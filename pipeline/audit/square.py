@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.terminal import stepped
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Callable[[Array], Array]
 
@@ -61,7 +63,7 @@ def search(
     best = start(x, epsilon, draw)
     margin = margins(answers(best), labels)
     used = np.ones(len(x), np.int64)
-    for query in range(1, queries):
+    for query in stepped(range(1, queries), "queries", "Square attack"):
         (active,) = np.nonzero(margin > 0)
         if not len(active):
             break

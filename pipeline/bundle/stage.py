@@ -20,6 +20,7 @@ from pipeline.artifacts import (
     describe_files,
     finish_swap,
     read_json,
+    write_arrays,
     write_json,
 )
 from pipeline.bundle.exchange import publish
@@ -86,6 +87,7 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     preprocess = _preprocess(inputs)
     write_json(folder / "preprocess.json", preprocess)
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
+    _write_answers(inputs, folder, files["ships"])
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(runner.__file__, folder / "run_on_device.py")
@@ -94,6 +96,13 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     with np.load(folder / "golden.npz") as golden:
         raw = {e["name"]: golden[f"input_{e['name']}"][0] for e in preprocess["inputs"]}
     write_sample(folder, raw, preprocess["inputs"])
+
+
+def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
+    """Keep what the reference and the file that ships answer, for `edgeline compare`."""
+    with np.load(inputs["parity"] / "answers.npz") as found:
+        kept = ("samples", "labels", "answer_reference", f"answer_{ships}")
+        write_arrays(folder / "answers.npz", {name: found[name] for name in kept})
 
 
 def _artifacts(inputs: Inputs) -> dict[str, Any]:

@@ -116,7 +116,17 @@ class Gate(Section):
 
 
 class Report(Section):
-    """The page about the run."""
+    """The page about the run, and the model card."""
 
     samples: Annotated[int, Field(ge=0, le=100)] = 16
     """Samples and adversarial examples that are shown."""
+    intended_use: str | None = None
+    """What the model is for, and whom, in a sentence or two of the model card."""
+    out_of_scope: str | None = None
+    """What it must not be used for."""
+    licence: str | None = None
+    """Of the model: a name such as Apache-2.0, or a sentence."""
+    data_licence: str | None = None
+    """Of the data that it learnt from."""
+    contact: str | None = None
+    """Whom to ask, or to tell of a mistake."""

@@ -1,6 +1,7 @@
-"""Figures of the data that the report shows: a few images, and what is where."""
+"""Figures of the data that the report shows: a few samples of any kind, and what is where."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,29 +10,38 @@ from pipeline.data.samples import Array
 from pipeline.data.shards import Shards
 from pipeline.device.runner import resize_image
 
-SHOWN = 16  # training images
+SHOWN = 16  # training samples
 LARGEST = 128  # pixels; larger images are shown reduced
+HEARD_BYTES = 1 << 20  # of all recordings that are shown: a page that plays them stays small
 BINS = 20  # of the targets' histogram
 
 
 def figures(
-    images: Sequence[Shards], labels: Array, parts: dict[str, Array], names: tuple[str, ...] | None
+    shards: Mapping[str, Shards],
+    entries: Sequence[Mapping[str, Any]],
+    labels: Array,
+    parts: dict[str, Array],
+    names: tuple[str, ...] | None,
 ) -> dict[str, Array]:
     """Return name -> array.
 
-    Always sample_labels (n,). For images samples (n, H, W, C); for classes class_counts (train,
-    validation and test, by class); for targets target_counts (part, bin) and target_edges.
+    Always sample_labels (n,) and sample_input_<name> (n, ...) of a few training samples. For
+    classes class_counts (train, validation and test, by class); for targets target_counts (part,
+    bin) and target_edges.
 
     Args:
-        images: shards of the first image input; empty where there is none.
+        shards: name -> values of an input.
+        entries: of preprocess.json.
         labels: class ids or targets (N,).
         parts: positions of train, validation and test.
         names: of the classes; None for a regression.
     """
     shown = parts["train"][:SHOWN]
+    if names is not None:
+        shown = _of_every_class(labels[parts["train"]], parts["train"])
     found = {"sample_labels": labels[shown]}
-    for shards in images:
-        found["samples"] = _reduced(shards.take(shown))
+    raw = {name: own.take(shown) for name, own in shards.items()}
+    found |= kept_samples(raw, entries, "sample")
     if names is not None:
         counts = [np.bincount(labels[parts[part]], minlength=len(names)) for part in PARTS]
         return found | {"class_counts": np.array(counts, np.int64)}
@@ -40,11 +50,41 @@ def figures(
     return found | {"target_counts": np.array(counts, np.int64), "target_edges": edges}
 
 
+def kept_samples(
+    raw: Mapping[str, Array], entries: Sequence[Mapping[str, Any]], name: str
+) -> dict[str, Array]:
+    """Return what a page needs to show raw samples: `<name>_input_<input>` -> (n, ...).
+
+    Large images are reduced, recordings are cut to what the network hears; of recordings that are
+    long together only the first are kept.
+    """
+    kept = {}
+    for entry in entries:
+        values = raw[entry["name"]]
+        if entry["kind"] == "image":
+            values = _reduced(values)
+        elif entry["kind"] == "audio":
+            values = values[:, : entry["samples"]]
+            values = values[: max(1, HEARD_BYTES // max(1, values[:1].nbytes))]
+        kept[f"{name}_input_{entry['name']}"] = values
+    return kept
+
+
+def _of_every_class(labels: Array, positions: Array) -> Array:
+    """Return at most SHOWN positions: the first of each class, then the second of each, and on."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], labels[order], side="left")
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - starts
+    first = np.lexsort((labels, rank))[:SHOWN]
+    return positions[first[np.argsort(labels[first], kind="stable")]]
+
+
 def _reduced(images: Array) -> Array:
     """Return images no larger than LARGEST, of the same proportions; only uint8 is reduced."""
     height, width = images.shape[1:3]
     share = min(1.0, LARGEST / max(height, width))
-    if share == 1.0 or images.dtype != np.uint8:
+    if share == 1.0 or images.dtype != np.uint8 or not len(images):
         return images
     size = (max(1, round(height * share)), max(1, round(width * share)))
     return np.stack([resize_image(image, *size) for image in images])

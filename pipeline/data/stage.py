@@ -81,8 +81,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     found = [*data.stored.findings, *found, *_noticed(config, data, parts, entries, shards)]
     _save(out, data, parts)
     write_json(out / "dataset.json", _meta(config, data, parts, found))
-    images = [shards[spec.name] for spec in source.inputs if spec.kind == "image"]
-    write_arrays(out / "figures.npz", figures(images[:1], data.labels, parts, data.names))
+    drawn = figures(shards, entries, data.labels, parts, data.names)
+    write_arrays(out / "figures.npz", drawn)
     shown = (*PARTS, UNLABELLED) if UNLABELLED in parts else PARTS
     counts = {name: (float(len(parts[name])), "samples") for name in shown}
     warnings = sum(finding.level == "warning" for finding in found)

@@ -153,6 +153,29 @@ def table(found: Conformance) -> str:
     return "\n".join(lines + [f"  {form:<10} {why}" for form, why in there.refused.items()])
 
 
+def facts(found: Conformance) -> dict[str, Any]:
+    """Return how every file did, for programs."""
+    there = found.there
+    return {
+        "bundle": str(found.bundle),
+        "runtime": there.runtime,
+        "version": there.version,
+        "place": there.place,
+        "samples": found.samples,
+        "conforms": not found.problems,
+        "files": {
+            form: {
+                "differ": row.differ,
+                "distance": float(row.distance),
+                "problem": row.problem,
+                "ms": 1000 * there.answers[form][1] / max(1, len(there.answers[form][0])),
+            }
+            for form, row in found.findings.items()
+        },
+        "refused": dict(there.refused),
+    }
+
+
 def check(found: Conformance) -> None:
     """Raise what is wrong.
 

@@ -1,155 +1,287 @@
-"""Charts as inline SVG: in the page's colours, without a script or another file. Pure."""
+"""Charts as inline SVG: in the page's colours, without a script or another file. Pure.
 
+Curves differ by dashes, too, so that they can be told apart on paper and without colours; what a
+chart shows is also said in words, for those who do not see it.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 560, 260  # of the drawing; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 40
+from pipeline.report.words import number
+
+WIDTH, HEIGHT = 560, 270  # of the drawing; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 82, 16, 16, 46
 TICKS = 5
+DOTTED = 12  # points of a curve up to which each has a dot
+COLOURS = 6
+SHORT = 3  # signs of the last tick that fit to the right of it
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: its label with the unit, the values it spans, and where each stands."""
+
+    label: str
+    ticks: tuple[float, ...]
+    start: float
+    """Where the first tick stands in the drawing."""
+    end: float
+    is_log: bool = False
+    """Whether ticks are powers of ten."""
+
+    def at(self, value: float) -> float:
+        """Return where a value stands in the drawing."""
+        return self.of_tick(math.log10(max(value, 10 ** self.ticks[0])) if self.is_log else value)
+
+    def of_tick(self, tick: float) -> float:
+        """Return where a tick stands: of powers of ten, the exponent."""
+        share = (tick - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
+        return self.start + share * (self.end - self.start)
+
+    def tick_text(self, tick: float) -> str:
+        """Return what is written at a tick."""
+        return number(10**tick) if self.is_log else number(tick)
+
+
+def x_axis(label: str, values: Sequence[float], *, is_log: bool = False) -> Axis:
+    """Return the horizontal axis that spans the values."""
+    return Axis(label, tuple(_spanning(values, is_log)), LEFT, WIDTH - RIGHT, is_log)
+
+
+def y_axis(label: str, values: Sequence[float], *, is_log: bool = False) -> Axis:
+    """Return the vertical axis that spans the values."""
+    return Axis(label, tuple(_spanning(values, is_log)), HEIGHT - BOTTOM, TOP, is_log)
+
+
+def figure(
+    parts: Sequence[str], legend: Mapping[str, int], *, title: str, told: str = ""
+) -> Markup:
+    """Return a chart: its title, the drawing, and which colour is what.
+
+    Args:
+        parts: the drawing's elements.
+        legend: name -> number of its colour; none where there is only one thing.
+        title: what it shows.
+        told: the same in words and numbers.
+    """
+    said = escape(f"{title}. {told}" if told else title)
+    keys = "".join(
+        f'<li><span class="key c{colour % COLOURS}"></span>{escape(name)}</li>'
+        for name, colour in legend.items()
+    )
+    listed = f'<ul class="legend">{keys}</ul>' if keys else ""
+    return Markup(
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'role="img" aria-label="{said}">{"".join(parts)}</svg>{listed}</figure>'
+    )
+
+
+def frame(x: Axis, y: Axis) -> list[str]:
+    """Return lines at the ticks, their values, and the labels of both axes."""
+    return [*_grid(x, y), *_labels(x.label, y.label)]
 
 
 def line_chart(
-    series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str
+    series: Mapping[str, Sequence[Point]],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    is_log: tuple[bool, bool] = (False, False),
+    rules: Mapping[str, float] | None = None,
 ) -> Markup:
-    """Return curves over a common x axis, each labelled in the legend below.
+    """Return curves over a common x axis, each named in the legend; nothing where there is none.
 
     Args:
-        series: name -> points (x, y).
-        title: what it shows, for those who cannot see it.
-        x: label of the horizontal axis.
-        y: label of the vertical axis.
+        series: name -> points (x, y); what is not finite is left out.
+        title: what it shows.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis, with its unit.
+        is_log: whether x and y are drawn by powers of ten.
+        rules: text -> x of a vertical line.
     """
-    points = [point for curve in series.values() for point in curve]
-    xs, ys = _ticks([p[0] for p in points]), _ticks([p[1] for p in points])
-    parts = [_frame(title), *_grid(xs, ys), *_axis_labels(x, y)]
-    for number, (name, curve) in enumerate(series.items()):
-        path = " ".join(
-            f"{_at(px, xs, LEFT, WIDTH - RIGHT):.1f},{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"
-            for px, py in curve
-        )
-        parts.append(
-            f'<polyline class="curve c{number % 6}" '
-            f'points="{path}"><title>{escape(name)}</title></polyline>'
-        )
-        if len(curve) <= 12:
-            parts += [
-                f'<circle class="dot c{number % 6}" r="3" '
-                f'cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
-                f'cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"><title>{escape(name)}: {px:g}, '
-                f"{py:.4g}</title></circle>"
-                for px, py in curve
-            ]
-    legend = "".join(
-        f'<li><span class="key c{number % 6}"></span>{escape(name)}</li>'
-        for number, name in enumerate(series)
-    )
-    return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
+    curves = {name: [p for p in curve if np.isfinite(p).all()] for name, curve in series.items()}
+    curves = {name: curve for name, curve in curves.items() if curve}
+    if not curves:
+        return Markup("")
+    marked = rules if rules is not None else {}
+    xs = [point[0] for curve in curves.values() for point in curve] + list(marked.values())
+    across = x_axis(x, xs, is_log=is_log[0])
+    up = y_axis(y, [p[1] for curve in curves.values() for p in curve], is_log=is_log[1])
+    parts = frame(across, up) + [rule(across, value, text) for text, value in marked.items()]
+    for count, (name, curve) in enumerate(curves.items()):
+        parts += _curve(count, name, curve, across, up)
+    told = "; ".join(_told(name, curve) for name, curve in curves.items())
+    legend = {name: count for count, name in enumerate(curves)}
+    return figure(parts, legend, title=title, told=told)
 
 
-def bar_chart(values: Mapping[str, float], *, title: str, unit: str) -> Markup:
-    """Return one horizontal bar a name, its value written at the end."""
-    top = max(max(values.values(), default=1.0), 1e-9)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td><div class="bar" '
-        f'style="--share:{max(value, 0) / top:.4f}">'
-        f"</div></td><td class=num>{value:.1f} {escape(unit)}</td></tr>"
-        for name, value in values.items()
-    )
-    return Markup(
-        '<div class="scroll"><table '
-        f'class="bars"><caption>{escape(title)}</caption><tbody>{rows}</tbody></table></div>'
-    )
-
-
-def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup:
-    """Return a table of how often a class (row) was called another (column), shaded by share."""
-    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    shares = counts / totals
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    rows = []
-    for i, name in enumerate(names):
-        cells = "".join(
-            f'<td class="{"hit" if i == j else "miss"}" style="--share:{shares[i, j]:.3f}">'
-            f"{int(counts[i, j]) if counts[i, j] else ''}</td>"
-            for j in range(len(names))
-        )
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    return Markup(
-        f'<div class="scroll"><table class="confusion"><caption>{escape(title)}</caption>'
-        '<thead><tr><td class="corner">true \\ '
-        f"said</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def scatter(points: Any, *, title: str, x: str, y: str) -> Markup:
-    """Return points (n, 2) and the line on which both coordinates are equal."""
-    xs = ys = _ticks(points.ravel().tolist())
-    parts = [_frame(title), *_grid(xs, ys), *_axis_labels(x, y)]
-    ends = [
-        (_at(v, xs, LEFT, WIDTH - RIGHT), _at(v, ys, HEIGHT - BOTTOM, TOP)) for v in (xs[0], xs[-1])
-    ]
-    parts.append(
-        f'<line class="equal" x1="{ends[0][0]:.1f}" y1="{ends[0][1]:.1f}" x2="{ends[1][0]:.1f}" '
-        f'y2="{ends[1][1]:.1f}"/>'
-    )
-    parts += [
-        f'<circle class="dot c0" r="2.5" cx="{_at(px, xs, LEFT, WIDTH - RIGHT):.1f}" '
-        f'cy="{_at(py, ys, HEIGHT - BOTTOM, TOP):.1f}"/>'
-        for px, py in points
-    ]
-    return Markup(f"<figure>{''.join(parts)}</svg></figure>")
-
-
-def _frame(title: str) -> str:
+def rule(x: Axis, value: float, text: str) -> str:
+    """Return a vertical line at a value, named at its top."""
+    at = x.at(value)
+    side = "end" if at > (LEFT + WIDTH - RIGHT) / 2 else "start"
+    shift = -5 if side == "end" else 5
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>"
+        f'<line class="rule" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        f'<text class="tick" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{side}">'
+        f"{escape(text)}</text>"
     )
 
 
-def _ticks(values: Sequence[float]) -> list[float]:
+def histogram(
+    groups: Mapping[str, Any],
+    edges: Any,
+    *,
+    title: str,
+    x: str,
+    y: str,
+    rules: Mapping[str, float] | None = None,
+    is_log: bool = False,
+) -> Markup:
+    """Return how many values lie between two edges, the groups laid over each other.
+
+    Args:
+        groups: name -> counts (bins,).
+        edges: (bins + 1,), in the values' unit.
+        title: what it shows.
+        x: label of the horizontal axis, with its unit.
+        y: what is counted.
+        rules: text -> x of a vertical line.
+        is_log: whether x is drawn by powers of ten.
+    """
+    across = x_axis(x, [float(edges[0]), float(edges[-1])], is_log=is_log)
+    up = y_axis(y, [0.0, float(max(np.max(counts) for counts in groups.values()))])
+    parts = frame(across, up)
+    for colour, (name, counts) in enumerate(groups.items()):
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+            if not count:
+                continue
+            left, right, top = across.at(low), across.at(high), up.at(float(count))
+            parts.append(
+                f'<rect class="column c{colour}" x="{left:.1f}" y="{top:.1f}" '
+                f'width="{max(right - left - 1, 0.5):.1f}" height="{up.start - top:.1f}">'
+                f"<title>{escape(name)}, {number(low)} to {number(high)}: {number(count)}</title>"
+                "</rect>"
+            )
+    parts += [rule(across, value, text) for text, value in (rules or {}).items()]
+    told = "; ".join(f"{name}: {number(np.sum(counts))}" for name, counts in groups.items())
+    legend = {name: colour for colour, name in enumerate(groups)} if len(groups) > 1 else {}
+    return figure(parts, legend, title=title, told=told)
+
+
+def scatter(
+    groups: Mapping[str, Any], *, title: str, x: str, y: str, told: str, has_diagonal: bool = False
+) -> Markup:
+    """Return points (n, 2) of each group.
+
+    Args:
+        groups: name -> points.
+        title: what it shows.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis, with its unit.
+        told: the same in words and numbers.
+        has_diagonal: whether both axes are the same, with a line where the coordinates are equal;
+            without it there is a line at y = 0.
+    """
+    points = np.concatenate([np.asarray(group, np.float64) for group in groups.values()])
+    both = points.ravel().tolist()
+    across = x_axis(x, both if has_diagonal else points[:, 0].tolist())
+    up = y_axis(y, both if has_diagonal else [0.0, *points[:, 1].tolist()])
+    first, last = across.ticks[0], across.ticks[-1]
+    low, high = (first, last) if has_diagonal else (0.0, 0.0)
+    parts = frame(across, up)
+    parts.append(
+        f'<line class="equal" x1="{across.at(first):.1f}" y1="{up.at(low):.1f}" '
+        f'x2="{across.at(last):.1f}" y2="{up.at(high):.1f}"/>'
+    )
+    for colour, group in enumerate(groups.values()):
+        parts += [
+            f'<circle class="dot c{colour}" r="2.5" cx="{across.at(px):.1f}" cy="{up.at(py):.1f}"/>'
+            for px, py in group
+        ]
+    legend = {name: colour for colour, name in enumerate(groups)} if len(groups) > 1 else {}
+    return figure(parts, legend, title=title, told=told)
+
+
+def _curve(count: int, name: str, curve: Sequence[Point], x: Axis, y: Axis) -> list[str]:
+    """Return a line through points, with a dot on each where they are few."""
+    path = " ".join(f"{x.at(px):.1f},{y.at(py):.1f}" for px, py in curve)
+    parts = [
+        f'<polyline class="curve c{count % COLOURS}" points="{path}">'
+        f"<title>{escape(name)}</title></polyline>"
+    ]
+    if len(curve) > DOTTED:
+        return parts
+    radius = 6 if len(curve) == 1 else 3
+    return parts + [
+        f'<circle class="dot c{count % COLOURS}" r="{radius}" cx="{x.at(px):.1f}" '
+        f'cy="{y.at(py):.1f}">'
+        f"<title>{escape(name)}: {px:g}, {py:.4g}</title></circle>"
+        for px, py in curve
+    ]
+
+
+def _told(name: str, curve: Sequence[Point]) -> str:
+    first, last = curve[0], curve[-1]
+    return (
+        f"{name}: {number(first[1])} at {number(first[0])}, {number(last[1])} at {number(last[0])}"
+    )
+
+
+def _spanning(values: Sequence[float], is_log: bool) -> list[float]:
+    if not is_log:
+        return ticks(values)
+    known = [math.log10(value) for value in values if value > 0] or [0.0]
+    first = math.floor(min(known))
+    last = max(math.ceil(max(known)), first + 1)
+    step = math.ceil((last - first) / (TICKS + 1))
+    return [float(tick) for tick in range(first, last + step, step)]
+
+
+def ticks(values: Sequence[float]) -> list[float]:
     """Return round numbers that span the values."""
     low, high = min(values), max(values)
     span = high - low or abs(high) or 1.0
     step = 10 ** np.floor(np.log10(span / TICKS))
+    is_whole = all(float(value).is_integer() for value in values)
     step = float(next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= TICKS))
+    step = max(step, 1.0) if is_whole and span >= 1 else step
     first, last = np.floor(low / step), np.ceil(high / step)
     last = last if last > first else first + 1
     return [float(step * k) for k in range(int(first), int(last) + 1)]
 
 
-def _at(value: float, ticks: Sequence[float], start: float, end: float) -> float:
-    return start + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (end - start)
-
-
-def _grid(xs: Sequence[float], ys: Sequence[float]) -> list[str]:
+def _grid(x: Axis, y: Axis) -> list[str]:
     rows = []
-    for value in ys:
-        at = _at(value, ys, HEIGHT - BOTTOM, TOP)
+    for tick in y.ticks:
+        at = y.of_tick(tick)
         rows.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-        )
-        rows.append(
             f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" '
-            f'text-anchor="end">{value:.4g}</text>'
+            f'text-anchor="end">{y.tick_text(tick)}</text>'
         )
-    for value in xs:
-        at = _at(value, xs, LEFT, WIDTH - RIGHT)
+    for tick in x.ticks:
+        at, text = x.of_tick(tick), x.tick_text(tick)
+        side = "end" if tick == x.ticks[-1] and len(text) > SHORT else "middle"
         rows.append(
-            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" '
-            f'text-anchor="middle">{value:.4g}</text>'
+            f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" '
+            f'text-anchor="{side}">{text}</text>'
         )
     return rows
 
 
-def _axis_labels(x: str, y: str) -> list[str]:
+def _labels(x: str, y: str) -> list[str]:
     middle = (TOP + HEIGHT - BOTTOM) / 2
     return [
         f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
         f'text-anchor="middle">{escape(x)}</text>',
-        f'<text class="axis" x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 '
+        f'<text class="axis" x="13" y="{middle}" text-anchor="middle" transform="rotate(-90 13 '
         f'{middle})">{escape(y)}</text>',
     ]

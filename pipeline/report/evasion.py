@@ -120,9 +120,10 @@ def _curve(audit: Mapping[str, Any], ships: str) -> Any:
     }
     return charts.line_chart(
         {name: points for name, points in curves.items() if len(points) > 1},
-        title="accuracy under attack by epsilon",
-        x=f"epsilon ({audit['norm']})",
+        title=f"Accuracy under attack by epsilon, {audit['samples']:,} samples",
+        x=f"epsilon ({audit['norm']} distance, of the input range)",
         y="accuracy",
+        rules={"audited": audit["epsilon"]},
     )
 
 

@@ -1,6 +1,5 @@
 """The audit's findings and curves, as people read them. Pure."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,23 +32,21 @@ def membership_curve(audit: Mapping[str, Any] | None) -> Any:
     if audit is None or audit["membership"]["skipped"] is not None:
         return None
     curves = {}
-    for name, attack in audit["membership"]["models"]["file"]["attacks"].items():
-        points = [
-            (math.log10(row["fpr"]), math.log10(row["tpr"]))
-            for row in attack["roc"]
-            if row["tpr"] > 0
-        ]
+    attacks = audit["membership"]["models"]["file"]["attacks"]
+    for name, attack in attacks.items():
+        points = [(row["fpr"], row["tpr"]) for row in attack["roc"] if row["tpr"] > 0]
         if points:
             curves[name.replace("_", " ")] = points
     if not curves:
         return None
-    rates = [math.log10(row["fpr"]) for row in attack["roc"]]
-    curves["chance"] = [(rates[0], rates[0]), (0.0, 0.0)]
+    rates = [row["fpr"] for attack in attacks.values() for row in attack["roc"]]
+    curves["chance"] = [(min(rates), min(rates)), (1.0, 1.0)]
     return charts.line_chart(
         curves,
-        title="members found by false alarms, as powers of ten",
-        x="false alarms, power of ten",
-        y="members found, power of ten",
+        title="Training samples found, by how many others are accused",
+        x="share of others accused",
+        y="share of training samples found",
+        is_log=(True, True),
     )
 
 
@@ -60,11 +57,11 @@ def extraction_curve(audit: Mapping[str, Any] | None) -> Any:
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in audit["extraction"]["rows"]:
         name = f"{row['source']}, {row['answers']} told"
-        point = math.log10(row["queries"]), row["agreement"]
-        curves.setdefault(name, []).append(point)
+        curves.setdefault(name, []).append((row["queries"], row["agreement"]))
     return charts.line_chart(
         curves,
-        title="agreement of a copy by questions asked",
-        x="questions, power of ten",
-        y="equal decisions",
+        title=f"Agreement of a copy with the file, on {audit['extraction']['samples']:,} samples",
+        x="questions asked",
+        y="share of equal decisions",
+        is_log=(True, False),
     )

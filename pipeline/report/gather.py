@@ -1,12 +1,13 @@
 """Read all that the report tells, as plain data; an optional part that is not there is None."""
 
 import csv
+import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import TIMINGS, Inputs, read_json
+from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.train.gain import told
 
 DOCUMENTS = {
@@ -59,14 +60,31 @@ def read_history(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in names}
 
 
-def timings(run: Path) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return seconds by stage of a run folder, and of the parts of `baseline`; no hash covers them.
+def timings(run: Path) -> dict[str, Any]:
+    """Return what varies from run to run and is told beside it; no hash covers it.
 
-    Of an earlier version's stage the parts are not known.
+    Args:
+        run: the run folder.
+
+    Returns:
+        seconds: stage -> time; baseline: classical model -> its times; files: file -> seconds of a
+        sample; packages: name -> version of all that a stage depends on; host, date, commit of the
+        latest stage, and python and system of this process.
     """
     times = {path.parent.name: read_json(path) for path in run.glob(f"*/{TIMINGS}")}
-    found = {name: row["seconds"] for name, row in times.items()}
     from pipeline.stages import NAMES
 
-    parts = times["baseline"]["parts"] if "baseline" in times else {}
-    return {name: found[name] for name in NAMES if name in found}, parts
+    ran = [name for name in NAMES if name in times]
+    packages: dict[str, str] = {}
+    for name in ran:
+        packages |= read_json(run / name / MANIFEST)["packages"]
+    latest = max((times[name] for name in ran), key=lambda row: str(row["date"]))
+    return {
+        "seconds": {name: times[name]["seconds"] for name in ran},
+        "baseline": times["baseline"]["parts"] if "baseline" in times else {},
+        "files": times["verify"]["parts"] if "verify" in times else {},
+        "packages": dict(sorted(packages.items())),
+        **{key: latest[key] for key in ("host", "date", "commit")},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+    }

@@ -11,24 +11,30 @@ from PIL import Image
 SIDE = 84  # pixels on the page; smaller images are enlarged by a whole factor
 
 
-def picture(image: Any, *, alt: str) -> Markup:
-    """Return an <img> of one image (H, W, C), uint8, or float in [0, 1]."""
+def picture(image: Any, *, alt: str, wide: int = SIDE) -> Markup:
+    """Return an <img> of one image (H, W, C), uint8, or float in [0, 1].
+
+    Args:
+        image: its pixels.
+        alt: what it shows, for those who cannot see it.
+        wide: how wide it is on the page, in pixels.
+    """
     pixels = (
         image if image.dtype == np.uint8 else np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
     )
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels[..., :3]
     drawn = Image.fromarray(pixels)
-    if max(drawn.size) > SIDE:
-        drawn.thumbnail((SIDE, SIDE))
+    if max(drawn.size) > wide:
+        drawn.thumbnail((2 * wide, 2 * wide))
     else:
-        factor = max(1, SIDE // max(drawn.size))
+        factor = max(1, wide // max(drawn.size))
         drawn = drawn.resize(
             (drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST
         )
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", optimize=True)
     content = base64.b64encode(buffer.getvalue()).decode()
-    return Markup(f'<img src="data:image/png;base64,{content}" width="{SIDE}" alt="{escape(alt)}">')
+    return Markup(f'<img src="data:image/png;base64,{content}" width="{wide}" alt="{escape(alt)}">')
 
 
 def difference(clean: Any, changed: Any) -> Any:

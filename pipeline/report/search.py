@@ -10,15 +10,14 @@ from pipeline.report.charts import (
     BOTTOM,
     HEIGHT,
     LEFT,
-    RIGHT,
     TOP,
     WIDTH,
-    _at,
-    _axis_labels,
-    _frame,
-    _grid,
-    _ticks,
+    figure,
+    frame,
+    x_axis,
+    y_axis,
 )
+from pipeline.report.words import number
 
 SHOWN = 20  # trials in the table
 AXES = 9  # of the parallel coordinates; more cannot be read
@@ -51,19 +50,19 @@ def _area(found: Mapping[str, Any], by: str) -> str:
     """Return a front's hypervolume and its reference point in words."""
     reference = found["reference"]
     unit = by.rpartition("_")[2]
-    point = f"{reference['score']:.4f} at {_number(reference[by])} {unit}"
-    return f"{_number(found['hypervolume'])}, from the reference point {point}"
+    point = f"{reference['score']:.4f} at {number(reference[by])} {unit}"
+    return f"{number(found['hypervolume'])}, from the reference point {point}"
 
 
 def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], by: str) -> Markup:
     """Return score against cost: a dot a trial, and the line of those that nothing beats."""
     known = [row for row in done if row["costs"].get(by) is not None]
     at = {row["trial"]: (row["costs"][by] / SCALE[by], row["score"]) for row in known}
-    xs, ys = (_ticks([point[axis] for point in at.values()]) for axis in (0, 1))
+    across = x_axis(COSTS[by], [x for x, _ in at.values()])
+    up = y_axis(trials["metric"], [y for _, y in at.values()])
 
     def placed(point: tuple[float, float]) -> tuple[float, float]:
-        x, y = point
-        return _at(x, xs, LEFT, WIDTH - RIGHT), _at(y, ys, HEIGHT - BOTTOM, TOP)
+        return across.at(point[0]), up.at(point[1])
 
     title = f"{trials['metric']} against {COSTS[by]}"
     front = [placed(at[name]) for name in trials["fronts"][by]["trials"]]
@@ -72,7 +71,7 @@ def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], b
     ]  # a front is a staircase: between two trials nothing better is known
     line = [f"{x:.1f},{y:.1f}" for x, y in front]
     stairs = [point for pair in zip(line, steps, strict=False) for point in pair] + line[-1:]
-    parts = [_frame(title), *_grid(xs, ys), *_axis_labels(COSTS[by], trials["metric"])]
+    parts = frame(across, up)
     parts.append(f'<polyline class="curve c1" points="{" ".join(stairs)}"/>')
     for row in known:
         x, y = placed(at[row["trial"]])
@@ -80,11 +79,11 @@ def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], b
         parts.append(
             f'<circle class="dot c{2 if is_picked else 0}" r="{5 if is_picked else 3}" '
             f'cx="{x:.1f}" cy="{y:.1f}"><title>trial {row["trial"]}: {row["score"]:.4f}, '
-            f"{_number(at[row['trial']][0])}</title></circle>"
+            f"{number(at[row['trial']][0])}</title></circle>"
         )
-    legend = '<li><span class="key c1"></span>nothing known beats these</li>'
-    legend += '<li><span class="key c2"></span>taken</li>'
-    return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
+    legend = {"a trial": 0, "nothing known beats these": 1, "taken": 2}
+    told = f"{len(known)} trials, {len(front)} of them on the front"
+    return figure(parts, legend, title=title, told=told)
 
 
 def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> Markup | None:
@@ -97,7 +96,7 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
     columns[trials["metric"]] = _column([row["score"] for row in done])
     xs = np.linspace(LEFT, WIDTH - LEFT, len(columns))
     title = "values of the trials, and what they reached"
-    parts = [_frame(title)]
+    parts: list[str] = []
     for x, (name, (heights, low, high)) in zip(xs, columns.items(), strict=True):
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{_BASE}"/>')
         short = name.split(".", 1)[-1][-LABEL:]
@@ -109,22 +108,21 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
         ]
         assert len(heights) == len(done)
     order = list(range(len(done)))[::-1]  # best first in the table, so last on the page
-    for number in order:
+    for place in order:
         points = [
-            f"{x:.1f},{_BASE - heights[number] * (_BASE - TOP):.1f}"
+            f"{x:.1f},{_BASE - heights[place] * (_BASE - TOP):.1f}"
             for x, (heights, _, _) in zip(xs, columns.values(), strict=True)
-            if heights[number] is not None
+            if heights[place] is not None
         ]
-        row = done[number]
+        row = done[place]
         is_picked = row["trial"] == trials["picked"]
-        colour = 2 if is_picked else 0 if number < len(done) / 2 else 5
+        colour = 2 if is_picked else 0 if place < len(done) / 2 else 5
         parts.append(
             f'<polyline class="curve c{colour}" points="{" ".join(points)}">'
             f"<title>trial {row['trial']}: {row['score']:.4f}</title></polyline>"
         )
-    legend = '<li><span class="key c2"></span>taken</li><li><span class="key c0"></span>better half'
-    legend += '</li><li><span class="key c5"></span>the rest</li>'
-    return Markup(f'<figure>{"".join(parts)}</svg><ul class="legend">{legend}</ul></figure>')
+    legend = {"taken": 2, "better half": 0, "the rest": 5}
+    return figure(parts, legend, title=title, told=f"{len(done)} trials")
 
 
 _BASE = HEIGHT - BOTTOM
@@ -144,9 +142,4 @@ def _column(values: Sequence[Any]) -> tuple[list[Any], str, str]:
     scale = np.log if is_log else float
     span = float(scale(high) - scale(low)) or 1.0
     heights = [None if v is None else float(scale(v) - scale(low)) / span for v in values]
-    return heights, _number(low), _number(high)
-
-
-def _number(value: float) -> str:
-    """Return a number as a person writes it."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return heights, number(low), number(high)

@@ -36,6 +36,25 @@ def show(path: Path) -> str:
     )
 
 
+def facts(path: Path) -> dict[str, Any]:
+    """Return what a run folder or a bundle holds, for programs.
+
+    Raises:
+        ArtifactError: the folder is neither, or a file of it was changed.
+    """
+    show(path)  # checks what it is
+    if (path / MANIFEST).is_file():
+        return dict(read_json(path / MANIFEST))
+    stages: dict[str, Any] = {}
+    for stage in STAGES:
+        if (path / stage.name / MANIFEST).is_file():
+            manifest, times = (read_json(path / stage.name / name) for name in (MANIFEST, TIMINGS))
+            kept = {key: manifest[key] for key in ("metrics", "skipped", "outputs")}
+            stages[stage.name] = kept | {"seconds": times["seconds"], "date": times["date"]}
+    verdict = path / "gate" / "verdict.json"
+    return {"stages": stages, "verdict": read_json(verdict) if verdict.is_file() else None}
+
+
 def _text(parts: list[Any]) -> str:
     console = Console(
         file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False

@@ -23,7 +23,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     documents = gather(inputs)
     dumped = json.loads(config.model_dump_json())
     documents["advice"] = advise(documents, dumped)
-    page = render_report(documents, dumped, *timings(inputs["dataset"].parent))
+    page = render_report(documents, dumped, timings(inputs["dataset"].parent))
     (out / "report.html").write_text(page)
     (out / "MODEL_CARD.md").write_text(render_card(documents, dumped))
     write_json(out / "advice.json", {"schema": SCHEMA, "advice": documents["advice"]})

@@ -9,7 +9,7 @@ NAMES = {
     "auc": "AUC",
     "mae": "MAE",
     "rmse": "RMSE",
-    "relative_mae": "MAE against naive",
+    "relative_mae": "MAE relative to naive",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
     "f1": "F1",
@@ -17,12 +17,45 @@ NAMES = {
     "recall": "recall",
 }
 
+GATES = {  # a gate -> what its value is
+    "metric_drop": "how much the metric loses against the trained model",
+    "metric_drop_upper": "upper end of that loss's 95 % interval",
+    "agreement": "share of samples decided as by the trained model",
+    "worst_class_drop": "largest loss of recall of one class",
+    "worst_group_drop": "largest loss of the metric in one group",
+    "output_sqnr_db": "signal to quantization noise of the outputs, dB",
+    "calibration_error": "how far confidence is from the share of right answers",
+    "latency_ms": "longest latency that an NPU's compiler estimates, ms",
+    "robust_drop": "how much accuracy under attack loses against the trained model",
+    "metric_least": "the metric itself, on held-out samples",
+    "metric_most": "the error itself, on held-out samples",
+    "robust_least": "accuracy under all attacks together",
+    "robust_drop_upper": "upper end of that loss's 95 % interval",
+    "float_ops": "operations left in float",
+    "runtime_changes": "decisions that another runtime makes otherwise",
+    "bytes": "size of the file, bytes",
+    "arena_bytes": "working memory on tflite-micro, bytes",
+    "audit_checks": "checks of the attack itself that failed",
+}
+
+
+def gate_means(name: str) -> str:
+    """Return what the value of a gate is."""
+    return GATES[name]
+
 
 def figure(name: str, value: float | None) -> str:
     """Return a metric as people read it: 98.6 %, 0.512."""
     if value is None:
         return "–"
-    return f"{100 * value:.1f} %" if name in PERCENT else f"{value:.4g}"
+    return f"{100 * value:.1f} %" if name in PERCENT else number(value)
+
+
+def number(value: float) -> str:
+    """Return a number as a person writes it."""
+    if abs(value) >= 1e6:
+        return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def gated(value: float | None) -> str:
@@ -45,6 +78,21 @@ def size(count: int | None) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} B"
+
+
+def fixed(value: float, digits: int = 4) -> str:
+    """Return a number with so many decimals; what rounds to zero has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def seconds(value: float | None) -> str:
+    """Return a time as µs, ms, s or minutes."""
+    if value is None:
+        return "–"
+    for unit, factor, most in (("µs", 1e6, 1e-3), ("ms", 1e3, 1.0), ("s", 1.0, 120.0)):
+        if value < most:
+            return f"{value * factor:.3g} {unit}"
+    return f"{value / 60:.1f} min"
 
 
 def shipped(documents: Mapping[str, Any]) -> dict[str, Any]:

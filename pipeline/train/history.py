@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from pipeline.terminal import event, is_plain
 from pipeline.train.freeze import frozen_epochs
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class ShowProgress(keras.callbacks.Callback):
         """Look where the progress goes."""
         self._epoch = 0
         self._began: tuple[float, int] | None = None
-        self._is_terminal = self._is_shown and sys.stderr.isatty()
+        self._is_terminal = self._is_shown and sys.stderr.isatty() and is_plain()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the epoch's number, for the bar."""
@@ -103,4 +104,7 @@ class ShowProgress(keras.callbacks.Callback):
         shown = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         if self._is_terminal:
             sys.stderr.write("\r\x1b[K")
-        log.info("          epoch %d/%d  %s", epoch + 1, self.params["epochs"], shown)
+        told = (epoch + 1, self.params["epochs"], shown)
+        facts = {name: float(value) for name, value in (logs or {}).items()}
+        numbered = event("epoch", epoch=told[0], epochs=told[1], metrics=facts)
+        log.info("          epoch %d/%d  %s", *told, extra=numbered)

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipeline.terminal import has_bars
 from pipeline.tune.cost import NAMES
 from pipeline.tune.goal import ranked
 from pipeline.tune.ledger import Ledger, Row
@@ -64,7 +64,7 @@ class Watch:
     def shown(self) -> Iterator[None]:
         """Show the table while the block runs, where there is a terminal."""
         with training_unsaid():
-            if not sys.stderr.isatty():
+            if not has_bars():
                 yield
                 return
             console = Console(stderr=True)

@@ -1,7 +1,7 @@
 """Measure every file against the reference.
 
 Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and every file's
-answers), figures.npz. It decides nothing.
+answers), figures.npz, answers.npz (every file's answers to all samples). It decides nothing.
 """
 
 from pathlib import Path
@@ -26,12 +26,14 @@ from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
+from pipeline.terminal import stepped
 from pipeline.verify import streaming
 from pipeline.verify.abstain import abstaining
 from pipeline.verify.encoder import encoder_figures
+from pipeline.verify.figures import answers, figures
 from pipeline.verify.groups import by_group
 from pipeline.verify.held import REFERENCE, Held, held_out
-from pipeline.verify.parity import behind, compare, confusion, worst_layer
+from pipeline.verify.parity import behind, compare, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 from pipeline.verify.runtimes import run_everywhere, runtime_rows
@@ -41,7 +43,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
-CHANGED = 16  # samples with another decision that the report shows
 INTEGER = ("int8", "int16x8")
 
 
@@ -49,21 +50,21 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
     held = held_out(config, inputs)
     task, files = held.task, read_json(inputs["files"] / "files.json")
-    seed = fold_seed(config.seed, "bootstrap")
-    rows, layers, outputs, skipped = {}, {}, {}, {}  # type: ignore[var-annotated]
+    rows, layers, outputs, skipped, seconds = {}, {}, {}, {}, {}  # type: ignore[var-annotated]
     golden = _golden_inputs(held)
-    for entry in files["files"]:
+    for entry in stepped(files["files"], "files", "measuring"):
         path, form = inputs["files"] / entry["file"], entry["format"]
         results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
         first = next(iter(results.values()))
         outputs[form] = first.outputs
+        seconds[path.name] = first.seconds / len(held.positions)
         golden[form] = first.raw_outputs[:GOLDEN]
         if form in INTEGER:
             layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
         rows[path.name] = {
             "format": form,
             "metrics": task.metrics(held.labels, outputs[form]),
-            "parity": _parity(held, outputs[form], layers.get(path.name, []), seed),
+            "parity": _parity(config, held, outputs[form], layers.get(path.name, [])),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
     sanitized = sanitizing(config.verify.detector, held, inputs["files"], outputs)
@@ -75,7 +76,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "groups": _groups(held, {"reference": held.reference, **outputs}),
         "streaming": _streaming(held, inputs, files),
         "ranges": _ranges(held, {"reference": held.reference, **outputs}),
-        "baseline": _against_baseline(inputs, held, outputs[files["ships"]], seed),
+        "baseline": _against_baseline(config, inputs, held, outputs[files["ships"]]),
         "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
         "abstain": _abstaining(config, held, inputs, outputs),
         "sanitize": sanitized.document,
@@ -83,16 +84,25 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     }
     write_json(out / "parity.json", document)
     write_arrays(out / "golden.npz", golden | sanitized.golden(GOLDEN))
-    write_arrays(out / "figures.npz", _figures(held, outputs, files["ships"]))
-    return _metrics(document, skipped)
+    write_arrays(out / "figures.npz", figures(held, outputs, files["ships"]))
+    write_arrays(out / "answers.npz", answers(held, outputs))
+    return _metrics(document, skipped, seconds)
 
 
-def _metrics(document: dict[str, Any], skipped: dict[str, str]) -> Metrics:
-    """Return the closing line: the task's metric of the reference and of every file."""
+def _metrics(
+    document: dict[str, Any], skipped: dict[str, str], seconds: dict[str, float]
+) -> Metrics:
+    """Return the closing line: the task's metric of the reference and of every file.
+
+    Args:
+        document: contents of parity.json.
+        skipped: what was left out, and why.
+        seconds: file -> time of a sample on the first runtime; no hash covers it.
+    """
     rows = {"reference": document["reference"]}
     rows |= {row["format"]: row for row in document["files"].values()}
     shown = {name: (row["metrics"][document["metric"]], "") for name, row in rows.items()}
-    return Metrics(shown, skipped)
+    return Metrics(shown, skipped, seconds)
 
 
 def _measured_on(config: Config, held: Held) -> dict[str, Any]:
@@ -147,13 +157,14 @@ def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, A
     return {"file": shipped["file"], **found}
 
 
-def _against_baseline(inputs: Inputs, held: Held, shipped: Array, seed: int) -> Any:
+def _against_baseline(config: Config, inputs: Inputs, held: Held, shipped: Array) -> Any:
     """Return how far each classical model is behind the file that ships; None without baseline."""
     if "baseline" not in inputs:
         return None
     with np.load(inputs["baseline"] / "outputs.npz") as arrays:
-        answers = {name: arrays[name] for name in arrays.files}
-    return behind(held.task, held.labels, shipped, answers, seed=seed)
+        found = {name: arrays[name] for name in arrays.files}
+    seed = fold_seed(config.seed, "bootstrap")
+    return behind(held.task, held.labels, shipped, found, seed=seed)
 
 
 def _abstaining(
@@ -182,8 +193,11 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     }
 
 
-def _parity(held: Held, outputs: Array, layers: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+def _parity(
+    config: Config, held: Held, outputs: Array, layers: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Return what the manifest says of a file's parity with the reference."""
+    seed = fold_seed(config.seed, "bootstrap")
     names = held.dataset.class_names
     parity = compare(held.task, held.labels, held.reference, outputs, class_names=names, seed=seed)
     return {**parity, "worst_layer": worst_layer(layers)}
@@ -201,23 +215,3 @@ def _layers(path: Path, held: Held, work: Path, recipe: dict[str, Any]) -> list[
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
     asked: dict[str, Any] = {**files, "is_equalized": recipe["correct"]}
     return list(request("layer_errors", **asked))
-
-
-def _figures(held: Held, outputs: dict[str, Array], ships: str) -> dict[str, Array]:
-    """Return what the report draws: confusion matrices and samples whose decision changed.
-
-    For quantities, the values themselves.
-    """
-    labels, reference = held.labels, held.reference
-    if held.dataset.class_names is None:
-        values = {form: found[:, 0] for form, found in outputs.items()}
-        return {"labels": labels, "reference": reference[:, 0], **values}
-    figures = {f"confusion_{form}": confusion(labels, found) for form, found in outputs.items()}
-    figures["confusion_reference"] = confusion(labels, reference)
-    changed = np.flatnonzero(reference.argmax(axis=1) != outputs[ships].argmax(axis=1))[:CHANGED]
-    figures["changed_labels"] = labels[changed]
-    figures["changed_reference"] = reference[changed].argmax(axis=1)
-    figures["changed_file"] = outputs[ships][changed].argmax(axis=1)
-    if held.dataset.preprocess["inputs"][0]["kind"] == "image":
-        figures["changed_samples"] = next(iter(held.raw.values()))[changed]
-    return figures

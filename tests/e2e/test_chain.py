@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import api
+from pipeline.cli import main
+from pipeline.compare.equality import read_weights
 from pipeline.device.demo import serving
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import missing
@@ -288,3 +291,56 @@ def test_predict_answers_and_refuses_clearly(finished: Path, tmp_path: Path) -> 
     assert refused.returncode == 2
     assert "not_an_image.png" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_run_and_bundle_are_the_same_and_their_weights_bit_equal(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, bundle = finished / "runs" / "tiny", finished / "exported" / "tiny"
+    page = tmp_path / "page.html"
+    assert main(["compare", str(folder), str(bundle), "--html", str(page), "--json"]) == 0
+    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+    assert pair["class"] == "bytes"
+    assert pair["measured"]["agreement"] == 1.0
+    assert pair["weights"]["class"] == "bit-equal"
+    assert "same bytes" in page.read_text()
+
+
+def test_weights_of_a_model_are_read_without_keras(finished: Path) -> None:
+    import keras
+
+    path = finished / "exported" / "tiny" / "model.keras"
+    found = read_weights(path)
+    wanted = [np.asarray(weight) for weight in keras.saving.load_model(path).get_weights()]
+    assert sorted(values.shape for values in found.values()) == sorted(w.shape for w in wanted)
+    total = sum(float(values.sum()) for values in found.values())
+    assert total == pytest.approx(sum(float(w.sum()) for w in wanted), rel=1e-5)
+
+
+def test_show_answers_programs_too(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(finished / "runs" / "tiny"), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["verdict"]["passed"] is True
+    assert {"data", "train", "verify"} <= set(shown["stages"])
+    assert main(["show", str(finished / "exported" / "tiny"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ships"] == "int8"
+
+
+def test_the_bundle_keeps_what_was_answered(finished: Path) -> None:
+    with np.load(finished / "exported" / "tiny" / "answers.npz") as kept:
+        assert len(kept["labels"]) == len(kept["answer_int8"]) == len(kept["answer_reference"])
+
+
+def test_a_notebook_has_the_run_and_the_bundle(finished: Path) -> None:
+    places = {"runs": finished / "runs", "exported": finished / "exported"}
+    done = api.run(finished / "tiny.yaml", quiet=True, **places)
+    assert (done.passed, done.ships) == (True, "int8")
+    assert done.report is not None
+    assert done.bundle is not None
+    bundle = api.load_bundle(done.bundle)
+    with np.load(done.bundle / "golden.npz") as golden:
+        answers = bundle.predict(golden["input_image"])
+    assert len(answers) == 16
+    for shown in (done, bundle, answers):
+        assert "<table>" in shown._repr_html_() or "<pre>" in shown._repr_html_()
+    assert "model_int8.tflite" in repr(bundle)

@@ -11,12 +11,29 @@ from pipeline.report.render import render_report
 
 CONFIG = {
     "name": "small",
+    "seed": 0,
     "task": "classification",
-    "report": {"samples": 4},
+    "report": {
+        "samples": 4,
+        **dict.fromkeys(("intended_use", "out_of_scope", "licence", "data_licence", "contact")),
+    },
     "baseline": {"interpretable": False},
     "model": {"kind": "cnn"},
     "train": {"class_weights": None, "oversample": False, "loss": "auto"},
     "data": {"source": {"kind": "bundled", "name": "digits"}, "split": {"by": "stratified"}},
+}
+
+
+TIMES = {
+    "seconds": {"train": 1.0},
+    "baseline": {},
+    "files": {"model_int8.tflite": 4e-6},
+    "packages": {"keras": "3.15.1"},
+    "host": "here",
+    "date": "2026-01-01T00:00:00+00:00",
+    "commit": None,
+    "python": "3.11",
+    "system": "Linux",
 }
 
 
@@ -228,7 +245,8 @@ def good_run() -> dict[str, Any]:
     return {
         "dataset": {
             "samples": 100,
-            "inputs": [{"name": "image", "shape": [8, 8, 1]}],
+            "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "uint8"}],
+            "task": "classification",
             "labels": {"names": ["a", "b"]},
             "fingerprint": "f" * 64,
             "findings": [],
@@ -311,7 +329,10 @@ def good_run() -> dict[str, Any]:
         "pretraining": None,
         "distillation": None,
         "range_test": None,
-        "preprocess": {"inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}]},
+        "preprocess": {
+            "anomaly": None,
+            "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
+        },
         "warnings": {"schema": 1, "warnings": []},
         "learning": {
             "metric": "accuracy",
@@ -348,14 +369,14 @@ def good_run() -> dict[str, Any]:
         },
         "figures": {
             "dataset": {
-                "samples": images,
+                "sample_input_image": images,
                 "sample_labels": ones,
                 "class_counts": np.ones((3, 2), np.int64),
             },
             "parity": {
                 "confusion_reference": np.eye(2, dtype=np.int64),
                 "confusion_int8": np.eye(2, dtype=np.int64),
-                "changed_samples": images,
+                "changed_input_image": images,
                 "changed_labels": ones,
                 "changed_reference": ones,
                 "changed_file": ones * 0,
@@ -381,4 +402,4 @@ def documents() -> dict[str, Any]:
 def page(documents: dict[str, Any], **config: Any) -> str:
     settings = CONFIG | config
     told = documents | {"advice": advise(documents, settings)}
-    return render_report(told, settings, {"train": 1.0}, {})
+    return render_report(told, settings, TIMES)

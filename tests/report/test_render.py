@@ -52,7 +52,7 @@ def without(documents: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def test_the_page_is_whole_and_loads_nothing(documents: dict[str, Any]) -> None:
     parser = read(page(documents))
-    assert all(source.startswith("data:image/") for source in parser.loads)
+    assert all(source.startswith(("data:image/", "#")) for source in parser.loads)
     assert "script" not in parser.tags
     assert not re.search(r"url\((?!['\"]?data:)", page(documents))
 
@@ -111,7 +111,7 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
     }
     documents["figures"]["audit"] = {"labels": np.zeros(0)}
     assert "Not attacked: it needs one image input" in page(documents)
-    assert "Not measured." in render_card(documents, CONFIG)
+    assert "Not measured: it needs one image input." in render_card(documents, CONFIG)
 
 
 def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
@@ -173,7 +173,13 @@ def test_one_epoch_and_many_classes_are_drawn(documents: dict[str, Any]) -> None
     names = [f"class {i}" for i in range(60)]
     documents["dataset"]["labels"]["names"] = names
     documents["figures"]["dataset"]["class_counts"] = np.ones((3, 60), np.int64)
-    read(page(documents))
+    for name in ("confusion_reference", "confusion_int8"):
+        documents["figures"]["parity"][name] = np.eye(60, dtype=np.int64) + np.eye(
+            60, k=1, dtype=np.int64
+        )
+    html = page(documents)
+    read(html)
+    assert "Pairs that the int8 file confuses most" in html
 
 
 def test_the_card_is_the_same_every_time(documents: dict[str, Any]) -> None:
@@ -212,7 +218,7 @@ def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
     bent["figures"]["parity"] = {
         name: value
         for name, value in bent["figures"]["parity"].items()
-        if name != "changed_samples"
+        if name != "changed_input_image"
     }
     alike = "decides every sample as the trained model does"
     assert alike not in page(bent)
@@ -291,7 +297,7 @@ def test_a_gate_without_a_value_was_not_measured(documents: dict[str, Any]) -> N
         "passed": False, "ships": "int8", "gates": {"int8": [gate | {"side": "at most"}]},
     }  # fmt: skip
     assert "not measured</td>" in page(bent)
-    assert "at most 9,000" in page(bent)
+    assert "≤ 9,000" in page(bent)
 
 
 def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
@@ -306,5 +312,29 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
     assert "Pruning and clustering" not in page(plain)
     assert "50.3 %" in page(plain)
     card = render_card(documents | {"advice": []}, CONFIG)
-    assert "2000 bytes (1100 zipped)" in card
+    assert "2000 bytes (1100 by gzip)" in card
     assert "the float model loses 0.0030 accuracy on validation" in card
+
+
+def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
+    documents: dict[str, Any],
+) -> None:
+    card = render_card(documents, CONFIG)
+    for part in (
+        "Model details", "Intended use", "Data", "Metrics", "By class", "Robustness and privacy",
+        "Limits",
+    ):  # fmt: skip
+        assert re.search(rf"^##+ {part}$", card, re.MULTILINE)
+    assert card.count("not stated") == 4
+    stated = CONFIG["report"] | {"licence": "Apache-2.0", "out_of_scope": "Medicine."}
+    card = render_card(documents, CONFIG | {"report": stated})
+    assert "Licence: Apache-2.0" in card
+    assert "Out of scope: Medicine." in card
+    assert card.count("not stated") == 2
+
+
+def test_groups_are_a_table_of_the_card(documents: dict[str, Any]) -> None:
+    metrics = {name: {"accuracy": 0.75} for name in ("reference", "int8")}
+    rows = {"north": {"samples": 12, "metrics": metrics}}
+    documents["parity"]["groups"] = {"column": "region", "values": rows}
+    assert "| north | 12 | 75.0 % | 75.0 % |" in render_card(documents, CONFIG)

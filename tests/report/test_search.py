@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.report.search import context
 from pipeline.tune.goal import fronts, ranked
-from tests.report.conftest import CONFIG, good_run
+from tests.report.conftest import CONFIG, TIMES, good_run
 from tests.tune.test_goal import rows
 
 
@@ -64,7 +64,7 @@ def test_the_page_tells_the_search() -> None:
 
     documents = copy.deepcopy(good_run()) | {"trials": searched(count=12)}
     documents["advice"] = advise(documents, CONFIG)
-    page = render_report(documents, CONFIG, {"train": 1.0}, {})
+    page = render_report(documents, CONFIG, TIMES)
     assert "<h2>Search</h2>" in page
     assert "Hypervolume" in page
     assert "9 bytes, and the limit is 1" in page

@@ -1,0 +1,290 @@
+"""Edgeline from Python, for notebooks and scripts: run a config, load a bundle, ask it.
+
+    from pipeline.api import load_bundle, run
+
+    done = run("configs/digits_cnn.yaml", overrides={"train.epochs": 3})
+    bundle = load_bundle(done.bundle)
+    bundle.predict(images)
+
+What is shown in a notebook is a table; `repr` is a line. Nothing heavy is loaded before it is used.
+"""
+
+import contextlib
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import escape
+
+from pipeline.artifacts import MANIFEST, read_json, write_arrays
+from pipeline.bundle.published import checked_manifest
+from pipeline.device.measure import run_file
+from pipeline.device.predict import predict
+from pipeline.errors import ConfigError, GateError
+from pipeline.outcome import check_verdict, figure
+from pipeline.terminal import telling
+
+LAST = "bundle"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run."""
+
+    name: str
+    task: str
+    passed: bool | None
+    """Whether every gate holds; None where the run ended before they were judged."""
+    ships: str | None
+    """Format of the file that ships, or would ship."""
+    metrics: Mapping[str, Mapping[str, float]]
+    """Stage -> name -> value, of every stage that is done."""
+    why: str
+    """What the gates say where one fails; else empty."""
+    folder: Path
+    """The run folder."""
+    bundle: Path | None
+    """Folder of the bundle; None where none was published."""
+    report: Path | None
+    """The page about the run; None where it ended before."""
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        verdict = {True: f"{self.ships} ships", False: "nothing ships", None: "not judged"}
+        return f"Result({self.name}: {verdict[self.passed]}; {self.folder})"
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and a table of what each stage measured."""
+        rows = "".join(
+            f"<tr><th scope=row>{escape(stage)}</th><td>{escape(_listed(values))}</td></tr>"
+            for stage, values in self.metrics.items()
+        )
+        why = f"<pre>{escape(self.why)}</pre>" if self.why else ""
+        return f"<p><b>{escape(repr(self))}</b></p>{why}<table>{rows}</table>"
+
+
+@dataclass(frozen=True)
+class Answers(Sequence[dict[str, Any]]):
+    """What a bundle answers: {decision, confidence, top, why} for each sample."""
+
+    rows: tuple[dict[str, Any], ...]
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the answer to one sample, or to some."""
+        return Answers(self.rows[place]) if isinstance(place, slice) else self.rows[place]
+
+    def __len__(self) -> int:
+        """Return how many samples were answered."""
+        return len(self.rows)
+
+    @property
+    def decisions(self) -> list[Any]:
+        """Return the decisions alone."""
+        return [row["decision"] for row in self.rows]
+
+    def _repr_html_(self) -> str:
+        """Return a row a sample."""
+        body = "".join(
+            f"<tr><th scope=row>{escape(row['input'])}</th><td>{escape(row['decision'])}</td>"
+            f"<td>{escape(figure(row['confidence']))}</td>"
+            f"<td>{escape('; '.join(row['why']))}</td></tr>"
+            for row in self.rows
+        )
+        heads = "".join(f"<th>{name}</th>" for name in ("input", "decision", "confidence", "why"))
+        return f"<table><tr>{heads}</tr>{body}</table>"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files were checked against their hashes."""
+
+    path: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.manifest["name"])
+
+    @property
+    def shipped(self) -> Mapping[str, Any]:
+        """The manifest's row of the file that ships."""
+        rows = (m for m in self.manifest["models"] if m["format"] == self.manifest["ships"])
+        return dict(next(rows))
+
+    def predict(self, samples: Any, *, runtime: str = "litert") -> Answers:
+        """Return what the device would answer, by the bundle's own runner.
+
+        Args:
+            samples: an array of raw samples (N, *shape); name -> array where there are several
+                inputs; or the path of a file, or several, of the kind that the model takes.
+            runtime: key of RUNTIMES.
+
+        Raises:
+            ConfigError: a sample is not what the model takes; says what it wants.
+        """
+        if isinstance(samples, str | Path):
+            return Answers(tuple(predict(self.path, [Path(samples)], runtime=runtime)))
+        if isinstance(samples, list | tuple) and all(isinstance(s, str | Path) for s in samples):
+            return Answers(tuple(predict(self.path, list(map(Path, samples)), runtime=runtime)))
+        with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
+            file = Path(folder) / "samples.npz"
+            write_arrays(file, self._named(samples))
+            found = predict(self.path, [file], runtime=runtime)
+        return Answers(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(found)))
+
+    def outputs(self, samples: Any, *, form: str | None = None, runtime: str = "litert") -> Any:
+        """Return the model's own answers (N, K), float32: probabilities, or values to be scaled.
+
+        Args:
+            samples: an array of raw samples, or name -> array.
+            form: a format of the bundle; None: the one that ships.
+            runtime: key of RUNTIMES.
+        """
+        wanted = self.manifest["ships"] if form is None else form
+        files = {model["format"]: model["file"] for model in self.manifest["models"]}
+        if wanted not in files:
+            raise ConfigError(f"form {wanted!r}: {self.path} has {', '.join(files)}")
+        preprocess = read_json(self.path / "preprocess.json")
+        found = run_file(
+            self.path / files[wanted], preprocess, self._named(samples), runtime=runtime
+        )
+        return found.outputs
+
+    def show(self) -> None:
+        """Print what the bundle holds, in figures."""
+        sys.stdout.write(self._text() + "\n")
+
+    def _named(self, samples: Any) -> dict[str, Any]:
+        """Return the samples by input."""
+        import numpy as np
+
+        names = [entry["name"] for entry in read_json(self.path / "preprocess.json")["inputs"]]
+        if isinstance(samples, Mapping):
+            lacking = sorted(set(names) ^ set(samples))
+            if lacking:
+                wanted = ", ".join(names)
+                raise ConfigError(f"samples: wanted {wanted}; {', '.join(lacking)} does not fit")
+            return {name: np.asarray(samples[name]) for name in names}
+        if len(names) > 1:
+            raise ConfigError(f"samples: wanted a mapping with {', '.join(names)}; came one array")
+        return {names[0]: np.asarray(samples)}
+
+    def _text(self) -> str:
+        from pipeline.report.show import show
+
+        return show(self.path)
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        row = self.shipped
+        return f"Bundle({self.name}: {row['file']}, {row['bytes']} bytes; {self.path})"
+
+    def _repr_html_(self) -> str:
+        """Return what `edgeline show` says."""
+        return f"<p><b>{escape(repr(self))}</b></p><pre>{escape(self._text())}</pre>"
+
+
+def run(
+    config: str | Path,
+    *,
+    until: str = LAST,
+    force: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    runs: str | Path = "runs",
+    exported: str | Path = "exported",
+    quiet: bool = False,
+) -> Result:
+    """Execute a config, skipping what is fresh; a gate that fails is told in the result.
+
+    Args:
+        config: a YAML file.
+        until: last stage.
+        force: stage from which on nothing counts as fresh; None: none.
+        overrides: dotted key -> value, as `--set` takes them.
+        runs: folder of working artifacts.
+        exported: folder of bundles.
+        quiet: say nothing on the way.
+
+    Raises:
+        ConfigError: config, data or arguments are wrong.
+        ArtifactError: an artifact does not match its hash.
+    """
+    from pipeline import tracking
+    from pipeline.config.load import load
+    from pipeline.run import Run, run_chain
+    from pipeline.stages import NAMES
+
+    for what, name in (("until", until), ("force", force)):
+        if name is not None and name not in NAMES:
+            raise ConfigError(f"{what}={name!r}: wanted a stage: {', '.join(NAMES)}")
+    path = Path(config)
+    given = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+    own = Run(load(path, given), path.parent, Path(runs), Path(exported))
+    where = tracking.address()
+    with _saying(quiet=quiet):
+        with contextlib.suppress(GateError):
+            run_chain(own, until=until, force=force)
+        if where is not None:
+            tracking.record(own.folder, own.config.model_dump(mode="json"), where)
+    return _result(own.config, own.folder, Path(exported), until)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Return a bundle, when its files are those that it describes.
+
+    Raises:
+        ArtifactError: it is no bundle, or a file was changed or is missing.
+    """
+    folder = Path(path)
+    return Bundle(folder, checked_manifest(folder))
+
+
+@contextlib.contextmanager
+def _saying(*, quiet: bool) -> Iterator[None]:
+    """Write stage lines to stderr for a while, unless the caller has logging of its own."""
+    if logging.getLogger().handlers and not quiet:
+        yield
+        return
+    with telling("quiet" if quiet else "plain"):
+        yield
+
+
+def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:
+    """Read what the stages up to `until` left behind."""
+    from pipeline.stages import NAMES
+
+    reached = NAMES[: NAMES.index(until) + 1]
+    metrics = {
+        name: {m["name"]: m["value"] for m in read_json(folder / name / MANIFEST)["metrics"]}
+        for name in reached
+        if getattr(config, name, name) is not None and (folder / name / MANIFEST).is_file()
+    }
+    verdict = read_json(folder / "gate" / "verdict.json") if "gate" in metrics else None
+    why = ""
+    try:
+        if verdict is not None:
+            check_verdict(folder / "gate" / "verdict.json")
+    except GateError as error:
+        why = str(error)
+    passed = None if verdict is None else bool(verdict["passed"])
+    return Result(
+        name=config.name,
+        task=config.task,
+        passed=passed,
+        ships=None if verdict is None else verdict["ships"],
+        metrics=metrics,
+        why=why,
+        folder=folder,
+        bundle=exported / config.name if until == LAST and passed else None,
+        report=folder / "report" / "report.html" if "report" in metrics else None,
+    )
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.6g}" for name, value in values.items())

@@ -1,0 +1,96 @@
+"""The commands that look at bundles, runs and this machine: each yields what is to be printed.
+
+Nothing heavy is loaded before a command is asked for.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON; what JSON does not know, as its text."""
+    return json.dumps(value, default=str, indent=indent)
+
+
+def predict(args: argparse.Namespace) -> Iterator[str]:
+    """Tell what the device would answer to files."""
+    from pipeline.device.predict import predict as answers_of
+
+    answers = answers_of(args.bundle, args.inputs, runtime=args.runtime)
+    if args.json:
+        yield as_json(answers, indent=1)
+        return
+    for answer in answers:
+        has_one = answer["confidence"] is not None and answer["decision"] != "abstain"
+        sure = f"  {answer['confidence']:.4f}" if has_one else ""
+        shown = answer["top"][answer["decision"] != "abstain" :]
+        others = "  ".join(f"{label} {share:.4f}" for label, share in shown)
+        why = f" ({'; '.join(answer['why'])})" if answer["why"] else ""
+        then = f"   then {others}" if others else ""
+        yield f"{answer['input']}: {answer['decision']}{sure}{why}{then}"
+
+
+def conform(args: argparse.Namespace) -> Iterator[str]:
+    """Run golden vectors elsewhere; what does not conform is raised when it has been told."""
+    from pipeline.device.conform import check, facts, table
+    from pipeline.device.conform import conform as conformance_of
+
+    here = {} if args.runtime is None else {"runtime": args.runtime}
+    found = conformance_of(args.bundle, device=args.device, form=args.format, **here)
+    yield as_json(facts(found), indent=1) if args.json else table(found)
+    check(found)
+    if not args.json:
+        yield "conforms"
+
+
+def bench(args: argparse.Namespace) -> Iterator[str]:
+    """Time the files of a bundle here."""
+    from pipeline.device.bench import bench as rows_of
+    from pipeline.device.bench import table
+
+    rows = rows_of(args.bundle, runtime=args.runtime, threads=args.threads)
+    yield as_json(rows, indent=1) if args.json else table(rows)
+
+
+def show(args: argparse.Namespace) -> Iterator[str]:
+    """Tell what a run or a bundle holds."""
+    from pipeline.report.show import facts
+    from pipeline.report.show import show as shown
+
+    yield as_json(facts(args.path), indent=1) if args.json else shown(args.path)
+
+
+def compare(args: argparse.Namespace) -> Iterator[str]:
+    """Put runs and bundles side by side."""
+    from pipeline.artifacts import atomic_path
+    from pipeline.compare.differences import compare as compared
+    from pipeline.compare.sides import read_side
+    from pipeline.compare.tell import page, text
+    from pipeline.errors import ConfigError
+
+    if args.html is not None and not args.html.parent.is_dir():
+        raise ConfigError(f"--html {args.html}: wanted a file in a folder that is there")
+    found = compared([read_side(path) for path in (args.first, *args.others)])
+    if args.html is not None:
+        with atomic_path(args.html) as partial:
+            partial.write_text(page(found))
+    yield as_json(found, indent=1) if args.json else text(found)
+
+
+def doctor(args: argparse.Namespace) -> Iterator[str]:
+    """Tell what is there, what is missing, and how to get it."""
+    from pipeline.doctor import examine
+
+    groups = examine()
+    if args.json:
+        yield as_json({name: [asdict(row) for row in rows] for name, rows in groups.items()})
+        return
+    for group, findings in groups.items():
+        yield group
+        for found in findings:
+            yield f"  {'ok' if found.is_there else '--'}  {found.item:<22} {found.detail}"
+            if found.cure:
+                yield f"      {found.cure}"

@@ -1,0 +1,141 @@
+"""Which equality holds between two sides: same bytes, same decisions, same metric, or none.
+
+Each class holds where those after it do. Weights have a class of their own: bit-equal, or the
+largest difference.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.compare.sides import Side
+from pipeline.tasks import TASKS, Task
+from pipeline.verify.parity import drop_interval
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Found = dict[str, Any]
+
+CLASSES = {  # class -> what it says
+    "bytes": "same bytes",
+    "decisions": "same decisions",
+    "metric": "same metric within its interval",
+    "different": "different",
+    "unknown": "not comparable",
+}
+SEED = 0  # of the bootstrap: the same sides give the same interval
+NO_WEIGHTS = ("seed_generator", "optimizer")  # parts of a path that hold no weight of the network
+
+
+def equality(one: Side, other: Side) -> Found:
+    """Return how the file that ships here stands to the one that ships there.
+
+    Returns:
+        class: key of CLASSES; why, in a sentence; metric_drop from `one` to `other` with its paired
+        95 % interval, and agreement, where both answered the same samples, else None.
+    """
+    own, theirs = one.files[one.ships], other.files[other.ships]
+    paired = _paired(one, other)
+    if own["sha256"] == theirs["sha256"]:
+        why = f"the file that ships, {theirs['file']}, is the same"
+        return {"class": "bytes", "why": why, "measured": paired}
+    if isinstance(paired, str):
+        return {"class": "unknown", "why": paired, "measured": None}
+    if paired["agreement"] == 1.0:
+        why = f"all {paired['samples']:,} answers count as the same"
+        return {"class": "decisions", "why": why, "measured": paired}
+    low, high = paired["metric_drop_ci95"]
+    share = f"{100 * paired['agreement']:.2f} % of {paired['samples']:,} decisions are the same"
+    name = "metric" if low <= 0 <= high else "different"
+    around = "holds 0" if name == "metric" else "does not hold 0"
+    why = f"{share}; the interval of the drop, {low:.4f} to {high:.4f}, {around}"
+    return {"class": name, "why": why, "measured": paired}
+
+
+def _paired(one: Side, other: Side) -> Any:
+    """Return what both answered to the same samples; a sentence where that is not known."""
+    if one.task != other.task:
+        return f"the tasks differ: {one.task} and {other.task}"
+    if not one.answers or not other.answers:
+        return "an earlier version made one of them, which kept no answers; run it again"
+    if not np.array_equal(one.answers["samples"], other.answers["samples"]):
+        return "they were measured on other samples"
+    task, labels = TASKS[one.task], one.answers["labels"]
+    first, second = (
+        _outputs(side.answers[f"answer_{side.ships}"], side.labels) for side in (one, other)
+    )
+    return compared(task, labels, first, second)
+
+
+def compared(task: Task, labels: Array, first: Array, second: Array) -> Found:
+    """Return samples, agreement, and the metric's drop with its paired 95 % interval."""
+    same = task.agree(task.decisions(first), task.decisions(second), labels)
+    values = [task.score(labels, found) for found in (first, second)]
+    drop = (values[0] - values[1]) * (1 if task.direction == "up" else -1)
+    if task.is_relative:
+        drop /= abs(values[0]) or 1.0
+    interval = drop_interval(task, labels, first, second, seed=SEED)
+    return {
+        "samples": len(labels),
+        "agreement": float(same.mean()),
+        "metric_drop": float(drop),
+        "metric_drop_ci95": list(interval),
+    }
+
+
+def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
+    """Return answers (N, K) again, of decisions (N,) alone where that is what was kept."""
+    if answer.ndim == 2:
+        return answer
+    return np.eye(len(labels or ()), dtype=np.float32)[answer]
+
+
+def weights(one: Side, other: Side) -> Found:
+    """Return class (bit-equal, apart, other network), why, and the largest difference or None."""
+    if one.reference["sha256"] == other.reference["sha256"]:
+        return {"class": "bit-equal", "why": "model.keras has the same bytes", "largest": 0.0}
+    first, second = (read_weights(side.reference["path"]) for side in (one, other))
+    return distance(first, second)
+
+
+def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> Found:
+    """Return how far apart two sets of weights are; a network of other shapes has no distance."""
+    lacking = sorted(first.keys() ^ second.keys())
+    if lacking:
+        why = f"{len(lacking)} weights are in one alone, such as {lacking[0]}"
+        return {"class": "other network", "why": why, "largest": None}
+    for name, values in first.items():
+        if values.shape != second[name].shape:
+            why = f"{name} has the shapes {values.shape} and {second[name].shape}"
+            return {"class": "other network", "why": why, "largest": None}
+    apart = {
+        name: float(np.abs(values.astype(np.float64) - second[name]).max(initial=0.0))
+        for name, values in first.items()
+    }
+    worst = max(apart, key=lambda name: apart[name], default="")
+    if not worst or apart[worst] == 0.0:
+        why = f"all {len(first)} weights are equal to the last bit; the files differ"
+        return {"class": "bit-equal", "why": why, "largest": 0.0}
+    scale = float(np.abs(first[worst]).max(initial=0.0))
+    why = f"largest difference {apart[worst]:.3g}, in {worst}, whose largest value is {scale:.3g}"
+    return {"class": "apart", "why": why, "largest": apart[worst]}
+
+
+def read_weights(path: Path) -> dict[str, Array]:
+    """Return path -> values of a .keras file's weights, without Keras."""
+    import h5py
+
+    found: dict[str, Array] = {}
+
+    def keep(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and not any(part in name for part in NO_WEIGHTS):
+            found[name] = np.asarray(node)
+
+    with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content, "r") as file:
+        file.visititems(keep)
+    return found

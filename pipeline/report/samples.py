@@ -1,0 +1,161 @@
+"""Samples of any kind on the page: pictures, sounds to be played, curves, rows, words. Pure."""
+
+import base64
+import io
+import wave
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from pipeline.device.runner import prepare
+from pipeline.report import pictures
+from pipeline.report.charts import COLOURS
+from pipeline.report.words import number
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Entry = Mapping[str, Any]
+
+TABULAR = ("table", "columns", "codes")
+COLUMNS = 12  # of a table that are shown
+SIGNS = 240  # of a text
+LISTED = {"tokens": "texts", "image": "pictures"}  # kind -> class of its list on the page
+WIDE, HIGH = 168, 64  # of a small curve
+CURVE = 168  # points of a small curve: as many as it is wide
+CHANNELS = 6
+UNKNOWN = "–"
+
+
+def gallery(
+    figures: Mapping[str, Array], name: str, entries: Sequence[Entry], notes: Sequence[str]
+) -> Markup:
+    """Return samples with a note each; nothing where none was kept.
+
+    Args:
+        figures: name -> array, with `<name>_input_<input>` for each input.
+        name: `sample` or `changed`.
+        entries: of preprocess.json.
+        notes: what is said of each sample, in order.
+    """
+    raw = {e["name"]: figures.get(f"{name}_input_{e['name']}", np.zeros(0)) for e in entries}
+    count = min([len(notes), *(len(values) for values in raw.values())])
+    if count == 0:
+        return Markup("")
+    if all(entry["kind"] in TABULAR for entry in entries):
+        return _rows(raw, entries, notes[:count])
+    items = []
+    for place in range(count):
+        shown = "".join(
+            DRAW[e["kind"]](raw[e["name"]][place], e, notes[place])
+            for e in entries
+            if e["kind"] in DRAW
+        )
+        items.append(f'<li><div class="drawn">{shown}</div>{escape(notes[place])}</li>')
+    kind = LISTED.get(entries[0]["kind"], "pictures wide")
+    return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
+
+
+def cells(raw: Array, entry: Entry) -> dict[str, str]:
+    """Return column -> value of one row, as people read it."""
+    columns = entry.get("columns")
+    flat = np.ravel(raw)
+    if not columns:
+        return {f"value {i + 1}": number(float(v)) for i, v in enumerate(flat[:COLUMNS])}
+    if isinstance(columns[0], str):
+        return {name: number(float(v)) for name, v in zip(columns, flat, strict=False)}
+    return {c["name"]: _cell(float(v), c) for c, v in zip(columns, flat, strict=False)}
+
+
+def _cell(value: float, column: Mapping[str, Any]) -> str:
+    if np.isnan(value) or (column["kind"] == "category" and value < 0):
+        return UNKNOWN
+    return str(column["values"][int(value)]) if column["kind"] == "category" else number(value)
+
+
+def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
+    """Return one table: a row a sample, a column a value."""
+    rows = []
+    for place in range(len(notes)):
+        row: dict[str, str] = {}
+        for entry in entries:
+            row |= cells(raw[entry["name"]][place], entry)
+        rows.append(row)
+    names = list(rows[0])[:COLUMNS]
+    hidden = len(rows[0]) - len(names)
+    more = f"<p class=note>{hidden} more columns are not shown.</p>" if hidden else ""
+    head = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in names)
+    body = "".join(
+        f'<tr><th scope="row">{escape(note)}</th>'
+        + "".join(f'<td class="num">{escape(row[name])}</td>' for name in names)
+        + "</tr>"
+        for note, row in zip(notes, rows, strict=True)
+    )
+    return Markup(
+        f'<div class="scroll" tabindex="0"><table class="rows">'
+        '<caption>A row a sample</caption><thead><tr><th scope="col">answer</th>'
+        f"{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>{more}"
+    )
+
+
+def _image(raw: Array, entry: Entry, note: str) -> str:
+    return pictures.picture(raw, alt=f"sample: {note}")
+
+
+def _sound(raw: Array, entry: Entry, note: str) -> str:
+    """Return a recording's bands, its wave, and a player."""
+    bands = prepare(raw[None], entry)[0, :, :, 0].T[::-1]
+    low, high = float(bands.min()), float(bands.max())
+    image = ((bands - low) / max(high - low, 1e-9))[..., None].astype(np.float32)
+    seen = str(pictures.picture(image, alt=f"spectrogram: {note}", wide=WIDE))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, entry["sample_rate"], 0, "NONE", "not compressed"))
+        sound.writeframes(raw.astype("<i2").tobytes())
+    content = base64.b64encode(file.getvalue()).decode()
+    player = (
+        f'<audio controls preload="none" aria-label="{escape(note)}" '
+        f'src="data:audio/wav;base64,{content}"></audio>'
+    )
+    return seen + curves(_envelope(raw)[:, None], f"wave: {note}") + player
+
+
+def _envelope(raw: Array) -> Array:
+    """Return least and greatest value of each stretch in turn: a wave as narrow as it is drawn."""
+    parts = np.array_split(raw.astype(np.float64), CURVE // 2)
+    return np.array([value for part in parts if len(part) for value in (part.min(), part.max())])
+
+
+def _series(raw: Array, entry: Entry, note: str) -> str:
+    return curves(raw.astype(np.float64), f"recording: {note}")
+
+
+def curves(values_TC: Array, alt: str) -> str:
+    """Return a small drawing of some channels over time, without axes."""
+    shown = values_TC[:, :CHANNELS]
+    known = shown[np.isfinite(shown)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    span = (high - low) or 1.0
+    steps = np.linspace(2, WIDE - 2, max(2, len(shown)))
+    lines = []
+    for channel, values in enumerate(shown.T):
+        points = " ".join(
+            f"{x:.1f},{HIGH - 4 - (y - low) / span * (HIGH - 8):.1f}"
+            for x, y in zip(steps, values, strict=False)
+            if np.isfinite(y)
+        )
+        lines.append(f'<polyline class="curve thin c{channel % COLOURS}" points="{points}"/>')
+    return (
+        f'<svg class="small" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(alt)}">'
+        f"{''.join(lines)}</svg>"
+    )
+
+
+def _text(raw: Array, entry: Entry, note: str) -> str:
+    text = bytes(raw.astype(np.uint8)).rstrip(b"\0").decode("utf-8", "replace")
+    cut = text if len(text) <= SIGNS else text[:SIGNS] + " …"
+    return f"<q>{escape(cut)}</q>"
+
+
+DRAW = {"image": _image, "audio": _sound, "series": _series, "tokens": _text}

@@ -1,0 +1,103 @@
+"""The page of every task: whole, reachable by its contents, readable without eyes."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.gate.gates import ALWAYS, CURES
+from pipeline.report.render import with_contents
+from pipeline.report.words import GATES, fixed, seconds
+from tests.report.conftest import page
+
+
+def quantities(task: str) -> dict[str, Any]:
+    """Return what verify keeps of a task with quantities."""
+    rng = np.random.default_rng(1)
+    labels = rng.normal(size=60)
+    found = {"labels": labels, "reference": labels + 0.1, "int8": labels - 0.1}
+    found |= {"changed_labels": labels[:2], "changed_reference": labels[:2]}
+    found |= {"changed_file": labels[:2] + 1, "changed_input_image": np.zeros((2, 8, 8, 1))}
+    if task == "forecasting":
+        found |= {
+            "forecast_places": np.arange(60),
+            "forecast_times": 1.7e9 + 3600.0 * np.arange(60),
+            "forecast_last": np.ones(60, np.float32),
+        }
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "texts"),
+    [
+        ("regression", ["Answers of the int8 file against true values, 60", "Errors: answer less"]),
+        ("forecasting", ["days from 2023-11-14", "naive: no change", "int8 forecast"][1:]),
+    ],
+)
+def test_quantities_are_shown_beside_the_truth(
+    documents: dict[str, Any], task: str, texts: list[str]
+) -> None:
+    documents["dataset"]["labels"]["names"] = None
+    documents["dataset"]["task"] = task
+    documents["figures"]["parity"] = quantities(task)
+    metrics = {"r2": 0.5, "mae": 40.0}
+    documents["parity"]["metric"] = "r2"
+    documents["parity"]["reference"]["metrics"] = metrics
+    for row in documents["parity"]["files"].values():
+        row["metrics"] = metrics
+    documents["baseline"]["models"][0]["metrics"] = metrics
+    documents["audit"] = None
+    html = page(documents)
+    for text in texts:
+        assert text in html
+    assert "farthest apart" in html
+
+
+@pytest.mark.parametrize(("task", "text"), [("anomaly", "multiple"), ("classification", "ROC")])
+def test_scores_stand_beside_their_threshold(
+    documents: dict[str, Any], task: str, text: str
+) -> None:
+    scores = np.linspace(0.05, 0.95, 20)
+    parity = {"labels": (scores > 0.4).astype(int), "score_reference": scores, "score_int8": scores}
+    documents["figures"]["parity"] |= parity
+    documents["dataset"]["task"] = task
+    html = page(documents)
+    assert text in html
+    assert "threshold" in html
+
+
+def test_every_table_has_a_caption_and_heads_with_a_scope(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    assert html.count("<table") == html.count("<caption>")
+    assert all("scope=" in head for head in re.findall(r"<th[ >][^>]*", html))
+    assert all(re.search(r'aria-label="[^"]', head) for head in re.findall(r"<svg [^>]*", html))
+    assert all(re.search(r'alt="[^"]', image) for image in re.findall(r"<img [^>]*", html))
+
+
+def test_the_contents_lead_to_every_section(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    places = re.findall(r'<section id="([^"]*)"', html)
+    assert len(places) == html.count("<section") > 8
+    assert re.findall(r'href="#([^"]*)"', html) == places
+
+
+def test_contents_of_a_page_without_sections_are_empty() -> None:
+    assert with_contents("<ul><!--contents--></ul>") == "<ul></ul>"
+
+
+def test_every_gate_is_explained() -> None:
+    assert GATES.keys() == (CURES | ALWAYS).keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (4e-6, "4 µs"), (0.0123, "12.3 ms"), (2.0, "2 s"), (600.0, "10.0 min")],
+)
+def test_times_read_well(value: float | None, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    assert fixed(-0.00001) == "0.0000"
+    assert fixed(-0.25, 1) in ("-0.2", "-0.3")
