@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser(
         {
             "run": _run,
+            "launch": _launch,
             "config show": _config_show,
             "config validate": _config_validate,
             "config schema": _config_schema,
@@ -91,6 +93,8 @@ def _run(args: argparse.Namespace) -> int:
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
     from pipeline.config.load import load
+    from pipeline.launch.lead import follow, leading
+    from pipeline.launch.place import check_place, place_here
     from pipeline.outcome import check_verdict, published
     from pipeline.run import Run, run_chain
 
@@ -100,11 +104,40 @@ def _run(args: argparse.Namespace) -> int:
         _take_role(args, config)
     if args.role == "worker":
         return _work(args, run)
-    run_chain(run, until=args.until, force=args.force)
+    place = check_place(config, place_here())
+    if place is not None and not place.is_chief:
+        return follow()
+    with nullcontext() if place is None else leading():
+        run_chain(run, until=args.until, force=args.force)
     if order.index(args.until) >= order.index("gate"):
         check_verdict(run.folder / "gate" / "verdict.json")
     if args.until == "bundle":
         print(published(args.exported / config.name, config.task))
+    return 0
+
+
+def _launch(args: argparse.Namespace) -> int:
+    """Run the chain with several workers, or print what would elsewhere."""
+    for folder in (args.runs, args.exported):
+        _check_is_folder(folder)
+    from pipeline.config.load import load
+    from pipeline.launch.place import check_launch
+    from pipeline.launch.scripts import k8s, slurm
+    from pipeline.launch.workers import launch
+
+    config = load(args.config, args.overrides)
+    check_launch(config, args.workers)
+    places = ("--runs", str(args.runs), "--exported", str(args.exported), "--until", args.until)
+    changes = [part for change in args.overrides for part in ("--set", change)]
+    arguments = [str(args.config), *changes, *places]
+    many = {"workers": args.workers, "restarts": args.restarts}
+    if args.form == "slurm":
+        print(slurm(config.name, arguments, python=sys.executable, **many), end="")
+    elif args.form == "k8s":
+        print(k8s(config.name, arguments, **many), end="")
+    else:
+        command = [sys.executable, "-m", "pipeline", "run", *arguments]
+        return launch(command, logs=args.runs / config.name / "logs", **many)
     return 0
 
 
