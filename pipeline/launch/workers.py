@@ -56,6 +56,7 @@ def launch(command: Sequence[str], *, workers: int, logs: Path, restarts: int) -
             index, code = _first_end(started)
         finally:
             _end([process for process, _ in started])
+            _hear(started)
         is_last = code in FINAL or attempt == restarts
         if index or code not in FINAL:
             log.warning("%s", _words(index, code, logs, is_last=is_last))
@@ -137,7 +138,7 @@ def _started(command: Sequence[str], place: str, path: Path, gpus: str | None) -
 
 def _copy(stream: IO[bytes], path: Path, shown: Any) -> None:
     """Append what a worker says to its log, line by line, and show it where that is asked for."""
-    with path.open("ab") as file:
+    with stream, path.open("ab") as file:
         for line in stream:
             file.write(line)
             file.flush()
@@ -147,27 +148,23 @@ def _copy(stream: IO[bytes], path: Path, shown: Any) -> None:
 
 
 def _first_end(started: Sequence[Started]) -> tuple[int, int]:
-    """Wait until the chief is done, or a worker ends before it; return which one, and its code."""
-    chief = started[0][0]
+    """Wait until the chief is done, or a worker fails; return which one, and its code."""
     while True:
         for index, (process, _) in enumerate(started):
             code = process.poll()
-            if code is None:
+            if code is None or (index and code == 0):  # the chief lets the others go before it goes
                 continue
             if index == 0 and code in FINAL:
                 _wait([process for process, _ in started[1:]], LEAVE_SECONDS)
-            if index == 0 or code != 0:
-                _heard(started[index])
-                return index, code
-            if chief.poll() is None:  # it left though nobody told it to
-                return index, 1
+            return index, code
         time.sleep(LOOK_SECONDS)
 
 
-def _heard(one: Started) -> None:
-    """Let the last words of a process reach their places."""
-    for thread in one[1]:
-        thread.join(GRACE_SECONDS)
+def _hear(started: Sequence[Started]) -> None:
+    """Let the last words of all processes reach their places."""
+    for _, threads in started:
+        for thread in threads:
+            thread.join(GRACE_SECONDS)
 
 
 def _end(processes: Sequence[Any]) -> None:
