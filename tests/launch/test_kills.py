@@ -1,4 +1,4 @@
-"""Workers that are killed while they train: all go on from the last checkpoint, to the same bytes."""
+"""Workers that are killed in training: all go on from the last checkpoint, to the same bytes."""
 
 import os
 import signal
