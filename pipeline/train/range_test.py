@@ -50,7 +50,7 @@ def smoothed(losses: Sequence[float] | Array) -> Array:
     return np.array(means)
 
 
-def tested(path: Path) -> float | None:
+def known_rate(path: Path) -> float | None:
     """Return the rate that was suggested before a kill; None: it is to be measured."""
     return float(read_json(path)["suggested"]) if path.exists() else None
 

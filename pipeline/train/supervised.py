@@ -19,7 +19,7 @@ from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
 from pipeline.train.make import trainer_of
 from pipeline.train.precision import in_float32, policy
-from pipeline.train.range_test import range_test, tested
+from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
 from pipeline.train.warnings import Warned
 from pipeline.train.watch import watcher
@@ -165,7 +165,7 @@ def _at_tested_rate(
 ) -> Train:
     """Return the settings with the peak rate that a range test finds from where training begins."""
     path = out / RANGE_TEST
-    rate = tested(path)
+    rate = known_rate(path)
     if rate is None:
         rate = together(
             settings.strategy,

@@ -62,6 +62,8 @@ def test_when_one_worker_dies_all_begin_again(
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "open(f'{sys.argv[1]}/{i}', 'a').write('x'); n = len(open(f'{sys.argv[1]}/{i}').read()); "
         "print('last words', flush=True); "
+        "\nwhile i == 1 and not all(os.path.exists(f) and len(open(f).read()) == n "
+        "for f in (f'{sys.argv[1]}/0', f'{sys.argv[1]}/2')): time.sleep(0.02)\n"
         "i == 1 and n < 3 and os.kill(os.getpid(), 9); n < 3 and time.sleep(600)"
     )
     monkeypatch.setattr(cluster, "GRACE_SECONDS", 0.3)
