@@ -10,6 +10,7 @@ from pipeline.bundle_arguments import add_bundle_commands
 
 Calls = Mapping[str, Callable[[argparse.Namespace], int]]
 
+MOST_WORKERS = 10_000
 STAGES = {  # in order; a test compares the names with the stage table
     "data": "prepare the samples and cut them into train, validation and test",
     "baseline": "score classical models on the same split",
@@ -50,6 +51,7 @@ def parser(calls: Calls) -> argparse.ArgumentParser:
         if name == "tune":
             _add_roles(stage)
     made.set_defaults(role=None, chief=None)
+    _add_launch(commands, calls)
     _add_config_commands(commands, calls)
     _add_data_commands(commands, calls)
     add_bundle_commands(lambda name, text: _command(commands, name, calls[name], text))
@@ -71,6 +73,44 @@ def _add_roles(tune: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="where the chief listens, in a network that you trust",
     )
+
+
+def _add_launch(commands: Any, calls: Calls) -> None:
+    """Add what runs the chain with several workers."""
+    text = "run every stage, training in several worker processes at once"
+    launch = _command(commands, "launch", calls["launch"], text)
+    _add_config(launch)
+    _add_places(launch)
+    launch.add_argument(
+        "--until", type=_stage, metavar="STAGE", default="bundle", help="last stage"
+    )
+    launch.add_argument(
+        "--workers", type=_several, required=True, metavar="N", help="processes, 2 or more"
+    )
+    launch.add_argument(
+        "--restarts",
+        type=int,
+        choices=range(101),
+        default=3,
+        metavar="N",
+        help="how often all begin again, from the last checkpoint, when one dies (default: 3)",
+    )
+    launch.add_argument(
+        "--print",
+        dest="script",
+        choices=("slurm", "k8s"),
+        default=None,
+        help="write what starts it on a SLURM or Kubernetes cluster, instead of starting it here",
+    )
+
+
+def _several(text: str) -> int:
+    """Return a number of workers, if it is that."""
+    if not text.isdecimal() or not 1 < int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(
+            f"wanted 2 to {MOST_WORKERS} workers; came {text!r}. One process is: edgeline run"
+        )
+    return int(text)
 
 
 def _address(text: str) -> str:
@@ -191,7 +231,8 @@ def _add_config_commands(commands: Any, calls: Calls) -> None:
 def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
     others = (
-        "config", "new", "quantize", "predict", "conform", "demo", "bench", "show", "compare"
+        "launch", "config", "new", "quantize", "predict", "conform", "demo", "bench", "show",
+        "compare",
     )  # fmt: skip
     known = ("run", *STAGES, *others, "doctor")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser(
         {
             "run": _run,
+            "launch": _launch,
             "config show": _config_show,
             "config validate": _config_validate,
             "config schema": _config_schema,
@@ -94,10 +96,10 @@ def _run(args: argparse.Namespace) -> int:
         )
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
-    from pipeline import tracking
     from pipeline.config.load import load
-    from pipeline.outcome import check_verdict, published
-    from pipeline.run import Run, run_chain
+    from pipeline.launch.lead import follow, leading
+    from pipeline.launch.place import check_place, place_here
+    from pipeline.run import Run
 
     config = load(args.config, args.overrides)
     run = Run(config=config, base=args.config.parent, runs=args.runs, exported=args.exported)
@@ -105,14 +107,39 @@ def _run(args: argparse.Namespace) -> int:
         _take_role(args, config)
     if args.role == "worker":
         return _work(args, run)
-    where = tracking.address()
-    failed = None
+    place = check_place(config, place_here())
+    if place is not None and not place.is_chief:
+        return follow()
+    with nullcontext() if place is None else leading():
+        failed = _chain(args, run)
+    _close(args, run, failed)
+    return 0
+
+
+def _chain(args: argparse.Namespace, run: Any) -> GateError | None:
+    """Run the stages, and keep what came of them where experiments are tracked."""
+    from pipeline import tracking
+    from pipeline.run import run_chain
+
+    where, failed = tracking.address(), None
     try:
         run_chain(run, until=args.until, force=args.force)
     except GateError as error:
         failed = error
     if where is not None:
-        tracking.record(run.folder, config.model_dump(mode="json"), where)
+        tracking.record(run.folder, run.config.model_dump(mode="json"), where)
+    return failed
+
+
+def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None:
+    """Say what came of a run.
+
+    Raises:
+        GateError: a gate failed.
+    """
+    from pipeline.outcome import check_verdict, published
+
+    order, config = tuple(STAGES), run.config
     verdict = run.folder / "gate" / "verdict.json"
     is_judged = order.index(args.until) >= order.index("gate")
     if is_judged and args.form == "json" and verdict.is_file():
@@ -125,7 +152,6 @@ def _run(args: argparse.Namespace) -> int:
         _print_json({"event": "bundle", "path": args.exported / config.name})
     elif args.until == "bundle" and args.form == "plain":
         print(published(args.exported / config.name, config.task, config.task_metric))
-    return 0
 
 
 def _tell_verdict(path: Path) -> None:
@@ -135,6 +161,31 @@ def _tell_verdict(path: Path) -> None:
     verdict = read_json(path)
     own = {"passed": verdict["passed"], "ships": verdict["ships"]}
     _print_json({"event": "verdict", **own, "gates": verdict["gates"][verdict["ships"]]})
+
+
+def _launch(args: argparse.Namespace) -> int:
+    """Run the chain with several workers, or print what would elsewhere."""
+    for folder in (args.runs, args.exported):
+        _check_is_folder(folder)
+    from pipeline.config.load import load
+    from pipeline.launch.place import check_launch
+    from pipeline.launch.scripts import k8s, slurm
+    from pipeline.launch.workers import launch
+
+    config = load(args.config, args.overrides)
+    check_launch(config, args.workers)
+    places = ("--runs", str(args.runs), "--exported", str(args.exported), "--until", args.until)
+    changes = [part for change in args.overrides for part in ("--set", change)]
+    arguments = [str(args.config), *changes, *places]
+    many = {"workers": args.workers, "restarts": args.restarts}
+    if args.script == "slurm":
+        print(slurm(config.name, arguments, python=sys.executable, **many), end="")
+    elif args.script == "k8s":
+        print(k8s(config.name, arguments, **many), end="")
+    else:
+        command = [sys.executable, "-m", "pipeline", "run", *arguments]
+        return launch(command, logs=args.runs / config.name / "logs", **many)
+    return 0
 
 
 def _take_role(args: argparse.Namespace, config: Any) -> None:

@@ -42,7 +42,7 @@ from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.outcome import tell_begun, tell_ended, tell_fresh, tell_off
-from pipeline.quiet import import_quietly
+from pipeline.quiet import import_quietly, set_environment
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
 
@@ -229,7 +229,7 @@ def inputs_of(run: Run, name: str) -> Inputs:
     Raises:
         ArtifactError: an artifact is missing, or does not match its hash.
     """
-    _set_environment()
+    set_environment()
     stages = [stage for stage in STAGES if is_enabled(stage, run.config)]
     bound = _bind(next(stage for stage in stages if stage.name == name), stages, run.folder)
     for kind, (source, described) in bound.items():
@@ -239,17 +239,8 @@ def inputs_of(run: Run, name: str) -> Inputs:
 
 def _import(stage: Stage) -> Any:
     """Import a stage's module; its start is silent."""
-    _set_environment()
+    set_environment()
     return import_quietly(stage.module)
-
-
-def _set_environment() -> None:
-    """Set what TensorFlow needs to know before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Threads of scikit-learn that spin while they wait take 150 times as long on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)
 
 
 def _finish(

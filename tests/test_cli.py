@@ -21,7 +21,7 @@ DIGITS = str(ROOT / "configs" / "digits_cnn.yaml")
 HELP_LIMIT_S = 0.3  # DESIGN.md
 VALIDATE_LIMIT_S = 1.0
 LOOKING = ["predict", "conform", "bench", "show", "compare", "doctor"]
-COMMANDS = ["run", *cli.STAGES, "config", "new", "demo", *LOOKING]
+COMMANDS = ["run", *cli.STAGES, "launch", "config", "new", "demo", *LOOKING]
 BAD = "name: X\ntask: 3\n"
 
 

@@ -187,7 +187,7 @@ def test_the_manifest_holds_what_decided_the_result_and_no_date(chain: Chain) ->
 
 
 def test_progress_is_a_line_a_stage(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "pipeline.run"):
+    with caplog.at_level(logging.INFO, "pipeline.outcome"):
         chain.run()
     assert [record.getMessage().split()[0] for record in caplog.records] == chain.calls
 

@@ -27,7 +27,7 @@ from pipeline.train.gain import folder_of
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.prepare import preparer
 from pipeline.train.step import Step
-from pipeline.train.strategy import choose
+from pipeline.train.strategy import alone, choose
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
         dataset, positions, places, batch_size=thief.batch_size, seed=fold_seed(thief.seed, name)
     )
     epochs = max(1, -(-STEPS // feed.steps))
-    settings, strategy = thief.settings, choose(thief.settings.strategy)
+    settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
     with strategy.scope():
         model = MODELS[thief.spec["model"]["kind"]](keras, thief.spec)
         peak, total = settings.optimizer.learning_rate, epochs * feed.steps

@@ -17,6 +17,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.seeds import fold_seed
 from pipeline.train.gain import folder_of
+from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 
 log = logging.getLogger(__name__)
@@ -66,11 +67,11 @@ def trained_again(
         seed: of its weights and its order.
         epochs: None: as many as the attacked one.
     """
-    alone = {"distill": None, "pretrain": None, "range_test": False, "learning_curve": False}
-    changed = alone if epochs is None else alone | {"epochs": epochs}
+    plain = {"distill": None, "pretrain": None, "range_test": False, "learning_curve": False}
+    changed = plain if epochs is None else plain | {"epochs": epochs}
     trained = train_network(
         {**attacked.spec, "seed": seed},
-        attacked.training.model_copy(update=changed),
+        alone(attacked.training.model_copy(update=changed)),
         dataset,
         out=folder_of(attacked.out, name),
         begin=attacked.begin,

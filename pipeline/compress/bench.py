@@ -70,10 +70,12 @@ def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def learning_of(config: Config) -> dict[str, Any]:
-    """Return what all that is learnt here has in common: seed, devices, batches, attack."""
+    """Return what all that is learnt here has in common: seed, devices, batches, rates, attack."""
+    scaling = config.train.rate_scaling
     return {
         "seed": config.seed,
         "strategy": config.train.strategy,
+        "scaling": None if scaling is None else scaling.model_dump(),
         "batch_size": config.data.batch_size,
         "augment": [change.model_dump(mode="json") for change in config.data.augment],
         "attack": _attack(config),

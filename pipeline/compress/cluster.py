@@ -14,10 +14,16 @@ from pipeline.compress.imitate import Lesson, imitated
 from pipeline.compress.kernels import learning, made_small, taken
 from pipeline.export import worker
 from pipeline.models.save import load_keras, save_keras
+from pipeline.train.cluster import together
 
 
 def clustered(lesson: Lesson) -> Any:
     """Return a network whose kernels take as many values as the lesson's settings ask for."""
+    return together(lesson.strategy, _clustered, lesson)
+
+
+def _clustered(lesson: Lesson) -> Any:
+    """Let the shared values learn, as one of the workers that do."""
     clusters = lesson.settings.clusters
     return imitated(lesson, lambda model, steps: made_small(learning(model), clusters))
 

@@ -24,6 +24,7 @@ from pipeline.models.predict import given
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
+from pipeline.train.cluster import is_chief
 from pipeline.train.feed import Feed
 from pipeline.train.history import ShowProgress
 from pipeline.train.hold import Hold
@@ -65,6 +66,8 @@ class Lesson:
     attack: Mapping[str, Any] | None = None
     """As a `harden.attack` section: the student learns from what it finds, too. None: it learns
     from samples as they are."""
+    scaling: Mapping[str, Any] | None = None
+    """The `train.rate_scaling` section, dumped."""
 
 
 def imitated(
@@ -72,7 +75,7 @@ def imitated(
     holds: Callable[[Any, int], Sequence[Hold]],
     rounding: Callable[[Any], Rounding | None] = lambda model: None,
 ) -> Any:
-    """Return the student's network when it has learnt.
+    """Return the student's network when it has learnt; all workers of a cluster call this.
 
     Args:
         lesson: who learns what.
@@ -87,12 +90,13 @@ def imitated(
     lesson.work.mkdir(parents=True, exist_ok=True)
     dataset, feed = lesson.dataset, _feed(lesson)
     total = lesson.settings.epochs * feed.steps
+    factor = schedule.rate_factor(lesson.scaling, feed.batch)
     strategy = choose(lesson.strategy)
     with strategy.scope():
         model, teacher = load_keras(lesson.student), load_keras(lesson.teacher)
         held = holds(model, total)
         rate = schedule.cosine(
-            keras, peak=lesson.settings.learning_rate, warmup_steps=0, total_steps=total
+            keras, peak=lesson.settings.learning_rate * factor, warmup_steps=0, total_steps=total
         )
         optimizer = keras.optimizers.Adam(rate)
     trainer = Trainer(
@@ -107,7 +111,7 @@ def imitated(
         holds=held,
         rate_key=f"{lesson.key}.learning_rate",
     )
-    epochs, shown = lesson.settings.epochs, [ShowProgress()]
+    epochs, shown = lesson.settings.epochs, [ShowProgress(is_shown=is_chief())]
     fit(trainer, feed, epochs=epochs, evaluate=dict, callbacks=shown, work=lesson.work)
     return model
 

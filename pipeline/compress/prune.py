@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pipeline.compress.imitate import Lesson, imitated
 from pipeline.compress.kernels import learning
+from pipeline.train.cluster import together
 from pipeline.train.hold import Hold, where_kept
 
 POWER = 3.0  # of equation 1
@@ -88,6 +89,11 @@ def pruning(weight: Any, rise: Rise) -> Hold:
 
 def pruned(lesson: Lesson) -> Any:
     """Return a network with the share of zeros that the lesson's settings ask for."""
+    return together(lesson.strategy, _pruned, lesson)
+
+
+def _pruned(lesson: Lesson) -> Any:
+    """Prune the student, as one of the workers that do."""
 
     def holds(model: Any, steps: int) -> list[Hold]:
         rise = rise_of(lesson.settings, steps)

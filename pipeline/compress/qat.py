@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.compress.fake_quant import spans_of_layers
 from pipeline.compress.imitate import Lesson, Rounding, imitated
 from pipeline.compress.kernels import made_small, taken
+from pipeline.train.cluster import together
 
 
 def fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | None = None) -> Any:
@@ -23,6 +24,11 @@ def fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | Non
     Raises:
         Diverged: the loss is no longer a number.
     """
+    return together(lesson.strategy, _fine_tuned, lesson, ranges, clusters)
+
+
+def _fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], clusters: int | None) -> Any:
+    """Fine-tune the student, as one of the workers that do."""
     tensors = [(name, tuple(span)) for name, span in ranges["tensors"]]
 
     def rounding(model: Any) -> Rounding:

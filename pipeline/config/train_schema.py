@@ -60,6 +60,20 @@ class Distill(Section):
     """Train the same network without a teacher, too, and write down what it gained."""
 
 
+class RateScaling(Section):
+    """Rates that were tuned for one batch size, used with another.
+
+    With many devices `data.batch_size`, which all of them share, is made larger; the rates of
+    `train`, `harden` and `compress` grow with it.
+    """
+
+    rule: Literal["linear", "sqrt"] = "linear"
+    """linear: by as much as the batch, after some `warmup_epochs` (Goyal et al. 2017,
+    arXiv:1706.02677). sqrt: by its root, for Adam and its kin."""
+    batch: Count
+    """The `data.batch_size` that the rates were tuned for."""
+
+
 class EarlyStopping(Section):
     """Stop when the validation loss has stopped falling, and take back the best weights."""
 
@@ -118,5 +132,7 @@ class Train(Section):
     learning_curve: bool = False
     """Train on a tenth and on 30 % of the samples, too: whether more data or another size of the
     network would help. It takes about twice as long again."""
-    strategy: Literal["auto", "one_device", "mirrored"] = "auto"
-    """auto: mirrored where there are several GPUs, else one device."""
+    rate_scaling: RateScaling | None = None
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    """auto: multi_worker where TF_CONFIG or SLURM names several workers, else tpu where there is
+    one, mirrored where there are several GPUs, and one device. The batch is that of all devices."""

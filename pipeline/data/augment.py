@@ -10,6 +10,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.data.draws import drawn
+
+UNIFORM, NORMAL = tf.random.stateless_uniform, tf.random.stateless_normal
+
 WAVES = 4  # of a time warp: half waves over the whole series, so that speed changes smoothly
 
 
@@ -33,7 +37,7 @@ def augment(x: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
 def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
     """Shift each image by up to `fraction` of height and width, bilinear, filled with zero."""
     batch, height, width = tf.shape(x_BHWC)[0], x_BHWC.shape[1], x_BHWC.shape[2]
-    shares = tf.random.stateless_uniform((batch, 2), seed, -fraction, fraction)
+    shares = drawn(UNIFORM, (batch, 2), seed, -fraction, fraction)
     down, right = shares[:, 0] * height, shares[:, 1] * width
     one, zero = tf.ones(batch), tf.zeros(batch)
     return _moved(x_BHWC, [one, zero, -right, zero, one, -down])
@@ -59,14 +63,14 @@ def _moved(x_BHWC: Any, rows: list[Any]) -> Any:
 
 def flip(x_BHWC: Any, *, seed: Any) -> Any:
     """Mirror each image left to right with probability one half."""
-    is_mirrored = tf.random.stateless_uniform((tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
+    is_mirrored = drawn(UNIFORM, (tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
 def rotate(x_BHWC: Any, *, degrees: float, seed: Any) -> Any:
     """Turn each image about its middle by up to `degrees` either way."""
     most = degrees * math.pi / 180
-    angle = tf.random.stateless_uniform((tf.shape(x_BHWC)[0],), seed, -most, most)
+    angle = drawn(UNIFORM, (tf.shape(x_BHWC)[0],), seed, -most, most)
     cos, sin = tf.cos(angle), tf.sin(angle)
     y, x = (x_BHWC.shape[1] - 1) / 2, (x_BHWC.shape[2] - 1) / 2
     return _moved(x_BHWC, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
@@ -74,11 +78,11 @@ def rotate(x_BHWC: Any, *, degrees: float, seed: Any) -> Any:
 
 def crop(x_BHWC: Any, *, least: float, seed: Any) -> Any:
     """Take a part of each image whose side is at least `least` of the whole's."""
-    drawn = tf.random.stateless_uniform((3, tf.shape(x_BHWC)[0]), seed)
-    side = least + (1 - least) * drawn[0]
+    parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0]), seed, axis=1)
+    side = least + (1 - least) * parts[0]
     zero = tf.zeros_like(side)
-    down = drawn[1] * (1 - side) * (x_BHWC.shape[1] - 1)
-    right = drawn[2] * (1 - side) * (x_BHWC.shape[2] - 1)
+    down = parts[1] * (1 - side) * (x_BHWC.shape[1] - 1)
+    right = parts[2] * (1 - side) * (x_BHWC.shape[2] - 1)
     return _moved(x_BHWC, [side, zero, right, zero, side, down])
 
 
@@ -86,7 +90,7 @@ def cutout(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
     """Fill a square of each image with zero; part of it may lie outside."""
     height, width = x_BHWC.shape[1], x_BHWC.shape[2]
     half = fraction * min(height, width) / 2
-    middle = tf.random.stateless_uniform((tf.shape(x_BHWC)[0], 2), seed)
+    middle = drawn(UNIFORM, (tf.shape(x_BHWC)[0], 2), seed)
     rows = tf.abs(tf.range(height, dtype=tf.float32) + 0.5 - middle[:, :1] * height) < half
     columns = tf.abs(tf.range(width, dtype=tf.float32) + 0.5 - middle[:, 1:] * width) < half
     is_cut = rows[:, :, None, None] & columns[:, None, :, None]
@@ -95,20 +99,20 @@ def cutout(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
 
 def colour(x_BHWC: Any, *, brightness: float, contrast: float, saturation: float, seed: Any) -> Any:
     """Change saturation, contrast and brightness of each image, within [0, 1]."""
-    drawn = tf.random.stateless_uniform((3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0)
+    parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0, axis=1)
     gray = tf.reduce_mean(x_BHWC, axis=3, keepdims=True)
-    x = gray + (1 + saturation * drawn[0]) * (x_BHWC - gray)
+    x = gray + (1 + saturation * parts[0]) * (x_BHWC - gray)
     mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
-    x = mean + (1 + contrast * drawn[1]) * (x - mean)
-    return tf.clip_by_value(x + brightness * drawn[2], 0.0, 1.0)
+    x = mean + (1 + contrast * parts[1]) * (x - mean)
+    return tf.clip_by_value(x + brightness * parts[2], 0.0, 1.0)
 
 
 def time_shift(x_BT: Any, *, fraction: float, seed: Any) -> Any:
     """Shift each sample in time (axis 1) by whole steps, filled with zero."""
     batch, steps = tf.shape(x_BT)[0], x_BT.shape[1]
     most = fraction * steps
-    drawn = tf.random.stateless_uniform((batch, 1), seed, -most, most)
-    source = tf.range(steps)[None, :] - tf.cast(tf.round(drawn), tf.int32)
+    moved_by = drawn(UNIFORM, (batch, 1), seed, -most, most)
+    source = tf.range(steps)[None, :] - tf.cast(tf.round(moved_by), tf.int32)
     is_known = (source >= 0) & (source < steps)
     moved = tf.gather(x_BT, tf.clip_by_value(source, 0, steps - 1), batch_dims=1)
     return tf.where(_beside(is_known, x_BT), moved, 0.0)
@@ -121,7 +125,7 @@ def _beside(x_BT: Any, other: Any) -> Any:
 
 def noise(x: Any, *, deviation: float, seed: Any) -> Any:
     """Add normal noise to each value."""
-    return x + tf.random.stateless_normal(tf.shape(x), seed, stddev=deviation)
+    return x + drawn(NORMAL, tf.shape(x), seed, 0.0, deviation)
 
 
 def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Any) -> Any:
@@ -129,10 +133,10 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: An
     for number in range(masks):
         for axis, share in ((1, time), (2, bands)):
             own = tf.random.experimental.stateless_fold_in(seed, 2 * number + axis)
-            drawn = tf.random.stateless_uniform((2, tf.shape(x_BTFC)[0], 1), own)
+            parts = drawn(UNIFORM, (2, tf.shape(x_BTFC)[0], 1), own, axis=1)
             size = x_BTFC.shape[axis]
-            length = drawn[0] * share * size
-            start = drawn[1] * (size - length)
+            length = parts[0] * share * size
+            start = parts[1] * (size - length)
             place = tf.range(size, dtype=tf.float32)[None, :]
             is_blank = (place >= tf.floor(start)) & (place < tf.floor(start) + tf.round(length))
             shape = [-1, 1, 1, 1]
@@ -144,7 +148,7 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: An
 def scale(x_BTC: Any, *, deviation: float, seed: Any) -> Any:
     """Multiply each channel of each series by a factor around 1."""
     shape = (tf.shape(x_BTC)[0], 1, x_BTC.shape[2])
-    return x_BTC * (1 + tf.random.stateless_normal(shape, seed, stddev=deviation))
+    return x_BTC * (1 + drawn(NORMAL, shape, seed, 0.0, deviation))
 
 
 def time_warp(x_BTC: Any, *, strength: float, seed: Any) -> Any:
@@ -154,7 +158,7 @@ def time_warp(x_BTC: Any, *, strength: float, seed: Any) -> Any:
     interpolated. Um et al. draw a cubic spline instead, which is as smooth.
     """
     batch, steps = tf.shape(x_BTC)[0], x_BTC.shape[1]
-    heights = tf.random.stateless_normal((batch, WAVES), seed, stddev=strength)
+    heights = drawn(NORMAL, (batch, WAVES), seed, 0.0, strength)
     phase = tf.range(steps - 1, dtype=tf.float32)[:, None] * math.pi / max(1, steps - 1)
     waves = tf.cos(phase * tf.range(1, WAVES + 1, dtype=tf.float32))
     speed = tf.maximum(1 + tf.linalg.matmul(heights, waves, transpose_b=True), 0.1)

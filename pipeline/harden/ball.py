@@ -12,6 +12,10 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from pipeline.data.draws import drawn
+
+UNIFORM = tf.random.stateless_uniform
+
 Norm = Literal["linf", "l2"]
 
 
@@ -38,11 +42,11 @@ class Ball:
         Under L2 they are uniform in the ball: a direction, and the root of a uniform length.
         """
         if self.norm == "linf":
-            return self.radius * tf.random.stateless_uniform(tf.shape(x), seed, -1.0, 1.0)
-        direction = tf.random.stateless_normal(tf.shape(x), seed)
+            return self.radius * drawn(UNIFORM, tf.shape(x), seed, -1.0, 1.0)
+        direction = drawn(tf.random.stateless_normal, tf.shape(x), seed)
         values = math.prod(x.shape[1:])
         inner = [tf.shape(x)[0], *[1] * (len(x.shape) - 1)]
-        share = tf.random.stateless_uniform(inner, seed + 1) ** (1.0 / values)
+        share = drawn(UNIFORM, inner, seed + 1) ** (1.0 / values)
         return self.radius * share * _unit(direction)
 
     def step(self, x: Any, gradient: Any, size: Any) -> Any:

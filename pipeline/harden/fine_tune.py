@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
@@ -23,9 +24,10 @@ from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
+from pipeline.train.cluster import is_chief, together
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
-from pipeline.train.loop import Trainer, fit
+from pipeline.train.loop import Trainer, agreed, fit
 from pipeline.train.losses import Loss
 from pipeline.train.step import class_weights, weighted
 from pipeline.train.strategy import choose
@@ -59,6 +61,8 @@ class Plan:
     """Sections of `data.augment`, dumped."""
     seed: int
     strategy: str
+    scaling: Mapping[str, Any] | None = None
+    """The `train.rate_scaling` section, dumped."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Hardened:
     """Positions of the samples that were attacked to see what came of it."""
 
 
-def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
+def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Any:
     """Return the network after its fine-tuning, begun or gone on with after a kill.
 
     Args:
@@ -90,12 +94,19 @@ def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
     Raises:
         ConfigError: the loss is no longer a number, or devices cannot share a batch.
     """
+    return together(plan.strategy, _hardened, start, dataset, plan, out)
+
+
+def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened | None:
+    """Fine-tune, as one of the workers that do; those that are not the chief return nothing."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
     settings = plan.settings
     feed = _feed(dataset, plan)
     strategy = choose(plan.strategy)
     with strategy.scope():
         model = load_keras(start)
-        optimizer = _optimizer(plan, feed.steps)
+        optimizer = _optimizer(plan, feed)
     space = space_of(
         dataset,
         settings_of(settings.attack),
@@ -105,7 +116,7 @@ def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
         changes=plan.augment,
     )
     watch = _judge(model, space, dataset, plan)
-    first = watch()
+    first = agreed(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
     trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
     rows = fit(
@@ -116,6 +127,8 @@ def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened:
         callbacks=[*watchers(out), *(each for each in (guard, keep) if each is not None)],
         work=out / WORK,
     )
+    if not is_chief():
+        return None
     found = course(rows, first, guard, keep)
     if keep is not None and keep.best_epoch == 0:
         log.warning(
@@ -222,12 +235,12 @@ def _feed(dataset: Dataset, plan: Plan) -> Feed:
     return Feed(dataset, positions, targets, batch_size=plan.batch_size, seed=seed)
 
 
-def _optimizer(plan: Plan, steps_an_epoch: int) -> Any:
+def _optimizer(plan: Plan, feed: Feed) -> Any:
     rate = schedule.cosine(
         keras,
-        peak=plan.settings.learning_rate,
+        peak=plan.settings.learning_rate * schedule.rate_factor(plan.scaling, feed.batch),
         warmup_steps=0,
-        total_steps=plan.settings.epochs * steps_an_epoch,
+        total_steps=plan.settings.epochs * feed.steps,
     )
     return schedule.optimizer(keras, plan.optimizing, rate, ema=plan.settings.ema)
 

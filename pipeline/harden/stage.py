@@ -20,6 +20,7 @@ from pipeline.models.save import load_keras, save_keras
 from pipeline.train.forgot import remembered
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
+from pipeline.train.schedule import scaling_of
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -30,18 +31,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     assert settings is not None  # else the stage is off
     dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
     knew = remembered(load_keras(start), dataset, config.task)
-    plan = Plan(
-        settings,
-        config.train.optimizer,
-        loss_of(config.train, config.task),
-        config.task,
-        config.train.class_weights,
-        batch_size=config.data.batch_size,
-        augment=[change.model_dump() for change in config.data.augment],
-        seed=config.seed,
-        strategy=config.train.strategy,
-    )
-    found = hardened(start, dataset, plan, out)
+    found = hardened(start, dataset, _plan(config), out)
     save_keras(found.model, out / "model.keras")
     write_history(out / "history.csv", found.history)
     document = {
@@ -63,3 +53,19 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_json(out / "robustness.json", document)
     was = {name: f"(was {found.before[name]:.4g})" for name in ("clean", "robust")}
     return Metrics({f"val_{name}": (found.after[name], before) for name, before in was.items()})
+
+
+def _plan(config: Config) -> Plan:
+    """Return how the network is hardened."""
+    return Plan(
+        config.harden,
+        config.train.optimizer,
+        loss_of(config.train, config.task),
+        config.task,
+        config.train.class_weights,
+        batch_size=config.data.batch_size,
+        augment=[change.model_dump() for change in config.data.augment],
+        seed=config.seed,
+        strategy=config.train.strategy,
+        scaling=scaling_of(config.train),
+    )

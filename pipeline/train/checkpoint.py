@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import atomic_path, write_arrays
+from pipeline.train.cluster import is_chief
 
 CHECKPOINT = "checkpoint.npz"  # in a training's work folder
 TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
@@ -61,7 +62,18 @@ class Progress:
 
 
 def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
-    """Write weights, seeds, optimizer, callbacks and position, whole or not at all."""
+    """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
+
+    Of several workers, whose weights are the same, the chief writes.
+    """
+    progress.saved_at = time.monotonic()
+    if not is_chief():
+        return
+    write_arrays(path, arrays_of(trainer, callbacks, progress))
+
+
+def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
+    """Return weights, seeds, optimizer, callbacks and position: name -> array, or text."""
     state = {
         "epoch": progress.epoch,
         "step": progress.step,
@@ -76,8 +88,7 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
     for i, callback in enumerate(callbacks):
         for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
             arrays[f"best_{i}_{j}"] = weights
-    write_arrays(path, {"state": json.dumps(state), **arrays})
-    progress.saved_at = time.monotonic()
+    return {"state": json.dumps(state), **{k: np.asarray(v) for k, v in arrays.items()}}
 
 
 def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
@@ -86,15 +97,20 @@ def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progr
     if not path.exists():
         return Progress()
     with np.load(path, allow_pickle=False) as saved:
-        state = json.loads(str(saved["state"]))
-        for i, variable in enumerate(_variables(trainer)):
-            variable.assign(saved[f"variable_{i}"])
-        for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
-            for name, value in values.items():
-                setattr(callback, name, value)
-            best = [name for name in saved.files if name.startswith(f"best_{i}_")]
-            if best:
-                callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
+        return put_back(saved, trainer, callbacks)
+
+
+def put_back(saved: Mapping[str, Any], trainer: Any, callbacks: Sequence[Any]) -> Progress:
+    """Give trainer and callbacks what `arrays_of` found, and return the position."""
+    state = json.loads(str(saved["state"]))
+    for i, variable in enumerate(_variables(trainer)):
+        variable.assign(saved[f"variable_{i}"])
+    for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+        for name, value in values.items():
+            setattr(callback, name, value)
+        best = [name for name in saved if name.startswith(f"best_{i}_")]
+        if best:
+            callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
     trainer.model.stop_training = state["stop"]
     return Progress(state["epoch"], state["step"], state["sums"], state["history"])
 

@@ -44,11 +44,19 @@ class Feed:
     seed: int
     most_steps: int = 8
     """Steps that one call of the compiled function makes at most: the call itself costs 2 ms."""
+    part: int = 0
+    """Number of this process among those that share each batch."""
+    parts: int = 1
 
     @property
     def batch(self) -> int:
         """Samples a step: the batch size, or all samples where there are fewer."""
         return min(self.batch_size, len(self.positions))
+
+    @property
+    def share(self) -> int:
+        """Samples of each batch that are read here: the rows of this part, in its order."""
+        return self.batch // self.parts
 
     @property
     def steps_a_call(self) -> int:
@@ -70,9 +78,10 @@ class Feed:
     def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
         """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.
 
-        Inputs and targets have shape (steps in this call, batch, ...).
+        Inputs and targets have shape (steps in this call, share, ...). Where several processes
+        share a batch each reads its own rows alone; the order does not depend on their number.
         """
-        order = self.order(epoch)
+        order = self.order(epoch)[:, self.part * self.share : (self.part + 1) * self.share]
         starts = range(first_step, self.steps, self.steps_a_call)
         with ThreadPoolExecutor(1) as reader:
             waiting = [

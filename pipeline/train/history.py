@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from pipeline.terminal import event, is_plain
+from pipeline.train.cluster import is_chief
 from pipeline.train.freeze import frozen_epochs
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,10 @@ def watchers(out: Path, settings: Any = None, *, is_shown: bool = True) -> list[
             progress and TensorBoard.
         is_shown: whether to show the progress.
     """
-    callbacks = [
-        ShowProgress(is_shown=is_shown),
-        keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False, profile_batch=0),
-    ]
+    logs = keras.callbacks.Callback()  # stands in its place where another worker writes
+    if is_chief():
+        logs = keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False, profile_batch=0)
+    callbacks = [ShowProgress(is_shown=is_shown and is_chief()), logs]
     if settings is not None and settings.schedule.kind == "plateau":
         schedule = settings.schedule
         callbacks.append(

@@ -1,7 +1,7 @@
 """The one training loop: a step under `strategy.run`, resumable at any call, exact under the seed.
 
-Train and harden give it a step (see step.py) and nothing else. Gradients are summed over replicas
-and divided by the global batch, so that the result does not depend on the number of devices.
+Train and harden give it a step (see step.py) and nothing else; what one step compiles to, over how
+many devices, is in compiled.py. Where several workers train, their chief alone measures and writes.
 """
 
 import contextlib
@@ -17,11 +17,20 @@ import tensorflow as tf
 
 from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
-from pipeline.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
+from pipeline.train.checkpoint import (
+    CHECKPOINT,
+    Progress,
+    arrays_of,
+    load_checkpoint,
+    put_back,
+    save_checkpoint,
+)
+from pipeline.train.cluster import is_chief, members, said
+from pipeline.train.compiled import compiled_steps
 from pipeline.train.feed import Feed
-from pipeline.train.hold import Hold, held_gradients, hold_values, values_of
+from pipeline.train.hold import Hold
 from pipeline.train.step import Step
-from pipeline.train.strategy import synchronise
+from pipeline.train.strategy import spans_workers, synchronise
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +81,8 @@ def fit(
         trainer: model, optimizer and step, made under the strategy's scope.
         feed: training batches.
         epochs: passes over the training samples.
-        evaluate: returns the validation logs (`val_…`) of the current weights.
+        evaluate: returns the validation logs (`val_…`) of the current weights; the chief of several
+            workers asks it alone, and tells the others.
         callbacks: Keras callbacks; those that stop training set `model.stop_training`.
         work: folder of the checkpoint; its contents decide nothing but how much is done again.
         watch: is shown the rows of all finished epochs after each, and once more at the end.
@@ -82,9 +92,8 @@ def fit(
     """
     listed = _callback_list(trainer, feed, callbacks, epochs)
     path = work / CHECKPOINT
-    progress = load_checkpoint(path, trainer, callbacks)
-    if progress.epoch or progress.step:
-        log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
+    progress = _same_start(trainer, callbacks, load_checkpoint(path, trainer, callbacks))
+    feed = _own_part(feed, trainer.strategy)
     synchronise(trainer.model, trainer.strategy)
     compiled: dict[Hashable, Any] = {}
 
@@ -94,10 +103,10 @@ def fit(
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
         phase = trainer.phase(progress.epoch)
-        compiled[phase] = compiled.get(phase) or _compile(trainer, feed)
+        compiled[phase] = compiled.get(phase) or compiled_steps(trainer, feed)
         _run_epoch(trainer, feed, compiled[phase], progress, listed, save)
         with _averaged(trainer):
-            logs = _epoch_logs(trainer, feed, progress, evaluate())
+            logs = _epoch_logs(trainer, feed, progress, agreed(trainer.strategy, evaluate))
             progress.end_epoch(logs)
             listed.on_epoch_end(progress.epoch - 1, dict(logs))
             watch(progress.history)
@@ -124,12 +133,39 @@ def _averaged(trainer: Trainer) -> Iterator[None]:
         variable.assign(value)
 
 
+def agreed(strategy: Any, find: Callable[[], Any]) -> Any:
+    """Return what the chief finds, in all workers of a strategy; alone, just that."""
+    if not spans_workers(strategy):
+        return find()
+    return said(find() if is_chief() else None)
+
+
+def _same_start(trainer: Trainer, callbacks: Sequence[Any], progress: Progress) -> Progress:
+    """Let several workers begin where their chief does, and return the position."""
+    if progress.epoch or progress.step:
+        log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
+    if not spans_workers(trainer.strategy):
+        return progress
+    found = agreed(trainer.strategy, lambda: arrays_of(trainer, callbacks, progress))
+    return put_back(found, trainer, callbacks)
+
+
+def _own_part(feed: Feed, strategy: Any) -> Feed:
+    """Return the batches of which this worker reads its share alone."""
+    if not spans_workers(strategy):
+        return feed
+    place = members().place
+    return replace(feed, part=place.index, parts=place.count)
+
+
 def stepper(trainer: Trainer, feed: Feed) -> Callable[[int, float], float]:
     """Return a function that makes one step at a rate, on the next batch, and returns its loss."""
-    single = replace(feed, most_steps=1)
+    single = replace(_own_part(feed, trainer.strategy), most_steps=1)
     _callback_list(trainer, single, [], 1)
+    trainer.model.stop_training = False
+    _same_start(trainer, [], Progress())
     synchronise(trainer.model, trainer.strategy)
-    compiled = _compile(trainer, single)
+    compiled = compiled_steps(trainer, single)
     seed = fold_seed(feed.seed, "steps")
     batches = (call for epoch in itertools.count() for call in single.calls(epoch, 0))
 
@@ -176,104 +212,6 @@ def _run_epoch(
         )
         if progress.is_due(CHECKPOINT_SECONDS):
             save()
-
-
-def _compile(trainer: Trainer, feed: Feed) -> Any:
-    """Return the compiled function that makes all the steps of one call.
-
-    It takes inputs and targets of shape (steps, batch, ...), the seed and the number of the first
-    step, and returns the mean of loss and metrics over each step's batch: name -> (steps,).
-    """
-    strategy, replica_step = trainer.strategy, _replica_step(trainer, feed)
-
-    def one_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
-        prepared = trainer.prepare(inputs, seed)
-        before = values_of(trainer.holds)
-        per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
-        hold_values(strategy, trainer.holds, before, seed[1])
-        return {
-            name: strategy.reduce("SUM", value, axis=None) for name, value in per_replica.items()
-        }
-
-    names: list[str] = []  # of the logs; known when the graph is built
-
-    @tf.function(input_signature=_signature(feed))
-    def call(inputs: Any, targets: Any, seed: Any, first: Any) -> Any:
-        logs = tf.TensorArray(tf.float32, tf.shape(targets)[0])
-        for i in tf.range(tf.shape(targets)[0]):
-            step_inputs = {name: value[i] for name, value in inputs.items()}
-            found = one_step(step_inputs, targets[i], tf.stack([seed, first + i]))
-            names[:] = list(found)
-            logs = logs.write(i, tf.stack(list(found.values())))
-        return logs.stack()
-
-    def run(inputs: Any, targets: Any, seed: int, first: int) -> dict[str, Any]:
-        rows = call(inputs, targets, tf.constant(seed), tf.constant(first)).numpy()
-        return dict(zip(names, rows.T, strict=True))
-
-    return run
-
-
-def _replica_step(trainer: Trainer, feed: Feed) -> Any:
-    """Return the step of one replica: it takes the global batch, and learns from its own share.
-
-    Raises:
-        ConfigError: the batch cannot be shared equally.
-    """
-    replicas = trainer.strategy.num_replicas_in_sync
-    if feed.batch % replicas:
-        raise ConfigError(
-            f"data.batch_size: {feed.batch} samples a step cannot be shared equally by {replicas} "
-            f"devices; use a multiple of {replicas}, or train.strategy: one_device"
-        )
-    share = feed.batch // replicas
-
-    def replica_step(inputs: Any, targets: Any, seed: Any) -> dict[str, Any]:
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group
-        mine = {
-            name: value[replica * share : (replica + 1) * share] for name, value in inputs.items()
-        }
-        labels = targets[replica * share : (replica + 1) * share]
-        weights = trainer.model.trainable_variables
-        with tf.GradientTape() as tape:
-            losses, metrics = trainer.step(mine, labels, seed + tf.stack([replica, 0]))
-            loss = tf.reduce_sum(losses) / feed.batch
-        gradients = tape.gradient(loss, weights)
-        if trainer.clip_norm is not None or trainer.clip_value is not None:
-            gradients = _clip(context, gradients, trainer, replicas)
-        gradients = held_gradients(trainer.holds, weights, gradients)
-        trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
-        return {"loss": loss, **means}
-
-    return replica_step
-
-
-def _signature(feed: Feed) -> tuple[Any, ...]:
-    """Return the types of a call's arguments; the number of its steps is left open."""
-    inputs = {
-        entry["name"]: tf.TensorSpec((None, feed.batch, *entry["shape"]), entry["dtype"])
-        for entry in feed.dataset.inputs
-    }
-    targets = tf.TensorSpec((None, feed.batch), tf.as_dtype(feed.targets.dtype))
-    return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
-
-
-def _clip(context: Any, gradients: list[Any], trainer: Trainer, replicas: int) -> list[Any]:
-    """Clip the gradient over all replicas: each value, then the global norm.
-
-    Pascanu et al. 2013 (arXiv:1211.5063). The optimizer sums over replicas once more, hence the
-    division.
-    """
-    dense = [tf.convert_to_tensor(gradient) for gradient in gradients]  # an embedding's is sparse
-    summed = context.all_reduce("sum", dense)
-    most = trainer.clip_value
-    if most is not None:
-        summed = [tf.clip_by_value(gradient, -most, most) for gradient in summed]
-    if trainer.clip_norm is not None:
-        summed, _ = tf.clip_by_global_norm(summed, trainer.clip_norm)
-    return [gradient / replicas for gradient in summed]
 
 
 def _refuse_nan(trainer: Trainer, losses: Any, epoch: int, step: int) -> None:

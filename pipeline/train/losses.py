@@ -4,6 +4,8 @@ Legend: B batch, K classes.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -123,6 +125,27 @@ LOSSES: dict[str, Callable[[Any], Loss]] = {
 }
 
 
+@dataclass(frozen=True)
+class LossOf:
+    """The loss of a `train` section; another process can be told of it."""
+
+    settings: Any
+    task: str
+
+    @cached_property
+    def _own(self) -> Loss:
+        name = AUTO[self.task] if self.settings.loss == "auto" else self.settings.loss
+        return LOSSES[name](self.settings)
+
+    def __call__(self, labels: Any, outputs: Any) -> Any:
+        """Return the loss of each sample (B,)."""
+        return self._own(labels, outputs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name and settings."""
+        return LossOf, (self.settings, self.task)
+
+
 def loss_of(settings: Any, task: str) -> Loss:
     """Return the loss of a `train` section; `auto` goes by the task."""
-    return LOSSES[AUTO[task] if settings.loss == "auto" else settings.loss](settings)
+    return LossOf(settings, task)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, read_json, write_json
+from pipeline.train.cluster import is_chief
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,15 +50,18 @@ def smoothed(losses: Sequence[float] | Array) -> Array:
     return np.array(means)
 
 
+def known_rate(path: Path) -> float | None:
+    """Return the rate that was suggested before a kill; None: it is to be measured."""
+    return float(read_json(path)["suggested"]) if path.exists() else None
+
+
 def range_test(step_at: Callable[[int, float], float], path: Path) -> float:
-    """Return the suggested rate, measured or as it was written before a kill.
+    """Return the suggested rate, as it is measured.
 
     Args:
         step_at: (number of the step, rate) -> loss; each goes on from the one before.
         path: the file that the curve is written to.
     """
-    if path.exists():
-        return float(read_json(path)["suggested"])
     losses: list[float] = []
     for number, rate in enumerate(rates()):
         loss = step_at(number, float(rate))
@@ -67,6 +71,7 @@ def range_test(step_at: Callable[[int, float], float], path: Path) -> float:
     tried = rates()[: len(losses)]
     found = suggested(tried, np.array(losses))
     curve = {"rates": tried.tolist(), "losses": losses, "smoothed": smoothed(losses).tolist()}
-    write_json(path, {"schema": SCHEMA, "suggested": found, **curve})
+    if is_chief():
+        write_json(path, {"schema": SCHEMA, "suggested": found, **curve})
     log.info("          range test: peak rate %.2g", found)
     return found

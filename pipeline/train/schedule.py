@@ -1,7 +1,7 @@
 """Learning rate against the step, and the optimizers, from their config sections."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 UNDECAYED = ["bias", "gamma", "beta"]  # decay is for kernels: Loshchilov and Hutter 2019, section 2
@@ -76,6 +76,27 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
     "plateau": _constant,
 }
 OWN_RISE = ("cosine", "one_cycle", "plateau")  # whose way up is their own, or that have none
+
+
+def scaling_of(train: Any) -> dict[str, Any] | None:
+    """Return how the rates of a `train` section grow with the batch."""
+    return None if train.rate_scaling is None else train.rate_scaling.model_dump()
+
+
+def rate_factor(scaling: Mapping[str, Any] | None, batch: int) -> float:
+    """Return what rates that were tuned for one batch size are multiplied with for another.
+
+    Linear: Goyal et al. 2017 (arXiv:1706.02677), section 2.1. Square root, for Adam and its kin:
+    Malladi et al. 2022 (arXiv:2205.10287), section 5; their rule for the moments is left out.
+
+    Args:
+        scaling: the `train.rate_scaling` section, dumped; None: rates are as they are.
+        batch: samples a step, over all devices.
+    """
+    if scaling is None:
+        return 1.0
+    larger = batch / scaling["batch"]
+    return larger if scaling["rule"] == "linear" else math.sqrt(larger)
 
 
 def learning_rate(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.data.draws import drawn, first_here
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import expected, given, mean_error
@@ -139,11 +140,15 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
 
 
 def _mixture(count: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
-    """Return the share of each sample (B,) in its mixture, and which other is in it (B,)."""
+    """Return the share of each sample (B,) in its mixture, and which other is in it (B,).
+
+    The other is one of the same device.
+    """
     seeds = [tf.random.experimental.stateless_fold_in(seed, MIXUP + i) for i in range(3)]
-    one, two = (tf.random.stateless_gamma((count,), s, alpha) for s in seeds[:2])
+    one, two = (drawn(tf.random.stateless_gamma, (count,), s, alpha) for s in seeds[:2])
     share = one / tf.maximum(one + two, np.finfo(np.float32).tiny)
-    return share, tf.random.experimental.stateless_shuffle(tf.range(count), seeds[2])
+    own = seeds[2] + tf.stack([first_here(), 0])
+    return share, tf.random.experimental.stateless_shuffle(tf.range(count), own)
 
 
 def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
@@ -163,7 +168,7 @@ def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: 
         shown = given(inputs, anomaly)
         if noise:
             shown = {
-                name: x + tf.random.stateless_normal(tf.shape(x), seed, stddev=noise)
+                name: x + drawn(tf.random.stateless_normal, tf.shape(x), seed, 0.0, noise)
                 for name, x in shown.items()
             }
         answered = tf.cast(model(shown, training=True), tf.float32)

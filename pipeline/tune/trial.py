@@ -26,6 +26,7 @@ from pipeline.models.save import give_start, save_keras
 from pipeline.seeds import fold_seed
 from pipeline.tasks import Task, task_of
 from pipeline.train.decision import decision
+from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 from pipeline.tune import cost
 from pipeline.tune.bench import Bench, attack_of, calibration_of, chosen, shortened
@@ -80,7 +81,7 @@ def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     _hold_limits(bench, spec, folder, costs)
     trained = train_network(
         spec,
-        shortened(config.train, row["epochs"]),
+        alone(shortened(config.train, row["epochs"])),
         bench.dataset,
         batch_size=config.data.batch_size,
         augment=[change.model_dump() for change in config.data.augment],

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
-from pipeline.train import supervised
+from pipeline.train import make
 from pipeline.train.distill import distilled
 from pipeline.train.supervised import train_network
 from tests.train.kills import assert_same_bits, with_kills
@@ -58,13 +58,13 @@ def test_a_student_learns_from_samples_without_a_label(
 ) -> None:
     parts = hide(digits.splits, digits.labels, 100, is_classes=True, seed=0)
     few, fed = replace(digits, splits=parts), []
-    own = supervised.Feed
+    own = make.Feed
 
     def feed(dataset: Any, positions: Any, targets: Any, **others: Any) -> Any:
         fed.append((positions, targets))
         return own(dataset, positions, targets, **others)
 
-    monkeypatch.setattr(supervised, "Feed", feed)
+    monkeypatch.setattr(make, "Feed", feed)
     learn(spec, few, tmp_path, epochs=1)
     (first, taught, alone) = fed
     for positions, targets in (first, alone):

@@ -39,3 +39,17 @@ def test_reading_may_begin_at_any_step(feed: Feed, first: int) -> None:
 def test_fewer_samples_than_a_batch_are_one_batch(feed: Feed) -> None:
     small = replace(feed, positions=feed.positions[:10], targets=feed.targets[:10])
     assert (small.batch, small.steps) == (10, 1)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_workers_read_their_own_rows_of_one_order(feed: Feed, parts: int) -> None:
+    """However many share a batch, together they read what one would, and nothing twice."""
+    whole = [(inputs["image"], targets) for _, inputs, targets in feed.calls(1, 17)]
+    shares = [replace(feed, part=part, parts=parts) for part in range(parts)]
+    read = [[(i["image"], t) for _, i, t in share.calls(1, 17)] for share in shares]
+    for call, (images, targets) in enumerate(whole):
+        assert {own[call][1].shape[1] for own in read} == {64 // parts}
+        found = np.concatenate([own[call][0] for own in read], axis=1)
+        np.testing.assert_array_equal(found, images)
+        found = np.concatenate([own[call][1] for own in read], axis=1)
+        np.testing.assert_array_equal(found, targets)

@@ -1,0 +1,26 @@
+"""How a worker of a cluster begins: TensorFlow is imported and the others are joined, first of all.
+
+TensorFlow takes no place in a cluster once it has computed anything.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from pipeline.quiet import import_quietly, set_environment
+
+
+def leading() -> AbstractContextManager[None]:
+    """Return the context in which the chief runs the stages, and the others train with it."""
+    led: AbstractContextManager[None] = _cluster().leading()
+    return led
+
+
+def follow() -> int:
+    """Train what the chief says until it is done, and return the exit code."""
+    _cluster().follow()
+    return 0
+
+
+def _cluster() -> Any:
+    set_environment()
+    return import_quietly("pipeline.train.cluster")

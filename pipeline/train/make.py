@@ -1,0 +1,127 @@
+"""What is trained, made of a spec and a `train` section: model, optimizer, step, and batches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.config.schema import Train
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.data.unlabelled import NONE, UNLABELLED
+from pipeline.models import MODELS
+from pipeline.seeds import fold_seed
+from pipeline.train import schedule
+from pipeline.train.feed import Feed, oversampled
+from pipeline.train.freeze import frozen_epochs, phases
+from pipeline.train.loop import Trainer
+from pipeline.train.prepare import preparer
+from pipeline.train.step import (
+    Step,
+    class_weights,
+    detector_step,
+    distilling_step,
+    mixed_up,
+    plain_step,
+    weighted,
+)
+from pipeline.train.strategy import choose
+
+
+def trainer_of(
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    loss: Any,
+    *,
+    batch_size: int,
+    augment: Sequence[Mapping[str, Any]],
+    seed: int,
+    teacher: Any,
+) -> tuple[Trainer, Feed]:
+    """Return what is trained, made under the strategy's scope, and its batches."""
+    positions, labels = _samples(settings, dataset, seed, is_taught=teacher is not None)
+    feed = Feed(
+        dataset,
+        positions,
+        target_of(labels, dataset.preprocess),
+        batch_size=batch_size,
+        seed=fold_seed(seed, "train"),
+    )
+    strategy = choose(settings.strategy)
+    with strategy.scope():
+        model = MODELS[spec["model"]["kind"]](keras, spec)
+        optimizer = _optimizer(settings, feed)
+    trainer = Trainer(
+        model,
+        optimizer,
+        _step(model, spec, settings, dataset, loss, labels, augment, teacher),
+        preparer(dataset.preprocess, augment),
+        strategy,
+        clip_norm=settings.optimizer.clip_norm,
+        clip_value=settings.optimizer.clip_value,
+        averages=settings.ema is not None,
+        phase=phases(model, settings.freeze),
+    )
+    return trainer, feed
+
+
+def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -> tuple[Any, Any]:
+    """Return positions and labels of what is learnt: a teacher needs no label to teach."""
+    positions = dataset.split("train")
+    if settings.oversample:
+        positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
+    labels = np.asarray(dataset.labels[positions])
+    if not is_taught or UNLABELLED not in dataset.splits:
+        return positions, labels
+    others = dataset.split(UNLABELLED)
+    unknown = np.full(len(others), NONE, labels.dtype)
+    return np.concatenate([positions, others]), np.concatenate([labels, unknown])
+
+
+def _step(
+    model: Any,
+    spec: Mapping[str, Any],
+    settings: Train,
+    dataset: Dataset,
+    loss: Any,
+    labels: Any,
+    augment: Sequence[Mapping[str, Any]],
+    teacher: Any,
+) -> Step:
+    """Return the step that the settings ask for."""
+    anomaly = dataset.preprocess["anomaly"]
+    if anomaly is not None:
+        noise = spec["model"].get("noise", 0.0)  # of an autoencoder
+        return detector_step(model, settings.loss, anomaly, noise=noise)
+    known = labels[labels != NONE] if dataset.class_names else labels
+    weights = class_weights(settings.class_weights, known, dataset.class_names or ())
+    counted = weighted(loss, weights)
+    if teacher is not None:
+        assert settings.distill is not None
+        taught = settings.distill.temperature, settings.distill.weight
+        step = distilling_step(model, counted, teacher, *taught)
+    else:
+        step = plain_step(model, counted)
+    alphas = [change["alpha"] for change in augment if change["kind"] == "mixup"]
+    for alpha in alphas:
+        step = mixed_up(step, counted, alpha)
+    return step
+
+
+def _optimizer(settings: Train, feed: Feed) -> Any:
+    """Return the optimizer with its schedule."""
+    steps_an_epoch, frozen = feed.steps, frozen_epochs(settings.freeze)
+    factor = schedule.rate_factor(schedule.scaling_of(settings), feed.batch)
+    peak = settings.optimizer.learning_rate * factor
+    rate = schedule.learning_rate(
+        keras,
+        settings.schedule,
+        peak=peak * settings.freeze.rate if settings.freeze else peak,
+        steps_an_epoch=steps_an_epoch,
+        epochs=settings.epochs - frozen,
+    )
+    if frozen:
+        rate = schedule.after(keras, frozen * steps_an_epoch, peak, rate)
+    return schedule.optimizer(keras, settings.optimizer, rate, ema=settings.ema)
