@@ -99,7 +99,7 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
     parts: list[str] = []
     for x, (name, (heights, low, high)) in zip(xs, columns.items(), strict=True):
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{_BASE}"/>')
-        short = name.split(".", 1)[-1][-LABEL:]
+        short = _short(name)
         labels = ((high, TOP - 3), (low, _BASE + 13), (short, HEIGHT - 6))
         parts += [
             f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{escape(text)}'
@@ -117,8 +117,9 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
         row = done[place]
         is_picked = row["trial"] == trials["picked"]
         colour = 2 if is_picked else 0 if place < len(done) / 2 else 5
+        width = " bold" if is_picked else " thin"
         parts.append(
-            f'<polyline class="curve c{colour}" points="{" ".join(points)}">'
+            f'<polyline class="curve c{colour}{width}" points="{" ".join(points)}">'
             f"<title>trial {row['trial']}: {row['score']:.4f}</title></polyline>"
         )
     legend = {"taken": 2, "better half": 0, "the rest": 5}
@@ -126,6 +127,14 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
 
 
 _BASE = HEIGHT - BOTTOM
+
+
+def _short(path: str) -> str:
+    """Return the last words of a path that an axis has room for: `filters.0`, `learning_rate`."""
+    words = path.split(".")
+    while len(".".join(words)) > LABEL and len(words) > 1:
+        words = words[1:]
+    return ".".join(words)[-LABEL:]
 
 
 def _column(values: Sequence[Any]) -> tuple[list[Any], str, str]:
