@@ -5,8 +5,11 @@ and the state of early stopping are here too, so that a resumed run writes the s
 """
 
 import json
+import logging
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import atomic_path, write_arrays
+from pipeline.train.interrupt import is_asked
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.npz"  # in a training's work folder
 TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
@@ -56,8 +62,8 @@ class Progress:
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
     def is_due(self, seconds: float) -> bool:
-        """Tell whether the last save is longer ago than that."""
-        return time.monotonic() - self.saved_at >= seconds
+        """Tell whether the last save is longer ago than that, or the program is asked to end."""
+        return is_asked() or time.monotonic() - self.saved_at >= seconds
 
 
 def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
@@ -81,22 +87,41 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
 
 
 def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
-    """Put everything back as `save_checkpoint` found it; without a file nothing changes."""
+    """Put everything back as `save_checkpoint` found it; without a whole file nothing changes."""
     trainer.model.stop_training = False
-    if not path.exists():
+    try:
+        saved = _read(path, _variables(trainer))
+    except FileNotFoundError:
         return Progress()
-    with np.load(path, allow_pickle=False) as saved:
-        state = json.loads(str(saved["state"]))
-        for i, variable in enumerate(_variables(trainer)):
-            variable.assign(saved[f"variable_{i}"])
-        for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
-            for name, value in values.items():
-                setattr(callback, name, value)
-            best = [name for name in saved.files if name.startswith(f"best_{i}_")]
-            if best:
-                callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        log.warning("%s: damaged (%s): what it held is done again", path, error)
+        return Progress()
+    state = json.loads(str(saved["state"]))
+    for i, variable in enumerate(_variables(trainer)):
+        variable.assign(saved[f"variable_{i}"])
+    for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+        for name, value in values.items():
+            setattr(callback, name, value)
+        best = [name for name in saved if name.startswith(f"best_{i}_")]
+        if best:
+            callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
     trainer.model.stop_training = state["stop"]
     return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+
+
+def _read(path: Path, variables: Sequence[Any]) -> dict[str, Any]:
+    """Return the arrays of a checkpoint, all of them read before anything is changed.
+
+    Raises:
+        ValueError, KeyError: it is not that of these variables.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+        arrays = {name: saved[name] for name in saved.files}
+    json.loads(str(arrays["state"]))
+    for i, variable in enumerate(variables):
+        if arrays[f"variable_{i}"].shape != tuple(variable.shape):
+            raise ValueError(f"variable {i} has another shape")
+    return arrays
 
 
 def take_over(trials: Path, work: Path) -> None:
