@@ -107,7 +107,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise ArtifactError(f"{path}: missing; run the stage that writes it again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(
             f"{path}: not readable as JSON ({error}); delete it and run again"
         ) from None

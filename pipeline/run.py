@@ -42,8 +42,10 @@ from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.fresh import is_fresh, is_usable
 from pipeline.outcome import said
 from pipeline.quiet import import_quietly
+from pipeline.shortage import told
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
 log = logging.getLogger(__name__)
@@ -114,7 +116,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     bound = _bind(stage, stages, run.folder)
     recipe = _recipe(stage, bound, run)
     key = sha256_json(recipe)
-    if not forced and _is_fresh(folder, key) and _is_published(stage, run):
+    if not forced and is_fresh(folder, key) and _is_published(stage, run):
         log.info("%-9s fresh", stage.name)
         return
     for kind, (source, described) in bound.items():
@@ -124,10 +126,11 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         folders={kind: source for kind, (source, _) in bound.items()},
         base=run.base,
         exported=run.exported,
-        previous=folder if (folder / MANIFEST).exists() else None,
+        previous=folder if is_usable(folder, stage.version) else None,
     )
     started = time.monotonic()
-    metrics = _import(stage).run(run.config, inputs, partial)
+    with told(stage.name, run.config):
+        metrics = _import(stage).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
     shown = "  ".join(said(name, value, unit) for name, (value, unit) in metrics.values.items())
@@ -198,17 +201,6 @@ def _is_published(stage: Stage, run: Run) -> bool:
         return True
     record = read_json(run.folder / stage.name / "bundle.json")
     return is_published(record, run.exported / run.config.name)
-
-
-def _is_fresh(folder: Path, key: str) -> bool:
-    """Tell whether a folder holds the result of this very recipe; its bytes are checked."""
-    if not (folder / MANIFEST).exists():
-        return False
-    manifest = read_json(folder / MANIFEST)
-    if manifest["key"] != key or not all((folder / name).exists() for name in manifest["outputs"]):
-        return False
-    check_files(folder, manifest["outputs"], f"Run again with --force {folder.name}.")
-    return True
 
 
 def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import describe_files, write_arrays, write_json
+from pipeline.artifacts import SCHEMA, describe_files, write_arrays, write_json
 from pipeline.device import runner
 from pipeline.device.measure import run_file
 
@@ -121,4 +121,5 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    write_json(folder / "manifest.json", manifest | {"files": describe_files(folder)})
+    document = {"schema": SCHEMA} | manifest | {"files": describe_files(folder)}
+    write_json(folder / "manifest.json", document)

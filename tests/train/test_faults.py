@@ -21,7 +21,6 @@ from pipeline.train.supervised import train_network
 from tests.e2e.mutants import mutants
 from tests.train.kills import assert_same_bits
 
-
 SLOW = pytest.mark.slow
 
 
