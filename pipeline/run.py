@@ -21,6 +21,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from pipeline import machine
 from pipeline.artifacts import (
     KEY,
     MANIFEST,
@@ -273,6 +274,7 @@ def _finish(
         {
             **recipe,
             "key": sha256_json(recipe),
+            "machine": machine.record(),
             "outputs": outputs,
             "metrics": values,
             "skipped": skipped,

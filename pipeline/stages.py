@@ -147,7 +147,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        3,
+        4,
         (
             "dataset",
             "spec",

@@ -113,7 +113,14 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     }
     found["advice"] = found.pop("report")
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
+    found["machines"] = _machines(inputs)
     return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
+
+
+def _machines(inputs: Inputs) -> dict[str, Any]:
+    """Return what the bits of each stage depend on: by its manifest, where it says so."""
+    folders = sorted({inputs[kind] for kind in inputs.folders})
+    return {folder.name: read_json(folder / MANIFEST).get("machine") for folder in folders}
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""kill -9 at seeded random moments of every stage; with --kills N also a program of its own.
+"""Kills at seeded random moments of every stage, by kill -9, Ctrl-C and SIGTERM.
 
 A kill belongs to a stage: it waits until that stage, or a later one, begins to work, and falls
-anywhere in the time that it took undisturbed.
+some time after, or with a change of the stage's folder. `python -m tests.e2e.kills` tells it all.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import KEY, TIMINGS, read_json
+from pipeline.artifacts import KEY, TIMINGS, WORK, read_json
 from pipeline.stages import NAMES
 from tests.e2e.chain import ROOT, command, published, run
 
@@ -44,6 +44,10 @@ audit: {samples: 32, steps: 2}
 gate: {metric_drop: null, agreement: null, worst_class_drop: null, robust_drop: null}
 """
 START_S = 600.0  # for a stage to begin, on a busy machine
+SHARE = 0.4  # of what a stage took undisturbed: later, on a machine less busy, it would be over
+CHANGES = 6  # of the stage's folder, at most, that a kill waits for
+ENDING_S = 120.0  # from a signal to the end: a step, and a save
+Signal = signal.Signals
 
 
 @dataclass
@@ -51,7 +55,21 @@ class Kills:
     """What was done to a chain."""
 
     by_stage: Counter[str] = field(default_factory=Counter)
+    by_signal: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    """What programs said that were asked to end, and did not end as they should."""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a kill falls, and by which signal."""
+
+    stage: str
+    after_s: float | None
+    """From where the stage begins; None: with a change of its folder, amid its writes."""
+    changes: int
+    signal: Signal
 
 
 def write_config(folder: Path) -> Path:
@@ -71,39 +89,49 @@ def undisturbed(folder: Path) -> tuple[dict[str, str], dict[str, float]]:
 
 def with_kills(folder: Path, seconds: Mapping[str, float], *, each: int, seed: int) -> Kills:
     """Kill the chain `each` times in every stage, one kill after the other, then let it finish."""
-    rng, config, done = np.random.default_rng(seed), write_config(folder), Kills()
-    started = time.monotonic()
-    for stage in NAMES:
-        for _ in range(each):
-            hit = _kill_in(config, folder, stage, float(rng.uniform(0, seconds[stage])))
-            if hit is not None:
-                done.by_stage[hit] += 1
+    config, done, started = write_config(folder), Kills(), time.monotonic()
+    for plan in plans(seconds, each, seed):
+        _kill(config, folder, plan, done)
     result = run(config, folder)
     assert result.returncode == 0, result.stderr
     done.seconds = time.monotonic() - started
     return done
 
 
-def _kill_in(config: Path, folder: Path, stage: str, after_s: float) -> str | None:
-    """Start the chain, kill it so long after the stage began, and return where it was then."""
-    begun_ns = time.time_ns()
-    process = subprocess.Popen(
-        command(config, folder),
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def plans(seconds: Mapping[str, float], each: int, seed: int) -> list[Plan]:
+    """Return the kills: half by the clock, half amid writes; three of four by SIGKILL."""
+    rng, found = np.random.default_rng(seed), []
+    others = [Signal.SIGINT, Signal.SIGTERM]
+    for name in NAMES:
+        for number in range(each):
+            after_s = float(rng.uniform(0, SHARE * seconds[name]))
+            how = others[len(found) // 4 % 2] if len(found) % 4 == 3 else Signal.SIGKILL
+            amid = rng.random() < 0.5 or number == 0
+            found.append(Plan(name, None if amid else after_s, int(rng.integers(1, CHANGES)), how))
+    return found
+
+
+def _kill(config: Path, folder: Path, plan: Plan, done: Kills) -> None:
+    """Start the chain, kill it as planned, and note where it was then."""
+    begun_ns, stages = time.time_ns(), folder / "runs" / "tiny"
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(
+            command(config, folder), cwd=ROOT, stderr=said, stdout=said, start_new_session=True
+        )
     try:
-        if not _is_reached(process, folder / "runs" / "tiny", stage, begun_ns):
-            return None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(after_s)
+        if not _is_reached(process, stages, plan.stage, begun_ns):
+            return
+        _wait(process, stages / f"{plan.stage}.partial", plan)
         if process.poll() is not None:
-            return None
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return _current(folder / "runs" / "tiny", begun_ns)
+            return
+        where = _current(stages, begun_ns)
+        os.killpg(process.pid, plan.signal)
+        process.wait(ENDING_S)
+        done.by_stage[str(where)] += 1
+        done.by_signal[plan.signal.name] += 1
+        words = (folder / "said").read_text()
+        if plan.signal != Signal.SIGKILL and (process.returncode != 130 or "Traceback" in words):
+            done.wrong.append(f"{plan} {where} {process.returncode}: {words[-2000:]}")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -121,6 +149,28 @@ def _is_reached(
             return True
         time.sleep(0.001)
     return False
+
+
+def _wait(process: "subprocess.Popen[bytes]", partial: Path, plan: Plan) -> None:
+    """Wait as planned, while the process and the stage go on."""
+    if plan.after_s is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(plan.after_s)
+        return
+    seen, left = _names(partial), plan.changes
+    while process.poll() is None and partial.exists() and left:
+        now = _names(partial)
+        left, seen = left - (now != seen), now
+        time.sleep(0.0005)
+
+
+def _names(folder: Path) -> set[str]:
+    """Return what lies in a folder and its work folder, temporary files too."""
+    found: set[str] = set()
+    for place in (folder, folder / WORK):
+        with contextlib.suppress(OSError):
+            found |= set(os.listdir(place))
+    return found
 
 
 def _current(stages: Path, begun_ns: int) -> str | None:
@@ -145,8 +195,9 @@ def main() -> None:
         done = with_kills(Path(other), seconds, each=asked.each, seed=asked.seed)
         differ = {n for n in wanted if published(Path(other)).get(n) != wanted[n]}
     print(f"{done.by_stage.total()} kills in {done.seconds:.0f} s: {dict(done.by_stage)}")
+    print(dict(done.by_signal), *done.wrong, sep="\n")
     print(f"{len(wanted)} files; other bytes: {', '.join(sorted(differ)) or 'none'}")
-    raise SystemExit(bool(differ))
+    raise SystemExit(bool(differ or done.wrong))
 
 
 if __name__ == "__main__":
