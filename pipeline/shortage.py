@@ -55,7 +55,7 @@ def words_of(error: BaseException) -> str | None:
     """Return what ran out, in a line; None where nothing did."""
     if is_disk(error):
         number = errno.EFBIG if "File too large" in str(error) else errno.ENOSPC
-        place = getattr(error, "filename", None)
+        place = getattr(error, "filename2", None) or getattr(error, "filename", None)
         return (f"{place}: " if place else "") + STORAGE_ERRORS[number]
     if is_memory(error):
         first = (str(error).strip().splitlines() or [""])[0][:200]

@@ -23,24 +23,22 @@ from pipeline.stages import NAMES
 from tests.e2e.chain import ROOT, command, published, run
 
 # Every source of chance and every kind of training: dropout, augmentation, EMA, a search, PGD,
-# weights taken out, and fine-tuning through int8's rounding under attack.
+# and fine-tuning through int8's rounding under attack.
 CONFIG = """
 name: tiny
 task: classification
 data:
   source: {kind: bundled, name: digits}
   augment: [{kind: translate, fraction: 0.1}, {kind: mixup, alpha: 0.2}]
-baseline: {}
+baseline: {max_samples: 200}
 model: {kind: cnn, filters: [4, 8], dense: [16], dropout: 0.2}
 tune: {tuner: random, max_trials: 2, epochs: 1, space: {model.dropout: {float: [0.1, 0.3]}}}
-train: {epochs: 12, ema: 0.9, optimizer: {kind: adamw, learning_rate: 3e-3}}
-harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 4}
-compress:
-  prune: {sparsity: 0.3, epochs: 2}
-  quantize: {begin: qat, remedies: [qat], qat: {epochs: 2}}
+train: {epochs: 8, ema: 0.9, optimizer: {kind: adamw, learning_rate: 3e-3}}
+harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 3}
+compress: {quantize: {begin: qat, remedies: [qat], qat: {epochs: 2}}}
 export: {formats: [float32, int8], targets: [cpu, mcu, ethos-u55-128]}
 verify: {abstain: 0.1}
-audit: {samples: 32, steps: 2}
+audit: {samples: 16, steps: 2, square_queries: 50, membership_samples: null, poisoning_scan: false}
 gate: {metric_drop: null, agreement: null, worst_class_drop: null, robust_drop: null}
 """
 START_S = 600.0  # for a stage to begin, on a busy machine
