@@ -95,7 +95,7 @@ def run_chain(run: Run, *, until: str = NAMES[-1], force: str | None = None) -> 
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the run folder for this process; the kernel lets go of it however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
+    with (folder / ".lock").open("a+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -208,7 +208,7 @@ def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
     """Empty the temporary folder, save the checkpoints of an interrupted run of the same recipe."""
     kept = ("tensorboard", WORK)
     key_file = partial / KEY
-    resumes = keep_work and key_file.exists() and key_file.read_text() == key
+    resumes = keep_work and key_file.exists() and key_file.read_bytes() == key.encode()
     partial.mkdir(parents=True, exist_ok=True)
     for path in partial.iterdir():
         if resumes and path.name in (*kept, KEY):

@@ -9,11 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import STORAGE_ERRORS, ShortageError
+from pipeline.last_words import last_words
 
 # Of numpy's tofile, HDF5, and TensorFlow's writers, which call a full disk an exhausted resource.
 DISK_WORDS = ("No space left on device", "requested and 0 written", "errno = 28", "File too large")
 MEMORY_KINDS = ("ResourceExhaustedError", "MemoryError", "_ArrayMemoryError")
-MEMORY_WORDS = ("bad_alloc", "Cannot allocate memory", "CUDA_ERROR_OUT_OF_MEMORY")
+MEMORY_WORDS = (
+    "bad_alloc",
+    "Cannot allocate memory",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "OOM when allocating",
+    "could not create a memory object",  # oneDNN, by TensorFlow's AbortedError
+    "Cannot parse tensor from proto",  # TensorFlow, of a constant that finds no room
+)
+QUOTED = 160  # characters of what a library says
 LOWER = {  # stage -> settings that its memory grows with, the strongest first
     "data": ("data.source", "data.batch_size"),
     "baseline": ("baseline",),
@@ -58,8 +67,10 @@ def words_of(error: BaseException) -> str | None:
         place = getattr(error, "filename2", None) or getattr(error, "filename", None)
         return (f"{place}: " if place else "") + STORAGE_ERRORS[number]
     if is_memory(error):
-        first = (str(error).strip().splitlines() or [""])[0][:200]
-        return f"out of memory ({first or type(error).__name__})"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        telling = (line for line in lines if any(words in line for words in MEMORY_WORDS))
+        said = next(telling, lines[0] if lines else type(error).__name__)
+        return f"out of memory ({said[:QUOTED].rstrip()})"
     return None
 
 
@@ -71,7 +82,8 @@ def told(stage: str, config: Any) -> Iterator[None]:
         ShortageError: memory or disk ran out.
     """
     try:
-        yield
+        with last_words(_message(stage, config, "out of memory (std::bad_alloc)")):
+            yield
     except ShortageError as error:  # of another process: it knows neither stage nor config
         raise ShortageError(_message(stage, config, str(error))) from error
     except Exception as error:

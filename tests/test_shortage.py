@@ -1,6 +1,9 @@
 """What runs out is told once, with the stage and what to do, whichever library says it."""
 
 import errno
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +26,10 @@ class ResourceExhaustedError(Exception):
         ResourceExhaustedError("OOM when allocating tensor with shape[64,1000000]"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError(
+            "Graph execution error:\n\nStatus: 1, message: could not create a memory object"
+        ),
+        RuntimeError("Graph execution error:\nCannot parse tensor from proto: dtype: DT_FLOAT\n"),
     ],
 )
 @pytest.mark.parametrize(
@@ -79,6 +86,34 @@ def test_other_errors_stay_what_they_are(
     with pytest.raises(type(error)) as caught, shortage.told("train", make_config()):
         raise error
     assert caught.value is error
+
+
+THROW = """
+import ctypes, threading
+from pipeline.last_words import last_words
+cpp = ctypes.CDLL("libstdc++.so.6")
+def fail():
+    getattr(cpp, "THROWER")(b"x")
+with last_words("train: out of memory. Try a lower data.batch_size"):
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libstdc++ is Linux's")
+@pytest.mark.parametrize(
+    ("thrower", "code"),
+    [("_ZSt17__throw_bad_allocv", 2), ("_ZSt19__throw_logic_errorPKc", -signal.SIGABRT)],
+)
+def test_memory_that_runs_out_in_cpp_is_told_too(thrower: str, code: int) -> None:
+    program = THROW.replace("THROWER", thrower)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    told = "train: out of memory. Try a lower data.batch_size\n"
+    assert (done.stderr == told) == (code == 2)
 
 
 def test_every_setting_that_is_named_exists(make_config: Callable[..., Config]) -> None:
