@@ -1430,6 +1430,9 @@ def shipped_file(folder, encode):
     return manifest["encoder"]["ships"]
 
 
+OWN = os.path.dirname(os.path.abspath(__file__))  # the folder that it lies in
+
+
 def main():
     """Read the arguments and run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -1441,8 +1444,7 @@ def main():
     parser.add_argument("--runtime", choices=MODULES, help="by default the first that is installed")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--batch", type=int, default=BATCH)
-    own = os.path.dirname(os.path.abspath(__file__))
-    parser.add_argument("--bundle", default=own, help=argparse.SUPPRESS)
+    parser.add_argument("--bundle", default=OWN, help=argparse.SUPPRESS)
     parser.add_argument("--arrays", help=argparse.SUPPRESS)
     parser.add_argument("--outputs", help=argparse.SUPPRESS)
     parser.add_argument("--preprocess", help=argparse.SUPPRESS)
@@ -1467,9 +1469,6 @@ def main():
         return 2
     except ModelError as error:
         print("error: the model cannot be run: %s" % error, file=sys.stderr)
-        return 4
-    except MemoryError as error:
-        print("error: MemoryError: %s" % " ".join(str(error).split()), file=sys.stderr)
         return 4
     return 0
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import atomic_path, write_arrays
-from pipeline.train.interrupt import is_asked
+from pipeline.train.interrupt import is_asked, stop_if_asked
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,11 @@ class Progress:
 
 
 def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
-    """Write weights, seeds, optimizer, callbacks and position, whole or not at all."""
+    """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
+
+    Raises:
+        KeyboardInterrupt: they are written, and the program was asked to end.
+    """
     state = {
         "epoch": progress.epoch,
         "step": progress.step,
@@ -84,6 +88,7 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
             arrays[f"best_{i}_{j}"] = weights
     write_arrays(path, {"state": json.dumps(state), **arrays})
     progress.saved_at = time.monotonic()
+    stop_if_asked()
 
 
 def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:

@@ -20,7 +20,7 @@ from pipeline.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, sav
 from pipeline.train.diverged import keeping_last_good, refuse_bad
 from pipeline.train.feed import Feed
 from pipeline.train.hold import Hold, held_gradients, hold_values, values_of
-from pipeline.train.interrupt import finishing_steps, stop_if_asked
+from pipeline.train.interrupt import finishing_steps
 from pipeline.train.step import Step
 from pipeline.train.strategy import synchronise
 
@@ -88,9 +88,7 @@ def fit(
     compiled: dict[Hashable, Any] = {}
 
     def save() -> None:
-        refuse_bad(trainer, trainer.model.variables, progress.epoch, progress.step)
         save_checkpoint(path, trainer, callbacks, progress)
-        stop_if_asked()
 
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
@@ -175,9 +173,11 @@ def _run_epoch(
         listed.on_train_batch_end(
             progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
         )
-        if progress.is_due(CHECKPOINT_SECONDS):
+        is_due = progress.is_due(CHECKPOINT_SECONDS)
+        if is_due or progress.step == feed.steps:
+            refuse_bad(trainer, trainer.model.variables, progress.epoch, start)
+        if is_due:
             save()
-    refuse_bad(trainer, trainer.model.variables, progress.epoch, progress.step - 1)
 
 
 def _compile(trainer: Trainer, feed: Feed) -> Any:
