@@ -202,6 +202,22 @@ def test_a_run_folder_of_another_version_is_made_anew(
     assert chain.run() == []
 
 
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_else_in_the_place_of_a_stage_gives_way(chain: Chain, kind: str) -> None:
+    chain.run()
+    stage, elsewhere = chain.folder / "runs/small/train", chain.folder / "elsewhere"
+    stage.rename(elsewhere)
+    if kind == "file":
+        stage.write_text("somebody's")
+    else:
+        stage.symlink_to(elsewhere)
+    assert chain.run(force="train") == ["train", "gate"]
+    assert not stage.is_symlink()
+    assert (stage / "model.txt").exists()
+    assert (elsewhere / "model.txt").exists()
+    assert chain.run() == []
+
+
 def test_a_stage_looks_at_its_last_result_only_where_that_is_whole(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,13 +142,13 @@ def _scaled(stage: str, ran: list[Ran], counts: tuple[int, ...]) -> list[dict[st
     names = [f"{times}x" for times in counts]
     return [
         {
-            "name": f"{stage} of 100 times the data, time",
+            "name": f"{stage} of {counts[-1]} times the data, time",
             "ratio": slope(-1) / slope(1),
             "rates": dict(zip(names, [each.processor_s for each in ran], strict=True)),
             "unit": "s of the processor",
         },
         {
-            "name": f"{stage} of 100 times the data, memory",
+            "name": f"{stage} of {counts[-1]} times the data, memory",
             "ratio": max(peaks) / max(min(peaks), 1e-3),
             "rates": dict(zip(names, peaks, strict=True)),
             "unit": "MiB",

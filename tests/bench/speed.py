@@ -150,7 +150,7 @@ def reading_folder(folder: Path, pictures: int = PICTURES) -> dict[str, Any]:
         coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)  # as smooth as pictures are
         Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC).save(file)
     dataset = _prepared_folder(folder)
-    order = np.random.default_rng(0).permutation(np.concatenate([*dataset.splits.values()]))
+    order = np.random.default_rng(0).permutation(pictures)
     (entry,) = dataset.preprocess["inputs"]
 
     def ours() -> None:
