@@ -74,14 +74,13 @@ def _still() -> dict[str, Any]:
 
 def _cpu(described: str) -> dict[str, Any]:
     """Return name and features of the processor, by the system's description of it."""
-    fields = dict(
-        (part.strip() for part in line.split(":", 1))
-        for line in reversed(described.splitlines())  # the first core's stay
-        if ":" in line
-    )
+    fields: dict[str, str] = {}
+    for line in reversed(described.splitlines()):  # the first core's stay
+        name, _, value = line.partition(":")
+        fields[name.strip()] = value.strip()
     flags = fields.get("flags", fields.get("Features", "")).split()
-    name = fields.get("model name") or fields.get("CPU part") or platform.processor()
-    return {"cpu": name, "features": sorted(f for f in flags if FEATURES.fullmatch(f))}
+    called = fields.get("model name") or fields.get("CPU part") or platform.processor()
+    return {"cpu": called, "features": sorted(f for f in flags if FEATURES.fullmatch(f))}
 
 
 def _gpus() -> list[str]:
