@@ -39,6 +39,7 @@ def test_a_config_that_fails_is_a_line_with_its_reason(tmp_path: Path) -> None:
     assert drops.line(row) == f"{'x':<24} no such file"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_folder_of_pictures_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "TURNS", 1)
