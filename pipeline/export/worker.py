@@ -90,14 +90,11 @@ def stop() -> None:
     if _running is None:
         return
     worker, _running = _running, None
+    worker.process.kill()  # it keeps nothing, and TensorFlow takes seconds to leave by itself
+    worker.process.wait()
     assert worker.process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # a request that it never read
         worker.process.stdin.close()
-    try:
-        worker.process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
     worker.replies.close()
     worker.log.close()
 
