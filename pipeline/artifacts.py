@@ -105,9 +105,9 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{path}: missing; run the stage that writes it again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(
             f"{path}: not readable as JSON ({error}); delete it and run again"
         ) from None
@@ -161,12 +161,20 @@ def swap_in(new: Path, target: Path) -> None:
     (new / KEY).unlink(missing_ok=True)
     old = target.with_name(target.name + ".old")
     if old.exists():
-        shutil.rmtree(old)
+        _remove(old)
     if target.exists():
         target.rename(old)
     new.rename(target)
     if old.exists():
-        shutil.rmtree(old)
+        _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove what stood in the place of a folder: one, or a file or a link that somebody made."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def finish_swap(new: Path, target: Path) -> None:
@@ -179,4 +187,4 @@ def finish_swap(new: Path, target: Path) -> None:
     elif not target.exists() and old.exists():
         old.rename(target)
     elif old.exists():
-        shutil.rmtree(old)
+        _remove(old)

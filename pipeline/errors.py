@@ -5,6 +5,7 @@ import errno
 STORAGE_ERRORS = {  # what the system says -> what to do
     errno.ENOSPC: "the disk is full: make room, or use another --runs and --exported folder",
     errno.EDQUOT: "the disk quota is used up: make room, or use another --runs folder",
+    errno.EFBIG: "a limit on the size of files is reached: raise it (ulimit -f)",
     errno.EROFS: "the disk is read-only: use another --runs and --exported folder",
     errno.EACCES: "no permission: change it, or use another --runs and --exported folder",
     errno.EPERM: "no permission: change it, or use another --runs and --exported folder",
@@ -26,6 +27,12 @@ class ConfigError(PipelineError):
         """Keep every problem, in the order in which it was found."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ShortageError(PipelineError):
+    """Memory or disk ran out; what was done is kept, and the same command goes on from there."""
+
+    exit_code = 2
 
 
 class GateError(PipelineError):

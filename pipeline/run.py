@@ -20,6 +20,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from pipeline import machine
 from pipeline.artifacts import (
     KEY,
     MANIFEST,
@@ -41,8 +42,10 @@ from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.fresh import is_fresh, is_usable
 from pipeline.outcome import tell_begun, tell_ended, tell_fresh, tell_off
 from pipeline.quiet import import_quietly, set_environment
+from pipeline.shortage import told
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
 
@@ -90,7 +93,7 @@ def run_chain(run: Run, *, until: str = NAMES[-1], force: str | None = None) -> 
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the run folder for this process; the kernel lets go of it however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
+    with (folder / ".lock").open("a+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,7 +115,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     bound = _bind(stage, stages, run.folder)
     recipe = _recipe(stage, bound, run)
     key = sha256_json(recipe)
-    if not forced and _is_fresh(folder, key) and _is_published(stage, run):
+    if not forced and is_fresh(folder, key) and _is_published(stage, run):
         tell_fresh(stage.name)
         return
     tell_begun(stage.name)
@@ -123,10 +126,11 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         folders={kind: source for kind, (source, _) in bound.items()},
         base=run.base,
         exported=run.exported,
-        previous=folder if (folder / MANIFEST).exists() else None,
+        previous=folder if is_usable(folder, stage.version) else None,
     )
     started = time.monotonic()
-    metrics = _import(stage).run(run.config, inputs, partial)
+    with told(stage.name, run.config):
+        metrics = _import(stage).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)
     tell_ended(stage.name, metrics, time.monotonic() - started)
@@ -198,22 +202,11 @@ def _is_published(stage: Stage, run: Run) -> bool:
     return is_published(record, run.exported / run.config.name)
 
 
-def _is_fresh(folder: Path, key: str) -> bool:
-    """Tell whether a folder holds the result of this very recipe; its bytes are checked."""
-    if not (folder / MANIFEST).exists():
-        return False
-    manifest = read_json(folder / MANIFEST)
-    if manifest["key"] != key or not all((folder / name).exists() for name in manifest["outputs"]):
-        return False
-    check_files(folder, manifest["outputs"], f"Run again with --force {folder.name}.")
-    return True
-
-
 def _clear_partial(partial: Path, key: str, *, keep_work: bool) -> None:
     """Empty the temporary folder, save the checkpoints of an interrupted run of the same recipe."""
     kept = ("tensorboard", WORK)
     key_file = partial / KEY
-    resumes = keep_work and key_file.exists() and key_file.read_text() == key
+    resumes = keep_work and key_file.exists() and key_file.read_bytes() == key.encode()
     partial.mkdir(parents=True, exist_ok=True)
     for path in partial.iterdir():
         if resumes and path.name in (*kept, KEY):
@@ -270,6 +263,7 @@ def _finish(
         {
             **recipe,
             "key": sha256_json(recipe),
+            "machine": machine.record(),
             "outputs": outputs,
             "metrics": values,
             "skipped": skipped,

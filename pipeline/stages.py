@@ -155,7 +155,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        5,
+        6,
         (
             "dataset",
             "spec",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import write_json
-from tests.bench import hardening, quantizing, speed, suite, tables
+from tests.bench import chain, hardening, quantizing, speed, suite, tables
+from tests.e2e.chain import write_config
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -83,3 +84,25 @@ def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_readme_shows_what_the_results_say() -> None:
     assert tables.with_tables(tables.README.read_text()) == tables.README.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_folder_of_pictures_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "TURNS", 1)
+    assert speed.reading_folder(tmp_path, 200)["ratio"] > 0
+
+
+@pytest.mark.slow
+def test_the_bench_of_the_chain_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "SAMPLES", 500)
+    found = chain.rows(write_config(tmp_path), (1, 2))
+    assert [row["name"].split(",")[0] for row in found] == [
+        "the chain",
+        "the chain again",
+        "data of 2 times the data",
+        "data of 2 times the data",
+        "train of 2 times the data",
+        "train of 2 times the data",
+    ]
+    assert all(row["rates"] for row in found)

@@ -1,5 +1,6 @@
 """The runner on stages of a line each: what runs, what is fresh, what a crash leaves."""
 
+import errno
 import logging
 import sys
 import types
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import run as runner
-from pipeline.artifacts import WORK, Inputs, Metrics, read_json
+from pipeline.artifacts import WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
-from pipeline.errors import ArtifactError, ConfigError
+from pipeline.errors import ArtifactError, ConfigError, ShortageError
 from pipeline.run import Run, run_chain
 from pipeline.stages import STAGES, Stage, is_enabled, writer_of
 
@@ -170,6 +171,80 @@ def test_a_deleted_artifact_is_made_again_and_nothing_else(chain: Chain) -> None
     chain.run()
     (chain.folder / "runs/small/train/model.txt").unlink()
     assert chain.run() == ["train"]
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"schema": 0, "stage": "train"},
+        {"outputs": ["model.txt"], "key": None},
+        [],
+        "version 1",
+        {"schema": 1, "version": 0, "key": "k", "outputs": {"model.txt": {}}, "packages": {}},
+    ],
+)
+def test_a_run_folder_of_another_version_is_made_anew(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, old: object
+) -> None:
+    chain.run()
+    write_json(chain.folder / "runs/small/train/manifest.json", old)
+    seen = []
+    execute = chain.execute
+    monkeypatch.setattr(
+        chain,
+        "execute",
+        lambda name, config, inputs, out: (
+            seen.append(inputs.previous) or execute(name, config, inputs, out)
+        ),
+    )
+    assert chain.run() == ["train"]
+    assert seen == [None]  # nor does the stage look at it
+    assert chain.run() == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_else_in_the_place_of_a_stage_gives_way(chain: Chain, kind: str) -> None:
+    chain.run()
+    stage, elsewhere = chain.folder / "runs/small/train", chain.folder / "elsewhere"
+    stage.rename(elsewhere)
+    if kind == "file":
+        stage.write_text("somebody's")
+    else:
+        stage.symlink_to(elsewhere)
+    assert chain.run(force="train") == ["train", "gate"]
+    assert not stage.is_symlink()
+    assert (stage / "model.txt").exists()
+    assert (elsewhere / "model.txt").exists()
+    assert chain.run() == []
+
+
+def test_a_stage_looks_at_its_last_result_only_where_that_is_whole(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    execute = chain.execute
+
+    def noting(name: str, config: Config, inputs: Inputs, out: Path) -> Metrics:
+        seen.append(inputs.previous is not None)
+        return execute(name, config, inputs, out)
+
+    monkeypatch.setattr(chain, "execute", noting)
+    chain.run()
+    chain.run("train.epochs=3")
+    (chain.folder / "runs/small/train/model.txt").write_text("changed")
+    chain.run("train.epochs=4", until="train")
+    assert seen == [False, False, False, True, True, False]
+
+
+def test_what_runs_out_names_the_stage_and_the_next_run_goes_on(chain: Chain) -> None:
+    chain.failing["train"] = MemoryError()
+    with pytest.raises(ShortageError, match=r"train: out of memory .*data\.batch_size"):
+        chain.run()
+    assert chain.run() == ["train", "gate"]
+    chain.failing["gate"] = OSError(errno.ENOSPC, "no", "runs/x")
+    with pytest.raises(ShortageError, match="gate: runs/x: the disk is full"):
+        chain.run("gate.metric_drop=0.2")
+    assert chain.run("gate.metric_drop=0.2") == ["gate"]
 
 
 def test_the_manifest_holds_what_decided_the_result_and_no_date(chain: Chain) -> None:

@@ -4,6 +4,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline import machine
 from pipeline.artifacts import SCHEMA, sha256_json
 
 PACKAGES = (
@@ -22,7 +23,8 @@ def manifest(
     Args:
         config: the resolved config, dumped.
         artifacts: the JSON documents dataset, preprocess, budget, ladder, weights, files, parity,
-            verdict, training, advice, and baseline and audit or None.
+            verdict, training, advice, and baseline and audit or None; and machines: stage -> what
+            its bits depend on.
         files: path in the bundle -> sha256 and bytes.
     """
     parity, dataset = artifacts["parity"], artifacts["dataset"]
@@ -34,6 +36,7 @@ def manifest(
         "config": config,
         "config_sha256": sha256_json(config),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "equality": machine.equality(machine.record(), artifacts["machines"]),
         "labels": dataset["labels"]["names"],
         "ships": artifacts["verdict"]["ships"],
         "data": _data(config, dataset, parity),

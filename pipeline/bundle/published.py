@@ -1,11 +1,13 @@
 """Whether a bundle still stands as it was published; no TensorFlow."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, check_files, read_json
+from pipeline.artifacts import MANIFEST, SCHEMA, check_files, read_json
 from pipeline.errors import ArtifactError
+
+KEYS = {"files", "models", "ships"}
 
 
 def is_published(record: Mapping[str, Any], bundle: Path) -> bool:
@@ -38,5 +40,34 @@ def checked_manifest(bundle: Path) -> dict[str, Any]:
             f"{bundle}: not a bundle: it has no {MANIFEST}; `make export` makes one"
         )
     manifest: dict[str, Any] = read_json(bundle / MANIFEST)
+    _check_form(manifest, bundle)
     check_files(bundle, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle.")
     return manifest
+
+
+def _check_form(manifest: Any, bundle: Path) -> None:
+    """Refuse the manifest of another version, and one that names files beyond the bundle.
+
+    Raises:
+        ArtifactError: it is such a one.
+    """
+    path = bundle / MANIFEST
+    is_mapping = isinstance(manifest, dict)
+    if not is_mapping or manifest.get("schema") != SCHEMA or not manifest.keys() >= KEYS:
+        came = manifest.get("schema") if is_mapping else "no mapping"
+        raise ArtifactError(
+            f"{path}: not of this version (schema {came}; wanted {SCHEMA} with "
+            f"{', '.join(sorted(KEYS))}); publish it again: edgeline run CONFIG"
+        )
+    names = [*manifest["files"], *(model["file"] for model in manifest["models"])]
+    beyond = [name for name in names if not _is_inside(name)]
+    strange = {model["file"] for model in manifest["models"]} - set(manifest["files"])
+    if beyond or strange:
+        named = ", ".join(beyond or sorted(strange))
+        raise ArtifactError(f"{path}: {named}: no file of this bundle; do not use it")
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a relative path stays in its folder."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return bool(parts) and ".." not in parts and not parts[0].startswith("/") and ":" not in name

@@ -46,6 +46,19 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if partial.exists():
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
+    try:
+        published = _write(config, inputs, partial)
+    except BaseException:  # nothing half-written stays beside the bundles
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    publish(partial, target)
+    write_json(out / "bundle.json", {"schema": SCHEMA, "files": published})
+    total = sum(entry["bytes"] for entry in published.values())
+    return Metrics({"files": (len(published), ""), "size": (total, "bytes")})
+
+
+def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, Any]:
+    """Write everything; return name -> sha256 and bytes of the files of the byte contract."""
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
     described = {
@@ -59,11 +72,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     document["files"] = {n: e for n, e in document["files"].items() if n not in VARYING}
     write_json(partial / TIMINGS, _timings(inputs))
     write_json(partial / MANIFEST, document)
-    published = {name: entry for name, entry in _described(partial).items() if name not in VARYING}
-    publish(partial, target)
-    write_json(out / "bundle.json", {"schema": SCHEMA, "files": published})
-    total = sum(entry["bytes"] for entry in published.values())
-    return Metrics({"files": (len(published), ""), "size": (total, "bytes")})
+    return {name: entry for name, entry in _described(partial).items() if name not in VARYING}
 
 
 def _described(folder: Path) -> dict[str, Any]:
@@ -124,7 +133,14 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     }
     found["advice"] = found.pop("report")
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
+    found["machines"] = _machines(inputs)
     return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
+
+
+def _machines(inputs: Inputs) -> dict[str, Any]:
+    """Return what the bits of each stage depend on: by its manifest, where it says so."""
+    folders = sorted({inputs[kind] for kind in inputs.folders})
+    return {folder.name: read_json(folder / MANIFEST).get("machine") for folder in folders}
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:

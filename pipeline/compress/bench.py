@@ -103,7 +103,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     from pipeline.compress.qat import fine_tuned
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
-    from pipeline.train.loop import Diverged
+    from pipeline.train.diverged import Diverged
 
     student, spec = out / ladder.MODEL, inputs["spec"] / "spec.json"
     ranges = request(

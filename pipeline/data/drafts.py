@@ -1,8 +1,9 @@
 """One text or number a sample, written down as they come. None of them stays in memory."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -10,6 +11,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 READ = 1 << 16  # bytes of the draft that are read at once
 END = "\0"
+
+
+def reserve(file: IO[bytes]) -> None:
+    """Have the disk keep room for a whole file, before it is written to as memory.
+
+    A page that finds no room when it is written to would end the process (SIGBUS).
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, max(1, os.fstat(file.fileno()).st_size))
 
 
 class StringFile:
@@ -40,6 +53,8 @@ class StringFile:
             made = np.lib.format.open_memmap(
                 self._path, mode="w+", dtype=f"<U{self._width}", shape=(self._count,)
             )
+            with self._path.open("r+b") as file:
+                reserve(file)
             place = 0
             for texts in self._texts():
                 made[place : place + len(texts)] = texts

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.drafts import reserve
 from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Array, Finding
 from pipeline.device.runner import prepare
@@ -49,6 +50,7 @@ def sketches(
             shape = (min(most, len(parts[part])), DIRECTIONS)
             with tempfile.TemporaryFile() as file:
                 rows = np.memmap(file, np.float32, "w+", shape=shape)
+                reserve(file)
         step = max(1, min(1024, READ // sample_bytes))
         for start in range(0, min(most, len(parts[part])), step):
             raw = read(parts[part][start : min(most, start + step)])

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest
+from pipeline.device import runner
 from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
@@ -78,7 +79,7 @@ def conform(
     files = {m["format"]: bundle / m["file"] for m in models}
     if address is None:
         require(runtime)
-        there = _here(files, bundle / PROGRAM, preprocess, many, runtime)
+        there = _here(files, preprocess, many, runtime)
     else:
         there = _on_device(files, bundle, many, address)
     golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
@@ -98,7 +99,6 @@ def conform(
 
 def _here(
     files: Mapping[str, Path],
-    program: Path,
     preprocess: Any,
     raw: Mapping[str, Array],
     runtime: str,
@@ -107,7 +107,7 @@ def _here(
     answers, refused, version = {}, {}, ""
     for form, file in files.items():
         try:
-            ran = run_file(file, preprocess, raw, runtime=runtime, batch=1, program=program)
+            ran = run_file(file, preprocess, raw, runtime=runtime, batch=1)
         except ArtifactError as error:
             refused[form] = str(error).removeprefix(f"{file}: cannot be run on {runtime}: ")
             continue
@@ -120,7 +120,7 @@ def _on_device(
     files: Mapping[str, Path], bundle: Path, raw: Mapping[str, Array], address: Address
 ) -> Elsewhere:
     """Run files on a device, by the interpreter that is there."""
-    more = [bundle / name for name in (PROGRAM, "preprocess.json")]
+    more = [_program(bundle), bundle / "preprocess.json"]
     ran = run_there(address, list(files.values()), more, raw)
     by_form = {form: ran.results[file.name] for form, file in files.items()}
     done = [found for found in by_form.values() if not isinstance(found, str)]
@@ -131,6 +131,21 @@ def _on_device(
         answers={f: (r.raw, r.seconds) for f, r in by_form.items() if not isinstance(r, str)},
         refused={form: found for form, found in by_form.items() if isinstance(found, str)},
     )
+
+
+def _program(bundle: Path) -> Path:
+    """Return the bundle's own runner, where it is this version's.
+
+    Raises:
+        ArtifactError: it is another, and would be executed on the device.
+    """
+    program = bundle / PROGRAM
+    if program.read_bytes() != Path(runner.__file__).read_bytes():
+        raise ArtifactError(
+            f"{program}: not the runner of this version, so that it is not executed on a device; "
+            "publish it again: edgeline run CONFIG --force bundle"
+        )
+    return program
 
 
 def table(found: Conformance) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays, write_json
+from pipeline.confine import excess, run_confined
 from pipeline.device import browser, runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.errors import ArtifactError
@@ -51,7 +52,6 @@ def run_file(
     prepared: bool = False,
     threads: int | None = None,
     batch: int = runner.BATCH,
-    program: Path = Path(runner.__file__),
 ) -> RunResult:
     """Run one file over samples.
 
@@ -64,7 +64,6 @@ def run_file(
         threads: of the interpreter; None: 1 for a small file, else up to MOST_THREADS. The answers
             are the same.
         batch: samples a call, where the file can be resized.
-        program: the runner, or a copy of it in a bundle.
 
     Raises:
         ArtifactError: the file cannot be run; the message holds what the runtime said.
@@ -76,7 +75,7 @@ def run_file(
         write_json(folder / "preprocess.json", preprocess)
         write_arrays(folder / "in.npz", raw)
         command = [
-            RUNTIMES[runtime].python, program, "--model", file, "--batch", batch,
+            RUNTIMES[runtime].python, runner.__file__, "--model", file, "--batch", batch,
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
             "--preprocess", folder / "preprocess.json",
         ]  # fmt: skip
@@ -102,14 +101,13 @@ def _read(path: Path) -> RunResult:
 def _run(command: Sequence[Any], file: Path, runtime: str) -> None:
     """Run the runner; whatever stops it is one error."""
     try:
-        done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
-        )
+        done = run_confined(command, limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-        why = said[0].removeprefix("error: ").removeprefix("the model cannot be run: ")
+        plain = said[0].removeprefix("error: ").removeprefix("the model cannot be run: ")
+        why = excess(done.stderr) or plain
         raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
 
 

@@ -1,6 +1,7 @@
-"""What a bundle answers to files, by the bundle's own runner in a process of its own.
+"""What a bundle answers to files, by the runner in a process of its own.
 
-A browser has no Python: there files are read and decided by the same code in this process.
+It is this program's runner, whose like lies in the bundle: nothing from a bundle is executed. A
+browser has no Python: there files are read and decided by the same code in this process.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest
+from pipeline.confine import excess, run_confined
 from pipeline.device import runner
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import RUNTIMES, require
@@ -40,11 +42,14 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     require(runtime)
     if runtime == "browser":
         return _in_browser(bundle, manifest, inputs)
-    command = [RUNTIMES[runtime].python, bundle / "run_on_device.py", "--json", *inputs]
+    command = [RUNTIMES[runtime].python, runner.__file__, "--bundle", bundle, "--json", *inputs]
     command += ["--runtime", runtime] if runtime != "litert" else []  # what it takes by itself
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=TIME_LIMIT, check=False
-    )
+    try:
+        done = run_confined(command, limit_s=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise ArtifactError(f"{bundle}: did not answer within {TIME_LIMIT} s") from None
+    if done.returncode and (why := excess(done.stderr)):
+        raise ArtifactError(f"{bundle}: cannot be run: {why}")
     said = (done.stderr.strip().splitlines() or [""])[-1].removeprefix("error: ")
     if done.returncode == 2:
         raise ConfigError(said)

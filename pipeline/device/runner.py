@@ -1430,9 +1430,11 @@ def shipped_file(folder, encode):
     return manifest["encoder"]["ships"]
 
 
+OWN = os.path.dirname(os.path.abspath(__file__))  # the folder that it lies in
+
+
 def main():
     """Read the arguments and run one of the commands."""
-    folder = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
     parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
@@ -1442,11 +1444,13 @@ def main():
     parser.add_argument("--runtime", choices=MODULES, help="by default the first that is installed")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--bundle", default=OWN, help=argparse.SUPPRESS)
     parser.add_argument("--arrays", help=argparse.SUPPRESS)
     parser.add_argument("--outputs", help=argparse.SUPPRESS)
     parser.add_argument("--preprocess", help=argparse.SUPPRESS)
     parser.add_argument("--prepared", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    folder = options.bundle
     try:
         if options.model is None:
             options.model = os.path.join(folder, shipped_file(folder, options.encode))

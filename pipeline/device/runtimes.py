@@ -8,6 +8,7 @@ Raspberry Pi or a Coral board has; tflite-micro, made nightly, lives there too.
 """
 
 import functools
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -88,6 +89,11 @@ def version(name: str) -> str | None:
     if name == "browser":
         return None if browser.missing() else browser.version()
     runtime = RUNTIMES[name]
+    if runtime.python == Path(sys.executable):  # no process has to be asked
+        try:
+            return importlib.metadata.version(runtime.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
     try:
         done = subprocess.run(
             [runtime.python, "-c", ASK, runtime.distribution],

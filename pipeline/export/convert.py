@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import read_json, sha256_file
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
 from pipeline.export.equalize import corrected, equalized_file
 from pipeline.export.frozen import float32_of
@@ -31,6 +31,7 @@ from pipeline.export.twin import twin_of
 from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.translate import Untranslatable
+from pipeline.shortage import words_of
 
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
@@ -93,6 +94,8 @@ def _front_end(network: _Network) -> tuple[str, str | None]:
         return TWIN, None
     try:
         _converted(network, TWIN)
+    except ShortageError:
+        raise
     except (Untranslatable, PipelineError, ValueError, TypeError, AttributeError) as error:
         return KERAS, f"no tf_keras twin: {str(error).strip().splitlines()[0][:QUOTED]}"
     return TWIN, None
@@ -129,6 +132,8 @@ def _refusals(form: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if words_of(error) is not None:  # what the machine lacks says nothing of the model
+            raise
         traceback.print_exc()
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((line for line in lines if "error:" in line), lines[0] if lines else "")

@@ -14,11 +14,12 @@ from typing import Any
 
 from pipeline.audit.queries import ask_file
 from pipeline.compress.centroids import clustered_kernels
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import convert, vela
 from pipeline.export.metadata import add_metadata
 from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import read_model_file, saved_model_as_h5
+from pipeline.shortage import words_of
 from pipeline.verify.layers import layer_errors
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -52,9 +53,11 @@ def serve(replies: Any) -> None:
             answer = {"error": str(error), "kind": type(error).__name__}
         except Exception as error:  # the traceback goes to the log; the pipeline gets the reason
             traceback.print_exc()
+            short = words_of(error)
+            said = f"{type(error).__name__}: {error}" if short is None else short
             answer = {
-                "error": f"{asked['operation']}: {type(error).__name__}: {error}",
-                "kind": "PipelineError",
+                "error": f"{asked['operation']}: {said}",
+                "kind": "PipelineError" if short is None else ShortageError.__name__,
             }
         replies.write(json.dumps(answer) + "\n")
         replies.flush()

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.errors import ArtifactError, ConfigError, PipelineError
+from pipeline.confine import confine, excess
+from pipeline.errors import ArtifactError, ConfigError, PipelineError, ShortageError
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
 QUOTED = 12  # lines of the log that an error shows
@@ -77,7 +78,7 @@ def _answer(line: str, operation: str, limit_s: float) -> Any:
         raise _death(worker, operation, limit_s if not is_ready else None)
     answer = json.loads(reply)
     if "error" in answer:
-        kinds = (ArtifactError, ConfigError, ConversionError)
+        kinds = (ArtifactError, ConfigError, ConversionError, ShortageError)
         kind = {kind.__name__: kind for kind in kinds}.get(answer["kind"], PipelineError)
         raise kind(answer["error"])
     return answer["result"]
@@ -89,14 +90,11 @@ def stop() -> None:
     if _running is None:
         return
     worker, _running = _running, None
+    worker.process.kill()  # it keeps nothing, and TensorFlow takes seconds to leave by itself
+    worker.process.wait()
     assert worker.process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # a request that it never read
         worker.process.stdin.close()
-    try:
-        worker.process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
     worker.replies.close()
     worker.log.close()
 
@@ -122,6 +120,7 @@ def _start() -> Worker:
         env=_environment(),
     )
     os.close(writing)
+    confine(process.pid)
     _running = Worker(process, os.fdopen(reading), log)
     return _running
 
@@ -163,6 +162,10 @@ def _death(worker: Worker, operation: str, limit_s: float | None) -> PipelineErr
         how = f"died of {signal.Signals(-status).name}"
     else:
         how = f"ended with status {status}"
+    if limit_s is None and (why := excess("\n".join(said))):
+        return ShortageError(f"{operation}: out of memory: {why}")
+    if status == -signal.SIGKILL and limit_s is None:
+        how += ", by which systems end what takes too much memory,"
     words = [f"export: the converter {how} during {operation}. Its last words:", *said]
     kind = ConversionError if limit_s is None and status in CRASHES else PipelineError
     return kind("\n".join(words))

@@ -5,6 +5,7 @@ Keras 3; a SavedModel of Keras 2 by way of tf_keras, its layers from the metadat
 the checkpoint; a float `.tflite` operation by operation (tflite/).
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.models.tflite.read import read_tflite
 
 LIMIT_S = 120.0  # for reading a file; damaged HDF5 can keep its reader busy for ever
 METADATA = "keras_metadata.pb"  # of a SavedModel: its layers
+CODE = ("Lambda", "__lambda__", "lambda", "function_type")  # layers and functions that hold code
 NETWORKS = ("_tf_keras_network", "_tf_keras_sequential")
 
 
@@ -99,7 +101,7 @@ def _from_h5(path: Path) -> Any:
     text = described.decode(errors="replace") if isinstance(described, bytes) else str(described)
     refuse_code(text, path)
     try:
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # as above
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"model.path: {path}: Keras cannot read it: {reason}") from error
@@ -111,7 +113,13 @@ def refuse_code(described: str, path: Path) -> None:
     Raises:
         ConfigError: it does.
     """
-    if '"Lambda"' in described:
+    try:
+        plain = json.dumps(
+            json.loads(described), ensure_ascii=False
+        )  # no letter is spelt by number
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"model.path: {path}: its layers are no JSON: {error}") from error
+    if any(f'"{word}"' in plain for word in CODE):
         raise ConfigError(
             f"model.path: {path}: a Lambda layer holds Python code, which is not run; write it as "
             "layers of Keras"

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
+from pipeline.artifacts import MANIFEST, TIMINGS, read_json
+from pipeline.bundle.published import checked_manifest
 from pipeline.errors import ArtifactError
 from pipeline.outcome import said
 from pipeline.report.words import figure, gated, lighter, size
@@ -23,11 +24,8 @@ def show(path: Path) -> str:
     Raises:
         ArtifactError: the folder is neither, or a file of it was changed.
     """
-    if (path / MANIFEST).is_file() and "models" in (manifest := read_json(path / MANIFEST)):
-        check_files(
-            path, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle."
-        )
-        return _text(_bundle(manifest))
+    if (path / MANIFEST).is_file() and not _is_stage(read_json(path / MANIFEST)):
+        return _text(_bundle(checked_manifest(path)))
     if any((path / stage.name / MANIFEST).is_file() for stage in STAGES):
         return _text(_run(path))
     raise ArtifactError(
@@ -53,6 +51,11 @@ def facts(path: Path) -> dict[str, Any]:
             stages[stage.name] = kept | {"seconds": times["seconds"], "date": times["date"]}
     verdict = path / "gate" / "verdict.json"
     return {"stages": stages, "verdict": read_json(verdict) if verdict.is_file() else None}
+
+
+def _is_stage(manifest: Any) -> bool:
+    """Tell whether a manifest is that of a stage, in a run folder."""
+    return isinstance(manifest, dict) and "stage" in manifest
 
 
 def _text(parts: list[Any]) -> str:

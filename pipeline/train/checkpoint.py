@@ -5,8 +5,11 @@ and the state of early stopping are here too, so that a resumed run writes the s
 """
 
 import json
+import logging
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +19,9 @@ import numpy as np
 
 from pipeline.artifacts import atomic_path, write_arrays
 from pipeline.train.cluster import is_chief
+from pipeline.train.interrupt import is_asked, stop_if_asked
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.npz"  # in a training's work folder
 TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
@@ -57,19 +63,22 @@ class Progress:
         self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
 
     def is_due(self, seconds: float) -> bool:
-        """Tell whether the last save is longer ago than that."""
-        return time.monotonic() - self.saved_at >= seconds
+        """Tell whether the last save is longer ago than that, or the program is asked to end."""
+        return is_asked() or time.monotonic() - self.saved_at >= seconds
 
 
 def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
     """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
 
     Of several workers, whose weights are the same, the chief writes.
+
+    Raises:
+        KeyboardInterrupt: they are written, and the program was asked to end.
     """
+    if is_chief():
+        write_arrays(path, arrays_of(trainer, callbacks, progress))
     progress.saved_at = time.monotonic()
-    if not is_chief():
-        return
-    write_arrays(path, arrays_of(trainer, callbacks, progress))
+    stop_if_asked()
 
 
 def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
@@ -92,12 +101,16 @@ def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dic
 
 
 def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
-    """Put everything back as `save_checkpoint` found it; without a file nothing changes."""
+    """Put everything back as `save_checkpoint` found it; without a whole file nothing changes."""
     trainer.model.stop_training = False
-    if not path.exists():
+    try:
+        saved = _read(path, _variables(trainer))
+    except FileNotFoundError:
         return Progress()
-    with np.load(path, allow_pickle=False) as saved:
-        return put_back(saved, trainer, callbacks)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        log.warning("%s: damaged (%s): what it held is done again", path, error)
+        return Progress()
+    return put_back(saved, trainer, callbacks)
 
 
 def put_back(saved: Mapping[str, Any], trainer: Any, callbacks: Sequence[Any]) -> Progress:
@@ -113,6 +126,21 @@ def put_back(saved: Mapping[str, Any], trainer: Any, callbacks: Sequence[Any]) -
             callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
     trainer.model.stop_training = state["stop"]
     return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+
+
+def _read(path: Path, variables: Sequence[Any]) -> dict[str, Any]:
+    """Return the arrays of a checkpoint, all of them read before anything is changed.
+
+    Raises:
+        ValueError, KeyError: it is not that of these variables.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+        arrays = {name: saved[name] for name in saved.files}
+    json.loads(str(arrays["state"]))
+    for i, variable in enumerate(variables):
+        if arrays[f"variable_{i}"].shape != tuple(variable.shape):
+            raise ValueError(f"variable {i} has another shape")
+    return arrays
 
 
 def take_over(trials: Path, work: Path) -> None:

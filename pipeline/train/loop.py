@@ -12,10 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
 from pipeline.train.checkpoint import (
     CHECKPOINT,
@@ -27,18 +25,16 @@ from pipeline.train.checkpoint import (
 )
 from pipeline.train.cluster import is_chief, members, said
 from pipeline.train.compiled import compiled_steps
+from pipeline.train.diverged import keeping_last_good, refuse_bad
 from pipeline.train.feed import Feed
 from pipeline.train.hold import Hold
+from pipeline.train.interrupt import finishing_steps
 from pipeline.train.step import Step
 from pipeline.train.strategy import spans_workers, synchronise
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 5.0  # what a kill may cost; a save takes milliseconds for nets of this size
-
-
-class Diverged(ConfigError):
-    """The loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,8 @@ class Trainer:
     """All weights that the optimizer may change, in its order."""
 
 
+@finishing_steps
+@keeping_last_good
 def fit(
     trainer: Trainer,
     feed: Feed,
@@ -205,22 +203,16 @@ def _run_epoch(
         first = progress.epoch * feed.steps + start
         seed = fold_seed(feed.seed, "steps")
         logs = compiled(inputs, targets, seed, first)
-        _refuse_nan(trainer, logs["loss"], progress.epoch, start)
+        refuse_bad(trainer, [logs["loss"]], progress.epoch, start)
         progress.add(logs, steps=len(targets))
         listed.on_train_batch_end(
             progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
         )
-        if progress.is_due(CHECKPOINT_SECONDS):
+        is_due = progress.is_due(CHECKPOINT_SECONDS)
+        if is_due or progress.step == feed.steps:
+            refuse_bad(trainer, trainer.model.variables, progress.epoch, start)
+        if is_due:
             save()
-
-
-def _refuse_nan(trainer: Trainer, losses: Any, epoch: int, step: int) -> None:
-    if not np.isfinite(losses).all():
-        clip = ", or set train.optimizer.clip_norm: 1.0" if trainer.clip_norm is None else ""
-        raise Diverged(
-            f"the loss is no longer a number at epoch {epoch + 1}, step {step + 1}: the learning "
-            f"rate is too high for this net. Lower {trainer.rate_key} (try a tenth){clip}"
-        )
 
 
 def _epoch_logs(

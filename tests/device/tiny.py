@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import describe_files, read_json, sha256_file, write_arrays, write_json
+from pipeline.artifacts import (
+    SCHEMA,
+    describe_files,
+    read_json,
+    sha256_file,
+    write_arrays,
+    write_json,
+)
 from pipeline.bundle.web import write_web
 from pipeline.device import runner
 from pipeline.device.measure import run_file
@@ -148,4 +155,5 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    write_json(folder / "manifest.json", manifest | {"files": describe_files(folder)})
+    document = {"schema": SCHEMA} | manifest | {"files": describe_files(folder)}
+    write_json(folder / "manifest.json", document)

@@ -66,7 +66,7 @@ def run(config: Path, folder: Path, *arguments: str) -> subprocess.CompletedProc
         text=True,
         cwd=ROOT,
         env=os.environ | noting,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
 

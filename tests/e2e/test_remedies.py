@@ -12,7 +12,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.compress import qat
 from pipeline.compress.ladder import STEPS
-from pipeline.train.loop import Diverged
+from pipeline.train.diverged import Diverged
 
 L = keras.layers
 APART = 4.0  # channels are scaled by exp of up to this, up and down

@@ -1,11 +1,13 @@
 """The order of samples: a permutation for each epoch, the same in every process."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline.train import feed as reading
 from pipeline.train.feed import Feed
 
 
@@ -34,6 +36,21 @@ def test_reading_may_begin_at_any_step(feed: Feed, first: int) -> None:
     images = np.concatenate([images for images, _ in read])
     wanted = feed.dataset.read(feed.positions[feed.order(2)[first]])["image"]
     np.testing.assert_array_equal(images[0], wanted)
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_another_number_of_reading_threads_gives_the_same_batches(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    def batches() -> list[Any]:
+        return [(start, inputs["image"], targets) for start, inputs, targets in feed.calls(1, 2)]
+
+    alone = batches()
+    monkeypatch.setattr(reading, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(threads))
+    for one, other in zip(alone, batches(), strict=True):
+        assert one[0] == other[0]
+        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_array_equal(one[2], other[2])
 
 
 def test_fewer_samples_than_a_batch_are_one_batch(feed: Feed) -> None:

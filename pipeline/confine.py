@@ -1,0 +1,63 @@
+"""A limit of memory for processes that read what comes from outside, so that they alone suffer.
+
+RLIMIT_DATA counts what a process may write to; of the address space, which RLIMIT_AS counts,
+TensorFlow reserves far more than it uses. Linux alone can set it from outside.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+SHARE = 0.75  # of the machine's memory: the rest is for the system and the process that waits
+LEAST = 2 << 30  # bytes: the process that converts takes 0.5 GB, more where cores are many
+CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+OVER = ("bad_alloc", "MemoryError", "Cannot allocate memory")  # last words of who met the limit
+
+
+def limit_bytes() -> int:
+    """Return how much memory one process may take."""
+    there = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in CGROUPS:
+        with contextlib.suppress(OSError, ValueError):  # not there, or `max`
+            there.append(int(Path(path).read_text()))
+    return max(LEAST, int(SHARE * min(there)))
+
+
+def confine(pid: int) -> None:
+    """Limit the memory of a process that has just begun."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    limit = limit_bytes()
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone already, or not ours
+        resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
+
+
+def run_confined(command: Sequence[Any], *, limit_s: float) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with limits of memory and time.
+
+    Raises:
+        subprocess.TimeoutExpired: it took too long, and was killed.
+    """
+    words = list(map(str, command))
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **pipes) as process:
+        try:
+            confine(process.pid)
+            out, err = process.communicate(timeout=limit_s)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def excess(said: str) -> str | None:
+    """Return what to tell of a process that met its limit, by its last words; None: it did not."""
+    if not any(words in said for words in OVER):
+        return None
+    return f"it needs more than the {limit_bytes() / 2**30:.1f} GiB of memory that it may take here"

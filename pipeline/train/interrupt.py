@@ -1,0 +1,60 @@
+"""Ctrl-C and SIGTERM while a network learns: the step is finished and saved, then the program ends.
+
+A second signal ends it at once; what the last checkpoint holds is then what is left.
+"""
+
+import functools
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
+
+_asked = threading.Event()
+
+
+def finishing_steps(learn: Callable[..., Result]) -> Callable[..., Result]:
+    """Hold signals back while a function runs that calls `is_asked` and `stop_if_asked`."""
+
+    @functools.wraps(learn)
+    def held(*arguments: Any, **named: Any) -> Result:
+        if threading.current_thread() is not threading.main_thread():
+            return learn(*arguments, **named)  # signals reach the main thread alone
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for number in before:
+                signal.signal(number, _note)
+            return learn(*arguments, **named)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            _asked.clear()
+
+    return held
+
+
+def is_asked() -> bool:
+    """Tell whether the program was asked to end, so that it is time to save."""
+    return _asked.is_set()
+
+
+def stop_if_asked() -> None:
+    """End here, after a save, where that was asked for.
+
+    Raises:
+        KeyboardInterrupt: it was.
+    """
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
+def _note(number: int, frame: Any) -> None:
+    """Note the first signal; the second ends the program as Python does."""
+    if _asked.is_set():
+        signal.default_int_handler(number, frame)
+    _asked.set()
+    log.warning("          finishing this step and saving; again to stop at once")
