@@ -72,19 +72,6 @@ class Dataset:
         name = self.meta["timestamps"]
         return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by reference: the folder, and what was replaced since it was opened."""
-        stored = open_dataset(self.folder)
-        changed: dict[str, Any] = {}
-        if not np.array_equal(self.labels, stored.labels):
-            changed["labels"] = np.asarray(self.labels)
-        changed["splits"] = {
-            name: positions
-            for name, positions in self.splits.items()
-            if not np.array_equal(positions, stored.splits.get(name, ()))
-        }
-        return _reopened, (self.folder.resolve(), self.preprocess, changed)
-
     def split(self, name: str) -> Array:
         """Return the positions (n,) of train, validation, test or calibration.
 
@@ -140,8 +127,22 @@ def open_dataset(folder: Path) -> Dataset:
     )
 
 
-def _reopened(folder: Path, preprocess: dict[str, Any], changed: Mapping[str, Any]) -> Dataset:
-    """Open a dataset that another process had open, with what it had replaced."""
+def replaced(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the preprocessing, and what else was replaced since a dataset was opened."""
+    stored = open_dataset(dataset.folder)
+    changed: dict[str, Any] = {}
+    if not np.array_equal(dataset.labels, stored.labels):
+        changed["labels"] = np.asarray(dataset.labels)
+    changed["splits"] = {
+        name: positions
+        for name, positions in dataset.splits.items()
+        if not np.array_equal(positions, stored.splits.get(name, ()))
+    }
+    return dataset.preprocess, changed
+
+
+def reopened(folder: Path, preprocess: dict[str, Any], changed: Mapping[str, Any]) -> Dataset:
+    """Open a dataset that another process had open, with what it had `replaced`."""
     stored = open_dataset(folder)
     labels = changed.get("labels", stored.labels)
     splits = {**stored.splits, **changed["splits"]}

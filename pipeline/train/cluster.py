@@ -10,7 +10,6 @@ import contextlib
 import functools
 import logging
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ import tensorflow as tf
 
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.launch.place import Place, place_here
+from pipeline.train.messages import decoded, encoded
 from pipeline.train.slurm import slurm_resolver
 
 log = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ def said(value: Any) -> Any:
         value: of the chief; what others give does not count.
     """
     place = members().place
-    body = pickle.dumps(value) if place.is_chief else b""
+    body = encoded(value) if place.is_chief else b""
     first = np.zeros(FRAME, np.float32)
     if place.is_chief:
         start = np.frombuffer(body[: FRAME - 2], np.uint8)
@@ -202,7 +202,7 @@ def said(value: Any) -> Any:
         frame[: len(part)] = part
         parts.append(_added(frame))
         done += size
-    return pickle.loads(np.concatenate(parts)[:length].astype(np.uint8).tobytes())
+    return decoded(np.concatenate(parts)[:length].astype(np.uint8).tobytes())
 
 
 def _added(frame: Any) -> Any:

@@ -141,10 +141,6 @@ class LossOf:
         """Return the loss of each sample (B,)."""
         return self._own(labels, outputs)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by name and settings."""
-        return LossOf, (self.settings, self.task)
-
 
 def loss_of(settings: Any, task: str) -> Loss:
     """Return the loss of a `train` section; `auto` goes by the task."""

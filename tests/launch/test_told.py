@@ -1,10 +1,12 @@
 """What the chief tells the others of a training can be sent, and is small."""
 
-import pickle
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -15,16 +17,17 @@ from pipeline.errors import ConfigError
 from pipeline.train import strategy
 from pipeline.train.cluster import together
 from pipeline.train.losses import loss_of
+from pipeline.train.messages import decoded, encoded
 from pipeline.train.schedule import rate_factor, scaling_of
 from pipeline.train.strategy import alone, choose, reach_tpu
 
 
 def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> None:
-    sent = pickle.dumps(digits)
+    sent = encoded(digits)
     assert len(sent) < 10_000
     fewer = {**digits.splits, "train": digits.split("train")[:100]}
     changed = replace(detecting(digits, "reconstruction"), splits=fewer, labels=digits.labels * 0)
-    found = pickle.loads(pickle.dumps(changed))
+    found = decoded(encoded(changed))
     assert found.preprocess == changed.preprocess
     np.testing.assert_array_equal(found.labels, 0)
     for name, positions in fewer.items():
@@ -39,7 +42,7 @@ def test_a_loss_is_told_by_its_settings(name: str, rng: np.random.Generator) -> 
     loss = loss_of(Train(loss=name, label_smoothing=0.1), "classification")
     labels, logits = np.arange(3), rng.normal(size=(3, 4)).astype(np.float32)
     plain = np.asarray(loss(labels, logits))
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(loss))(labels, logits), plain)
+    np.testing.assert_array_equal(decoded(encoded(loss))(labels, logits), plain)
 
 
 def test_alone_a_call_is_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +91,31 @@ def test_rates_grow_with_the_batch_where_that_is_asked_for(rule: str, factor: fl
     assert rate_factor(scaling_of(Train()), 512) == 1.0
     with pytest.raises(ValidationError):
         Train.model_validate({"rate_scaling": {"rule": "linear"}})
+
+
+def test_values_are_told_whole(tmp_path: Path) -> None:
+    values = [None, True, 3, 0.1, float("inf"), "é", (1, (2,)), {"a": [1], 4: None}, tmp_path]
+    assert decoded(encoded(values)) == values
+    for array in (np.zeros((0, 3), np.int8), np.array("text"), np.arange(6.0).reshape(2, 3).T):
+        found = decoded(encoded(array))
+        np.testing.assert_array_equal(found, array)
+        assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert decoded(encoded(np.float32(0.1))) == np.float32(0.1)
+    settings = Train(epochs=3, loss="focal")
+    assert decoded(encoded((rate_factor, settings))) == (rate_factor, settings)
+
+
+def test_a_network_is_told_with_its_weights() -> None:
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    for ours, theirs in zip(
+        model.get_weights(), decoded(encoded(model)).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_names_from_elsewhere_are_refused() -> None:
+    for name in ("os:system", "pipeline.errors:os.system", "subprocess:run"):
+        with pytest.raises(ValueError, match="wanted a name of pipeline"):
+            decoded(json.dumps({"kind": "function", "value": name}).encode())
+    with pytest.raises(TypeError, match="cannot be told a set"):
+        encoded({1})
