@@ -174,14 +174,20 @@ def test_what_is_missing_is_said_with_a_cure(
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_without_a_complaint(end: signal.Signals, tiny_bundle: Path, library: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "demo", str(tiny_bundle)]
+    # What a shell runs in the background ignores Ctrl-C, and hands that on to what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert ask(address).status == 200
-        process.send_signal(end)
-        said = process.communicate(timeout=20)[1]
+        signal.signal(signal.SIGINT, before)
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert ask(address).status == 200
+            process.send_signal(end)
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert (process.returncode, said) == (0, "ended\n")
 
 

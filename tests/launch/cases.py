@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -152,14 +151,15 @@ def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     from pipeline.compress.imitate import Lesson
     from pipeline.compress.prune import pruned
     from pipeline.compress.qat import fine_tuned
+    from pipeline.config.export_schema import Prune, Qat
 
-    settings = {"epochs": 3, "learning_rate": 1e-3, "sparsity": 0.5, "schedule": "polynomial"}
+    settings = Prune(epochs=3, learning_rate=1e-3) if name == "pruned" else Qat(epochs=3)
     path = start(folder.parent / "start.keras")
     lesson = Lesson(
         path,
         path,
         digits,
-        SimpleNamespace(**settings, begin=0.0, end=0.5),
+        settings,
         f"compress.{name}",
         seed=3,
         strategy=strategy,
