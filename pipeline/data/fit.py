@@ -145,14 +145,15 @@ def fit_stretches(known: Array) -> dict[str, Any]:
     if len(edges) <= STRETCHES // 2:
         spread = np.quantile(different, np.linspace(0, 1, STRETCHES // 2 + 1))
         edges = np.unique(np.concatenate([edges, spread]))
+    edges = np.unique(edges.astype(np.float32))  # apart in the type that they are kept in
     if len(edges) == 1:  # constant: it becomes 0
-        edges = np.array([edges[0], edges[0] + 1])
+        edges = np.append(edges, edges + np.maximum(1, np.abs(edges) / 1024))
     fill = float(np.float32(np.median(known)))
     return {
         "how": "piecewise",
         "fill": fill,
         "width": len(edges) - 1,
-        "edges": edges.astype(np.float32).tolist(),
+        "edges": edges.tolist(),
     }
 
 
