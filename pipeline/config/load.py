@@ -40,10 +40,22 @@ def load(path: File, overrides: Sequence[str] = ()) -> Config:
     if isinstance(document.data, dict):
         for number, argument in enumerate(overrides, 1):
             override(document, number, argument)
+        _refuse_halves(path, document.data)
         config = _validate(document, path.parent)
     if config is None or document.problems:
         raise ConfigError(*dict.fromkeys(str(p) for p in sorted(document.problems, key=_place)))
     return config
+
+
+def _refuse_halves(path: File, data: Any) -> None:
+    """Refuse half of a character, which YAML can escape and no text can hold."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.start + 1].encode("ascii", "backslashreplace")
+        raise ConfigError(
+            f"{path}: wanted text; {half.decode()} is half of a character. Write it whole"
+        ) from None
 
 
 def _place(problem: Problem) -> Place:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.load import SIZE_LIMIT, load
@@ -254,6 +254,7 @@ YAML_BITS = st.sampled_from(
 
 
 @given(text=st.one_of(st.text(), st.lists(YAML_BITS).map("".join)), suffix=st.booleans())
+@example(text='"\\uD800":', suffix=False)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_is_a_config_or_a_config_error(tmp_path: Path, text: str, suffix: bool) -> None:
     path = write(tmp_path, (SMALL * suffix + text).encode("utf-8", "surrogatepass"))
