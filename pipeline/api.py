@@ -22,7 +22,7 @@ from typing import Any
 from markupsafe import escape
 
 from pipeline.artifacts import MANIFEST, read_json, write_arrays
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
 from pipeline.errors import ConfigError, GateError
@@ -114,11 +114,10 @@ class Bundle:
     @property
     def shipped(self) -> Mapping[str, Any]:
         """The manifest's row of the file that ships."""
-        rows = (m for m in self.manifest["models"] if m["format"] == self.manifest["ships"])
-        return dict(next(rows))
+        return shipped_model(self.manifest)
 
     def predict(self, samples: Any, *, runtime: str = "litert") -> Answers:
-        """Return what the device would answer, by the bundle's own runner.
+        """Return what the device would answer, by the runner, in a process of its own.
 
         Args:
             samples: an array of raw samples (N, *shape); name -> array where there are several
@@ -215,10 +214,10 @@ def run(
         ConfigError: config, data or arguments are wrong.
         ArtifactError: an artifact does not match its hash.
     """
-    from pipeline import tracking
     from pipeline.config.load import load
-    from pipeline.run import Run, run_chain
+    from pipeline.run import Run
     from pipeline.stages import NAMES
+    from pipeline.tracking import tracked_chain
 
     for what, name in (("until", until), ("force", force)):
         if name is not None and name not in NAMES:
@@ -226,12 +225,8 @@ def run(
     path = Path(config)
     given = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
     own = Run(load(path, given), path.parent, Path(runs), Path(exported))
-    where = tracking.address()
-    with _saying(quiet=quiet):
-        with contextlib.suppress(GateError):
-            run_chain(own, until=until, force=force)
-        if where is not None:
-            tracking.record(own.folder, own.config.model_dump(mode="json"), where)
+    with _saying(quiet=quiet), contextlib.suppress(GateError):
+        tracked_chain(own, until=until, force=force)
     return _result(own.config, own.folder, Path(exported), until)
 
 

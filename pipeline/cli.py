@@ -117,18 +117,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _chain(args: argparse.Namespace, run: Any) -> GateError | None:
-    """Run the stages, and keep what came of them where experiments are tracked."""
-    from pipeline import tracking
-    from pipeline.run import run_chain
+    """Run the stages; return what a gate says that fails."""
+    from pipeline.tracking import tracked_chain
 
-    where, failed = tracking.address(), None
     try:
-        run_chain(run, until=args.until, force=args.force)
+        tracked_chain(run, until=args.until, force=args.force)
     except GateError as error:
-        failed = error
-    if where is not None:
-        tracking.record(run.folder, run.config.model_dump(mode="json"), where)
-    return failed
+        return error
+    return None
 
 
 def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pipeline.artifacts import Metrics, read_json
+from pipeline.bundle.published import shipped_model
 from pipeline.config.export_schema import Remedy
 from pipeline.errors import GateError
 from pipeline.tasks import task_of
@@ -120,7 +121,7 @@ def published(bundle: Path, task: str, metric: str = "auto") -> str:
         metric: of `task_metric`.
     """
     manifest, metric = read_json(bundle / "manifest.json"), task_of(task, metric).metric
-    shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
+    shipped = shipped_model(manifest)
     reference = manifest["reference"]["metrics"][metric]
     return (
         f"{bundle}: {manifest['ships']} ships, {metric} {figure(shipped['metrics'][metric])} "

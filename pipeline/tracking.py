@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json, sha256_json
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, GateError
+from pipeline.run import Run, run_chain
 from pipeline.stages import NAMES
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,25 @@ def address() -> str | None:
             f"unset {ADDRESS}"
         )
     return found
+
+
+def tracked_chain(run: Run, *, until: str, force: str | None) -> None:
+    """Run the stages, and record what came of them where that is asked for, failed gate or not.
+
+    Raises:
+        GateError: a gate failed.
+        ConfigError: config, data or arguments are wrong, or MLflow is not installed.
+        ArtifactError: an artifact does not match its hash.
+    """
+    where, failed = address(), None
+    try:
+        run_chain(run, until=until, force=force)
+    except GateError as error:
+        failed = error
+    if where is not None:
+        record(run.folder, run.config.model_dump(mode="json"), where)
+    if failed is not None:
+        raise failed
 
 
 def record(run: Path, config: Mapping[str, Any], where: str) -> None:

@@ -45,6 +45,11 @@ def checked_manifest(bundle: Path) -> dict[str, Any]:
     return manifest
 
 
+def shipped_model(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest's row of the file that ships."""
+    return dict(next(row for row in manifest["models"] if row["format"] == manifest["ships"]))
+
+
 def _check_form(manifest: Any, bundle: Path) -> None:
     """Refuse the manifest of another version, and one that names files beyond the bundle.
 

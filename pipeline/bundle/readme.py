@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from pipeline.bundle.published import shipped_model
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
 
@@ -32,7 +33,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
-    shipped = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
+    shipped = shipped_model(manifest)
     integer = next((model for model in manifest["models"] if model["format"] == "int8"), None)
     entries = {entry["name"]: entry for entry in manifest["preprocess"]["inputs"]}
     inputs = [_border(border, entries[border["name"]]) for border in shipped["inputs"]]

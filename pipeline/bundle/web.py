@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, write_arrays, write_json
+from pipeline.bundle.published import shipped_model
 from pipeline.device import runner
 from pipeline.device.browser import WebFile, read_web_file
 
@@ -30,7 +31,7 @@ def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str
     web.mkdir()
     for path in sorted(PAGE.iterdir()):
         shutil.copyfile(path, web / path.name)
-    row = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
+    row = shipped_model(manifest)
     made = read_web_file(folder / row["file"])
     (web / MODEL).write_bytes(made.content)
     write_json(web / "model.json", describe(manifest, row, preprocess, made))

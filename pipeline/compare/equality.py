@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.compare.sides import Side
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import Task, task_of
 from pipeline.verify.parity import drop_interval
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -63,7 +63,7 @@ def _paired(one: Side, other: Side) -> Any:
         return "an earlier version made one of them, which kept no answers; run it again"
     if not np.array_equal(one.answers["samples"], other.answers["samples"]):
         return "they were measured on other samples"
-    task, labels = TASKS[one.task], one.answers["labels"]
+    task, labels = task_of(one.task, one.config.get("task_metric", "auto")), one.answers["labels"]
     first, second = (
         _outputs(side.answers[f"answer_{side.ships}"], side.labels) for side in (one, other)
     )

@@ -1,6 +1,7 @@
 """How long a bundle's files take on the runtimes of this machine, a sample a call, as on a device.
 
-A compiler's estimate for an NPU stands in the manifest; this is measured, on the machine at hand.
+A compiler's estimate for an NPU stands in the manifest; this is measured, on the machine at hand,
+by this program's runner: nothing from a bundle is executed.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy as np
 
 from pipeline.artifacts import read_json, write_arrays
 from pipeline.bundle.published import checked_manifest
+from pipeline.confine import excess, run_confined
 from pipeline.device import bench_side, runner
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runtimes import RUNTIMES, missing, require
@@ -92,7 +94,7 @@ def _row(
     row = {"format": model["format"], "file": file.name, "bytes": file.stat().st_size}
     row |= {"runtime": name, "threads": count}
     refused = RUNTIMES[name].refuses.get(model["format"])
-    found = refused or _timed(bundle, file, arrays, name, count, limit_s)
+    found = refused or _timed(file, arrays, name, count, limit_s)
     if isinstance(found, str):
         return row | {"why": found}
     seconds = np.array(found["seconds"])
@@ -102,24 +104,17 @@ def _row(
 
 
 def _timed(
-    bundle: Path, file: Path, arrays: Path, name: str, threads: int, limit_s: float
+    file: Path, arrays: Path, name: str, threads: int, limit_s: float
 ) -> dict[str, Any] | str:
     """Return what the script says of one file, or why it does not run there."""
-    program = bundle / "run_on_device.py"
-    command = [RUNTIMES[name].python, bench_side.__file__, program, file, arrays, name]
+    command = [RUNTIMES[name].python, bench_side.__file__, runner.__file__, file, arrays, name]
     try:
-        done = subprocess.run(
-            list(map(str, [*command, threads, limit_s])),
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT,
-            check=False,
-        )
+        done = run_confined([*command, threads, limit_s], limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         return f"did not finish within {TIME_LIMIT} s"
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
-        return said[0].removeprefix("error: ")
+        return excess(done.stderr) or said[0].removeprefix("error: ")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import read_json
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.confine import excess, run_confined
 from pipeline.device import runner
 from pipeline.device.measure import run_file
@@ -67,7 +67,7 @@ def _in_browser(
 ) -> list[dict[str, Any]]:
     """Return the same answers by the browser."""
     preprocess = read_json(bundle / "preprocess.json")
-    model = next(m["file"] for m in manifest["models"] if m["format"] == manifest["ships"])
+    model = shipped_model(manifest)["file"]
 
     def ask(raw: Mapping[str, Any], by: Mapping[str, Any]) -> Any:
         return run_file(bundle / model, by, raw, runtime="browser").outputs

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.errors import ArtifactError
 from pipeline.outcome import said
 from pipeline.report.words import figure, gated, lighter, size
@@ -106,7 +106,7 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
             f"{parity['output_sqnr_db']:.1f}",
             "–" if robust is None else figure("accuracy", robust["robust"]),
         )
-    shipped = next(model for model in manifest["models"] if model["format"] == manifest["ships"])
+    shipped = shipped_model(manifest)
     advice = [f"{i}. {row['text']}." for i, row in enumerate(manifest["advice"], 1)]
     return [head, "", table, "", *_gates(shipped["gates"]), "", *advice]
 

@@ -9,7 +9,6 @@ are made from these files: see tables.py.
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 from importlib.metadata import version
@@ -17,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import SCHEMA, read_json, sha256_file, write_json
+from pipeline.bundle.published import shipped_model
 from pipeline.config.load import load
 from pipeline.config.schema import Config
+from pipeline.machine import record
 from pipeline.tasks import task_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results")
 WORK = ROOT / "runs" / "bench"
 PACKAGES = ("edgeline", "tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
+MACHINE = ("cpu", "threads", "system", "python")  # of what bits depend on
 Row = dict[str, Any]
 
 
@@ -91,15 +93,9 @@ def bound(path: Path) -> Row:
 
 def machine() -> Row:
     """Return what the times depend on."""
-    told = Path("/proc/cpuinfo")
-    named = [w for w in told.read_text().splitlines() if "model name" in w] if told.exists() else []
+    own = record()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "cpu": named[0].split(":")[1].strip() if named else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory),
-        "python": platform.python_version(),
-    }
+    return {name: own[name] for name in MACHINE} | {"memory_gib": round(memory)}
 
 
 def holds(kept: Row, now: Row) -> bool:
@@ -132,7 +128,7 @@ def figures(manifest: Row, timings: Row) -> Row:
         manifest: contents of manifest.json.
         timings: contents of timings.json.
     """
-    shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
+    shipped = shipped_model(manifest)
     gated = task_of(manifest["task"], manifest["config"]["task_metric"]).metric
     parity, baseline = shipped["parity"], manifest["baseline"]
     compiled = next(iter(shipped["targets"].items()), None)

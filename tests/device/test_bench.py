@@ -1,4 +1,4 @@
-"""Times of a bundle's files: measured by the bundle's own runner, and honest about what fails."""
+"""Times of a bundle's files: measured by this program's runner, and honest about what fails."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.device.bench import bench, table
-from tests.device.tiny import write_bundle
+from tests.device.tiny import seal, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,6 @@ def test_json_is_one_document(tiny: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_file_that_does_not_run_says_why(tmp_path: Path) -> None:
-    from tests.device.tiny import seal
-
     broken = write_bundle(tmp_path / "broken")
     (broken / "model_int8.tflite").write_bytes(b"TFL3 no model")
     models = [{"format": "int8", "file": "model_int8.tflite"}]
@@ -39,6 +37,14 @@ def test_a_file_that_does_not_run_says_why(tmp_path: Path) -> None:
     (row,) = bench(broken, runtime="litert", limit_s=0.01)
     assert row["why"]
     assert row["why"] in table([row])
+
+
+def test_nothing_from_the_bundle_is_executed(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "hostile")
+    (bundle / "run_on_device.py").write_text("raise SystemExit('executed')\n")
+    models = json.loads((bundle / "manifest.json").read_text())["models"]
+    seal(bundle, {"name": "hostile", "ships": "int8", "models": models})
+    assert all("why" not in row for row in bench(bundle, runtime="litert", limit_s=0.01))
 
 
 @pytest.mark.parametrize(
