@@ -19,11 +19,13 @@ Deviation = Annotated[float, Field(gt=0, le=10)]
 
 
 class Translate(Section):
-    """Shift each image by a random distance, bilinear, edges filled with zero."""
+    """Shift each image by a random distance, edges filled with zero."""
 
     kind: Literal["translate"]
     fraction: Half = 0.1
     """Largest shift in each direction, as a fraction of height and width."""
+    whole: bool = False
+    """By whole pixels, which leaves edges as sharp as they are; else bilinear."""
 
 
 class Flip(Section):

@@ -34,11 +34,20 @@ def augment(x: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
     return x
 
 
-def translate(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
-    """Shift each image by up to `fraction` of height and width, bilinear, filled with zero."""
+def translate(x_BHWC: Any, *, fraction: float, whole: bool = False, seed: Any) -> Any:
+    """Shift each image by up to `fraction` of height and width, filled with zero.
+
+    Args:
+        x_BHWC: images.
+        fraction: largest shift in each direction.
+        whole: by whole pixels, which leaves edges sharp; else bilinear.
+        seed: int32 (2,).
+    """
     batch, height, width = tf.shape(x_BHWC)[0], x_BHWC.shape[1], x_BHWC.shape[2]
     shares = drawn(UNIFORM, (batch, 2), seed, -fraction, fraction)
     down, right = shares[:, 0] * height, shares[:, 1] * width
+    if whole:
+        down, right = tf.round(down), tf.round(right)
     one, zero = tf.ones(batch), tf.zeros(batch)
     return _moved(x_BHWC, [one, zero, -right, zero, one, -down])
 

@@ -79,6 +79,13 @@ def test_a_translation_moves_by_no_more_than_its_fraction() -> None:
     assert 3 < away <= 0.25 * 17 + 1e-3
 
 
+def test_a_translation_by_whole_pixels_leaves_a_spot_a_spot() -> None:
+    moved = changed(spots(), 5, {"kind": "translate", "fraction": 0.25, "whole": True})
+    assert set(np.unique(moved)) == {0.0, 1.0}
+    assert moved.sum(axis=(1, 2, 3)) == pytest.approx(1)
+    assert set(np.unique(centres(moved)[0]) - 8) == set(range(-4, 5))
+
+
 def test_a_rotation_keeps_the_middle_and_turns_by_no_more_than_its_degrees() -> None:
     found = changed(spots(), 5, {"kind": "rotate", "degrees": 30.0})
     np.testing.assert_allclose(found[:, 8, 8], 1, atol=1e-4)
