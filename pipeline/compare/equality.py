@@ -59,6 +59,8 @@ def _paired(one: Side, other: Side) -> Any:
     """Return what both answered to the same samples; a sentence where that is not known."""
     if one.task != other.task:
         return f"the tasks differ: {one.task} and {other.task}"
+    if one.labels != other.labels:
+        return "the classes differ, or their order"
     if not one.answers or not other.answers:
         return "an earlier version made one of them, which kept no answers; run it again"
     if not np.array_equal(one.answers["samples"], other.answers["samples"]):

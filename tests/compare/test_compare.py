@@ -75,6 +75,20 @@ def test_decisions_that_differ_are_judged_by_the_interval(wrong: int, wanted: st
     assert found["measured"]["agreement"] == pytest.approx(1 - wrong / 60)
 
 
+def test_the_drop_is_that_of_the_metric_that_the_config_judges_by() -> None:
+    uneven = np.where(np.arange(60) < 50, 0, np.arange(60) % 3)  # few of two classes
+    answers = {"samples": np.zeros(32, np.uint8), "labels": uneven}
+    drops = {}
+    for metric in ("accuracy", "macro_f1"):
+        config = {"task_metric": metric}
+        pair = [
+            side(str(said), config=config, sha=sha, answers=answers | {"answer_int8": said})
+            for sha, said in (("0", uneven), ("1", np.zeros(60, np.uint8)))
+        ]
+        drops[metric] = equality(*pair)["measured"]["metric_drop"]
+    assert drops["macro_f1"] > 2 * drops["accuracy"] > 0
+
+
 def test_other_samples_are_not_compared() -> None:
     other = side("two", sha="0" * 64)
     other.answers["samples"][0] = 1  # type: ignore[index]
@@ -83,6 +97,7 @@ def test_other_samples_are_not_compared() -> None:
     assert "other samples" in found["why"]
     assert "kept no answers" in equality(side(), side("two", sha="0", answers={}))["why"]
     assert "tasks differ" in equality(side(), side("two", sha="0", task="anomaly"))["why"]
+    assert "classes differ" in equality(side(), side("two", sha="0", labels=NAMES[::-1]))["why"]
 
 
 @pytest.mark.parametrize("task", list(TASKS))
