@@ -106,7 +106,7 @@ def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
     count = int((before != PAST_END).sum())
     replaced = np.flatnonzero(before[:count] != after[:count])
     near = {j for i in replaced for j in range(i - AROUND, i + AROUND + 1)}
-    shown, gap = [], " " if entry["unit"] == "words" else ""
+    shown: list[str] = []
     for i in range(count):
         if near and i not in near:
             if not shown or shown[-1] != "…":
@@ -116,6 +116,7 @@ def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
             shown.append(f"<del>{escape(own[i])}</del> <ins>{escape(new)}</ins>")
         else:
             shown.append(str(escape(own[i])))
+    gap = " " if entry["unit"] == "words" else ""
     return f"<q>{gap.join(shown)}</q>"
 
 
@@ -143,7 +144,7 @@ def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
         f"<div>{sound(np.round(x).astype(np.int16), entry, f'{when}: {note}')}</div>"
         for when, x in (("before", before), ("after", after))
     ]
-    told = f"by at most {words.number(most)} of full scale"
+    told = f"by at most {most:.3g} of full scale"
     return f'<div class="triple">{"".join(both)}</div><p>{told}</p>'
 
 

@@ -58,7 +58,7 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
         assert ((before != after).sum(axis=1) <= 2).all()
         assert kept[f"text_{name}"].dtype == np.uint8
     elif isinstance(space, Space) and space.parts[0].is_raw:
-        raw = [x for x in data.read(positions)[name].astype(np.float32)]
+        raw = list(data.read(positions)[name].astype(np.float32))
         assert all(any(np.array_equal(b, r, equal_nan=True) for r in raw) for b in before)
         assert np.array_equal(np.isnan(before), np.isnan(after))
 
