@@ -39,11 +39,11 @@ def gates_of(seen: Seen) -> Sections:
     tested = tested_of(seen)
     if not tested:
         return {}
-    count, rarest = sum(tested.values()), min(tested.values())
+    count, rarest = max(1, sum(tested.values())), max(1, min(tested.values()))
     allowed = {
         "metric_drop": SPARED / count,
-        "agreement": max(0.0, 1 - (SPARED + 1) / count),
-        "worst_class_drop": min(1.0, SPARED / max(1, rarest)),
+        "agreement": 1 - (SPARED + 1) / count,
+        "worst_class_drop": SPARED / rarest,
     }
     if seen.modality == "image":  # what is no picture is attacked only where a config says so
         allowed["robust_drop"] = SPARED / count
@@ -51,7 +51,7 @@ def gates_of(seen: Seen) -> Sections:
     for name, value in allowed.items():
         wider, default = min if name == "agreement" else max, getattr(Gate(), name)
         if wider(value, default) != default:
-            found[name] = round(value, 3)
+            found[name] = round(min(1.0, max(0.0, value)), 3)
     return found
 
 

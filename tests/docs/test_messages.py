@@ -30,7 +30,7 @@ def quoted() -> list[str]:
 
 @cache
 def said() -> tuple[str, ...]:
-    """Return every text in the program, with HOLE for what is put in; of other files their lines."""
+    """Return every text in the program, HOLE for what is put in; of other files their lines."""
     found = []
     for path in sorted((ROOT / "pipeline").rglob("*.py")):
         found += list(_texts(ast.parse(path.read_text())))
