@@ -131,7 +131,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        3,
+        4,
         ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),
@@ -147,7 +147,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        5,
+        6,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "seed", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),

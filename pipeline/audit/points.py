@@ -54,6 +54,8 @@ class Known:
     """Which withstand all restarts (n,)."""
     sections: Row
     """Of audit.json: reference, curve, checks, reach, space."""
+    parts: Sequence[Mapping[str, Array]]
+    """Name -> what the attacker holds of an attacked input (n, ...): clean, then each restart."""
 
 
 def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach) -> Known:
@@ -94,7 +96,8 @@ def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach)
         "space": space_document(space),
     }
     shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
-    return Known(samples.labels, shown, clean, robust, sections)
+    parts = [space.in_parts(x, samples.given) for x in (samples.x, *found)]
+    return Known(samples.labels, shown, clean, robust, sections, parts)
 
 
 def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list[Row]:
@@ -109,8 +112,8 @@ def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list
 
 def transferred(
     file: Path, form: str, dataset: Dataset, known: Known, own: list[Row], by: Reach
-) -> tuple[Row, Array]:
-    """Return the figures of a file, and who withstands (n,).
+) -> tuple[Row, Array, Array]:
+    """Return the figures of a file, who withstands (n,), and its answers to all inputs (A, n).
 
     Args:
         file: the .tflite file.
@@ -134,7 +137,7 @@ def transferred(
         "square": {"asked": 0, "mean_queries": None},
         "classes": by_class(held[0], robust, known.labels, dataset.class_names or ()),
     }
-    return row, robust
+    return row, robust, answers
 
 
 def _counted(by: Reach) -> range:

@@ -140,6 +140,7 @@ def _in_space(
     config: Config, inputs: Inputs, dataset: Dataset, positions: Array, document: dict[str, Any]
 ) -> Part:
     """Attack the reference where it is no picture, and show every file what came of it."""
+    from pipeline.audit.examples import examples
     from pipeline.audit.points import Reach, attack_reference, found_on, transferred
 
     by = Reach(
@@ -152,15 +153,14 @@ def _in_space(
     files = read_json(inputs["files"] / "files.json")
     others = _others(files["files"], inputs)
     parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
-    held = {}
     for entry in files["files"]:
         path, own = inputs["files"] / entry["file"], parents.get(entry["recipe"]["model"], [])
-        row, held[entry["format"]] = transferred(path, entry["format"], dataset, known, own, by)
+        row, robust, answers = transferred(path, entry["format"], dataset, known, own, by)
         document["files"][entry["file"]] = row
         if entry["format"] == files["ships"]:
-            shipped = row
+            shipped, held, answered = row, robust, answers
     document |= known.sections | {"samples": len(positions)}
-    figures = {"positions": positions, "held": held[files["ships"]]}
+    figures = {"positions": positions, "held": held} | examples(known, answered, dataset, positions)
     return document, figures, _metrics(document, shipped)
 
 

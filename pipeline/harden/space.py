@@ -149,6 +149,19 @@ class Space:
             found[part.name] = own
         return found
 
+    def in_parts(self, x: Any, given: Mapping[str, Any]) -> dict[str, Array]:
+        """Return name -> what an attacker holds of each attacked input; unknown values are NaN.
+
+        Args:
+            x: a point (B, ...).
+            given: the samples as `ready` made them.
+        """
+        pieces = zip(self.parts, self._split(tf.convert_to_tensor(x)), strict=True)
+        return {
+            part.name: np.where(np.isnan(given[part.name]), np.nan, own).astype(np.float32)
+            for part, own in pieces
+        }
+
     def through(self, head: Any) -> Callable[..., Callable[..., Any]]:
         """Return (given, seed=None) -> (x, training) -> logits, for a model of named inputs."""
 

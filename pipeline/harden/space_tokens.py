@@ -63,6 +63,10 @@ class Texts:
         """Return name -> model input, with the words x in their place."""
         return dict(given) | {self.entry["name"]: x}
 
+    def in_parts(self, x: Any, given: Mapping[str, Any]) -> dict[str, Array]:
+        """Return name -> numbers of the words (B, T): what an attacker holds."""
+        return {self.entry["name"]: np.asarray(x)}
+
     def through(self, head: Any) -> Callable[..., "Bound"]:
         """Return (given, seed=None) -> (x, training) -> logits, for a Keras model.
 

@@ -12,7 +12,7 @@ from pipeline.config.load import load
 from pipeline.data.findings import IMBALANCE
 from pipeline.errors import ConfigError
 from pipeline.new.look import look
-from pipeline.new.recipe import recipe
+from pipeline.new.recipe import recipe, tested_of
 from pipeline.new.seen import Seen
 
 WIDTH = 110  # of a line that holds a mapping
@@ -109,7 +109,7 @@ def _notes(seen: Seen) -> dict[str, str]:
         if not seen.is_given
         else "the data say which sample is for the test",
         "augment": "add {kind: flip} where a mirrored picture is of the same class",
-        "worst_class_drop": "few samples of a class are tested: one of them counts much",
+        **_gate_notes(seen),
         "early_stopping": "the best epoch is kept",
     }
     if seen.task == "regression":
@@ -122,6 +122,21 @@ def _notes(seen: Seen) -> dict[str, str]:
     if seen.task == "anomaly":
         notes["agreement"] = "an error near the threshold is flagged or not by one step of int8"
     return notes
+
+
+def _gate_notes(seen: Seen) -> dict[str, str]:
+    """Return why a gate is wider than its default: what the test part can tell."""
+    tested = tested_of(seen)
+    if not tested:
+        return {}
+    count, rarest = sum(tested.values()), min(tested.values())
+    return {
+        "metric_drop": f"two of about {count} tested samples, no three: one alone is "
+        f"{1 / max(1, count):.3f}",
+        "agreement": "three of them may be decided otherwise",
+        "worst_class_drop": f"two of about {rarest} tested samples of a class",
+        "robust_drop": "two of them, under attack",
+    }
 
 
 def _section(key: str, value: Any, notes: Mapping[str, str], depth: int = 0) -> list[str]:

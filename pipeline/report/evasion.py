@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report import charts, pictures, words
+from pipeline.report import attacked, charts, pictures, words
 
 Row = dict[str, Any]
 # Name in audit.json -> what the page calls it, and what the attacker has.
@@ -36,6 +36,7 @@ def shown(documents: Mapping[str, Any]) -> Row | None:
         "corruptions": corruptions,
         "severities": sorted({row["severity"] for row in audit["corruptions"]}),
         "examples": _examples(documents),
+        "attacked": attacked.examples(documents),
     }
 
 

@@ -103,7 +103,7 @@ def _image(raw: Array, entry: Entry, note: str) -> str:
     return pictures.picture(raw, alt=f"sample: {note}")
 
 
-def _sound(raw: Array, entry: Entry, note: str) -> str:
+def sound(raw: Array, entry: Entry, note: str) -> str:
     """Return a recording's bands, its wave, and a player."""
     bands = prepare(raw[None], entry)[0, :, :, 0].T[::-1]
     low, high = float(bands.min()), float(bands.max())
@@ -158,4 +158,4 @@ def _text(raw: Array, entry: Entry, note: str) -> str:
     return f"<q>{escape(cut)}</q>"
 
 
-DRAW = {"image": _image, "audio": _sound, "series": _series, "tokens": _text}
+DRAW = {"image": _image, "audio": sound, "series": _series, "tokens": _text}

@@ -155,7 +155,8 @@ def test_part_folders_are_the_given_split(tmp_path: Path, rng: np.random.Generat
     config = written(tmp_path, tmp_path / "pets")
     source: Any = config.data.source
     assert config.data.split.by == "given"
-    assert (source.height, source.width, source.color) == (58, 96, "rgb")
+    assert (source.height, source.width, source.color) == (38, 64, "rgb")
+    assert config.gate.metric_drop == pytest.approx(2.5 / 8, abs=1e-3)  # of the test folder
 
 
 def test_a_prepared_tfds_set_is_known_by_its_papers(tmp_path: Path) -> None:

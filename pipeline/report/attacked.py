@@ -1,0 +1,164 @@
+"""Attacked samples that are no pictures on the page: columns, words, curves and sounds. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from pipeline.device.runner import tokens_of
+from pipeline.report import pictures, words
+from pipeline.report.samples import COLUMNS, TABULAR, WIDE, cells, curves, sound
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Entry = Mapping[str, Any]
+Cells = Mapping[str, str]
+
+FULL_SCALE = 32768  # of 16-bit sound
+UNKNOWN, PAST_END = 1, 0  # numbers of words
+NAMED = 6  # channels whose change is told
+AROUND = 12  # words that stand on either side of one that was replaced
+
+
+def examples(documents: Mapping[str, Any]) -> Markup:
+    """Return attacked samples before and after; nothing where none was kept."""
+    figures = documents["figures"].get("audit", {})
+    entries = [e for e in documents["preprocess"]["inputs"] if f"before_{e['name']}" in figures]
+    if not entries:
+        return Markup("")
+    notes = _notes(documents, figures)
+    if all(entry["kind"] in TABULAR for entry in entries):
+        return _table(figures, entries, notes)
+    items = [
+        f'<li><div class="drawn">{"".join(_drawn(figures, e, i, note) for e in entries)}</div>'
+        f"{escape(note)}</li>"
+        for i, note in enumerate(notes)
+    ]
+    kind = "texts" if entries[0]["kind"] == "tokens" else "pictures triples"
+    return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
+
+
+def _notes(documents: Mapping[str, Any], figures: Mapping[str, Array]) -> list[str]:
+    keys = ("labels", "prediction_clean", "prediction_adversarial")
+    rows = zip(*(figures[key] for key in keys), strict=True)
+    named = ([words.class_name(documents, value) for value in row] for row in rows)
+    return [
+        f"true {label}: " + (f"still {said}" if said == then else f"{said} → {then}")
+        for label, said, then in named
+    ]
+
+
+def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) -> str:
+    before, after = (figures[f"{when}_{entry['name']}"][place] for when in ("before", "after"))
+    if entry["kind"] == "tokens":
+        return _text(figures[f"text_{entry['name']}"][place], before, after, entry)
+    if entry["kind"] in TABULAR:
+        rows = _changes(cells(before, entry), cells(after, entry))
+        return "".join(f"<p>{escape(name)}: {told}</p>" for name, told in rows.items())
+    if entry["kind"] == "series":
+        return _series(before, after, entry, note)
+    return (_recording if before.ndim == 1 else _picture)(before, after, entry, note)
+
+
+def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
+    """Return one table: a row a sample, a column for each column that was moved in any of them."""
+    rows = []
+    for place in range(len(notes)):
+        both = []
+        for when in ("before", "after"):
+            row: dict[str, str] = {}
+            for entry in entries:
+                row |= cells(figures[f"{when}_{entry['name']}"][place], entry)
+            both.append(row)
+        rows.append((both[0], both[1]))
+    moved = [name for name in rows[0][0] if any(old[name] != new[name] for old, new in rows)]
+    names, hidden = moved[:COLUMNS], max(0, len(moved) - COLUMNS)
+    head = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in names)
+    body = "".join(
+        f'<tr><th scope="row">{escape(note)}</th>'
+        + "".join(f'<td class="num">{_cell(old[name], new[name])}</td>' for name in names)
+        + "</tr>"
+        for note, (old, new) in zip(notes, rows, strict=True)
+    )
+    more = f"; {hidden} more that moved are not shown" if hidden else ""
+    return Markup(
+        f'<div class="scroll" tabindex="0"><table class="rows"><caption>A row a sample, a column '
+        f'for each that was moved{more}</caption><thead><tr><th scope="col">answer</th>{head}</tr>'
+        f"</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(old: str, new: str) -> str:
+    if old == new:
+        return f"<small>{escape(old)}</small>"
+    return f"{escape(old)} → <strong>{escape(new)}</strong>"
+
+
+def _changes(before: Cells, after: Cells) -> dict[str, str]:
+    return {
+        name: _cell(old, after[name]) for name, old in before.items() if old != after[name]
+    } or {"columns": "as they were"}
+
+
+def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
+    """Return a text's words around those replaced: struck out what stood, marked what stands."""
+    own = [word.decode("utf-8", "replace") for word in tokens_of(raw, entry)]
+    count = int((before != PAST_END).sum())
+    replaced = np.flatnonzero(before[:count] != after[:count])
+    near = {j for i in replaced for j in range(i - AROUND, i + AROUND + 1)}
+    shown: list[str] = []
+    for i in range(count):
+        if near and i not in near:
+            if not shown or shown[-1] != "…":
+                shown.append("…")
+        elif i in replaced:
+            new = entry["vocabulary"][int(after[i]) - 2] if after[i] > UNKNOWN else "?"
+            shown.append(f"<del>{escape(own[i])}</del> <ins>{escape(new)}</ins>")
+        else:
+            shown.append(str(escape(own[i])))
+    gap = " " if entry["unit"] == "words" else ""
+    return f"<q>{gap.join(shown)}</q>"
+
+
+def _series(before: Array, after: Array, entry: Entry, note: str) -> str:
+    """Return curves before and after, the change alone, and how far each channel went."""
+    old, new = before.astype(np.float64), after.astype(np.float64)
+    change = new - old
+    drawn = (
+        curves(old, f"before: {note}"),
+        curves(new, f"after: {note}"),
+        curves(change, "the change alone"),
+    )
+    most = np.where(np.isnan(change), 0, np.abs(change)).max(axis=0)
+    columns = entry["columns"] or [str(i + 1) for i in range(change.shape[1])]
+    names = [c if isinstance(c, str) else c["name"] for c in columns]
+    far = [f"{name} {words.number(float(m))}" for name, m in zip(names, most, strict=True) if m > 0]
+    told = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
+    return f'<div class="triple">{"".join(drawn)}</div><p>by at most: {escape(told)}</p>'
+
+
+def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
+    """Return a recording before and after, to be heard, and how far it was moved."""
+    most = float(np.abs(after - before).max()) / FULL_SCALE
+    both = [
+        f"<div>{sound(np.round(x).astype(np.int16), entry, f'{when}: {note}')}</div>"
+        for when, x in (("before", before), ("after", after))
+    ]
+    told = f"by at most {most:.3g} of full scale"
+    return f'<div class="triple">{"".join(both)}</div><p>{told}</p>'
+
+
+def _picture(before: Array, after: Array, entry: Entry, note: str) -> str:
+    """Return bands of a sound, time to the right and low ones below, or a picture; the change."""
+    old, new = (x.astype(np.float32) for x in (before, after))
+    if entry["kind"] == "audio":
+        old, new = (x.transpose(1, 0, 2)[::-1] for x in (old, new))
+        low, high = float(min(old.min(), new.min())), float(max(old.max(), new.max()))
+        old, new = ((x - low) / max(high - low, 1e-9) for x in (old, new))
+    wide = WIDE if entry["kind"] == "audio" else pictures.SIDE
+    drawn = (
+        pictures.picture(old, alt=f"before: {note}", wide=wide),
+        pictures.picture(new, alt=f"after: {note}", wide=wide),
+        pictures.picture(pictures.difference(old, new), alt="the change alone", wide=wide),
+    )
+    return f'<div class="triple">{"".join(drawn)}</div>'
