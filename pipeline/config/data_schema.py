@@ -1,30 +1,12 @@
 """Settings of `data` and `baseline`: split, sanitising, classical models; sources have a file."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from pipeline.config.augment_schema import Augment
-from pipeline.config.section import Count, Fraction, Section, Wanted
+from pipeline.config.section import Count, Fraction, Pattern, Section, Wanted
 from pipeline.config.source_schema import Source
-
-
-def _is_pattern(text: str) -> str:
-    """Refuse what is no regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"wanted a regular expression ({error}); came {text!r}") from error
-    return text
-
-
-Pattern = Annotated[
-    str,
-    Field(min_length=1),
-    AfterValidator(_is_pattern),
-    Wanted("a regular expression such as _([a-z]+)_"),
-]
 
 
 class Split(Section):
