@@ -74,6 +74,38 @@ def test_what_holds_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == [0, 1, 2, 0]
 
 
+@pytest.mark.parametrize("name", tables.published())
+def test_a_published_figure_is_of_a_config_that_ships_and_says_its_source(name: str) -> None:
+    assert (suite.ROOT / "configs" / f"{name}.yaml").exists()
+    for row in tables.published()[name]:
+        assert set(row) == {"figure", "value", "note", "source"}
+        assert row["figure"] in {*tables.SHOWN, tables.ROBUST}
+        assert 0 < row["value"] < 1
+        assert len(row["note"]) > 5
+        assert len(row["source"]) > 15
+
+
+def test_published_figures_stand_beside_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    (tmp_path / "quality").mkdir()
+    for name, row in {
+        "adult_mlp": RUN | {"metric": "auc", "metrics": {"accuracy": 0.8512}},
+        "fashion_resnet8": RUN,
+        "digits_cnn": RUN,
+    }.items():
+        result = {"config": name, "form": suite.FORM, "runs": [row]}
+        write_json(tmp_path / "quality" / f"{name}.json", result)
+    made = tables.quality()
+    assert (
+        "| 0.859 accuracy, here 0.8512 (NBTree, without the rows that lack a value) [1] |" in made
+    )
+    assert "| 0.925 (2 convolutions, below 100 K parameters, float) [2]<br>0.949 (Res" in made
+    assert made.count("\n1. Kohavi 1996") == made.count("\n2. the list of the set") == 1
+    assert "3. " not in made
+
+
 def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     runs = [RUN, RUN | {"seed": 1, "value": 0.92}, {"seed": 2, "failed": "exit 2"}]

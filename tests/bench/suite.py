@@ -180,6 +180,7 @@ def figures(manifest: Row, timings: Row) -> Row:
         "ships": manifest["ships"],
         "file_sha256": shipped["sha256"],
         "value": shipped["metrics"][gated],
+        "metrics": shipped["metrics"],
         **{name: parity[name] for name in ("metric_drop", "metric_drop_ci95", "agreement")},
         **{name: shipped[name] for name in ("bytes", "bytes_gzip")},
         **{name: manifest["reference"][name] for name in ("parameters", "macs")},

@@ -10,14 +10,19 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from tests.bench.suite import FORM, RESULTS, ROOT
 
 README = ROOT / "README.md"
+PUBLISHED = Path(__file__).with_name("published.yaml")
+ROBUST = "robust"  # the one published figure that is no metric
 Row = dict[str, Any]
 SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auc": "AUC", "r2": "R²",
-         "relative_mae": "MAE / naive"}  # fmt: skip
+         "relative_mae": "MAE / naive", "recording_auc": "AUC over recordings"}  # fmt: skip
 TRIED = {
     "kills": "killed, run again, and every byte the same",
     "faults": "a full disk, a damaged checkpoint, a loss that is no number: one line, and no harm",
@@ -47,15 +52,36 @@ def results() -> list[Row]:
 
 
 def quality() -> str:
-    """Return a row for each config: what ships, what was trained, and what classical models do."""
+    """Return a row for each config: what ships, what was trained, and what others do."""
     heads = (
         "config", "samples tested", "figure", "int8 (what ships)", "trained model", "baseline",
-        "size", "under attack", "NPU", "minutes",
+        "published", "size", "under attack", "NPU", "minutes",
     )  # fmt: skip
-    return table(heads, [_quality(result) for result in results() if _done(result)])
+    told, known = [result for result in results() if _done(result)], published()
+    sources = [row["source"] for result in told for row in known.get(result["config"], ())]
+    notes = list(dict.fromkeys(sources))
+    rows = [_quality(result, known.get(result["config"], ()), notes) for result in told]
+    said = [f"{number}. {source}.\n" for number, source in enumerate(notes, 1)]
+    return table(heads, rows) + "".join(["\nPublished by:\n\n" * bool(said), *said])
 
 
-def _quality(result: Row) -> list[str]:
+def published() -> dict[str, list[Row]]:
+    """Return config -> figures that others have published, each with its source."""
+    found: dict[str, list[Row]] = YAML(typ="safe").load(PUBLISHED.read_text())
+    return found
+
+
+def _published(row: Row, run: Row, notes: Sequence[str]) -> str:
+    """Return a published figure; where it is another than the row's, with ours beside it."""
+    figure, note = row["figure"], notes.index(row["source"]) + 1
+    ours = run.get("metrics", {}).get(figure)  # results of before do not say it
+    is_other = figure not in (run["metric"], ROBUST)
+    beside = f" {SHOWN[figure]}" + ("" if ours is None else f", here {ours:.4f}")
+    what = " under attack" if figure == ROBUST else beside * is_other
+    return f"{row['value']:g}{what} ({row['note']}) [{note}]"
+
+
+def _quality(result: Row, others: Sequence[Row], notes: Sequence[str]) -> list[str]:
     runs = _done(result)
     first, baseline = runs[0], runs[0]["baseline"]
     form = "" if first["ships"] == "int8" else f" ({first['ships']})"
@@ -68,6 +94,7 @@ def _quality(result: Row) -> list[str]:
         f"**{_over(runs, 'value')}**{form}",
         _over(runs, "reference"),
         f"{baseline['value']:.4f} ({baseline['name']})" if known else "–",
+        "<br>".join(_published(row, first, notes) for row in others) or "–",
         f"{first['bytes'] / 1000:.1f} kB",
         "–" if first["robust"] is None else f"{_over(runs, 'robust')} at {first['epsilon']:g}",
         "–" if npu is None else f"{npu['npu_ops']} of {npu['npu_ops'] + npu['cpu_ops']}",
