@@ -16,7 +16,8 @@ class Split(Section):
     """given: as the source says (missing parts are cut from train, stratified); stratified: same
     share of every class in every part; random: no regard to labels; group: what belongs together
     (a speaker, a machine) stands in one part alone; time: train is the oldest, test the newest.
-    Groups that the source or `pattern` names are never cut, save by given and time."""
+    Groups that the source or `pattern` names are never cut, save by given and time; windows of one
+    recording never are."""
     pattern: Pattern | None = None
     """Regular expression that finds the group in a sample's name, as its first (…):
     `_([a-z]+)_` finds the speaker in 7_jackson_3.wav."""

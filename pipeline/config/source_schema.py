@@ -161,7 +161,7 @@ class AudioFolderSource(Section):
     sound: Sound = Sound()
     stride_s: Positive | None = None
     """Seconds from one window to the next, each `sound.seconds` long: a recording is many samples,
-    all of them in one part. null: a recording is one sample."""
+    all of them in one part, and the device answers for each. null: a recording is one sample."""
     label_pattern: Pattern | None = None
     """Regular expression that finds the class in a recording's name below the folder, as its first
     (…): `(normal|anomaly)_id_` in test/anomaly_id_01_00000000.wav. Files then lie in one folder, or

@@ -91,7 +91,11 @@ def _cases(files: Iterable[Path]) -> Iterator[tuple[str, ElementTree.Element]]:
     for path in files:
         if not path.exists():
             raise SystemExit(f"{path}: no such file; pytest --junitxml={path} writes it")
-        for case in ElementTree.parse(path).getroot().iter("testcase"):
+        try:
+            root = ElementTree.parse(path).getroot()
+        except ElementTree.ParseError as error:
+            raise SystemExit(f"{path}: {error}; wanted what pytest --junitxml writes") from None
+        for case in root.iter("testcase"):
             yield f"{case.get('classname')}::{case.get('name')}", case
 
 
