@@ -38,7 +38,10 @@ bench: .venv/.dev  ## our speed against what one would write by hand, about 8 mi
 	.venv/bin/python -m tests.bench.speed
 
 bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the README's tables: hours; DATA=<folder of the real sets>
-	.venv/bin/python -m tests.bench.suite $(if $(DATA),--data $(DATA)) && .venv/bin/python -m tests.bench.tables
+	.venv/bin/python -m tests.bench.suite $(if $(DATA),--data $(DATA))
+	.venv/bin/python -m tests.bench.speed --json tests/bench/results/speed.json
+	.venv/bin/python -m tests.bench.reliability
+	.venv/bin/python -m tests.bench.tables
 
 demo: export litertjs .venv/.demo  ## run the bundle in a browser here; LAN=1: on a phone; PORT=8000
 	$(EDGELINE) demo exported/$(basename $(notdir $(CONFIG))) $(if $(LAN),--lan) $(if $(PORT),--port $(PORT))

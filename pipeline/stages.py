@@ -48,7 +48,7 @@ COMPRESSED = (
 STAGES = (
     Stage(
         "data",
-        4,
+        5,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -122,7 +122,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        6,
+        7,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
@@ -139,7 +139,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        3,
+        4,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task", "task_metric"),

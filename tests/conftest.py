@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,22 @@ def spec() -> dict[str, Any]:
         "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
         "output": {"task": "classification", "units": 10},
     }
+
+
+COUNTED = ("kills", "faults", "bad inputs", "fuzzed")  # see tests/bench/reliability.py
+
+
+@pytest.fixture
+def counted(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """Return what notes how much a test tried: COUNTED, and a number; it stands in JUnit's XML."""
+    found: Counter[str] = Counter()
+
+    def count(name: str, number: int = 1) -> None:
+        assert name in COUNTED
+        found[name] += number
+
+    yield count
+    request.node.user_properties += list(found.items())
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """The bench runs: what it is made of moves, and nobody runs it daily."""
 
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pipeline.artifacts import write_json
-from tests.bench import chain, hardening, quantizing, speed, suite, tables
+from tests.bench import chain, hardening, quantizing, reliability, speed, suite, tables
+from tests.conftest import COUNTED
 from tests.e2e.chain import write_config
 
 
@@ -39,7 +44,8 @@ RUN = {
     "seed": 0, "metric": "accuracy", "reference": 0.91, "value": 0.9, "bytes": 2000,
     "rung": "int8", "seconds": 60.0, "ships": "int8", "metric_drop": 0.01, "agreement": 0.99,
     "float_ops": 0, "robust": None, "npu": None, "baseline": {"name": "tree", "value": 0.8},
-    "data": {"name": "digits", "test": 360},
+    "data": {"name": "digits", "test": 360}, "parameters": 900, "macs": 12_000_000,
+    "bytes_gzip": 1500, "arena_bytes": None, "litert": {"p50_ms": 0.25, "p95_ms": 0.5},
 }  # fmt: skip
 
 
@@ -68,11 +74,45 @@ def test_what_holds_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == [0, 1, 2, 0]
 
 
+@pytest.mark.parametrize("name", tables.published())
+def test_a_published_figure_is_of_a_config_that_ships_and_says_its_source(name: str) -> None:
+    assert (suite.ROOT / "configs" / f"{name}.yaml").exists()
+    for row in tables.published()[name]:
+        assert set(row) == {"figure", "value", "note", "source"}
+        assert row["figure"] in {*tables.SHOWN, tables.ROBUST}
+        assert 0 < row["value"] < 1
+        assert len(row["note"]) > 5
+        assert len(row["source"]) > 15
+
+
+def test_published_figures_stand_beside_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    (tmp_path / "quality").mkdir()
+    for name, row in {
+        "adult_mlp": RUN | {"metric": "auc", "metrics": {"accuracy": 0.8512}},
+        "fashion_resnet8": RUN,
+        "digits_cnn": RUN,
+    }.items():
+        result = {"config": name, "form": suite.FORM, "runs": [row]}
+        write_json(tmp_path / "quality" / f"{name}.json", result)
+    made = tables.quality()
+    assert (
+        "| 0.859 accuracy, here 0.8512 (NBTree, without the rows that lack a value) [1] |" in made
+    )
+    assert "| 0.925 (2 convolutions, below 100 K parameters, float) [2]<br>0.949 (Res" in made
+    assert made.count("\n1. Kohavi 1996") == made.count("\n2. the list of the set") == 1
+    assert "3. " not in made
+
+
 def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     runs = [RUN, RUN | {"seed": 1, "value": 0.92}, {"seed": 2, "failed": "exit 2"}]
     (tmp_path / "quality").mkdir()
-    write_json(tmp_path / "quality" / "own.json", {"config": "own", "runs": runs})
+    write_json(
+        tmp_path / "quality" / "own.json", {"config": "own", "form": suite.FORM, "runs": runs}
+    )
     text = "before\n<!-- quality -->\nold\n<!-- /quality -->\nafter\n"
     made = tables.with_tables(text)
     assert "old" not in made
@@ -80,6 +120,69 @@ def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.Monk
     assert made.startswith("before\n")
     assert made.endswith("<!-- /quality -->\nafter\n")
     assert tables.with_tables(made) == made
+
+
+def test_footprint_and_parity_tell_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.parity() == tables.NOTHING
+    (tmp_path / "quality").mkdir()
+    npu = {"target": "ethos-u55-128", "sram_bytes": 4096, "latency_ms_estimate": 0.125}
+    for name, row in {
+        "a": RUN,
+        "b": RUN | {"metric_drop": 0.03, "agreement": 0.9, "npu": npu},
+    }.items():
+        write_json(
+            tmp_path / "quality" / f"{name}.json",
+            {"config": name, "form": suite.FORM, "runs": [row]},
+        )
+    assert "| fall of the metric | 0.0200 | 0.0300 (`b`) |" in tables.parity()
+    assert "| same decisions | 94.50 % | 90.00 % (`b`) |" in tables.parity()
+    first, second = tables.footprint().splitlines()[2:]
+    assert first.startswith("| `a` | 900 | 12.00 M | 2.0 kB | 1.5 kB | – | – | – | – | 0.250 ms |")
+    assert "| ethos-u55-128 | 4.1 kB | 0.125 ms | 0.250 ms | 0.500 ms |" in second
+
+
+CASES = """
+def test_all(counted):
+    counted("kills", 3)
+    counted("kills")
+
+def test_none():
+    pass
+
+def test_bad(counted):
+    counted("faults", 9)
+    raise AssertionError
+"""
+
+
+def test_what_tests_count_is_added_up_and_a_failure_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import counted\n")
+    (tmp_path / "test_it.py").write_text(CASES)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={tmp_path / 'tests.xml'}"]
+    options = ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    where = {"cwd": suite.ROOT, "env": os.environ | {"PYTHONPATH": str(suite.ROOT)}}
+    done = subprocess.run([*command, *options, tmp_path], check=False, capture_output=True, **where)
+    assert done.returncode == 1, done.stdout
+    found = reliability.added([tmp_path / "tests.xml"] * 2)
+    assert found.counts == {"kills": 4}
+    assert found.outcomes == {"passed": 2, "failed": 1}
+    assert found.failed == ["test_it::test_bad"]
+
+
+def test_whoever_counts_is_found_and_told_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = reliability.counting()
+    assert "tests/e2e/test_kills.py" in files
+    assert "tests/train/test_loop.py" not in files
+    assert set(tables.TRIED) == set(COUNTED)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    found = reliability.Found(outcomes=Counter(passed=2))
+    write_json(tmp_path / "reliability.json", reliability.result(found))
+    assert tables.reliability().endswith("Tests of these files: 2 passed.\n")
 
 
 def test_the_readme_shows_what_the_results_say() -> None:

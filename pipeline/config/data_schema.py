@@ -1,30 +1,12 @@
 """Settings of `data` and `baseline`: split, sanitising, classical models; sources have a file."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from pipeline.config.augment_schema import Augment
-from pipeline.config.section import Count, Fraction, Section, Wanted
+from pipeline.config.section import Count, Fraction, Pattern, Section, Wanted
 from pipeline.config.source_schema import Source
-
-
-def _is_pattern(text: str) -> str:
-    """Refuse what is no regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"wanted a regular expression ({error}); came {text!r}") from error
-    return text
-
-
-Pattern = Annotated[
-    str,
-    Field(min_length=1),
-    AfterValidator(_is_pattern),
-    Wanted("a regular expression such as _([a-z]+)_"),
-]
 
 
 class Split(Section):
@@ -34,7 +16,8 @@ class Split(Section):
     """given: as the source says (missing parts are cut from train, stratified); stratified: same
     share of every class in every part; random: no regard to labels; group: what belongs together
     (a speaker, a machine) stands in one part alone; time: train is the oldest, test the newest.
-    Groups that the source or `pattern` names are never cut, save by given and time."""
+    Groups that the source or `pattern` names are never cut, save by given and time; windows of one
+    recording never are."""
     pattern: Pattern | None = None
     """Regular expression that finds the group in a sample's name, as its first (…):
     `_([a-z]+)_` finds the speaker in 7_jackson_3.wav."""

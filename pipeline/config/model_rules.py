@@ -5,7 +5,7 @@ from pathlib import Path as File
 from typing import Any
 
 from pipeline.config.document import Path
-from pipeline.config.source_rules import GENERATED, article, form_of, said
+from pipeline.config.source_rules import article, form_of, not_there, said
 
 Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
@@ -83,8 +83,7 @@ def given_exists(config: Any, base: File) -> Iterator[Finding]:
     """A network or weights that come from outside are looked for before anything is loaded."""
     model = config.model
     if model.kind == "file" and not (base / File(model.path).expanduser()).exists():
-        cure = "; `make generated` writes it" if GENERATED in model.path else ""
-        yield ("model", "path"), f"there is none at {base / File(model.path).expanduser()}{cure}"
+        yield ("model", "path"), f"there is none {not_there(base / File(model.path).expanduser())}"
     if model.kind != "application":
         return
     if model.name == "EfficientNetB0" and model.width != 1:

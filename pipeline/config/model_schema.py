@@ -202,6 +202,11 @@ class Autoencoder(_Hidden):
     """Widths of the dense layers before the code, and backward after it; of the LSTMs the first."""
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)
     """Channels of the convolutions before the code, each of stride 2, and backward after it."""
+    batch_norm: bool = False
+    """Batch normalisation after every dense layer but the last, the code's too; such a layer then
+    has no bias."""
+    code_activation: bool = False
+    """Whether the activation comes after the code, too."""
     noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Deviation of the noise that training adds to what is seen, and not to what is answered."""
 

@@ -287,6 +287,7 @@ RULES = (
     Rule(("export", "verify.runtimes", "compress"), _nothing_twice),
     Rule(("gate.arena_bytes", "verify.runtimes", "export"), verify_rules.arena_is_measured),
     Rule(("task", "gate"), verify_rules.metric_has_that_side),
+    Rule(("task", "data.source", "gate.recording_least"), verify_rules.recordings_are_measured),
     Rule(("audit", "gate.robust_least"), verify_rules.robustness_is_measured),
     Rule(("audit",), verify_rules.epsilon_fits_the_norm),
     Rule(("compress.prune",), compress_rules.pruning_ends),

@@ -1,9 +1,10 @@
 """What every section of a config is made of: the base class and the types that several share."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,20 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Task = Literal["classification", "regression", "forecasting", "anomaly"]
 TaskMetric = Literal["auto", "accuracy", "macro_f1", "auc"]
+
+
+def _is_pattern(text: str) -> str:
+    """Refuse what is no regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"wanted a regular expression ({error}); came {text!r}") from error
+    return text
+
+
+Pattern = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(_is_pattern),
+    Wanted("a regular expression such as _([a-z]+)_"),
+]

@@ -21,7 +21,10 @@ FORMS = {  # kind of a source -> form of a sample
     "csv": "table",
     "text": "text",
 }
-GENERATED = "runs/generated"  # where the sets of some shipped configs are written
+CURES = {  # where sets of shipped configs lie -> how they get there
+    "runs/generated": "; `make generated` writes it",
+    "runs/data": "; the first lines of the config say what to put there",
+}
 FOLDERS = {"image_folder": "path", "series_folder": "path", "tfds": "manual_dir"}
 FILES = {
     "csv": ("path", "validation_path", "test_path"),
@@ -36,6 +39,11 @@ def form_of(source: Any) -> str | None:
     if source.kind == "bundled":
         return BUNDLED[source.name][1]
     return FORMS.get(source.kind)
+
+
+def is_windowed(source: Any) -> bool:
+    """Tell whether samples are windows of recordings."""
+    return getattr(source, "stride_s", None) is not None or getattr(source, "fit", "") == "window"
 
 
 def article(form: str) -> str:
@@ -142,5 +150,9 @@ def places_exist(config: Any, base: File) -> Iterator[Finding]:
         path = getattr(source, name)
         place = None if path is None else base / File(path).expanduser()
         if place is not None and not is_there(place):
-            cure = "; `make generated` writes it" if GENERATED in str(place) else ""
-            yield ("data", "source", name), f"wanted a {what}; there is none at {place}{cure}"
+            yield ("data", "source", name), f"wanted a {what}; there is none {not_there(place)}"
+
+
+def not_there(place: File) -> str:
+    """Say where nothing is, and how it gets there."""
+    return f"at {place}" + next((cure for part, cure in CURES.items() if part in str(place)), "")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Count, Section, Wanted
+from pipeline.config.section import Count, Pattern, Positive, Section, Wanted
 
 SplitName = Literal["train", "validation", "test"]
 Numbers = Literal["auto", "standard", "robust", "quantile"]
@@ -159,6 +159,18 @@ class AudioFolderSource(Section):
     """The folder of class subfolders, or the CSV file with columns path, label and, where it says
     so, split (train, validation, test) and group; relative to the config file."""
     sound: Sound = Sound()
+    stride_s: Positive | None = None
+    """Seconds from one window to the next, each `sound.seconds` long: a recording is many samples,
+    all of them in one part, and the device answers for each. null: a recording is one sample."""
+    label_pattern: Pattern | None = None
+    """Regular expression that finds the class in a recording's name below the folder, as its first
+    (…): `(normal|anomaly)_id_` in test/anomaly_id_01_00000000.wav. Files then lie in one folder, or
+    in train / validation / test folders; null: a folder a class."""
+    validation_list: str | None = None
+    """File in the folder that names the recordings of the validation part, one a line, as Speech
+    Commands has it; those that no list names are train. For `data.split.by: given`."""
+    test_list: str | None = None
+    """The same for the test part."""
     unknown: tuple[str, ...] = ()
     """Class folders that are put together into one class `unknown`."""
     silence: Annotated[float, Field(ge=0, le=0.5)] = 0.0

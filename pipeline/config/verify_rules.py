@@ -32,6 +32,18 @@ def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
         yield ("gate", wrong), f"for {config.task} {better} is better; wanted {right}"
 
 
+def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+    """Refuse a least figure of recordings where there are none."""
+    if config.gate.recording_least is None:
+        return
+    if config.task != "anomaly" or not source_rules.is_windowed(config.data.source):
+        yield (
+            ("gate", "recording_least"),
+            "is for anomaly, with samples that are windows of recordings; wanted null, or "
+            "data.source.stride_s of an audio_folder, or fit: window of a series_folder",
+        )
+
+
 def robustness_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least accuracy under attack where nothing attacks."""
     if config.gate.robust_least is not None and config.audit is None:

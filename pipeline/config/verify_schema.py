@@ -82,6 +82,9 @@ class Gate(Section):
     """Least value of the task's metric, where more of it is better: what the model is for."""
     metric_most: Annotated[float, Field(ge=0)] | None = None
     """Most that the task's metric may be, where less is better: the error of a forecast."""
+    recording_least: Share | None = None
+    """Least AUC of a detector over whole recordings, whose score is the mean over their windows;
+    the mean over the values of `data.report_groups`, where there are some."""
     metric_drop_upper: Annotated[float, Field(ge=0)] | None = None
     """Most that the upper end of the drop's paired 95 % interval may be: a drop that few samples
     cannot tell from none does not hold it."""

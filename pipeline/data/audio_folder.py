@@ -1,6 +1,7 @@
 """Recordings in class subfolders, or listed in a CSV file, with classes unknown and silence.
 
-One recording is in memory at a time. What cannot be read is left out and reported.
+A recording is one sample, or many windows. One is in memory at a time. What cannot be read is left
+out and reported.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pipeline.data.class_folders import (
     without_root,
 )
 from pipeline.data.csv_rows import Form, names_of, rows_of
+from pipeline.data.recordings import named_classes, window_names, with_lists
 from pipeline.data.samples import Array, Chunk, Finding, Input, Source
 from pipeline.data.sound import SUFFIXES, sound_input
 from pipeline.device.runner import read_sound, sound_to_length
@@ -29,6 +31,7 @@ from pipeline.errors import ConfigError
 UNKNOWN, SILENCE = "unknown", "silence"
 QUIET = 300  # steps of 16 bits: deviation of the noise that stands for silence without recordings
 LISTING = ("path", "label")
+FOLDER_ALONE = ("label_pattern", "validation_list", "test_list")  # a listing says it itself
 
 
 def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None) -> Source:
@@ -38,13 +41,31 @@ def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None)
         ConfigError: no such folder or file, a wrong layout, an empty class, unknown names.
     """
     path = base / Path(source.path).expanduser()
-    classes = _from_csv(path) if path.is_file() else list_classes(path, SUFFIXES, "recording")
+    classes, found = _listed(path, source)
     classes = _with_unknown(classes, source.unknown)
     names = [*classes.names, *([SILENCE] if source.silence else [])]
     if SILENCE in classes.names and source.silence:
         raise ConfigError("data.source.silence: there is a class `silence` already; wanted 0")
     spec = sound_input("audio", source.sound)
-    return Source((spec,), "class", tuple(names), lambda: _read(classes, source, spec, names))
+    return Source(
+        (spec,), "class", tuple(names), lambda: _read(classes, source, spec, names, found)
+    )
+
+
+def _listed(path: Path, source: AudioFolderSource) -> tuple[Classes, tuple[Finding, ...]]:
+    """Return the recordings, each with its class and part."""
+    lists = {"validation": source.validation_list, "test": source.test_list}
+    if path.is_file():
+        asked = [name for name in FOLDER_ALONE if getattr(source, name) is not None]
+        if asked:
+            raise ConfigError(
+                f"data.source.{asked[0]}: {path.name} is a file, whose columns label and split say "
+                "that; wanted a folder, or null"
+            )
+        return _from_csv(path), ()
+    if source.label_pattern is not None:
+        return with_lists(named_classes(path, source.label_pattern, SUFFIXES), lists)
+    return with_lists(list_classes(path, SUFFIXES, "recording"), lists)
 
 
 def _from_csv(path: Path) -> Classes:
@@ -98,30 +119,49 @@ def _with_unknown(classes: Classes, unknown: tuple[str, ...]) -> Classes:
 
 
 def _read(
-    classes: Classes, source: AudioFolderSource, spec: Input, names: list[str]
+    classes: Classes,
+    source: AudioFolderSource,
+    spec: Input,
+    names: list[str],
+    noticed: tuple[Finding, ...],
 ) -> Iterator[Chunk]:
     """Yield one recording after the other, then pieces of silence, then what was left out."""
     broken: list[str] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
+    step = None if source.stride_s is None else max(1, round(source.stride_s * _rate(spec)))
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            sound = _recording(file.path, spec)
+            sounds = _recording(file.path, spec, step)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
-        groups = None if file.group is None else [file.group]
-        yield Chunk({"audio": sound[None]}, labels[file.label], [name], file.part, groups)
+        count = len(sounds)
+        own = [name] if step is None else window_names(name, count)
+        group = name if step is not None and file.group is None else file.group
+        groups = None if group is None else [group] * count
+        yield Chunk({"audio": sounds}, labels[file.label].repeat(count), own, file.part, groups)
     if source.silence:
         yield from _silence(classes, source.silence, spec, labels[SILENCE])
-    yield Chunk({}, np.zeros(0, np.int64), [], findings=leavings(classes, broken, "recording"))
+    found = (*noticed, *leavings(classes, broken, "recording"))
+    yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
 
-def _recording(path: str, spec: Input) -> Array:
+def _rate(spec: Input) -> int:
     assert spec.encoding is not None
-    samples = spec.encoding["samples"]
-    found = read_sound(path, spec.encoding["sample_rate"], samples)
-    return np.asarray(sound_to_length(found[None], samples)[0])
+    return int(spec.encoding["sample_rate"])
+
+
+def _recording(path: str, spec: Input, step: int | None) -> Array:
+    """Return a recording (n, S), as one sample or as windows, `step` apart; the rest is cut."""
+    assert spec.encoding is not None
+    samples, rate = spec.encoding["samples"], _rate(spec)
+    if step is None:
+        return np.asarray(sound_to_length(read_sound(path, rate, samples)[None], samples))
+    found = np.asarray(read_sound(path, rate))
+    if len(found) <= samples:
+        return np.asarray(sound_to_length(found[None], samples))
+    return np.lib.stride_tricks.sliding_window_view(found, samples)[::step]
 
 
 def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Iterator[Chunk]:

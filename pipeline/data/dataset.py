@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import read_json
+from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Array
 from pipeline.data.shards import Shards, open_shards
 
@@ -65,6 +66,11 @@ class Dataset:
         """Name of each sample's group (N,), str; None where there is none."""
         name = self.meta["groups"]
         return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
+
+    @property
+    def recordings(self) -> Array | None:
+        """Name of the recording of which each sample is a window (N,), str; None: it is none."""
+        return recordings_of(self.ids) if self.meta["windows"] else None
 
     @property
     def times(self) -> Array | None:

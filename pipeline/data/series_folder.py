@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config.schema import SeriesFolderSource
 from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
 from pipeline.data.csv_rows import Form, names_of
+from pipeline.data.recordings import window_names
 from pipeline.data.samples import Array, Chunk, Finding, Input, Source
 from pipeline.device.runner import read_numbers, series_to_length
 from pipeline.errors import ConfigError
@@ -79,7 +80,7 @@ def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[C
         unknown += int(np.isnan(rows).sum())
         samples = series_to_length(rows, encoding)
         count = len(samples)
-        ids = [f"{name}#{i}" for i in range(count)] if is_windowed else [name]
+        ids = window_names(name, count) if is_windowed else [name]
         yield Chunk(
             {"series": samples},
             np.full(count, numbers[file.label], np.int64),

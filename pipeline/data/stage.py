@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
+from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, likeness, preprocess
 from pipeline.data.dataset import PARTS
@@ -26,6 +27,7 @@ from pipeline.data.labels import (
 )
 from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
+from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Array, Finding, Source
 from pipeline.data.sanitize import sanitizing
 from pipeline.data.shards import Shards, open_shards
@@ -152,7 +154,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         given,
         wish,
         is_classes=is_classes,
-        groups=None if settings.by == "given" else data.groups,
+        groups=_uncut(config, data),
         times=data.stored.times,
     )
     if config.task == "anomaly":
@@ -171,6 +173,13 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         seed=fold_seed(config.seed, "calibration"),
     )
     return parts
+
+
+def _uncut(config: Config, data: _Labelled) -> Array | None:
+    """Return what no part may share with another (N,); None: any sample may go anywhere."""
+    if config.data.split.by != "given":
+        return data.groups
+    return recordings_of(data.stored.ids) if is_windowed(config.data.source) else None
 
 
 def _fit(
@@ -251,6 +260,7 @@ def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -
         },
         "ids": "ids.npy",
         "groups": None if data.groups is None else "groups.npy",
+        "windows": is_windowed(config.data.source),
         "timestamps": None if data.stored.times is None else "times.npy",
         "report_groups": report,
         "splits": {name: len(part) for name, part in parts.items()},

@@ -72,6 +72,7 @@ def _measured(
         **found,
         "metric_least": reached if task.direction == "up" else None,
         "metric_most": reached if task.direction == "down" else None,
+        "recording_least": own["metrics"].get("recording_auc"),  # of windows alone
         "metric_drop_upper": found["metric_drop_ci95"][1],
         "worst_group_drop": None if group is None else group[0],
         "worst_group": None if group is None else group[1],

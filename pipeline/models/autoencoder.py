@@ -42,7 +42,7 @@ def build(
     encode, decode = FORMS[spec["model"]["form"]]
     shape, task = tuple(x.shape[1:]), spec["output"]["task"]
     x, sizes = encode(keras, spec, x)
-    code = blocks.dense(keras, spec, x, spec["model"]["code"], CODE)
+    code = _code(keras, spec, x)
     if task == "embedding":
         return keras.Model(inputs, code, name="encoder")
     if task == "anomaly":
@@ -60,7 +60,16 @@ def encoder_of(model: Any) -> Any:
     """Return the encoder of a Keras 3 autoencoder; layers and weights are shared."""
     import keras
 
-    return keras.Model(model.inputs, model.get_layer(CODE).output, name="encoder")
+    own = [layer for layer in model.layers if layer.name.partition("_")[0] == CODE]
+    return keras.Model(model.inputs, own[-1].output, name="encoder")
+
+
+def _code(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
+    """Apply the layer of the code, and what comes after it."""
+    settings = spec["model"]
+    follows = settings["activation"] if settings["code_activation"] else None
+    x = _dense(keras, spec, x, settings["code"], CODE, activation=follows)
+    return blocks.activate(keras, spec, x, CODE) if settings["code_activation"] else x
 
 
 def _encode_dense(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
@@ -82,8 +91,17 @@ def _decode_dense(
 
 
 def _layer(keras: Any, spec: Mapping[str, Any], x: Any, width: int, name: str) -> Any:
-    x = blocks.dense(keras, spec, x, width, name, activation=spec["model"]["activation"])
+    x = _dense(keras, spec, x, width, name, activation=spec["model"]["activation"])
     return blocks.activate(keras, spec, x, name)
+
+
+def _dense(
+    keras: Any, spec: Mapping[str, Any], x: Any, width: int, name: str, *, activation: str | None
+) -> Any:
+    """Apply a dense layer and, where the spec says so, normalisation, in which a bias vanishes."""
+    normalise = spec["model"]["batch_norm"]
+    x = blocks.dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
+    return blocks.batch_norm(keras, x, f"{name}_norm") if normalise else x
 
 
 def _encode_conv(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:

@@ -15,6 +15,7 @@ NAMES = {
     "f1": "F1",
     "precision": "precision",
     "recall": "recall",
+    "recording_auc": "AUC over recordings",
 }
 
 GATES = {  # a gate -> what its value is
@@ -29,6 +30,7 @@ GATES = {  # a gate -> what its value is
     "robust_drop": "how much accuracy under attack loses against the trained model",
     "metric_least": "the metric itself, on held-out samples",
     "metric_most": "the error itself, on held-out samples",
+    "recording_least": "AUC over whole recordings",
     "robust_least": "accuracy under all attacks together",
     "robust_drop_upper": "upper end of that loss's 95 % interval",
     "float_ops": "operations left in float",

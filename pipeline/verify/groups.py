@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.tasks import Task
+from pipeline.verify.recordings import AUC, recording_auc
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -13,7 +14,11 @@ MOST = 100  # groups that are told, the largest first
 
 
 def by_group(
-    task: Task, labels: Array, groups: Array, outputs: Mapping[str, Array]
+    task: Task,
+    labels: Array,
+    groups: Array,
+    outputs: Mapping[str, Array],
+    recordings: Array | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return group -> {samples, metrics: {reference or format: metrics}}.
 
@@ -22,16 +27,28 @@ def by_group(
         labels: class ids or targets (N,).
         groups: of each sample (N,).
         outputs: `reference` and each format -> its answers (N, K).
+        recordings: of which each sample of a detector is a window (N,); None: it is none.
     """
     names, counts = np.unique(groups, return_counts=True)
     largest = sorted(zip(-counts, names, strict=True))[:MOST]
     rows = {}
     for count, name in largest:
         own = groups == name
+        whose = None if recordings is None else recordings[own]
         rows[str(name)] = {
             "samples": int(-count),
             "metrics": {
-                form: task.metrics(labels[own], answers[own]) for form, answers in outputs.items()
+                form: _metrics(task, labels[own], answers[own], whose)
+                for form, answers in outputs.items()
             },
         }
     return rows
+
+
+def _metrics(
+    task: Task, labels: Array, answers: Array, recordings: Array | None
+) -> dict[str, float]:
+    found = task.metrics(labels, answers)
+    return (
+        found if recordings is None else found | {AUC: recording_auc(labels, answers, recordings)}
+    )

@@ -11,6 +11,7 @@ from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import task_of
+from pipeline.verify.recordings import AUC, recording_auc
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,6 +30,17 @@ class Held:
     """What the reference answers, in the target's unit (N, K)."""
     task: Any
     """Of tasks.py."""
+    recordings: Array | None
+    """Of which each sample of a detector is a window (N,); None: it is none."""
+    groups: Array | None
+    """What figures are told apart by (N,); None: nothing."""
+
+    def metrics(self, outputs: Array) -> dict[str, float]:
+        """Return what answers are worth: the task's metrics, and those of whole recordings."""
+        found: dict[str, float] = self.task.metrics(self.labels, outputs)
+        if self.recordings is None:
+            return found
+        return found | {AUC: recording_auc(self.labels, outputs, self.recordings, self.groups)}
 
 
 def held_out(config: Config, inputs: Inputs) -> Held:
@@ -37,6 +49,15 @@ def held_out(config: Config, inputs: Inputs) -> Held:
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
+    recordings = dataset.recordings if config.task == "anomaly" else None
+    groups = dataset.report_groups
     return Held(
-        dataset, positions, labels, raw, reference, task_of(config.task, config.task_metric)
+        dataset,
+        positions,
+        labels,
+        raw,
+        reference,
+        task_of(config.task, config.task_metric),
+        None if recordings is None else recordings[positions],
+        None if groups is None else groups[positions],
     )

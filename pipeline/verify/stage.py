@@ -63,7 +63,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
         rows[path.name] = {
             "format": form,
-            "metrics": task.metrics(held.labels, outputs[form]),
+            "metrics": held.metrics(outputs[form]),
             "parity": _parity(config, held, outputs[form], layers.get(path.name, [])),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
@@ -113,18 +113,17 @@ def _measured_on(config: Config, held: Held) -> dict[str, Any]:
         "samples": len(held.positions),
         "metric": held.task.metric,
         "direction": held.task.direction,
-        "reference": {"metrics": held.task.metrics(held.labels, held.reference)},
+        "reference": {"metrics": held.metrics(held.reference)},
         "test_readings": int(config.verify.split == "test"),
     }
 
 
 def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
     """Return the figures of each value of the column to report by; None where there is none."""
-    groups = held.dataset.report_groups
-    if groups is None:
+    if held.groups is None:
         return None
     column = held.dataset.meta["report_groups"]["name"]
-    values = by_group(held.task, held.labels, groups[held.positions], answers)
+    values = by_group(held.task, held.labels, held.groups, answers, held.recordings)
     return {"column": column, "values": values}
 
 

@@ -15,10 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.artifacts import SCHEMA, read_json, sha256_file, write_json
 from pipeline.bundle.published import shipped_model
 from pipeline.config.load import load
 from pipeline.config.schema import Config
+from pipeline.device.bench import bench
+from pipeline.device.measure import run_file
+from pipeline.device.runtimes import missing
+from pipeline.errors import PipelineError
 from pipeline.machine import record
 from pipeline.tasks import task_of
 
@@ -27,6 +33,9 @@ RESULTS = Path(__file__).with_name("results")
 WORK = ROOT / "runs" / "bench"
 PACKAGES = ("edgeline", "tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer")
 MACHINE = ("cpu", "threads", "system", "python")  # of what bits depend on
+FORM = 2  # of a result; raised when a row says more than before
+CLOCK = "litert"  # the runtime that every machine of the tables has
+MICRO = "tflite-micro"
 Row = dict[str, Any]
 
 
@@ -83,6 +92,7 @@ def bound(path: Path) -> Row:
     """Return what a result is bound to."""
     return {
         "schema": SCHEMA,
+        "form": FORM,
         "config": path.stem,
         "config_sha256": sha256_file(path),
         "command": f"make export CONFIG=configs/{path.name}",
@@ -100,7 +110,24 @@ def machine() -> Row:
 
 def holds(kept: Row, now: Row) -> bool:
     """Tell whether a result is of the same config and versions."""
-    return all(kept.get(name) == now[name] for name in ("schema", "config_sha256", "packages"))
+    return all(kept.get(name) == now[name] for name in BINDING)
+
+
+def arena(bundle: Path, file: Path) -> int | None:
+    """Return the memory that tflite-micro needs; None: it is not here, or cannot run the file."""
+    if missing(MICRO) is not None:
+        return None
+    preprocess = read_json(bundle / "preprocess.json")
+    with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
+        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+    try:
+        return run_file(file, preprocess, raw, runtime=MICRO).arena_bytes
+    except PipelineError as error:
+        print(f"{file}: {error}", file=sys.stderr)
+        return None
+
+
+BINDING = ("schema", "form", "config_sha256", "packages")
 
 
 def run(path: Path, config: Config, seed: int, data: Path | None) -> Row:
@@ -117,8 +144,20 @@ def run(path: Path, config: Config, seed: int, data: Path | None) -> Row:
         said = (done.stderr.strip().splitlines() or ["?"])[-1]
         return {"seed": seed, "failed": f"exit {done.returncode}: {said}"}
     bundle = WORK / "exported" / name
-    timings = read_json(bundle / "timings.json")
-    return {"seed": seed, **figures(read_json(bundle / "manifest.json"), timings)}
+    manifest, timings = (read_json(bundle / name) for name in ("manifest.json", "timings.json"))
+    found = figures(manifest, timings)
+    found[CLOCK] = clocked(bundle, manifest["ships"])
+    if found["arena_bytes"] is None:
+        found["arena_bytes"] = arena(bundle, bundle / shipped_model(manifest)["file"])
+    return {"seed": seed, **found}
+
+
+def clocked(bundle: Path, ships: str) -> Row:
+    """Return how long the file that ships takes for one sample, or why it does not run."""
+    (row,) = (row for row in bench(bundle, runtime=CLOCK) if row["format"] == ships)
+    return {
+        n: row[n] for n in ("version", "threads", "calls", "p50_ms", "p95_ms", "why") if n in row
+    }
 
 
 def figures(manifest: Row, timings: Row) -> Row:
@@ -131,7 +170,7 @@ def figures(manifest: Row, timings: Row) -> Row:
     shipped = shipped_model(manifest)
     gated = task_of(manifest["task"], manifest["config"]["task_metric"]).metric
     parity, baseline = shipped["parity"], manifest["baseline"]
-    compiled = next(iter(shipped["targets"].items()), None)
+    compiled = next((i for i in shipped["targets"].items() if i[1]["npu_ops"] is not None), None)
     robust = shipped["robustness"] or {}
     return {
         "data": {"name": manifest["data"]["name"], **manifest["data"]["splits"]},
@@ -141,8 +180,10 @@ def figures(manifest: Row, timings: Row) -> Row:
         "ships": manifest["ships"],
         "file_sha256": shipped["sha256"],
         "value": shipped["metrics"][gated],
+        "metrics": shipped["metrics"],
         **{name: parity[name] for name in ("metric_drop", "metric_drop_ci95", "agreement")},
         **{name: shipped[name] for name in ("bytes", "bytes_gzip")},
+        **{name: manifest["reference"][name] for name in ("parameters", "macs")},
         "float_ops": len(shipped["float_ops_left"]),
         "rung": next((row["step"] for row in manifest["remedies"] if row["passed"]), None),
         "baseline": baseline

@@ -10,14 +10,26 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from tests.bench.suite import RESULTS, ROOT
+from ruamel.yaml import YAML
+
+from tests.bench.suite import FORM, RESULTS, ROOT
 
 README = ROOT / "README.md"
+PUBLISHED = Path(__file__).with_name("published.yaml")
+ROBUST = "robust"  # the one published figure that is no metric
 Row = dict[str, Any]
 SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auc": "AUC", "r2": "R²",
-         "relative_mae": "MAE / naive"}  # fmt: skip
+         "relative_mae": "MAE / naive", "recording_auc": "AUC over recordings"}  # fmt: skip
+TRIED = {
+    "kills": "killed, run again, and every byte the same",
+    "faults": "a full disk, a damaged checkpoint, a loss that is no number: one line, and no harm",
+    "bad inputs": "a wrong config or a damaged file of data: one message with its place",
+    "fuzzed": "random texts as configs, damaged models: an answer or one message",
+}
+NOTHING = "Nothing is measured yet.\n"
 
 
 def main() -> None:
@@ -34,20 +46,42 @@ def with_tables(text: str) -> str:
 
 
 def results() -> list[Row]:
-    """Return the results of the configs, by name."""
-    return [json.loads(path.read_text()) for path in sorted((RESULTS / "quality").glob("*.json"))]
+    """Return the results of the configs, by name; of an older form none."""
+    kept = [json.loads(path.read_text()) for path in sorted((RESULTS / "quality").glob("*.json"))]
+    return [result for result in kept if result["form"] == FORM]
 
 
 def quality() -> str:
-    """Return a row for each config: what ships, what was trained, and what classical models do."""
+    """Return a row for each config: what ships, what was trained, and what others do."""
     heads = (
         "config", "samples tested", "figure", "int8 (what ships)", "trained model", "baseline",
-        "size", "under attack", "NPU", "minutes",
+        "published", "size", "under attack", "NPU", "minutes",
     )  # fmt: skip
-    return table(heads, [_quality(result) for result in results() if _done(result)])
+    told, known = [result for result in results() if _done(result)], published()
+    sources = [row["source"] for result in told for row in known.get(result["config"], ())]
+    notes = list(dict.fromkeys(sources))
+    rows = [_quality(result, known.get(result["config"], ()), notes) for result in told]
+    said = [f"{number}. {source}.\n" for number, source in enumerate(notes, 1)]
+    return table(heads, rows) + "".join(["\nPublished by:\n\n" * bool(said), *said])
 
 
-def _quality(result: Row) -> list[str]:
+def published() -> dict[str, list[Row]]:
+    """Return config -> figures that others have published, each with its source."""
+    found: dict[str, list[Row]] = YAML(typ="safe").load(PUBLISHED.read_text())
+    return found
+
+
+def _published(row: Row, run: Row, notes: Sequence[str]) -> str:
+    """Return a published figure; where it is another than the row's, with ours beside it."""
+    figure, note = row["figure"], notes.index(row["source"]) + 1
+    ours = run.get("metrics", {}).get(figure)  # results of before do not say it
+    is_other = figure not in (run["metric"], ROBUST)
+    beside = f" {SHOWN[figure]}" + ("" if ours is None else f", here {ours:.4f}")
+    what = " under attack" if figure == ROBUST else beside * is_other
+    return f"{row['value']:g}{what} ({row['note']}) [{note}]"
+
+
+def _quality(result: Row, others: Sequence[Row], notes: Sequence[str]) -> list[str]:
     runs = _done(result)
     first, baseline = runs[0], runs[0]["baseline"]
     form = "" if first["ships"] == "int8" else f" ({first['ships']})"
@@ -60,6 +94,7 @@ def _quality(result: Row) -> list[str]:
         f"**{_over(runs, 'value')}**{form}",
         _over(runs, "reference"),
         f"{baseline['value']:.4f} ({baseline['name']})" if known else "–",
+        "<br>".join(_published(row, first, notes) for row in others) or "–",
         f"{first['bytes'] / 1000:.1f} kB",
         "–" if first["robust"] is None else f"{_over(runs, 'robust')} at {first['epsilon']:g}",
         "–" if npu is None else f"{npu['npu_ops']} of {npu['npu_ops'] + npu['cpu_ops']}",
@@ -69,39 +104,98 @@ def _quality(result: Row) -> list[str]:
 
 def parity() -> str:
     """Return what int8 costs over all configs, and which rungs were climbed."""
-    rows = [row for result in results() for row in _done(result)[:1]]
+    rows = [(result["config"], row) for result in results() for row in _done(result)[:1]]
     if not rows:
-        return "Nothing is measured yet.\n"
-    drops = [row["metric_drop"] for row in rows]
-    agreed = statistics.median(row["agreement"] for row in rows)
-    floats = sum(row["float_ops"] > 0 for row in rows)
+        return NOTHING
+    worst = [max(rows, key=_drop), min(rows, key=_agreement)]
+    whole = sum(row["float_ops"] == 0 for _, row in rows)
+    told = [
+        ["fall of the metric", f"{statistics.median(map(_drop, rows)):.4f}",
+         f"{_drop(worst[0]):.4f} (`{worst[0][0]}`)"],
+        ["same decisions", f"{100 * statistics.median(map(_agreement, rows)):.2f} %",
+         f"{100 * _agreement(worst[1]):.2f} % (`{worst[1][0]}`)"],
+    ]  # fmt: skip
+    steps = [str(row["rung"]) for _, row in rows]
+    rungs = ", ".join(f"{step} {steps.count(step)}" for step in dict.fromkeys(steps))
     return (
-        f"{len(rows)} configs: the metric falls by {statistics.median(drops):.4f} in the median "
-        f"and {max(drops):.4f} at worst; {100 * agreed:.1f} % of the decisions are the same in the "
-        f"median; {floats} ship an operation in float. Rungs: {_counts(rows)}.\n"
+        table((f"what ships, of {len(rows)} configs", "median", "worst"), told)
+        + f"\nWithout an operation in float: {whole} of {len(rows)}. Rungs that shipped: {rungs}.\n"
     )
 
 
-def _counts(rows: Sequence[Row]) -> str:
-    steps = [str(row["rung"]) for row in rows]
-    return ", ".join(f"{step} {steps.count(step)}" for step in dict.fromkeys(steps))
+def _drop(named: tuple[str, Row]) -> float:
+    return float(named[1]["metric_drop"])
+
+
+def _agreement(named: tuple[str, Row]) -> float:
+    return float(named[1]["agreement"])
+
+
+def footprint() -> str:
+    """Return what the file that ships takes of a device: bytes, memory and time."""
+    heads = (
+        "config", "weights", "MAC", "file", "gzip", "arena", "NPU", "NPU memory", "NPU, estimated",
+        "LiteRT here, median", "95 %",
+    )  # fmt: skip
+    return table(heads, [_footprint(result) for result in results() if _done(result)])
+
+
+def _footprint(result: Row) -> list[str]:
+    row = _done(result)[0]
+    npu, clock = row["npu"] or {}, row["litert"]
+    return [
+        f"`{result['config']}`",
+        f"{row['parameters']:,}",
+        _scaled(row["macs"], 1e6, "M", 2),
+        _scaled(row["bytes"], 1e3, "kB"),
+        _scaled(row["bytes_gzip"], 1e3, "kB"),
+        _scaled(row["arena_bytes"], 1e3, "kB"),
+        npu.get("target", "–"),
+        _scaled(npu.get("sram_bytes"), 1e3, "kB"),
+        _scaled(npu.get("latency_ms_estimate"), 1, "ms", 3),
+        *(_scaled(clock.get(name), 1, "ms", 3) for name in ("p50_ms", "p95_ms")),
+    ]
+
+
+def _scaled(value: float | None, unit: float, name: str, digits: int = 1) -> str:
+    return "–" if value is None else f"{value / unit:,.{digits}f} {name}"
+
+
+def reliability() -> str:
+    """Return how much was tried against the program, as its tests counted it."""
+    path = RESULTS / "reliability.json"
+    if not path.exists():
+        return NOTHING
+    found = json.loads(path.read_text())
+    tests = ", ".join(f"{count:,} {name}" for name, count in found["tests"].items())
+    rows = [
+        [TRIED[name], f"{row['tried']:,}", str(row["tests"])]
+        for name, row in found["counts"].items()
+    ]
+    return table(("what was tried", "times", "tests"), rows) + f"\nTests of these files: {tests}.\n"
 
 
 def speed() -> str:
     """Return the ratios of `make bench`, against what one would write by hand."""
     path = RESULTS / "speed.json"
     if not path.exists():
-        return "Nothing is measured yet.\n"
+        return NOTHING
     rows = json.loads(path.read_text())["rows"]
     told = [
-        [row["name"], *(f"{name} {value:,.4g}" for name, value in row["rates"].items()),
+        [row["name"], ", ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items()),
          row["unit"], f"{row['ratio']:.1f}"]
         for row in rows
     ]  # fmt: skip
-    return table(("what", "ours", "the other", "unit", "ratio"), told)
+    return table(("what", "measured", "unit", "ratio"), told)
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "parity": parity, "speed": speed}
+TABLES: dict[str, Callable[[], str]] = {
+    "quality": quality,
+    "parity": parity,
+    "speed": speed,
+    "footprint": footprint,
+    "reliability": reliability,
+}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,14 @@ def test_every_shipped_config_is_valid_and_named_after_its_file(shipped: Path, n
     assert load(shipped / name).name == Path(name).stem
 
 
-def test_ten_mistakes_give_ten_messages_with_their_lines(tmp_path: Path) -> None:
+def test_ten_mistakes_give_ten_messages_with_their_lines(
+    tmp_path: Path, counted: Callable[..., None]
+) -> None:
     found = problems(tmp_path, TEN_MISTAKES)
     assert len(found) == 10
     for line, (number, words) in zip(found, TEN_MESSAGES, strict=True):
         assert re.match(rf"config\.yaml:{number}: {words}", line), line
+        counted("bad inputs")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +115,11 @@ def test_ten_mistakes_give_ten_messages_with_their_lines(tmp_path: Path) -> None
     ],
 )
 def test_what_is_no_config_gets_one_clear_message(
-    tmp_path: Path, text: str | bytes, message: str
+    tmp_path: Path, text: str | bytes, message: str, counted: Callable[..., None]
 ) -> None:
     (found,) = problems(tmp_path, text)
     assert found.startswith(message)
+    counted("bad inputs")
 
 
 def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
@@ -186,9 +191,12 @@ def test_set_changes_lists_sections_and_null(tmp_path: Path) -> None:
         ("name.x=1", "--set name.x=1: name.x: name holds one value"),
     ],
 )
-def test_a_bad_set_is_reported_as_it_was_typed(tmp_path: Path, argument: str, message: str) -> None:
+def test_a_bad_set_is_reported_as_it_was_typed(
+    tmp_path: Path, argument: str, message: str, counted: Callable[..., None]
+) -> None:
     (found,) = problems(tmp_path, SMALL, argument)
     assert found.startswith(message)
+    counted("bad inputs")
 
 
 def test_a_set_does_not_hide_what_cannot_be_read_in_the_file(tmp_path: Path) -> None:
@@ -256,14 +264,19 @@ YAML_BITS = st.sampled_from(
 @given(text=st.one_of(st.text(), st.lists(YAML_BITS).map("".join)), suffix=st.booleans())
 @example(text='"\\uD800":', suffix=False)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_text_is_a_config_or_a_config_error(tmp_path: Path, text: str, suffix: bool) -> None:
+def test_any_text_is_a_config_or_a_config_error(
+    tmp_path: Path, counted: Callable[..., None], text: str, suffix: bool
+) -> None:
+    counted("fuzzed")
     path = write(tmp_path, (SMALL * suffix + text).encode("utf-8", "surrogatepass"))
     assert is_judged(path)
 
 
 @given(argument=st.one_of(st.text(), st.lists(YAML_BITS).map("".join)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_set_is_applied_or_a_config_error(tmp_path: Path, argument: str) -> None:
+def test_any_set_is_applied_or_a_config_error(
+    tmp_path: Path, counted: Callable[..., None], argument: str
+) -> None:
     path = write(tmp_path, SMALL)
     for given_argument in (
         argument,
@@ -271,6 +284,7 @@ def test_any_set_is_applied_or_a_config_error(tmp_path: Path, argument: str) -> 
         f"tune.space={argument}",
         f"data={argument}",
     ):
+        counted("fuzzed")
         assert is_judged(path, given_argument)
 
 
@@ -285,7 +299,10 @@ JSON = st.recursive(
 
 @given(key=st.sampled_from(sorted(Config.model_fields)), value=JSON)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_value_in_any_section_is_judged(tmp_path: Path, key: str, value: object) -> None:
+def test_any_value_in_any_section_is_judged(
+    tmp_path: Path, counted: Callable[..., None], key: str, value: object
+) -> None:
+    counted("fuzzed")
     text = SMALL if key not in SMALL else ""
     assert is_judged(write(tmp_path, f"{text}{key}: {json.dumps(value)}\n"))
 

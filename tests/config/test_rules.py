@@ -1,5 +1,6 @@
 """Rules across sections: one wrong combination, one message, at the right key."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (TFDS, "data.source.inputs=[image, depth]", "cnn takes one input"),
         ([*TFDS, "data.split.by=given"], "data.source.splits={test: test}", "wanted a train part"),
         (TFDS, "data.source.manual_dir=nowhere", "wanted a folder; there is none at"),
+        (DETECTOR, "gate.recording_least=0.8", "that are windows of recordings; wanted null"),
         (CNN, "train.freeze={epochs: 20}", "wanted fewer than train.epochs (20)"),
         (CNN, "train.pretrain={}", "pre-training is for an autoencoder with a task"),
         (CNN, "export.encoder=true", "cnn has no encoder; wanted false"),
@@ -176,11 +178,12 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
     ],
 )  # fmt: skip
 def test_a_wrong_combination_gets_one_message(
-    tmp_path: Path, right: list[str], wrong: str, message: str
+    tmp_path: Path, right: list[str], wrong: str, message: str, counted: Callable[..., None]
 ) -> None:
     (tmp_path / "rows.csv").write_text("id,amount,shop,class\n1,2,a,x\n")
     (found,) = messages(tmp_path, *right, wrong)
     assert message in found
+    counted("bad inputs")
 
 
 def test_a_rule_is_silent_where_what_it_reads_is_a_mistake(tmp_path: Path) -> None:

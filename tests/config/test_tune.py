@@ -35,7 +35,7 @@ def problems(path: Path) -> list[str]:
     return [line.split(": ", 1)[1] for line in caught.value.problems]
 
 
-def test_every_mistake_is_told_at_once(write: Write) -> None:
+def test_every_mistake_is_told_at_once(write: Write, counted: Callable[..., None]) -> None:
     found = problems(
         write("""
 objective: r2
@@ -74,6 +74,7 @@ space:
     ):
         assert words in told
     assert len(found) == 14
+    counted("bad inputs", len(found))
 
 
 def test_a_space_over_families_holds_where_its_conditions_say(write: Write) -> None:

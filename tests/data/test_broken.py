@@ -119,11 +119,18 @@ REFUSED: list[tuple[str, str, Break, str]] = [
 
 @pytest.mark.parametrize(("config", "file", "change", "message"), REFUSED)
 def test_what_cannot_be_used_is_refused_with_its_place(
-    own_sets: Path, prepared: Prepared, config: str, file: str, change: Break, message: str
+    own_sets: Path,
+    prepared: Prepared,
+    config: str,
+    file: str,
+    change: Break,
+    message: str,
+    counted: Callable[..., None],
 ) -> None:
     change(own_sets / "runs/generated" / file)
     with pytest.raises(ConfigError, match=message):
         prepared(own_sets, config)
+    counted("bad inputs")
 
 
 LEFT_OUT: list[tuple[str, str, Break, str, str]] = [
@@ -204,11 +211,19 @@ LEFT_OUT: list[tuple[str, str, Break, str, str]] = [
 
 @pytest.mark.parametrize(("config", "file", "change", "code", "text"), LEFT_OUT)
 def test_what_can_be_left_out_is_and_is_reported(
-    own_sets: Path, prepared: Prepared, config: str, file: str, change: Break, code: str, text: str
+    own_sets: Path,
+    prepared: Prepared,
+    config: str,
+    file: str,
+    change: Break,
+    code: str,
+    text: str,
+    counted: Callable[..., None],
 ) -> None:
     change(own_sets / "runs/generated" / file)
     said = findings(prepared(own_sets, config))
     assert text in said[code]["text"]
+    counted("bad inputs")
 
 
 def test_a_class_that_is_only_in_test_is_refused(own_sets: Path, prepared: Prepared) -> None:

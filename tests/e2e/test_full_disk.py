@@ -5,7 +5,7 @@ The disk is a small tmpfs, so that every library meets the real thing; it takes 
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,9 @@ def fill(disk: Path, room: int) -> None:
         os.posix_fallocate(file.fileno(), 0, max(1, free - room))
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on(disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    disk: Path, tmp_path: Path, counted: Callable[..., None]
+) -> None:
     config = write_config(tmp_path)
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -72,9 +74,12 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(disk: Path, tmp_path: Path)
     (disk / "ballast").unlink()
     assert failures >= 4
     assert published(disk) == published(whole)
+    counted("faults", failures)
 
 
-def test_a_read_only_disk_is_one_line_and_the_run_goes_on(disk: Path, tmp_path: Path) -> None:
+def test_a_read_only_disk_is_one_line_and_the_run_goes_on(
+    disk: Path, tmp_path: Path, counted: Callable[..., None]
+) -> None:
     config = write_config(tmp_path)
     assert try_run(config, disk).returncode == 0
     before = published(disk)
@@ -88,4 +93,5 @@ def test_a_read_only_disk_is_one_line_and_the_run_goes_on(disk: Path, tmp_path: 
         assert len(done.stderr.splitlines()) == 1
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         assert try_run(config, disk).returncode == 0
+        counted("faults")
     assert published(disk) == before

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,11 @@ def put(bundle: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.slow)])
 def test_predict_answers_or_gives_one_message(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
+    bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    count: int,
+    counted: Callable[..., None],
 ) -> None:
     copy = shutil.copytree(bundle, tmp_path / "copy")
     whole = (copy / "model_int8.tflite").read_bytes()
@@ -59,3 +64,4 @@ def test_predict_answers_or_gives_one_message(
         assert "Traceback" not in told.err
         assert len(told.err.strip().splitlines()) == (answers[-1] != 0), told.err
     assert set(answers) == {0, 4}
+    counted("fuzzed", len(answers))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def kill_in(config: Path, folder: Path, stage: str, mark: str) -> bool:
 
 
 def test_kills_one_after_another_change_no_byte(
-    tmp_path: Path, undisturbed: dict[str, str]
+    tmp_path: Path, undisturbed: dict[str, str], counted: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, EPOCHS)
     marks = [
@@ -61,6 +62,7 @@ def test_kills_one_after_another_change_no_byte(
     result = run(config, tmp_path)
     assert result.returncode == 0, result.stderr
     assert published(tmp_path) == undisturbed
+    counted("kills", len(marks))
 
 
 def test_two_folders_hold_the_same_bytes(tmp_path: Path, undisturbed: dict[str, str]) -> None:

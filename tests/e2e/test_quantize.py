@@ -1,6 +1,7 @@
 """A model that was trained elsewhere becomes a bundle, and no weight of it changes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -59,7 +60,7 @@ def test_a_trained_model_is_bundled_as_it_is(
 
 
 def test_damaged_files_get_one_message_and_no_bundle(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counted: Callable[..., None]
 ) -> None:
     whole = converted(separable(), tmp_path / "net.tflite", batch=1).read_bytes()
     answers = []
@@ -76,3 +77,4 @@ def test_damaged_files_get_one_message_and_no_bundle(
             assert "model.path: " in told
         answers.append(answer)
     assert answers.count(2) > 15
+    counted("fuzzed", len(answers))

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dic
 
 @pytest.mark.parametrize("seed", [0])
 def test_kills_at_random_points_change_no_byte(
-    tmp_path: Path, whole: tuple[dict[str, str], dict[str, float]], seed: int
+    tmp_path: Path,
+    whole: tuple[dict[str, str], dict[str, float]],
+    seed: int,
+    counted: Callable[..., None],
 ) -> None:
     done = kills.with_kills(tmp_path, whole[1], each=EACH, seed=seed)
     print(done.by_stage, done.by_signal, done.seconds)
     assert published(tmp_path) == whole[0]
     assert done.wrong == []
     assert done.by_stage.total() >= LEAST
+    counted("kills", done.by_stage.total())
 
 
 def test_another_process_has_the_same_bytes(

@@ -58,6 +58,10 @@ FAMILIES = {
             (CNN | AGAIN, {"kind": "autoencoder", "form": "conv", "filters": [4, 6, 8]}),
             (SERIES | AGAIN, {"kind": "autoencoder", "form": "conv", "filters": [4, 6, 8]}),
             (SERIES | AGAIN, {"kind": "autoencoder", "form": "recurrent", "units": [6]}),
+            (
+                TABLE | AGAIN,
+                {"kind": "autoencoder", "units": [8], "batch_norm": True, "code_activation": True},
+            ),
         ]
     )
 }

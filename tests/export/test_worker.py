@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,13 +62,14 @@ def test_a_crash_is_a_conversion_error_with_the_last_words_and_another_worker_fo
     assert ask() != pid
 
 
-def test_a_kill_is_no_verdict_on_the_model() -> None:
+def test_a_kill_is_no_verdict_on_the_model(counted: Callable[..., None]) -> None:
     pid = ask()
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(PipelineError, match="SIGKILL") as caught:
         worker.request("nonsense")
     assert not isinstance(caught.value, worker.ConversionError)
+    counted("faults")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pipeline.gate.gates import (
     ALWAYS,
     CURES,
     FINER,
+    LEAST,
     ROUNDING,
     failed_checks,
     judge,
@@ -27,7 +28,7 @@ FILE = {
     "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
     "arena_bytes": 5000, "runtime_changes": 0, "samples": 300, "unmeasured": {},
     "worst_runtime": {"name": "a", "kernels": "reference", "changed": 7, "max_abs_lsb": None},
-    "metric_least": 0.9, "metric_most": None, "robust_least": None,
+    "metric_least": 0.9, "metric_most": None, "robust_least": None, "recording_least": None,
     "robust_drop_upper": None, "audit_checks": 0, "failed_checks": [],
     "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
 }  # fmt: skip
@@ -98,6 +99,7 @@ def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
         ("metric_drop_upper", 0.02, 0.02, 0.03),
         ("worst_group_drop", 0.02, 0.0, 0.03),
         ("output_sqnr_db", 30.0, 30.0, 29.0),
+        ("recording_least", 0.85, 0.85, 0.84),
         ("calibration_error", 0.05, 0.04, 0.06),
         ("latency_ms", 2.0, 1.0, 2.1),
         ("arena_bytes", 5000, 5000, 5001),
@@ -113,7 +115,7 @@ def test_gates_that_are_asked_for_hold_on_one_side(
     )
     assert (good["passed"], bad["passed"]) == (True, False)
     assert bad["try"]
-    assert bad["side"] == ("at least" if name == "output_sqnr_db" else "at most")
+    assert bad["side"] == ("at least" if name in LEAST else "at most")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def killed_when(
 @pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_killed_worker_costs_time_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: int, counted: Callable[..., None]
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     logs = [folder / "runs" / "small" / "logs" for folder in (whole, broken)]
@@ -81,6 +82,7 @@ def test_a_killed_worker_costs_time_and_nothing_else(
         for name in ("model.keras", "history.csv"):
             files = [folder / "runs" / "small" / stage / name for folder in (whole, broken)]
             assert sha256_file(files[0]) == sha256_file(files[1]), (stage, name)
+    counted("kills", len(killed))
 
 
 @pytest.mark.slow

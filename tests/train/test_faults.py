@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,7 +89,12 @@ def poison(model: Any) -> None:
 
 @pytest.mark.parametrize("last", [True, pytest.param(False, marks=SLOW)])
 def test_weights_that_are_no_numbers_are_never_a_result(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bool
+    spec: dict[str, Any],
+    digits: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: bool,
+    counted: Callable[..., None],
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     step = At(2, lambda: poison(step.model))  # of two or three calls an epoch
@@ -107,6 +113,7 @@ def test_weights_that_are_no_numbers_are_never_a_result(
     kept = tmp_path / "work" / LAST_GOOD
     assert str(kept) in message
     assert all(np.isfinite(weight).all() for weight in load_keras(kept).get_weights())
+    counted("faults")
 
 
 def trainer_of(*shapes: tuple[int, ...]) -> Any:
@@ -117,7 +124,7 @@ def trainer_of(*shapes: tuple[int, ...]) -> Any:
 
 
 def test_a_damaged_checkpoint_is_said_and_changes_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, counted: Callable[..., None]
 ) -> None:
     path, saved = tmp_path / CHECKPOINT, trainer_of((3, 40), (5,))
     save_checkpoint(path, saved, [], Progress(epoch=2, step=1))
@@ -135,3 +142,4 @@ def test_a_damaged_checkpoint_is_said_and_changes_nothing(
         for before, after in zip(saved.model.variables, loaded.model.variables, strict=True):
             wanted = np.asarray(before) - (0 if reached.epoch else 7)
             np.testing.assert_array_equal(np.asarray(after), wanted)
+        counted("faults")

@@ -75,7 +75,9 @@ def until(is_reached: Callable[[], object], process: Any) -> None:
 
 
 @pytest.mark.parametrize("tuner", ["random", "bayesian"])
-def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path: Path, tuner: str) -> None:
+def test_a_killed_search_ends_as_the_undisturbed_one(
+    tmp_path: Path, tuner: str, counted: Callable[..., None]
+) -> None:
     finish(started(tmp_path / "whole", tuner=tuner))
     killed = tmp_path / "killed"
     work = killed / "runs/tiny/tune.partial" / WORK
@@ -98,6 +100,7 @@ def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path: Path, tuner: str)
     finish(process)
     assert len(known) >= 2
     assert results(killed) == results(tmp_path / "whole")
+    counted("kills", len(moments))
 
 
 def free_port() -> int:
@@ -106,7 +109,9 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_chief_and_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
+def test_chief_and_two_workers_of_which_one_is_killed(
+    tmp_path: Path, counted: Callable[..., None]
+) -> None:
     finish(started(tmp_path / "alone"))
     shared = tmp_path / "shared"
     address = f"127.0.0.1:{free_port()}"
@@ -128,6 +133,7 @@ def test_chief_and_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
     trials = read_json(shared / "runs/tiny/tune/trials.json")["trials"]
     assert len({row["trial"] for row in trials}) == len(trials) == 4
     assert results(shared) == results(tmp_path / "alone")
+    counted("kills")
 
 
 def children(pid: int) -> list[int]:
@@ -147,7 +153,9 @@ def is_alive(pid: int) -> bool:
     return state not in "ZX"
 
 
-def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(tmp_path: Path) -> None:
+def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(
+    tmp_path: Path, counted: Callable[..., None]
+) -> None:
     both = "tune.parallel=2"
     finish(started(tmp_path / "whole", "--set", both))
     folder = tmp_path / "killed"
@@ -167,3 +175,4 @@ def test_parallel_trials_survive_the_death_of_a_worker_and_of_all(tmp_path: Path
     finish(started(folder, "--set", both))
     assert known
     assert results(folder) == results(tmp_path / "whole")
+    counted("kills", 2)

@@ -1,0 +1,46 @@
+"""What a detector says of whole recordings, of which each sample is a window. Pure.
+
+A recording's score is the mean over its windows, as in DCASE 2020 task 2 and MLPerf Tiny (Banbury
+et al. 2021, arXiv:2106.07597): one strange moment among many counts little, a strange hum much.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.tasks import TASKS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+AUC = "recording_auc"  # the name that it has among the metrics
+MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a score without end
+
+
+def recording_auc(
+    labels: Array, outputs: Array, recordings: Array, groups: Array | None = None
+) -> float:
+    """Return the area under the ROC curve over recordings; the mean over groups that have both.
+
+    Args:
+        labels: 1 for an anomaly (N,); a recording with an anomalous window is anomalous.
+        outputs: shares of normal and anomalous (N, 2).
+        recordings: of each window (N,).
+        groups: machine, place, … of each window (N,); None: all are one.
+    """
+    if groups is None:
+        return _auc(labels, outputs, recordings)
+    both = [
+        own
+        for own in (groups == name for name in np.unique(groups))
+        if 0 < labels[own].sum() < own.sum()
+    ]
+    areas = [_auc(labels[own], outputs[own], recordings[own]) for own in both]
+    return float(np.mean(areas)) if areas else _auc(labels, outputs, recordings)
+
+
+def _auc(labels: Array, outputs: Array, recordings: Array) -> float:
+    _, inverse, counts = np.unique(recordings, return_inverse=True, return_counts=True)
+    share = np.minimum(outputs[:, 1].astype(np.float64), MOST)
+    mean = np.bincount(inverse, share / (1 - share)) / counts  # the scores, in thresholds
+    is_anomaly = np.bincount(inverse, labels) > 0
+    return TASKS["anomaly"].score(is_anomaly.astype(int), np.stack([-mean, mean], axis=1))
