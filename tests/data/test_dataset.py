@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.artifacts import describe_files
 from pipeline.config.schema import Config
 from pipeline.data import findings
+from pipeline.data.copies import copied
 from tests.conftest import prepare_data
 
 EVERY_PART = {"train": np.arange(8), "validation": np.arange(8, 10), "test": np.arange(10, 12)}
@@ -18,7 +19,7 @@ def looked(
     labels: np.ndarray, parts: dict[str, np.ndarray], digests: np.ndarray
 ) -> list[findings.Finding]:
     """Return the findings on two classes."""
-    copies = findings.copied(parts, digests)
+    copies = copied(parts, digests)
     return findings.look(labels, parts, digests, ("a", "b"), copies=copies)
 
 
