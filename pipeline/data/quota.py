@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.data.samples import Array
-from pipeline.data.scratch import blocks, changed, counted, scratch
+from pipeline.data.scratch import blocks, changed, counted, scratch, shuffled_range
 
 MOST_STRATA = 10_000  # that fit into 16 bits
 
@@ -24,10 +24,7 @@ def draw(positions: Array, strata: Array, total: int, generator: np.random.Gener
     quotas, remainders = np.divmod(counts * total, max(1, len(positions)))
     by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
     quotas[by_remainder[: total - quotas.sum()]] += 1
-    order = scratch(len(positions), np.int32)
-    for part in blocks(order):
-        order[part] = np.arange(part.start, part.stop)
-    generator.shuffle(order)
+    order = shuffled_range(len(positions), generator)
     chosen, done = scratch(total, positions.dtype), 0
     for part in blocks(order):
         places = order[part]

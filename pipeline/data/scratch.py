@@ -155,3 +155,12 @@ def shuffled(values: Array, generator: np.random.Generator) -> Array:
     made = changed(values, lambda block: block, values.dtype)
     generator.shuffle(made)
     return made
+
+
+def shuffled_range(count: int, generator: np.random.Generator) -> Array:
+    """Return what `generator.permutation(count)` returns, as int32: 4 bytes each."""
+    made = scratch(count, np.int32)
+    for part in blocks(made):
+        made[part] = np.arange(part.start, part.stop)
+    generator.shuffle(made)
+    return made
