@@ -38,12 +38,9 @@ def measured(config: Path, folder: Path, stage: str) -> tuple[int, float]:
     Of `train` they are those of an epoch, without what compiling and importing take.
     """
     arguments = command(config, folder, "--until", stage)[3:]  # without: python -m pipeline
-    watched = [sys.executable, "-m", "tests.e2e.timed", *arguments]
+    watched = [sys.executable, "-m", "tests.e2e.timed", str(folder / "took"), *arguments]
     peak = 0
-    with subprocess.Popen(
-        watched, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
+    with subprocess.Popen(watched, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             try:
                 status = Path(f"/proc/{process.pid}/status").read_text()
@@ -52,8 +49,8 @@ def measured(config: Path, folder: Path, stage: str) -> tuple[int, float]:
             found = [line.split()[1] for line in status.splitlines() if line.startswith("RssAnon")]
             peak = max(peak, *map(int, found), 0)
             time.sleep(0.01)
-        took = json.loads(process.stdout.read())
     assert process.returncode == 0
+    took = json.loads((folder / "took").read_text())
     return peak, took["stages"]["data"] if stage == "data" else min(took["epochs"][1:])
 
 

@@ -1,23 +1,30 @@
-"""Run the chain as the command does, and print what the work took of the processor, as JSON.
+"""Run the chain as the command does, and write what its work took of the processor, as JSON.
 
-python -m tests.e2e.timed ARGUMENT...   {"stages": {name: seconds}, "epochs": [seconds, …]}
+python -m tests.e2e.timed FILE ARGUMENT...
+    {"stages": {name: seconds}, "imports": {name: seconds}, "epochs": [seconds, …]}
 """
 
 import json
+import os
 import sys
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipeline import run
 from pipeline.cli import main
 
 
+def spent() -> float:
+    """Return the seconds of this process over all threads, and of the children that have ended."""
+    return sum(os.times()[:4])
+
+
 def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
-        started = time.process_time()
+        started = spent()
         result = function(*arguments)
-        note(time.process_time() - started)
+        note(spent() - started)
         return result
 
     return call
@@ -25,16 +32,16 @@ def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callab
 
 def watched() -> dict[str, Any]:
     """Have stages, and epochs of training, note what they took."""
-    found: dict[str, Any] = {"stages": {}, "epochs": []}
+    found: dict[str, Any] = {"stages": {}, "imports": {}, "epochs": []}
     own = run._import
 
     def imported(stage: Any) -> Any:
-        module = own(stage)
+        module = timed(own, lambda took: found["imports"].update({stage.name: took}))(stage)
         if stage.name == "train":
             from pipeline.train import loop
 
             loop._run_epoch = timed(loop._run_epoch, found["epochs"].append)
-        module.run = timed(module.run, lambda spent: found["stages"].update({stage.name: spent}))
+        module.run = timed(module.run, lambda took: found["stages"].update({stage.name: took}))
         return module
 
     run._import = imported
@@ -43,6 +50,6 @@ def watched() -> dict[str, Any]:
 
 if __name__ == "__main__":
     took = watched()
-    code = main(sys.argv[1:])
-    print(json.dumps(took))
+    code = main(sys.argv[2:])
+    Path(sys.argv[1]).write_text(json.dumps(took))
     sys.exit(code)
