@@ -1,12 +1,14 @@
 """Run the chain as the command does, and write what its work took of the processor, as JSON.
 
 python -m tests.e2e.timed FILE ARGUMENT...
-    {"stages": {name: seconds}, "imports": {name: seconds}, "epochs": [seconds, …]}
+    {"stages": {name: seconds}, "imports": {name: seconds}, "epochs": [seconds, …],
+     "calls": [[seconds, …], …]}   each call of an epoch: its steps, and reading what they learn
 """
 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,25 @@ def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callab
     return call
 
 
+def noted(add: Callable[..., None], calls: list[list[float]]) -> Callable[..., None]:
+    """Have the end of each call note what it took; the first of an epoch has nothing before it."""
+    last = [0.0]
+
+    def call(progress: Any, *arguments: Any, **rest: Any) -> None:
+        now = time.process_time()
+        if progress.step == 0:
+            calls.append([])
+        else:
+            calls[-1].append(now - last[0])
+        last[0] = now
+        add(progress, *arguments, **rest)
+
+    return call
+
+
 def watched() -> dict[str, Any]:
     """Have stages, and epochs of training, note what they took."""
-    found: dict[str, Any] = {"stages": {}, "imports": {}, "epochs": []}
+    found: dict[str, Any] = {"stages": {}, "imports": {}, "epochs": [], "calls": []}
     own = run._import
 
     def imported(stage: Any) -> Any:
@@ -41,6 +59,7 @@ def watched() -> dict[str, Any]:
             from pipeline.train import loop
 
             loop._run_epoch = timed(loop._run_epoch, found["epochs"].append)
+            loop.Progress.add = noted(loop.Progress.add, found["calls"])
         module.run = timed(module.run, lambda took: found["stages"].update({stage.name: took}))
         return module
 
