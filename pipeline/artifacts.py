@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import ArtifactError
 
@@ -22,6 +23,7 @@ MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
 WORK = "work"  # inside a stage's folder: checkpoints; survives a crash, never part of the result
 KEY = "key"  # what an unfinished folder is made for
+WRITTEN = 1 << 20  # bytes of an array that are written at once
 UNHASHED = (MANIFEST, TIMINGS, KEY, "tensorboard/*", WORK + "/*")
 
 
@@ -93,8 +95,23 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write name -> array as .npz: no dates inside, so that equal arrays give equal bytes."""
     import numpy as np
 
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+    with atomic_path(path) as partial, zipfile.ZipFile(partial, "w") as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                _write_array(stream, np.asarray(array))
+
+
+def _write_array(stream: IO[bytes], array: Any) -> None:
+    """Write what `numpy.lib.format.write_array` writes; a large array is not copied for it."""
+    from numpy.lib import format as npy
+
+    if array.nbytes < WRITTEN or array.dtype.hasobject or not array.flags.c_contiguous:
+        npy.write_array(stream, array)
+        return
+    npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(array))
+    values = array.reshape(-1).view("u1")
+    for start in range(0, len(values), WRITTEN):
+        stream.write(values[start : start + WRITTEN].data)
 
 
 def read_json(path: Path) -> Any:

@@ -95,7 +95,7 @@ STAGES = (
     ),
     Stage(
         "harden",
-        3,
+        4,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import artifacts
 from pipeline.artifacts import (
     KEY,
     MANIFEST,
@@ -54,6 +55,26 @@ def test_arrays_of_equal_values_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_arrays(tmp_path / f"{name}.npz", {"x": np.arange(5), "y": "text"})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("written", [1, 64, 1 << 20])
+def test_arrays_are_written_as_numpy_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """A large one is not copied for it."""
+    monkeypatch.setattr(artifacts, "WRITTEN", written)
+    arrays = {
+        "whole": np.arange(100, dtype=np.int32),
+        "text": np.array(["a", "words"]),
+        "transposed": np.arange(12.0).reshape(3, 4).T,
+        "every other": np.arange(50)[::2],
+        "none": np.zeros((0, 3)),
+        "number": np.float32(0.1),
+        "moments": np.array(["2026-01-01"], "datetime64[s]"),
+    }
+    write_arrays(tmp_path / "ours.npz", arrays)
+    np.savez(tmp_path / "numpy.npz", **arrays)  # type: ignore[arg-type]
+    assert (tmp_path / "ours.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()
 
 
 def test_what_varies_is_not_hashed(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ What can be computed from them (scaling, augmentation) is done when a batch is u
 stored once, in the type in which it came. `stage.py` writes the files; shards.py has their form.
 """
 
+import os
+import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +17,11 @@ import numpy as np
 from pipeline.artifacts import read_json
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Array
+from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards
 
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
+ZIP_LENGTHS = 26  # where a file's header in a .zip has the lengths of its name and its extras
 PARTS = ("train", "validation", "test")  # disjoint; together, all samples
 
 
@@ -120,17 +125,32 @@ def detecting(dataset: Dataset, score: str, **found: Any) -> Dataset:
 def open_dataset(folder: Path) -> Dataset:
     """Open the dataset that the `data` stage wrote into `folder`."""
     meta = read_json(folder / "dataset.json")
-    with np.load(folder / "splits.npz") as splits:
-        positions = {name: splits[name] for name in splits.files}
     return Dataset(
         folder,
         meta,
         read_json(folder / "preprocess.json"),
         np.load(folder / meta["labels"]["file"], mmap_mode="r").view(np.ndarray),
         np.load(folder / meta["ids"], mmap_mode="r").view(np.ndarray),
-        positions,
+        _splits(folder / "splits.npz"),
         {entry["name"]: open_shards(folder, entry) for entry in meta["inputs"]},
     )
+
+
+def _splits(path: Path) -> dict[str, Array]:
+    """Return the positions of each part; they are mapped, for .npz files of ours are not packed."""
+    found = {}
+    with zipfile.ZipFile(path) as splits, path.open("rb") as file:
+        for entry in splits.infolist():
+            file.seek(entry.header_offset + ZIP_LENGTHS)
+            file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+            np.lib.format.read_magic(file)
+            (count,), _, dtype = np.lib.format.read_array_header_1_0(file)
+            if count * dtype.itemsize < LARGE:
+                values = np.frombuffer(file.read(count * dtype.itemsize), dtype)
+            else:
+                values = np.memmap(path, dtype, "r", file.tell(), (count,)).view(np.ndarray)
+            found[entry.filename.removesuffix(".npy")] = values
+    return found
 
 
 def replaced(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:

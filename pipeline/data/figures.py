@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.dataset import PARTS
+from pipeline.data.quota import ranks
 from pipeline.data.samples import Array
+from pipeline.data.scratch import blocks, counted, taken
 from pipeline.data.shards import Shards
 from pipeline.device.runner import resize_image
 
@@ -38,15 +40,15 @@ def figures(
     """
     shown = parts["train"][:SHOWN]
     if names is not None:
-        shown = _of_every_class(labels[parts["train"]], parts["train"])
+        shown = _of_every_class(labels, parts["train"])
     found = {"sample_labels": labels[shown]}
     raw = {name: own.take(shown) for name, own in shards.items()}
     found |= kept_samples(raw, entries, "sample")
     if names is not None:
-        counts = [np.bincount(labels[parts[part]], minlength=len(names)) for part in PARTS]
+        counts = [counted(taken(labels, parts[part]), len(names)) for part in PARTS]
         return found | {"class_counts": np.array(counts, np.int64)}
-    edges = np.histogram_bin_edges(labels.astype(np.float64), BINS)
-    counts = [np.histogram(labels[parts[part]].astype(np.float64), edges)[0] for part in PARTS]
+    edges = np.histogram_bin_edges(np.array([labels.min(), labels.max()], np.float64), BINS)
+    counts = [_histogram(labels, parts[part], edges) for part in PARTS]
     return found | {"target_counts": np.array(counts, np.int64), "target_edges": edges}
 
 
@@ -72,12 +74,20 @@ def kept_samples(
 
 def _of_every_class(labels: Array, positions: Array) -> Array:
     """Return at most SHOWN positions: the first of each class, then the second of each, and on."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], labels[order], side="left")
-    rank = np.empty(len(labels), np.int64)
-    rank[order] = np.arange(len(labels)) - starts
-    first = np.lexsort((labels, rank))[:SHOWN]
-    return positions[first[np.argsort(labels[first], kind="stable")]]
+    chosen = np.zeros(0, positions.dtype)
+    for part in blocks(positions):  # what is among the first of all is among those of its stretch
+        chosen = np.concatenate([chosen, positions[part]])
+        own = labels[chosen]
+        chosen = chosen[np.sort(np.lexsort((own, ranks(own)))[:SHOWN])]
+    return chosen[np.argsort(labels[chosen], kind="stable")]
+
+
+def _histogram(labels: Array, positions: Array, edges: Array) -> Array:
+    """Return how many targets lie between each two edges."""
+    counts = np.zeros(len(edges) - 1, np.int64)
+    for part in blocks(positions):
+        counts += np.histogram(labels[positions[part]].astype(np.float64), edges)[0]
+    return counts
 
 
 def _reduced(images: Array) -> Array:

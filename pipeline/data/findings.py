@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.data.copies import contradictions
 from pipeline.data.samples import GIVEN, Array, Finding
+from pipeline.data.scratch import counted, taken
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -72,7 +74,8 @@ def constant_images(names: Sequence[str], count: int) -> list[Finding]:
 
 def pooled(given: Array, by: str) -> list[Finding]:
     """Report that the source's own parts were put together and cut anew."""
-    found = {name: int((given == code).sum()) for name, code in GIVEN.items() if name}
+    sizes = counted(given, len(GIVEN))
+    found = {name: int(sizes[code]) for name, code in GIVEN.items() if name}
     counts = {name: count for name, count in found.items() if count}
     if by == "given" or len(counts) < 2:
         return []
@@ -114,20 +117,6 @@ def far_apart(entry: Mapping[str, Any]) -> list[Finding]:
         "normalised. Preprocessing makes them even, here and on the device."
     )
     return [Finding("info", "not_normalised", text, len(scales))]
-
-
-def copied(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
-    """Return part -> whether each of its samples is an exact copy of one in train."""
-    train = np.sort(digests[parts["train"]])
-    return {part: _is_one_of(digests[parts[part]], train) for part in ("validation", "test")}
-
-
-def _is_one_of(values: Array, ordered: Array) -> Array:
-    """Tell of each value whether it is in a sorted array."""
-    if not len(ordered):
-        return np.zeros(len(values), bool)
-    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return np.asarray(ordered[place] == values)
 
 
 def known_values(
@@ -182,7 +171,7 @@ def _sizes(total: int, tested: int) -> list[Finding]:
 
 def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) -> list[Finding]:
     """Report classes without samples, with few of them, and far more of one than of another."""
-    counts = {part: np.bincount(labels[parts[part]], minlength=len(names)) for part in PARTS}
+    counts = {part: counted(taken(labels, parts[part]), len(names)) for part in PARTS}
     train, found = counts["train"], []
     empty = [names[k] for k in np.flatnonzero(sum(counts.values()) == 0)]
     if empty:
@@ -227,7 +216,7 @@ def _copies(
     """Report held-out samples that are in train too, byte by byte, and contradicting labels."""
     found = []
     for part, is_copy in copies.items():
-        count = int(is_copy.sum())
+        count = int(np.count_nonzero(is_copy))
         if count:
             text = (
                 f"{_count(count, 'sample')} of {part} {'is an' if count == 1 else 'are'} exact "
@@ -236,11 +225,7 @@ def _copies(
             )
             found.append(Finding("warning", f"copies_in_{part}", text, count))
     if is_classes:
-        ordered = np.sort(digests)
-        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        shared = np.flatnonzero(_is_one_of(digests, twice))
-        pairs = {(int(digests[i]), int(labels[i])) for i in shared}
-        count = len(pairs) - len(twice)
+        count = contradictions(labels, digests)
         if count:
             text = f"{_count(count, 'input')} appear{'s' * (count == 1)} with different labels."
             found.append(Finding("warning", "contradicting_labels", text, count))

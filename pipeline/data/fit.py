@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.samples import Array, Input
+from pipeline.data.scratch import changed
 from pipeline.data.shards import Shards
 from pipeline.device.runner import prepare, tokens_of
 
@@ -249,8 +250,10 @@ FIT: dict[str, Callable[[Input, Shards, Array], Fitted]] = {
 
 def fit_target(targets: Array) -> dict[str, Any]:
     """Return the scaling of a regression's target: answer = output * scale + offset."""
-    spread = float(np.float32(targets.std(dtype=np.float64)))
-    return {"offset": float(np.float32(targets.mean(dtype=np.float64))), "scale": spread or 1.0}
+    mean = targets.mean(dtype=np.float64)
+    squares = changed(targets, lambda block: (block - mean) ** 2, np.float64)
+    spread = float(np.float32(np.sqrt(squares.mean())))
+    return {"offset": float(np.float32(mean)), "scale": spread or 1.0}
 
 
 def _entry(spec: Input, kind: str, shape: list[int], shards: Shards) -> dict[str, Any]:

@@ -5,6 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.data.samples import GIVEN, Array, Source
+from pipeline.data.scratch import (
+    changed,
+    counted,
+    distinct,
+    number_of,
+    ordered,
+    taken,
+    where,
+)
 from pipeline.errors import ConfigError
 
 MOST_CLASSES = 1000
@@ -36,13 +45,13 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         )
     if source.answers == "integer":
         return _numbered(labels)
-    ids = labels.astype(np.int64)
-    if (ids < 0).any():
-        wanting = parts[ids < 0]
-        missing = {name or "the source": int((wanting == k).sum()) for name, k in GIVEN.items()}
-        where = ", ".join(f"{count} in {name}" for name, count in missing.items() if count)
+    ids = changed(labels, lambda block: block, np.int64)
+    if ids.min() < 0:
+        sizes = counted(taken(parts, where(ids, lambda block: block < 0)), len(GIVEN))
+        missing = {name or "the source": int(sizes[k]) for name, k in GIVEN.items()}
+        places = ", ".join(f"{count} in {name}" for name, count in missing.items() if count)
         raise ConfigError(
-            f"data.source: samples without a label: {where}; wanted a label for each: "
+            f"data.source: samples without a label: {places}; wanted a label for each: "
             "leave that part out (data.source.splits), or take another"
         )
     assert source.class_names is not None  # sources of classes have names
@@ -68,8 +77,8 @@ def anomaly_labels(
             f"data.normal: wanted some of the classes, and not all: {', '.join(names)}; came "
             f"{', '.join(normal) or 'none'}"
         )
-    is_normal = np.isin(labels, [names.index(name) for name in normal])
-    return (~is_normal).astype(np.int64), ANOMALY
+    kept = [names.index(name) for name in normal]
+    return changed(labels, lambda ids: ~np.isin(ids, kept), np.int64), ANOMALY
 
 
 def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
@@ -79,7 +88,7 @@ def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
         f"data.split: nothing in {name} is {kind}; wanted another data.split.by, larger parts, or "
         "another seed"
         for name, kind, code in wanted
-        if len(parts[name]) and not (labels[parts[name]] == code).any()
+        if len(parts[name]) and not counted(taken(labels, parts[name]), 2)[code]
     ]
     if problems:
         raise ConfigError(*problems)
@@ -87,13 +96,14 @@ def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
 
 def _numbered(labels: Array) -> tuple[Array, tuple[str, ...]]:
     """Return whole numbers as classes, in their order."""
-    found = np.unique(labels)
+    found = distinct(ordered(labels))
     if not 2 <= len(found) <= MOST_CLASSES:
         raise ConfigError(
             f"data.source.label: {len(found)} different whole numbers from {found[0]:g} to "
             f"{found[-1]:g}; a classification wanted 2 to {MOST_CLASSES}"
         )
-    return np.searchsorted(found, labels), tuple(f"{number:g}" for number in found)
+    ids = changed(labels, lambda block: np.searchsorted(found, block), np.int64)
+    return ids, tuple(f"{number:g}" for number in found)
 
 
 def target_labels(task: str, source: Source, labels: Array) -> Array:
@@ -114,8 +124,8 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
             "classification, "
             "or another data.source.label"
         )
-    targets = labels.astype(np.float32)
-    broken = int((~np.isfinite(targets)).sum())
+    targets = changed(labels, lambda block: block, np.float32)
+    broken = number_of(targets, lambda block: ~np.isfinite(block))
     if broken:
         raise ConfigError(
             f"data.source: {broken} targets are NaN or infinity; repair or leave out such samples"

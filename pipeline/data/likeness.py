@@ -4,15 +4,14 @@ Every sample becomes a sketch: its model input, projected onto a few random dire
 distances (Johnson and Lindenstrauss 1984). Sets above the limits below are looked at in part.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.drafts import reserve
 from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Array, Finding
+from pipeline.data.scratch import scratch
 from pipeline.device.runner import prepare
 
 DIRECTIONS = 32
@@ -45,19 +44,14 @@ def sketches(
     sample_bytes = 4 * sum(values.size for values in first.values())
     found = {}
     for part, most in MOST.items():
-        rows = np.zeros((0, DIRECTIONS), np.float32)
-        if len(parts[part]):  # on disk, for there may be many
-            shape = (min(most, len(parts[part])), DIRECTIONS)
-            with tempfile.TemporaryFile() as file:
-                rows = np.memmap(file, np.float32, "w+", shape=shape)
-                reserve(file)
+        rows = scratch((min(most, len(parts[part])), DIRECTIONS), np.float32)
         step = max(1, min(1024, READ // sample_bytes))
         for start in range(0, min(most, len(parts[part])), step):
             raw = read(parts[part][start : min(most, start + step)])
             pairs = zip(entries, tables, strict=True)
             own = sum(_sketch(prepare(raw[e["name"]], e), e, t) for e, t in pairs)
             rows[start : start + step] = own
-        found[part] = rows.view(np.ndarray)
+        found[part] = rows
     return found
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from pipeline.data.samples import GIVEN, Array
+from pipeline.data.scratch import blocks, changed, number_of, where
 from pipeline.errors import ConfigError
 
 
@@ -19,14 +20,19 @@ def groups_of(ids: Array, pattern: str) -> Array:
         raise ConfigError(
             f"data.split.pattern: {pattern!r} has no (…) around the group's name; wanted one"
         )
-    matches = [compiled.search(str(name)) for name in ids]
-    missed = [str(name) for name, match in zip(ids, matches, strict=True) if match is None]
-    if missed:
+    missed = where(ids, lambda names: np.array([not compiled.search(str(n)) for n in names]))
+    if len(missed):
         raise ConfigError(
             f"data.split.pattern: {pattern!r} finds nothing in {len(missed)} of {len(ids)} names, "
-            f"such as {missed[0]}"
+            f"such as {ids[missed[0]]}"
         )
-    return np.array([match.group(1) for match in matches if match is not None])
+
+    def found(names: Array) -> Array:
+        matches = (compiled.search(str(name)) for name in names)
+        return np.array([match.group(1) for match in matches if match is not None])
+
+    width = max((found(ids[part]).dtype.itemsize for part in blocks(ids)), default=4)
+    return changed(ids, found, f"<U{width // 4}")
 
 
 def held_out(ids: Array, pattern: str) -> Array:
@@ -35,10 +41,16 @@ def held_out(ids: Array, pattern: str) -> Array:
     Raises:
         ConfigError: it finds none, or all.
     """
-    is_test = np.array([re.search(pattern, str(name)) is not None for name in ids])
-    if is_test.all() or not is_test.any():
+    compiled = re.compile(pattern)
+
+    def codes(names: Array) -> list[int]:
+        return [GIVEN["test"] if compiled.search(str(name)) else GIVEN[""] for name in names]
+
+    given = changed(ids, codes, np.int8)
+    count = number_of(given, lambda block: block == GIVEN["test"])
+    if count in (0, len(ids)):
         raise ConfigError(
-            f"data.split.test_pattern: {pattern!r} finds {int(is_test.sum())} of {len(ids)} names, "
+            f"data.split.test_pattern: {pattern!r} finds {count} of {len(ids)} names, "
             f"such as {ids[0]}; wanted some"
         )
-    return np.where(is_test, GIVEN["test"], 0).astype(np.int8)
+    return given

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.artifacts import SCHEMA
 from pipeline.data.samples import Array
+from pipeline.data.scratch import changed
 from pipeline.data.spectrogram import spectrogram
 from pipeline.data.squeeze import squeezed
 from pipeline.data.tokens import tokens
@@ -141,6 +142,12 @@ PREPARE: dict[str, Callable[[Any, Any, Entry], Any]] = {
     "series": _series,
     "tokens": tokens,
 }
+
+
+def scaled_targets(labels: Array, preprocess: Mapping[str, Any]) -> Array:
+    """Return `target_of` many labels, on disk where they are as many as a training set's."""
+    dtype = target_of(labels[:0], preprocess).dtype
+    return changed(labels, lambda block: target_of(block, preprocess), dtype)
 
 
 def target_of(labels: Array, preprocess: Mapping[str, Any]) -> Array:

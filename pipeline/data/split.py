@@ -6,17 +6,29 @@ samples are a fair sample of it.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from pipeline.data.quota import draw, numbered
 from pipeline.data.samples import GIVEN, Array
+from pipeline.data.scratch import (
+    blocks,
+    changed,
+    counted,
+    joined,
+    kept,
+    number_of,
+    ordered,
+    scratch,
+    shuffled,
+    taken,
+    where,
+)
 from pipeline.errors import ConfigError
 
 Parts = dict[str, Array]
-BLOCK = 4096  # names that are looked at at once
-FEW_STRATA = 32  # that are told apart one by one, which takes less memory than sorting
-MOST_STRATA = 10_000  # that fit into 16 bits
 TRAIN, VALIDATION, TEST = (GIVEN[part] for part in ("train", "validation", "test"))
 
 
@@ -58,10 +70,11 @@ def split(
     """
     _refuse_unknown(given, wish.by, is_classes=is_classes, groups=groups, times=times)
     generator = np.random.Generator(np.random.Philox(wish.seed))
-    held, checked = np.flatnonzero(given == TEST), np.flatnonzero(given == VALIDATION)
-    rest = np.flatnonzero(given < VALIDATION).astype(np.int32)
+    held = where(given, lambda codes: codes == TEST)
+    checked = where(given, lambda codes: codes == VALIDATION)
+    rest = where(given, lambda codes: codes < VALIDATION)
     is_stratified = is_classes and wish.by in ("given", "stratified")
-    strata = _numbered(labels)[0] if is_stratified else np.zeros(len(labels), np.int8)
+    strata = numbered(labels)[0] if is_stratified else _all_alike(len(labels))
     numbers = None if groups is None else _group_numbers(groups)
     if wish.by == "time":
         assert times is not None
@@ -73,12 +86,14 @@ def split(
         if not len(checked):
             checked, rest = cut.take(rest, round(wish.validation * (len(labels) - len(held))))
         parts = {"train": rest, "validation": checked, "test": held}
-        del cut, strata, rest  # what is not needed any more is as large as the set
     asked = parts if wish.test else {name: parts[name] for name in ("train", "validation")}
     _refuse_empty(asked, len(labels), groups)
-    for name, part in parts.items():
-        parts[name] = generator.permutation(part.astype(np.int32))
-    return parts
+    return {name: shuffled(part, generator) for name, part in parts.items()}
+
+
+def _all_alike(count: int) -> Array:
+    """Return one stratum for all samples, in a byte."""
+    return np.broadcast_to(np.int8(0), count)
 
 
 def _refuse_unknown(
@@ -89,7 +104,7 @@ def _refuse_unknown(
         raise ConfigError(
             "data.split.by: stratified needs classes and the task has none; wanted random"
         )
-    if by == "given" and not (given == TRAIN).any():
+    if by == "given" and not number_of(given, lambda codes: codes == TRAIN):
         raise ConfigError(
             "data.split.by: given was asked for and the source names no train part; "
             "wanted stratified or random, or a source with parts"
@@ -119,23 +134,30 @@ class _Cut:
 
     def take(self, rest: Array, total: int) -> tuple[Array, Array]:
         """Return about `total` of the positions, and the others."""
-        if self.groups is None:
-            taken = draw(rest, self.strata[rest], total, self.generator)
+        if self.groups is not None:
+            return self._take_groups(self.groups, rest, total)
+        drawn = draw(rest, taken(self.strata, rest), total, self.generator)
+        is_left = scratch(len(self.strata), bool)
+        is_left[:] = True
+        for part in blocks(drawn):
+            is_left[drawn[part]] = False
+        return drawn, kept(rest, lambda positions: is_left[positions])
+
+    def _take_groups(self, groups: Array, rest: Array, total: int) -> tuple[Array, Array]:
+        """Return whole groups with about `total` of the positions, and the others."""
+        own = taken(groups, rest)
+        sizes = counted(own)
+        numbers = np.flatnonzero(sizes)
+        if self.is_even:
+            chosen = self._fill(sizes[numbers], total)
         else:
-            numbers, first, group_of = np.unique(
-                self.groups[rest], return_index=True, return_inverse=True
-            )
-            sizes = np.bincount(group_of)
-            if self.is_even:
-                chosen = self._fill(sizes, total)
-            else:
-                units = round(len(numbers) * total / max(1, len(rest)))
-                strata = self.strata[rest[first]]
-                chosen = draw(np.arange(len(numbers)), strata, units, self.generator)
-            taken = rest[np.isin(group_of, chosen)]
-        is_left = np.ones(len(self.strata), bool)
-        is_left[taken] = False
-        return taken, rest[is_left[rest]]
+            units = round(len(numbers) * total / max(1, len(rest)))
+            strata = self.strata[rest[_first_places(own, len(sizes))[numbers]]]
+            chosen = draw(np.arange(len(numbers)), strata, units, self.generator)
+        is_chosen = np.zeros(len(sizes), bool)
+        is_chosen[numbers[chosen]] = True
+        drawn = kept(rest, lambda positions: is_chosen[groups[positions]])
+        return drawn, kept(rest, lambda positions: ~is_chosen[groups[positions]])
 
     def _fill(self, sizes: Array, total: int) -> Array:
         """Return groups in random order whose sizes come nearest to a total; one is always left."""
@@ -149,20 +171,28 @@ class _Cut:
         return np.array(chosen, np.int64)
 
 
-def _is_rising(values: Array) -> bool:
-    return not (values[1:] < values[:-1]).any()
+def _first_places(ids: Array, count: int) -> Array:
+    """Return where each whole number first is; -1 where it is not there."""
+    places = np.full(count, -1)
+    for part in blocks(ids):
+        found, first = np.unique(ids[part], return_index=True)
+        is_new = places[found] < 0
+        places[found[is_new]] = part.start + first[is_new]
+    return places
 
 
 def _group_numbers(groups: Array) -> Array:
     """Return the place of each sample's group among the sorted names, a block at a time."""
     numbers: dict[str, int] = {}
-    found = np.empty(len(groups), np.int32)
-    for start in range(0, len(groups), BLOCK):
-        names, group_of = np.unique(groups[start : start + BLOCK], return_inverse=True)
+
+    def numbers_of(block: Array) -> Array:
+        names, group_of = np.unique(block, return_inverse=True)
         known = [numbers.setdefault(str(name), len(numbers)) for name in names]
-        found[start : start + BLOCK] = np.array(known)[group_of]
-    place = np.argsort(np.argsort(np.array(list(numbers))))
-    return np.asarray(place.astype(np.int32)[found])
+        return np.asarray(np.array(known)[group_of])
+
+    found = changed(groups, numbers_of, np.int32)
+    place = np.argsort(np.argsort(np.array(list(numbers)))).astype(np.int32)
+    return changed(found, lambda block: place[block], np.int32)
 
 
 def _by_time(times: Array, groups: Array | None, *, test: float, validation: float) -> Parts:
@@ -171,62 +201,43 @@ def _by_time(times: Array, groups: Array | None, *, test: float, validation: flo
     Samples that reach into the time of a later part (windows do) are in no part.
     """
     found: dict[str, list[Array]] = {"train": [], "validation": [], "test": []}
-    group_of = np.zeros(len(times), np.int8) if groups is None else groups
+    group_of = _all_alike(len(times)) if groups is None else groups
     for group in range(int(group_of.max()) + 1):
-        rest = np.flatnonzero(group_of == group).astype(np.int32)
-        if not all(_is_rising(times[rest, end]) for end in (0, 1)):
-            rest = rest[np.lexsort((rest, times[rest, 0], times[rest, 1]))]
+        rest = _in_time(where(group_of, partial(np.equal, group)), times)
         shares = {"test": test, "validation": (1 - test) * validation}
         total = len(rest)
         for part, share in shares.items():
             count = round(share * total)
             if not count:
                 continue
-            rest, taken = rest[: len(rest) - count], rest[len(rest) - count :]
-            found[part].append(taken)
-            rest = rest[times[rest, 1] < times[taken, 0].min()]
+            rest, later = rest[: len(rest) - count], rest[len(rest) - count :]
+            found[part].append(later)
+            rest = kept(rest, partial(_is_before, _first_moment(later, times), times))
         found["train"].append(rest)
-    return {
-        name: np.sort(np.concatenate([np.zeros(0, np.int32), *parts]))
-        for name, parts in found.items()
-    }
+    none = scratch(0, np.int32)
+    return {name: ordered(joined([none, *parts])) for name, parts in found.items()}
 
 
-def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
-    """Draw `total` of the positions, the same share of every stratum, by largest remainders.
-
-    A stratum gives its exact quota rounded down or up; equal remainders are ordered by the seed.
-
-    Args:
-        positions: to draw from (n,).
-        strata: of each position (n,).
-        total: how many; all of them where there are fewer.
-        generator: decides which, and is advanced.
-    """
-    total = min(total, len(positions))
-    stratum, counts = _numbered(strata)
-    taken, remainders = np.divmod(counts * total, max(1, len(positions)))
-    by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
-    taken[by_remainder[: total - taken.sum()]] += 1
-    shuffled = generator.permutation(np.arange(len(positions), dtype=np.int32))
-    chosen = [np.zeros(0, np.int32)]
-    if len(counts) <= FEW_STRATA:
-        chosen += [shuffled[stratum[shuffled] == k][:n] for k, n in enumerate(taken)]
-    else:
-        grouped = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-        starts = np.cumsum(counts) - counts
-        chosen += [grouped[a : a + n] for a, n in zip(starts, taken, strict=True)]
-    return np.sort(positions[np.concatenate(chosen)])
+def _first_moment(positions: Array, times: Array) -> float:
+    return min(float(times[positions[part], 0].min()) for part in blocks(positions))
 
 
-def _numbered(strata: Array) -> tuple[Array, Array]:
-    """Return the strata numbered from 0, and how many are in each; as small as they can be."""
-    if strata.dtype.kind == "i" and len(strata) and 0 <= strata.min() <= strata.max() < MOST_STRATA:
-        counts = np.bincount(strata)
-        number = np.cumsum(counts > 0) - 1
-        return number.astype(np.int16)[strata], counts[counts > 0]
-    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
-    return stratum, counts
+def _is_before(moment: float, times: Array, positions: Array) -> Array:
+    """Tell of each sample whether it ends before a moment."""
+    return np.asarray(times[positions, 1] < moment)
+
+
+def _in_time(positions: Array, times: Array) -> Array:
+    """Return rising positions in the order of their last and first moments."""
+    last = np.full(2, -np.inf)
+    for part in blocks(positions):
+        moments = times[positions[part]]
+        steps = np.diff(moments, axis=0, prepend=last[None])
+        if (steps < 0).any():  # 24 bytes a sample
+            own = times[positions]
+            return positions[np.lexsort((positions, own[:, 0], own[:, 1]))]
+        last = moments[-1]
+    return positions
 
 
 def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, seed: int) -> Array:
@@ -240,7 +251,7 @@ def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, 
         seed: decides the draw.
     """
     generator = np.random.Generator(np.random.Philox(seed))
-    strata = labels[train] if is_classes else np.zeros(len(train), np.int64)
+    strata = taken(labels, train) if is_classes else _all_alike(len(train))
     return generator.permutation(draw(train, strata, samples, generator)).astype(np.int64)
 
 
@@ -250,8 +261,8 @@ def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> Non
     Raises:
         ConfigError: there are such classes; all are named.
     """
-    there = np.bincount(labels[labels >= 0], minlength=len(names))  # -1: no label is known
-    trained = np.bincount(labels[parts["train"]], minlength=len(names))
+    there = counted(labels, len(names))  # less than 0: no label is known
+    trained = counted(taken(labels, parts["train"]), len(names))
     missing = np.flatnonzero((there > 0) & (trained == 0))
     if len(missing):
         shown = ", ".join(f"{names[k]} ({there[k]} samples)" for k in missing)

@@ -16,6 +16,7 @@ from pipeline.config.schema import Config
 from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, likeness, preprocess
+from pipeline.data.copies import copied
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
 from pipeline.data.fit import FIT, fit_target
@@ -30,6 +31,7 @@ from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Array, Finding, Source
 from pipeline.data.sanitize import sanitizing
+from pipeline.data.scratch import joined, kept, taken
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -74,9 +76,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
-    seen = np.concatenate([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
+    seen = joined([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
     entries, found = _fit(config, source, shards, parts["train"] if seen is None else seen)
-    target = _target(config, data.labels[parts["train"]]) if data.names is None else None
+    target = _target(config, taken(data.labels, parts["train"])) if data.names is None else None
     write_json(
         out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
     )
@@ -145,7 +147,9 @@ def _target(config: Config, targets: Array) -> dict[str, Any]:
 def _parts(config: Config, data: _Labelled) -> Parts:
     """Return the positions of train, validation, test and calibration."""
     settings, is_classes = config.data.split, data.names is not None
-    given = data.stored.parts if settings.by == "given" else np.zeros(len(data.labels), np.int8)
+    given = data.stored.parts
+    if settings.by != "given":
+        given = np.broadcast_to(np.int8(0), len(data.labels))
     if settings.test_pattern is not None:
         given = held_out(data.stored.ids, settings.test_pattern)
     wish = Wish(settings.by, settings.test, settings.validation, fold_seed(config.seed, "split"))
@@ -159,7 +163,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
     )
     if config.task == "anomaly":
         refuse_one_kind(data.labels, parts)
-        parts["train"] = parts["train"][data.labels[parts["train"]] == 0]
+        parts["train"] = kept(parts["train"], lambda own: data.labels[own] == 0)
     elif data.names is not None:
         refuse_untrained(data.labels, parts, data.names)
     if config.data.labelled is not None:
@@ -206,7 +210,7 @@ def _noticed(
     """Return what is odd about the samples and the parts."""
     stored, train = data.stored, parts["train"]
     wanted = config.data.calibration_samples
-    copies = findings.copied(parts, stored.digests)
+    copies = copied(parts, stored.digests)
     found = [
         *findings.pooled(stored.parts, config.data.split.by),
         *findings.in_no_part(
@@ -225,8 +229,8 @@ def _noticed(
     sketched = likeness.sketches(read, entries, parts)
     found += likeness.near_copies(sketched, entries[0]["kind"], copies)
     if data.names is not None:
-        ids = stored.ids[train[: likeness.DOUBTED]]
-        found += likeness.doubtful_labels(sketched, data.labels[train], ids, data.names)
+        some = train[: likeness.DOUBTED]
+        found += likeness.doubtful_labels(sketched, data.labels[some], stored.ids[some], data.names)
     return found + likeness.drift(findings.known_values(entries, read, parts), sketched)
 
 

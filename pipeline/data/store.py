@@ -1,13 +1,12 @@
 """Write down all that a source hands over, once and in order, in bounded memory.
 
-What is kept in memory of a sample is its part, a byte; the rest is mapped from disk.
+Nothing of a sample stays in memory: what is collected of all of them is mapped from disk.
 """
 
 import hashlib
 import json
 import logging
 import time
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -19,12 +18,14 @@ import numpy as np
 from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
 from pipeline.data.samples import GIVEN, Array, Chunk, Finding, Source
+from pipeline.data.scratch import distinct, ordered
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10.0  # between two lines of progress
+VALUES = ("parts", "labels", "times", "digests", "names")  # one a sample, of each
 KEPT_NAMES = 100  # of one-coloured images, whose number is counted on
 
 
@@ -58,9 +59,8 @@ class _Seen:
 
     def __init__(self, folder: Path) -> None:
         self.count = 0
-        self.parts = array("b")
-        self.labels, self.times, self.digests, self.names = (
-            ValueFile(folder / f"{name}.draft") for name in ("labels", "times", "digests", "names")
+        self.parts, self.labels, self.times, self.digests, self.names = (
+            ValueFile(folder / f"{name}.draft") for name in VALUES
         )
         self.ids, self.groups, self.report = (
             StringFile(folder / f"{name}.npy") for name in ("ids", "groups", "report")
@@ -75,7 +75,7 @@ class _Seen:
         self.labels.add(chunk.labels)
         if chunk.times is not None:
             self.times.add(chunk.times.ravel())
-        self.parts.extend([GIVEN[chunk.part or ""]] * len(chunk.ids))
+        self.parts.add(np.full(len(chunk.ids), GIVEN[chunk.part or ""], np.int8))
         self.ids.add(chunk.ids)
         self.groups.add(chunk.groups or ())
         self.report.add(chunk.report or ())
@@ -122,7 +122,7 @@ def store(source: Source, folder: Path) -> Stored:
             writer.close()
         for texts in (seen.ids, seen.groups, seen.report):
             texts.close()
-        for values in (seen.labels, seen.times, seen.digests, seen.names):
+        for values in (seen.parts, seen.labels, seen.times, seen.digests, seen.names):
             values.close()
 
 
@@ -175,8 +175,7 @@ def _refuse_infinite(chunk: Chunk, name: str) -> None:
 
 def _refuse_twice(hashes: Array, ids: Array, parts: Array) -> None:
     """Refuse a sample that comes twice: parts that overlap would leak into each other."""
-    ordered = np.sort(hashes)
-    if not (ordered[1:] == ordered[:-1]).any():
+    if not len(distinct(ordered(hashes), times=2)):
         return
     order = np.argsort(hashes, kind="stable")
     for place in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):
@@ -198,8 +197,7 @@ def _finish(seen: _Seen, inputs: list[dict[str, Any]]) -> Stored:
     """Close what was written, and return what was collected."""
     ids, groups, report = (text.finish() for text in (seen.ids, seen.groups, seen.report))
     assert ids is not None  # there is a sample
-    parts = np.frombuffer(seen.parts, np.int8)
-    names, times = seen.names.finish(), seen.times.finish()
+    parts, names, times = seen.parts.finish(), seen.names.finish(), seen.times.finish()
     _refuse_twice(names, ids, parts)
     described = [
         {key: entry[key] for key in ("name", "shape", "dtype", "layout")} for entry in inputs

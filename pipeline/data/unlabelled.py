@@ -2,8 +2,20 @@
 
 import numpy as np
 
+from pipeline.data.quota import draw
 from pipeline.data.samples import GIVEN, Array
-from pipeline.data.split import Parts, Wish, draw, split
+from pipeline.data.scratch import (
+    blocks,
+    changed,
+    counted,
+    is_among,
+    joined,
+    kept,
+    shuffled,
+    taken,
+    where,
+)
+from pipeline.data.split import Parts, Wish, split
 from pipeline.errors import ConfigError
 
 UNLABELLED = "unlabelled"  # name of the part
@@ -29,8 +41,11 @@ def without_label(
             f"of {', '.join(names)}"
         )
     gone = names.index(name)
-    ids = np.where(labels > gone, labels - 1, labels)
-    return np.where(labels == gone, NONE, ids), tuple(n for n in names if n != name)
+
+    def renumbered(ids: Array) -> Array:
+        return np.where(ids == gone, NONE, ids - (ids > gone))
+
+    return changed(labels, renumbered, labels.dtype), tuple(n for n in names if n != name)
 
 
 def split_known(
@@ -47,25 +62,34 @@ def split_known(
     Left out are those that the source gives to validation or test, and those that belong together
     with a sample there: pre-training would have seen what is judged.
     """
-    known = labels != NONE if is_classes else np.ones(len(labels), bool)
-    if known.all():
+    known = where(labels, lambda ids: ids != NONE) if is_classes else labels
+    if len(known) == len(labels):
         return split(labels, given, wish, is_classes=is_classes, groups=groups, times=times)
-    where = np.flatnonzero(known).astype(np.int32)
     parts = split(
-        labels[where],
-        given[where],
+        taken(labels, known),
+        taken(given, known),
         wish,
         is_classes=is_classes,
-        groups=None if groups is None else groups[where],
-        times=None if times is None else times[where],
+        groups=None if groups is None else taken(groups, known),
+        times=None if times is None else taken(times, known),
     )
-    parts = {name: where[part] for name, part in parts.items()}
-    free = ~known & (given < GIVEN["validation"])
+    parts = {name: taken(known, part) for name, part in parts.items()}
+    unknown = where(labels, lambda ids: ids == NONE)
+    free = kept(unknown, lambda positions: given[positions] < GIVEN["validation"])
     if groups is not None:
-        judged = np.concatenate([groups[parts["validation"]], groups[parts["test"]]])
-        free &= ~np.isin(groups, judged)
+        judged = _names(groups, [parts["validation"], parts["test"]])
+        free = kept(free, lambda positions: ~np.isin(groups[positions], judged))
     generator = np.random.Generator(np.random.Philox(wish.seed))
-    return {**parts, UNLABELLED: generator.permutation(np.flatnonzero(free).astype(np.int32))}
+    return {**parts, UNLABELLED: shuffled(free, generator)}
+
+
+def _names(groups: Array, parts: list[Array]) -> Array:
+    """Return the different groups of some positions."""
+    found: set[str] = set()
+    for part in parts:
+        for block in blocks(part):
+            found.update(groups[part[block]])
+    return np.array(sorted(found), groups.dtype)
 
 
 def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int) -> Parts:
@@ -75,12 +99,14 @@ def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int
         ConfigError: a class would keep none.
     """
     train, generator = parts["train"], np.random.Generator(np.random.Philox(seed))
-    strata = labels[train] if is_classes else np.zeros(len(train), np.int64)
-    classes = len(np.unique(strata))
+    strata = taken(labels, train) if is_classes else np.broadcast_to(np.int8(0), len(train))
+    classes = np.count_nonzero(counted(strata))
     if count < classes:
         raise ConfigError(
             f"data.labelled: wanted at least one sample of each of {classes} classes; came {count}"
         )
-    is_kept = np.isin(train, draw(train, strata, count, generator))
-    others = np.concatenate([parts.get(UNLABELLED, train[:0]), train[~is_kept]])
-    return {**parts, "train": train[is_kept], UNLABELLED: others}
+    drawn = draw(train, strata, count, generator)
+    hidden = kept(train, lambda positions: ~is_among(positions, drawn))
+    others = joined([parts.get(UNLABELLED, train[:0]), hidden])
+    shown = kept(train, lambda positions: is_among(positions, drawn))
+    return {**parts, "train": shown, UNLABELLED: others}

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,7 @@ GRACE_SECONDS = 5.0  # between asking a process to end and ending it
 LEAVE_SECONDS = 30.0  # for the workers to go when the chief is done
 TAIL = 12  # lines of a log that are shown of a worker that failed
 LOOK_SECONDS = 0.1
+GPU_SECONDS = 30.0  # for the driver to say which GPUs there are
 
 
 def launch(command: Sequence[str], *, workers: int, logs: Path, restarts: int) -> int:
@@ -99,13 +101,27 @@ def gpu_shares(workers: int, environ: Mapping[str, str] | None = None) -> list[s
 
 
 def _gpus(environ: Mapping[str, str]) -> list[str]:
-    """Return the GPUs that may be used."""
+    """Return the GPUs that may be used.
+
+    Raises:
+        ConfigError: the driver does not say.
+    """
     if "CUDA_VISIBLE_DEVICES" in environ:
-        return [name for name in environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
+        names = (name.strip() for name in environ["CUDA_VISIBLE_DEVICES"].split(","))
+        return list(takewhile(lambda name: name and not name.startswith("-"), names))  # as CUDA
     if shutil.which("nvidia-smi") is None:
         return []
     asked = ["nvidia-smi", "--list-gpus"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        done = subprocess.run(
+            asked, capture_output=True, text=True, timeout=GPU_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(
+            f"--workers: nvidia-smi does not answer in {GPU_SECONDS:.0f} s, so that nobody knows "
+            "which GPUs there are: see to the driver, or name them: CUDA_VISIBLE_DEVICES=0,1 "
+            "(empty: the CPU trains)"
+        ) from None
     lines = [line for line in done.stdout.splitlines() if line.startswith("GPU ")]
     return [str(number) for number in range(len(lines))]
 
@@ -170,8 +186,8 @@ def _hear(started: Sequence[Started]) -> None:
 def _end(processes: Sequence[Any]) -> None:
     """End what still runs, each with all that it started: politely, then for good."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for process in processes:
-            if process.poll() is None:
+        for process in processes:  # what one started outlives it, if it was killed
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
         if number == signal.SIGTERM:
             with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: at once

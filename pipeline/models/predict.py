@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.data.scratch import scratch
 from pipeline.device.runner import anomaly_shares, seen
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,8 +35,19 @@ def scores_of(model: Any, dataset: Dataset, positions: Array) -> Array:
 
 
 def _outputs(model: Any, dataset: Dataset, positions: Array) -> Array:
-    compiled = predictor(model, dataset.preprocess)
-    return np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
+    return answered(predictor(model, dataset.preprocess), dataset, positions)
+
+
+def answered(compiled: Any, dataset: Dataset, positions: Array) -> Array:
+    """Return what a `predictor` answers to each sample (N, K), on disk where they are many."""
+    made, done = np.empty((0, 0), np.float32), 0
+    for raw in batches(dataset, positions):
+        found = compiled(raw).numpy()
+        if not done:
+            made = scratch((len(positions), *found.shape[1:]), found.dtype)
+        made[done : done + len(found)] = found
+        done += len(found)
+    return made
 
 
 def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:

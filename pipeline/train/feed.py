@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.dataset import Dataset
+from pipeline.data.scratch import shuffled_range
 from pipeline.seeds import fold_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -72,8 +73,8 @@ class Feed:
     def order(self, epoch: int) -> Array:
         """Return the samples of an epoch in its order: (steps, batch) indices into `positions`."""
         generator = np.random.Generator(np.random.Philox(fold_seed(self.seed, "order", epoch)))
-        shuffled = generator.permutation(len(self.positions))
-        return shuffled[: self.steps * self.batch].reshape(self.steps, self.batch)
+        order = shuffled_range(len(self.positions), generator)
+        return order[: self.steps * self.batch].reshape(self.steps, self.batch)
 
     def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
         """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import target_of
+from pipeline.data.preprocess import scaled_targets
+from pipeline.data.scratch import joined, kept, taken
 from pipeline.data.unlabelled import NONE, UNLABELLED
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
@@ -45,7 +46,7 @@ def trainer_of(
     feed = Feed(
         dataset,
         positions,
-        target_of(labels, dataset.preprocess),
+        scaled_targets(labels, dataset.preprocess),
         batch_size=batch_size,
         seed=fold_seed(seed, "train"),
     )
@@ -72,12 +73,12 @@ def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -
     positions = dataset.split("train")
     if settings.oversample:
         positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
-    labels = np.asarray(dataset.labels[positions])
+    labels = taken(dataset.labels, positions)
     if not is_taught or UNLABELLED not in dataset.splits:
         return positions, labels
     others = dataset.split(UNLABELLED)
-    unknown = np.full(len(others), NONE, labels.dtype)
-    return np.concatenate([positions, others]), np.concatenate([labels, unknown])
+    unknown = np.broadcast_to(labels.dtype.type(NONE), len(others))
+    return joined([positions, others]), joined([labels, unknown])
 
 
 def _step(
@@ -95,7 +96,7 @@ def _step(
     if anomaly is not None:
         noise = spec["model"].get("noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, anomaly, noise=noise)
-    known = labels[labels != NONE] if dataset.class_names else labels
+    known = kept(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())
     counted = weighted(loss, weights)
     if teacher is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.data.draws import drawn, first_here
+from pipeline.data.scratch import counted
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import expected, given, mean_error
@@ -37,7 +38,7 @@ def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array 
     if setting is None:
         return None
     if setting == "balanced":
-        counts = np.bincount(labels, minlength=len(names))
+        counts = counted(labels, len(names))
         return (len(labels) / (len(names) * np.maximum(counts, 1))).astype(np.float32)
     unknown = [name for name in setting if name not in names]
     if unknown:

@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import target_of
+from pipeline.data.preprocess import scaled_targets
+from pipeline.data.scratch import blocks, scratch, taken
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import batches, in_target_unit, predictor
+from pipeline.models.predict import answered, in_target_unit, predictor
 from pipeline.tasks import TASKS
 from pipeline.train.losses import Loss
 
@@ -24,20 +25,23 @@ def evaluator(
     import keras
 
     positions = dataset.split(split)
-    labels = np.asarray(dataset.labels[positions])
-    targets = target_of(labels, dataset.preprocess)
+    labels = taken(dataset.labels, positions)
+    targets = scaled_targets(labels, dataset.preprocess)
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
-    is_normal = labels == 0
 
     def evaluate() -> Mapping[str, float]:
-        heads = np.concatenate([compiled(raw).numpy() for raw in batches(dataset, positions)])
+        heads = answered(compiled, dataset, positions)
         if task == "anomaly":  # heads are scores, and only what is normal is learnt
             auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
-            return {"val_loss": float(heads[is_normal].mean(dtype=np.float64)), "val_auc": auc}
-        losses = loss(tf.constant(targets), tf.constant(heads)).numpy()
-        outputs = in_target_unit(heads, dataset.preprocess)
-        if task == "classification":
-            outputs = tf.nn.softmax(heads).numpy()
+            normal = heads[labels == 0]
+            return {"val_loss": float(normal.mean(dtype=np.float64)), "val_auc": auc}
+        losses, outputs = scratch(len(heads), np.float32), scratch(heads.shape, heads.dtype)
+        for part in blocks(heads):
+            losses[part] = loss(tf.constant(targets[part]), tf.constant(heads[part])).numpy()
+            if task == "classification":
+                outputs[part] = tf.nn.softmax(heads[part]).numpy()
+            else:
+                outputs[part] = in_target_unit(heads[part], dataset.preprocess)
         found = TASKS[task].metrics(labels, outputs)
         return {"val_loss": float(losses.mean(dtype=np.float64))} | {
             f"val_{k}": v for k, v in found.items()

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.data.scratch import changed, counted, taken, where
 from pipeline.models.predict import expected
 from pipeline.tasks import TASKS
 from pipeline.train.feed import Feed
@@ -45,8 +46,10 @@ def watcher(
     """
     task, dataset = TASKS[spec["output"]["task"]], feed.dataset
     if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
-        known = feed.targets >= 0
-        feed = replace(feed, positions=feed.positions[known], targets=feed.targets[known])
+        known = where(feed.targets, lambda targets: targets >= 0)
+        if len(known) < len(feed.targets):
+            positions, targets = (taken(x, known) for x in (feed.positions, feed.targets))
+            feed = replace(feed, positions=positions, targets=targets)
     look = prober(model, dataset, feed.positions, feed.targets, loss)
     form, told = form_of(model), set[str]()
     facts: dict[str, Any] = {
@@ -80,8 +83,8 @@ def _chance(dataset: Dataset, task: str) -> float | None:
     if task == "anomaly":
         return None
     if task == "classification":
-        labels = np.asarray(dataset.labels[dataset.split("validation")])
-        return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+        labels = taken(dataset.labels, dataset.split("validation"))
+        return float(counted(labels).max() / len(labels))
     return {"regression": 0.0, "forecasting": 1.0}[task]
 
 
@@ -95,15 +98,20 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
         return 0.0
     targets = feed.targets
     if targets.dtype.kind == "f":
-        answers = np.full((len(targets), 1), targets.mean(), np.float32)
-    else:
-        names = feed.dataset.class_names or ()
-        weights = class_weights(setting, targets, names)
-        loss = weighted(loss, weights)
-        counts = np.bincount(targets, minlength=len(names)) + 1
-        counts = counts if weights is None else counts * weights
-        answers = np.tile(np.log(counts / counts.sum()).astype(np.float32), (len(targets), 1))
-    return float(np.mean(loss(tf.constant(targets), tf.constant(answers))))
+        mean = targets.mean()
+
+        def losses(own: Array) -> Array:
+            return np.asarray(loss(tf.constant(own), tf.fill((len(own), 1), mean)))
+
+        return float(changed(targets, losses, np.float32).mean(dtype=np.float64))
+    names = feed.dataset.class_names or ()
+    weights = class_weights(setting, targets, names)
+    counts = counted(targets, len(names))
+    shares = counts + 1 if weights is None else (counts + 1) * weights
+    answer = np.log(shares / shares.sum()).astype(np.float32)
+    ids = np.arange(len(names), dtype=targets.dtype)
+    each = weighted(loss, weights)(tf.constant(ids), tf.constant(np.tile(answer, (len(ids), 1))))
+    return float(np.average(each, weights=counts))
 
 
 def _unreachable(ending: str | None, feed: Feed) -> float:

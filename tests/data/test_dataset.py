@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pipeline.artifacts import describe_files
 from pipeline.config.schema import Config
-from pipeline.data import findings
+from pipeline.data import dataset, findings
+from pipeline.data.copies import copied
+from pipeline.data.dataset import open_dataset
 from tests.conftest import prepare_data
 
 EVERY_PART = {"train": np.arange(8), "validation": np.arange(8, 10), "test": np.arange(10, 12)}
@@ -18,7 +21,7 @@ def looked(
     labels: np.ndarray, parts: dict[str, np.ndarray], digests: np.ndarray
 ) -> list[findings.Finding]:
     """Return the findings on two classes."""
-    copies = findings.copied(parts, digests)
+    copies = copied(parts, digests)
     return findings.look(labels, parts, digests, ("a", "b"), copies=copies)
 
 
@@ -37,6 +40,20 @@ def test_the_split_index_is_disjoint_and_calibration_is_of_train(digits: Any) ->
     assert set(digits.split("calibration")) < parts["train"]
     assert len(digits.split("calibration")) == 256
     assert digits.meta["splits"]["test"] == len(parts["test"])
+
+
+def test_positions_are_mapped_where_they_are_many(
+    digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = open_dataset(digits.folder).splits
+    monkeypatch.setattr(dataset, "LARGE", 0)
+    mapped = open_dataset(digits.folder).splits
+    assert plain.keys() == mapped.keys() == digits.splits.keys()
+    with np.load(digits.folder / "splits.npz") as stored:
+        for name in stored.files:
+            np.testing.assert_array_equal(plain[name], stored[name])
+            np.testing.assert_array_equal(mapped[name], stored[name])
+            assert plain[name].dtype == mapped[name].dtype == stored[name].dtype
 
 
 def test_copies_and_contradictions_across_parts_are_reported() -> None:

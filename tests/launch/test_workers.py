@@ -123,6 +123,40 @@ def test_an_interruption_ends_every_worker_and_what_it_started(tmp_path: Path) -
     assert all(ended(int(pid)) for pid in pids.read_text().split())
 
 
+def test_what_a_killed_worker_had_started_ends_with_the_others(tmp_path: Path) -> None:
+    """As a process that converts, when the chief is out of memory."""
+    begets = (
+        "import signal, subprocess; "
+        "own = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+        "open(f'{sys.argv[1]}/pid{i}', 'w').write(str(own.pid)); "
+        "i == 1 and os.kill(os.getpid(), 9); time.sleep(600)"
+    )
+    assert started(begets, tmp_path, workers=2) == 1
+    pids = [int(path.read_text()) for path in tmp_path.glob("pid*") if path.read_text()]
+    assert pids
+    assert all(ended(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("named", "shares"),
+    [("-1", [None, None]), ("0,1,-1,2", ["0", "1"]), ("0, 1", ["0", "1"]), (",0", [None, None])],
+)
+def test_gpus_are_those_that_cuda_sees(named: str, shares: list[str | None]) -> None:
+    assert gpu_shares(2, {"CUDA_VISIBLE_DEVICES": named}) == shares
+
+
+def test_a_driver_that_hangs_is_one_clear_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\nexec sleep 60\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(cluster, "GPU_SECONDS", 0.2)
+    with pytest.raises(ConfigError, match=r"nvidia-smi does not answer.*CUDA_VISIBLE_DEVICES="):
+        gpu_shares(2, {})
+
+
 def test_gpus_are_shared_out_and_never_shared() -> None:
     assert gpu_shares(2, {"CUDA_VISIBLE_DEVICES": ""}) == [None, None]
     assert gpu_shares(2, {"CUDA_VISIBLE_DEVICES": "0,1,2"}) == ["0,2", "1"]

@@ -1,0 +1,74 @@
+"""Run the chain as the command does, and write what its work took of the processor, as JSON.
+
+python -m tests.e2e.timed FILE ARGUMENT...
+    {"stages": {name: seconds}, "imports": {name: seconds}, "epochs": [seconds, …],
+     "calls": [[seconds, …], …]}   each call of an epoch: its steps, and reading what they learn
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline import run
+from pipeline.cli import main
+
+
+def spent() -> float:
+    """Return the seconds of this process over all threads, and of the children that have ended."""
+    return sum(os.times()[:4])
+
+
+def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        started = spent()
+        result = function(*arguments)
+        note(spent() - started)
+        return result
+
+    return call
+
+
+def noted(add: Callable[..., None], calls: list[list[float]]) -> Callable[..., None]:
+    """Have the end of each call note what it took; the first of an epoch has nothing before it."""
+    last = [0.0]
+
+    def call(progress: Any, *arguments: Any, **rest: Any) -> None:
+        now = time.process_time()
+        if progress.step == 0:
+            calls.append([])
+        else:
+            calls[-1].append(now - last[0])
+        last[0] = now
+        add(progress, *arguments, **rest)
+
+    return call
+
+
+def watched() -> dict[str, Any]:
+    """Have stages, and epochs of training, note what they took."""
+    found: dict[str, Any] = {"stages": {}, "imports": {}, "epochs": [], "calls": []}
+    own = run._import
+
+    def imported(stage: Any) -> Any:
+        module = timed(own, lambda took: found["imports"].update({stage.name: took}))(stage)
+        if stage.name == "train":
+            from pipeline.train import loop
+
+            loop._run_epoch = timed(loop._run_epoch, found["epochs"].append)
+            loop.Progress.add = noted(loop.Progress.add, found["calls"])
+        module.run = timed(module.run, lambda took: found["stages"].update({stage.name: took}))
+        return module
+
+    run._import = imported
+    return found
+
+
+if __name__ == "__main__":
+    took = watched()
+    code = main(sys.argv[2:])
+    Path(sys.argv[1]).write_text(json.dumps(took))
+    sys.exit(code)
