@@ -20,7 +20,8 @@ import numpy as np
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
-from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.correct import corrected
+from pipeline.export.equalize import equalized_file
 from pipeline.export.frozen import float32_of
 from pipeline.export.half import with_float16
 from pipeline.export.inline import inlined
