@@ -32,6 +32,7 @@ def main(replies: int, runtime: str) -> None:
         asked = json.loads(line)
         child = os.fork()
         if not child:
+            os.close(replies)  # else nobody learns that this process has ended before its fork
             _become(asked["arguments"], asked["said"])
         status = os.waitpid(child, 0)[1]
         code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
@@ -45,6 +46,7 @@ def _become(arguments: Any, said: str) -> NoReturn:
         file = os.open(said, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(file, stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next request is not for this one
         sys.argv = [runner.__file__, *arguments]
         code = runner.main()
     except SystemExit as error:
