@@ -38,7 +38,7 @@ def test_a_mixture_answers_as_the_file_that_is_quantized_so(
 
 
 def test_where_the_forms_differ_each_mixture_is_quantized_anew(models: dict[str, Made]) -> None:
-    """Where inputs meet, eight bits need one scale for all, and get an operation that sees to it."""
+    """Where inputs meet, eight bits need one scale for all: an operation more."""
     made = models["two"]
     float32, calibration = str(made.file("float32")), str(made.folder / "calibration.npz")
     ranges = ranges_of(float32, calibration, clipping="min_max", bits=8, known={})
