@@ -193,8 +193,8 @@ def _finite(files: Files) -> Graph:
     with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
         draft = Path(folder) / "finite.tflite"
         draft.write_bytes(graph.content())
-        runs = (runs(str(file), files.calibration, outputs) for file in (files.float32, draft))
-        both = zip(*runs, strict=True)
+        pair = (runs(str(file), files.calibration, outputs) for file in (files.float32, draft))
+        both = zip(*pair, strict=True)
         apart = max(np.abs(a[index] - b[index]).max() for a, b in both for index in outputs)
     return graph if apart <= SAME else Graph(plain)
 

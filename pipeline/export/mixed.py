@@ -104,8 +104,8 @@ def _by_gain(
 def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
     """Return what makes the file in which some operations are apart.
 
-    Where the net has the same operations in either form, both are packed once; else, as where one
-    has no integer form, each mixture is quantized anew.
+    Where integers add no operation to those of the float net, both forms are packed once; else, as
+    where one has no integer form, each mixture is quantized anew.
     """
 
     def anew(chosen: Collection[str]) -> bytes:
@@ -114,11 +114,9 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
         return _content(maker, ranges)
 
     with contextlib.suppress(Unlike, *NO_SUCH_FORM):
-        if kind == "float":
-            other = Path(float32).read_bytes()
-        else:
-            other = _content(integer_maker(float32, 16, granularity), ranges)
-        return Switched(anew([]), other).mixed
+        plain = Path(float32).read_bytes()
+        of_16_bits = kind == "wide" and _content(integer_maker(float32, 16, granularity), ranges)
+        return Switched(anew([]), of_16_bits or plain, like=plain).mixed
     return anew
 
 

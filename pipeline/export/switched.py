@@ -32,19 +32,21 @@ class Unlike(Exception):
 class Switched:
     """Two forms of a net in one file, any mixture of which can be had at once."""
 
-    def __init__(self, narrow: bytes, wide: bytes) -> None:
+    def __init__(self, narrow: bytes, wide: bytes, *, like: bytes) -> None:
         """Pack both.
 
         Args:
             narrow: the file whose inputs every mixture has.
             wide: the same net in another form.
+            like: the net that both were made of.
 
         Raises:
-            Unlike: the operations of one are not those of the other.
+            Unlike: the operations of one are not those of the others.
         """
         one, two = Graph(narrow), Graph(wide)
         self._inputs, self._ops = _names(one, one.graph.inputs), _shape_of(one)
-        if self._ops != _shape_of(two) or self._inputs != _names(two, two.graph.inputs):
+        shapes = [_shape_of(two), _shape_of(Graph(like))]
+        if shapes != [self._ops] * 2 or _names(two, two.graph.inputs) != self._inputs:
             raise Unlike
         self._last = [(one.name(i), i, j + len(one.graph.tensors)) for i, j in _ends(one, two)]
         self._between = _joined(one, two)  # tensor -> places of what widens and what narrows it

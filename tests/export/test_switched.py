@@ -51,7 +51,7 @@ def test_one_mixture_leaves_no_trace_in_the_next(models: dict[str, Made]) -> Non
     made = models["cnn"]
     both = [made.file(form).read_bytes() for form in ("int8", "float32")]
     outputs = [Graph(both[1]).name(int(op.outputs[0])) for op in Graph(both[1]).graph.operators]
-    switched = Switched(*both)
+    switched = Switched(*both, like=both[1])
     first = switched.mixed(outputs[:1])
     assert switched.mixed(outputs) != first
     assert switched.mixed([]) != first
@@ -61,4 +61,4 @@ def test_one_mixture_leaves_no_trace_in_the_next(models: dict[str, Made]) -> Non
 def test_files_of_two_nets_are_not_mixed(models: dict[str, Made]) -> None:
     one, two = (models[name].file("float32").read_bytes() for name in ("cnn", "strided"))
     with pytest.raises(Unlike):
-        Switched(one, two)
+        Switched(one, two, like=one)
