@@ -1,7 +1,7 @@
 """Run a .tflite file over many samples, as a device would: the one way to score a file.
 
-The runner works in a process of its own, by the very file that ships; whatever it does there, a
-crash included, comes back as an answer or as one clear error.
+The runner works in a process of its own (warm.py), by the very file that ships; whatever it does
+there, a crash included, comes back as an answer or as one clear error.
 """
 
 import os
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays, write_json
-from pipeline.confine import excess, run_confined
+from pipeline.confine import excess
 from pipeline.device import browser, runner
 from pipeline.device.runtimes import RUNTIMES
+from pipeline.device.warm import run_runner
 from pipeline.errors import ArtifactError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -74,15 +75,14 @@ def run_file(
         folder = Path(name)
         write_json(folder / "preprocess.json", preprocess)
         write_arrays(folder / "in.npz", raw)
-        command = [
-            RUNTIMES[runtime].python, runner.__file__, "--model", file, "--batch", batch,
+        arguments = [
+            "--model", file, "--batch", batch, "--preprocess", folder / "preprocess.json",
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
-            "--preprocess", folder / "preprocess.json",
+            "--threads", threads_for(file) if threads is None else threads,
         ]  # fmt: skip
-        command += ["--runtime", runtime] if RUNTIMES[runtime].is_second else []
-        command += ["--prepared"] if prepared else []
-        command += ["--threads", threads_for(file) if threads is None else threads]
-        _run(command, file, runtime)
+        arguments += ["--runtime", runtime] if RUNTIMES[runtime].is_second else []
+        arguments += ["--prepared"] if prepared else []
+        _run(arguments, file, runtime)
         return _read(folder / "out.npz")
 
 
@@ -98,10 +98,11 @@ def _read(path: Path) -> RunResult:
         )
 
 
-def _run(command: Sequence[Any], file: Path, runtime: str) -> None:
+def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
     """Run the runner; whatever stops it is one error."""
     try:
-        done = run_confined(command, limit_s=TIME_LIMIT)
+        python = RUNTIMES[runtime].python
+        done = run_runner(python, runtime, arguments, limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
     if done.returncode != 0:

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.export.inline import opened
 from pipeline.export.operators import Kind, converting
 
 INT8_TO_UINT8 = 128  # what the zero point moves by
@@ -40,7 +41,7 @@ def _moved(content: bytes, wanted: Mapping[str, str]) -> bytes:
     kinds = {
         getattr(schema.TensorType, a): getattr(schema.TensorType, b) for a, b in wanted.items()
     }
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = opened(content)
     graph = model.subgraphs[0]
     moving = [[i for i in side if graph.tensors[i].type in kinds] for side in _borders(graph)]
     if not any(moving):

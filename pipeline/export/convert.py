@@ -2,9 +2,8 @@
 
 float32 comes from the TFLite converter, by way of the tf-keras twin. The rest is made from the
 float32 file, float16 by half.py, integers by ai-edge-quantizer, 70 times faster than converting
-anew; it leaves some
-operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with those are made by
-the converter. What to do is decided by compress and written in the recipe; nothing is decided here.
+anew; it leaves some operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with
+those are made by the converter. What to do is decided by compress and written in the recipe.
 """
 
 import contextlib
@@ -20,16 +19,18 @@ import numpy as np
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
-from pipeline.export.equalize import corrected, equalized_file
+from pipeline.export.correct import corrected
+from pipeline.export.equalize import equalized_file
 from pipeline.export.frozen import float32_of
 from pipeline.export.half import with_float16
 from pipeline.export.inline import inlined
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_twin
-from pipeline.export.twin import twin_of
+from pipeline.export.twin import answers_of_file, answers_of_twin, compare, twin_of
 from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
 from pipeline.shortage import words_of
 
@@ -103,14 +104,15 @@ def _front_end(network: _Network) -> tuple[str, str | None]:
 
 @functools.lru_cache(maxsize=KEPT)
 def _converted(network: _Network, way: str) -> bytes:
-    spec = read_json(network.spec)
     if way == KERAS:
-        converter = _converter(network, way)
         with _refusals("float32"):
-            return bytes(converter.convert())
-    twin = twin_of(network.model, spec)
+            return bytes(_converter(network, way).convert())
+    model, spec = load_keras(network.model), read_json(network.spec)
+    twin = twin_of(model, network.model, spec)
     with _refusals("float32"):
-        return float32_of(twin, spec)
+        content = float32_of(twin, spec)
+    compare(model, spec, answers_of_file(content))
+    return content
 
 
 def _converter(network: _Network, way: str) -> Any:
@@ -119,7 +121,10 @@ def _converter(network: _Network, way: str) -> Any:
 
     spec = read_json(network.spec)
     if way == TWIN:
-        converter = converter_of_twin(twin_of(network.model, spec), spec)
+        model = load_keras(network.model)
+        twin = twin_of(model, network.model, spec)
+        compare(model, spec, answers_of_twin(twin))
+        converter = converter_of_twin(twin, spec)
     else:
         converter = converter_of(network.model, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever

@@ -1,25 +1,37 @@
-"""Correction before and after quantization, on the files themselves: it needs no model.
+"""Correction before quantization, on the float32 file itself: it needs no model.
 
-Before: masks are made finite (masks.py), then cross-layer equalisation: where one layer's channels
-differ much in range, a scale that goes from one layer into the next makes them alike, and the
-network answers as before. After: the error that rounded weights make on average is taken out of the
-biases.
+Masks are made finite (masks.py), then cross-layer equalisation: where one layer's channels differ
+much in range, a scale that goes from one layer into the next makes them alike, and the network
+answers as before. What is left to correct after quantization is in correct.py.
 
 Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction"
-(arXiv:1906.04721), sections 4.1 and 4.2. Here ranges of activations are measured on the calibration
-samples instead of guessed, and a depthwise layer, whose channels have scales of their own, takes
-the whole of the difference.
+(arXiv:1906.04721), section 4.1. Here ranges of activations are measured on the calibration samples
+instead of guessed, and a depthwise layer, whose channels have scales of their own, takes the whole
+of the difference.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.export.inline import opened
 from pipeline.export.masks import make_masks_finite
-from pipeline.export.ranges import FULL, keeping, ranges_of, samples_of, span_of, values_of
+from pipeline.export.ranges import (
+    FULL,
+    REMEMBERED,
+    Files,
+    keeping,
+    ranges_of,
+    same_files,
+    samples_of,
+    span_of,
+    values_of,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,7 +39,6 @@ SAMPLES = 64  # of the calibration samples: means and ranges change little beyon
 SAME = 1e-3  # largest difference of the answers with a finite mask
 PASSES = 3  # over all pairs; the ranges move by under 1 % after
 FARTHEST = 1e4  # that a channel is scaled up or down by
-INT32 = 2  # the schema's TensorType of biases; those of 16-bit activations have 64 bits
 NONE, RELU = 0, 1  # fused activations that a positive scale goes through
 AXES = {  # operation -> (axis of the outputs, axis of the inputs) of its weights
     "CONV_2D": (0, 3),
@@ -59,7 +70,7 @@ class Graph:
         from ai_edge_litert.tools import flatbuffer_utils
 
         self._tools = flatbuffer_utils
-        self.model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        self.model = opened(content)
         self.graph = self.model.subgraphs[0]
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
         self.kinds = [codes[c.builtinCode] for c in self.model.operatorCodes]
@@ -149,7 +160,14 @@ def equalized_file(float32: str, calibration: str) -> str:
     """
     path = Path(float32)
     out = path.with_name(f"{path.stem}_equalized.tflite")
-    graph = _finite(path, calibration, out)
+    out.write_bytes(_equalized(same_files(float32, calibration)))
+    return str(out)
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _equalized(files: Files) -> bytes:
+    """Return the float32 file with finite masks and channels' ranges alike."""
+    graph = _finite(files)
     layers = {layer.place: layer for layer in graph.layers()}
     pairs = [
         (layer, found)
@@ -157,25 +175,28 @@ def equalized_file(float32: str, calibration: str) -> str:
         if layer.activation in (NONE, RELU)
         and (found := graph.next_layer(layer, layers)) is not None
     ]
-    reach = _reach(float32, calibration, [layer.written for layer, _ in pairs])
+    reach = _reach(files, [layer.written for layer, _ in pairs])
     for _ in range(PASSES):
         for one, two in pairs:
             reach[one.written] = _equalize(graph, one, two, reach[one.written])
-    out.write_bytes(graph.content())
-    return str(out)
+    return graph.content()
 
 
-def _finite(path: Path, calibration: str, draft: Path) -> Graph:
+def _finite(files: Files) -> Graph:
     """Return the graph with finite masks, where it answers as before; else as it is."""
-    graph = Graph(path.read_bytes())
-    full = ranges_of(str(path), calibration, clipping=FULL, bits=8, known={})
+    plain = Path(files.float32).read_bytes()
+    graph = Graph(plain)
+    full = ranges_of(files.float32, files.calibration, clipping=FULL, bits=8, known={})
     if not make_masks_finite(graph, {name: span_of(span) for name, span in full.items()}):
         return graph
-    draft.write_bytes(graph.content())
     outputs = [int(index) for index in graph.graph.outputs]
-    both = zip(*(_runs(str(file), calibration, outputs) for file in (path, draft)), strict=True)
-    apart = max(np.abs(a[index] - b[index]).max() for a, b in both for index in outputs)
-    return graph if apart <= SAME else Graph(path.read_bytes())
+    with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
+        draft = Path(folder) / "finite.tflite"
+        draft.write_bytes(graph.content())
+        pair = (runs(str(file), files.calibration, outputs) for file in (files.float32, draft))
+        both = zip(*pair, strict=True)
+        apart = max(np.abs(a[index] - b[index]).max() for a, b in both for index in outputs)
+    return graph if apart <= SAME else Graph(plain)
 
 
 def _equalize(graph: Graph, one: Layer, two: Layer, reach: Array) -> Array:
@@ -213,78 +234,22 @@ def _scales(reach: Array, weights: Array, axis: int, *, is_depthwise: bool) -> A
     return np.asarray(2.0 ** np.round(np.log2(bounded)), np.float32)
 
 
-def _reach(float32: str, calibration: str, tensors: list[int]) -> dict[int, Array]:
+def _reach(files: Files, tensors: list[int]) -> dict[int, Array]:
     """Return tensor -> greatest size of each of its channels (C,) over the calibration samples."""
     found: dict[int, Array] = {}
-    for values in _runs(float32, calibration, tensors):
+    for values in runs(files.float32, files.calibration, tensors):
         for index, x in values.items():
             size = np.abs(x).reshape(-1, x.shape[-1]).max(axis=0)
             found[index] = np.maximum(found.get(index, 0.0), size)
     return found
 
 
-def corrected(content: bytes, float32: str, calibration: str) -> bytes:
-    """Return an integer file whose biases take back what rounded weights add on average.
+def runs(float32: str, calibration: str, tensors: Collection[int]) -> Iterator[dict[int, Array]]:
+    """Yield the values of some tensors for some calibration samples, one after another.
 
     Args:
-        content: the file, made from `float32` by the quantizer, which keeps the tensors' names.
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
+        tensors: their indices.
     """
-    wanted, made = Graph(Path(float32).read_bytes()), Graph(content)
-    by_name = {wanted.name(layer.written): layer for layer in wanted.layers()}
-    means = _means(float32, calibration, [layer.read for layer in by_name.values()])
-    for layer in made.layers():
-        own = by_name.get(made.name(layer.written))
-        if own is None or own.kind != layer.kind or layer.bias is None:
-            continue
-        error = _dequantized(made, layer.weights) - wanted.values(own.weights, np.float32)
-        shift = _shift(error, means[own.read], layer.kind)
-        scales = np.asarray(made.graph.tensors[layer.bias].quantization.scale, np.float64)
-        bits = np.int32 if made.graph.tensors[layer.bias].type == INT32 else np.int64
-        bias = made.values(layer.bias, bits)
-        moved = np.round(bias - shift / scales)
-        made.store(layer.bias, np.clip(moved, *_ends(bits)).astype(bits))
-    return made.content()
-
-
-def _ends(kind: Any) -> tuple[float, float]:
-    return float(np.iinfo(kind).min), float(np.iinfo(kind).max)
-
-
-def _dequantized(graph: Graph, index: int) -> Array:
-    """Return int8 weights as the numbers that they stand for; one scale each output, or one."""
-    known = graph.graph.tensors[index].quantization
-    values = graph.values(index, np.int8).astype(np.float64)
-    scales = np.asarray(known.scale, np.float64)
-    if len(scales) == 1:
-        return np.asarray(values * scales[0])
-    shape = [-1 if i == known.quantizedDimension else 1 for i in range(values.ndim)]
-    return np.asarray(values * scales.reshape(shape))
-
-
-def _shift(error: Array, mean: Array, kind: str) -> Array:
-    """Return what an error of the weights adds to each output on average (O,)."""
-    if kind == "FULLY_CONNECTED":
-        return np.asarray(error @ np.resize(mean, error.shape[1]))
-    if kind == "DEPTHWISE_CONV_2D":
-        repeated = np.repeat(mean, error.shape[3] // len(mean))
-        return np.asarray(error.sum(axis=(0, 1, 2)) * repeated)
-    return np.asarray(error.sum(axis=(1, 2)) @ mean)
-
-
-def _means(float32: str, calibration: str, tensors: list[int]) -> dict[int, Array]:
-    """Return tensor -> mean of each of its channels (C,) over the calibration samples."""
-    sums: dict[int, Any] = {}
-    count = 0
-    for values in _runs(float32, calibration, tensors):
-        count += 1
-        for index, x in values.items():
-            mean = x.reshape(-1, x.shape[-1]).mean(axis=0, dtype=np.float64)
-            sums[index] = sums.get(index, 0.0) + mean
-    return {index: np.asarray(total / count) for index, total in sums.items()}
-
-
-def _runs(float32: str, calibration: str, tensors: list[int]) -> Iterator[dict[int, Array]]:
-    """Yield the values of some tensors for each calibration sample."""
     return values_of(keeping(float32), tensors, samples_of(calibration)[:SAMPLES])

@@ -4,6 +4,10 @@ ai-edge-quantizer puts the weights of larger models behind the flatbuffer, where
 not look: it would take them for empty and answer at random, without a word.
 """
 
+from typing import Any
+
+import numpy as np
+
 
 def inlined(content: bytes) -> bytes:
     """Return the same model with every buffer inside; a model in one piece is returned as it is.
@@ -16,5 +20,22 @@ def inlined(content: bytes) -> bytes:
     packed = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     if not any(buffer.offset for buffer in packed.buffers):
         return content
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(opened(content)))
+
+
+def opened(content: bytes) -> Any:
+    """Return a .tflite file as objects that can be changed and packed again, in one piece.
+
+    What lay behind the flatbuffer is read as bytes, which are packed one by one in Python: arrays
+    are packed at once.
+
+    Args:
+        content: a .tflite file.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    for buffer in model.buffers:
+        if buffer.data is not None:
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    return model

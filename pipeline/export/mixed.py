@@ -6,10 +6,11 @@ Which tensors: each is tried alone, on one shared calibration, and the signal to
 answer is measured.
 """
 
+import contextlib
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,14 +21,17 @@ from pipeline.artifacts import sha256_file
 from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import ranges_of, samples_of
+from pipeline.export.switched import Switched, Unlike
 from pipeline.export.worker import ConversionError
 from pipeline.verify.parity import sqnr_db
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Ends = Mapping[str, tuple[float, float]]
 Kind = Literal["wide", "float"]
+Mixer = Callable[[Collection[str]], bytes]
 
-MOST = 150  # operations of a net that are tried one by one; each costs about a tenth of a second
+NO_SUCH_FORM = (RuntimeError, ValueError, KeyError)  # of an operation, as its quantizer says
+MOST = 150  # operations of a net that are tried one by one; some cost a tenth of a second each
 SAMPLES = 32  # of the calibration samples, for each try
 
 
@@ -83,30 +87,48 @@ def _by_gain(
     ranges = ranges_of(paths.float32, paths.calibration, clipping="min_max", bits=8, known=ends)
     samples = samples_of(paths.calibration)[:SAMPLES]
     wanted = _answers(Path(paths.float32).read_bytes(), samples)
-    made = functools.partial(_answers_of, paths.float32, ranges, kind, granularity, samples)
-    plain = made([])
+    mixed = _mixer(paths.float32, ranges, kind, granularity)
+    plain = _answers_of(mixed, [], samples)
     least = -math.inf if plain is None else sqnr_db(wanted, plain)
     found = []
     for place, op in enumerate(graph.graph.operators):
         readers = graph.readers.get(int(op.outputs[0]), [])
         group = [outputs[i] for i in dict.fromkeys((place, *readers))]
-        answers = made(group)
+        answers = _answers_of(mixed, group, samples)
         gain = 0.0 if answers is None else sqnr_db(wanted, answers) - least
         if gain > 0:
             found.append((-gain, place, group))
     return [group for *_, group in sorted(found)], len(outputs)
 
 
-def _answers_of(
-    float32: str, ranges: Any, kind: Kind, granularity: str, samples: Any, chosen: list[str]
-) -> Array | None:
+def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
+    """Return what makes the file in which some operations are apart.
+
+    Where integers add no operation to those of the float net, both forms are packed once; else, as
+    where one has no integer form, each mixture is quantized anew.
+    """
+
+    def anew(chosen: Collection[str]) -> bytes:
+        maker = integer_maker(float32, 8, granularity)
+        set_apart(maker, kind, chosen, granularity)
+        return _content(maker, ranges)
+
+    with contextlib.suppress(Unlike, *NO_SUCH_FORM):
+        plain = Path(float32).read_bytes()
+        of_16_bits = kind == "wide" and _content(integer_maker(float32, 16, granularity), ranges)
+        return Switched(anew([]), of_16_bits or plain, like=plain).mixed
+    return anew
+
+
+def _content(maker: Any, ranges: Any) -> bytes:
+    return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+
+
+def _answers_of(mixed: Mixer, chosen: list[str], samples: Any) -> Array | None:
     """Return what a mixed file answers; None where there is no such file that runs."""
-    maker = integer_maker(float32, 8, granularity)
-    set_apart(maker, kind, chosen, granularity)
     try:
-        made = maker.quantize(ranges, enable_progress_report=False)
-        return _answers(bytes(made.quantized_model), samples)
-    except (RuntimeError, ValueError, KeyError):  # no such form of this operation
+        return _answers(mixed(chosen), samples)
+    except NO_SUCH_FORM:
         return None
 
 
@@ -125,7 +147,7 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     return maker
 
 
-def set_apart(maker: Any, kind: Kind, chosen: list[str], granularity: str) -> None:
+def set_apart(maker: Any, kind: Kind, chosen: Collection[str], granularity: str) -> None:
     """Give operations of a quantizer 16-bit activations, or leave them in float.
 
     Args:

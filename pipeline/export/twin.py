@@ -4,15 +4,19 @@ The same builder is called with the other Keras, and the weights move over in or
 batch no operation needs a dynamic shape, recurrent cells fuse, and nothing is left in float.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ArtifactError, PipelineError
+from pipeline.export.ranges import SIGNATURE
 from pipeline.models import MODELS
-from pipeline.models.save import load_keras
+from pipeline.models.graph import FROM_OUTSIDE
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Answer = Callable[[Mapping[str, Array]], Array]
 
 TOLERANCE = (
     1e-4  # outputs differ by at most 1e-5 on every family measured: kernels are not the same
@@ -20,20 +24,30 @@ TOLERANCE = (
 SAMPLES = 4
 
 
-def twin_of(model_file: Path, spec: Mapping[str, Any]) -> Any:
-    """Return the tf-keras model at batch 1 with the weights of a `.keras` file.
+def twin_of(model: Any, model_file: Path, spec: Mapping[str, Any]) -> Any:
+    """Return the tf-keras model at batch 1 with the weights of a Keras 3 model.
+
+    Args:
+        model: the Keras 3 model.
+        model_file: where it was read from.
+        spec: contents of spec.json.
 
     Raises:
-        ArtifactError: the file's layers are not the spec's.
-        PipelineError: the twin does not answer as the model does, which is a bug in its builder.
+        ArtifactError: the model's layers are not the spec's.
     """
     import tf_keras
 
     tf_keras.backend.clear_session()  # names count from zero, whatever was converted before
-    model = load_keras(model_file)
-    twin = MODELS[spec["model"]["kind"]](tf_keras, spec, batch_size=1, unroll=True)
+    kind = spec["model"]["kind"]
+    known: dict[str, Any] = {}
+    if kind in FROM_OUTSIDE:  # the model is the graph that the spec describes: read it once
+        asked: dict[str, list[Any]] = {
+            e["name"]: [] for e in spec["model"]["architecture"]["config"]["layers"]
+        }
+        _refuse_others(asked, {e.name: [] for e in model.operations}, model_file)
+        known["graph"] = model
+    twin = MODELS[kind](tf_keras, spec, batch_size=1, unroll=True, **known)
     _copy_weights(model, twin, model_file)
-    _compare(model, twin, spec)
     return twin
 
 
@@ -43,30 +57,45 @@ def _copy_weights(model: Any, twin: Any, model_file: Path) -> None:
     wanted = {layer.name: layer for layer in twin.layers if layer.weights}
     shapes = {name: [w.shape for w in weights] for name, weights in found.items()}
     asked = {name: [tuple(w.shape) for w in layer.weights] for name, layer in wanted.items()}
-    odd = sorted(name for name in shapes.keys() | asked if shapes.get(name) != asked.get(name))
-    if odd:
-        raise ArtifactError(
-            f"{model_file}: not the model of spec.json: {', '.join(odd)}: wanted weights "
-            f"{[asked.get(name) for name in odd]}, came {[shapes.get(name) for name in odd]}. "
-            "Run again with --force build"
-        )
+    _refuse_others(asked, shapes, model_file)
     for name, layer in wanted.items():
         layer.set_weights(found[name])
 
 
-def _compare(model: Any, twin: Any, spec: Mapping[str, Any]) -> None:
-    """Run both on the same random samples: one may lie where most units are silent."""
+def _refuse_others(asked: Mapping[str, Any], found: Mapping[str, Any], model_file: Path) -> None:
+    """Refuse a model whose layers, name -> shapes of the weights, are not those of the spec."""
+    odd = sorted(name for name in found.keys() | asked if found.get(name) != asked.get(name))
+    if odd:
+        raise ArtifactError(
+            f"{model_file}: not the model of spec.json: {', '.join(odd)}: wanted weights "
+            f"{[asked.get(name) for name in odd]}, came {[found.get(name) for name in odd]}. "
+            "Run again with --force build"
+        )
+
+
+def compare(model: Any, spec: Mapping[str, Any], answer: Answer) -> None:
+    """Run a model and its copy on the same random samples: one may lie where most are silent.
+
+    Args:
+        model: the Keras 3 model.
+        spec: contents of spec.json.
+        answer: what the copy answers (1, K) to a sample, name -> (1, ...).
+
+    Raises:
+        PipelineError: the copy does not answer as the model does: a bug in the twin's builder.
+    """
     generator = np.random.Generator(np.random.Philox(0))
-    samples = [
-        generator.integers(0, entry["vocabulary"], (SAMPLES, *entry["shape"]), dtype=np.int32)
+    samples = {
+        entry["name"]: generator.integers(
+            0, entry["vocabulary"], (SAMPLES, *entry["shape"]), dtype=np.int32
+        )
         if entry["dtype"] == "int32"
         else generator.standard_normal((SAMPLES, *entry["shape"]), dtype=np.float32)
         for entry in spec["inputs"]
-    ]
-    names = [entry["name"] for entry in spec["inputs"]]
-    wanted = np.asarray(model(dict(zip(names, samples, strict=True)), training=False))
-    one_by_one = [[x[i : i + 1] for x in samples] for i in range(SAMPLES)]
-    found = np.concatenate([np.asarray(twin(sample, training=False)) for sample in one_by_one])
+    }
+    wanted = np.asarray(model(samples, training=False))
+    one_by_one = [{name: x[i : i + 1] for name, x in samples.items()} for i in range(SAMPLES)]
+    found = np.concatenate([answer(sample) for sample in one_by_one])
     difference = float(np.abs(wanted - found).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
         raise PipelineError(
@@ -74,3 +103,32 @@ def _compare(model: Any, twin: Any, spec: Mapping[str, Any]) -> None:
             f"from the model; allowed {TOLERANCE}. Its builder does not make the same network "
             "under both Keras"
         )
+
+
+def answers_of_file(content: bytes) -> Answer:
+    """Return what a float32 file of one output answers to a sample: the twin, and its conversion.
+
+    Args:
+        content: the .tflite file.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    runner = interpreter.get_signature_runner(SIGNATURE)
+
+    def answer(sample: Mapping[str, Array]) -> Array:
+        interpreter.reset_all_variables()
+        (found,) = runner(**sample).values()
+        return np.asarray(found)
+
+    return answer
+
+
+def answers_of_twin(twin: Any) -> Answer:
+    """Return what a tf-keras model answers to a sample."""
+
+    def answer(sample: Mapping[str, Array]) -> Array:
+        given = list(sample.values())
+        return np.asarray(twin(given if len(given) > 1 else given[0], training=False))
+
+    return answer

@@ -17,7 +17,12 @@ Make = Callable[[Any], Callable[..., Any]]
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Any,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
+    graph: Any = None,
 ) -> Any:
     """Build the network of a `kind: file` or `kind: application` spec.
 
@@ -26,14 +31,16 @@ def build(
         spec: contents of spec.json; `model.architecture` is what Keras 3 serialises.
         batch_size: fixed batch for export; None for training.
         unroll: whether recurrent cells other than LSTM are written out, a step at a time.
+        graph: that network of Keras 3, where it is at hand; None: it is read from the spec.
 
     Raises:
         Untranslatable: tf_keras has no such layer.
     """
     import keras as keras_3
 
-    architecture = deepcopy(spec["model"]["architecture"])  # reading takes it apart
-    graph = keras_3.saving.deserialize_keras_object(architecture, safe_mode=True)
+    if graph is None:
+        architecture = deepcopy(spec["model"]["architecture"])  # reading takes it apart
+        graph = keras_3.saving.deserialize_keras_object(architecture, safe_mode=True)
     if keras is keras_3 and batch_size is None:
         return graph
     inputs = inputs_of(keras, spec, batch_size)

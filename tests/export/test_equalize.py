@@ -124,7 +124,7 @@ def test_biases_take_back_what_rounding_adds(tmp_path: Path) -> None:
     """Weights of one sign just below a half step are all rounded down: the mean moves."""
     from ai_edge_quantizer import qtyping, quantizer
 
-    from pipeline.export.equalize import corrected
+    from pipeline.export.correct import corrected
 
     spec = {
         "model": model_settings(kind="mlp", units=[4]),

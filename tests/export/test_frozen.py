@@ -14,6 +14,7 @@ from pipeline.export.inspect import operations
 from pipeline.export.ranges import SIGNATURE
 from pipeline.export.saved import converter_of_twin
 from pipeline.export.twin import twin_of
+from pipeline.models.save import load_keras
 from tests.export.conftest import SPECS, make
 from tests.export.test_families import FAMILIES
 
@@ -24,7 +25,8 @@ NETS = [*SPECS, "transformer 8 17", "rnn lstm 12", "rnn simple 15", "autoencoder
 def test_it_is_the_file_of_a_saved_model(name: str, tmp_path: Path) -> None:
     made = make((SPECS | FAMILIES)[name], tmp_path / "net", uneven=0.02)
     spec = read_json(made.folder / "spec.json")
-    twin = twin_of(made.folder / "model.keras", spec)
+    path = made.folder / "model.keras"
+    twin = twin_of(load_keras(path), path, spec)
     converter = converter_of_twin(twin, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     wanted, found = tmp_path / "saved.tflite", tmp_path / "frozen.tflite"

@@ -1,0 +1,63 @@
+"""Run runner.py again and again, each time in a process of its own; a script for any Python.
+
+What that imports is imported here once, and each request is answered by a fork of this process: it
+starts in a hundredth of the time, and what happens to it, a crash included, happens to it alone.
+warm.py asks, by a line of JSON each. NumPy alone; Python 3.7.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any, NoReturn
+
+runner: Any = importlib.import_module("runner")  # it lies beside this file
+
+IMPORTS = ("argparse", "csv", "tempfile", "zipfile", "numpy.lib.format", "importlib.metadata")
+
+
+def main(replies: int, runtime: str) -> None:
+    """Answer requests from standard input by their exit status, until there are no more.
+
+    Args:
+        replies: descriptor that status after status is written to, a line each.
+        runtime: name of the interpreter in runner.MODULES.
+    """
+    for name in (*IMPORTS, runner.MODULES[runtime][0]):
+        with contextlib.suppress(ImportError):  # the runner says it better
+            importlib.import_module(name)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.close(replies)  # else nobody learns that this process has ended before its fork
+            _become(asked["arguments"], asked["said"])
+        status = os.waitpid(child, 0)[1]
+        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        os.write(replies, b"%d\n" % code)
+
+
+def _become(arguments: Any, said: str) -> NoReturn:
+    """Be the runner that was called with some arguments, and end as it does."""
+    code = 1
+    try:
+        file = os.open(said, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next request is not for this one
+        sys.argv = [runner.__file__, *arguments]
+        code = runner.main()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
