@@ -20,26 +20,25 @@ from pipeline.cli import main
 
 def spent() -> float:
     """Return the seconds of this process over all threads, and of all that it started."""
-    return sum(os.times()[:4]) + sum(map(_used, _children(os.getpid())))
+    return sum(os.times()[:4]) + _living()
 
 
-def _children(pid: int) -> list[str]:
-    """Return the processes that one has started, and that live: a converter serves many stages."""
-    found: list[str] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+def _living() -> float:
+    """Return the seconds of those that live of what this process started: a converter stays."""
+    parents, seconds = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has just ended
-            found += path.read_text().split()
-    return found
-
-
-def _used(pid: str) -> float:
-    """Return the seconds of a process and of what it started; 0 where it has just ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    ticks = sum(map(int, fields[11:15]))  # utime, stime, and the same of children that ended
-    return ticks / os.sysconf("SC_CLK_TCK") + sum(map(_used, _children(int(pid))))
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[path.parent.name] = fields[1]
+            ticks = sum(map(int, fields[11:15]))  # its own, and of children that have ended
+            seconds[path.parent.name] = ticks / os.sysconf("SC_CLK_TCK")
+    found, total = [str(os.getpid())], 0.0
+    while found:
+        parent = found.pop()
+        own = [pid for pid, above in parents.items() if above == parent]
+        total += sum(seconds[pid] for pid in own)
+        found += own
+    return total
 
 
 def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callable[..., Any]:
