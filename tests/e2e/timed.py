@@ -5,6 +5,7 @@ python -m tests.e2e.timed FILE ARGUMENT...
      "calls": [[seconds, …], …]}   each call of an epoch: its steps, and reading what they learn
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -18,8 +19,26 @@ from pipeline.cli import main
 
 
 def spent() -> float:
-    """Return the seconds of this process over all threads, and of the children that have ended."""
-    return sum(os.times()[:4])
+    """Return the seconds of this process over all threads, and of all that it started."""
+    return sum(os.times()[:4]) + _living()
+
+
+def _living() -> float:
+    """Return the seconds of those that live of what this process started: a converter stays."""
+    parents, seconds = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[path.parent.name] = fields[1]
+            ticks = sum(map(int, fields[11:15]))  # its own, and of children that have ended
+            seconds[path.parent.name] = ticks / os.sysconf("SC_CLK_TCK")
+    found, total = [str(os.getpid())], 0.0
+    while found:
+        parent = found.pop()
+        own = [pid for pid, above in parents.items() if above == parent]
+        total += sum(seconds[pid] for pid in own)
+        found += own
+    return total
 
 
 def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callable[..., Any]:
