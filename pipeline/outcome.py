@@ -100,7 +100,9 @@ def _rungs(run: Path) -> list[str]:
         )
     climbed = {row["step"].split("_")[0] for row in rows}
     others = [name for name in get_args(Remedy) if name not in climbed]
-    return lines + ([f"  not allowed by compress.quantize: {', '.join(others)}"] if others else [])
+    does_hold = any(row["passed"] for row in rows)
+    why = "not climbed, as one holds" if does_hold else "not allowed by compress.quantize"
+    return lines + ([f"  {why}: {', '.join(others)}"] if others else [])
 
 
 def _layers(run: Path, ships: str) -> list[str]:

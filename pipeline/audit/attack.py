@@ -23,6 +23,7 @@ CURVE = (0.25, 0.5, 1.0, 2.0)  # shares of epsilon
 ALONG: Loss = "margin"  # what the curve and the checks raise: it has a slope where others saturate
 FEWER = 5  # what the steps are divided by, to see whether more of them help the attacker
 SURELY = 10  # steps: where any input is in reach a few get there
+AGAIN = 60  # for those that a few do not reach, as where a file of few steps answers flatly
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,15 @@ def carry_out(
         if part != 1.0:
             masks[_at(part)] = along(part * by.epsilon, by.steps, "curve", str(part))
     whole = unbounded(x, by)
-    masks[_at(whole / by.epsilon)] = along(whole, SURELY, "unbounded")
+    left = along(whole, SURELY, "unbounded")
+    if left.any():
+        inputs, seed = x.copy(), _pair(by.of(purpose, "unbounded", "again"))
+        ball = Ball(by.norm, whole)
+        inputs[left] = ascend(
+            box.gradient, x[left], labels[left], ball=ball, steps=AGAIN, loss=ALONG, seed=seed
+        )
+        left = left & judge(inputs)
+    masks[_at(whole / by.epsilon)] = left
     return Attacked(clean, masks, found)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.audit import soundness
+from pipeline.audit import attack, soundness
 from pipeline.audit.ascent import ascend
 from pipeline.audit.attack import CURVE, Attack, carry_out, noisy, unbounded
 from pipeline.audit.images import (
@@ -228,3 +228,20 @@ def test_a_box_answers_as_its_model_whatever_the_number_of_samples(plain: Any) -
         np.testing.assert_allclose(box.answers(x[:count]), wanted[:count], atol=1e-5)
         losses, is_right, gradient = box.gradient(x[:count], np.zeros(count, int), "margin")
         assert len(losses) == len(is_right) == len(gradient) == count
+
+
+def test_an_unbounded_attack_goes_on_where_a_few_steps_leave_some(
+    plain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, box, told = pictures(), box_of(plain), {}
+
+    def judge(x: Array) -> Array:
+        return seen.right(box.answers(x))
+
+    monkeypatch.setattr(attack, "SURELY", 1)  # the random start alone
+    for again in (1, 20):
+        monkeypatch.setattr(attack, "AGAIN", again)
+        by = Attack("linf", 0.1, 1, 1, 0, 7)
+        found = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
+        told[again] = found.at(unbounded(seen.x, by) / by.epsilon).mean()
+    assert told[20] == 0 < told[1]
