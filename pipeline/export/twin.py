@@ -114,6 +114,7 @@ def answers_of_file(content: bytes) -> Answer:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()  # a state can be reset from then on
     runner = interpreter.get_signature_runner(SIGNATURE)
 
     def answer(sample: Mapping[str, Array]) -> Array:
