@@ -117,7 +117,9 @@ class Export(Section):
     ships: Literal["auto", "float32", "float16", "dynamic", "int8", "int16x8"] = "auto"
     """The file to load: what the ladder chose, or one by name."""
     io: Border = "int8"
-    """Type of input and output of the integer files."""
+    """Type of input and output of the integer files. Those of int16x8 are int16 for an integer one,
+    and so is a border of a `mixed` file where the operation at it has 16-bit activations: there the
+    answer's coarse steps were what cost most. The manifest says the type of each."""
     encoder: bool = False
     """Also export the encoder of an autoencoder, whose answer is the code: for clustering, search,
     or as the input of something else."""

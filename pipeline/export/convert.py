@@ -184,7 +184,7 @@ def integer_file(
         out: path of the file to write.
         form: int8, or int16x8 (16-bit activations, 8-bit weights).
         io: type of input and output: int8, uint8 or float32; where it is an integer one, those of
-            int16x8 are int16.
+            int16x8 are int16, and a border of an int8 file at an operation that is wide.
         calibration: path of calibration.npz: model inputs by name.
         granularity: of the weights' scales: channel, or tensor.
         clipping: how ranges are set: min_max, or a key of CLIPPINGS.
