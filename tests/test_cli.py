@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, run, stages
+from pipeline import cli, stages, tracking
 from pipeline.errors import ArtifactError, GateError
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def chain(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Replace the runner by one that notes its calls."""
     calls: list[Any] = []
     monkeypatch.setattr(
-        run, "run_chain", lambda asked, until, force: calls.append((asked, until, force))
+        tracking, "run_chain", lambda asked, until, force: calls.append((asked, until, force))
     )
     return calls
 
@@ -47,7 +47,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(run, "run_chain", fail)
+    monkeypatch.setattr(tracking, "run_chain", fail)
 
 
 def test_commands_are_the_stages_in_order() -> None:
@@ -261,7 +261,7 @@ def test_predict_prints_a_line_for_each_input(
 
 def test_sigterm_leaves_with_130_and_one_line() -> None:
     code = (
-        "import os, signal, sys, pipeline.run as s, pipeline.cli as c;"
+        "import os, signal, sys, pipeline.tracking as s, pipeline.cli as c;"
         "s.run_chain = lambda *a, **k: (os.kill(os.getpid(), signal.SIGTERM), signal.pause());"
         f"sys.exit(c.main(['train', {DIGITS!r}]))"
     )

@@ -75,8 +75,9 @@ def run_file(
         folder = Path(name)
         write_json(folder / "preprocess.json", preprocess)
         write_arrays(folder / "in.npz", raw)
+        model = file.absolute()  # who runs it may have begun in another folder
         arguments = [
-            "--model", file, "--batch", batch, "--preprocess", folder / "preprocess.json",
+            "--model", model, "--batch", batch, "--preprocess", folder / "preprocess.json",
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
             "--threads", threads_for(file) if threads is None else threads,
         ]  # fmt: skip

@@ -11,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.artifacts import read_json
 from pipeline.device import measure, warm
 from pipeline.errors import ArtifactError
+from tests.device.tiny import write_bundle
 
 RUNNER = """
 import os, signal, sys, time
@@ -131,3 +134,17 @@ def test_a_crash_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ArtifactError, match=r"x.tflite: cannot be run on litert: .* status -11"):
         measure.run_file(tmp_path / "x.tflite", {"inputs": []}, {})
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_is_found_from_another_folder_than_where_the_process_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    bundle = write_bundle(tmp_path / "there" / "tiny")
+    preprocess = read_json(bundle / "preprocess.json")
+    with np.load(bundle / "golden.npz") as golden:
+        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+    for folder in (tmp_path, bundle.parent):
+        monkeypatch.chdir(folder)
+        file = (bundle / "model_int8.tflite").relative_to(folder)
+        assert len(measure.run_file(file, preprocess, raw).outputs)

@@ -24,9 +24,11 @@ from tests.docs.markdown import Piece, commands, fenced
 TEXT = README.read_text()
 LANGUAGES = ("yaml", "python", "kotlin", "cpp")
 PLACES = {  # what the sources of the README's table read; a name that ends in / is a folder
-    "../pets/": "", "pets/": "", "words/": "", "gestures/": "", "data/": "", "m.keras": "",
-    "windows.json": "{}", "train.csv": "age,income\n1,a\n", "test.csv": "age,income\n2,b\n",
-    "sms.tsv": "ham\thello\n", "data/one.csv": "timestamp,value\n2020-01-01,1\n",
+    "../pets/": "", "pets/": "", "words/": "", "cars/": "", "gestures/": "", "data/": "",
+    "m.keras": "", "windows.json": "{}",
+    "train.csv": "age,income\n1,a\n", "test.csv": "age,income\n2,b\n",
+    "val.txt": "a.wav\n", "test.txt": "b.wav\n", "sms.tsv": "ham\thello\n",
+    "data/one.csv": "timestamp,value\n2020-01-01,1\n",
 }  # fmt: skip
 KINDS = {"series_csv": "anomaly"}  # source -> task, where it is not classification
 PRETRAINED = {"model": {"kind": "autoencoder"}, "train": {"pretrain": {}}}
