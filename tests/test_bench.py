@@ -138,7 +138,7 @@ def test_footprint_and_parity_tell_what_is_known(
             {"config": name, "form": suite.FORM, "runs": [row]},
         )
     assert "| fall of the metric | 0.0200 | 0.0300 (`b`) |" in tables.parity()
-    assert "| same decisions | 94.50 % | 90.00 % (`b`) |" in tables.parity()
+    assert "| answers that count as the same | 94.50 % | 90.00 % (`b`) |" in tables.parity()
     first, second = tables.footprint().splitlines()[2:]
     assert first.startswith("| `a` | 900 | 12.00 M | 2.0 kB | 1.5 kB | – | – | – | – | 0.250 ms |")
     assert "| ethos-u55-128 | 4.1 kB | 0.125 ms | 0.250 ms | 0.500 ms |" in second

@@ -61,6 +61,7 @@ def test_spectral_signatures_put_the_planted_first(rng: np.random.Generator) -> 
     assert is_bad[first].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_clean_classes_raise_alarms_at_the_stated_rate_at_most(rng: np.random.Generator) -> None:
     """Of p values of classes without groups, at most a tenth lies below a tenth, and so on."""
     values = []

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +43,36 @@ NETS: dict[str, dict[str, Any]] = {
     "CNN 16-32-64-10": model_settings(kind="cnn", filters=[16, 32], batch_norm=False),
 }
 Timed = Callable[[], float]
+PARTS = ("reading", "training", "measuring", "converting", "hardening", "chain")
 
 
 def main() -> None:
     """Print a line a comparison; with --json, write them too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts to measure")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = made(Path(folder))
-        rows = [reading(dataset), reading_folder(Path(folder))]
-        rows += [training(dataset, name, Path(folder)) for name in NETS]
-        rows.append(measuring(dataset, Path(folder)))
-        rows += converting(dataset, Path(folder))
-        rows += hardening.rows(dataset, _spec("CNN 16-32-64-10"))
-    rows += chain.rows()
+    rows = measured(asked.only)
     for row in rows:
         print(shown(row))
     if asked.json:
         told = {"command": "make bench", "machine": machine(), "rows": rows}
         asked.json.write_text(json.dumps(told, indent=1))
+
+
+def measured(parts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of some of PARTS."""
+    with tempfile.TemporaryDirectory() as folder:
+        dataset, place = made(Path(folder)), Path(folder)
+        rows: dict[str, Callable[[], list[dict[str, Any]]]] = {
+            "reading": lambda: [reading(dataset), reading_folder(place)],
+            "training": lambda: [training(dataset, name, place) for name in NETS],
+            "measuring": lambda: [measuring(dataset, place)],
+            "converting": lambda: converting(dataset, place),
+            "hardening": lambda: hardening.rows(dataset, _spec("CNN 16-32-64-10")),
+            "chain": chain.rows,
+        }
+        return [row for part in parts for row in rows[part]()]
 
 
 def shown(row: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def quality() -> str:
     """Return a row for each config: what ships, what was trained, and what others do."""
     heads = (
         "config", "samples tested", "figure", "int8 (what ships)", "trained model", "baseline",
-        "published", "size", "under attack", "NPU", "minutes",
+        "published", "size", "under attack", "NPU",
     )  # fmt: skip
     told, known = [result for result in results() if _done(result)], published()
     sources = [row["source"] for result in told for row in known.get(result["config"], ())]
@@ -98,7 +98,6 @@ def _quality(result: Row, others: Sequence[Row], notes: Sequence[str]) -> list[s
         f"{first['bytes'] / 1000:.1f} kB",
         "–" if first["robust"] is None else f"{_over(runs, 'robust')} at {first['epsilon']:g}",
         "–" if npu is None else f"{npu['npu_ops']} of {npu['npu_ops'] + npu['cpu_ops']}",
-        f"{statistics.mean(row['seconds'] for row in runs) / 60:.1f}",
     ]
 
 
@@ -112,7 +111,8 @@ def parity() -> str:
     told = [
         ["fall of the metric", f"{statistics.median(map(_drop, rows)):.4f}",
          f"{_drop(worst[0]):.4f} (`{worst[0][0]}`)"],
-        ["same decisions", f"{100 * statistics.median(map(_agreement, rows)):.2f} %",
+        ["answers that count as the same",
+         f"{100 * statistics.median(map(_agreement, rows)):.2f} %",
          f"{100 * _agreement(worst[1]):.2f} % (`{worst[1][0]}`)"],
     ]  # fmt: skip
     steps = [str(row["rung"]) for _, row in rows]

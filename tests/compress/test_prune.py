@@ -73,6 +73,7 @@ print(json.dumps([rows, pruning._update_mask(values)[1].numpy().tolist()]))
 """
 
 
+@pytest.mark.slow
 def test_steps_and_masks_are_those_of_tfmot(rng: np.random.Generator) -> None:
     """In a process of its own: importing tfmot changes what tf.keras is."""
     rise = rise_of(section(begin=0.1, end=0.6), 3 * UPDATES)

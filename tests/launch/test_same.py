@@ -34,6 +34,7 @@ def apart(one: Path, other: Path, name: str) -> float:
         return max(float(np.abs(a[key] - b[key]).max()) for key in a.files)
 
 
+@pytest.mark.slow
 def test_two_workers_make_the_steps_of_one(digits: Any, tmp_path: Path) -> None:
     two = command("auto", digits, tmp_path / "two", "few")
     assert launch(two, workers=2, logs=tmp_path / "logs", restarts=0) == 0

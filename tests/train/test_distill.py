@@ -53,6 +53,7 @@ def test_a_student_and_its_like_begin_at_given_weights(
     assert begun == 2 * [tuple(w.shape for w in student.model.get_weights())]
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_samples_without_a_label(
     spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

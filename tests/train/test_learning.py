@@ -65,13 +65,17 @@ def learnt(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> l
 
 
 @pytest.mark.parametrize("name", ["and", "or"])
-@pytest.mark.parametrize("rule", [ROSENBLATT | {"epochs": 20}, {"epochs": 300}])
+@pytest.mark.parametrize(
+    "rule", [ROSENBLATT | {"epochs": 20}, pytest.param({"epochs": 300}, marks=pytest.mark.slow)]
+)
 def test_a_perceptron_learns_and_and_or(tmp_path: Path, name: str, rule: dict[str, Any]) -> None:
     slow = {"optimizer": {"kind": "sgd", "learning_rate": 0.5}, "schedule": {"kind": "constant"}}
     assert learnt(name, tmp_path, {"kind": "perceptron"}, **(slow | rule)) == TABLES[name]
 
 
-@pytest.mark.parametrize("rule", [ROSENBLATT | {"epochs": 100}, {"epochs": 100}])
+@pytest.mark.parametrize(
+    "rule", [ROSENBLATT | {"epochs": 100}, pytest.param({"epochs": 100}, marks=pytest.mark.slow)]
+)
 def test_a_perceptron_never_learns_xor(tmp_path: Path, rule: dict[str, Any]) -> None:
     assert learnt("xor", tmp_path, {"kind": "perceptron"}, **rule) != TABLES["xor"]
 

@@ -124,6 +124,7 @@ def test_a_plateau_lowers_the_rate(spec: dict[str, Any], digits: Any, tmp_path: 
     assert rates[-1] < 1.0
 
 
+@pytest.mark.slow
 def test_mixed_precision_ends_in_float32_near_the_same(
     spec: dict[str, Any], digits: Any, tmp_path: Path
 ) -> None:

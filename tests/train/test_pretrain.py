@@ -64,6 +64,7 @@ def _shared(model: Any) -> list[str]:
     return [layer.name for layer in model.layers if layer.name.startswith(("encoder", "code"))]
 
 
+@pytest.mark.slow
 def test_the_network_without_is_the_one_that_plain_training_gives(
     encoder: dict[str, Any], few: Any, tmp_path: Path
 ) -> None:

@@ -26,7 +26,10 @@ def test_trials_lie_in_the_space_and_hold_its_conditions(tmp_path: Path, tuner: 
         assert values.get("model.blocks", 1) in range(1, 5)
 
 
-@pytest.mark.parametrize("tuner", TUNERS[:3])
+@pytest.mark.parametrize(
+    "tuner",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "bayesian")) for n in TUNERS[:3]],
+)
 def test_the_seed_decides_which_values_are_tried(tmp_path: Path, tuner: str) -> None:
     tried = [
         [r["values"] for r in search(ledger(tmp_path / str(i), tuner, at_once=1, seed=s))]

@@ -165,6 +165,7 @@ def test_train_takes_over_the_weights_of_the_trial_bit_by_bit(
     assert np.isfinite(read_json(run.folder / "tune" / "trials.json")["trials"][0]["score"])
 
 
+@pytest.mark.slow
 def test_more_trials_measure_only_what_is_new(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
