@@ -158,11 +158,12 @@ CHAIN = """
 name: tiny
 task: classification
 data: {source: {kind: bundled, name: digits}}
-model: {kind: cnn, filters: [8], dense: [16]}
-train: {epochs: 6, optimizer: {kind: adamw, learning_rate: 5e-3}}
+model: {kind: cnn, filters: [16, 32], dense: [64]}
+train: {epochs: 15, optimizer: {kind: adamw, learning_rate: 5e-3}}
 export: {formats: [float32, int8], targets: [cpu]}
 baseline: null
-audit: {samples: 64, steps: 2, shadow_models: 4, extraction_queries: 100, poisoning_drill: {}}
+audit:
+  {samples: 64, steps: 2, shadow_models: 4, extraction_queries: 100, poisoning_drill: {share: 0.05}}
 gate: {metric_drop: null, agreement: 0.5, worst_class_drop: null, robust_drop: null}
 """
 

