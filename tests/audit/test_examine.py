@@ -158,8 +158,8 @@ CHAIN = """
 name: tiny
 task: classification
 data: {source: {kind: bundled, name: digits}}
-model: {kind: cnn, filters: [16, 32], dense: [64]}
-train: {epochs: 15, optimizer: {kind: adamw, learning_rate: 5e-3}}
+model: {kind: cnn, filters: [24, 48], dense: [64]}
+train: {epochs: 25, optimizer: {kind: adamw, learning_rate: 3e-3}}
 export: {formats: [float32, int8], targets: [cpu]}
 baseline: null
 audit:
