@@ -6,7 +6,7 @@ in the `data` stage is done by these functions, so that its memory does not grow
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,24 +64,14 @@ def taken(values: Array, positions: Array) -> Array:
 
 def kept(values: Array, is_kept: Callable[[Array], Array]) -> Array:
     """Return the values for which a function of them is true, in order."""
-    made = scratch(number_of(values, is_kept), values.dtype)
-    done = 0
-    for part in blocks(values):
-        found = values[part][is_kept(values[part])]
-        made[done : done + len(found)] = found
-        done += len(found)
-    return made
+    found = (values[part][is_kept(values[part])] for part in blocks(values))
+    return _filled(number_of(values, is_kept), values.dtype, found)
 
 
 def where(values: Array, is_wanted: Callable[[Array], Array]) -> Array:
     """Return the positions int32 of the values for which a function of them is true, rising."""
-    made = scratch(number_of(values, is_wanted), np.int32)
-    done = 0
-    for part in blocks(values):
-        found = np.flatnonzero(is_wanted(values[part]))
-        made[done : done + len(found)] = found + part.start
-        done += len(found)
-    return made
+    found = (np.flatnonzero(is_wanted(values[part])) + part.start for part in blocks(values))
+    return _filled(number_of(values, is_wanted), np.int32, found)
 
 
 def number_of(values: Array, is_wanted: Callable[[Array], Array]) -> int:
@@ -91,11 +81,15 @@ def number_of(values: Array, is_wanted: Callable[[Array], Array]) -> int:
 
 def joined(arrays: Sequence[Array]) -> Array:
     """Return arrays of one type end to end."""
-    made = scratch(sum(map(len, arrays)), arrays[0].dtype)
+    return _filled(sum(map(len, arrays)), arrays[0].dtype, arrays)
+
+
+def _filled(count: int, dtype: Any, pieces: Iterable[Array]) -> Array:
+    made = scratch(count, dtype)
     done = 0
-    for values in arrays:
-        made[done : done + len(values)] = values
-        done += len(values)
+    for piece in pieces:
+        made[done : done + len(piece)] = piece
+        done += len(piece)
     return made
 
 
@@ -126,13 +120,8 @@ def distinct(rising: Array, times: int = 1) -> Array:
             is_new & (last < len(rising)) & (own == rising[np.minimum(last, len(rising) - 1)])
         ]
 
-    made = scratch(sum(len(begun(part)) for part in blocks(rising)), rising.dtype)
-    done = 0
-    for part in blocks(rising):
-        found = begun(part)
-        made[done : done + len(found)] = found
-        done += len(found)
-    return made
+    count = sum(len(begun(part)) for part in blocks(rising))
+    return _filled(count, rising.dtype, map(begun, blocks(rising)))
 
 
 def counted(ids: Array, classes: int = 0) -> Array:

@@ -11,16 +11,14 @@ import functools
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.artifacts import sha256_file
 from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.equalize import Graph
-from pipeline.export.ranges import ranges_of, samples_of
+from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
 from pipeline.export.switched import Switched, Unlike
 from pipeline.export.worker import ConversionError
 from pipeline.verify.parity import sqnr_db
@@ -51,9 +49,8 @@ def most_sensitive(
     Raises:
         ConversionError: there are too many operations to try each.
     """
-    paths = _Paths(sha256_file(Path(float32)), sha256_file(Path(calibration)), float32, calibration)
     inputs = tuple(sorted((name, *ends) for name, ends in known.items()))
-    groups, count = _by_gain(paths, inputs, kind, granularity)
+    groups, count = _by_gain(same_files(float32, calibration), inputs, kind, granularity)
     chosen: list[str] = []
     for group in groups:
         chosen += [name for name in group if name not in chosen]
@@ -62,32 +59,22 @@ def most_sensitive(
     return chosen
 
 
-@dataclass(frozen=True)
-class _Paths:
-    """Files, told apart by their bytes."""
-
-    float32_sha256: str
-    calibration_sha256: str
-    float32: str = field(compare=False)
-    calibration: str = field(compare=False)
-
-
 @functools.lru_cache(maxsize=4)
 def _by_gain(
-    paths: _Paths, known: tuple[tuple[str, float, float], ...], kind: Kind, granularity: str
+    files: Files, known: tuple[tuple[str, float, float], ...], kind: Kind, granularity: str
 ) -> tuple[list[list[str]], int]:
     """Return who writes and reads each tensor, the tensor that gains most first, and the count."""
-    graph = Graph(Path(paths.float32).read_bytes())
+    graph = Graph(Path(files.float32).read_bytes())
     outputs = [graph.name(int(op.outputs[0])) for op in graph.graph.operators]
     if len(outputs) > MOST:
         raise ConversionError(
             f"int8: {len(outputs)} operations are too many to try each alone; wanted at most {MOST}"
         )
     ends = {name: (low, high) for name, low, high in known}
-    ranges = ranges_of(paths.float32, paths.calibration, clipping="min_max", bits=8, known=ends)
-    samples = samples_of(paths.calibration)[:SAMPLES]
-    wanted = _answers(Path(paths.float32).read_bytes(), samples)
-    mixed = _mixer(paths.float32, ranges, kind, granularity)
+    ranges = ranges_of(files.float32, files.calibration, clipping="min_max", bits=8, known=ends)
+    samples = samples_of(files.calibration)[:SAMPLES]
+    wanted = _answers(Path(files.float32).read_bytes(), samples)
+    mixed = _mixer(files.float32, ranges, kind, granularity)
     plain = _answers_of(mixed, [], samples)
     least = -math.inf if plain is None else sqnr_db(wanted, plain)
     found = []
@@ -115,8 +102,10 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
 
     with contextlib.suppress(Unlike, *NO_SUCH_FORM):
         plain = Path(float32).read_bytes()
-        of_16_bits = kind == "wide" and _content(integer_maker(float32, 16, granularity), ranges)
-        return Switched(anew([]), of_16_bits or plain, like=plain).mixed
+        wide = (
+            _content(integer_maker(float32, 16, granularity), ranges) if kind == "wide" else plain
+        )
+        return Switched(anew([]), wide, like=plain).mixed
     return anew
 
 

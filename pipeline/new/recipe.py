@@ -36,10 +36,10 @@ def gates_of(seen: Seen) -> Sections:
     A single sample can be more than a default allows: then two of them may be decided otherwise,
     which is what chance does to as good a file, and not three. Where a default is wider, it stays.
     """
-    tested = tested_of(seen)
-    if not tested:
+    judged = judged_by(seen)
+    if not judged:
         return {}
-    count, rarest = max(1, sum(tested.values())), max(1, min(tested.values()))
+    count, rarest = judged
     allowed = {
         "metric_drop": SPARED / count,
         "agreement": 1 - (SPARED + 1) / count,
@@ -53,6 +53,12 @@ def gates_of(seen: Seen) -> Sections:
         if wider(value, default) != default:
             found[name] = round(min(1.0, max(0.0, value)), 3)
     return found
+
+
+def judged_by(seen: Seen) -> tuple[int, int] | None:
+    """Return about how many samples will be tested, of all and of the rarest class, at least 1."""
+    tested = tested_of(seen)
+    return (max(1, sum(tested.values())), max(1, min(tested.values()))) if tested else None
 
 
 def tested_of(seen: Seen) -> Mapping[str, int] | None:

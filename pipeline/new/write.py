@@ -12,7 +12,7 @@ from pipeline.config.load import load
 from pipeline.data.findings import IMBALANCE
 from pipeline.errors import ConfigError
 from pipeline.new.look import look
-from pipeline.new.recipe import recipe, tested_of
+from pipeline.new.recipe import judged_by, recipe
 from pipeline.new.seen import Seen
 
 WIDTH = 110  # of a line that holds a mapping
@@ -126,13 +126,13 @@ def _notes(seen: Seen) -> dict[str, str]:
 
 def _gate_notes(seen: Seen) -> dict[str, str]:
     """Return why a gate is wider than its default: what the test part can tell."""
-    tested = tested_of(seen)
-    if not tested:
+    judged = judged_by(seen)
+    if not judged:
         return {}
-    count, rarest = sum(tested.values()), min(tested.values())
+    count, rarest = judged
     return {
         "metric_drop": f"two of about {count} tested samples, no three: one alone is "
-        f"{1 / max(1, count):.3f}",
+        f"{1 / count:.3f}",
         "agreement": "three of them may be decided otherwise",
         "worst_class_drop": f"two of about {rarest} tested samples of a class",
         "robust_drop": "two of them, under attack",

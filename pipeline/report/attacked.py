@@ -8,7 +8,16 @@ from markupsafe import Markup, escape
 
 from pipeline.device.runner import tokens_of
 from pipeline.report import pictures, words
-from pipeline.report.samples import COLUMNS, TABULAR, WIDE, cells, curves, sound
+from pipeline.report.samples import (
+    COLUMNS,
+    TABULAR,
+    WIDE,
+    cells,
+    curves,
+    row_cells,
+    row_table,
+    sound,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Entry = Mapping[str, Any]
@@ -62,30 +71,20 @@ def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) ->
 
 def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
     """Return one table: a row a sample, a column for each column that was moved in any of them."""
-    rows = []
-    for place in range(len(notes)):
-        both = []
-        for when in ("before", "after"):
-            row: dict[str, str] = {}
-            for entry in entries:
-                row |= cells(figures[f"{when}_{entry['name']}"][place], entry)
-            both.append(row)
-        rows.append((both[0], both[1]))
-    moved = [name for name in rows[0][0] if any(old[name] != new[name] for old, new in rows)]
-    names, hidden = moved[:COLUMNS], max(0, len(moved) - COLUMNS)
-    head = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in names)
-    body = "".join(
-        f'<tr><th scope="row">{escape(note)}</th>'
-        + "".join(f'<td class="num">{_cell(old[name], new[name])}</td>' for name in names)
-        + "</tr>"
-        for note, (old, new) in zip(notes, rows, strict=True)
+    before, after = (
+        [
+            row_cells({e["name"]: figures[f"{when}_{e['name']}"] for e in entries}, entries, i)
+            for i in range(len(notes))
+        ]
+        for when in ("before", "after")
     )
+    rows = list(zip(before, after, strict=True))
+    moved = [name for name in before[0] if any(old[name] != new[name] for old, new in rows)]
+    hidden = len(moved[COLUMNS:])
     more = f"; {hidden} more that moved are not shown" if hidden else ""
-    return Markup(
-        f'<div class="scroll" tabindex="0"><table class="rows"><caption>A row a sample, a column '
-        f'for each that was moved{more}</caption><thead><tr><th scope="col">answer</th>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
+    shown = [{name: _cell(old[name], new[name]) for name in moved[:COLUMNS]} for old, new in rows]
+    caption = f"A row a sample, a column for each that was moved{more}"
+    return row_table(caption, shown, notes)
 
 
 def _cell(old: str, new: str) -> str:

@@ -75,27 +75,42 @@ def _cell(value: float, column: Mapping[str, Any]) -> str:
 
 def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
     """Return one table: a row a sample, a column a value."""
-    rows = []
-    for place in range(len(notes)):
-        row: dict[str, str] = {}
-        for entry in entries:
-            row |= cells(raw[entry["name"]][place], entry)
-        rows.append(row)
+    rows = [row_cells(raw, entries, place) for place in range(len(notes))]
     names = list(rows[0])[:COLUMNS]
     hidden = len(rows[0]) - len(names)
     more = f"<p class=note>{hidden} more columns are not shown.</p>" if hidden else ""
+    shown = [{name: str(escape(row[name])) for name in names} for row in rows]
+    return row_table("A row a sample", shown, notes) + Markup(more)
+
+
+def row_cells(raw: Mapping[str, Array], entries: Sequence[Entry], place: int) -> dict[str, str]:
+    """Return column -> value, as people read it, of one sample of inputs that are columns."""
+    row: dict[str, str] = {}
+    for entry in entries:
+        row |= cells(raw[entry["name"]][place], entry)
+    return row
+
+
+def row_table(caption: str, rows: Sequence[Mapping[str, str]], notes: Sequence[str]) -> Markup:
+    """Return a table of samples.
+
+    Args:
+        caption: what is said above it.
+        rows: of each sample, column -> cell as HTML; all have the same columns.
+        notes: what the model answers to each.
+    """
+    names = list(rows[0])
     head = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{escape(note)}</th>'
-        + "".join(f'<td class="num">{escape(row[name])}</td>' for name in names)
+        + "".join(f'<td class="num">{row[name]}</td>' for name in names)
         + "</tr>"
         for note, row in zip(notes, rows, strict=True)
     )
     return Markup(
-        f'<div class="scroll" tabindex="0"><table class="rows">'
-        '<caption>A row a sample</caption><thead><tr><th scope="col">answer</th>'
-        f"{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>{more}"
+        f'<div class="scroll" tabindex="0"><table class="rows"><caption>{escape(caption)}</caption>'
+        f'<thead><tr><th scope="col">answer</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

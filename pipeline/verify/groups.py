@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.tasks import Task
-from pipeline.verify.recordings import AUC, recording_auc
+from pipeline.verify.recordings import metrics_with
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -38,17 +38,8 @@ def by_group(
         rows[str(name)] = {
             "samples": int(-count),
             "metrics": {
-                form: _metrics(task, labels[own], answers[own], whose)
+                form: metrics_with(task, labels[own], answers[own], whose)
                 for form, answers in outputs.items()
             },
         }
     return rows
-
-
-def _metrics(
-    task: Task, labels: Array, answers: Array, recordings: Array | None
-) -> dict[str, float]:
-    found = task.metrics(labels, answers)
-    return (
-        found if recordings is None else found | {AUC: recording_auc(labels, answers, recordings)}
-    )

@@ -11,7 +11,7 @@ from pipeline.data.dataset import Dataset, deciding, open_dataset
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import task_of
-from pipeline.verify.recordings import AUC, recording_auc
+from pipeline.verify.recordings import metrics_with
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,10 +37,7 @@ class Held:
 
     def metrics(self, outputs: Array) -> dict[str, float]:
         """Return what answers are worth: the task's metrics, and those of whole recordings."""
-        found: dict[str, float] = self.task.metrics(self.labels, outputs)
-        if self.recordings is None:
-            return found
-        return found | {AUC: recording_auc(self.labels, outputs, self.recordings, self.groups)}
+        return metrics_with(self.task, self.labels, outputs, self.recordings, self.groups)
 
 
 def held_out(config: Config, inputs: Inputs) -> Held:

@@ -8,12 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.tasks import TASKS
+from pipeline.tasks import TASKS, Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 AUC = "recording_auc"  # the name that it has among the metrics
 MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a score without end
+
+
+def metrics_with(
+    task: Task,
+    labels: Array,
+    outputs: Array,
+    recordings: Array | None,
+    groups: Array | None = None,
+) -> dict[str, float]:
+    """Return the task's metrics, and those of whole recordings where samples are windows of some.
+
+    Args:
+        task: whose metrics count.
+        labels: class ids or targets (N,).
+        outputs: answers (N, K).
+        recordings: of which each sample of a detector is a window (N,); None: it is none.
+        groups: as for `recording_auc`.
+    """
+    found = task.metrics(labels, outputs)
+    if recordings is None:
+        return found
+    return found | {AUC: recording_auc(labels, outputs, recordings, groups)}
 
 
 def recording_auc(
