@@ -701,30 +701,36 @@ def invoke(interpreter, inputs, batch=BATCH):
 
 
 def _allocate(interpreter, batch):
-    """Resize to a batch and return it; 1 where the file refuses, or keeps state."""
+    """Resize to a batch and return its size; 1 where the file refuses, or keeps state.
+
+    A size that it has already, and that would be at least half filled, stays: to resize costs more.
+    """
     if isinstance(interpreter, Micro):
         return 1
-    details = interpreter.get_input_details()
-    output = interpreter.get_output_details()[0]
+    held = int(interpreter.get_input_details()[0]["shape"][0])
+    if held > 1 and batch <= held <= 2 * batch and _resized(interpreter, held):
+        return held
     ops = {op["op_name"] for op in interpreter._get_ops_details()} if batch > 1 else set()
     stateful = any("LSTM" in op or "VARIABLE" in op for op in ops)
     if batch > 1 and not stateful:
         try:
-            for detail in details:
-                interpreter.resize_tensor_input(
-                    detail["index"], [batch, *list(detail["shape"][1:])]
-                )
-            interpreter.allocate_tensors()
-            if interpreter.get_output_details()[0]["shape"][0] == batch:
+            if _resized(interpreter, batch):
                 return batch
         except (RuntimeError, ValueError):
             pass
-        for detail in details:
-            interpreter.resize_tensor_input(detail["index"], [1, *list(detail["shape"][1:])])
-    interpreter.allocate_tensors()
-    if interpreter.get_tensor(output["index"]).shape[0] != 1:
+    if not _resized(interpreter, 1):
         raise ValueError("the model's output has no batch axis of 1")
     return 1
+
+
+def _resized(interpreter, batch):
+    """Give every input a batch, and tell whether the output has it too."""
+    for detail in interpreter.get_input_details():
+        if detail["shape"][0] != batch:
+            shape = [batch] + list(detail["shape"][1:])
+            interpreter.resize_tensor_input(detail["index"], shape)
+    interpreter.allocate_tensors()
+    return interpreter.get_output_details()[0]["shape"][0] == batch
 
 
 def name_of(detail, inputs):

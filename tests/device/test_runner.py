@@ -14,6 +14,8 @@ from PIL import Image
 
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.device import runner
+from pipeline.device.measure import run_file
+from tests.device.tiny import INPUTS, PREPROCESS, tflite
 
 ENTRY = {
     "name": "image", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
@@ -159,3 +161,23 @@ def test_a_forecaster_does_not_see_the_step_that_it_is_judged_by() -> None:
     cut = runner.seen(x, anomaly | {"known": [2.0, 5.0]})["series"]
     assert (cut.min(), cut.max(), cut.shape) == (2.0, 5.0, (2, 3, 3))
     np.testing.assert_array_equal(runner.anomaly_scores(x, x["series"][:, -1], anomaly), [0, 0])
+
+
+@pytest.mark.parametrize("form", ["float32", "int8", "int16x8"])
+def test_samples_are_answered_alike_however_many_come_at_a_time(form: str, tmp_path: Path) -> None:
+    """One after many too: a part of a set, and an attack's last sample, are that."""
+    (file := tmp_path / "tiny.tflite").write_bytes(tflite(form))
+    interpreter = runner.load_interpreter(file)[0]
+    x = np.random.default_rng(0).uniform(-3, 3, (70, INPUTS)).astype(np.float32)
+    whole = runner.invoke(interpreter, {"x": x})
+    for count in (1, 70, 31, 17, 16, 3, 2, 1, 33):
+        assert (runner.invoke(interpreter, {"x": x[:count]}) == whole[:count]).all(), count
+
+
+def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
+    (file := tmp_path / "tiny.tflite").write_bytes(tflite("int8"))
+    entry = PREPROCESS["inputs"][0] | {"raw_dtype": "uint8"}  # type: ignore[index,operator]
+    raw = np.random.default_rng(0).integers(0, 9, (runner.PART + 1, INPUTS), dtype=np.uint8)
+    found = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw})
+    last = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw[-1:]})
+    assert (found.outputs[-1:] == last.outputs).all()
