@@ -28,7 +28,7 @@ import zipfile
 import numpy as np
 
 BATCH = 32  # samples a call where the file can be resized; more does not get faster
-PART = 16 * BATCH  # samples that are prepared at a time
+PART = 2 * BATCH  # samples that are prepared at a time: more leave the cache
 
 
 # ---- raw samples: what is refused, and what is taken from them ---------------------------------

@@ -18,7 +18,10 @@ _asked = threading.Event()
 
 
 def finishing_steps(learn: Callable[..., Result]) -> Callable[..., Result]:
-    """Hold signals back while a function runs that calls `is_asked` and `stop_if_asked`."""
+    """Hold signals back while a function runs that calls `is_asked` and `stop_if_asked`.
+
+    One that comes after its last save ends the program when it returns.
+    """
 
     @functools.wraps(learn)
     def held(*arguments: Any, **named: Any) -> Result:
@@ -28,11 +31,15 @@ def finishing_steps(learn: Callable[..., Result]) -> Callable[..., Result]:
         try:
             for number in before:
                 signal.signal(number, _note)
-            return learn(*arguments, **named)
+            result = learn(*arguments, **named)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            was_asked = is_asked()
             _asked.clear()
+        if was_asked:  # after the last save
+            raise KeyboardInterrupt
+        return result
 
     return held
 

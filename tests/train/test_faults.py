@@ -18,6 +18,7 @@ from pipeline.models.save import load_keras
 from pipeline.train import loop, supervised
 from pipeline.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from pipeline.train.diverged import LAST_GOOD
+from pipeline.train.interrupt import finishing_steps, is_asked
 from pipeline.train.supervised import train_network
 from tests.e2e.mutants import mutants
 from tests.train.kills import assert_same_bits
@@ -67,6 +68,14 @@ def test_a_signal_ends_the_step_saves_and_the_same_bits_come_of_it(
     again, whole = (train(spec, digits, tmp_path / name) for name in ("cut", "whole"))
     assert_same_bits(whole.model, again.model)
     assert again.history == whole.history
+
+
+def test_a_signal_after_the_last_save_ends_it_too() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        finishing_steps(os.kill)(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not is_asked()
 
 
 def test_a_second_signal_ends_at_once(
