@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import write_json
+from pipeline.artifacts import read_json, write_json
 from tests.bench import chain, hardening, quantizing, reliability, speed, suite, tables
 from tests.conftest import COUNTED
 from tests.e2e.chain import write_config
@@ -72,6 +72,30 @@ def test_what_holds_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.Mo
     config.write_text(config.read_text() + "\n")
     suite.measured(config, None, seeds=1, again=False)
     assert asked == [0, 1, 2, 0]
+
+
+def test_times_are_taken_anew_of_the_bundles_that_still_ship_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "RESULTS", tmp_path)
+    monkeypatch.setattr(suite, "WORK", tmp_path)
+    monkeypatch.setattr(suite, "clocked", lambda bundle, ships: {"p50_ms": 0.125})
+    config = Path("configs/digits_cnn.yaml")
+    runs = [RUN | {"seed": seed, "file_sha256": "one"} for seed in range(3)]
+    (tmp_path / "quality").mkdir()
+    write_json(
+        tmp_path / "quality" / "digits_cnn.json", {"runs": [*runs, {"failed": "exit 3", "seed": 3}]}
+    )
+    for name, sha256 in {"digits_cnn": "one", "digits_cnn_seed1": "another"}.items():
+        (tmp_path / "exported" / name).mkdir(parents=True)
+        shipped = {
+            "ships": "int8",
+            "models": [{"format": "int8", "target": None, "sha256": sha256}],
+        }
+        write_json(tmp_path / "exported" / name / "manifest.json", shipped)
+    times = [row.get("litert") for row in suite.timed_again(config)["runs"]]
+    assert times == [{"p50_ms": 0.125}, RUN["litert"], RUN["litert"], None]
+    assert read_json(tmp_path / "quality" / "digits_cnn.json")["runs"][0]["litert"] == times[0]
 
 
 @pytest.mark.parametrize("name", tables.published())
