@@ -28,7 +28,7 @@ import zipfile
 import numpy as np
 
 BATCH = 32  # samples a call where the file can be resized; more does not get faster
-PART = 2 * BATCH  # samples that are prepared at a time: more leave the cache
+PART = 1 << 20  # values that are prepared at a time: more leave the cache
 
 
 # ---- raw samples: what is refused, and what is taken from them ---------------------------------
@@ -727,7 +727,7 @@ def _resized(interpreter, batch):
     """Give every input a batch, and tell whether the output has it too."""
     for detail in interpreter.get_input_details():
         if detail["shape"][0] != batch:
-            shape = [batch] + list(detail["shape"][1:])
+            shape = [batch, *detail["shape"][1:]]
             interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
     return interpreter.get_output_details()[0]["shape"][0] == batch
@@ -1318,9 +1318,11 @@ def _parts(raw, is_prepared):
     count = len(next(iter(raw.values())))
     if is_prepared or any(values.dtype.kind not in "ui" for values in raw.values()):
         return [raw]
+    of_one = max(1, sum(values[:1].size for values in raw.values()))
+    size = max(1, PART // of_one // BATCH) * BATCH
     return [
-        {name: values[start : start + PART] for name, values in raw.items()}
-        for start in range(0, max(count, 1), PART)
+        {name: values[start : start + size] for name, values in raw.items()}
+        for start in range(0, max(count, 1), size)
     ]
 
 

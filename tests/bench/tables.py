@@ -181,12 +181,14 @@ def speed() -> str:
     if not path.exists():
         return NOTHING
     rows = json.loads(path.read_text())["rows"]
-    told = [
-        [row["name"], ", ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items()),
-         row["unit"], f"{row['ratio']:.1f}"]
-        for row in rows
-    ]  # fmt: skip
-    return table(("what", "measured", "unit", "ratio"), told)
+    told = [[row["name"], _rates(row), f"{row['ratio']:.1f}"] for row in rows]
+    return table(("what", "measured", "ratio"), told)
+
+
+def _rates(row: Row) -> str:
+    """Return what was measured, to four digits."""
+    shown = [f"{name} {float(f'{value:.4g}'):,.10g}" for name, value in row["rates"].items()]
+    return f"{', '.join(shown)} {row['unit']}"
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -177,7 +177,9 @@ def test_samples_are_answered_alike_however_many_come_at_a_time(form: str, tmp_p
 def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
     (file := tmp_path / "tiny.tflite").write_bytes(tflite("int8"))
     entry = PREPROCESS["inputs"][0] | {"raw_dtype": "uint8"}  # type: ignore[index,operator]
-    raw = np.random.default_rng(0).integers(0, 9, (runner.PART + 1, INPUTS), dtype=np.uint8)
+    raw = np.random.default_rng(0).integers(
+        0, 9, (runner.PART // INPUTS + 1, INPUTS), dtype=np.uint8
+    )
     found = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw})
     last = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw[-1:]})
     assert (found.outputs[-1:] == last.outputs).all()
