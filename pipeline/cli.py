@@ -98,9 +98,10 @@ def _run(args: argparse.Namespace) -> int:
         _check_is_folder(folder)
     from pipeline.config.load import load
     from pipeline.launch.lead import follow, leading
-    from pipeline.launch.place import check_place, place_here
+    from pipeline.launch.place import check_place, end_with_launcher, place_here
     from pipeline.run import Run
 
+    end_with_launcher()
     config = load(args.config, args.overrides)
     run = Run(config=config, base=args.config.parent, runs=args.runs, exported=args.exported)
     if args.role is not None or args.chief is not None:

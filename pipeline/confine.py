@@ -1,11 +1,13 @@
-"""A limit of memory for processes that read what comes from outside, so that they alone suffer.
+"""Limits for processes that we start: memory, so that what they read harms them alone, and life.
 
 RLIMIT_DATA counts what a process may write to; of the address space, which RLIMIT_AS counts,
 TensorFlow reserves far more than it uses. Linux alone can set it from outside.
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from typing import Any
 SHARE = 0.75  # of the machine's memory: the rest is for the system and the process that waits
 LEAST = 2 << 30  # bytes: the process that converts takes 0.5 GB, more where cores are many
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 OVER = ("bad_alloc", "MemoryError", "Cannot allocate memory")  # last words of who met the limit
 
 
@@ -36,6 +39,14 @@ def confine(pid: int) -> None:
     limit = limit_bytes()
     with contextlib.suppress(ProcessLookupError, PermissionError):  # gone already, or not ours
         resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
+
+
+def end_with(parent: int) -> None:
+    """Have Linux kill this process when its parent goes, however that goes and whatever is done."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before it could be watched
+            sys.exit(1)
 
 
 def run_confined(command: Sequence[Any], *, limit_s: float) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,8 @@
 Requests come over standard input, a line of JSON each; replies go to a pipe of their own.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 
 from pipeline.audit.queries import ask_file
 from pipeline.compress.centroids import clustered_kernels
+from pipeline.confine import end_with
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import convert, vela
 from pipeline.export.metadata import add_metadata
@@ -21,8 +20,6 @@ from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import read_model_file, saved_model_as_h5
 from pipeline.shortage import words_of
 from pipeline.verify.layers import layer_errors
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "try_once": convert.try_once,
@@ -63,17 +60,8 @@ def serve(replies: Any) -> None:
         replies.flush()
 
 
-def end_with(parent: int) -> None:
-    """Have Linux kill this process when its parent goes, in the middle of a conversion too.
-
-    Elsewhere it ends when it next looks for a request, and finds the pipe closed.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it went before it could be watched
-            sys.exit(1)
-
-
 if __name__ == "__main__":
-    end_with(int(sys.argv[2]))
+    end_with(
+        int(sys.argv[2])
+    )  # elsewhere than on Linux: when it next looks, and the pipe is closed
     serve(os.fdopen(int(sys.argv[1]), "w"))

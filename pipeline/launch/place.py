@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.confine import end_with
 from pipeline.errors import ConfigError
 
 TF_CONFIG = "TF_CONFIG"
+LAUNCHER = "EDGELINE_LAUNCHER"  # the process that a worker of `launch` ends with
 FORM = '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -44,6 +46,13 @@ def place_here(environ: Mapping[str, str] | None = None) -> Place | None:
     found = os.environ if environ is None else environ
     place = _by_tf_config(found[TF_CONFIG]) if found.get(TF_CONFIG) else _by_slurm(found)
     return place if place is not None and place.count > 1 else None
+
+
+def end_with_launcher() -> None:
+    """Have this process end with the `launch` that started it; what it starts itself does not."""
+    launcher = os.environ.pop(LAUNCHER, None)
+    if launcher is not None:
+        end_with(int(launcher))
 
 
 def _by_tf_config(text: str) -> Place:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import ArtifactError, ConfigError, GateError
-from pipeline.launch.place import TF_CONFIG
+from pipeline.launch.place import LAUNCHER, TF_CONFIG
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ Started = tuple[subprocess.Popen[bytes], list[threading.Thread]]
 
 def _started(command: Sequence[str], place: str, path: Path, gpus: str | None) -> Started:
     """Start one worker in a session of its own; the chief's words are shown here, too."""
-    environ = os.environ | {TF_CONFIG: place}
+    environ = os.environ | {TF_CONFIG: place, LAUNCHER: str(os.getpid())}
     if gpus is not None:
         environ["CUDA_VISIBLE_DEVICES"] = gpus
     process = subprocess.Popen(

@@ -123,6 +123,30 @@ def test_an_interruption_ends_every_worker_and_what_it_started(tmp_path: Path) -
     assert all(ended(int(pid)) for pid in pids.read_text().split())
 
 
+def test_workers_end_with_a_launch_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "from pipeline.launch.place import LAUNCHER, end_with_launcher; end_with_launcher(); "
+        "assert LAUNCHER not in os.environ; "
+        "open(f'{sys.argv[1]}/pid{i}', 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
+    )
+    launches = (
+        "import sys; from pathlib import Path; from pipeline.launch.workers import launch; "
+        "folder, code = sys.argv[1:]; command = [sys.executable, '-c', code, folder]; "
+        "launch(command, workers=2, logs=Path(folder) / 'logs', restarts=0)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", launches, str(tmp_path), PLACE + code])
+    pids = [tmp_path / f"pid{index}" for index in range(2)]
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not all(p.exists() and p.read_text() for p in pids):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not all(ended(int(p.read_text())) for p in pids):
+        time.sleep(0.05)
+    assert all(ended(int(p.read_text())) for p in pids)
+
+
 def test_what_a_killed_worker_had_started_ends_with_the_others(tmp_path: Path) -> None:
     """As a process that converts, when the chief is out of memory."""
     begets = (
