@@ -34,7 +34,7 @@ verify: .venv/.ready .venv-tflite/.ready $(GENERATED)  ## measure every exported
 report: .venv/.ready $(GENERATED)  ## render the report, also when a gate fails
 	$(RUN) --until report
 
-bench: .venv/.dev  ## our speed against what one would write by hand, about 8 minutes
+bench: .venv/.dev  ## our speed against what one would write by hand, about 11 minutes
 	.venv/bin/python -m tests.bench.speed
 
 bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the README's tables: hours; DATA=<folder of the real sets>
