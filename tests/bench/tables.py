@@ -29,6 +29,7 @@ TRIED = {
     "bad inputs": "a wrong config or a damaged file of data: one message with its place",
     "fuzzed": "random texts as configs, damaged models: an answer or one message",
 }
+LONG = 120  # seconds: what takes longer is told in minutes
 NOTHING = "Nothing is measured yet.\n"
 
 
@@ -55,7 +56,7 @@ def quality() -> str:
     """Return a row for each config: what ships, what was trained, and what others do."""
     heads = (
         "config", "samples tested", "figure", "int8 (what ships)", "trained model", "baseline",
-        "published", "size", "under attack", "NPU",
+        "published", "beside it, int8", "size", "under attack", "NPU", "time",
     )  # fmt: skip
     told, known = [result for result in results() if _done(result)], published()
     sources = [row["source"] for result in told for row in known.get(result["config"], ())]
@@ -95,10 +96,21 @@ def _quality(result: Row, others: Sequence[Row], notes: Sequence[str]) -> list[s
         _over(runs, "reference"),
         f"{baseline['value']:.4f} ({baseline['name']})" if known else "–",
         "<br>".join(_published(row, first, notes) for row in others) or "–",
+        _beside(first),
         f"{first['bytes'] / 1000:.1f} kB",
         "–" if first["robust"] is None else f"{_over(runs, 'robust')} at {first['epsilon']:g}",
         "–" if npu is None else f"{npu['npu_ops']} of {npu['npu_ops'] + npu['cpu_ops']}",
+        f"{first['seconds']:.0f} s"
+        if first["seconds"] < LONG
+        else f"{first['seconds'] / 60:.0f} min",
     ]
+
+
+def _beside(run: Row) -> str:
+    """Return the figure that tells more where classes are of unlike sizes."""
+    known = run.get("metrics", {})  # results of before do not say them
+    name = next((n for n in ("auc", "macro_f1") if n in known and n != run["metric"]), None)
+    return "–" if name is None else f"{known[name]:.4f} {SHOWN[name]}"
 
 
 def parity() -> str:
