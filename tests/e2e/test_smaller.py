@@ -90,7 +90,7 @@ def test_the_attack_is_on_the_pruned_net_too(folder: Path) -> None:
     """What fools the trained net fools its pruned form less: that alone would flatter the file."""
     for row in stage(folder, "audit", "audit.json")["files"].values():
         attacks = row["attacks"]
-        assert set(attacks) == {"pgd_transfer", "pgd_parent"}
+        assert {"pgd_transfer", "pgd_parent"} <= set(attacks)
         assert row["robust"] <= min(attacks.values()) <= row["clean"]
 
 
