@@ -61,7 +61,5 @@ def serve(replies: Any) -> None:
 
 
 if __name__ == "__main__":
-    end_with(
-        int(sys.argv[2])
-    )  # elsewhere than on Linux: when it next looks, and the pipe is closed
+    end_with(int(sys.argv[2]))  # where that is not known, it ends when it finds the pipe closed
     serve(os.fdopen(int(sys.argv[1]), "w"))

@@ -32,6 +32,7 @@ from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
 from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine
+from tests.bench.tables import rates
 from tests.conftest import model_settings, prepare_data
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
@@ -77,8 +78,7 @@ def measured(parts: Sequence[str]) -> list[dict[str, Any]]:
 
 def shown(row: dict[str, Any]) -> str:
     """Return a row as a line."""
-    figures = "   ".join(f"{name} {value:,.4g}" for name, value in row["rates"].items())
-    return f"{row['name']:<42} {row['ratio']:6.2f} x   {figures} {row['unit']}"
+    return f"{row['name']:<42} {row['ratio']:6.2f} x   {rates(row)}"
 
 
 def made(folder: Path) -> Dataset:

@@ -100,10 +100,12 @@ def _quality(result: Row, others: Sequence[Row], notes: Sequence[str]) -> list[s
         f"{first['bytes'] / 1000:.1f} kB",
         "–" if first["robust"] is None else f"{_over(runs, 'robust')} at {first['epsilon']:g}",
         "–" if npu is None else f"{npu['npu_ops']} of {npu['npu_ops'] + npu['cpu_ops']}",
-        f"{first['seconds']:.0f} s"
-        if first["seconds"] < LONG
-        else f"{first['seconds'] / 60:.0f} min",
+        _time(statistics.mean(row["seconds"] for row in runs)),
     ]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 60:.0f} min"
 
 
 def _beside(run: Row) -> str:
@@ -193,12 +195,12 @@ def speed() -> str:
     if not path.exists():
         return NOTHING
     rows = json.loads(path.read_text())["rows"]
-    told = [[row["name"], _rates(row), f"{row['ratio']:.1f}"] for row in rows]
+    told = [[row["name"], rates(row), f"{row['ratio']:.1f}"] for row in rows]
     return table(("what", "measured", "ratio"), told)
 
 
-def _rates(row: Row) -> str:
-    """Return what was measured, to four digits."""
+def rates(row: Row) -> str:
+    """Return what a row of the bench measured, to four digits, with the unit."""
     shown = [f"{name} {float(f'{value:.4g}'):,.10g}" for name, value in row["rates"].items()]
     return f"{', '.join(shown)} {row['unit']}"
 

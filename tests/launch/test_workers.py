@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def ended(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def comes_true(what: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something, and tell whether it came in time."""
+    until = time.monotonic() + seconds
+    while not what() and time.monotonic() < until:
+        time.sleep(0.05)
+    return what()
 
 
 def test_workers_have_places_of_one_cluster() -> None:
@@ -112,9 +121,7 @@ def test_an_interruption_ends_every_worker_and_what_it_started(tmp_path: Path) -
     config.write_text(MINIMAL)
     command = [sys.executable, "-c", LAUNCHES, str(config), str(tmp_path), BEGETS]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not (pids.exists() and len(pids.read_text().split()) == 4):
-        time.sleep(0.05)
+    assert comes_true(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -136,15 +143,10 @@ def test_workers_end_with_a_launch_that_is_killed(tmp_path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", launches, str(tmp_path), PLACE + code])
     pids = [tmp_path / f"pid{index}" for index in range(2)]
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not all(p.exists() and p.read_text() for p in pids):
-        time.sleep(0.05)
+    assert comes_true(lambda: all(path.exists() and path.read_text() for path in pids), 60)
     process.kill()
     process.wait()
-    until = time.monotonic() + 10
-    while time.monotonic() < until and not all(ended(int(p.read_text())) for p in pids):
-        time.sleep(0.05)
-    assert all(ended(int(p.read_text())) for p in pids)
+    assert comes_true(lambda: all(ended(int(path.read_text())) for path in pids), 10)
 
 
 def test_what_a_killed_worker_had_started_ends_with_the_others(tmp_path: Path) -> None:
