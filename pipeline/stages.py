@@ -69,7 +69,7 @@ STAGES = (
     ),
     Stage(
         "tune",
-        2,
+        3,
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
         TUNED,
@@ -102,7 +102,7 @@ STAGES = (
     ),
     Stage(
         "compress",
-        5,
+        6,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
@@ -114,7 +114,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        5,
+        6,
         ("dataset", "spec", "reference", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
@@ -122,7 +122,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        7,
+        8,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.artifacts import sha256_file
 from pipeline.export.clipping import CLIPPINGS
+from pipeline.export.logits import deciding, in_question
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Ranges = dict[str, dict[str, Any]]
@@ -22,7 +23,6 @@ WIDE = 16  # bits
 NEAR_POWER = 2e-3  # of log2; TFLite's own tolerance is half of it
 ASIDE = 1.004  # 16 bits have 0.4 % to spare
 SIGNATURE = "serving_default"
-DECIDING_OPS = ("SOFTMAX", "LOGISTIC")  # as the last operation: what they read decides
 REMEMBERED = 4  # pairs of files: those of some rungs are the same
 BINS = 2048  # of a tensor's histogram: eight to a step of int8
 
@@ -30,7 +30,7 @@ BINS = 2048  # of a tensor's histogram: eight to a step of int8
 def ranges_of(
     float32: str, calibration: str, *, clipping: str, bits: int, known: Mapping[str, Any]
 ) -> Ranges:
-    """Return name -> {min, max} of every tensor.
+    """Return name -> {min, max} of every tensor; in 8 bits logits go as far as they matter.
 
     Args:
         float32: path of the float32 file.
@@ -41,6 +41,8 @@ def ranges_of(
     """
     files = same_files(float32, calibration)
     found = {name: dict(span) for name, span in _measured(files).items()}
+    if bits < WIDE:
+        found |= _of_logits(files)
     if clipping != FULL:
         found |= _clipped(found, _histograms(files), clipping, bits)
     found = {name: _off_powers(span) for name, span in found.items()} if bits == WIDE else found
@@ -132,6 +134,20 @@ def _measured(files: Files) -> Ranges:
     return dict(observer.get_model_qsvs())
 
 
+@functools.lru_cache(maxsize=REMEMBERED)
+def _of_logits(files: Files) -> Ranges:
+    """Return the ranges of what a last softmax or sigmoid reads."""
+    interpreter, full = keeping(files.float32), _measured(files)
+    names = {d["index"]: d["name"] for d in interpreter.get_tensor_details()}
+    readers = {i: reader for i, reader in deciding(interpreter).items() if names[i] in full}
+    if not readers:
+        return {}
+    spans = {index: span_of(full[names[index]]) for index in readers}
+    samples = values_of(interpreter, readers, samples_of(files.calibration))
+    found = in_question(readers, spans, samples)
+    return {names[i]: {"min": np.array([a]), "max": np.array([b])} for i, (a, b) in found.items()}
+
+
 def samples_of(calibration: str) -> list[dict[str, Array]]:
     """Return the calibration samples one by one: name -> model input (1, ...)."""
     with np.load(calibration) as arrays:
@@ -149,9 +165,9 @@ def _input_tensors(float32: str) -> dict[str, str]:
 
 
 def _clipped(full: Ranges, histograms: Mapping[str, Array], clipping: str, bits: int) -> Ranges:
-    """Return the ranges that a way of clipping finds; those of outputs and logits stay full.
+    """Return the ranges that a way of clipping finds; those of outputs and logits stay.
 
-    Classes that were clipped to the same logit could not be told apart any more.
+    Likely classes that were clipped to the same logit could not be told apart any more.
     """
     ends = {n: CLIPPINGS[clipping](c, *span_of(full[n]), bits) for n, c in histograms.items()}
     return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in ends.items()}
@@ -224,14 +240,10 @@ def values_of(
 
 def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:
     """Return name -> index of the tensors whose range may be cut."""
-    outputs = {int(detail["index"]) for detail in interpreter.get_output_details()}
-    kept = set(outputs)
+    kept = {int(detail["index"]) for detail in interpreter.get_output_details()}
+    kept |= set(deciding(interpreter))
     found = {int(detail["index"]) for detail in interpreter.get_input_details()}
-    for op in interpreter._get_ops_details():
-        written = {int(index) for index in op["outputs"]}
-        found |= written
-        if written & outputs and op["op_name"] in DECIDING_OPS:
-            kept |= {int(index) for index in op["inputs"]}
+    found |= {int(index) for op in interpreter._get_ops_details() for index in op["outputs"]}
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     names = {details[index]["name"]: index for index in sorted(found - kept)}
     return {n: i for n, i in names.items() if n in full and np.ptp(span_of(full[n])) > 0}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.device.runner import dequantize, name_of, quantize
+from pipeline.export.logits import deciding
 from pipeline.export.ranges import keeping
 from pipeline.verify.parity import SILENCE_DB, sqnr_db
 
@@ -26,17 +27,34 @@ def layer_errors(
         samples: path of an .npz with float32 model inputs by name, (n, ...).
         is_equalized: whether channels were scaled (see export/equalize.py): they are compared in
             the scale in which they are nearest.
+
+    Logits are compared as far as the file's go, for they are cut on purpose (export/logits.py).
     """
     with np.load(samples) as arrays:
         inputs = {name: arrays[name] for name in arrays.files}
     wanted, found = _tensors(float32, inputs), _tensors(file, inputs)
+    ends = _ends_of_logits(file)
     rows = []
     for name, values in wanted.items():
         if name in found and found[name].shape == values.shape:
+            values = np.clip(values, *ends[name]) if name in ends else values
             ratio = sqnr_db(values, _nearest(values, found[name]) if is_equalized else found[name])
             if ratio < SILENCE_DB:  # equal to the last bit: reshapes, and what was not quantized
                 rows.append({"name": _short(name), "sqnr_db": ratio})
     return rows
+
+
+def _ends_of_logits(file: str) -> dict[str, tuple[float, float]]:
+    """Return name -> least and greatest value that the logits of an integer file can have."""
+    interpreter = keeping(file)
+    details = {d["index"]: d for d in interpreter.get_tensor_details()}
+    found = {}
+    for index in deciding(interpreter):
+        if np.issubdtype(details[index]["dtype"], np.integer):
+            reach = np.iinfo(details[index]["dtype"])
+            low, high = dequantize(np.array([reach.min, reach.max]), details[index])
+            found[details[index]["name"]] = float(low), float(high)
+    return found
 
 
 def _nearest(wanted: Array, found: Array) -> Array:

@@ -1,0 +1,62 @@
+"""The range of logits in 8 bits: wide enough for every class that is in question, and no wider.
+
+A network that is sure says -77 of one class and 17 of another. Over all of that 8 bits tell the
+likely classes apart by thirds of a logit: of a hardened network every 25th answer is a draw. But
+what reads them is a softmax, and a class far below the highest is a zero there, however far.
+
+NumPy alone; see ranges.py for what is measured.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SOFTMAX, SIGMOID = "SOFTMAX", "LOGISTIC"  # as the last operation: what they read decides
+UNLIKELY = 8.0  # logits: a share of 3e-4, a sixth of what 8 bits of probability round to zero
+
+
+def deciding(interpreter: Any) -> dict[int, str]:
+    """Return tensor -> the softmax or sigmoid that reads it and writes an output of the file.
+
+    Args:
+        interpreter: of a .tflite file.
+    """
+    outputs = {int(detail["index"]) for detail in interpreter.get_output_details()}
+    return {
+        int(op["inputs"][0]): op["op_name"]
+        for op in interpreter._get_ops_details()
+        if op["op_name"] in (SOFTMAX, SIGMOID) and outputs & set(map(int, op["outputs"]))
+    }
+
+
+def in_question(
+    readers: Mapping[int, str],
+    spans: Mapping[int, tuple[float, float]],
+    samples: Iterable[Mapping[int, Array]],
+) -> dict[int, tuple[float, float]]:
+    """Return the ranges of logits, cut where every sample's answer is sure.
+
+    Before a softmax the range goes from UNLIKELY below the lowest highest logit of any sample to as
+    far above the highest second one: a winner that is further above is as sure there. Before a
+    sigmoid it goes as far from zero, on either side.
+
+    Args:
+        readers: what `deciding` says.
+        spans: full range of each of these tensors, which holds zero.
+        samples: values of each tensor (1, ..., K), sample after sample.
+    """
+    near = dict.fromkeys(readers, (-UNLIKELY, UNLIKELY))
+    of_softmax = [index for index, reader in readers.items() if reader == SOFTMAX]
+    for number, values in enumerate(samples if of_softmax else ()):
+        for index in of_softmax:
+            ranked = np.sort(values[index], axis=-1)
+            low, high = ranked[..., -1].min() - UNLIKELY, ranked[..., -2:][..., 0].max() + UNLIKELY
+            before = near[index] if number else (low, high)
+            near[index] = min(before[0], float(low)), max(before[1], float(high))
+    return {
+        index: (min(0.0, max(low, near[index][0])), max(0.0, min(high, near[index][1])))
+        for index, (low, high) in spans.items()
+    }
