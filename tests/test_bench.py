@@ -117,6 +117,7 @@ def test_published_figures_stand_beside_ours(
     for name, row in {
         "adult_mlp": RUN | {"metric": "auc", "metrics": {"accuracy": 0.8512}},
         "fashion_cnn": RUN,
+        "fashion_robust": RUN,
         "digits_cnn": RUN,
     }.items():
         result = {"config": name, "form": suite.FORM, "runs": [row]}
@@ -127,7 +128,8 @@ def test_published_figures_stand_beside_ours(
     )
     assert "<br>0.922 (2 convolutions, 113 K parameters, float) [2]<br>0.949 (Res" in made
     assert made.count("\n1. Kohavi 1996") == made.count("\n2. the list of the set") == 1
-    assert "3. " not in made
+    assert "| 0.6547 under attack (proven for every change" in made
+    assert "4. " not in made
 
 
 def test_a_table_is_made_of_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,10 +75,10 @@ def published() -> dict[str, list[Row]]:
 def _published(row: Row, run: Row, notes: Sequence[str]) -> str:
     """Return a published figure; where it is another than the row's, with ours beside it."""
     figure, note = row["figure"], notes.index(row["source"]) + 1
-    ours = run.get("metrics", {}).get(figure)  # results of before do not say it
-    is_other = figure not in (run["metric"], ROBUST)
-    beside = f" {SHOWN[figure]}" + ("" if ours is None else f", here {ours:.4f}")
-    what = " under attack" if figure == ROBUST else beside * is_other
+    what = " under attack" if figure == ROBUST else ""
+    if figure not in (run["metric"], ROBUST):
+        ours = run.get("metrics", {}).get(figure)  # results of before do not say it
+        what = f" {SHOWN[figure]}" + ("" if ours is None else f", here {ours:.4f}")
     return f"{row['value']:g}{what} ({row['note']}) [{note}]"
 
 
