@@ -74,6 +74,26 @@ def test_what_holds_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == [0, 1, 2, 0]
 
 
+def test_a_config_whose_set_is_not_here_is_left_out_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "configs").mkdir()
+    here = Path("configs/cancer_perceptron.yaml").read_text()
+    there = here.replace("bundled, name: breast_cancer", "csv, path: none.csv, label: x")
+    (tmp_path / "configs" / "absent.yaml").write_text(there)
+    (tmp_path / "configs" / "later.yaml").write_text(here)
+    for folder in ("ROOT", "RESULTS", "WORK"):
+        monkeypatch.setattr(suite, folder, tmp_path)
+    monkeypatch.setattr(suite, "run", lambda *asked: RUN)
+    for clock in ([], ["--clock"]):
+        monkeypatch.setattr(sys, "argv", ["suite", *clock])
+        suite.main()
+        said = capsys.readouterr().out
+        assert f"{'absent':<24} left out: " in said
+        assert "none.csv" in said
+        assert f"{'later':<24} seed 0  " in said
+
+
 def test_times_are_taken_anew_of_the_bundles_that_still_ship_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from pipeline.config.schema import Config
 from pipeline.device.bench import bench
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import missing
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.machine import record
 from pipeline.tasks import task_of
 
@@ -54,10 +54,14 @@ def main() -> None:
         offer(asked.data)
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         if not asked.only or path.stem in asked.only:
-            if asked.clock:
-                result = timed_again(path)
-            else:
-                result = measured(path, asked.data, seeds=asked.seeds, again=asked.again)
+            try:
+                if asked.clock:
+                    result = timed_again(path)
+                else:
+                    result = measured(path, asked.data, seeds=asked.seeds, again=asked.again)
+            except ConfigError as error:  # its set is not here: the others go on
+                print(f"{path.stem:<24} left out: {error}", flush=True)
+                continue
             for row in result["runs"]:
                 print(line(path.stem, row), flush=True)
 
