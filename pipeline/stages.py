@@ -95,7 +95,7 @@ STAGES = (
     ),
     Stage(
         "harden",
-        4,
+        5,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
@@ -131,7 +131,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        4,
+        5,
         ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),

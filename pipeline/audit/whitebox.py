@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.harden.input_gradient import quick
 from pipeline.models.blocks import logits_model
 from pipeline.models.tflite.twin import Twin
 
@@ -40,7 +41,7 @@ def box_of_twin(twin: Twin) -> WhiteBox:
 
 
 def _box(answering: Any, deciding: Any) -> WhiteBox:
-    model = keras.Model(answering.inputs, [answering.output, deciding.output])
+    model = quick(keras.Model(answering.inputs, [answering.output, deciding.output]))
     (given,) = model.inputs
     x_spec = tf.TensorSpec((None, *given.shape[1:]), tf.float32)
     labels_spec = tf.TensorSpec((None,), tf.int32)

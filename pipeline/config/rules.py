@@ -30,6 +30,7 @@ LOSSES = {
         "categorical_crossentropy",
         "binary_crossentropy",
         "focal",
+        "generalized_crossentropy",
         "perceptron",
     ),
     "regression": ("auto", "mse", "mae", "huber"),

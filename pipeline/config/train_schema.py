@@ -13,6 +13,7 @@ Loss = Literal[
     "categorical_crossentropy",
     "binary_crossentropy",
     "focal",
+    "generalized_crossentropy",
     "perceptron",
     "mse",
     "mae",
@@ -100,13 +101,17 @@ class Train(Section):
     """0: a network from a file keeps the weights that it came with, and nothing is trained."""
     loss: Loss = "auto"
     """auto: cross-entropy for classification, mean squared error for regression. binary: of two
-    classes. focal: less of samples that are right already, where classes are very uneven. huber:
+    classes. focal: less of samples that are right already, where classes are very uneven.
+    generalized: less of samples that stay wrong, where labels are or a net is too small. huber:
     squared near zero, absolute far off. perceptron: what a wrong sample is wrong by; with plain
     sgd, batches of one, a constant rate of 1 and a perceptron it is Rosenblatt's own rule."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the label that cross-entropy spreads over all classes."""
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
     """How little right samples count in the focal loss."""
+    generalized_q: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """How little wrong samples count in the generalized cross-entropy: near 0 as in cross-entropy;
+    at 1 as in the mean absolute error of shares, which learns slowly, or not at all."""
     huber_delta: Positive = 1.0
     """Error at which huber goes over from squared to absolute, in deviations of the target."""
     optimizer: Optimizer = AdamW()

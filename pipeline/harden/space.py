@@ -21,6 +21,7 @@ from pipeline.data.augment import augment
 from pipeline.data.preprocess import PREPARE
 from pipeline.data.squeeze import squeezed
 from pipeline.harden.ball import Ball, Norm
+from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, chosen
 from pipeline.harden.space_splice import SPLICED, spliced
 
@@ -164,6 +165,7 @@ class Space:
 
     def through(self, head: Any) -> Callable[..., Callable[..., Any]]:
         """Return (given, seed=None) -> (x, training) -> logits, for a model of named inputs."""
+        head = quick(head)
 
         def bind(given: Mapping[str, Any], seed: Any = None) -> Callable[..., Any]:
             base = self.base(given)

@@ -74,6 +74,22 @@ def focal(settings: Any) -> Loss:
     return loss
 
 
+def generalized_crossentropy(settings: Any) -> Loss:
+    """Return (1 - p^q) / q, p the share of the right class.
+
+    Zhang and Sabuncu 2018 (arXiv:1805.07836), equation 6: between cross-entropy (q near 0) and the
+    absolute error of p (q = 1). Its gradient is that of cross-entropy times p^q, so that a sample
+    which stays wrong, by its label or for want of capacity, does not outweigh the others.
+    """
+    q = settings.generalized_q
+
+    def loss(labels: Any, logits: Any) -> Any:
+        plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return -tf.math.expm1(-q * plain) / q
+
+    return loss
+
+
 def perceptron(settings: Any) -> Loss:
     """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
 
@@ -118,6 +134,7 @@ LOSSES: dict[str, Callable[[Any], Loss]] = {
     "categorical_crossentropy": categorical_crossentropy,
     "binary_crossentropy": binary_crossentropy,
     "focal": focal,
+    "generalized_crossentropy": generalized_crossentropy,
     "perceptron": perceptron,
     "mse": squared_error,
     "mae": absolute_error,

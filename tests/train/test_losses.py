@@ -85,6 +85,22 @@ def test_focal_with_gamma_zero_is_cross_entropy() -> None:
     np.testing.assert_allclose(one, loss_of_name("categorical_crossentropy")(labels, logits))
 
 
+@given(seed=seeds, n=st.integers(1, 8), k=st.integers(2, 6), q=st.floats(0.01, 1))
+def test_generalized_cross_entropy_equals_its_formula(seed: int, n: int, k: int, q: float) -> None:
+    labels, logits, ids, shares = draw(seed, n, k)
+    found = loss_of_name("generalized_crossentropy", generalized_q=q)(labels, logits)
+    wanted = (1 - shares[np.arange(n), ids] ** q) / q
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-12)
+
+
+def test_generalized_cross_entropy_lies_between_cross_entropy_and_absolute_error() -> None:
+    labels, logits, ids, shares = draw(1, 8, 4)
+    near = loss_of_name("generalized_crossentropy", generalized_q=1e-9)(labels, logits)
+    np.testing.assert_allclose(near, loss_of_name("categorical_crossentropy")(labels, logits), 1e-6)
+    far = loss_of_name("generalized_crossentropy", generalized_q=1.0)(labels, logits)
+    np.testing.assert_allclose(far, 1 - shares[np.arange(8), ids])
+
+
 @given(seed=seeds, n=st.integers(1, 8), delta=st.floats(0.1, 3))
 def test_huber_equals_its_formula(seed: int, n: int, delta: float) -> None:
     rng = np.random.default_rng(seed)

@@ -1,0 +1,167 @@
+"""Gradients of first convolutions by their input, at the speed of a forward pass on a CPU.
+
+An attack needs the gradient by the input and nothing else, and half of its time goes into the first
+convolution of a picture or a spectrogram: there the gradient has one to four channels, which fill a
+vector register badly. A transposed convolution is a convolution whose channels are blocks of the
+result, shuffled into place (Shi et al. 2016, arXiv:1609.07009, section 3), and blocks fill it.
+
+Legend: H, W sides; C channels of the input, F of the output; P side of a block.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+NARROW = 4  # channels, at most: wider gradients are quick as they are
+LANES = 16  # float32 numbers in a vector register, at most
+
+
+def quick(head: Any) -> Any:
+    """Return the network with first convolutions of quick gradients; all weights are shared.
+
+    Answers are the same, and gradients but for rounding. Accelerators, and networks without such a
+    convolution, are left alone.
+
+    Args:
+        head: a Keras network.
+    """
+    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+        return head
+    if not isinstance(head, keras.Model) or not any(map(_is_narrow, head.layers)):
+        return head
+    return keras.models.clone_model(
+        head, clone_function=lambda layer: Quick(layer) if _is_narrow(layer) else layer
+    )
+
+
+class Quick(keras.layers.Layer):
+    """A convolution that has the weights of another, and a gradient of its own."""
+
+    def __init__(self, own: Any) -> None:
+        """Take on the convolution `own`."""
+        super().__init__(name=own.name, dtype=own.dtype_policy)
+        self.own = own
+
+    def call(self, x: Any) -> Any:
+        """Return what the convolution returns, (B, H, W, C) to (B, H', W', F)."""
+        own = self.own
+        kernel = tf.convert_to_tensor(own.kernel)
+        found = _convolution(x, kernel, own.strides[0], own.padding.upper())
+        found = found if own.bias is None else tf.nn.bias_add(found, tf.convert_to_tensor(own.bias))
+        return found if own.activation is None else own.activation(found)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Return that of the convolution."""
+        return self.own.compute_output_shape(shape)
+
+
+def block_of(stride: int, channels: int) -> int:
+    """Return the side P of the blocks: a multiple of the stride, P * P * channels within a vector.
+
+    It is the stride itself where none fits, and 1 is no gain.
+    """
+    fitting = [p for p in (2, 4) if p % stride == 0 and p * p * channels <= LANES]
+    return max([stride, *fitting])
+
+
+def _is_narrow(layer: Any) -> bool:
+    """Return whether the gradient of a layer by its input can be had quicker."""
+    if type(layer) is not keras.layers.Conv2D or layer.compute_dtype != "float32":
+        return False
+    channels, strides = layer.kernel.shape[2], set(layer.strides)
+    return bool(
+        channels <= NARROW
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+        and tuple(layer.dilation_rate) == (1, 1)
+        and len(strides) == 1
+        and block_of(layer.strides[0], channels) > 1
+        and None not in layer.input.shape[1:3]
+    )
+
+
+def _convolution(x: Any, kernel: Any, stride: int, padding: str) -> Any:
+    """Return the convolution of x (B, H, W, C) with kernel (h, w, C, F)."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def of(x: Any, kernel: Any) -> Any:
+        def gradient(flow: Any) -> tuple[Any, Any]:
+            by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=x,
+                filter_sizes=kernel.shape,
+                out_backprop=flow,
+                strides=[1, stride, stride, 1],
+                padding=padding,
+            )
+            return by_input(flow, kernel, x.shape[1:3], stride, padding), by_kernel
+
+        return tf.nn.conv2d(x, kernel, stride, padding), gradient
+
+    return of(x, kernel)
+
+
+def by_input(flow: Any, kernel: Any, sides: Any, stride: int, padding: str) -> Any:
+    """Return the gradient (B, H, W, C) of a convolution by its input.
+
+    Args:
+        flow: the gradient by its output (B, H', W', F).
+        kernel: (h, w, C, F).
+        sides: H and W.
+        stride: of both sides.
+        padding: SAME or VALID.
+    """
+    channels = kernel.shape[2]
+    block = block_of(stride, channels)
+    axes = [
+        _axis(*of, stride=stride, block=block, is_same=padding == "SAME")
+        for of in zip(sides, kernel.shape[:2], flow.shape[1:3], strict=True)
+    ]
+    (rows, above, pad_rows), (columns, left, pad_columns) = axes
+    spread = tf.pad(kernel, [[0, 1], [0, 1], [0, 0], [0, 0]])  # its last row and column are nothing
+    spread = tf.gather(tf.gather(spread, rows, axis=0), columns, axis=2)
+    spread = tf.transpose(spread, (0, 2, 5, 1, 3, 4))
+    shape = (rows.shape[0], columns.shape[0], kernel.shape[3], block * block * channels)
+    flow = _padded(_padded(flow, 1, pad_rows), 2, pad_columns)
+    blocks = tf.nn.conv2d(flow, tf.reshape(spread, shape), block // stride, "VALID")
+    found = tf.nn.depth_to_space(blocks, block)
+    return found[:, above : above + sides[0], left : left + sides[1]]
+
+
+def _axis(
+    side: int, reach: int, outputs: int, *, stride: int, block: int, is_same: bool
+) -> tuple[Any, int, tuple[int, int]]:
+    """Return of one axis what blocks of the gradient are made of.
+
+    Args:
+        side: values of the input.
+        reach: values of the kernel.
+        outputs: values of the output.
+        stride: inputs from one output to the next.
+        block: values of the gradient that are made together.
+        is_same: whether the input was padded.
+
+    Returns:
+        Place in the kernel for each output that a block needs and each value of the block (Q, P),
+        `reach` where there is none; inputs of padding before the first; outputs to add before and
+        after, less than none to leave out.
+    """
+    before = max((outputs - 1) * stride + reach - side, 0) // 2 if is_same else 0
+    first, last = -((reach - 1) // stride), (block - 1) // stride
+    needed = last - first + 1
+    places = np.arange(block)[None] - stride * (first + np.arange(needed)[:, None])
+    places = np.where((places >= 0) & (places < reach), places, reach)
+    blocks = -(-(side + before) // block)
+    have = (blocks - 1) * (block // stride) + needed
+    return places, before, (-first, have + first - outputs)
+
+
+def _padded(flow: Any, axis: int, pad: tuple[int, int]) -> Any:
+    """Return the flow with zeros before and after, or with less than it had."""
+    before, after = pad
+    if after < 0:
+        flow, after = tf.gather(flow, tf.range(flow.shape[axis] + after), axis=axis), 0
+    pads = [[0, 0] for _ in flow.shape]
+    pads[axis] = [before, after]
+    return tf.pad(flow, pads)
