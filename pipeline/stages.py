@@ -48,7 +48,7 @@ COMPRESSED = (
 STAGES = (
     Stage(
         "data",
-        5,
+        6,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),

@@ -25,7 +25,7 @@ from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
 from pipeline.data.samples import Array, Chunk, Finding, Input, Source
 from pipeline.data.sound import SUFFIXES, sound_input
-from pipeline.device.runner import read_sound, sound_to_length
+from pipeline.device.runner import read_recording, read_sound, sound_to_length
 from pipeline.errors import ConfigError
 
 UNKNOWN, SILENCE = "unknown", "silence"
@@ -46,7 +46,7 @@ def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None)
     names = [*classes.names, *([SILENCE] if source.silence else [])]
     if SILENCE in classes.names and source.silence:
         raise ConfigError("data.source.silence: there is a class `silence` already; wanted 0")
-    spec = sound_input("audio", source.sound)
+    spec = sound_input("audio", source.sound, stride_s=source.stride_s)
     return Source(
         (spec,), "class", tuple(names), lambda: _read(classes, source, spec, names, found)
     )
@@ -128,11 +128,12 @@ def _read(
     """Yield one recording after the other, then pieces of silence, then what was left out."""
     broken: list[str] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
-    step = None if source.stride_s is None else max(1, round(source.stride_s * _rate(spec)))
+    assert spec.encoding is not None
+    step = spec.encoding["every"]
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            sounds = _recording(file.path, spec, step)
+            sounds = read_recording(file.path, spec.encoding)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
@@ -145,23 +146,6 @@ def _read(
         yield from _silence(classes, source.silence, spec, labels[SILENCE])
     found = (*noticed, *leavings(classes, broken, "recording"))
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
-
-
-def _rate(spec: Input) -> int:
-    assert spec.encoding is not None
-    return int(spec.encoding["sample_rate"])
-
-
-def _recording(path: str, spec: Input, step: int | None) -> Array:
-    """Return a recording (n, S), as one sample or as windows, `step` apart; the rest is cut."""
-    assert spec.encoding is not None
-    samples, rate = spec.encoding["samples"], _rate(spec)
-    if step is None:
-        return np.asarray(sound_to_length(read_sound(path, rate, samples)[None], samples))
-    found = np.asarray(read_sound(path, rate))
-    if len(found) <= samples:
-        return np.asarray(sound_to_length(found[None], samples))
-    return np.lib.stride_tricks.sliding_window_view(found, samples)[::step]
 
 
 def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Iterator[Chunk]:

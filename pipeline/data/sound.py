@@ -13,8 +13,13 @@ from pipeline.errors import ConfigError
 SUFFIXES = (".wav", ".flac")
 
 
-def sound_input(name: str, sound: Sound) -> Input:
+def sound_input(name: str, sound: Sound, *, stride_s: float | None = None) -> Input:
     """Return the input that a recording becomes.
+
+    Args:
+        name: of the input.
+        sound: rate, length and features.
+        stride_s: seconds from one window of a recording to the next; None: it is one sample.
 
     Raises:
         ConfigError: the features do not fit the rate and the length.
@@ -24,6 +29,7 @@ def sound_input(name: str, sound: Sound) -> Input:
     encoding: dict[str, Any] = {
         "sample_rate": rate,
         "samples": round(sound.seconds * rate),
+        "every": None if stride_s is None else max(1, round(stride_s * rate)),
         "window": window,
         "stride": max(1, round(features.stride_ms * rate / 1000)),
         "fft": 1 << max(1, window - 1).bit_length(),

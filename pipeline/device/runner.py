@@ -342,6 +342,13 @@ def sound_to_length(sound, samples):
     return np.pad(sound, ((0, 0), (0, samples - sound.shape[1])))
 
 
+def sound_windows(sound, samples, every):
+    """Return one recording (S,) as windows (n, samples), `every` apart; what is left is cut."""
+    if len(sound) <= samples:
+        return sound_to_length(sound[None], samples)
+    return np.lib.stride_tricks.sliding_window_view(sound, samples)[::every]
+
+
 def resample_sound(sound, rate, wanted):
     """Return a recording (S,) at another rate, float64: ceil(S * wanted / rate) values.
 
@@ -1051,9 +1058,12 @@ def _read_table(path, entry):
     return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
 
 
-def _read_recording(path, entry):
-    sound = read_sound(path, entry["sample_rate"], entry["samples"])
-    return sound_to_length(sound[None], entry["samples"])
+def read_recording(path, entry):
+    """Return a recording as one sample (1, S), or as windows (n, S) where training cut them."""
+    if entry.get("every") is None:  # bundles of before do not say
+        sound = read_sound(path, entry["sample_rate"], entry["samples"])
+        return sound_to_length(sound[None], entry["samples"])
+    return sound_windows(read_sound(path, entry["sample_rate"]), entry["samples"], entry["every"])
 
 
 def _read_series(path, entry):
@@ -1275,7 +1285,7 @@ def read_picture(path, color):
 READ = {
     "image": lambda path, entry: read_picture(path, entry["color"])[None],
     "table": _read_table,
-    "audio": _read_recording,
+    "audio": read_recording,
     "series": _read_series,
     "tokens": _read_texts,
 }

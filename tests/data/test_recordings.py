@@ -14,7 +14,7 @@ from pipeline.data.audio_folder import open_audio_folder
 from pipeline.data.generate import _write_wav
 from pipeline.data.recordings import recordings_of, window_names
 from pipeline.data.samples import Chunk
-from pipeline.device.runner import read_sound
+from pipeline.device.runner import read_file, read_sound
 from pipeline.errors import ConfigError
 
 LISTS = {"validation_list": "val.txt", "test_list": "test.txt"}
@@ -125,6 +125,21 @@ def test_windows_are_pieces_of_their_recording(tones: Path, stride_s: float) -> 
         assert chunk.groups == [name] * len(windows)
         for number, window in enumerate(windows):
             np.testing.assert_array_equal(window, sound[number * step : number * step + length])
+
+
+def test_the_device_cuts_a_recording_as_training_did(tones: Path) -> None:
+    settings = {"kind": "audio_folder", "path": str(tones), "stride_s": 0.15}
+    source = AudioFolderSource.model_validate(
+        settings | {"sound": {"sample_rate": RATE, "seconds": 0.2}}
+    )
+    found = open_audio_folder(source, tones, None)
+    (entry,) = found.inputs
+    for chunk in list(found.chunks())[:-1]:
+        (name,) = set(recordings_of(np.array(chunk.ids)))
+        known = {"name": "audio", "kind": entry.kind, **(entry.encoding or {})}
+        read = read_file(str(tones / name), [known])["audio"]
+        assert len(read) > 1
+        np.testing.assert_array_equal(read, chunk.inputs["audio"])
 
 
 def test_a_recording_shorter_than_a_window_is_one(tones: Path) -> None:
