@@ -85,7 +85,7 @@ def _is_narrow(layer: Any) -> bool:
 def _convolution(x: Any, kernel: Any, stride: int, padding: str) -> Any:
     """Return the convolution of x (B, H, W, C) with kernel (h, w, C, F)."""
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient
     def of(x: Any, kernel: Any) -> Any:
         def gradient(flow: Any) -> tuple[Any, Any]:
             by_kernel = tf.raw_ops.Conv2DBackpropFilter(
