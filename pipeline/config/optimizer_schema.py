@@ -71,6 +71,22 @@ class Lion(_Optimizer):
     """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
 
 
+class Muon(_Optimizer):
+    """Momentum whose singular values are made equal, for matrices (Jordan et al. 2024).
+
+    Steps have the size of AdamW's (Liu et al. 2025, arXiv:2502.16982, section 2.2), so that its
+    rate and decay serve. AdamW moves the rest: kernels of convolutions, embeddings, biases, scales.
+    """
+
+    kind: Literal["muon"]
+    learning_rate: Rate = 1e-3
+    """Peak rate, at the end of warm-up."""
+    weight_decay: Decay = 0.004
+    """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
+    momentum: Decay = 0.95
+    """Share of the mean of past gradients that is kept at a step."""
+
+
 def _which_optimizer(value: Any) -> str:
     """Return the kind of an optimizer section: adamw where none is named."""
     kind = value.get("kind", "adamw") if isinstance(value, dict) else getattr(value, "kind", "")
@@ -82,7 +98,8 @@ Optimizer = Annotated[
     | Annotated[Adam, Tag("adam")]
     | Annotated[Sgd, Tag("sgd")]
     | Annotated[RmsProp, Tag("rmsprop")]
-    | Annotated[Lion, Tag("lion")],
+    | Annotated[Lion, Tag("lion")]
+    | Annotated[Muon, Tag("muon")],
     Discriminator(_which_optimizer),
 ]
 

@@ -146,6 +146,7 @@ OPTIMIZERS: dict[str, str] = {
     "sgd": "SGD",
     "rmsprop": "RMSprop",
     "lion": "Lion",
+    "muon": "Muon",
 }
 OWN = ("kind", "learning_rate", "clip_norm", "clip_value")  # settings that are not the optimizer's
 
@@ -162,6 +163,8 @@ def optimizer(keras: Any, settings: Any, rate: Any, *, ema: float | None = None)
         ema: share of the old in a running mean of the weights; None: none is kept.
     """
     options = {name: value for name, value in settings.model_dump().items() if name not in OWN}
+    if settings.kind == "muon":  # what it leaves to AdamW decays as the matrices do
+        options |= {"adam_weight_decay": settings.weight_decay}
     if ema is not None:
         options |= {"use_ema": True, "ema_momentum": ema}
     made = getattr(keras.optimizers, OPTIMIZERS[settings.kind])(rate, **options)

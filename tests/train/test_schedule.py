@@ -116,6 +116,16 @@ def lion(w: Any, g: Any, state: dict[str, Any], t: int) -> Any:
     return (1 - 0.1 * 0.5) * w - 0.1 * np.sign(0.9 * m + 0.1 * g)
 
 
+def muon(w: Any, g: Any, state: dict[str, Any], t: int) -> Any:
+    m = state["m"] = 0.9 * state.get("m", 0) + g
+    x = (g + 0.9 * m).T  # of Nesterov; wide
+    x = x / np.linalg.norm(x)
+    for _ in range(5):  # Jordan et al. 2024: towards U V^T of the singular value decomposition
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return (1 - 0.1 * 0.5) * w - 0.1 * 0.2 * math.sqrt(max(w.shape)) * x.T
+
+
 FORMULAS: dict[str, tuple[dict[str, Any], Any]] = {
     "adam": ({"kind": "adam"}, adam),
     "adamw": ({"weight_decay": 0.5}, lambda *a: adam(*a, decay=0.5)),
@@ -123,7 +133,22 @@ FORMULAS: dict[str, tuple[dict[str, Any], Any]] = {
     "nesterov": ({"kind": "sgd", "momentum": 0.8, "nesterov": True}, nesterov),
     "rmsprop": ({"kind": "rmsprop", "rho": 0.7}, rmsprop),
     "lion": ({"kind": "lion", "weight_decay": 0.5}, lion),
+    "muon": ({"kind": "muon", "weight_decay": 0.5, "momentum": 0.9}, muon),
 }
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 1, 3)])
+def test_muon_moves_what_is_no_matrix_as_adamw_does(
+    shape: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    start, found = rng.normal(size=shape).astype(np.float32), []
+    for kind in ("muon", "adamw"):
+        weight, made = keras.Variable(start), optimizer_of(kind=kind, weight_decay=0.5)
+        made.build([weight])
+        for t in range(1, 6):
+            made.apply([tf.constant(start) * t - 1], [weight])
+        found.append(np.asarray(weight))
+    np.testing.assert_allclose(*found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
