@@ -57,7 +57,12 @@ EVERYTHING = {
         EVERYTHING
         | {"schedule": {"kind": "plateau", "patience": 1}, "precision": "mixed_bfloat16"},
         pytest.param(
-            {"schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5}, "range_test": True},
+            {
+                "schedule": {"kind": "step", "epochs": 1, "warmup_epochs": 0.5},
+                "optimizer": {"kind": "muon"},
+                "loss": "generalized_crossentropy",
+                "range_test": True,
+            },
             marks=pytest.mark.slow,
         ),
     ],
