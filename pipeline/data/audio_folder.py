@@ -4,9 +4,10 @@ A recording is one sample, or many windows. One is in memory at a time. What can
 out and reported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -139,25 +140,33 @@ def _read(
             continue
         count = len(sounds)
         own = [name] if step is None else window_names(name, count)
-        group = name if step is not None and file.group is None else file.group
+        group = _group_of(file, classes, step)
         groups = None if group is None else [group] * count
         yield Chunk({"audio": sounds}, labels[file.label].repeat(count), own, file.part, groups)
     if source.silence:
-        yield from _silence(classes, source.silence, spec, labels[SILENCE])
+        yield from _silence(classes, source.silence, spec.encoding, labels[SILENCE])
     found = (*noticed, *leavings(classes, broken, "recording"))
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
 
-def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Iterator[Chunk]:
+def _group_of(file: Listed, classes: Classes, step: int | None) -> str | None:
+    """Return what a sample of a recording stays with: windows at least with one another."""
+    if file.group is None and step is not None:
+        return file_name(file.path, classes.root)
+    return file.group
+
+
+def _silence(
+    classes: Classes, share: float, encoding: Mapping[str, Any], label: Array
+) -> Iterator[Chunk]:
     """Yield samples of silence, spread over the parts as the recordings are.
 
     A sample is named after the recording beside which it stands, so that patterns find its group.
     They are pieces of background noise, or white noise where there is none, from full loudness down
     to nothing; which piece and how loud follows from the number of the sample.
     """
-    assert spec.encoding is not None
-    samples = spec.encoding["samples"]
-    noises = _noises(classes, spec.encoding["sample_rate"])
+    samples = encoding["samples"]
+    noises = _noises(classes, encoding["sample_rate"])
     count = max(1, round(len(classes.listed) * share / (1 - share)))
     for number in range(count):
         like = classes.listed[number * len(classes.listed) // count]
@@ -169,7 +178,8 @@ def _silence(classes: Classes, share: float, spec: Input, label: Array) -> Itera
         else:
             piece = np.clip(np.round(generator.normal(0, QUIET, samples)), -32768, 32767)
         quiet = np.round(piece * generator.random()).astype(np.int16)
-        groups = None if like.group is None else [like.group]
+        group = _group_of(like, classes, encoding["every"])
+        groups = None if group is None else [group]
         name = f"{SILENCE}/{number:06d} beside {file_name(like.path, classes.root)}"
         yield Chunk({"audio": quiet[None]}, label, [name], like.part, groups)
     if not noises:

@@ -142,6 +142,14 @@ def test_the_device_cuts_a_recording_as_training_did(tones: Path) -> None:
         np.testing.assert_array_equal(read, chunk.inputs["audio"])
 
 
+def test_silence_stays_with_the_windows_beside_which_it_stands(tones: Path) -> None:
+    found = chunks(tones, stride_s=0.15, silence=0.2, sound={"seconds": 0.2})
+    assert all(len(chunk.groups or ()) == len(chunk.ids) for chunk in found)
+    silent = [chunk for chunk in found if chunk.ids and " beside " in chunk.ids[0]]
+    assert silent
+    assert all(c.groups == [c.ids[0].split(" beside ")[1]] for c in silent)
+
+
 def test_a_recording_shorter_than_a_window_is_one(tones: Path) -> None:
     found = chunks(tones, stride_s=0.5, sound={"seconds": 2.0})
     assert [len(chunk.ids) for chunk in found[:-1]] == [1] * 3 * EACH
