@@ -21,15 +21,16 @@ LANES = 16  # float32 numbers in a vector register, at most
 def quick(head: Any) -> Any:
     """Return the network with first convolutions of quick gradients; all weights are shared.
 
-    Answers are the same, and gradients but for rounding. Accelerators, and networks without such a
-    convolution, are left alone.
+    Answers are the same, and gradients but for rounding. Accelerators are left alone, and networks
+    without such a convolution or that are no graph of layers.
 
     Args:
         head: a Keras network.
     """
     if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
         return head
-    if not isinstance(head, keras.Model) or not any(map(_is_narrow, head.layers)):
+    is_graph = hasattr(head, "operations") and not isinstance(head, keras.Sequential)
+    if not is_graph or not any(map(_is_narrow, head.layers)):
         return head
     return keras.models.clone_model(
         head, clone_function=lambda layer: Quick(layer) if _is_narrow(layer) else layer

@@ -90,6 +90,25 @@ def test_others_are_left_alone(first: dict[str, object]) -> None:
     assert quick(own) is own
 
 
+class Own(keras.Model):
+    """A network whose layers are no graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = keras.layers.Conv2D(4, 3)
+
+    def call(self, x: object) -> object:
+        return self.first(x)
+
+
+def test_what_is_no_graph_of_layers_is_left_alone() -> None:
+    stack = keras.Sequential([keras.Input((12, 10, 1)), keras.layers.Conv2D(4, 3)])
+    for own in (Own(), stack):
+        own(np.ones((1, 12, 10, 1), np.float32))
+        assert quick(own) is own
+    assert quick(len) is len
+
+
 def test_blocks_fill_a_vector_and_no_more() -> None:
     found = [block_of(stride, channels) for stride in (1, 2, 3) for channels in (1, 3, 4)]
     assert found == [4, 2, 2, 4, 2, 2, 3, 3, 3]
