@@ -113,21 +113,24 @@ def by_input(flow: Any, kernel: Any, sides: Any, stride: int, padding: str) -> A
         stride: of both sides.
         padding: SAME or VALID.
     """
-    channels = kernel.shape[2]
+    channels, filters = kernel.shape[2:]
     block = block_of(stride, channels)
     axes = [
         _axis(*of, stride=stride, block=block, is_same=padding == "SAME")
         for of in zip(sides, kernel.shape[:2], flow.shape[1:3], strict=True)
     ]
-    (rows, above, pad_rows), (columns, left, pad_columns) = axes
+    (rows, high, above), (columns, wide, left) = axes
     spread = tf.pad(kernel, [[0, 1], [0, 1], [0, 0], [0, 0]])  # its last row and column are nothing
     spread = tf.gather(tf.gather(spread, rows, axis=0), columns, axis=2)
-    spread = tf.transpose(spread, (0, 2, 5, 1, 3, 4))
-    shape = (rows.shape[0], columns.shape[0], kernel.shape[3], block * block * channels)
-    flow = _padded(_padded(flow, 1, pad_rows), 2, pad_columns)
-    blocks = tf.nn.conv2d(flow, tf.reshape(spread, shape), block // stride, "VALID")
-    found = tf.nn.depth_to_space(blocks, block)
-    return found[:, above : above + sides[0], left : left + sides[1]]
+    shape = (len(rows), len(columns), filters, block * block * channels)
+    spread = tf.reshape(tf.transpose(spread, (0, 2, 5, 1, 3, 4)), shape)
+    used = flow[:, : flow.shape[1] + min(0, above[1]), : flow.shape[2] + min(0, left[1])]
+    pads = [[0, 0], *([first, max(0, last)] for first, last in (above, left)), [0, 0]]
+    blocks = tf.nn.conv2d(used, spread, block // stride, pads)
+    blocks = tf.reshape(blocks, (-1, high, wide, block, block, channels))
+    shape = (-1, high * block, wide * block, channels)
+    found = tf.reshape(tf.transpose(blocks, (0, 1, 3, 2, 4, 5)), shape)
+    return found[:, : sides[0], : sides[1]]
 
 
 def _axis(
@@ -145,24 +148,14 @@ def _axis(
 
     Returns:
         Place in the kernel for each output that a block needs and each value of the block (Q, P),
-        `reach` where there is none; inputs of padding before the first; outputs to add before and
-        after, less than none to leave out.
+        `reach` where there is none; number of blocks; outputs to add before and after, less than
+        none to leave out.
     """
-    before = max((outputs - 1) * stride + reach - side, 0) // 2 if is_same else 0
-    first, last = -((reach - 1) // stride), (block - 1) // stride
-    needed = last - first + 1
-    places = np.arange(block)[None] - stride * (first + np.arange(needed)[:, None])
+    padding = max((outputs - 1) * stride + reach - side, 0) // 2 if is_same else 0
+    first, last = -((reach - 1 - padding) // stride), (block - 1 + padding) // stride
+    outputs_of = stride * (first + np.arange(last - first + 1)[:, None])
+    places = padding + np.arange(block)[None] - outputs_of
     places = np.where((places >= 0) & (places < reach), places, reach)
-    blocks = -(-(side + before) // block)
-    have = (blocks - 1) * (block // stride) + needed
-    return places, before, (-first, have + first - outputs)
-
-
-def _padded(flow: Any, axis: int, pad: tuple[int, int]) -> Any:
-    """Return the flow with zeros before and after, or with less than it had."""
-    before, after = pad
-    if after < 0:
-        flow, after = tf.gather(flow, tf.range(flow.shape[axis] + after), axis=axis), 0
-    pads = [[0, 0] for _ in flow.shape]
-    pads[axis] = [before, after]
-    return tf.pad(flow, pads)
+    blocks = -(-side // block)
+    have = (blocks - 1) * (block // stride) + len(places)
+    return places, blocks, (-first, have + first - outputs)
