@@ -92,6 +92,8 @@ class Cnn(_Hidden):
     """2x2 pooling at the end of each block."""
     head: Literal["flatten", "global_average"] = "flatten"
     """How the last feature map becomes a vector."""
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of that vector's numbers dropped before the dense layers, which hold most weights."""
     dense: tuple[Count, ...] = (64,)
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
@@ -147,6 +149,8 @@ class Cnn1d(_Hidden):
     """Pooling by two at the end of each block."""
     head: Literal["max", "mean", "flatten"] = "max"
     """How the last steps become a vector: the largest value of each channel, the mean, or all."""
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of that vector's numbers dropped before the dense layers."""
     dense: tuple[Count, ...] = ()
     """Widths of the dense layers before the output."""
     batch_norm: bool = True

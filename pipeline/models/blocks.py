@@ -47,9 +47,11 @@ def batch_norm(keras: Any, x: Any, name: str) -> Any:
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
-def dropout(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
+def dropout(
+    keras: Any, spec: Mapping[str, Any], x: Any, name: str, *, setting: str = "dropout"
+) -> Any:
     """Apply dropout at the spec's rate; nothing is added at rate zero."""
-    rate = spec["model"]["dropout"]
+    rate = spec["model"][setting]
     if rate == 0:
         return x
     return keras.layers.Dropout(rate, seed=fold_seed(spec["seed"], "dropout", name), name=name)(x)

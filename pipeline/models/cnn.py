@@ -46,6 +46,7 @@ def build(
         x = keras.layers.Flatten(name="flatten")(x)
     else:
         x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
+    x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
     x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn")

@@ -39,6 +39,7 @@ def build(
             pools = {"max": keras.layers.MaxPooling1D, "average": keras.layers.AveragePooling1D}
             x = pools[settings["pool"]](2, name=f"pool_{block}")(x)
     x = blocks.pooled(keras, x, settings["head"])
+    x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
     x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn1d")

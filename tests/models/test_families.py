@@ -80,6 +80,22 @@ def test_what_stands_after_a_texts_end_decides_nothing(rng: np.random.Generator)
     np.testing.assert_allclose(net(x), before, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "inputs"), [("cnn", PICTURE), ("cnn1d", SERIES)])
+def test_the_head_drops_what_the_dense_layers_would_read(
+    kind: str, inputs: list[dict[str, Any]]
+) -> None:
+    settings: dict[str, Any] = {"kind": kind, "dense": [7], "batch_norm": False}
+    net, plain = made(inputs, **settings, head_dropout=0.5), made(inputs, **settings)
+    dropped, dense = net.get_layer("head_dropout"), net.get_layer("dense_1")
+    assert (dropped.rate, dense.input) == (0.5, dropped.output)
+    assert "head_dropout" not in [layer.name for layer in plain.layers]
+    x = np.ones((2, *net.input_shape[1:]), np.float32)
+    for one, other in zip(net.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(net(x, training=False), plain(x, training=False))
+    assert np.abs(net(x, training=True) - plain(x, training=True)).max() > 0
+
+
 def test_patches_are_the_steps_of_a_picture() -> None:
     net = made(PICTURE, kind="transformer", patch=4)
     assert net.get_layer("steps").output.shape[1:] == (16, 32)
