@@ -102,7 +102,7 @@ STAGES = (
     ),
     Stage(
         "compress",
-        6,
+        7,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),

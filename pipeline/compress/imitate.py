@@ -138,8 +138,10 @@ def imitating_step(
     Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
 
     Where it is attacked, half of the loss is how far its answers to adversarial inputs are from
-    the teacher's to the clean ones (Goldblum et al. 2020, arXiv:1905.09747, equation 5). The attack
-    goes through the rounding, against what the teacher decides.
+    the teacher's to the same inputs: it is to withstand what the teacher withstands. The attack
+    goes through the rounding, against what the teacher decides. The teacher's answers to the clean
+    inputs in their place (Goldblum et al. 2020, arXiv:1905.09747, equation 5) harden once more, to
+    another balance of clean and robust than the teacher has.
 
     Args:
         model: learns.
@@ -169,8 +171,8 @@ def imitating_step(
             decided = tf.argmax(wanted, axis=1, output_type=tf.int32)
             found = find(lambda z, training: answers({name: z}, training), x, decided, seed)
             both = answers({name: tf.concat([x, found], axis=0)}, rounding is None)
-        losses = apart(tf.concat([wanted, wanted], axis=0), both)
-        clean, adversarial = tf.split(losses, 2)
+        there = tf.stop_gradient(tf.cast(master({name: found}, training=False), tf.float32))
+        clean, adversarial = tf.split(apart(tf.concat([wanted, there], axis=0), both), 2)
         return (clean + adversarial) / 2, {}
 
     return step

@@ -156,17 +156,21 @@ def test_the_attack_goes_through_the_rounding(
     np.testing.assert_array_equal(seen["labels"], teacher(x).numpy().argmax(axis=1))
 
 
-def test_half_of_the_loss_is_of_what_the_attack_finds(reference: Path, digits: Any) -> None:
+def test_half_of_the_loss_is_of_what_the_attack_finds(
+    reference: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, too, the network is to answer as the teacher does: to the same inputs."""
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
     rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
-    clean, _ = imitating_step(model, teacher, None, rounding)(x, None, seed)
+    moved = {name: 1 - value for name, value in x.items()}
+    monkeypatch.setattr(
+        imitate, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
+    )
+    plain = imitating_step(model, teacher, None, rounding)
+    clean, there = (plain(shown, None, seed)[0] for shown in (x, moved))
     both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
-    adversarial = 2 * both - clean
-    assert float(tf.reduce_mean(adversarial)) > float(tf.reduce_mean(clean))
-    narrow = BALL | {"epsilon": 1e-9}
-    same, _ = imitating_step(model, teacher, None, rounding, narrow)(x, None, seed)
-    np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(both, (clean + there) / 2, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -203,4 +207,4 @@ def test_integers_withstand_more_where_they_learn_under_attack(
             answers = head({"image": moved}, training=False).numpy()
         return float((answers.argmax(axis=1) == labels).mean())
 
-    assert withstood(ball, "adversarial") >= withstood(None, "plain") - 0.005
+    assert withstood(ball, "adversarial") > withstood(None, "plain")

@@ -17,6 +17,7 @@ from pipeline.harden.fine_tune import Hardened, Plan, hardened
 from pipeline.harden.step import share_of_epsilon
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.losses import loss_of
+from tests.conftest import model_settings
 from tests.train.kills import assert_same_bits, with_kills
 
 MODES: dict[str, dict[str, Any]] = {
@@ -44,14 +45,10 @@ def start(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     spec = {
         "seed": 0,
-        "model": {
-            "kind": "cnn", "filters": [8, 16], "kernel_size": 3, "strides": 1, "padding": "same",
-            "convolutions": 1, "pool": "max", "head": "flatten", "dense": [32], "batch_norm": True,
-            "dropout": 0.1, "activation": "relu", "negative_slope": 0.1, "initializer": "auto",
-        },
+        "model": model_settings(kind="cnn", filters=[8, 16], dense=[32], dropout=0.1),
         "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
         "output": {"task": "classification", "units": 10},
-    }  # fmt: skip
+    }
     folder = tmp_path_factory.mktemp("start")
     (folder / "work").mkdir()
     settings = Train.model_validate({"epochs": 15, "optimizer": {"learning_rate": 5e-3}})
