@@ -11,6 +11,7 @@ Padding = Literal["same", "valid"]
 Embedding = Annotated[int, Field(ge=1, le=4096)]
 Kernel = Annotated[int, Field(ge=1, le=15)]
 Stride = Annotated[int, Field(ge=1, le=8)]
+Dropped = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Hidden(Section):
@@ -21,7 +22,7 @@ class _Hidden(Section):
     """Slope of leaky_relu below zero; the others do not look at it."""
     initializer: Literal["auto", "he", "glorot"] = "auto"
     """How kernels start: auto is He before rectifiers, else Glorot."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Dropped = 0.0
     """Share of units dropped before the output layer; in a transformer also after each part."""
 
 
@@ -92,7 +93,7 @@ class Cnn(_Hidden):
     """2x2 pooling at the end of each block."""
     head: Literal["flatten", "global_average"] = "flatten"
     """How the last feature map becomes a vector."""
-    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head_dropout: Dropped = 0.0
     """Share of that vector's numbers dropped before the dense layers, which hold most weights."""
     dense: tuple[Count, ...] = (64,)
     """Widths of the dense layers before the output."""
@@ -149,7 +150,7 @@ class Cnn1d(_Hidden):
     """Pooling by two at the end of each block."""
     head: Literal["max", "mean", "flatten"] = "max"
     """How the last steps become a vector: the largest value of each channel, the mean, or all."""
-    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head_dropout: Dropped = 0.0
     """Share of that vector's numbers dropped before the dense layers."""
     dense: tuple[Count, ...] = ()
     """Widths of the dense layers before the output."""
@@ -230,7 +231,7 @@ class File(Section):
     """What it was trained to see is scale * x + offset, of what preprocessing gives: pictures are
     in [0, 1], numbers of mean 0 and deviation 1."""
     offset: float = 0.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Dropped = 0.0
     """Share of units dropped before a new last layer."""
 
 
@@ -244,7 +245,7 @@ class Application(Section):
     train.freeze."""
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Factor on the number of channels (alpha); EfficientNetB0 has 1 alone."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    dropout: Dropped = 0.2
     """Share of units dropped before the last layer."""
 
 

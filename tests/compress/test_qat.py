@@ -173,6 +173,18 @@ def test_half_of_the_loss_is_of_what_the_attack_finds(
     np.testing.assert_allclose(both, (clean + there) / 2, rtol=1e-3, atol=1e-5)
 
 
+def test_an_attack_that_cannot_move_adds_nothing(reference: Path, digits: Any) -> None:
+    model, teacher = load_keras(reference), load_keras(reference)
+    x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
+    rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
+    clean, _ = imitating_step(model, teacher, None, rounding)(x, None, seed)
+    both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    assert np.abs(both - clean).mean() > 0.01
+    narrow = BALL | {"epsilon": 1e-9}
+    same, _ = imitating_step(model, teacher, None, rounding, narrow)(x, None, seed)
+    np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_integers_withstand_more_where_they_learn_under_attack(
     start: Path,  # noqa: F811
