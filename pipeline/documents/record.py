@@ -1,0 +1,71 @@
+"""What every document on disk is made of: a closed, frozen record that reads and writes itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.artifacts import read_json, write_json
+from pipeline.errors import ArtifactError
+
+SHOWN = 3  # problems of one document that a message names
+
+
+class Record(BaseModel):
+    """Base of all documents and of their parts; the docstring under a field documents it."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a document.
+
+        Raises:
+            ArtifactError: the file is missing, is no JSON, or is no document of this form.
+        """
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            raise ArtifactError(f"{path}: {_problems(error)}") from None
+
+    def write(self, path: Path) -> None:
+        """Write the document as canonical JSON, whole or not at all."""
+        write_json(path, self.dump())
+
+    def dump(self) -> dict[str, Any]:
+        """Return the document as JSON values."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    # For the rooms that still read a document by its keys.
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return getattr(self, key)
+        except AttributeError:
+            raise KeyError(key) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in type(self).model_fields
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a field, or the default where there is none of this name."""
+        return getattr(self, key, default)
+
+    def keys(self) -> Iterator[str]:
+        """Return the names of the fields."""
+        return iter(type(self).model_fields)
+
+
+def _problems(error: ValidationError) -> str:
+    """Return what is wrong with a document, on one line."""
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the document'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return (
+        f"not a document of this version of Edgeline ({'; '.join(problems[:SHOWN])}{more}); "
+        "make it again with the stage or the command that wrote it"
+    )
