@@ -7,11 +7,11 @@ classification, shares of normal and anomalous (N, 2) for detectors, values in t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than this are one decision
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.whitebox import Loss
 from pipeline.harden.apgd import FIRST_STEP, MOMENTUM, PROGRESS, checkpoints
 from pipeline.terminal import stepped
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Gradient = Callable[[Array, Array, Loss], tuple[Array, Array, Array]]
 
 

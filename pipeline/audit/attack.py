@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.ascent import ascend
 from pipeline.audit.whitebox import Loss, WhiteBox
 from pipeline.harden.ball import Ball
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Judge = Callable[[Array], Array]
 
 LOSSES: tuple[Loss, ...] = ("cross_entropy", "margin")

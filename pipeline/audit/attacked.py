@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pipeline.arrays import Array, Model
 from pipeline.artifacts import Inputs, read_json
 from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
@@ -16,8 +15,6 @@ from pipeline.device.measure import run_file
 from pipeline.export.inspect import shipped_entry
 from pipeline.models.save import give_start, load_keras
 from pipeline.seeds import fold_seed
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Attacked:
         """Names of the classes by id."""
         return self.dataset.class_names or ()
 
-    def begin(self, model: Any) -> None:
+    def begin(self, model: Model) -> None:
         """Give a model the weights that training started from, where they were given."""
         give_start(model, self.spec_file.parent)
 

@@ -9,11 +9,10 @@ Legend: x is (N, H, W, C) in [0, 1], float32.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 SEVERITIES = (1, 3, 5)
 BLOCK = 8  # of JPEG

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Model
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.evasion import evenly, wilson
 from pipeline.audit.penultimate import activations, appearance
@@ -36,7 +37,6 @@ from pipeline.train.gain import folder_of
 
 log = logging.getLogger(__name__)
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Ask = Callable[[Mapping[str, Array]], Array]
 
 NAME = "drill"  # of the folder of its checkpoint and its files
@@ -112,7 +112,7 @@ def _victims(dataset: Dataset, share: float, target: int, seed: int) -> Array:
     return np.sort(generator.permutation(others)[:count])
 
 
-def _quantized(model: Any, poisoned: Dataset, attacked: Attacked, io: str) -> tuple[Path, str]:
+def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> tuple[Path, str]:
     """Return the file that is made of the poisoned network as the shipped one was, and its format.
 
     Where a float file ships it is int8; what was fine-tuned for its file is not here.
@@ -171,7 +171,7 @@ def _attacked(
 
 
 def _detected(
-    model: Any, poisoned: Dataset, tried: Array, is_bad: Array, target: int, seed: int
+    model: Model, poisoned: Dataset, tried: Array, is_bad: Array, target: int, seed: int
 ) -> dict[str, Any]:
     """Return what a scan of the poisoned set finds: by clusters, and by spectral signatures."""
     labels = np.asarray(poisoned.labels[tried])

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.tasks import TASKS
 from pipeline.verify.parity import drop_interval
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 

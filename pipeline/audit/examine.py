@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.audit.attacked import Attacked, attacked_of
 from pipeline.audit.drill import Plan, drill
@@ -22,8 +23,6 @@ from pipeline.audit.privacy import copied, told_apart
 from pipeline.config.schema import Audit, Config
 from pipeline.data.dataset import Dataset
 from pipeline.errors import ConfigError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SCANNED = 5000  # training samples that are scanned, at most
 SHIFTS = {  # how the data was split -> what else than membership tells the two sides apart

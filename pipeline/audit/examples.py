@@ -7,14 +7,12 @@ Legend: A inputs that were asked, the clean one first; n samples.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.points import Known
 from pipeline.data.dataset import Dataset
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SHOWN = 12  # at most
 BEFORE, AFTER, TEXT = "before_", "after_", "text_"  # and the name of the input

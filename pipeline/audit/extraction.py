@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.artifacts import WORK
 from pipeline.audit.evasion import wilson
 from pipeline.config.schema import Train
@@ -31,7 +32,6 @@ from pipeline.train.strategy import alone, choose
 
 log = logging.getLogger(__name__)
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Ask = Callable[[Mapping[str, Array]], Array]
 
 FIRST, FACTORS = 100, (1, 3)  # budgets: 100, 300, 1,000, 3,000, ...
@@ -173,7 +173,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     return model
 
 
-def imitating_step(model: Any, answers: Array) -> Step:
+def imitating_step(model: Model, answers: Array) -> Step:
     """Return the step whose loss is the cross-entropy with an answer (Hinton et al. 2015).
 
     Args:
@@ -185,7 +185,7 @@ def imitating_step(model: Any, answers: Array) -> Step:
 
     head, table = logits_model(keras, model), tf.constant(answers)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, dict[str, Any]]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, dict[str, Any]]:
         logits = tf.cast(head(inputs, training=True), tf.float32)
         told = tf.gather(table, labels)
         return tf.nn.softmax_cross_entropy_with_logits(told, logits), {}

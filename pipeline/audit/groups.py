@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.membership import found_at
 from pipeline.tasks import area_under_roc
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 LEAST = 20  # samples of a group that is judged; the share of fewer says little
 MOST = 100  # groups that are told, the largest first

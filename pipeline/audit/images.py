@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupted
@@ -22,7 +23,6 @@ from pipeline.device.measure import run_file
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
 
 

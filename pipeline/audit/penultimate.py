@@ -1,18 +1,15 @@
 """Two views of the same samples: what the network makes of them, and what they look like."""
 
-from typing import Any
-
 import numpy as np
 
+from pipeline.arrays import Array, Model
 from pipeline.baseline.classical import features
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
 from pipeline.models.predict import batches, predictor
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
-def activations(model: Any, dataset: Dataset, positions: Array) -> Array:
+def activations(model: Model, dataset: Dataset, positions: Array) -> Array:
     """Return the inputs of the last layer with weights, flat: (N, D) float32.
 
     Args:

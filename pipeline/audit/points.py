@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import CURVE, FEWER
 from pipeline.audit.evasion import lost, share, survivors, under_transfer
@@ -21,7 +22,6 @@ from pipeline.device.measure import run_file
 from pipeline.harden.space_figures import by_class
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
 
 WHOLE = 1.0  # epsilon at which every image can be reached

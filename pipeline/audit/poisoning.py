@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from pipeline.arrays import Array
 from pipeline.seeds import fold_seed
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 COMPONENTS = 10  # that clusters are looked for in, as in Chen 2018
 LEAST = 40  # samples of a class that is looked at

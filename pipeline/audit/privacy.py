@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit import membership
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.evasion import evenly
@@ -11,8 +12,6 @@ from pipeline.audit.extraction import Thief, extraction
 from pipeline.audit.shadows import shadow_scores
 from pipeline.models.predict import predict
 from pipeline.seeds import fold_seed
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def told_apart(attacked: Attacked, most: int | None, shadow_models: int | None) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import read_json, write_arrays, write_json
 from pipeline.audit.square import Searched, search
 from pipeline.device import runner
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 BATCH = 64  # samples a call: a search asks hundreds at a time
 TIME_LIMIT = 4 * 3600.0  # seconds: what 1,000 samples of the slowest file seen would take

@@ -4,13 +4,10 @@ Sundararajan et al. 2017 (arXiv:1703.01365), equation 1, from black, of the lead
 class over the next: what an attack takes away.
 """
 
-from typing import Any
-
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.ascent import Gradient
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 STEPS = 32  # of the path; the sum then misses the change of the answer by a few per cent at most
 

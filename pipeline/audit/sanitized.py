@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit.attack import Attack
 from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device import runner
 from pipeline.device.measure import run_file
 from pipeline.verify.sanitize import calibrated
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SLACK = 0.02  # of the samples may move by chance
 UNMINDED = ("naive", "through", "median", "levels")  # attacks that do not mind a detector

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import WORK, write_arrays
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.membership import confidence, halves
@@ -21,8 +22,6 @@ from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 
 log = logging.getLogger(__name__)
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def shadow_scores(attacked: Attacked, pool: Array, models: int) -> tuple[Array, Array]:

@@ -6,10 +6,10 @@ alike is measured and required. What withstands is searched for on the answers o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import ALONG, CURVE, Attack, Attacked, carry_out
 from pipeline.audit.evasion import lost, survivors
@@ -28,8 +28,6 @@ from pipeline.audit.saliency import integrated
 from pipeline.audit.whitebox import WhiteBox, box_of_twin
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.twin import Twin, twin_of
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SHOWN = 12  # adversarial examples in the report
 

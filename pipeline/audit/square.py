@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.terminal import stepped
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Callable[[Array], Array]
 
 FIRST_SHARE = 0.8  # of a picture that the first square covers

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import (
     SCHEMA,
     WORK,
@@ -33,7 +34,6 @@ from pipeline.seeds import fold_seed
 
 log = logging.getLogger(__name__)
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 Part = tuple[dict[str, Any], dict[str, Array], Metrics]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Change = Callable[[Array], Array]
 
 PATCH = 0.12  # of the shorter side

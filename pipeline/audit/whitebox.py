@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.harden.input_gradient import quick
 from pipeline.models.blocks import logits_model
 from pipeline.models.tflite.twin import Twin
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Loss = Literal["cross_entropy", "margin"]
 
 BATCH = 256
@@ -30,7 +30,7 @@ class WhiteBox:
     """(x, labels (n,), loss) -> loss (n,), whether the answer is right (n,), gradient as x."""
 
 
-def box_of(model: Any) -> WhiteBox:
+def box_of(model: Model) -> WhiteBox:
     """Return a trained Keras model of one input as a white box."""
     return _box(model, logits_model(keras, model))
 
@@ -47,12 +47,12 @@ def _box(answering: Any, deciding: Any) -> WhiteBox:
     labels_spec = tf.TensorSpec((None,), tf.int32)
 
     @tf.function(input_signature=[x_spec])
-    def answer(x: Any) -> Any:
+    def answer(x: Tensor) -> Any:
         return answering({given.name: x}, training=False)
 
     def slope_of(loss: Callable[[Any, Any], Any]) -> Any:
         @tf.function(input_signature=[x_spec, labels_spec])
-        def slope(x: Any, labels: Any) -> Any:
+        def slope(x: Tensor, labels: Tensor) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 outputs, logits = model({given.name: x}, training=False)
@@ -89,7 +89,7 @@ def _parts(x: Array) -> Iterator[tuple[int, Array]]:
         yield len(part), filled
 
 
-def _margin(labels: Any, logits: Any) -> Any:
+def _margin(labels: Tensor, logits: Tensor) -> Any:
     """Return by how much the best wrong logit leads (Carlini and Wagner 2017, arXiv:1608.04644).
 
     It has a slope where the probabilities are saturated and the cross-entropy has none.

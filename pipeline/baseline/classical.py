@@ -27,9 +27,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from pipeline.arrays import Array, Model
 from pipeline.device.runner import anomaly_shares
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
@@ -149,7 +148,7 @@ FAMILIES: dict[str, Callable[[int, int | None], dict[str, Any]]] = {
 }
 
 
-def fit(model: Any, x: Array, labels: Array) -> bool:
+def fit(model: Model, x: Array, labels: Array) -> bool:
     """Train a model, and tell whether its solver converged.
 
     Boosting holds samples of every class back to know when to stop; where there are too few of one,
@@ -166,7 +165,7 @@ def fit(model: Any, x: Array, labels: Array) -> bool:
     return not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
 
-def outputs(model: Any, x: Array, classes: int | None) -> Array:
+def outputs(model: Model, x: Array, classes: int | None) -> Array:
     """Return probabilities (N, classes), or values (N, 1); classes never trained have 0."""
     if isinstance(model, Detector):
         return model.answers(x)
@@ -177,7 +176,7 @@ def outputs(model: Any, x: Array, classes: int | None) -> Array:
     return found
 
 
-def _shares(model: Any, x: Array) -> Array:
+def _shares(model: Model, x: Array) -> Array:
     """Return shares of the classes; of a support vector machine, which has none, of its margins."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(x))
@@ -210,7 +209,7 @@ def _least_depth(results: Mapping[str, Any]) -> int:
     return int(np.flatnonzero(scores >= scores.max() - READABLE)[0])
 
 
-def tree_of(model: Any) -> dict[str, int] | None:
+def tree_of(model: Model) -> dict[str, int] | None:
     """Return depth and leaves of a readable tree; None of other models."""
     if not isinstance(model, GridSearchCV):
         return None
@@ -218,7 +217,7 @@ def tree_of(model: Any) -> dict[str, int] | None:
     return {"depth": int(tree.get_depth()), "leaves": int(tree.get_n_leaves())}
 
 
-def size_bytes(model: Any) -> int:
+def size_bytes(model: Model) -> int:
     """Return the bytes of the trained model, as it would be stored."""
     return len(pickle.dumps(model.model if isinstance(model, Detector) else model))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 MOST = 3  # p and q at most
 EXACT = 1e-12  # of a series' variance: errors below it are those of arithmetic

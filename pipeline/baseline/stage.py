@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
@@ -67,7 +68,7 @@ def _sight(dataset: Dataset) -> Sight:
     """Return a function (model, positions) -> what the model sees of samples: rows, or windows."""
     kept: dict[Any, Any] = {}
 
-    def see(model: Any, positions: Any) -> Any:
+    def see(model: Model, positions: Any) -> Any:
         form = _windows if isinstance(model, forecasts.FORECASTERS) else _features
         key = form.__name__, positions.tobytes()
         if key not in kept:
@@ -85,7 +86,7 @@ def _judge(config: Config, dataset: Dataset) -> Callable[[Any, Sight], tuple[dic
     classes = len(dataset.class_names) if dataset.class_names else None
     seed = fold_seed(config.seed, "bootstrap")
 
-    def judge(model: Any, see: Sight) -> tuple[dict[str, Any], Any]:
+    def judge(model: Model, see: Sight) -> tuple[dict[str, Any], Any]:
         found = {
             name: classical.outputs(model, see(model, positions), classes)
             for name, positions in parts.items()

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SUFFIXES = {"image": "png", "audio": "wav", "tokens": "txt"}
 NO_CATEGORY = "(none of them)"

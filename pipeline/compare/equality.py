@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.compare.sides import Side
 from pipeline.tasks import Task, task_of
 from pipeline.verify.parity import drop_interval
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Found = dict[str, Any]
 
 CLASSES = {  # class -> what it says

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.bundle.published import checked_manifest
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 ANSWERS = "answers.npz"
 FILE = ("format", "file", "sha256", "bytes", "metrics", "parity", "robust")

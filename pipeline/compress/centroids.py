@@ -6,13 +6,11 @@ of the squared error away (16 values of normal weights: kmeans++ 0.0110 to 0.009
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 ITERATIONS = 300  # at most; a kernel of 100,000 weights settles within 100
 INITIALIZATIONS = {"kmeans++": "KMEANS_PLUS_PLUS", "linear": "LINEAR", "density": "DENSITY_BASED"}

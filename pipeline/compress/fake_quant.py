@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.compress.kernels import is_depthwise, kernels
 
 Span = tuple[float, float]
@@ -24,7 +25,7 @@ BOUNDED = (-1.0, 1.0)  # what a recurrent cell answers
 SHARED = "tf.linalg."  # what tf-keras puts before the name of an operation that Keras 3 names alone
 
 
-def spans_of_layers(model: Any, tensors: list[tuple[str, Span]]) -> dict[str, Span]:
+def spans_of_layers(model: Model, tensors: list[tuple[str, Span]]) -> dict[str, Span]:
     """Return layer -> range of what it answers, of the layers whose answer the file keeps.
 
     A converter fuses layers into one operation, and names its output by all of them: what is kept
@@ -48,7 +49,7 @@ def spans_of_layers(model: Any, tensors: list[tuple[str, Span]]) -> dict[str, Sp
     return found
 
 
-def _operations(model: Any) -> Iterator[Any]:
+def _operations(model: Model) -> Iterator[Any]:
     """Yield the layers and bare operations of a model, in order; those of nested models too."""
     for operation in getattr(model, "operations", None) or model.layers:
         if isinstance(operation, keras.Model):
@@ -64,7 +65,7 @@ def _cell(operation: Any) -> Any:
 
 
 @contextlib.contextmanager
-def rounded(model: Any, spans: Mapping[str, Span]) -> Iterator[None]:
+def rounded(model: Model, spans: Mapping[str, Span]) -> Iterator[None]:
     """Have a model compute with rounded weights and answers, where they are traced meanwhile.
 
     Args:
@@ -87,7 +88,7 @@ def rounded(model: Any, spans: Mapping[str, Span]) -> Iterator[None]:
             vars(operation).pop("call", None)  # that of its class again
 
 
-def rounded_weight(values: Any, view: View) -> Any:
+def rounded_weight(values: Tensor, view: View) -> Any:
     """Return weights on the grid of int8, symmetric about zero.
 
     Args:
@@ -102,7 +103,7 @@ def rounded_weight(values: Any, view: View) -> Any:
     return values + tf.stop_gradient(near - values)
 
 
-def rounded_value(values: Any, span: Span) -> Any:
+def rounded_value(values: Tensor, span: Span) -> Any:
     """Return activations on the grid of int8 over a range, which is widened to hold zero."""
     low, high = min(0.0, span[0]), max(0.0, span[1])
     if low == high or not tf.as_dtype(values.dtype).is_floating:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded, rounded_value
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
@@ -125,8 +126,8 @@ def _feed(lesson: Lesson) -> Feed:
 
 
 def imitating_step(
-    model: Any,
-    teacher: Any,
+    model: Model,
+    teacher: Model,
     anomaly: Mapping[str, Any] | None,
     rounding: Rounding | None = None,
     attack: Mapping[str, Any] | None = None,
@@ -161,7 +162,7 @@ def imitating_step(
         }
         return tf.cast(student(near, training=training), tf.float32)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         shown = given(inputs, anomaly) if anomaly is not None else dict(inputs)
         wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
         with contextlib.nullcontext() if rounding is None else rounded(model, rounding.spans):

@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.config.export_schema import Compress
 from pipeline.errors import ConfigError
 from pipeline.train.hold import Hold, with_ties, with_zeros
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 NAMES = ("kernel", "embeddings", "recurrent_kernel", "pointwise_kernel", "depthwise_kernel")
 
 
-def kernels(model: Any) -> Iterator[tuple[Any, Any]]:
+def kernels(model: Model) -> Iterator[tuple[Any, Any]]:
     """Yield the matrices of weights, each with the innermost layer that has it."""
     owners = {id(w): (w, layer) for layer in model._flatten_layers() for w in layer.weights}
     for weight, layer in owners.values():
@@ -32,7 +31,7 @@ def is_depthwise(weight: Any, layer: str) -> bool:
     return layer.startswith("DepthwiseConv") or weight.name == "depthwise_kernel"
 
 
-def taken(model: Any) -> list[Any]:
+def taken(model: Model) -> list[Any]:
     """Return the weights that are pruned and clustered.
 
     Those of dense layers, convolutions, recurrent cells, attention, and embeddings that learn: a
@@ -46,7 +45,7 @@ def taken(model: Any) -> list[Any]:
     ]
 
 
-def learning(model: Any) -> list[Any]:
+def learning(model: Model) -> list[Any]:
     """Return the weights that are pruned and clustered; all of them learn then.
 
     Those of a layer that was frozen while its head was trained learn too.
@@ -57,7 +56,7 @@ def learning(model: Any) -> list[Any]:
     return found
 
 
-def check_sizes(model: Any, settings: Compress) -> None:
+def check_sizes(model: Model, settings: Compress) -> None:
     """Refuse to prune or cluster a network whose kernels are all too small for it.
 
     Raises:
@@ -85,7 +84,7 @@ def check_sizes(model: Any, settings: Compress) -> None:
         )
 
 
-def described(model: Any) -> list[dict[str, Any]]:
+def described(model: Model) -> list[dict[str, Any]]:
     """Return name, number of weights, zeros and distinct values of what is made small."""
     rows = []
     for weight in taken(model):

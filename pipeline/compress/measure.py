@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.export.inspect import inspect
@@ -13,15 +14,13 @@ from pipeline.models.save import load_keras
 from pipeline.tasks import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 def reference_answers(model: Path, dataset: Dataset) -> Array:
     """Return what a `.keras` file answers on the validation split (N, K)."""
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
-def measure_model(model: Any, reference: Any, dataset: Dataset, task: Task) -> dict[str, Any]:
+def measure_model(model: Model, reference: Any, dataset: Dataset, task: Task) -> dict[str, Any]:
     """Return metric, metric_drop, agreement and worst_class_drop of a Keras model, on validation.
 
     Args:

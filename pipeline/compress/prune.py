@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.compress.imitate import Lesson, imitated
 from pipeline.compress.kernels import learning
 from pipeline.train.cluster import together
@@ -65,7 +66,7 @@ def is_due(rise: Rise, number: Any) -> Any:
     return tf.logical_and(begun, turn)
 
 
-def largest(values: Any, sparsity: Any) -> Any:
+def largest(values: Tensor, sparsity: Any) -> Any:
     """Return weights of which a share, the smallest, is zero; one at least stays."""
     flat = tf.reshape(values, [-1])
     count = tf.cast(tf.size(flat), tf.float32)
@@ -95,7 +96,7 @@ def pruned(lesson: Lesson) -> Any:
 def _pruned(lesson: Lesson) -> Any:
     """Prune the student, as one of the workers that do."""
 
-    def holds(model: Any, steps: int) -> list[Hold]:
+    def holds(model: Model, steps: int) -> list[Hold]:
         rise = rise_of(lesson.settings, steps)
         return [pruning(weight, rise) for weight in learning(model)]
 

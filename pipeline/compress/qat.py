@@ -7,6 +7,7 @@ the network came with stay.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.compress.fake_quant import spans_of_layers
 from pipeline.compress.imitate import Lesson, Rounding, imitated
 from pipeline.compress.kernels import made_small, taken
@@ -31,7 +32,7 @@ def _fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], clusters: int | None)
     """Fine-tune the student, as one of the workers that do."""
     tensors = [(name, tuple(span)) for name, span in ranges["tensors"]]
 
-    def rounding(model: Any) -> Rounding:
+    def rounding(model: Model) -> Rounding:
         return Rounding(spans_of_layers(model, tensors), ranges["inputs"])
 
     return imitated(lesson, lambda model, steps: made_small(taken(model), clusters), rounding)

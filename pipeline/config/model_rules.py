@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.config.document import Path
 from pipeline.config.source_rules import article, form_of, not_there, said
 
@@ -117,7 +118,7 @@ def map_stays(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _vanishes(model: Any, side: int) -> int | None:
+def _vanishes(model: Model, side: int) -> int | None:
     """Return the block of a cnn in which nothing is left of a picture's shorter side."""
     for block in range(1, len(model.filters) + 1):
         one = isinstance(model.padding, str)

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.columns import as_number
 from pipeline.data.labels import MOST_CLASSES
-from pipeline.data.samples import Array
 from pipeline.errors import ConfigError
 
 

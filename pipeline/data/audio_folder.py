@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import AudioFolderSource
 from pipeline.data.class_folders import (
     NOISE,
@@ -24,7 +25,7 @@ from pipeline.data.class_folders import (
 )
 from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
-from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.data.sound import SUFFIXES, sound_input
 from pipeline.device.runner import read_recording, read_sound, sound_to_length
 from pipeline.errors import ConfigError

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Tensor
 from pipeline.data.draws import drawn
 
 UNIFORM, NORMAL = tf.random.stateless_uniform, tf.random.stateless_normal
@@ -17,7 +18,7 @@ UNIFORM, NORMAL = tf.random.stateless_uniform, tf.random.stateless_normal
 WAVES = 4  # of a time warp: half waves over the whole series, so that speed changes smoothly
 
 
-def augment(x: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
+def augment(x: Tensor, changes: Sequence[Mapping[str, Any]], seed: Tensor) -> Any:
     """Return the batch with every change applied, in order.
 
     Args:
@@ -34,7 +35,7 @@ def augment(x: Any, changes: Sequence[Mapping[str, Any]], seed: Any) -> Any:
     return x
 
 
-def translate(x_BHWC: Any, *, fraction: float, whole: bool = False, seed: Any) -> Any:
+def translate(x_BHWC: Tensor, *, fraction: float, whole: bool = False, seed: Tensor) -> Any:
     """Shift each image by up to `fraction` of height and width, filled with zero.
 
     Args:
@@ -52,7 +53,7 @@ def translate(x_BHWC: Any, *, fraction: float, whole: bool = False, seed: Any) -
     return _moved(x_BHWC, [one, zero, -right, zero, one, -down])
 
 
-def _moved(x_BHWC: Any, rows: list[Any]) -> Any:
+def _moved(x_BHWC: Tensor, rows: list[Any]) -> Any:
     """Return images whose pixel (x, y) is what was at (ax + by + c, dx + ey + f), bilinear.
 
     Args:
@@ -70,13 +71,13 @@ def _moved(x_BHWC: Any, rows: list[Any]) -> Any:
     )
 
 
-def flip(x_BHWC: Any, *, seed: Any) -> Any:
+def flip(x_BHWC: Tensor, *, seed: Tensor) -> Any:
     """Mirror each image left to right with probability one half."""
     is_mirrored = drawn(UNIFORM, (tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
-def rotate(x_BHWC: Any, *, degrees: float, seed: Any) -> Any:
+def rotate(x_BHWC: Tensor, *, degrees: float, seed: Tensor) -> Any:
     """Turn each image about its middle by up to `degrees` either way."""
     most = degrees * math.pi / 180
     angle = drawn(UNIFORM, (tf.shape(x_BHWC)[0],), seed, -most, most)
@@ -85,7 +86,7 @@ def rotate(x_BHWC: Any, *, degrees: float, seed: Any) -> Any:
     return _moved(x_BHWC, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
 
 
-def crop(x_BHWC: Any, *, least: float, seed: Any) -> Any:
+def crop(x_BHWC: Tensor, *, least: float, seed: Tensor) -> Any:
     """Take a part of each image whose side is at least `least` of the whole's."""
     parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0]), seed, axis=1)
     side = least + (1 - least) * parts[0]
@@ -95,7 +96,7 @@ def crop(x_BHWC: Any, *, least: float, seed: Any) -> Any:
     return _moved(x_BHWC, [side, zero, right, zero, side, down])
 
 
-def cutout(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
+def cutout(x_BHWC: Tensor, *, fraction: float, seed: Tensor) -> Any:
     """Fill a square of each image with zero; part of it may lie outside."""
     height, width = x_BHWC.shape[1], x_BHWC.shape[2]
     half = fraction * min(height, width) / 2
@@ -106,7 +107,9 @@ def cutout(x_BHWC: Any, *, fraction: float, seed: Any) -> Any:
     return tf.where(is_cut, 0.0, x_BHWC)
 
 
-def colour(x_BHWC: Any, *, brightness: float, contrast: float, saturation: float, seed: Any) -> Any:
+def colour(
+    x_BHWC: Tensor, *, brightness: float, contrast: float, saturation: float, seed: Tensor
+) -> Any:
     """Change saturation, contrast and brightness of each image, within [0, 1]."""
     parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0, axis=1)
     gray = tf.reduce_mean(x_BHWC, axis=3, keepdims=True)
@@ -116,7 +119,7 @@ def colour(x_BHWC: Any, *, brightness: float, contrast: float, saturation: float
     return tf.clip_by_value(x + brightness * parts[2], 0.0, 1.0)
 
 
-def time_shift(x_BT: Any, *, fraction: float, seed: Any) -> Any:
+def time_shift(x_BT: Tensor, *, fraction: float, seed: Tensor) -> Any:
     """Shift each sample in time (axis 1) by whole steps, filled with zero."""
     batch, steps = tf.shape(x_BT)[0], x_BT.shape[1]
     most = fraction * steps
@@ -127,17 +130,17 @@ def time_shift(x_BT: Any, *, fraction: float, seed: Any) -> Any:
     return tf.where(_beside(is_known, x_BT), moved, 0.0)
 
 
-def _beside(x_BT: Any, other: Any) -> Any:
+def _beside(x_BT: Tensor, other: Any) -> Any:
     """Return values of each step in as many dimensions as another tensor has."""
     return tf.reshape(x_BT, (-1, x_BT.shape[1], *[1] * (len(other.shape) - 2)))
 
 
-def noise(x: Any, *, deviation: float, seed: Any) -> Any:
+def noise(x: Tensor, *, deviation: float, seed: Tensor) -> Any:
     """Add normal noise to each value."""
     return x + drawn(NORMAL, tf.shape(x), seed, 0.0, deviation)
 
 
-def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Any) -> Any:
+def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Tensor) -> Any:
     """Fill stretches of time, and of pitch, with zero; there is no warp, as in later use."""
     for number in range(masks):
         for axis, share in ((1, time), (2, bands)):
@@ -154,13 +157,13 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: An
     return x_BTFC
 
 
-def scale(x_BTC: Any, *, deviation: float, seed: Any) -> Any:
+def scale(x_BTC: Any, *, deviation: float, seed: Tensor) -> Any:
     """Multiply each channel of each series by a factor around 1."""
     shape = (tf.shape(x_BTC)[0], 1, x_BTC.shape[2])
     return x_BTC * (1 + drawn(NORMAL, shape, seed, 0.0, deviation))
 
 
-def time_warp(x_BTC: Any, *, strength: float, seed: Any) -> Any:
+def time_warp(x_BTC: Any, *, strength: float, seed: Tensor) -> Any:
     """Read each series at a speed that changes smoothly around 1, from its start to its end.
 
     The speed is 1 plus a few half waves of random height, at least a tenth; steps between two are

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import BundledSource
-from pipeline.data.samples import Array, Chunk, Input, Source
+from pipeline.data.samples import Chunk, Input, Source
 
 DIGITS_MAX = 16  # load_digits counts 0 to 16; stored as 0 to 255, as every other image
 

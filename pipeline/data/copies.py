@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.data.samples import Array
+from pipeline.arrays import Array
 from pipeline.data.scratch import changed, distinct, is_among, ordered, taken, where
 
 MIXED = np.uint64(0x9E3779B97F4A7C15)  # odd: different labels of one digest stay different

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import CsvSource
 from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
-from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.device.runner import encode_cell
 from pipeline.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 READ = 1 << 16  # bytes of the draft that are read at once
 END = "\0"

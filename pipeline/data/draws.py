@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Tensor
+
 # First sample of this device, how many it has, and how many there are; None: it has all.
 _SHARE: ContextVar[tuple[Any, int, int] | None] = ContextVar("share", default=None)
 
@@ -37,7 +39,7 @@ def first_here() -> Any:
     return 0 if share is None else share[0]
 
 
-def drawn(draw: Callable[..., Any], shape: Any, seed: Any, *given: Any, axis: int = 0) -> Any:
+def drawn(draw: Callable[..., Any], shape: Any, seed: Tensor, *given: Any, axis: int = 0) -> Any:
     """Return what a stateless draw gives this device's samples.
 
     Args:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.dataset import PARTS
 from pipeline.data.quota import ranks
-from pipeline.data.samples import Array
 from pipeline.data.scratch import blocks, counted, taken
 from pipeline.data.shards import Shards
 from pipeline.device.runner import resize_image

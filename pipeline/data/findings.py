@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.copies import contradictions
-from pipeline.data.samples import GIVEN, Array, Finding
+from pipeline.data.samples import GIVEN, Finding
 from pipeline.data.scratch import counted, taken
 
 SHOWN = 5  # names that a finding spells out

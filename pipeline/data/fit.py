@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.samples import Array, Input
+from pipeline.arrays import Array
+from pipeline.data.samples import Input
 from pipeline.data.scratch import changed
 from pipeline.data.shards import Shards
 from pipeline.device.runner import prepare, tokens_of

@@ -11,13 +11,12 @@ import wave
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Generator = np.random.Generator
 
 RATES = (8000, 16_000)  # of the recordings, in samples a second

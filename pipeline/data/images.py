@@ -1,14 +1,13 @@
 """Decode image files at one size, by the functions that ship in the device runner."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from pipeline.arrays import Array
 from pipeline.device.runner import read_picture, resize_image
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SUFFIXES = (  # what counts as an image file; any other file is reported and left out
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.data.samples import GIVEN, Array, Source
+from pipeline.arrays import Array
+from pipeline.data.samples import GIVEN, Source
 from pipeline.data.scratch import (
     changed,
     counted,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.findings import SHOWN, some
-from pipeline.data.samples import Array, Finding
+from pipeline.data.samples import Finding
 from pipeline.data.scratch import scratch
 from pipeline.device.runner import prepare
 

@@ -9,9 +9,10 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
 from pipeline.data.fit import IMAGE_SCALES
-from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.errors import ConfigError
 
 ROWS = 1024  # of a chunk

@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 
-from pipeline.data.samples import GIVEN, Array
+from pipeline.arrays import Array
+from pipeline.data.samples import GIVEN
 from pipeline.data.scratch import blocks, changed, number_of, where
 from pipeline.errors import ConfigError
 

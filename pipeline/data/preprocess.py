@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Namespace, Tensor
 from pipeline.artifacts import SCHEMA
-from pipeline.data.samples import Array
 from pipeline.data.scratch import changed
 from pipeline.data.spectrogram import spectrogram
 from pipeline.data.squeeze import squeezed
@@ -54,12 +54,12 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     return found
 
 
-def _scaled(tf: Any, raw: Any, entry: Entry) -> Any:
+def _scaled(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     centred = tf.cast(raw, tf.float32) - np.float32(entry["offset"])
     return centred * np.float32(entry["scale"])
 
 
-def _columns(tf: Any, raw: Any, entry: Entry) -> Any:
+def _columns(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return a table's rows (B, C) as (B, D): numbers made even, categories one-hot."""
     parts = []
     for i, column in enumerate(entry["columns"]):
@@ -72,13 +72,13 @@ def _columns(tf: Any, raw: Any, entry: Entry) -> Any:
     return tf.concat(parts, axis=1)
 
 
-def _codes(tf: Any, raw: Any, entry: Entry) -> Any:
+def _codes(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return categories (B, C) as rows of one table of vectors, (B, C) int32."""
     columns = enumerate(entry["columns"])
     return tf.stack([_place(tf, raw[:, i], c) + c["first"] for i, c in columns], axis=1)
 
 
-def _series(tf: Any, raw: Any, entry: Entry) -> Any:
+def _series(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return recordings (B, T, C) with each channel made even."""
     if entry["relative"]:
         return _relative(tf, raw, entry)
@@ -86,7 +86,7 @@ def _series(tf: Any, raw: Any, entry: Entry) -> Any:
     return tf.stack([_number(tf, raw[..., i], column) for i, column in columns], axis=-1)
 
 
-def _relative(tf: Any, raw: Any, entry: Entry) -> Any:
+def _relative(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return windows less their own mean, over their own deviation."""
     is_known = tf.logical_not(tf.math.is_nan(raw))
     x = tf.where(is_known, tf.cast(raw, tf.float64), 0.0)
@@ -97,7 +97,7 @@ def _relative(tf: Any, raw: Any, entry: Entry) -> Any:
     return tf.cast(centred / tf.maximum(deviation, entry["floor"]), tf.float32)
 
 
-def _number(tf: Any, values: Any, column: Entry) -> Any:
+def _number(tf: Namespace, values: Tensor, column: Entry) -> Any:
     """Return values of one column or channel, in any shape, made even; float32."""
     values = tf.cast(values, tf.float32)
     x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
@@ -116,7 +116,7 @@ def _number(tf: Any, values: Any, column: Entry) -> Any:
     return tf.cast(y, tf.float32)
 
 
-def _stretches(tf: Any, values: Any, column: Entry) -> Any:
+def _stretches(tf: Namespace, values: Tensor, column: Entry) -> Any:
     """Return how far into each stretch between two edges values (B,) are: 0 to 1, (B, K)."""
     values = tf.cast(values, tf.float32)
     x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
@@ -125,7 +125,7 @@ def _stretches(tf: Any, values: Any, column: Entry) -> Any:
     return tf.cast(tf.clip_by_value(shares, 0.0, 1.0), tf.float32)
 
 
-def _place(tf: Any, values: Any, column: Entry) -> Any:
+def _place(tf: Namespace, values: Tensor, column: Entry) -> Any:
     """Return the place (B,) int32 of each category; the last is for rare, new and missing ones."""
     values = tf.cast(values, tf.float32)
     code = tf.cast(tf.where(tf.math.is_nan(values), -1.0, values), tf.int32)

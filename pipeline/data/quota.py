@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.data.samples import Array
+from pipeline.arrays import Array
 from pipeline.data.scratch import blocks, changed, counted, scratch, shuffled_range
 
 MOST_STRATA = 10_000  # that fit into 16 bits

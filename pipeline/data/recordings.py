@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.class_folders import NOISE, PARTS, Classes, Listed, file_name
 from pipeline.data.findings import left_out
-from pipeline.data.samples import Array, Finding
+from pipeline.data.samples import Finding
 from pipeline.data.watch import walk
 from pipeline.errors import ConfigError
 

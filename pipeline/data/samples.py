@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 GIVEN = {"": 0, "train": 1, "validation": 2, "test": 3}  # a sample's part, as a code of one byte
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.fit import FITTED
-from pipeline.data.samples import Array
 from pipeline.data.shards import Shards
 from pipeline.errors import ConfigError
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
 from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
-from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.data.watch import series_files
 from pipeline.device.runner import last_known
 from pipeline.errors import ConfigError

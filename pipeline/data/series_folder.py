@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import SeriesFolderSource
 from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
 from pipeline.data.csv_rows import Form, names_of
 from pipeline.data.recordings import window_names
-from pipeline.data.samples import Array, Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.device.runner import read_numbers, series_to_length
 from pipeline.errors import ConfigError
 

@@ -14,8 +14,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.drafts import ValueFile
-from pipeline.data.samples import Array, Input
+from pipeline.data.samples import Input
 
 SHARD_BYTES = 64 << 20  # of a file: many sets have one, and huge ones not too many
 HEADER = 256  # bytes of a shard before its values: multiple of 64, as NumPy wants it

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import Mfcc, Sound
-from pipeline.data.samples import Array, Input
+from pipeline.data.samples import Input
 from pipeline.device.runner import mel_weights, resample_sound, sound_to_length
 from pipeline.errors import ConfigError
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Namespace
 from pipeline.device.runner import LOG_FLOOR
 
 FULL_SCALE = 32768.0  # of 16-bit sound
 
 
-def spectrogram(tf: Any, raw_BS: Any, entry: Mapping[str, Any]) -> Any:
+def spectrogram(tf: Namespace, raw_BS: Any, entry: Mapping[str, Any]) -> Any:
     """Return recordings of int16 as pictures (B, F, M, 1) float32, scaled by what train shows."""
     sound_BS = tf.cast(raw_BS, tf.float64) / FULL_SCALE
     spectrum = tf.signal.stft(
@@ -41,6 +42,6 @@ def spectrogram(tf: Any, raw_BS: Any, entry: Mapping[str, Any]) -> Any:
     return tf.cast(scaled, tf.float32)[..., None]
 
 
-def _cosine_transform(tf: Any, bands_BFM: Any) -> Any:
+def _cosine_transform(tf: Namespace, bands_BFM: Any) -> Any:
     """Return the orthonormal cosine transform of type II along the bands, in float64."""
     return tf.signal.dct(bands_BFM, type=2, norm="ortho")

@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.quota import draw, numbered
-from pipeline.data.samples import GIVEN, Array
+from pipeline.data.samples import GIVEN
 from pipeline.data.scratch import (
     blocks,
     changed,

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Namespace, Tensor
 from pipeline.device.runner import limits_of, mirrored
 
 Entry = Mapping[str, Any]
 
 
-def squeezed(tf: Any, raw: Any, entry: Entry) -> Any:
+def squeezed(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return raw samples (B, ...) as the device sees them: within their limits, and squeezed.
 
     Args:
@@ -38,7 +39,7 @@ def squeezed(tf: Any, raw: Any, entry: Entry) -> Any:
     return raw if rule["bit_depth"] is None else _fewer_bits(tf, raw, rule["bit_depth"])
 
 
-def smoothed(tf: Any, raw: Any, window: int, axes: int) -> Any:
+def smoothed(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:
     """Return the median of the values around each; see `smooth` of the runner.
 
     The gradient of a median goes to the value that it is.
@@ -63,7 +64,7 @@ def smoothed(tf: Any, raw: Any, window: int, axes: int) -> Any:
     return _known_median(tf, raw, stacked)
 
 
-def _known_median(tf: Any, raw: Any, stacked: Any) -> Any:
+def _known_median(tf: Namespace, raw: Tensor, stacked: Any) -> Any:
     """Return the lower middle of the known values (..., K); unknown where `raw` is."""
     is_known = tf.logical_not(tf.math.is_nan(stacked))
     rising = tf.sort(tf.where(is_known, stacked, np.inf), axis=-1)
@@ -72,7 +73,7 @@ def _known_median(tf: Any, raw: Any, stacked: Any) -> Any:
     return tf.where(tf.math.is_nan(raw), raw, found)
 
 
-def _fewer_bits(tf: Any, raw: Any, bits: int) -> Any:
+def _fewer_bits(tf: Namespace, raw: Tensor, bits: int) -> Any:
     """Return whole numbers in as few levels as `bits` tell; see `fewer_bits` of the runner."""
     limits = np.iinfo(raw.dtype.as_numpy_dtype)
     top, x = int(limits.max), tf.cast(raw, tf.int64)
@@ -84,7 +85,7 @@ def _fewer_bits(tf: Any, raw: Any, bits: int) -> Any:
     return tf.cast(tf.minimum((x + step // 2) // step * step, top), raw.dtype)
 
 
-def _nearest_level(tf: Any, raw: Any, levels: list[list[float] | None]) -> Any:
+def _nearest_level(tf: Namespace, raw: Tensor, levels: list[list[float] | None]) -> Any:
     """Return numbers (B, ..., C) as the nearest level of their column; NaN stays."""
     if len(levels) == 1:
         return raw if levels[0] is None else _to_levels(tf, raw, levels[0])
@@ -95,7 +96,7 @@ def _nearest_level(tf: Any, raw: Any, levels: list[list[float] | None]) -> Any:
     return tf.stack(columns, axis=-1)
 
 
-def _to_levels(tf: Any, values: Any, levels: list[float]) -> Any:
+def _to_levels(tf: Namespace, values: Tensor, levels: list[float]) -> Any:
     own = np.array(levels, np.float32)
     middles = (own[1:].astype(np.float64) + own[:-1]) / 2
     flat = tf.reshape(tf.cast(values, tf.float64), [-1])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
@@ -29,7 +30,7 @@ from pipeline.data.labels import (
 from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.recordings import recordings_of
-from pipeline.data.samples import Array, Finding, Source
+from pipeline.data.samples import Finding, Source
 from pipeline.data.sanitize import sanitizing
 from pipeline.data.scratch import joined, kept, taken
 from pipeline.data.shards import Shards, open_shards

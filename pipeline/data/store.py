@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
-from pipeline.data.samples import GIVEN, Array, Chunk, Finding, Source
+from pipeline.data.samples import GIVEN, Chunk, Finding, Source
 from pipeline.data.scratch import distinct, ordered
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.errors import ConfigError

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import Sound, TfdsSource
-from pipeline.data.samples import Array, Chunk, Input, Source
+from pipeline.data.samples import Chunk, Input, Source
 from pipeline.data.sound import recording, sound_input
 from pipeline.data.text_source import words_input
 from pipeline.data.tfds_prepare import prepared_builder

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipeline.arrays import Namespace, Tensor
+
 PUNCTUATION = r"([!-/:-@\[-`{-~])"
 BLANK = r"[\x00-\x20\x7f]+"
 
 
-def tokens(tf: Any, raw: Any, entry: Mapping[str, Any]) -> Any:
+def tokens(tf: Namespace, raw: Tensor, entry: Mapping[str, Any]) -> Any:
     """Return texts (B, bytes) uint8 as numbers (B, length) int32.
 
     0 stands after the end of a text, 1 for what is not in the vocabulary.

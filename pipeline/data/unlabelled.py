@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.quota import draw
-from pipeline.data.samples import GIVEN, Array
+from pipeline.data.samples import GIVEN
 from pipeline.data.scratch import (
     blocks,
     changed,

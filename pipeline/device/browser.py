@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import read_json
 from pipeline.device import runner
 from pipeline.device.page import Job, served
 from pipeline.errors import ArtifactError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Detail = Mapping[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest
 from pipeline.device import runner
@@ -16,8 +17,6 @@ from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
 from pipeline.errors import ArtifactError, ConfigError, GateError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.device import runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.tasks import AGREEMENT_SHARE, allowed_changes
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MADE_BY = "xnnpack"  # kernels of the golden answers
 KERNELS = {  # runtime, as the runner names it -> class of its kernels

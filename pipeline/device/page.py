@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm"}

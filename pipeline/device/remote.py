@@ -26,10 +26,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
 from pipeline.errors import ConfigError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.export.inline import opened
 from pipeline.export.operators import Kind, converting
 
@@ -66,7 +67,9 @@ def _borders(graph: Any) -> tuple[list[int], list[int]]:
     return list(graph.inputs), list(graph.outputs)
 
 
-def _insert(model: Any, schema: Any, index: int, type_: int, *, is_input: bool) -> tuple[Any, int]:
+def _insert(
+    model: Model, schema: Any, index: int, type_: int, *, is_input: bool
+) -> tuple[Any, int]:
     """Add a copy of a border tensor in another type, and the operation that joins the two."""
     graph = model.subgraphs[0]
     inner = graph.tensors[index]

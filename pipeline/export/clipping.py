@@ -6,11 +6,10 @@ returns the ends within that range. NumPy alone.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 CLIPS = np.linspace(1.0, 0.1, 91)  # shares of an end that are tried
 OUTSIDE = 1e-4  # share of the values that a percentile leaves outside, on either side

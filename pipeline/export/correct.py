@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.export.equalize import Graph, runs
 from pipeline.export.ranges import REMEMBERED, Files, same_files
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 INT32 = 2  # the schema's TensorType of biases; those of 16-bit activations have 64 bits
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.export.inline import opened
 from pipeline.export.masks import make_masks_finite
 from pipeline.export.ranges import (
@@ -32,8 +33,6 @@ from pipeline.export.ranges import (
     span_of,
     values_of,
 )
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLES = 64  # of the calibration samples: means and ranges change little beyond
 SAME = 1e-3  # largest difference of the answers with a finite mask

@@ -7,13 +7,14 @@ by a mark on its function, which only a SavedModel brings to the converter.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.export.ranges import SIGNATURE
 from pipeline.export.saved import converter_of_function, function_of
 
 MARK = "api_implements"  # of a function that stands for one operation
 
 
-def float32_of(twin: Any, spec: Mapping[str, Any]) -> bytes:
+def float32_of(twin: Model, spec: Mapping[str, Any]) -> bytes:
     """Return the float32 .tflite file of a tf-keras model at batch 1.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.artifacts import sha256_file
 from pipeline.device.placement import Operation
 from pipeline.errors import ArtifactError
@@ -100,7 +101,7 @@ def zero_weights(file: Path) -> float:
     return float(sum((values == 0).sum() for values in found) / count) if count else 0.0
 
 
-def _weights(model: Any) -> Iterator[tuple[str, Any]]:
+def _weights(model: Model) -> Iterator[tuple[str, Any]]:
     graph = model.Subgraphs(0)
     seen = set()
     for i in range(graph.TensorsLength()):
@@ -135,7 +136,7 @@ def _not_a_model(file: Path, error: Exception) -> ArtifactError:
     return ArtifactError(f"{file}: damaged, not a .tflite file that can be read: {error}")
 
 
-def _operations(model: Any) -> Iterator[Operation]:
+def _operations(model: Model) -> Iterator[Operation]:
     """Yield the operations of the main graph."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -190,7 +191,7 @@ def _left(ops: list[Operation]) -> list[dict[str, str]]:
     return left
 
 
-def _signature_names(model: Any) -> dict[int, str]:
+def _signature_names(model: Model) -> dict[int, str]:
     """Return tensor index -> the name that signatures give it."""
     named: dict[int, str] = {}
     for i in range(model.SignatureDefsLength()):

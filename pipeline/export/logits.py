@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 SOFTMAX, SIGMOID = "SOFTMAX", "LOGISTIC"  # as the last operation: what they read decides
 UNLIKELY = 8.0  # logits: a share of 3e-4, a sixth of what 8 bits of probability round to zero

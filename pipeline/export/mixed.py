@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
@@ -23,7 +24,6 @@ from pipeline.export.switched import Switched, Unlike
 from pipeline.export.worker import ConversionError
 from pipeline.verify.parity import sqnr_db
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Ends = Mapping[str, tuple[float, float]]
 Kind = Literal["wide", "float"]
 Mixer = Callable[[Collection[str]], bytes]

@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
+from pipeline.arrays import Model
+
 Kind = Literal["Quantize", "Dequantize"]
 
 
-def converting(model: Any, kind: Kind, read: int, written: int, *, version: int = 1) -> Any:
+def converting(model: Model, kind: Kind, read: int, written: int, *, version: int = 1) -> Any:
     """Return the operation that takes one tensor to the type and scale of another.
 
     Args:
@@ -25,7 +27,7 @@ def converting(model: Any, kind: Kind, read: int, written: int, *, version: int 
     return operator
 
 
-def _code(model: Any, wanted: int, version: int) -> int:
+def _code(model: Model, wanted: int, version: int) -> int:
     """Return the index of an operator's code, adding it where it is missing."""
     from ai_edge_litert import schema_py_generated as schema
 

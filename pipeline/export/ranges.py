@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import sha256_file
 from pipeline.export.clipping import CLIPPINGS
 from pipeline.export.logits import deciding, in_question
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Ranges = dict[str, dict[str, Any]]
 
 FULL = "min_max"  # ranges that are not cut

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models.save import load_keras
 
@@ -30,7 +31,7 @@ def converter_of(model_file: Path, spec: Mapping[str, Any]) -> Any:
     return _converter(lambda folder: archive.write_out(folder, verbose=False))
 
 
-def converter_of_twin(twin: Any, spec: Mapping[str, Any]) -> Any:
+def converter_of_twin(twin: Model, spec: Mapping[str, Any]) -> Any:
     """Return the TFLite converter of a tf-keras model, by its one function and its variables.
 
     Saving the model as Keras does traces each layer several times over: 3 times slower for a
@@ -55,7 +56,7 @@ def converter_of_function(module: Any, function: Any) -> Any:
     return _converter(lambda folder: tf.saved_model.save(module, folder, {SIGNATURE: function}))
 
 
-def function_of(twin: Any, spec: Mapping[str, Any]) -> tuple[Any, Any]:
+def function_of(twin: Model, spec: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return a module that holds a tf-keras model's variables, and its one concrete function.
 
     Args:

@@ -13,6 +13,7 @@ finer steps from the converter, and garbage from the kernel. Such steps become 2
 import copy
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.export.operators import converting
 
 # Of UNIDIRECTIONAL_SEQUENCE_LSTM: places among its inputs, and among its intermediates.
@@ -39,7 +40,7 @@ def requantized(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model)) if cells else content
 
 
-def _is_integer_lstm(op: Any, model: Any, schema: Any) -> bool:
+def _is_integer_lstm(op: Any, model: Model, schema: Any) -> bool:
     kind = model.operatorCodes[op.opcodeIndex].builtinCode
     output = model.subgraphs[0].tensors[op.outputs[0]]
     is_lstm = kind == schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
@@ -54,7 +55,7 @@ def _scale(tensor: Any) -> tuple[float, int]:
     return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
-def _quantize(op: Any, model: Any) -> Any:
+def _quantize(op: Any, model: Model) -> Any:
     """Give state and output the measured scale; return the QUANTIZE to the old output."""
     graph = model.subgraphs[0]
     measured = graph.tensors[op.intermediates[MEASURED]].quantization

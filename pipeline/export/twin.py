@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Model
 from pipeline.errors import ArtifactError, PipelineError
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models import MODELS
 from pipeline.models.graph import FROM_OUTSIDE
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Answer = Callable[[Mapping[str, Array]], Array]
 
 TOLERANCE = (
@@ -24,7 +24,7 @@ TOLERANCE = (
 SAMPLES = 4
 
 
-def twin_of(model: Any, model_file: Path, spec: Mapping[str, Any]) -> Any:
+def twin_of(model: Model, model_file: Path, spec: Mapping[str, Any]) -> Any:
     """Return the tf-keras model at batch 1 with the weights of a Keras 3 model.
 
     Args:
@@ -51,7 +51,7 @@ def twin_of(model: Any, model_file: Path, spec: Mapping[str, Any]) -> Any:
     return twin
 
 
-def _copy_weights(model: Any, twin: Any, model_file: Path) -> None:
+def _copy_weights(model: Model, twin: Model, model_file: Path) -> None:
     """Move the weights over, layer by layer, by name."""
     found = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     wanted = {layer.name: layer for layer in twin.layers if layer.weights}
@@ -73,7 +73,7 @@ def _refuse_others(asked: Mapping[str, Any], found: Mapping[str, Any], model_fil
         )
 
 
-def compare(model: Any, spec: Mapping[str, Any], answer: Answer) -> None:
+def compare(model: Model, spec: Mapping[str, Any], answer: Answer) -> None:
     """Run a model and its copy on the same random samples: one may lie where most are silent.
 
     Args:
@@ -125,7 +125,7 @@ def answers_of_file(content: bytes) -> Answer:
     return answer
 
 
-def answers_of_twin(twin: Any) -> Answer:
+def answers_of_twin(twin: Model) -> Answer:
     """Return what a tf-keras model answers to a sample."""
 
     def answer(sample: Mapping[str, Array]) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.harden.ball import Ball
 from pipeline.harden.objectives import Objective, ascent, cross_entropy
 
@@ -22,7 +23,9 @@ PROGRESS = 0.75  # rho: share of steps that must rise, else the step is halved
 FIRST_PERIOD, SHORTER, LEAST_PERIOD = 0.22, 0.03, 0.06  # of the checkpoints, as shares of all steps
 
 
-def apgd_ce(model: Any, x: Any, labels: Any, *, ball: Ball, steps: int, seed: Any) -> Any:
+def apgd_ce(
+    model: Model, x: Tensor, labels: Tensor, *, ball: Ball, steps: int, seed: Tensor
+) -> Any:
     """Return the inputs of the ball where APGD found the cross-entropy highest.
 
     Args:
@@ -69,7 +72,14 @@ class _State:
 
 
 def apgd(
-    model: Any, x: Any, labels: Any, *, ball: Ball, steps: int, seed: Any, loss: Objective
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
+    *,
+    ball: Ball,
+    steps: int,
+    seed: Tensor,
+    loss: Objective,
 ) -> Any:
     """Return the inputs of the ball where APGD found an objective highest.
 
@@ -95,7 +105,7 @@ def apgd(
     return tf.stop_gradient(state.best)
 
 
-def _first(model: Any, x: Any, labels: Any, start: Any, loss: Objective) -> _State:
+def _first(model: Model, x: Tensor, labels: Tensor, start: Tensor, loss: Objective) -> _State:
     value, gradient = ascent(model, start, labels, loss)
     size = tf.fill([tf.shape(x)[0], *[1] * (len(x.shape) - 1)], FIRST_STEP)
     return _State(
@@ -113,7 +123,7 @@ def _first(model: Any, x: Any, labels: Any, start: Any, loss: Objective) -> _Sta
     )
 
 
-def _seen(state: _State, moved: Any, value: Any, gradient: Any) -> _State:
+def _seen(state: _State, moved: Tensor, value: Any, gradient: Tensor) -> _State:
     """Return the state at a new point."""
     is_best = value > state.best_value
     return replace(

@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.config.space_schema import Reach
 from pipeline.harden.apgd import apgd_ce
 from pipeline.harden.ball import Ball
@@ -25,12 +26,12 @@ Attack = Callable[..., Any]
 
 
 def fgsm(
-    model: Any,
-    x: Any,
-    labels: Any,
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
     *,
     ball: Ball,
-    seed: Any = None,
+    seed: Tensor = None,
     loss: Objective = cross_entropy,
 ) -> Any:
     """Return inputs one step of a whole radius away from x.
@@ -51,7 +52,13 @@ def fgsm(
 
 
 def rs_fgsm(
-    model: Any, x: Any, labels: Any, *, ball: Ball, seed: Any, loss: Objective = cross_entropy
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
+    *,
+    ball: Ball,
+    seed: Tensor,
+    loss: Objective = cross_entropy,
 ) -> Any:
     """Return inputs one step away from a random start in the ball.
 
@@ -71,7 +78,13 @@ def rs_fgsm(
 
 
 def n_fgsm(
-    model: Any, x: Any, labels: Any, *, ball: Ball, seed: Any, loss: Objective = cross_entropy
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
+    *,
+    ball: Ball,
+    seed: Tensor,
+    loss: Objective = cross_entropy,
 ) -> Any:
     """Return inputs one step away from a noisy x; they may lie up to three radii away.
 
@@ -93,15 +106,15 @@ def n_fgsm(
 
 
 def pgd(
-    model: Any,
-    x: Any,
-    labels: Any,
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
     *,
     ball: Ball,
     steps: int,
-    seed: Any,
+    seed: Tensor,
     loss: Objective = cross_entropy,
-    start: Any = None,
+    start: Tensor = None,
 ) -> Any:
     """Return inputs in the ball around x that raise the loss.
 
@@ -150,7 +163,7 @@ def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> Attack:
     chosen, own = ATTACKS[settings["kind"]], ball_of(settings) if ball is None else ball
     rest = {name: settings[name] for name in settings.keys() - {"kind", "norm", "epsilon"} - REACH}
 
-    def attack(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+    def attack(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
         near = replace(own, radius=own.radius * share)
         return chosen(model, x, labels, ball=near, seed=seed, **rest)
 

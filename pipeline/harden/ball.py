@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from pipeline.arrays import Tensor
 from pipeline.data.draws import drawn
 
 UNIFORM = tf.random.stateless_uniform
@@ -32,11 +33,11 @@ class Ball:
     low: Any = 0.0
     high: Any = 1.0
 
-    def start(self, x: Any, seed: Any) -> Any:
+    def start(self, x: Tensor, seed: Tensor) -> Any:
         """Return a random input of the ball around x; `seed` is an int32 (2,) tensor."""
         return self.clip(x + self.noise(x, seed), x)
 
-    def noise(self, x: Any, seed: Any) -> Any:
+    def noise(self, x: Tensor, seed: Tensor) -> Any:
         """Return random changes of at most one radius, like x; they know of no range.
 
         Under L2 they are uniform in the ball: a direction, and the root of a uniform length.
@@ -49,7 +50,7 @@ class Ball:
         share = drawn(UNIFORM, inner, seed + 1) ** (1.0 / values)
         return self.radius * share * _unit(direction)
 
-    def step(self, x: Any, gradient: Any, size: Any) -> Any:
+    def step(self, x: Tensor, gradient: Tensor, size: Any) -> Any:
         """Return x after a step of steepest ascent of `size` radii; it may leave the ball.
 
         Under L2 that is the gradient in units of the radius, brought to length 1 (Madry et al.
@@ -64,7 +65,7 @@ class Ball:
             return x + size * self.radius * tf.sign(gradient)
         return x + size * self.radius * _unit(gradient * self.radius)
 
-    def clip(self, moved: Any, x: Any) -> Any:
+    def clip(self, moved: Tensor, x: Tensor) -> Any:
         """Return the input of the ball around x that is nearest to `moved`.
 
         Under L2 the range is cut first and the length then, which stays in both where x does.
@@ -78,12 +79,12 @@ class Ball:
         near = x + scaled * self.radius / longer  # beyond the range by no more than rounding
         return tf.clip_by_value(near, tf.minimum(x, self.low), tf.maximum(x, self.high))
 
-    def in_range(self, moved: Any) -> Any:
+    def in_range(self, moved: Tensor) -> Any:
         """Return `moved` with every value brought into the range."""
         return tf.clip_by_value(moved, self.low, self.high)
 
 
-def _unit(x: Any) -> Any:
+def _unit(x: Tensor) -> Any:
     """Return each sample at length 1 under L2; zero stays zero.
 
     Its greatest value is made 1 first: squares of what is below 1e-19 are zero in float32.
@@ -94,6 +95,6 @@ def _unit(x: Any) -> Any:
     return tf.math.divide_no_nan(near, length)
 
 
-def _inner(x: Any) -> list[int]:
+def _inner(x: Tensor) -> list[int]:
     """Return all axes but that of the batch."""
     return list(range(1, len(x.shape)))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model
 from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset
@@ -39,7 +40,6 @@ STEPS = 10  # of the attack that judges, at least: more than training's, by defa
 SAMPLES = 1000  # validation samples that are attacked, at most
 SHARES = ("clean", "robust", "one_step")
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Shares = Mapping[str, Any]
 
 
@@ -183,7 +183,7 @@ def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
 
 
 def _judge(
-    model: Any, space: Space | Texts, dataset: Dataset, plan: Plan
+    model: Model, space: Space | Texts, dataset: Dataset, plan: Plan
 ) -> Callable[[], dict[str, Any]]:
     """Return what measures the model before, after each epoch, and at the end."""
     return judge(
@@ -198,7 +198,7 @@ def _judge(
 
 
 def _evaluator(
-    model: Any, dataset: Dataset, plan: Plan, watch: Callable[[], Shares]
+    model: Model, dataset: Dataset, plan: Plan, watch: Callable[[], Shares]
 ) -> Callable[[], dict[str, float]]:
     """Return what measures each epoch: the usual validation logs, and those under attack."""
     usual = evaluator(model, dataset, split="validation", task=plan.task, loss=plan.loss)

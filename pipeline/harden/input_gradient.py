@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Layer, Tensor
+
 NARROW = 4  # channels, at most: wider gradients are quick as they are
 LANES = 16  # float32 numbers in a vector register, at most
 
@@ -45,7 +47,7 @@ class Quick(keras.layers.Layer):
         super().__init__(name=own.name, dtype=own.dtype_policy)
         self.own = own
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Any:
         """Return what the convolution returns, (B, H, W, C) to (B, H', W', F)."""
         own = self.own
         kernel = tf.convert_to_tensor(own.kernel)
@@ -67,7 +69,7 @@ def block_of(stride: int, channels: int) -> int:
     return max([stride, *fitting])
 
 
-def _is_narrow(layer: Any) -> bool:
+def _is_narrow(layer: Layer) -> bool:
     """Return whether the gradient of a layer by its input can be had quicker."""
     if type(layer) is not keras.layers.Conv2D or layer.compute_dtype != "float32":
         return False
@@ -83,11 +85,11 @@ def _is_narrow(layer: Any) -> bool:
     )
 
 
-def _convolution(x: Any, kernel: Any, stride: int, padding: str) -> Any:
+def _convolution(x: Tensor, kernel: Any, stride: int, padding: str) -> Any:
     """Return the convolution of x (B, H, W, C) with kernel (h, w, C, F)."""
 
     @tf.custom_gradient
-    def of(x: Any, kernel: Any) -> Any:
+    def of(x: Tensor, kernel: Any) -> Any:
         def gradient(flow: Any) -> tuple[Any, Any]:
             by_kernel = tf.raw_ops.Conv2DBackpropFilter(
                 input=x,

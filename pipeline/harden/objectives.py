@@ -11,13 +11,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
+
 Objective = Callable[[Any, Any], Any]
 
 FAR = -1e30  # a logit that no class has
 TINY = 1e-12  # of a distance of logits that may be zero
 
 
-def cross_entropy(labels: Any, logits: Any) -> Any:
+def cross_entropy(labels: Tensor, logits: Tensor) -> Any:
     """Return log(p_others / p_label) of each sample (B,), which orders as the cross-entropy does.
 
     The cross-entropy is log(1 + exp(this)), so that both have the same direction of steepest
@@ -33,7 +35,7 @@ def cross_entropy(labels: Any, logits: Any) -> Any:
     return tf.reduce_logsumexp(others, axis=1) - own
 
 
-def margin(labels: Any, logits: Any) -> Any:
+def margin(labels: Tensor, logits: Tensor) -> Any:
     """Return the greatest other logit less that of the label, for each sample (B,).
 
     Carlini and Wagner 2017 (arXiv:1608.04644), f6 without its floor: above zero it is fooled.
@@ -46,7 +48,7 @@ def margin(labels: Any, logits: Any) -> Any:
     return tf.reduce_max(others, axis=1) - own
 
 
-def logits_ratio(labels: Any, logits: Any) -> Any:
+def logits_ratio(labels: Tensor, logits: Tensor) -> Any:
     """Return the margin over the distance of the first and third logit, for each sample (B,).
 
     The difference of logits ratio, DLR (Croce and Hein 2020, arXiv:2003.01690, equation 6): it
@@ -66,7 +68,7 @@ def logits_ratio(labels: Any, logits: Any) -> Any:
     return margin(labels, logits) / (first - third + TINY)
 
 
-def targeted(labels: Any, logits: Any) -> Any:
+def targeted(labels: Tensor, logits: Tensor) -> Any:
     """Return how near each sample is to a class that is wanted (B,): `labels` are those classes."""
     return -cross_entropy(labels, logits)
 
@@ -79,7 +81,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
-def ascent(model: Any, x: Any, labels: Any, objective: Objective) -> tuple[Any, Any]:
+def ascent(model: Model, x: Tensor, labels: Tensor, objective: Objective) -> tuple[Any, Any]:
     """Return the objective of each sample (B,) and its gradient with regard to the input.
 
     Args:
@@ -94,7 +96,7 @@ def ascent(model: Any, x: Any, labels: Any, objective: Objective) -> tuple[Any, 
     return values, tape.gradient(values, x)
 
 
-def _split(labels: Any, logits: Any) -> tuple[Any, Any]:
+def _split(labels: Tensor, logits: Tensor) -> tuple[Any, Any]:
     """Return the logit of the label (B,), and all logits (B, K) with that one far below."""
     logits = tf.cast(logits, tf.float32)
     is_own = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False, dtype=tf.bool)

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
+from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
 from pipeline.harden.space import Space
@@ -12,8 +11,6 @@ from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_figures import attacked_figures
 from pipeline.harden.space_search import Samples, outputs_of, searcher
 from pipeline.harden.space_tokens import Texts
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def clean_inputs(dataset: Dataset, positions: Array) -> Array:
@@ -23,7 +20,7 @@ def clean_inputs(dataset: Dataset, positions: Array) -> Array:
 
 
 def judge(
-    model: Any,
+    model: Model,
     space: Space | Texts,
     samples: Samples,
     names: Sequence[str],
@@ -60,7 +57,7 @@ def judge(
     return measured
 
 
-def finder_in(model: Any, space: Space | Texts, *, steps: int) -> Callable[..., Array]:
+def finder_in(model: Model, space: Space | Texts, *, steps: int) -> Callable[..., Array]:
     """Return (samples, *, seed, share=1.0) -> what PGD, or of texts substitution, finds.
 
     Args:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
 from pipeline.data.preprocess import PREPARE
 from pipeline.data.squeeze import squeezed
@@ -25,7 +26,6 @@ from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, chosen
 from pipeline.harden.space_splice import SPLICED, spliced
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Attack = Callable[..., Any]
 
 WHOLE_SLACK = 1e-3  # of one: a radius of 2 that float32 makes 1.9999 still reaches 2
@@ -82,7 +82,7 @@ class Space:
     changes: tuple[Mapping[str, Any], ...] = ()
     """Sections of `data.augment`: done to training samples."""
 
-    def ready(self, raw: Mapping[str, Any], seed: Any = None) -> dict[str, Any]:
+    def ready(self, raw: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> what an attack starts from: raw samples where those are attacked.
 
         Args:
@@ -121,9 +121,9 @@ class Space:
 
     def inputs(
         self,
-        x: Any,
+        x: Tensor,
         given: Mapping[str, Any],
-        seed: Any = None,
+        seed: Tensor = None,
         *,
         base: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Space:
             found[part.name] = own
         return found
 
-    def in_parts(self, x: Any, given: Mapping[str, Any]) -> dict[str, Array]:
+    def in_parts(self, x: Tensor, given: Mapping[str, Any]) -> dict[str, Array]:
         """Return name -> what an attacker holds of each attacked input; unknown values are NaN.
 
         Args:
@@ -167,10 +167,10 @@ class Space:
         """Return (given, seed=None) -> (x, training) -> logits, for a model of named inputs."""
         head = quick(head)
 
-        def bind(given: Mapping[str, Any], seed: Any = None) -> Callable[..., Any]:
+        def bind(given: Mapping[str, Any], seed: Tensor = None) -> Callable[..., Any]:
             base = self.base(given)
 
-            def model(x: Any, training: bool) -> Any:
+            def model(x: Tensor, training: bool) -> Any:
                 return head(self.inputs(x, given, seed, base=base), training=training)
 
             return model
@@ -187,7 +187,7 @@ class Space:
         high = np.where(radius > 0, high, np.inf).astype(np.float32)
         return Ball(self.norm, radius * share, low, high)
 
-    def possible(self, moved: Any, x: Any) -> Any:
+    def possible(self, moved: Tensor, x: Tensor) -> Any:
         """Return the point that can really exist nearest to `moved`, on the way there from x.
 
         Whole numbers change by whole numbers, rounded towards x; a value leaves its range only
@@ -214,7 +214,7 @@ class Space:
         """
         choices, does_move = self.choices, bool((self._joined("radius") > 0).any())
 
-        def found(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+        def found(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
             start = chosen(model, x, labels, choices) if choices else x
             moved = start
             if does_move and core is not None:
@@ -246,7 +246,7 @@ class Space:
         shaped = zip(arrays, self.parts, strict=True)
         return np.concatenate([np.broadcast_to(a, part.shape).ravel() for a, part in shaped])
 
-    def _split(self, x: Any) -> list[Any]:
+    def _split(self, x: Tensor) -> list[Any]:
         """Return the share of each part in a point."""
         if len(self.parts) == 1:
             return [x]
@@ -254,13 +254,13 @@ class Space:
         shaped = zip(pieces, self.parts, strict=True)
         return [tf.reshape(piece, (-1, *part.shape)) for piece, part in shaped]
 
-    def _changed(self, x: Any, seed: Any) -> Any:
+    def _changed(self, x: Tensor, seed: Tensor) -> Any:
         if seed is None or not self.changes or not x.dtype.is_floating:
             return x
         return augment(x, self.changes, seed)
 
 
-def _near(raw: Any, entry: Mapping[str, Any]) -> Any:
+def _near(raw: Tensor, entry: Mapping[str, Any]) -> Any:
     """Return what is left of raw samples after squeezing; the gradient goes straight through.
 
     Athalye et al. 2018 (arXiv:1802.00420), section 4.1.
@@ -268,16 +268,16 @@ def _near(raw: Any, entry: Mapping[str, Any]) -> Any:
     return raw + tf.stop_gradient(squeezed(tf, raw, entry) - raw)
 
 
-def _known(x: Any) -> Any:
+def _known(x: Tensor) -> Any:
     """Return x with 0 where it is not known."""
     return tf.where(tf.math.is_nan(x), 0.0, x)
 
 
-def _flat(x: Any, part: Part) -> Any:
+def _flat(x: Tensor, part: Part) -> Any:
     return tf.reshape(x, (-1, part.size))
 
 
-def of_classes(moved: Any, x: Any, labels: Any, classes: tuple[int, ...] | None) -> Any:
+def of_classes(moved: Tensor, x: Tensor, labels: Tensor, classes: tuple[int, ...] | None) -> Any:
     """Return moved points of the attacked classes, and the others as they were."""
     if classes is None:
         return moved

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -19,7 +21,7 @@ class Choice:
     codes: tuple[float, ...]
 
 
-def chosen(model: Any, x: Any, labels: Any, choices: tuple[Choice, ...]) -> Any:
+def chosen(model: Model, x: Tensor, labels: Tensor, choices: tuple[Choice, ...]) -> Any:
     """Return points with each category in turn replaced by the code that a model errs most on.
 
     Greedy coordinate ascent on the loss itself: one pass over the categories, in order, each code
@@ -44,6 +46,6 @@ def chosen(model: Any, x: Any, labels: Any, choices: tuple[Choice, ...]) -> Any:
     return tf.reshape(best, tf.shape(x))
 
 
-def _loss(model: Any, x: Any, labels: Any) -> Any:
+def _loss(model: Model, x: Tensor, labels: Tensor) -> Any:
     logits = tf.cast(model(x, training=False), tf.float32)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.shape import did_you_mean
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part
 from pipeline.harden.space_choice import Choice
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Settings = Mapping[str, Any]
 
 CHOICES = 32  # categories that a column can become, where the settings name none

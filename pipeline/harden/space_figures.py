@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from pipeline.arrays import Array
 from pipeline.tasks import area_under_roc
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def attacked_figures(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare
@@ -17,7 +18,6 @@ from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
 from pipeline.harden.space_tokens import Texts, texts_of
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Entry = Mapping[str, Any]
 Settings = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ WHOLE_INPUTS = ("image", "audio", "series")  # attacked unless the settings name
 def space_of(
     dataset: Dataset,
     settings: Settings,
-    model: Any,
+    model: Model,
     *,
     where: str,
     norm: Literal["linf", "l2"] = "linf",

@@ -11,13 +11,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.harden.space import Space, of_classes
 from pipeline.harden.space_tokens import Texts
 from pipeline.models.blocks import logits_model
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Finder = Callable[..., Array]
 
 BATCH = 256
@@ -64,7 +64,7 @@ def judged(labels: Array, space: Space | Texts, positions: Array, most: int) -> 
     return first[: int(np.searchsorted(before, most, side="left")) + 1]
 
 
-def searcher(model: Any, space: Space | Texts, attack: Callable[..., Any]) -> Finder:
+def searcher(model: Model, space: Space | Texts, attack: Callable[..., Any]) -> Finder:
     """Return (samples, *, seed, share=1.0) -> possible points that the model gets wrong (n, ...).
 
     The graph is built once; the weights are those at the time of the call.
@@ -77,7 +77,7 @@ def searcher(model: Any, space: Space | Texts, attack: Callable[..., Any]) -> Fi
     through = space.through(logits_model(keras, model))
 
     @tf.function(reduce_retracing=True, autograph=False)  # converting the code takes most time
-    def found(given: Any, x: Any, labels: Any, seed: Any, share: Any) -> Any:
+    def found(given: Any, x: Tensor, labels: Tensor, seed: Tensor, share: Any) -> Any:
         return attack(through(given), x, labels, seed, share)
 
     def find(samples: Samples, *, seed: int, share: float = 1.0) -> Array:
@@ -110,7 +110,7 @@ def model_inputs(space: Space | Texts, samples: Samples, x: Array) -> dict[str, 
     return {name: np.concatenate([np.asarray(p[name]) for p in parts]) for name in parts[0]}
 
 
-def outputs_of(model: Any, space: Space | Texts, samples: Samples, x: Array) -> Array:
+def outputs_of(model: Model, space: Space | Texts, samples: Samples, x: Array) -> Array:
     """Return what a Keras model answers to samples with the points x in their place, (n, K)."""
     inputs = model_inputs(space, samples, x)
     found = [

@@ -17,13 +17,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import PREPARE
 from pipeline.device.runner import prepare
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FIRST_WORD = 2  # 0 stands after a text's end, 1 for unknown words
 RARE = 5  # times in train, below which a word is no candidate: its vector has learnt little
@@ -46,7 +45,7 @@ class Texts:
     is_masked: bool = True
     """There are texts that no few words turn."""
 
-    def ready(self, raw: Mapping[str, Any], seed: Any = None) -> dict[str, Any]:
+    def ready(self, raw: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input of raw samples (B, ...)."""
         return {
             entry["name"]: PREPARE[entry["kind"]](
@@ -59,11 +58,11 @@ class Texts:
         """Return the numbers of the words (B, T) int32."""
         return given[self.entry["name"]]
 
-    def inputs(self, x: Any, given: Mapping[str, Any], seed: Any = None) -> dict[str, Any]:
+    def inputs(self, x: Tensor, given: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input, with the words x in their place."""
         return dict(given) | {self.entry["name"]: x}
 
-    def in_parts(self, x: Any, given: Mapping[str, Any]) -> dict[str, Array]:
+    def in_parts(self, x: Tensor, given: Mapping[str, Any]) -> dict[str, Array]:
         """Return name -> numbers of the words (B, T): what an attacker holds."""
         return {self.entry["name"]: np.asarray(x)}
 
@@ -76,12 +75,12 @@ class Texts:
         layer = vectors_of(head, self.entry)
         probe = keras.Model(head.inputs, [layer.output, head.output])
 
-        def bind(given: Mapping[str, Any], seed: Any = None) -> Bound:
+        def bind(given: Mapping[str, Any], seed: Tensor = None) -> Bound:
             return Bound(probe, layer, lambda x: self.inputs(x, given))
 
         return bind
 
-    def possible(self, moved: Any, x: Any) -> Any:
+    def possible(self, moved: Tensor, x: Tensor) -> Any:
         """Return `moved`: every row of words of the vocabulary is a text."""
         return moved
 
@@ -91,7 +90,7 @@ class Texts:
         Nothing is drawn: the seed is unused, and so is `share`, for a word cannot move by half.
         """
 
-        def found(model: Bound, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+        def found(model: Bound, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
             near = tf.constant(self.near_VN)
             moved = substituted(model, x, labels, near=near, most=self.most)
             return tf.stop_gradient(of_classes(moved, x, labels, self.classes))
@@ -107,11 +106,11 @@ class Bound:
     layer: Any
     inputs: Callable[[Any], dict[str, Any]]
 
-    def __call__(self, x: Any, training: bool) -> Any:
+    def __call__(self, x: Tensor, training: bool) -> Any:
         """Return the logits (B, K) of words (B, T)."""
         return self.probe(self.inputs(x), training=training)[1]
 
-    def vectors(self, x: Any) -> tuple[Any, Any]:
+    def vectors(self, x: Tensor) -> tuple[Any, Any]:
         """Return the vectors (B, T, E) and the logits (B, K) that come of them."""
         vectors, logits = self.probe(self.inputs(x), training=False)
         return vectors, logits
@@ -126,7 +125,7 @@ def texts_of(
     dataset: Dataset,
     entry: Mapping[str, Any],
     settings: Mapping[str, Any],
-    model: Any,
+    model: Model,
     *,
     classes: tuple[int, ...] | None,
 ) -> Texts:
@@ -151,7 +150,7 @@ def texts_of(
     return Texts(dataset.preprocess, entry, near, settings["tokens"], classes)
 
 
-def vectors_of(model: Any, entry: Mapping[str, Any]) -> Any:
+def vectors_of(model: Model, entry: Mapping[str, Any]) -> Any:
     """Return the layer that gives the words of an input their vectors.
 
     Raises:
@@ -196,7 +195,7 @@ def neighbours(table_VE: Array, counts_V: Array, most: int) -> Array:
     return near
 
 
-def substituted(model: Bound, x_BT: Any, labels: Any, *, near: Any, most: int) -> Any:
+def substituted(model: Bound, x_BT: Tensor, labels: Tensor, *, near: Any, most: int) -> Any:
     """Return texts with at most `most` words replaced, each where it raises the loss.
 
     Args:
@@ -212,7 +211,9 @@ def substituted(model: Bound, x_BT: Any, labels: Any, *, near: Any, most: int) -
     return moved
 
 
-def _one_more(model: Bound, x_BT: Any, is_free: Any, labels: Any, near: Any) -> tuple[Any, Any]:
+def _one_more(
+    model: Bound, x_BT: Tensor, is_free: Any, labels: Tensor, near: Any
+) -> tuple[Any, Any]:
     """Return texts with one more word replaced, where that raises the loss, and what is free."""
     with tf.GradientTape() as tape:  # the vectors come of variables: those are watched
         vectors_BTE, logits = model.vectors(x_BT)
@@ -234,7 +235,7 @@ def _one_more(model: Bound, x_BT: Any, is_free: Any, labels: Any, near: Any) -> 
 
 
 def _worst(
-    model: Bound, x_BT: Any, is_free: Any, tried_BJT: Any, labels: Any, loss_B: Any
+    model: Bound, x_BT: Tensor, is_free: Any, tried_BJT: Any, labels: Tensor, loss_B: Any
 ) -> tuple[Any, Any]:
     """Return the text with the greatest loss of those tried and x itself, and what is free."""
     best, worst = x_BT, loss_B

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_tokens import Texts
@@ -25,7 +26,7 @@ CAREFUL = {"kind": "pgd", "steps": 7}  # what goes on where training on one step
 
 
 def adversarial_step(
-    model: Any, loss: Loss, attack: Finder, space: Space | Texts, *, clean_share: float
+    model: Model, loss: Loss, attack: Finder, space: Space | Texts, *, clean_share: float
 ) -> Step:
     """Return the step whose loss is clean_share * clean + (1 - clean_share) * adversarial.
 
@@ -42,7 +43,7 @@ def adversarial_step(
     head = logits_model(keras, model)
     through = space.through(head)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         x = space.point(inputs)
         attacked = attack(through(inputs, seed), x, labels, seed)
         shown = space.inputs(attacked, inputs, seed)
@@ -56,7 +57,9 @@ def adversarial_step(
     return step
 
 
-def trades_step(model: Any, loss: Loss, find: Finder, space: Space | Texts, *, beta: float) -> Step:
+def trades_step(
+    model: Model, loss: Loss, find: Finder, space: Space | Texts, *, beta: float
+) -> Step:
     """Return the step whose loss is clean + beta * KL(clean answers || adversarial answers).
 
     Args:
@@ -69,7 +72,7 @@ def trades_step(model: Any, loss: Loss, find: Finder, space: Space | Texts, *, b
     head = logits_model(keras, model)
     through = space.through(head)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         x = space.point(inputs)
         attacked = find(through(inputs, seed), x, labels, seed)
         shown = [space.inputs(point, inputs, seed) for point in (x, attacked)]
@@ -82,7 +85,7 @@ def trades_step(model: Any, loss: Loss, find: Finder, space: Space | Texts, *, b
 
 def step_of(
     settings: Mapping[str, Any],
-    model: Any,
+    model: Model,
     loss: Loss,
     space: Space | Texts,
     *,
@@ -111,7 +114,7 @@ def step_of(
     strong = _warmed(attack_in(space, settings["attack"] | CAREFUL), warmup_steps)
     careful = adversarial_step(model, loss, strong, space, clean_share=0.0)
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         return (careful if has_collapsed() else usual)(inputs, labels, seed)
 
     return step
@@ -135,7 +138,7 @@ def _disagreeing(settings: Mapping[str, Any], space: Space) -> Callable[..., Any
     """Return the attack of TRADES with the arguments that all others have."""
     ball, steps = space.ball(), settings["steps"]
 
-    def find(model: Any, x: Any, labels: Any, seed: Any, share: Any = 1.0) -> Any:
+    def find(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
         near = replace(ball, radius=ball.radius * share)
         return disagreeing(model, x, ball=near, steps=steps, seed=seed)
 
@@ -149,5 +152,5 @@ def _both(head: Any, clean: Mapping[str, Any], attacked: Mapping[str, Any]) -> A
     return tf.split(tf.cast(outputs, tf.float32), 2)
 
 
-def _robust(labels: Any, outputs: Any) -> PerSample:
+def _robust(labels: Tensor, outputs: Tensor) -> PerSample:
     return {f"robust_{name}": value for name, value in correct(labels, outputs).items()}

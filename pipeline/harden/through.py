@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Tensor
 from pipeline.data.squeeze import smoothed, squeezed
 from pipeline.device.runner import fewer_bits
 from pipeline.harden.ball import Ball
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Loss = Callable[[Any, Any], Any]
 
 BATCH = 256
@@ -76,10 +76,10 @@ def attacks_through(
         by: epsilon, steps and seed of the attacks, each PGD under the largest norm.
     """
 
-    def plain(x: Any) -> Any:
+    def plain(x: Tensor) -> Any:
         return head({entry["name"]: x}, training=False)
 
-    def through(x: Any, *, through_median: bool = False) -> Any:
+    def through(x: Tensor, *, through_median: bool = False) -> Any:
         return plain(squeezed_unit(x, entry, through_median=through_median))
 
     wanted = _second_best(lambda x: plain(x) + through(x), x_unit, labels)
@@ -118,7 +118,7 @@ def _levels_in_reach(
     return np.asarray((low + high) / 2), np.asarray((high - low) / 2)
 
 
-def _loss(labels: Any, logits: Any) -> Any:
+def _loss(labels: Tensor, logits: Tensor) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
@@ -128,7 +128,7 @@ def _alike(wanted: Any, one: Any, other: Any) -> Any:
     return -_loss(wanted, one) - _loss(wanted, other) - CLOSE * apart
 
 
-def _second_best(logits: Any, x: Array, labels: Array) -> Array:
+def _second_best(logits: Tensor, x: Array, labels: Array) -> Array:
     """Return the wrong class (n,) that each sample is nearest to."""
     parts = [logits(tf.constant(x[s : s + BATCH])).numpy() for s in range(0, len(x), BATCH)]
     scores = np.concatenate(parts)
@@ -159,7 +159,7 @@ def _ascender(loss: Loss, steps: int) -> Any:
     """Return the compiled (x, radius, labels, seed) -> inputs within it that raise the loss."""
 
     @tf.function
-    def ascend(x: Any, radius: Any, labels: Any, seed: Any) -> Any:
+    def ascend(x: Tensor, radius: Any, labels: Tensor, seed: Tensor) -> Any:
         ball = Ball("linf", radius)
         moved = best = ball.start(x, seed)
         highest = tf.fill(tf.shape(labels), -np.inf)

@@ -13,17 +13,18 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 
 
-def apart(logits: Any, others: Any) -> Any:
+def apart(logits: Tensor, others: Any) -> Any:
     """Return KL(softmax(logits) || softmax(others)) of each sample (B,); both (B, K)."""
     own, other = tf.nn.log_softmax(logits), tf.nn.log_softmax(others)
     return tf.reduce_sum(tf.exp(own) * (own - other), axis=1)
 
 
-def disagreeing(model: Any, x: Any, *, ball: Ball, steps: int, seed: Any) -> Any:
+def disagreeing(model: Model, x: Tensor, *, ball: Ball, steps: int, seed: Tensor) -> Any:
     """Return inputs in the ball around x whose answers are far from those for x.
 
     Args:
@@ -35,7 +36,7 @@ def disagreeing(model: Any, x: Any, *, ball: Ball, steps: int, seed: Any) -> Any
     """
     wanted = tf.stop_gradient(tf.cast(model(x, training=False), tf.float32))
 
-    def loss(_: Any, logits: Any) -> Any:
+    def loss(_: Any, logits: Tensor) -> Any:
         return apart(wanted, tf.cast(logits, tf.float32))
 
     return pgd(model, x, None, ball=ball, steps=steps, seed=seed, loss=loss)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Layer, Model, Namespace
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.graph import functional, is_model, replay
 from pipeline.seeds import fold_seed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Change = Callable[[list[Array]], list[Array]]
 LINEAR = ("linear", None)
 ENDINGS = ("logits", "probabilities", "value")  # names of our own families' last layers
@@ -34,7 +34,7 @@ class Ending:
 
 
 def adopted(
-    keras: Any, model: Any, spec: Mapping[str, Any], *, target: Mapping[str, Any] | None
+    keras: Namespace, model: Model, spec: Mapping[str, Any], *, target: Mapping[str, Any] | None
 ) -> Any:
     """Return a Functional model that fits the spec, with the weights of the one given.
 
@@ -60,7 +60,7 @@ def adopted(
     ending = _ending(keras, model, spec, target) if head == "keep" else _cut(model, head)
     made: list[tuple[Any, Any]] = []
 
-    def make(layer: Any) -> Callable[..., Any]:
+    def make(layer: Layer) -> Callable[..., Any]:
         if id(layer) in ending.replaced:
             return ending.replaced[id(layer)]
         return _copy(layer, spec, made)
@@ -81,12 +81,12 @@ def adopted(
     return keras.Model(list(inputs.values()), x, name=settings["kind"])
 
 
-def answers_its_input(model: Any) -> bool:
+def answers_its_input(model: Model) -> bool:
     """Tell whether a network answers in the shape of what it is given."""
     return is_model(model) and [t.shape for t in model.inputs] == [t.shape for t in model.outputs]
 
 
-def _copy(layer: Any, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> Callable[..., Any]:
+def _copy(layer: Layer, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> Callable[..., Any]:
     """Return a layer like this one, in float32 and with seeds of the spec; keep it with its own."""
     name = _free_name(layer.name, {new.name for _, new in made})
     config = _settings(layer, spec, name)
@@ -97,7 +97,7 @@ def _copy(layer: Any, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> C
     return new
 
 
-def _settings(layer: Any, spec: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _settings(layer: Layer, spec: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a layer's settings under a name, in float32 and with seeds of the spec."""
     config = seeded(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
     return config | ({"dtype": "float32"} if "dtype" in config else {})
@@ -127,7 +127,7 @@ def seeded(settings: Any, seed: int, *path: str) -> Any:
     return settings
 
 
-def _check_inputs(model: Any, spec: Mapping[str, Any]) -> None:
+def _check_inputs(model: Model, spec: Mapping[str, Any]) -> None:
     """Refuse a network whose inputs have other shapes than the data's."""
     wanted = [list(entry["shape"]) for entry in _in_order(model, spec)]
     if spec["model"].get("triples", False):
@@ -144,7 +144,7 @@ def _check_inputs(model: Any, spec: Mapping[str, Any]) -> None:
         )
 
 
-def _in_order(model: Any, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _in_order(model: Model, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the data's inputs as the network takes them: by name where it has theirs."""
     entries = {entry["name"]: entry for entry in spec["inputs"]}
     names = [tensor.name for tensor in model.inputs]
@@ -152,7 +152,7 @@ def _in_order(model: Any, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entries[name] for name in names] if known else list(entries.values())
 
 
-def _shown(keras: Any, x: Any, settings: Mapping[str, Any]) -> Any:
+def _shown(keras: Namespace, x: Any, settings: Mapping[str, Any]) -> Any:
     """Return what the network is shown of an input: gray as three, scaled as it was trained."""
     if settings.get("triples", False) and x.shape[-1] == 1:
         x = keras.layers.Concatenate(name="gray_as_rgb")([x, x, x])
@@ -161,14 +161,14 @@ def _shown(keras: Any, x: Any, settings: Mapping[str, Any]) -> Any:
     return x
 
 
-def _vector(keras: Any, x: Any) -> Any:
+def _vector(keras: Namespace, x: Any) -> Any:
     """Return the last map or sequence as a vector, for a head to stand on."""
     if len(x.shape) == 4:
         return keras.layers.GlobalAveragePooling2D(name="head_average")(x)
     return keras.layers.Flatten(name="head_flatten")(x) if len(x.shape) > 2 else x
 
 
-def _last(model: Any) -> tuple[Any, Any]:
+def _last(model: Model) -> tuple[Any, Any]:
     """Return the last layer and the one before it; of inner models their own last ones."""
     (tensor,) = model.outputs
     layer = tensor._keras_history.operation
@@ -179,7 +179,7 @@ def _last(model: Any) -> tuple[Any, Any]:
     return layer, _last(functional(before))[0] if is_model(before) else before
 
 
-def _cut(model: Any, head: str) -> Ending:
+def _cut(model: Model, head: str) -> Ending:
     """Return the ending of a network that gets another head: its own taken off, where asked for."""
     if head == "add":
         return Ending({}, lambda: None)
@@ -190,7 +190,7 @@ def _cut(model: Any, head: str) -> Ending:
     return Ending(gone, lambda: None)
 
 
-def _activation(layer: Any) -> str | None:
+def _activation(layer: Layer) -> str | None:
     """Return the name of a layer's activation; None where it has none, or is no layer."""
     if type(layer).__name__ == "Softmax":
         return "softmax"
@@ -198,13 +198,13 @@ def _activation(layer: Any) -> str | None:
     return getattr(found, "__name__", None)
 
 
-def _is_activation(layer: Any) -> bool:
+def _is_activation(layer: Layer) -> bool:
     """Tell whether a layer is an activation and nothing else, such as a softmax of its own."""
     return _activation(layer) is not None and not layer.weights
 
 
 def _ending(
-    keras: Any, model: Any, spec: Mapping[str, Any], target: Mapping[str, Any] | None
+    keras: Namespace, model: Model, spec: Mapping[str, Any], target: Mapping[str, Any] | None
 ) -> Ending:
     """Return the ending in our own form, which answers the same.
 
@@ -257,7 +257,7 @@ def _classes(scores: Any, last: Any, logits: Any, softmax: Any, change: Change |
     return Ending({id(last): lambda *x, **told: softmax(logits(*x, **told))}, move)
 
 
-def _logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
+def _logits(keras: Namespace, spec: Mapping[str, Any], scores: Any) -> Any:
     """Return the layer of the scores under the name that it has in our own families.
 
     Where they come from an operation, such as a sum, a layer that changes nothing has the name.
@@ -271,7 +271,7 @@ def _logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
     return type(scores).from_config(config)
 
 
-def _two_logits(keras: Any, spec: Mapping[str, Any], scores: Any) -> Any:
+def _two_logits(keras: Namespace, spec: Mapping[str, Any], scores: Any) -> Any:
     kernel = blocks.initializer(keras, spec, "logits", None)
     return keras.layers.Dense(2, use_bias=scores.use_bias, kernel_initializer=kernel, name="logits")
 

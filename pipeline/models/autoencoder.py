@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model, Namespace, Tensor
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of
 
@@ -22,7 +23,11 @@ Sizes = list[tuple[int, ...]]
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: autoencoder` spec: whole, or its encoder alone.
 
@@ -56,7 +61,7 @@ def encoder_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "output": {"task": "embedding"}}
 
 
-def encoder_of(model: Any) -> Any:
+def encoder_of(model: Model) -> Any:
     """Return the encoder of a Keras 3 autoencoder; layers and weights are shared."""
     import keras
 
@@ -64,7 +69,7 @@ def encoder_of(model: Any) -> Any:
     return keras.Model(model.inputs, own[-1].output, name="encoder")
 
 
-def _code(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
+def _code(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> Any:
     """Apply the layer of the code, and what comes after it."""
     settings = spec["model"]
     follows = settings["activation"] if settings["code_activation"] else None
@@ -72,7 +77,7 @@ def _code(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
     return blocks.activate(keras, spec, x, CODE) if settings["code_activation"] else x
 
 
-def _encode_dense(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+def _encode_dense(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
     """Apply dense layers, each narrower."""
     x = keras.layers.Flatten(name="flatten")(x)
     for number, width in enumerate(spec["model"]["units"], 1):
@@ -81,7 +86,7 @@ def _encode_dense(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Siz
 
 
 def _decode_dense(
-    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply the same widths up again."""
     for number, width in enumerate(reversed(spec["model"]["units"]), 1):
@@ -90,13 +95,19 @@ def _decode_dense(
     return keras.layers.Reshape(shape, name="reconstruction")(x)
 
 
-def _layer(keras: Any, spec: Mapping[str, Any], x: Any, width: int, name: str) -> Any:
+def _layer(keras: Namespace, spec: Mapping[str, Any], x: Tensor, width: int, name: str) -> Any:
     x = _dense(keras, spec, x, width, name, activation=spec["model"]["activation"])
     return blocks.activate(keras, spec, x, name)
 
 
 def _dense(
-    keras: Any, spec: Mapping[str, Any], x: Any, width: int, name: str, *, activation: str | None
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    x: Tensor,
+    width: int,
+    name: str,
+    *,
+    activation: str | None,
 ) -> Any:
     """Apply a dense layer and, where the spec says so, normalisation, in which a bias vanishes."""
     normalise = spec["model"]["batch_norm"]
@@ -104,7 +115,7 @@ def _dense(
     return blocks.batch_norm(keras, x, f"{name}_norm") if normalise else x
 
 
-def _encode_conv(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+def _encode_conv(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
     """Apply convolutions of stride 2 down to a map; the sizes on the way go with it."""
     if len(x.shape) < 3:
         raise ValueError("a convolutional autoencoder wanted a series or a picture")
@@ -116,7 +127,7 @@ def _encode_conv(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Size
 
 
 def _decode_conv(
-    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply the same way up again.
 
@@ -137,7 +148,7 @@ def _decode_conv(
     return layer(shape[-1], 3, padding="same", kernel_initializer=kernel, name="reconstruction")(x)
 
 
-def _cut(keras: Any, x: Any, size: tuple[int, ...], name: str) -> Any:
+def _cut(keras: Namespace, x: Tensor, size: tuple[int, ...], name: str) -> Any:
     """Return a map cut at its end to a size; the map itself where it has that size."""
     over = [have - want for have, want in zip(x.shape[1:-1], size, strict=True)]
     if not any(over):
@@ -147,7 +158,7 @@ def _cut(keras: Any, x: Any, size: tuple[int, ...], name: str) -> Any:
     return keras.layers.Cropping2D([(0, rows) for rows in over], name=name)(x)
 
 
-def _encode_recurrent(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any, Sizes]:
+def _encode_recurrent(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
     """Apply an LSTM, and keep what it knows after the last step."""
     if len(x.shape) != 3:
         raise ValueError("a recurrent autoencoder wanted a series (steps, channels)")
@@ -155,7 +166,7 @@ def _encode_recurrent(keras: Any, spec: Mapping[str, Any], x: Any) -> tuple[Any,
 
 
 def _decode_recurrent(
-    keras: Any, spec: Mapping[str, Any], x: Any, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply an LSTM over what a dense layer makes of the code, a few numbers a step."""
     (steps, channels), (width, *_) = shape, spec["model"]["units"]

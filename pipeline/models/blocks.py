@@ -7,6 +7,7 @@ alone. Layers have fixed names: reports, quantization errors and weights are tol
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Model, Namespace
 from pipeline.seeds import fold_seed
 
 # Before these, He et al. 2015 (arXiv:1502.01852); before the others Glorot and Bengio 2010.
@@ -17,7 +18,9 @@ ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
 MOMENTUM = 0.9
 
 
-def initializer(keras: Any, spec: Mapping[str, Any], name: str, activation: str | None) -> Any:
+def initializer(
+    keras: Namespace, spec: Mapping[str, Any], name: str, activation: str | None
+) -> Any:
     """Return the kernel initialiser of layer `name`, seeded: as the spec says, or by activation."""
     seed = fold_seed(spec["seed"], "initializer", name)
     chosen = spec["model"].get("initializer", "auto")  # a perceptron has no choice
@@ -26,7 +29,7 @@ def initializer(keras: Any, spec: Mapping[str, Any], name: str, activation: str 
     return keras.initializers.GlorotUniform(seed=seed)
 
 
-def activate(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
+def activate(keras: Namespace, spec: Mapping[str, Any], x: Any, name: str) -> Any:
     """Apply the spec's activation, after layer `name`."""
     activation = spec["model"]["activation"]
     name = f"{name}_{activation}"
@@ -42,13 +45,13 @@ def activate(keras: Any, spec: Mapping[str, Any], x: Any, name: str) -> Any:
     return keras.layers.Activation(activation, name=name)(x)
 
 
-def batch_norm(keras: Any, x: Any, name: str) -> Any:
+def batch_norm(keras: Namespace, x: Any, name: str) -> Any:
     """Normalise each channel over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
 def dropout(
-    keras: Any, spec: Mapping[str, Any], x: Any, name: str, *, setting: str = "dropout"
+    keras: Namespace, spec: Mapping[str, Any], x: Any, name: str, *, setting: str = "dropout"
 ) -> Any:
     """Apply dropout at the spec's rate; nothing is added at rate zero."""
     rate = spec["model"][setting]
@@ -58,7 +61,7 @@ def dropout(
 
 
 def dense(
-    keras: Any, spec: Mapping[str, Any], x: Any, units: int, name: str, **options: Any
+    keras: Namespace, spec: Mapping[str, Any], x: Any, units: int, name: str, **options: Any
 ) -> Any:
     """Apply a dense layer without activation; `activation` says what comes after it."""
     activation = options.pop("activation", None)
@@ -67,7 +70,7 @@ def dense(
 
 
 def dense_stack(
-    keras: Any, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, normalise: bool
+    keras: Namespace, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, normalise: bool
 ) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
     activation = spec["model"]["activation"]
@@ -81,7 +84,7 @@ def dense_stack(
 
 
 def convolution(
-    keras: Any,
+    keras: Namespace,
     spec: Mapping[str, Any],
     x: Any,
     filters: int | None,
@@ -114,7 +117,7 @@ def convolution(
 
 
 def recurrent(
-    keras: Any, spec: Mapping[str, Any], cell: str, units: int, name: str, **options: Any
+    keras: Namespace, spec: Mapping[str, Any], cell: str, units: int, name: str, **options: Any
 ) -> Any:
     """Return a recurrent layer of simple, lstm or gru cells; `options` are of the Keras layer."""
     cells = {
@@ -133,7 +136,7 @@ def recurrent(
     )
 
 
-def pooled(keras: Any, x: Any, how: str) -> Any:
+def pooled(keras: Namespace, x: Any, how: str) -> Any:
     """Return a sequence (B, T, C) as a vector (B, C) or, by flatten, (B, T * C)."""
     if how == "mean":
         return keras.layers.GlobalAveragePooling1D(name="mean")(x)
@@ -142,7 +145,7 @@ def pooled(keras: Any, x: Any, how: str) -> Any:
     return keras.layers.Flatten(name="flatten")(x)
 
 
-def output(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
+def output(keras: Namespace, spec: Mapping[str, Any], x: Any) -> Any:
     """Apply the output layer: `logits` and a softmax for classes, `value` for a quantity."""
     units = spec["output"]["units"]
     if spec["output"]["task"] == "classification":
@@ -151,7 +154,7 @@ def output(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
     return dense(keras, spec, x, units, "value")
 
 
-def logits_model(keras: Any, model: Any) -> Any:
+def logits_model(keras: Namespace, model: Model) -> Any:
     """Return the model up to its logits where it has a softmax; else itself.
 
     Layers and weights are shared with `model`.

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Layer, Model
+
 # What a layer becomes in the .tflite file; None: it leaves no operation (folded, or for training).
 OPS = {
     "InputLayer": None,
@@ -71,17 +73,17 @@ ACTIVATION_OPS = {
 }
 
 
-def parameters(model: Any) -> int:
+def parameters(model: Model) -> int:
     """Return the number of weights, without the counters of dropout."""
     return int(sum(np.prod(weight.shape) for weight in model.weights))
 
 
-def macs(model: Any) -> int:
+def macs(model: Model) -> int:
     """Return the multiply-accumulates of one inference: convolutions, products, recurrent cells."""
     return sum(_layer_macs(layer) for layer in model.operations)
 
 
-def _layer_macs(layer: Any) -> int:
+def _layer_macs(layer: Layer) -> int:
     kind = type(layer).__name__
     if kind == "Matmul":
         a, b = (tensor.shape for tensor in layer._inbound_nodes[0].input_tensors)
@@ -97,7 +99,7 @@ def _layer_macs(layer: Any) -> int:
     return size * int(np.prod(map_of.shape[1:-1], initial=1))
 
 
-def peak_activation_bytes(model: Any) -> int:
+def peak_activation_bytes(model: Model) -> int:
     """Return the most bytes that live at once, over the layers in order, one byte a value."""
     layers = model.operations
     producers = [layer for layer in layers if op_of(layer) is not None or not _sources(layer)]
@@ -135,7 +137,7 @@ def beyond(counted: Mapping[str, Any], limits: Mapping[str, float | None]) -> It
             )
 
 
-def op_of(layer: Any) -> str | None:
+def op_of(layer: Layer) -> str | None:
     """Return the TFLite operation that a layer becomes; None where it leaves none.
 
     A layer of a kind that is not in the table counts as an operation of its own name.
@@ -150,7 +152,7 @@ def op_of(layer: Any) -> str | None:
     return OPS.get(kind, kind.upper())
 
 
-def _sources(layer: Any) -> list[str]:
+def _sources(layer: Layer) -> list[str]:
     """Return the names of the layers that a layer reads."""
     return [
         history.operation.name
@@ -159,7 +161,7 @@ def _sources(layer: Any) -> list[str]:
     ]
 
 
-def _output_bytes(layer: Any) -> int:
+def _output_bytes(layer: Layer) -> int:
     output = layer.output
     outputs = output if isinstance(output, list | tuple) else [output]
     return sum(int(np.prod(tensor.shape[1:])) for tensor in outputs)

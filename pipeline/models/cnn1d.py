@@ -6,12 +6,17 @@ Kim 2014 (arXiv:1408.5882) for texts; Wang et al. 2017 (arXiv:1611.06455) for se
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, sequence_of
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: cnn1d` spec.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from pipeline.arrays import Layer, Model
 from pipeline.artifacts import SCHEMA
 from pipeline.data.dataset import Dataset
 from pipeline.device.placement import Operation, place
@@ -92,7 +93,7 @@ def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"dtype": "int32", "vocabulary": entry["vocabulary_size"], "pool": pool}
 
 
-def count(model: Any, targets: Sequence[str]) -> dict[str, Any]:
+def count(model: Model, targets: Sequence[str]) -> dict[str, Any]:
     """Return the contents of budget.json.
 
     Args:
@@ -109,7 +110,7 @@ def count(model: Any, targets: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Any) -> dict[str, Any]:
+def _layer(layer: Layer) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": type(layer).__name__,
@@ -118,12 +119,12 @@ def _layer(layer: Any) -> dict[str, Any]:
     }
 
 
-def placed(model: Any, target: str) -> list[dict[str, Any]]:
+def placed(model: Model, target: str) -> list[dict[str, Any]]:
     """Return where each operation of the model will run on a target, and why not on its NPU."""
     return place((op for layer in model.operations if (op := _operation(layer))), target)
 
 
-def _operation(layer: Any) -> Operation | None:
+def _operation(layer: Layer) -> Operation | None:
     """Return what a layer becomes in the int8 file; None where it leaves nothing."""
     name = budget.op_of(layer)
     if name is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.errors import ArtifactError, ConfigError, PipelineError
 from pipeline.models.save import load_keras, save_keras
 from pipeline.models.tflite.read import read_tflite
@@ -48,7 +49,7 @@ def read_model(path: Path, work: Path) -> Any:
         raise ConfigError(f"model.path: {path}: cannot be read: it is damaged") from error
 
 
-def _finite(model: Any, path: Path) -> Any:
+def _finite(model: Model, path: Path) -> Any:
     """Return a model whose weights are numbers.
 
     Raises:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from pipeline.arrays import Layer, Model, Namespace
 from pipeline.models.inputs import inputs_of
 from pipeline.models.translate import translated
 
@@ -17,7 +18,7 @@ Make = Callable[[Any], Callable[..., Any]]
 
 
 def build(
-    keras: Any,
+    keras: Namespace,
     spec: Mapping[str, Any],
     *,
     batch_size: int | None = None,
@@ -45,7 +46,7 @@ def build(
         return graph
     inputs = inputs_of(keras, spec, batch_size)
 
-    def make(layer: Any) -> Callable[..., Any]:
+    def make(layer: Layer) -> Callable[..., Any]:
         if keras is keras_3:
             return type(layer).from_config(layer.get_config())
         return translated(keras, layer, unroll=unroll)
@@ -54,7 +55,7 @@ def build(
 
 
 def replay(
-    model: Any,
+    model: Model,
     inputs: Sequence[Any],
     make: Make,
     *,
@@ -94,12 +95,12 @@ def replay(
     return [tensors[id(tensor)] for tensor in model.outputs]
 
 
-def is_model(layer: Any) -> bool:
+def is_model(layer: Layer) -> bool:
     """Tell whether a layer is a network of its own."""
     return hasattr(layer, "layers") and hasattr(layer, "inputs")
 
 
-def functional(model: Any) -> Any:
+def functional(model: Model) -> Any:
     """Return a Sequential model as the Functional one that it holds; others as they are."""
     import keras
 

@@ -6,10 +6,11 @@ Legend: B batch, T steps, C channels, H height, W width. Words and categories ge
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.seeds import fold_seed
 
 
-def inputs_of(keras: Any, spec: Mapping[str, Any], batch_size: int | None) -> list[Any]:
+def inputs_of(keras: Namespace, spec: Mapping[str, Any], batch_size: int | None) -> list[Any]:
     """Return one input layer for each named input of the spec."""
     return [
         keras.Input(
@@ -22,7 +23,7 @@ def inputs_of(keras: Any, spec: Mapping[str, Any], batch_size: int | None) -> li
     ]
 
 
-def vector_of(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
+def vector_of(keras: Namespace, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     """Return all inputs as one vector (B, n): numbers flattened, words and categories embedded.
 
     A text is the mean of the vectors of its words (Joulin et al. 2017, arXiv:1607.01759); what
@@ -40,7 +41,7 @@ def vector_of(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate(name="join")(flat)
 
 
-def embedded(keras: Any, spec: Mapping[str, Any], x: Any, entry: Mapping[str, Any]) -> Any:
+def embedded(keras: Namespace, spec: Mapping[str, Any], x: Any, entry: Mapping[str, Any]) -> Any:
     """Return whole numbers (B, T) as learnt vectors (B, T, embedding)."""
     seed = fold_seed(spec["seed"], "initializer", entry["name"])
     return keras.layers.Embedding(
@@ -63,7 +64,7 @@ def picture_of(spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     return x
 
 
-def sequence_of(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
+def sequence_of(keras: Namespace, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     """Return the one sequence (B, T, C): a series, a text, or the rows of a picture in turn.
 
     Raises:

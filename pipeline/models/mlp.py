@@ -6,12 +6,17 @@ Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagati
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, vector_of
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: mlp` spec.
 

@@ -8,6 +8,7 @@ wide or less.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
@@ -27,7 +28,11 @@ BLOCKS = (
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: mobilenet` spec.
 

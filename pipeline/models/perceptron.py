@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, vector_of
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: perceptron` spec.
 
@@ -35,7 +40,7 @@ def _has_two_classes(spec: Mapping[str, Any]) -> bool:
     return bool(spec["output"] == {"task": "classification", "units": 2})
 
 
-def _two_classes(keras: Any, spec: Mapping[str, Any], x: Any) -> Any:
+def _two_classes(keras: Namespace, spec: Mapping[str, Any], x: Any) -> Any:
     """Apply the one unit, and the softmax of (-z / 2, z / 2), whose second value is s."""
     unit = keras.layers.Dense(1, kernel_initializer="zeros", name="unit")(x)
     halves = keras.layers.Dense(2, use_bias=False, trainable=False, name="logits")

@@ -6,18 +6,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import scratch
 from pipeline.device.runner import anomaly_shares, seen
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
 BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as large on its way
 
 
-def predict(model: Any, dataset: Dataset, positions: Array) -> Array:
+def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     """Return what the model answers for each sample, float32 (N, K).
 
     Probabilities for classes; values in the target's own unit for a regression; of a detector the
@@ -29,12 +28,12 @@ def predict(model: Any, dataset: Dataset, positions: Array) -> Array:
     return in_target_unit(outputs, dataset.preprocess)
 
 
-def scores_of(model: Any, dataset: Dataset, positions: Array) -> Array:
+def scores_of(model: Model, dataset: Dataset, positions: Array) -> Array:
     """Return a detector's anomaly score of each sample (N,)."""
     return _outputs(model, dataset, positions)[:, 0]
 
 
-def _outputs(model: Any, dataset: Dataset, positions: Array) -> Array:
+def _outputs(model: Model, dataset: Dataset, positions: Array) -> Array:
     return answered(predictor(model, dataset.preprocess), dataset, positions)
 
 
@@ -57,7 +56,7 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
         yield dataset.read(positions[start : start + step])
 
 
-def predictor(model: Any, preprocess: dict[str, Any]) -> Any:
+def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
     """Return the compiled function from raw inputs to the model's own outputs.
 
     Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.

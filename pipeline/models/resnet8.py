@@ -8,12 +8,17 @@ that changes the shape is a 1x1 convolution.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: resnet8` spec.
 
@@ -34,7 +39,7 @@ def build(
 
 
 def _stack(
-    keras: Any, spec: Mapping[str, Any], x: Any, filters: int, name: str, *, strides: int
+    keras: Namespace, spec: Mapping[str, Any], x: Any, filters: int, name: str, *, strides: int
 ) -> Any:
     """Apply two convolutions, and add what came in (section 3.2, equations 1 and 2)."""
     activation = spec["model"]["activation"]

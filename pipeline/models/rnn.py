@@ -8,12 +8,17 @@ A text has its padding at the end: `backward` reads that first, so that the last
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, sequence_of
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: rnn` spec.
 
@@ -42,7 +47,9 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="rnn")
 
 
-def _recurrent(keras: Any, spec: Mapping[str, Any], units: int, name: str, **options: Any) -> Any:
+def _recurrent(
+    keras: Namespace, spec: Mapping[str, Any], units: int, name: str, **options: Any
+) -> Any:
     """Return a recurrent layer; both directions of a bidirectional one start differently.
 
     Only the first layer reads backward: the next one then has the steps in that order.

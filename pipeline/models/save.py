@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.artifacts import atomic_path
 from pipeline.errors import ArtifactError
 
@@ -18,7 +19,7 @@ START = "start.keras"  # beside a spec: the weights that training starts from, w
 SHARED_ID = re.compile(r'"shared_object_id": (\d+)')
 
 
-def save_keras(model: Any, path: Path) -> None:
+def save_keras(model: Model, path: Path) -> None:
     """Save a Keras 3 model, whole or not at all, with no date in it."""
     with atomic_path(path) as temporary:
         dated = temporary.with_suffix(".dated.keras")
@@ -71,7 +72,7 @@ def load_keras(path: Path) -> Any:
         ) from error
 
 
-def give_start(model: Any, spec_folder: Path) -> None:
+def give_start(model: Model, spec_folder: Path) -> None:
     """Give a model the weights that stand beside its spec; without them nothing changes."""
     path = spec_folder / START
     if path.exists():

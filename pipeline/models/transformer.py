@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Namespace, Tensor
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, is_text, picture_of, sequence_of
 from pipeline.seeds import fold_seed
@@ -25,7 +26,11 @@ LEFT_OUT = -30.0  # added to a score: its share is then below 1e-12
 
 
 def build(
-    keras: Any, spec: Mapping[str, Any], *, batch_size: int | None = None, unroll: bool = False
+    keras: Namespace,
+    spec: Mapping[str, Any],
+    *,
+    batch_size: int | None = None,
+    unroll: bool = False,
 ) -> Any:
     """Build the network of a `kind: transformer` spec.
 
@@ -58,7 +63,7 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="transformer")
 
 
-def _steps(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
+def _steps(keras: Namespace, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     """Return the steps (B, T, C): of a sequence, or the patches of a picture."""
     patch = spec["model"]["patch"]
     if patch is None or len(spec["inputs"][0]["shape"]) != 3:
@@ -73,7 +78,7 @@ def _steps(keras: Any, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     return keras.layers.Reshape((x.shape[1] * x.shape[2], x.shape[3]), name="steps")(x)
 
 
-def _mask(keras: Any, x: Any, entry: Mapping[str, Any]) -> Any:
+def _mask(keras: Namespace, x: Tensor, entry: Mapping[str, Any]) -> Any:
     """Return what is added to the score of each step (B, 1, 1, T), found by the word's number."""
     layer = keras.layers.Embedding(entry["vocabulary"], 1, trainable=False, name="mask")
     found = keras.layers.Reshape((1, 1, x.shape[1]), name="mask_of_keys")(layer(x))
@@ -83,7 +88,7 @@ def _mask(keras: Any, x: Any, entry: Mapping[str, Any]) -> Any:
     return found
 
 
-def _block(keras: Any, spec: Mapping[str, Any], x: Any, mask: Any, name: str) -> Any:
+def _block(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any, name: str) -> Any:
     """Apply attention, then two dense layers to each step, each added to what came in."""
     settings = spec["model"]
     norm = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_1")(x)
@@ -101,7 +106,7 @@ def _block(keras: Any, spec: Mapping[str, Any], x: Any, mask: Any, name: str) ->
     return keras.layers.Add(name=f"{name}_add_2")([x, y])
 
 
-def _attention(keras: Any, spec: Mapping[str, Any], x: Any, mask: Any, name: str) -> Any:
+def _attention(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any, name: str) -> Any:
     """Apply scaled dot-product attention in several heads (section 3.2, equation 1)."""
     steps, width, heads = x.shape[1], spec["model"]["width"], spec["model"]["heads"]
 
@@ -122,12 +127,12 @@ def _attention(keras: Any, spec: Mapping[str, Any], x: Any, mask: Any, name: str
     return blocks.dense(keras, spec, y, width, f"{name}_output")
 
 
-def _matmul(keras: Any, a: Any, b: Any) -> Any:
+def _matmul(keras: Namespace, a: Any, b: Any) -> Any:
     """Return the product of the last two axes, under either Keras."""
     return keras.ops.matmul(a, b) if hasattr(keras, "ops") else tf.matmul(a, b)
 
 
-def _pooled(keras: Any, spec: Mapping[str, Any], x: Any, mask: Any) -> Any:
+def _pooled(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any) -> Any:
     """Return the mean over the steps; of a text, the words weighted by a softmax (B, D).
 
     The weights are equal before training: it begins as the mean of the words.

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.arrays import Layer, Namespace
 from pipeline.models.blocks import activate
 
 # Settings that say how weights begin and are held in training: an exported copy needs none.
@@ -28,7 +29,7 @@ class Untranslatable(Exception):
     """tf_keras has no such layer; its text names the layer."""
 
 
-def translated(tf_keras: Any, layer: Any, *, unroll: bool) -> Callable[..., Any]:
+def translated(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callable[..., Any]:
     """Return what is called in tf_keras where Keras 3 calls a layer.
 
     Args:

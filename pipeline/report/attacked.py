@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from pipeline.arrays import Array
 from pipeline.device.runner import tokens_of
 from pipeline.report import pictures, words
 from pipeline.report.samples import (
@@ -19,7 +20,6 @@ from pipeline.report.samples import (
     sound,
 )
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Entry = Mapping[str, Any]
 Cells = Mapping[str, str]
 

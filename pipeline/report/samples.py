@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from pipeline.arrays import Array
 from pipeline.device.runner import prepare
 from pipeline.report import pictures
 from pipeline.report.charts import COLOURS
 from pipeline.report.words import number
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Entry = Mapping[str, Any]
 
 TABULAR = ("table", "columns", "codes")

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.arrays import Model, Tensor
 from pipeline.data.draws import first_here, share_of
 from pipeline.errors import ConfigError
 from pipeline.train.feed import Feed
@@ -26,7 +27,7 @@ def compiled_steps(trainer: Any, feed: Feed) -> Any:
     names: list[str] = []  # of the logs; known when the graph is built
     replica_step = _replica_step(trainer, feed, names)
 
-    def one_step(inputs: Any, targets: Any, seed: Any) -> Any:
+    def one_step(inputs: Any, targets: Tensor, seed: Tensor) -> Any:
         with share_of(feed.part * feed.share, feed.share, feed.batch):
             prepared = trainer.prepare(inputs, seed)
         before = values_of(trainer.holds)
@@ -35,14 +36,14 @@ def compiled_steps(trainer: Any, feed: Feed) -> Any:
         return strategy.reduce("SUM", per_replica, axis=None)
 
     @tf.function(input_signature=_signature(feed))
-    def call(inputs: Any, targets: Any, seed: Any, first: Any) -> Any:
+    def call(inputs: Any, targets: Tensor, seed: Tensor, first: Any) -> Any:
         logs = tf.TensorArray(tf.float32, tf.shape(targets)[0])
         for i in tf.range(tf.shape(targets)[0]):
             step_inputs = {name: value[i] for name, value in inputs.items()}
             logs = logs.write(i, one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
         return logs.stack()
 
-    def run(inputs: Any, targets: Any, seed: int, first: int) -> dict[str, Any]:
+    def run(inputs: Any, targets: Tensor, seed: int, first: int) -> dict[str, Any]:
         rows = call(inputs, targets, tf.constant(seed), tf.constant(first)).numpy()
         return dict(zip(names, rows.T, strict=True))
 
@@ -60,7 +61,7 @@ def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
     if replicas > 1:
         _draw_apart(trainer.model)
 
-    def replica_step(inputs: Any, targets: Any, seed: Any) -> Any:
+    def replica_step(inputs: Any, targets: Tensor, seed: Tensor) -> Any:
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group * share
         mine = {name: _rows(value, first, share, feed) for name, value in inputs.items()}
@@ -98,7 +99,7 @@ def _rows(value: Any, first: Any, share: int, feed: Feed) -> Any:
     return tf.slice(value, begin, [share, *[-1] * (len(value.shape) - 1)])
 
 
-def _draw_apart(model: Any) -> None:
+def _draw_apart(model: Model) -> None:
     """Let the masks of a model's layers be drawn from another seed on each replica."""
     for layer in model._flatten_layers():
         for value in list(vars(layer).values()):

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset, detecting
 from pipeline.device.runner import prepare
 from pipeline.models.predict import scores_of
 from pipeline.train.threshold import calibrated
 
 
-def decision(model: Any, dataset: Dataset, score: str) -> dict[str, Any]:
+def decision(model: Model, dataset: Dataset, score: str) -> dict[str, Any]:
     """Return the contents of decision.json, by the validation split.
 
     Args:

@@ -6,15 +6,13 @@ Any step of any epoch can be read without those before it, which is what makes a
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.data.scratch import shuffled_range
 from pipeline.seeds import fold_seed
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 CALL_BYTES = 8 << 20  # of raw samples that go into one call
 

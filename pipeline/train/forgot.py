@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.tasks import TASKS
 
 
-def remembered(model: Any, dataset: Dataset, task: str) -> dict[str, Any]:
+def remembered(model: Model, dataset: Dataset, task: str) -> dict[str, Any]:
     """Return the metric on the validation split and, of classes, the recall of each.
 
     Args:

@@ -7,6 +7,8 @@ al. 2014, arXiv:1411.1792, section 4). Batch normalisation keeps the statistics 
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from pipeline.arrays import Model
+
 NORMALISING = ("BatchNormalization",)
 
 
@@ -15,7 +17,7 @@ def frozen_epochs(freeze: Any) -> int:
     return 0 if freeze is None else int(freeze.epochs)
 
 
-def phases(model: Any, freeze: Any) -> Callable[[int], Hashable]:
+def phases(model: Model, freeze: Any) -> Callable[[int], Hashable]:
     """Return a function that makes a model ready for an epoch, and names the phase it is in.
 
     Args:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.arrays import Model
 from pipeline.artifacts import WORK, read_json
 from pipeline.tasks import TASKS
 
@@ -33,7 +34,7 @@ def folder_of(out: Path, name: str) -> Path:
     return folder
 
 
-def validated(trained: Any, spec: Mapping[str, Any]) -> float:
+def validated(trained: Model, spec: Mapping[str, Any]) -> float:
     """Return a network's metric on the validation split."""
     return float(trained.validation[f"val_{TASKS[spec['output']['task']].metric}"])
 

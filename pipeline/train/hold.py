@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array, Tensor
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def with_zeros(weight: Any) -> Hold:
     return Hold(weight, where_kept, lambda before, after, number: where_kept(before, after))
 
 
-def where_kept(before: Any, values: Any) -> Any:
+def where_kept(before: Any, values: Tensor) -> Any:
     """Return values where a weight was not zero; zero elsewhere."""
     return tf.where(before != 0, values, tf.zeros_like(values))
 
@@ -47,7 +46,7 @@ def with_ties(weight: Any, groups: Array) -> Hold:
     """
     count, places = int(groups.max()) + 1, tf.constant(groups.ravel(), tf.int32)
 
-    def over(values: Any, reduce: Callable[..., Any]) -> Any:
+    def over(values: Tensor, reduce: Callable[..., Any]) -> Any:
         found = tf.gather(reduce(tf.reshape(values, [-1]), places, count), places)
         return tf.reshape(found, tf.shape(values))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Tensor
 from pipeline.errors import ConfigError
 
 Loss = Callable[[Any, Any], Any]
@@ -30,7 +31,7 @@ def categorical_crossentropy(settings: Any) -> Loss:
     """
     smoothing = settings.label_smoothing
 
-    def loss(labels: Any, logits: Any) -> Any:
+    def loss(labels: Tensor, logits: Tensor) -> Any:
         plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         if not smoothing:
             return plain
@@ -47,7 +48,7 @@ def binary_crossentropy(settings: Any) -> Loss:
     """
     smoothing = settings.label_smoothing
 
-    def loss(labels: Any, logits: Any) -> Any:
+    def loss(labels: Tensor, logits: Tensor) -> Any:
         if logits.shape[1] != 2:
             raise ConfigError(
                 f"train.loss: binary_crossentropy is for two classes and there are "
@@ -67,7 +68,7 @@ def focal(settings: Any) -> Loss:
     """
     gamma = settings.focal_gamma
 
-    def loss(labels: Any, logits: Any) -> Any:
+    def loss(labels: Tensor, logits: Tensor) -> Any:
         plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return (-tf.math.expm1(-plain)) ** gamma * plain  # 1 - p, exact where p is near 1
 
@@ -83,7 +84,7 @@ def generalized_crossentropy(settings: Any) -> Loss:
     """
     q = settings.generalized_q
 
-    def loss(labels: Any, logits: Any) -> Any:
+    def loss(labels: Tensor, logits: Tensor) -> Any:
         plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return -tf.math.expm1(-q * plain) / q
 
@@ -98,7 +99,7 @@ def perceptron(settings: Any) -> Loss:
     classes the right one is held against the best of the others. A tie is wrong.
     """
 
-    def loss(labels: Any, logits: Any) -> Any:
+    def loss(labels: Tensor, logits: Tensor) -> Any:
         right = tf.one_hot(labels, tf.shape(logits)[1], on_value=True, off_value=False)
         of_label = tf.reduce_sum(tf.where(right, logits, tf.zeros_like(logits)), axis=1)
         of_others = tf.reduce_max(tf.where(right, logits.dtype.min, logits), axis=1)
@@ -122,7 +123,7 @@ def huber(settings: Any) -> Loss:
     """Return e^2 / 2 up to delta, and delta (|e| - delta / 2) beyond (Huber 1964)."""
     delta = settings.huber_delta
 
-    def loss(labels: Any, values: Any) -> Any:
+    def loss(labels: Tensor, values: Tensor) -> Any:
         error = tf.abs(values[:, 0] - labels)
         near = tf.minimum(error, delta)
         return near * (error - near / 2)
@@ -154,7 +155,7 @@ class LossOf:
         name = AUTO[self.task] if self.settings.loss == "auto" else self.settings.loss
         return LOSSES[name](self.settings)
 
-    def __call__(self, labels: Any, outputs: Any) -> Any:
+    def __call__(self, labels: Tensor, outputs: Tensor) -> Any:
         """Return the loss of each sample (B,)."""
         return self._own(labels, outputs)
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline.arrays import Model, Tensor
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
@@ -39,7 +40,7 @@ def trainer_of(
     batch_size: int,
     augment: Sequence[Mapping[str, Any]],
     seed: int,
-    teacher: Any,
+    teacher: Model,
 ) -> tuple[Trainer, Feed]:
     """Return what is trained, made under the strategy's scope, and its batches."""
     positions, labels = _samples(settings, dataset, seed, is_taught=teacher is not None)
@@ -82,14 +83,14 @@ def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -
 
 
 def _step(
-    model: Any,
+    model: Model,
     spec: Mapping[str, Any],
     settings: Train,
     dataset: Dataset,
     loss: Any,
-    labels: Any,
+    labels: Tensor,
     augment: Sequence[Mapping[str, Any]],
-    teacher: Any,
+    teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
     anomaly = dataset.preprocess["anomaly"]

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from pydantic import BaseModel
 
+from pipeline.arrays import Model, Tensor
 from pipeline.data.dataset import Dataset, reopened, replaced
 from pipeline.models.save import load_keras, save_keras
 
@@ -74,7 +75,7 @@ def _named(name: str) -> Any:
     return getattr(importlib.import_module(module), own)
 
 
-def _array(values: Any) -> dict[str, Any]:
+def _array(values: Tensor) -> dict[str, Any]:
     found = np.ascontiguousarray(values)
     data = base64.b64encode(found.tobytes()).decode()
     return {"dtype": found.dtype.str, "shape": list(np.shape(values)), "data": data}
@@ -99,7 +100,7 @@ def _record_of(plain: list[Any]) -> Any:
     return _named(name)(**{key: _value(part) for key, part in fields.items()})
 
 
-def _model(model: Any) -> str:
+def _model(model: Model) -> str:
     with tempfile.TemporaryDirectory() as folder:
         save_keras(model, Path(folder) / "model.keras")
         return base64.b64encode((Path(folder) / "model.keras").read_bytes()).decode()

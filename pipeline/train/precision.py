@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model
 from pipeline.models import MODELS
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def best_here() -> str:
     return MIXED if capable and all(capable) else "float32"
 
 
-def in_float32(model: Any, spec: Mapping[str, Any]) -> Any:
+def in_float32(model: Model, spec: Mapping[str, Any]) -> Any:
     """Return the model itself, or where it computes in less, the same in float32."""
     import keras
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
@@ -84,7 +85,7 @@ def _to_reconstruct(settings: Train) -> Train:
     return settings.model_copy(update=changed | PLAIN)
 
 
-def _encoder_of(model: Any) -> Any:
+def _encoder_of(model: Model) -> Any:
     """Return a function that gives a network the weights of the layers that it has in common."""
     learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import expected, given, mean_error
 from pipeline.train.losses import Loss
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLES, BYTES = 256, 4 << 20  # looked at, at most
 # With AVX-512 oneDNN writes past its memory in the gradient of a strided 1x1 convolution over an
@@ -57,7 +56,7 @@ class Signs:
     """Root mean square of what the first layer with weights is given; 0 where that is no number."""
 
 
-def form_of(model: Any) -> Form:
+def form_of(model: Model) -> Form:
     """Return the form of a Functional model."""
     last = model.outputs[0]._keras_history.operation
     hidden = [layer for layer in model.layers if layer is not last]
@@ -71,18 +70,18 @@ def form_of(model: Any) -> Form:
     )
 
 
-def _is_weighted(layer: Any) -> bool:
+def _is_weighted(layer: Layer) -> bool:
     name = type(layer).__name__
     return "Dense" in name or "Conv" in name
 
 
-def _is_gate(layer: Any) -> bool:
+def _is_gate(layer: Layer) -> bool:
     """Tell whether what a layer answers is only multiplied with, as in squeeze-and-excitation."""
     users = [type(node.operation).__name__ for node in layer._outbound_nodes]
     return "Multiply" in users
 
 
-def _activation(layer: Any) -> str | None:
+def _activation(layer: Layer) -> str | None:
     """Return the name of a layer's activation; a ReLU with a slope below zero is none."""
     if type(layer).__name__ in ("LSTM", "GRU", "SimpleRNN"):
         return None
@@ -92,7 +91,7 @@ def _activation(layer: Any) -> str | None:
 
 
 def prober(
-    model: Any, dataset: Dataset, positions: Array, targets: Array, loss: Loss
+    model: Model, dataset: Dataset, positions: Array, targets: Array, loss: Loss
 ) -> Callable[[], Signs]:
     """Return a function that looks at the model's current weights; it is compiled once.
 
@@ -139,7 +138,7 @@ def prober(
 
 
 def _looker(
-    model: Any,
+    model: Model,
     rectified: Sequence[Any],
     recurrent: Sequence[Any],
     kernels: Sequence[Any],
@@ -177,17 +176,17 @@ def _looker(
     return look
 
 
-def _rms(x: Any) -> Any:
+def _rms(x: Tensor) -> Any:
     return tf.sqrt(tf.reduce_mean(tf.square(tf.cast(x, tf.float32))))
 
 
-def _dead(x: Any) -> Any:
+def _dead(x: Tensor) -> Any:
     """Return the share of the units (last axis) that are 0 in every sample and place."""
     largest = tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0)
     return tf.reduce_mean(tf.cast(largest <= 0, tf.float32))
 
 
-def _first_of(gradient: Any) -> Any:
+def _first_of(gradient: Tensor) -> Any:
     """Return the gradient (B, T, C) at the first quarter of the steps over that at the best."""
     by_step = tf.sqrt(tf.reduce_mean(tf.square(tf.cast(gradient, tf.float32)), axis=(0, 2)))
     first = tf.reduce_max(by_step[: max(1, by_step.shape[0] // 4)])

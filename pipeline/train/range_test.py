@@ -6,14 +6,12 @@ Smith 2017, "Cyclical learning rates for training neural networks" (arXiv:1506.0
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import SCHEMA, read_json, write_json
 from pipeline.train.cluster import is_chief
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 log = logging.getLogger(__name__)
 

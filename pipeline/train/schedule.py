@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.arrays import Namespace
+
 UNDECAYED = ["bias", "gamma", "beta"]  # decay is for kernels: Loshchilov and Hutter 2019, section 2
 
 
-def cosine(keras: Any, *, peak: float, warmup_steps: int, total_steps: int) -> Any:
+def cosine(keras: Namespace, *, peak: float, warmup_steps: int, total_steps: int) -> Any:
     """Return linear warm-up to `peak`, then a half cosine to zero at `total_steps`.
 
     Loshchilov and Hutter 2017, equation 5 without restarts (arXiv:1608.03983).
@@ -20,7 +22,9 @@ def cosine(keras: Any, *, peak: float, warmup_steps: int, total_steps: int) -> A
     )
 
 
-def step(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int) -> Any:
+def step(
+    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+) -> Any:
     """Return the rate times a factor every few epochs."""
     every = schedule.epochs * steps_an_epoch
     edges = list(range(every, total_steps, every))
@@ -31,13 +35,15 @@ def step(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_step
 
 
 def exponential(
-    keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
 ) -> Any:
     """Return the rate times a factor an epoch, a little at each step."""
     return keras.optimizers.schedules.ExponentialDecay(peak, steps_an_epoch, schedule.factor)
 
 
-def one_cycle(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int) -> Any:
+def one_cycle(
+    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+) -> Any:
     """Return a half cosine up to the peak, and one far down (Smith and Topin 2018)."""
     rising = max(1, round(schedule.rise * total_steps))
     falling, first = max(1, total_steps - rising), peak / schedule.start
@@ -51,18 +57,20 @@ def one_cycle(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total
     return _of_step(keras, rate)
 
 
-def _half_cosine(keras: Any, share: Any, start: float, end: float) -> Any:
+def _half_cosine(keras: Namespace, share: Any, start: float, end: float) -> Any:
     """Return the way from start (share 0) to end (share 1)."""
     turn = keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0))
     return end + (start - end) * (1 + turn) / 2
 
 
-def _cosine_of(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
+def _cosine_of(
+    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total: int
+) -> Any:
     warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
     return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=total)
 
 
-def _constant(keras: Any, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
+def _constant(keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
     """Return the peak; of a plateau it is lowered by a callback, see history.py."""
     return peak
 
@@ -100,7 +108,7 @@ def rate_factor(scaling: Mapping[str, Any] | None, batch: int) -> float:
 
 
 def learning_rate(
-    keras: Any, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
+    keras: Namespace, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
 ) -> Any:
     """Return what Keras takes as learning rate for a `train.schedule` section."""
     total, warmup_steps = epochs * steps_an_epoch, 0
@@ -112,7 +120,7 @@ def learning_rate(
     return after(keras, warmup_steps, lambda done: peak * done / warmup_steps, rate)
 
 
-def after(keras: Any, steps: int, first: Any, later: Any) -> Any:
+def after(keras: Namespace, steps: int, first: Any, later: Any) -> Any:
     """Return a rate that is `first` for some steps, and then begins `later`.
 
     Args:
@@ -130,10 +138,10 @@ def after(keras: Any, steps: int, first: Any, later: Any) -> Any:
     return _of_step(keras, rate)
 
 
-def _of_step(keras: Any, rate: Callable[[Any], Any]) -> Any:
+def _of_step(keras: Namespace, rate: Callable[[Any], Any]) -> Any:
     """Return the Keras schedule of a function of the steps that are done, float32."""
 
-    class OfStep(keras.optimizers.schedules.LearningRateSchedule):
+    class OfStep(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[name-defined]
         def __call__(self, step: Any) -> Any:
             return rate(keras.ops.cast(step, "float32"))
 
@@ -151,7 +159,7 @@ OPTIMIZERS: dict[str, str] = {
 OWN = ("kind", "learning_rate", "clip_norm", "clip_value")  # settings that are not the optimizer's
 
 
-def optimizer(keras: Any, settings: Any, rate: Any, *, ema: float | None = None) -> Any:
+def optimizer(keras: Namespace, settings: Any, rate: Any, *, ema: float | None = None) -> Any:
     """Return the optimizer of a `train.optimizer` section; what decays weights decays kernels only.
 
     Clipping is left to the loop, which does it over all replicas.

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from pipeline.arrays import Model
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import DECISION, Dataset, open_dataset
@@ -41,7 +42,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if "trials" in inputs:
         take_over(inputs["trials"], out / WORK)
 
-    def begin(model: Any) -> None:
+    def begin(model: Model) -> None:
         give_start(model, inputs["spec"])
 
     given = _as_given(config, spec, dataset, begin)

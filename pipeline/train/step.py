@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.draws import drawn, first_here
 from pipeline.data.scratch import counted
 from pipeline.errors import ConfigError
@@ -17,7 +18,6 @@ from pipeline.models.blocks import logits_model
 from pipeline.models.predict import expected, given, mean_error
 from pipeline.train.losses import Loss
 
-Array = np.ndarray[Any, np.dtype[Any]]
 PerSample = Mapping[str, Any]
 Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 
@@ -56,19 +56,19 @@ def weighted(loss: Loss, weights: Array | None) -> Loss:
     return lambda labels, outputs: loss(labels, outputs) * tf.gather(weights, labels)
 
 
-def correct(labels: Any, outputs: Any) -> PerSample:
+def correct(labels: Tensor, outputs: Tensor) -> PerSample:
     """Return the metric of each sample that training shows: accuracy, or absolute error."""
     if labels.dtype.is_floating:
         return {"mae": tf.abs(outputs[:, 0] - labels)}
     return {"accuracy": tf.cast(tf.argmax(outputs, 1, labels.dtype) == labels, tf.float32)}
 
 
-def plain_step(model: Any, loss: Loss) -> Step:
+def plain_step(model: Model, loss: Loss) -> Step:
     """Return the ordinary supervised step: the loss of the model's logits or values."""
     head = logits_model(_keras(), model)
 
     def step(
-        inputs: Mapping[str, Any], labels: Any, seed: Any, loss: Loss = loss
+        inputs: Mapping[str, Any], labels: Tensor, seed: Tensor, loss: Loss = loss
     ) -> tuple[Any, PerSample]:
         outputs = tf.cast(head(inputs, training=True), tf.float32)
         return loss(labels, outputs), correct(labels, outputs)
@@ -77,7 +77,7 @@ def plain_step(model: Any, loss: Loss) -> Step:
 
 
 def distilling_step(
-    model: Any, loss: Loss, teacher: Any, temperature: float, weight: float
+    model: Model, loss: Loss, teacher: Model, temperature: float, weight: float
 ) -> Step:
     """Return the step of a student: (1 - w) * loss + w * T^2 * KL(teacher_T || student_T).
 
@@ -95,7 +95,7 @@ def distilling_step(
     student, master = logits_model(_keras(), model), logits_model(_keras(), teacher)
 
     def step(
-        inputs: Mapping[str, Any], labels: Any, seed: Any, loss: Loss = loss
+        inputs: Mapping[str, Any], labels: Tensor, seed: Tensor, loss: Loss = loss
     ) -> tuple[Any, PerSample]:
         logits = tf.cast(student(inputs, training=True), tf.float32)
         told = tf.stop_gradient(tf.cast(master(inputs, training=False), tf.float32)) / temperature
@@ -123,14 +123,14 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
         alpha: the larger, the more even the mixtures.
     """
 
-    def mixing(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def mixing(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         share, order = _mixture(tf.shape(labels)[0], alpha, seed)
 
-        def mixed(x: Any) -> Any:
+        def mixed(x: Tensor) -> Any:
             own = tf.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
             return own * x + (1 - own) * tf.gather(x, order)
 
-        def of_both(labels: Any, outputs: Any) -> Any:
+        def of_both(labels: Tensor, outputs: Tensor) -> Any:
             other = loss(tf.gather(labels, order), outputs)
             return share * loss(labels, outputs) + (1 - share) * other
 
@@ -140,7 +140,7 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
     return mixing
 
 
-def _mixture(count: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
+def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     """Return the share of each sample (B,) in its mixture, and which other is in it (B,).
 
     The other is one of the same device.
@@ -152,7 +152,7 @@ def _mixture(count: Any, alpha: float, seed: Any) -> tuple[Any, Any]:
     return share, tf.random.experimental.stateless_shuffle(tf.range(count), own)
 
 
-def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
+def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
     """Return the step of a net that answers its own input, or the step after what it sees.
 
     Args:
@@ -165,7 +165,7 @@ def detector_step(model: Any, error: str, anomaly: Mapping[str, Any], *, noise: 
     """
     form = tf.abs if error == "mae" else tf.square
 
-    def step(inputs: Mapping[str, Any], labels: Any, seed: Any) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         shown = given(inputs, anomaly)
         if noise:
             shown = {

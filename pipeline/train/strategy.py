@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Model
 from pipeline.errors import ConfigError
 from pipeline.launch.place import place_here
 from pipeline.train.cluster import members
@@ -154,7 +155,7 @@ MADE: dict[str, Callable[[], tuple[Any, str]]] = {
 }
 
 
-def synchronise(model: Any, strategy: Any) -> None:
+def synchronise(model: Model, strategy: Any) -> None:
     """Let batch normalisation see the global batch, as on one device (no change there).
 
     What is saved stays the same: the flag counts in training alone.

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from pydantic import TypeAdapter
 
+from pipeline.arrays import Model
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
 from pipeline.data.dataset import Dataset, detecting
@@ -49,7 +50,7 @@ def train_network(
     seed: int,
     out: Path,
     begin: Callable[[Any], None] | None = None,
-    teacher: Any = None,
+    teacher: Model = None,
     is_watched: bool = True,
     is_shown: bool = True,
 ) -> Trained:
@@ -93,7 +94,7 @@ def _trained(
     *,
     out: Path,
     begin: Callable[[Any], None] | None,
-    teacher: Any,
+    teacher: Model,
     is_watched: bool,
     is_shown: bool,
     **learning: Any,
@@ -134,7 +135,7 @@ def _fitted(
 ) -> Trained | None:
     """Make all epochs, and measure the weights that are kept."""
 
-    def evaluator_of(model: Any) -> Callable[[], Mapping[str, float]]:
+    def evaluator_of(model: Model) -> Callable[[], Mapping[str, float]]:
         task = spec["output"]["task"]
         return evaluator(model, dataset, split="validation", task=task, loss=loss)
 

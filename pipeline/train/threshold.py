@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 SHARE = 0.99  # of normal samples that lie below the threshold, where no anomaly is known
 LEAST = 1e-12  # a threshold of zero would flag everything

@@ -1,11 +1,11 @@
 """Validation logs of the weights as they stand: the loss and the task's metrics."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
 from pipeline.data.scratch import blocks, scratch, taken
@@ -16,7 +16,7 @@ from pipeline.train.losses import Loss
 
 
 def evaluator(
-    model: Any, dataset: Dataset, *, split: str, task: str, loss: Loss
+    model: Model, dataset: Dataset, *, split: str, task: str, loss: Loss
 ) -> Callable[[], Mapping[str, float]]:
     """Return a function that measures the model's current weights on one split: val_loss, val_….
 

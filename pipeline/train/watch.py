@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import changed, counted, taken, where
@@ -21,7 +22,6 @@ from pipeline.train.warnings import Evidence, Warned, warnings_of
 
 log = logging.getLogger(__name__)
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Rows = Sequence[Mapping[str, float]]
 
 REACH = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
@@ -30,7 +30,7 @@ SAMPLES = 64  # whose values are held against the reach
 
 
 def watcher(
-    model: Any, spec: Mapping[str, Any], settings: Any, feed: Feed, loss: Loss
+    model: Model, spec: Mapping[str, Any], settings: Any, feed: Feed, loss: Loss
 ) -> Callable[[Rows], list[Warned]]:
     """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
 

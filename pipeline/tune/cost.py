@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Model
 from pipeline.device.measure import run_file
 from pipeline.device.targets import TARGETS
 from pipeline.export.compilers import compile_for
@@ -26,7 +27,7 @@ UNITS = {"parameters": "weights", "macs": "multiply-accumulates"}
 SPREAD = 0.02  # of the noise on untrained weights: enough that no two tensors are alike
 
 
-def of_graph(model: Any) -> Costs:
+def of_graph(model: Model) -> Costs:
     """Return parameters, macs and activation_bytes, and of the bytes those that kernels take.
 
     A file holds a byte a weight of its kernels at least.
@@ -93,7 +94,7 @@ def _said(name: str, value: float) -> str:
     return f"{value:,.0f} {UNITS[name] if name in UNITS else name.replace('_', ' ')}"
 
 
-def shaken(model: Any, seed: int) -> None:
+def shaken(model: Model, seed: int) -> None:
     """Move every weight a little: a file made of it is as large as one made of trained weights.
 
     Untrained biases are all zero; equal tensors would be stored once.

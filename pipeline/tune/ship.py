@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import WORK
 from pipeline.compress import ladder, measure
 from pipeline.compress.calibration import known_ranges
@@ -13,8 +14,6 @@ from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError
 from pipeline.tasks import Task
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def shipped(

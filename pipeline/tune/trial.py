@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.arrays import Model
 from pipeline.artifacts import WORK, sha256_json, write_json
 from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, deciding
@@ -156,7 +157,9 @@ def _arena(bench: Bench, limits: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     return bench.dataset.preprocess, bench.dataset.read(first)
 
 
-def _exported(bench: Bench, model: Any, spec: Mapping[str, Any], folder: Path) -> tuple[Path, int]:
+def _exported(
+    bench: Bench, model: Model, spec: Mapping[str, Any], folder: Path
+) -> tuple[Path, int]:
     """Return the file that a network ships as, and how many operations stay in float."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -172,7 +175,7 @@ def _exported(bench: Bench, model: Any, spec: Mapping[str, Any], folder: Path) -
     )
 
 
-def _robust(bench: Bench, model: Any) -> float:
+def _robust(bench: Bench, model: Model) -> float:
     """Return the share of validation samples that the float network decides rightly under PGD."""
     reach, steps = attack_of(bench.config)
     space = space_of(bench.dataset, reach, model, where="audit", norm=reach["norm"])

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.device.runner import at_temperature, is_sure
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 HOTTEST = 20.0  # temperatures are looked for between this and one by it
 

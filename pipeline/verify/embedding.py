@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 NEIGHBOURS = 10  # of a sample, that are held against its neighbours in the other space
 MOST = 1000  # samples: distances of all pairs are taken

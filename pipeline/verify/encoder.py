@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
+from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
@@ -14,8 +13,6 @@ from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.verify import embedding
 from pipeline.verify.held import Held
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 COMPONENT_SAMPLES = 5000  # that principal components are found on
 

@@ -4,16 +4,14 @@ Legend: N samples, K classes or outputs.
 """
 
 import hashlib
-from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.figures import kept_samples
 from pipeline.device.runner import last_known
 from pipeline.verify.held import Held
 from pipeline.verify.parity import confusion
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 CHANGED = 16  # samples with another decision that the report shows
 STEPS = 72  # of the forecast that is drawn: three days of hours; more hides the differences

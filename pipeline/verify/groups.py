@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.tasks import Task
 from pipeline.verify.recordings import metrics_with
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST = 100  # groups that are told, the largest first
 

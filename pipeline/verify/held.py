@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, deciding, open_dataset
@@ -12,8 +13,6 @@ from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import task_of
 from pipeline.verify.recordings import metrics_with
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 REFERENCE = "model.keras"
 

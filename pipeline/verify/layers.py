@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.logits import deciding
 from pipeline.export.ranges import keeping
 from pipeline.verify.parity import SILENCE_DB, sqnr_db
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def layer_errors(

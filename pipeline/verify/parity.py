@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.tasks import Task, metric_drop
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
 LEVEL = (2.5, 97.5)

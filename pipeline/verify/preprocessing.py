@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.device.runner import prepare
 from pipeline.errors import PipelineError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-5  # of model inputs, whose deviation is about 1; words and categories are exact
 BLOCK = 256  # samples at once

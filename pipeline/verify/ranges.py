@@ -7,7 +7,7 @@ is a false alarm where none of them is anomalous (Hundman et al. 2018, arXiv:180
 
 import numpy as np
 
-from pipeline.tasks import Array
+from pipeline.arrays import Array
 
 
 def range_figures(

@@ -4,13 +4,10 @@ A recording's score is the mean over its windows, as in DCASE 2020 task 2 and ML
 et al. 2021, arXiv:2106.07597): one strange moment among many counts little, a strange hum much.
 """
 
-from typing import Any
-
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.tasks import TASKS, Task
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 AUC = "recording_auc"  # the name that it has among the metrics
 MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a score without end

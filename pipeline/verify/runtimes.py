@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, missing
 from pipeline.errors import ArtifactError
 from pipeline.models.predict import in_target_unit
 from pipeline.tasks import Task
 from pipeline.verify.held import Held
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FIRST = "litert"  # runs every file; the others are compared with it
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
 from pipeline.models.predict import in_target_unit
 from pipeline.verify.held import Held
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import (
     SCHEMA,
     WORK,
@@ -38,8 +39,6 @@ from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 from pipeline.verify.runtimes import run_everywhere, runtime_rows
 from pipeline.verify.sanitize import sanitizing
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond

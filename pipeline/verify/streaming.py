@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from pipeline.arrays import Array
 
 BACKGROUND = ("unknown", "silence")
 HOP = 4  # windows in the length of a recording

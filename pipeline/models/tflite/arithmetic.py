@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.models.tflite.node import Node, Refused, has_batch, reshaped
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def sum_of(layer: str, scale: float) -> Callable[[Node], Any]:

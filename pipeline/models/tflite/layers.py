@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Tensor
 from pipeline.models.tflite.node import Node, Refused, shaped, weighted
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SAME, VALID = 0, 1  # the schema's Padding
 RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4  # its ActivationFunctionType
 
 
-def activated(x: Any, fused: int, name: str) -> Any:
+def activated(x: Tensor, fused: int, name: str) -> Any:
     """Apply what a file has fused into an operation."""
     import keras
 

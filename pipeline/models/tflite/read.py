@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array, Model, Tensor
 from pipeline.errors import ConfigError
 from pipeline.models.tflite.layers import activated
 from pipeline.models.tflite.node import Node, Refused
 from pipeline.models.tflite.operations import OPERATIONS
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 IDENTIFIER = b"TFL3"  # at byte 4
 TYPES = {0: "float32", 1: "float16", 2: "int32", 4: "int64", 6: "bool"}  # of the schema
@@ -44,7 +43,7 @@ class Graph:
     kept: Callable[[Any, Any], Any] | None = None
     """(Keras tensor, its own tensor) -> what a quantized file keeps of it; None: all."""
 
-    def keep(self, index: int, x: Any) -> None:
+    def keep(self, index: int, x: Tensor) -> None:
         """Note what an input, or what an operation writes, is in Keras."""
         own = self.graph.tensors[index]
         self.tensors[index] = x if self.kept is None else self.kept(x, own)
@@ -214,7 +213,7 @@ class _Stored:
         return np.frombuffer(self.values.astype(np.float32).tobytes(), np.uint8)
 
 
-def _compare(model: Any, content: bytes, path: Path) -> None:
+def _compare(model: Model, content: bytes, path: Path) -> None:
     """Refuse a network that does not answer as the file does, on random samples."""
     from ai_edge_litert.interpreter import Interpreter
 

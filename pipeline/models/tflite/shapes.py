@@ -6,8 +6,6 @@ import numpy as np
 
 from pipeline.models.tflite.node import Node, Refused, has_batch, shaped
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 def as_written(node: Node) -> Any:
     """Return the numbers in the shape that the file gives them."""

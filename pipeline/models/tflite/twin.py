@@ -15,10 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Tensor
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.read import INTEGERS, network, opened
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 DECIDING = "SOFTMAX"  # as the last operation: what it reads decides, and does not saturate
 
@@ -61,7 +60,7 @@ def twin_of(path: Path) -> Twin:
     return Twin(model, logits, 0.0 if scale is None else float(scale[0]))
 
 
-def steps(tensor: Any) -> tuple[Array | None, Array]:
+def steps(tensor: Tensor) -> tuple[Array | None, Array]:
     """Return scales and zero points of a tensor of the schema; None: it has none."""
     found = tensor.quantization
     if found is None or found.scale is None or not len(found.scale):
@@ -71,7 +70,7 @@ def steps(tensor: Any) -> tuple[Array | None, Array]:
     return scale, np.resize(zero, len(scale)).astype(np.float64)
 
 
-def real(values: Array, tensor: Any) -> Array:
+def real(values: Array, tensor: Tensor) -> Array:
     """Return the real numbers that stored integers stand for; whatever has no scale as it is."""
     scale, zero = steps(tensor)
     if scale is None:
@@ -83,7 +82,7 @@ def real(values: Array, tensor: Any) -> Array:
     return np.asarray(exact, np.float32)
 
 
-def _kept(x: Any, tensor: Any) -> Any:
+def _kept(x: Tensor, tensor: Tensor) -> Any:
     """Return what a tensor of the file keeps of a value: the nearest number on its grid."""
     scale, zero = steps(tensor)
     if scale is None or tensor.type not in INTEGERS:
@@ -105,11 +104,11 @@ class Rounded(keras.layers.Layer):
         super().__init__()
         self.scale, self.zero, self.limits = scale, zero, limits
 
-    def compute_output_spec(self, x: Any) -> Any:
+    def compute_output_spec(self, x: Tensor) -> Any:
         """Return what `call` answers: as x, and dense, whatever Keras takes x for."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Any:
         """Return x on the grid, of the same shape."""
         near = tf.round(x / self.scale) + self.zero
         near = (tf.clip_by_value(near, *map(float, self.limits)) - self.zero) * self.scale
