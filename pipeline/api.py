@@ -27,7 +27,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
 from pipeline.errors import ConfigError, GateError
 from pipeline.outcome import check_verdict, figure
-from pipeline.terminal import telling
+from pipeline.terminal import set_output_form
 
 LAST = "bundle"
 
@@ -112,7 +112,7 @@ class Bundle:
         return str(self.manifest["name"])
 
     @property
-    def shipped(self) -> Mapping[str, Any]:
+    def shipped_model(self) -> Mapping[str, Any]:
         """The manifest's row of the file that ships."""
         return shipped_model(self.manifest)
 
@@ -181,7 +181,7 @@ class Bundle:
 
     def __repr__(self) -> str:
         """Return one line."""
-        row = self.shipped
+        row = self.shipped_model
         return f"Bundle({self.name}: {row['file']}, {row['bytes']} bytes; {self.path})"
 
     def _repr_html_(self) -> str:
@@ -246,7 +246,7 @@ def _saying(*, quiet: bool) -> Iterator[None]:
     if logging.getLogger().handlers and not quiet:
         yield
         return
-    with telling("quiet" if quiet else "plain"):
+    with set_output_form("quiet" if quiet else "plain"):
         yield
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline import commands
 from pipeline.arguments import STAGES, check_command, parser
 from pipeline.errors import STORAGE_ERRORS, ConfigError, GateError, PipelineError
-from pipeline.terminal import telling
+from pipeline.terminal import set_output_form
 
 INTERRUPTED = 130
 LOOKING = (
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     form = vars(args).get("form", "plain")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with telling(form):
+        with set_output_form(form):
             code: int = args.command(args)
         sys.stdout.flush()
     except PipelineError as error:
@@ -97,7 +97,7 @@ def _run(args: argparse.Namespace) -> int:
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
     from pipeline.config.load import load
-    from pipeline.launch.lead import follow, leading
+    from pipeline.launch.lead import follow, lead_workers
     from pipeline.launch.place import check_place, end_with_launcher, place_here
     from pipeline.run import Run
 
@@ -111,7 +111,7 @@ def _run(args: argparse.Namespace) -> int:
     place = check_place(config, place_here())
     if place is not None and not place.is_chief:
         return follow()
-    with nullcontext() if place is None else leading():
+    with nullcontext() if place is None else lead_workers():
         failed = _chain(args, run)
     _close(args, run, failed)
     return 0
@@ -134,7 +134,7 @@ def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None
     Raises:
         GateError: a gate failed.
     """
-    from pipeline.outcome import check_verdict, published
+    from pipeline.outcome import check_verdict, published_line
 
     order, config = tuple(STAGES), run.config
     verdict = run.folder / "gate" / "verdict.json"
@@ -148,7 +148,7 @@ def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None
     if args.until == "bundle" and args.form == "json":
         _print_json({"event": "bundle", "path": args.exported / config.name})
     elif args.until == "bundle" and args.form == "plain":
-        print(published(args.exported / config.name, config.task, config.task_metric))
+        print(published_line(args.exported / config.name, config.task, config.task_metric))
 
 
 def _tell_verdict(path: Path) -> None:
@@ -274,10 +274,10 @@ def _demo(args: argparse.Namespace) -> int:
     """Serve until somebody ends it, which is no mistake."""
     import threading
 
-    from pipeline.device.demo import serving, words
+    from pipeline.device.demo import serve_bundle, words
 
     try:
-        with serving(args.bundle, lan=args.lan, port=args.port) as demo:
+        with serve_bundle(args.bundle, lan=args.lan, port=args.port) as demo:
             print(words(demo), flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:

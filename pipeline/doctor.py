@@ -136,7 +136,7 @@ def _runtime(name: str) -> Finding:
 
 def _browser() -> Finding:
     """Look for LiteRT.js and a Chromium that runs it."""
-    lacking = browser.missing()
+    lacking = browser.missing_parts()
     if lacking is None:
         detail = f"{browser.PACKAGE} {browser.version()}, {browser.find_browser()}"
         return Finding("browser", True, detail)

@@ -37,7 +37,7 @@ def tell_begun(name: str) -> None:
 def tell_ended(name: str, metrics: Metrics, seconds: float) -> None:
     """Say that a stage is done, with what it measured and left out."""
     values = metrics.values.items()
-    shown = "  ".join(said(called, value, unit) for called, (value, unit) in values)
+    shown = "  ".join(format_metric(called, value, unit) for called, (value, unit) in values)
     rows = [{"name": called, "value": value, "unit": unit} for called, (value, unit) in values]
     facts = {"seconds": round(seconds, 3), "metrics": rows, "left_out": dict(metrics.skipped)}
     done = event("stage_ended", stage=name, **facts)
@@ -114,7 +114,7 @@ def _layers(run: Path, ships: str) -> list[str]:
     return [f"noisiest layers of {ships}: {named}"] if noisy else []
 
 
-def published(bundle: Path, task: str, metric: str = "auto") -> str:
+def published_line(bundle: Path, task: str, metric: str = "auto") -> str:
     """Return what a bundle ships, in one line.
 
     Args:
@@ -131,7 +131,7 @@ def published(bundle: Path, task: str, metric: str = "auto") -> str:
     )
 
 
-def said(name: str, value: float, unit: str) -> str:
+def format_metric(name: str, value: float, unit: str) -> str:
     """Return a metric as people read it: counts in full, measurements to four digits."""
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
     return f"{name} {number} {unit}".strip()

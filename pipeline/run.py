@@ -45,7 +45,7 @@ from pipeline.errors import ArtifactError, ConfigError
 from pipeline.fresh import is_fresh, is_usable
 from pipeline.outcome import tell_begun, tell_ended, tell_fresh, tell_off
 from pipeline.quiet import import_quietly, set_environment
-from pipeline.shortage import told
+from pipeline.shortage import explain_shortage
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 
 
@@ -129,7 +129,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         previous=folder if is_usable(folder, stage.version) else None,
     )
     started = time.monotonic()
-    with told(stage.name, run.config):
+    with explain_shortage(stage.name, run.config):
         metrics = _import(stage).run(run.config, inputs, partial)
     _finish(stage, recipe, metrics, partial, time.monotonic() - started)
     swap_in(partial, folder)

@@ -75,7 +75,7 @@ def words_of(error: BaseException) -> str | None:
 
 
 @contextlib.contextmanager
-def told(stage: str, config: Any) -> Iterator[None]:
+def explain_shortage(stage: str, config: Any) -> Iterator[None]:
     """Turn what ran out in a stage into one message: the stage, and what to lower.
 
     Raises:

@@ -30,7 +30,7 @@ def event(name: str, **facts: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def telling(form: Form) -> Iterator[None]:
+def set_output_form(form: Form) -> Iterator[None]:
     """Set how everything is told for a while; other packages speak only when something is wrong.
 
     Args:
@@ -130,9 +130,11 @@ class Bar:
         if now - self._shown < (DRAW_SECONDS if self._is_drawn else LINE_SECONDS):
             return
         self._shown = now
-        said = told(self._done, self._total, self._unit, now - self._began)
+        said = describe_progress(self._done, self._total, self._unit, now - self._began)
         if self._is_drawn:
-            sys.stderr.write(f"\r          {drawn(self._done / self._total)} {self._what}  {said}")
+            sys.stderr.write(
+                f"\r          {draw_bar(self._done / self._total)} {self._what}  {said}"
+            )
             sys.stderr.write("\x1b[K")
             sys.stderr.flush()
             return
@@ -140,20 +142,20 @@ class Bar:
         log.info("          %s: %s", self._what, said, extra=event("progress", **facts))
 
 
-def drawn(share: float) -> str:
+def draw_bar(share: float) -> str:
     """Return a bar of which a share is done."""
     full = round(WIDTH * min(max(share, 0.0), 1.0))
     return "━" * full + "╌" * (WIDTH - full)
 
 
-def told(done: int, total: int, unit: str, seconds: float) -> str:
+def describe_progress(done: int, total: int, unit: str, seconds: float) -> str:
     """Return how many steps are done, how fast, and how long the others take."""
     rate = done / max(seconds, 1e-9)
     left = f"{(total - done) / rate:.0f} s left" if done else "…"
     return f"{done}/{total} {unit}  {rate:.3g} {unit}/s  {left}"
 
 
-def stepped(items: Sequence[Item], unit: str, what: str) -> Iterator[Item]:
+def show_progress(items: Sequence[Item], unit: str, what: str) -> Iterator[Item]:
     """Yield each item, and show how far they are.
 
     Args:

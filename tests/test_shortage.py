@@ -44,7 +44,7 @@ class ResourceExhaustedError(Exception):
 def test_out_of_memory_names_the_stage_and_what_to_lower(
     make_config: Callable[..., Config], error: Exception, stage: str, cure: str
 ) -> None:
-    with pytest.raises(ShortageError) as caught, shortage.told(stage, make_config()):
+    with pytest.raises(ShortageError) as caught, shortage.explain_shortage(stage, make_config()):
         raise error
     message = str(caught.value)
     assert message.startswith(f"{stage}: out of memory (")
@@ -64,7 +64,7 @@ def test_out_of_memory_names_the_stage_and_what_to_lower(
 def test_a_full_disk_is_one_line_whoever_says_it(
     make_config: Callable[..., Config], error: Exception
 ) -> None:
-    with pytest.raises(ShortageError) as caught, shortage.told("train", make_config()):
+    with pytest.raises(ShortageError) as caught, shortage.explain_shortage("train", make_config()):
         raise error
     assert str(caught.value).startswith("train: ")
     assert str(caught.value).endswith(STORAGE_ERRORS[errno.ENOSPC])
@@ -73,7 +73,10 @@ def test_a_full_disk_is_one_line_whoever_says_it(
 def test_what_another_process_ran_out_of_gets_stage_and_cure(
     make_config: Callable[..., Config],
 ) -> None:
-    with pytest.raises(ShortageError) as caught, shortage.told("compress", make_config()):
+    with (
+        pytest.raises(ShortageError) as caught,
+        shortage.explain_shortage("compress", make_config()),
+    ):
         raise ShortageError("float_file: out of memory (too much)")
     assert "compress: float_file: out of memory" in str(caught.value)
     assert "data.batch_size (now 64) or a lower data.calibration_samples" in str(caught.value)
@@ -83,7 +86,7 @@ def test_what_another_process_ran_out_of_gets_stage_and_cure(
 def test_other_errors_stay_what_they_are(
     make_config: Callable[..., Config], error: Exception
 ) -> None:
-    with pytest.raises(type(error)) as caught, shortage.told("train", make_config()):
+    with pytest.raises(type(error)) as caught, shortage.explain_shortage("train", make_config()):
         raise error
     assert caught.value is error
 

@@ -9,7 +9,15 @@ import pytest
 
 from pipeline import outcome, terminal
 from pipeline.artifacts import Metrics
-from pipeline.terminal import Bar, Form, drawn, event, stepped, telling, told
+from pipeline.terminal import (
+    Bar,
+    Form,
+    describe_progress,
+    draw_bar,
+    event,
+    set_output_form,
+    show_progress,
+)
 
 log = logging.getLogger("pipeline.somewhere")
 
@@ -29,7 +37,7 @@ def run_a_stage() -> None:
 
 
 def test_json_is_an_object_a_line_with_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
-    with telling("json"):
+    with set_output_form("json"):
         run_a_stage()
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
@@ -43,13 +51,13 @@ def test_json_is_an_object_a_line_with_the_facts(capsys: pytest.CaptureFixture[s
 
 
 def test_quiet_says_errors_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    with telling("quiet"):
+    with set_output_form("quiet"):
         run_a_stage()
     assert capsys.readouterr() == ("", "broken\n")
 
 
 def test_plain_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    with telling("plain"):
+    with set_output_form("plain"):
         run_a_stage()
     out, err = capsys.readouterr()
     assert out == ""
@@ -64,8 +72,8 @@ def test_bars_are_drawn_on_a_terminal_where_lines_are_plain(
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(terminal, "DRAW_SECONDS", 0.0)
-    with telling(form):
-        assert list(stepped([1, 2, 3], "steps", "work")) == [1, 2, 3]
+    with set_output_form(form):
+        assert list(show_progress([1, 2, 3], "steps", "work")) == [1, 2, 3]
     assert ("━" in screen.getvalue()) == has_bar
     if has_bar:
         assert "3/3 steps" in screen.getvalue()
@@ -76,7 +84,7 @@ def test_elsewhere_long_work_writes_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
-    with telling("json"), Bar(4, "files", "measuring") as bar:
+    with set_output_form("json"), Bar(4, "files", "measuring") as bar:
         bar.advance(2)
     (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert row == {
@@ -85,15 +93,21 @@ def test_elsewhere_long_work_writes_a_line_now_and_then(
 
 
 def test_short_work_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with telling("plain"):
-        list(stepped(range(100), "steps", "work"))
+    with set_output_form("plain"):
+        list(show_progress(range(100), "steps", "work"))
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_bar_is_as_long_as_what_is_done() -> None:
-    assert [drawn(share).count("━") for share in (-1.0, 0.0, 0.5, 1.0, 2.0)] == [0, 0, 12, 24, 24]
-    assert told(5, 10, "files", 2.0) == "5/10 files  2.5 files/s  2 s left"
-    assert "…" in told(0, 10, "files", 0.0)
+    assert [draw_bar(share).count("━") for share in (-1.0, 0.0, 0.5, 1.0, 2.0)] == [
+        0,
+        0,
+        12,
+        24,
+        24,
+    ]
+    assert describe_progress(5, 10, "files", 2.0) == "5/10 files  2.5 files/s  2 s left"
+    assert "…" in describe_progress(0, 10, "files", 0.0)
 
 
 def test_an_event_is_what_a_record_carries() -> None:
@@ -103,6 +117,6 @@ def test_an_event_is_what_a_record_carries() -> None:
 def test_how_it_was_told_before_comes_back() -> None:
     root = logging.getLogger()
     before = root.handlers[:], logging.getLogger("pipeline").level
-    with telling("quiet"):
+    with set_output_form("quiet"):
         assert root.handlers != before[0]
     assert (root.handlers, logging.getLogger("pipeline").level) == before

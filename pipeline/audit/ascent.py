@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit.whitebox import Loss
 from pipeline.harden.apgd import FIRST_STEP, MOMENTUM, PROGRESS, checkpoints
-from pipeline.terminal import stepped
+from pipeline.terminal import show_progress
 
 Gradient = Callable[[Array, Array, Loss], tuple[Array, Array, Array]]
 
@@ -56,7 +56,7 @@ def ascend(
     height = previous = np.full(len(x), -np.inf)
     had_size, had_height, is_best_right = size, height, np.ones(len(x), bool)
     looks = checkpoints(steps)
-    for step in stepped(range(steps), "steps", "gradient attack"):
+    for step in show_progress(range(steps), "steps", "gradient attack"):
         losses, is_right, slope = gradient(at, labels, loss)
         better = (is_best_right & ~is_right) | ((is_right == is_best_right) & (losses > height))
         best, best_slope = _where(better, at, best), _where(better, slope, best_slope)

@@ -96,7 +96,7 @@ def carry_out(
     for part in CURVE:
         if part != 1.0:
             masks[_at(part)] = along(part * by.epsilon, by.steps, "curve", str(part))
-    whole = unbounded(x, by)
+    whole = unbounded_radius(x, by)
     left = along(whole, SURELY, "unbounded")
     if left.any():
         inputs, seed = x.copy(), _pair(by.of(purpose, "unbounded", "again"))
@@ -129,7 +129,7 @@ def restarts(
             )
 
 
-def unbounded(x: Array, by: Attack) -> float:
+def unbounded_radius(x: Array, by: Attack) -> float:
     """Return the radius at which every input of [0, 1] is in reach."""
     return 1.0 if by.norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
 

@@ -22,7 +22,7 @@ from pipeline.audit.evasion import evenly, wilson
 from pipeline.audit.penultimate import activations, appearance
 from pipeline.audit.poisoning import Scan, scan
 from pipeline.audit.shadows import trained_again
-from pipeline.audit.trigger import Trigger, planted, trigger_of
+from pipeline.audit.trigger import Trigger, plant_trigger, trigger_of
 from pipeline.compress.calibration import write_calibration
 from pipeline.compress.ladder import MODEL
 from pipeline.data.dataset import Dataset
@@ -77,7 +77,7 @@ def drill(attacked: Attacked, held: Array, plan: Plan) -> dict[str, Any]:
     bad = _victims(dataset, plan.share, target, seed)
     labels = np.array(dataset.labels)
     labels[bad] = target
-    poisoned = replace(planted(dataset, trigger, bad), labels=labels)
+    poisoned = replace(plant_trigger(dataset, trigger, bad), labels=labels)
     log.info("          drill: %d samples with %s", len(bad), trigger.words)
     model = trained_again(attacked, poisoned, NAME, seed=seed, epochs=plan.epochs)
     file, form = _quantized(model, poisoned, attacked, plan.io)
@@ -146,7 +146,7 @@ def _attacked(
     """
     model, ask = net
     labels = np.asarray(dataset.labels[held])
-    shown = planted(dataset, trigger, held)
+    shown = plant_trigger(dataset, trigger, held)
     others = labels != target
     float_clean, float_hit = (predict(model, d, held).argmax(axis=1) for d in (dataset, shown))
     file_clean, file_hit = (ask(d.read(held)).argmax(axis=1) for d in (dataset, shown))

@@ -62,7 +62,7 @@ def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
     return list(drop_interval(task, always, *outputs, seed=seed))
 
 
-def lost(reference: Array, file: Array, seed: int) -> dict[str, Any]:
+def robustness_loss(reference: Array, file: Array, seed: int) -> dict[str, Any]:
     """Return what a file loses against the reference, with its interval: of audit.json."""
     return {
         "robust_drop": float(reference.mean() - file.mean()),

@@ -18,8 +18,8 @@ from pipeline.audit.findings import findings
 from pipeline.audit.groups import by_group
 from pipeline.audit.membership import RATES
 from pipeline.audit.penultimate import activations, appearance
-from pipeline.audit.poisoning import ALPHA, CLEAR, ON_CLEAN_SETS, SIGN, named, scan
-from pipeline.audit.privacy import copied, told_apart
+from pipeline.audit.poisoning import ALPHA, CLEAR, ON_CLEAN_SETS, SIGN, list_suspects, scan
+from pipeline.audit.privacy import measure_extraction, told_apart
 from pipeline.config.schema import Audit, Config
 from pipeline.data.dataset import Dataset
 from pipeline.errors import ConfigError
@@ -40,7 +40,7 @@ LEFT_OUT = [
 ]
 
 
-def examined(
+def run_examinations(
     config: Config,
     inputs: Inputs,
     dataset: Dataset,
@@ -73,7 +73,7 @@ def examined(
             "shift": SHIFTS[config.data.split.by],
             **found,
         },
-        "extraction": copied(attacked, settings.extraction_queries, settings.samples),
+        "extraction": measure_extraction(attacked, settings.extraction_queries, settings.samples),
         "poisoning": {
             "scan": _scan(attacked) if settings.poisoning_scan else None,
             "drill": _drill(attacked, settings, config.export.io),
@@ -111,7 +111,7 @@ def _scan(attacked: Attacked) -> dict[str, Any]:
         "grouped_by_chance": ALPHA,
         "on_clean_sets": ON_CLEAN_SETS,
         "classes": found.classes,
-        "suspects": named(found, np.asarray(dataset.ids[tried]), names, labels),
+        "suspects": list_suspects(found, np.asarray(dataset.ids[tried]), names, labels),
     }
 
 

@@ -30,7 +30,7 @@ def examples(
         positions: of the samples (n,).
     """
     answers = answers_An[: len(known.parts)]
-    places, restarts = chosen(answers, known.labels, _moved(known.parts))
+    places, restarts = choose_examples(answers, known.labels, _moved(known.parts))
     if not len(places):
         return {}
     figures = {
@@ -49,7 +49,7 @@ def examples(
     return figures
 
 
-def chosen(answers_An: Array, labels: Array, moved_Rn: Array) -> tuple[Array, Array]:
+def choose_examples(answers_An: Array, labels: Array, moved_Rn: Array) -> tuple[Array, Array]:
     """Return the places of samples worth showing, and the restart that each is shown after.
 
     Those that were right and are turned come first, then those that withstand; what no restart

@@ -13,8 +13,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.audit import soundness
-from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded
-from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded_radius
+from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupt_images
 from pipeline.audit.evasion import share, survivors, under_transfer
 from pipeline.audit.queries import Budget
 from pipeline.audit.square import Searched, search
@@ -86,14 +86,14 @@ def attack_reference(model: Path, pictures: Pictures, by: Attack) -> Known:
     def look(x: Array, labels: Array, budget: Budget) -> Searched:
         return search(box.answers, x, labels, **vars(budget))
 
-    robust, queries = searched(look, pictures, attacked.robust, by, "reference")
+    robust, queries = search_images(look, pictures, attacked.robust, by, "reference")
     checks = gradient_checks(attacked, pictures, by, "reference")
     checks += search_checks(attacked.robust, robust, queries, "reference")
-    checks.append(soundness.of_answers(changed(box.answers, pictures.x), "reference"))
+    checks.append(soundness.of_answers(changed_rate(box.answers, pictures.x), "reference"))
     return Known(box, attacked, robust, queries, checks)
 
 
-def searched(
+def search_images(
     look: Callable[[Array, Array, Budget], Searched],
     pictures: Pictures,
     before: Array,
@@ -121,7 +121,7 @@ def searched(
 
 def gradient_checks(attacked: Attacked, pictures: Pictures, by: Attack, on: str) -> list[Row]:
     """Return the checks of an attack by gradients that was carried out; see soundness.py."""
-    whole = unbounded(pictures.x, by) / by.epsilon
+    whole = unbounded_radius(pictures.x, by) / by.epsilon
     masks = {
         "noise": attacked.masks["noise"],
         "fewer": attacked.masks["fewer"],
@@ -140,7 +140,7 @@ def search_checks(before: Array, after: Array, queries: float | None, on: str) -
     return [soundness.of_search(float(before.mean()), float(after.mean()), len(before), on)]
 
 
-def changed(answers: Callable[[Array], Array], x: Array) -> float:
+def changed_rate(answers: Callable[[Array], Array], x: Array) -> float:
     """Return the share of decisions that are others when the same inputs are shown again."""
     one, other = (answers(x).argmax(axis=1) for _ in range(2))
     return float((one != other).mean())
@@ -152,7 +152,7 @@ def found_on(model: Path, pictures: Pictures, by: Attack) -> dict[str, Array]:
     return dict(restarts(box, pictures.x, pictures.labels, by, purpose="parent"))
 
 
-def transferred(
+def measure_transfer(
     file: Path, form: str, pictures: Pictures, known: Known, own: Mapping[str, Array]
 ) -> tuple[Row, dict[str, Array]]:
     """Return the figures of a file under transferred inputs, and name -> who withstands (n,).
@@ -203,7 +203,7 @@ def under_corruption(file: Path, pictures: Pictures, known: Known, seed: int) ->
     plan = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
     rows: list[Row] = []
     for name, severity in plan:
-        x = corrupted(pictures.x, name, severity, fold_seed(seed, name, severity))
+        x = corrupt_images(pictures.x, name, severity, fold_seed(seed, name, severity))
         reference = pictures.right(known.box.answers(x)).mean()
         rows.append({"name": name, "severity": severity, "reference": float(reference), "x": x})
     outputs = _run(file, pictures, [row.pop("x") for row in rows])

@@ -84,7 +84,7 @@ def found_at(members: Array, others: Array, rate: float) -> float:
     return float(true[false <= rate + 1e-12].max())
 
 
-def judged(members: Array, others: Array) -> dict[str, Any]:
+def membership_metrics(members: Array, others: Array) -> dict[str, Any]:
     """Return AUC, the members found at each rate of RATES, and the curve on a logarithmic scale.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import CURVE, FEWER
-from pipeline.audit.evasion import lost, share, survivors, under_transfer
+from pipeline.audit.evasion import robustness_loss, share, survivors, under_transfer
 from pipeline.audit.images import row_of
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
@@ -110,7 +110,7 @@ def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list
     return [model_inputs(space, samples, finder(samples, seed=seed)) for seed in seeds]
 
 
-def transferred(
+def measure_transfer(
     file: Path, form: str, dataset: Dataset, known: Known, own: list[Row], by: Reach
 ) -> tuple[Row, Array, Array]:
     """Return the figures of a file, who withstands (n,), and its answers to all inputs (A, n).
@@ -132,7 +132,7 @@ def transferred(
     masks, robust = under_transfer(held, len(known.inputs)), survivors(held[0], held)
     row = {
         **row_of(form, masks, known.robust),
-        **lost(known.robust, robust, fold_seed(by.seed, "bootstrap")),
+        **robustness_loss(known.robust, robust, fold_seed(by.seed, "bootstrap")),
         "straight_through": {"skipped": NO_TWIN, "counts": False},
         "square": {"asked": 0, "mean_queries": None},
         "classes": by_class(held[0], robust, known.labels, dataset.class_names or ()),

@@ -239,7 +239,9 @@ def silhouette(rows: Array, inside: Array) -> float:
     return float(((beyond - within) / np.maximum(np.maximum(within, beyond), 1e-12)).mean())
 
 
-def named(found: Scan, ids: Array, names: Sequence[str], labels: Array) -> list[dict[str, Any]]:
+def list_suspects(
+    found: Scan, ids: Array, names: Sequence[str], labels: Array
+) -> list[dict[str, Any]]:
     """Return the most suspicious samples: those of an alarm first, then what lies farthest out.
 
     Args:

@@ -57,8 +57,8 @@ def _guessed(scores: Array, labels: Array) -> dict[str, Any]:
     members, others = scores[:half], scores[half:]
     levelled = membership.by_class(members, others, (labels[:half], labels[half:]))
     return {
-        "confidence": membership.judged(members, others),
-        "confidence_by_class": membership.judged(*levelled),
+        "confidence": membership.membership_metrics(members, others),
+        "confidence_by_class": membership.membership_metrics(*levelled),
     }
 
 
@@ -70,11 +70,13 @@ def _ask_shadows(
     shadows, learnt = shadow_scores(attacked, pool, count)
     for name, own in scores.items():
         ratio, how = membership.likelihood_ratio(own, shadows, learnt)
-        found = membership.judged(ratio[:half], ratio[half:])
+        found = membership.membership_metrics(ratio[:half], ratio[half:])
         models[name]["attacks"]["lira"] = found | {"form": how, "models": count}
 
 
-def copied(attacked: Attacked, queries: int | None, samples: int) -> dict[str, Any] | None:
+def measure_extraction(
+    attacked: Attacked, queries: int | None, samples: int
+) -> dict[str, Any] | None:
     """Return how well a network learns to decide as the file from its answers; None: not tried.
 
     Args:

@@ -12,7 +12,7 @@ from pipeline.audit.ascent import Gradient
 STEPS = 32  # of the path; the sum then misses the change of the answer by a few per cent at most
 
 
-def integrated(gradient: Gradient, x: Array, answered: Array) -> Array:
+def integrated_gradients(gradient: Gradient, x: Array, answered: Array) -> Array:
     """Return how much each value of x speaks for the class that was answered, of the shape of x.
 
     Args:

@@ -12,13 +12,13 @@ from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device import runner
 from pipeline.device.measure import run_file
-from pipeline.verify.sanitize import calibrated
+from pipeline.verify.sanitize import calibrate_detector
 
 SLACK = 0.02  # of the samples may move by chance
 UNMINDED = ("naive", "through", "median", "levels")  # attacks that do not mind a detector
 
 
-def behind_sanitizing(
+def measure_sanitized(
     dataset: Dataset,
     positions: Array,
     by: Attack,
@@ -58,7 +58,7 @@ def behind_sanitizing(
     )
     shown = {name: raw_within(x, raw, by.epsilon) for name, x in found.items()}
     answers = _answers(file, dataset.preprocess, {"clean": raw, **shown})
-    limit = None if false_alarms is None else calibrated(false_alarms, dataset, file)[0]
+    limit = None if false_alarms is None else calibrate_detector(false_alarms, dataset, file)[0]
     return {"file": file.name, **figures(labels, answers, limit)}
 
 

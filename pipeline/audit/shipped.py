@@ -12,19 +12,19 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import ALONG, CURVE, Attack, Attacked, carry_out
-from pipeline.audit.evasion import lost, survivors
+from pipeline.audit.evasion import robustness_loss, survivors
 from pipeline.audit.images import (
     Known,
     Pictures,
     Row,
-    changed,
+    changed_rate,
     gradient_checks,
     row_of,
     search_checks,
-    searched,
+    search_images,
 )
 from pipeline.audit.queries import Asked
-from pipeline.audit.saliency import integrated
+from pipeline.audit.saliency import integrated_gradients
 from pipeline.audit.whitebox import WhiteBox, box_of_twin
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.twin import Twin, twin_of
@@ -84,18 +84,21 @@ def attack_shipped(
         fooling = straight.attacked.found[f"{ALONG}/0"]
         curve = [float(straight.attacked.at(part).mean()) for part in CURVE]
     before = survivors(held["clean"], list(held.values()))
-    robust, queries = searched(asked.search, pictures, before, by, "file")
+    robust, queries = search_images(asked.search, pictures, before, by, "file")
     if queries is not None:
         held["square"] = robust
     reference = _shown_to(known, pictures, straight)
     row = {
         **row_of(form, held, reference),
-        **lost(reference, robust, by.of("bootstrap")),
+        **robustness_loss(reference, robust, by.of("bootstrap")),
         "straight_through": straight.figures,
         "square": {"asked": int(before.sum()), "mean_queries": queries},
         "is_full": True,
     }
-    checks = [soundness.of_answers(changed(asked.answers, pictures.x), "file"), *straight.checks]
+    checks = [
+        soundness.of_answers(changed_rate(asked.answers, pictures.x), "file"),
+        *straight.checks,
+    ]
     checks += search_checks(before, robust, queries, "file")
     shown = _examples(asked, pictures, fooling, straight.box or known.box)
     return Shipped(row, curve, checks, shown, robust)
@@ -166,6 +169,6 @@ def _examples(asked: Asked, pictures: Pictures, fooling: Array, box: WhiteBox) -
         "labels": pictures.labels[shown],
         "prediction_clean": before[shown],
         "prediction_adversarial": after[shown],
-        "saliency_clean": integrated(box.gradient, clean, before[shown]),
-        "saliency_adversarial": integrated(box.gradient, attacked, after[shown]),
+        "saliency_clean": integrated_gradients(box.gradient, clean, before[shown]),
+        "saliency_adversarial": integrated_gradients(box.gradient, attacked, after[shown]),
     }

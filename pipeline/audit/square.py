@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.terminal import stepped
+from pipeline.terminal import show_progress
 
 Answers = Callable[[Array], Array]
 
@@ -63,7 +63,7 @@ def search(
     best = start(x, epsilon, draw)
     margin = margins(answers(best), labels)
     used = np.ones(len(x), np.int64)
-    for query in stepped(range(1, queries), "queries", "Square attack"):
+    for query in show_progress(range(1, queries), "queries", "Square attack"):
         (active,) = np.nonzero(margin > 0)
         if not len(active):
             break

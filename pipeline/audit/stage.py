@@ -22,9 +22,9 @@ from pipeline.artifacts import (
 )
 from pipeline.audit.attack import CURVE, Attack
 from pipeline.audit.evasion import evenly
-from pipeline.audit.examine import examined
+from pipeline.audit.examine import run_examinations
 from pipeline.audit.reach import picture_reach, reach_of, why_not
-from pipeline.audit.sanitized import behind_sanitizing
+from pipeline.audit.sanitized import measure_sanitized
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
@@ -42,7 +42,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Attack the files, the one that ships with all that is known."""
     dataset = open_dataset(inputs["dataset"])
     document, figures, metrics = _evasion(config, inputs, dataset, out)
-    document |= examined(config, inputs, dataset, out, evasion=document, survivors=_held(figures))
+    document |= run_examinations(
+        config, inputs, dataset, out, evasion=document, survivors=_held(figures)
+    )
     write_json(out / "audit.json", document)
     write_arrays(out / "figures.npz", figures)
     return metrics
@@ -77,7 +79,7 @@ def _sanitized(
 ) -> dict[str, Any] | None:
     """Return how the file that ships holds out behind its squeezing."""
     entry = shipped_entry(read_json(inputs["files"] / "files.json"))
-    return behind_sanitizing(
+    return measure_sanitized(
         dataset,
         positions,
         by,
@@ -96,7 +98,7 @@ def _attacked(
     out: Path,
 ) -> Part:
     """Attack the reference, and show every file what came of it; then the one that ships."""
-    from pipeline.audit.images import Pictures, attack_reference, transferred, under_corruption
+    from pipeline.audit.images import Pictures, attack_reference, measure_transfer, under_corruption
     from pipeline.audit.queries import Asked
     from pipeline.audit.shipped import attack_shipped
     from pipeline.harden.robustness import clean_inputs
@@ -110,7 +112,7 @@ def _attacked(
     held = {}
     for entry in files["files"]:
         path, own = inputs["files"] / entry["file"], parents[entry["recipe"]["model"]]
-        row, masks = transferred(path, entry["format"], pictures, known, own)
+        row, masks = measure_transfer(path, entry["format"], pictures, known, own)
         document["files"][entry["file"]] = row
         held[entry["format"]] = path, masks
     path, masks = held[files["ships"]]
@@ -141,7 +143,7 @@ def _in_space(
 ) -> Part:
     """Attack the reference where it is no picture, and show every file what came of it."""
     from pipeline.audit.examples import examples
-    from pipeline.audit.points import Reach, attack_reference, found_on, transferred
+    from pipeline.audit.points import Reach, attack_reference, found_on, measure_transfer
 
     by = Reach(
         reach_of(*_sections(config)),
@@ -155,7 +157,7 @@ def _in_space(
     parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
     for entry in files["files"]:
         path, own = inputs["files"] / entry["file"], parents.get(entry["recipe"]["model"], [])
-        row, robust, answers = transferred(path, entry["format"], dataset, known, own, by)
+        row, robust, answers = measure_transfer(path, entry["format"], dataset, known, own, by)
         document["files"][entry["file"]] = row
         if entry["format"] == files["ships"]:
             shipped, held, answered = row, robust, answers

@@ -57,7 +57,7 @@ class Planted:
         return values
 
 
-def planted(dataset: Dataset, trigger: Trigger, positions: Array) -> Dataset:
+def plant_trigger(dataset: Dataset, trigger: Trigger, positions: Array) -> Dataset:
     """Return the dataset with the trigger in the samples at some positions."""
     carries = np.zeros(len(dataset.labels), bool)
     carries[positions] = True

@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.baseline.limits import LINEAR, Documents, Found, size_of_network, thing, what_limits
+from pipeline.baseline.limits import (
+    LINEAR,
+    Documents,
+    Found,
+    data_noun,
+    size_of_network,
+    what_limits,
+)
 from pipeline.data.findings import FEW, IMBALANCE, PARTS
-from pipeline.report.words import figure, shipped, size
+from pipeline.report.words import figure, shipped_file, size
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 LOST = 0.1  # recall that the smallest class lacks
@@ -47,7 +54,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     """Hold the classical model that is best on validation against the file that ships."""
     if d["baseline"] is None:
         return None
-    row, ours, file = _row(d, d["baseline"]["best"]), _ours(d), shipped(d)
+    row, ours, file = _row(d, d["baseline"]["best"]), _ours(d), shipped_file(d)
     theirs, metric = row["metrics"][d["parity"]["metric"]], d["parity"]["metric"]
     if (chance := _constant(d)) is not None and _sign(d) * (theirs - chance) <= 0:
         return None  # it knows nothing either
@@ -58,7 +65,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     sure = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
-            f"{both} {at} ({sure}): for this {thing(d)}, ship that, unless the device runs "
+            f"{both} {at} ({sure}): for this {data_noun(d)}, ship that, unless the device runs "
             "nothing but .tflite files"
         )
     if low <= 0:
@@ -223,7 +230,7 @@ def _sign(d: Documents) -> int:
 
 
 def _ours(d: Documents) -> float:
-    return float(d["parity"]["files"][shipped(d)["file"]]["metrics"][d["parity"]["metric"]])
+    return float(d["parity"]["files"][shipped_file(d)["file"]]["metrics"][d["parity"]["metric"]])
 
 
 def _at_size(theirs: int, ours: int) -> str:

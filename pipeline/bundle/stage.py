@@ -29,10 +29,10 @@ from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
-from pipeline.data.dataset import deciding, open_dataset
+from pipeline.data.dataset import open_dataset, with_decision
 from pipeline.device import runner
 from pipeline.outcome import check_verdict
-from pipeline.train.gain import told
+from pipeline.train.gain import training_records
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -134,7 +134,11 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     found["advice"] = found.pop("report")
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
     found["machines"] = _machines(inputs)
-    return {**found, "preprocess": _preprocess(inputs), "training": told(inputs["history"])}
+    return {
+        **found,
+        "preprocess": _preprocess(inputs),
+        "training": training_records(inputs["history"]),
+    }
 
 
 def _machines(inputs: Inputs) -> dict[str, Any]:
@@ -145,7 +149,7 @@ def _machines(inputs: Inputs) -> dict[str, Any]:
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
-    found = deciding(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
+    found = with_decision(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = read_json(inputs["parity"] / "parity.json")
     abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]

@@ -26,7 +26,7 @@ def compare(sides: Sequence[Side]) -> dict[str, Any]:
         "sides": [_head(side) for side in sides],
         "figures": _figures(sides),
         "config": different(settings([side.config for side in sides])),
-        "packages": different(shared([side.packages for side in sides])),
+        "packages": different(shared_values([side.packages for side in sides])),
         "data": different([flat(side.data) for side in sides]),
         "files": _files(sides),
         "pairs": [_pair(first, other) for other in sides[1:]],
@@ -84,7 +84,7 @@ def settings(configs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def shared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def shared_values(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what every row has: a bundle names fewer packages than a run."""
     common = set.intersection(*(set(row) for row in rows))
     return [{name: row[name] for name in sorted(common)} for row in rows]

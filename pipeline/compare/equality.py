@@ -69,10 +69,10 @@ def _paired(one: Side, other: Side) -> Any:
     first, second = (
         _outputs(side.answers[f"answer_{side.ships}"], side.labels) for side in (one, other)
     )
-    return compared(task, labels, first, second)
+    return compare_outputs(task, labels, first, second)
 
 
-def compared(task: Task, labels: Array, first: Array, second: Array) -> Found:
+def compare_outputs(task: Task, labels: Array, first: Array, second: Array) -> Found:
     """Return samples, agreement, and the metric's drop with its paired 95 % interval."""
     same = task.agree(task.decisions(first), task.decisions(second), labels)
     values = [task.score(labels, found) for found in (first, second)]

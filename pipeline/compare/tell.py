@@ -45,7 +45,9 @@ def text(found: Mapping[str, Any]) -> str:
     for part, heading in PARTS.items():
         console.print(f"\n{heading}" if found[part] else f"\n{ALIKE[part]}")
         if found[part]:
-            rows = {path: [shown(v) for v in values] for path, values in found[part].items()}
+            rows = {
+                path: [format_setting(v) for v in values] for path, values in found[part].items()
+            }
             console.print(_table("", names, rows))
     written: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in written.splitlines())
@@ -100,7 +102,7 @@ def _figure(name: str, value: Any) -> str:
     return f"{100 * value:.2f} %" if metric == "accuracy" else figure(metric, value)
 
 
-def shown(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a setting as people read it."""
     if value is None:
         return "null"
@@ -112,7 +114,7 @@ def shown(value: Any) -> str:
 def page(found: Mapping[str, Any]) -> str:
     """Return the comparison as a page: one file, no script, nothing loaded from elsewhere."""
     rows = {
-        part: {path: [shown(v) for v in values] for path, values in found[part].items()}
+        part: {path: [format_setting(v) for v in values] for path, values in found[part].items()}
         for part in PARTS
     }
     html = (

@@ -100,7 +100,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
         ConversionError: the loss is no longer a number, so that there is no such model.
     """
     from pipeline.compress.imitate import Lesson
-    from pipeline.compress.qat import fine_tuned
+    from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
     from pipeline.train.diverged import Diverged
@@ -128,7 +128,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     )
     clusters = None if cluster is None else cluster.clusters
     try:
-        model = fine_tuned(lesson, ranges, clusters=clusters)
+        model = fine_tune_for_int8(lesson, ranges, clusters=clusters)
     except Diverged as error:
         raise ConversionError(f"fine-tuning: {error}") from error
     save_keras(model, out / ladder.TUNED)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays
-from pipeline.compress.imitate import Lesson, imitated
-from pipeline.compress.kernels import learning, made_small, taken
+from pipeline.compress.imitate import Lesson, distill_network
+from pipeline.compress.kernels import compressible_kernels, made_small, make_kernels_trainable
 from pipeline.export import worker
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.cluster import together
 
 
-def clustered(lesson: Lesson) -> Any:
+def cluster_weights(lesson: Lesson) -> Any:
     """Return a network whose kernels take as many values as the lesson's settings ask for."""
     return together(lesson.strategy, _clustered, lesson)
 
@@ -25,7 +25,9 @@ def clustered(lesson: Lesson) -> Any:
 def _clustered(lesson: Lesson) -> Any:
     """Let the shared values learn, as one of the workers that do."""
     clusters = lesson.settings.clusters
-    return imitated(lesson, lambda model, steps: made_small(learning(model), clusters))
+    return distill_network(
+        lesson, lambda model, steps: made_small(make_kernels_trainable(model), clusters)
+    )
 
 
 def write_clustered(source: Path, out: Path, *, clusters: int, initialization: str) -> None:
@@ -40,7 +42,9 @@ def write_clustered(source: Path, out: Path, *, clusters: int, initialization: s
         initialization: kmeans++, linear or density.
     """
     model = load_keras(source)
-    weights = {f"{i}": w for i, w in enumerate(taken(model)) if np.prod(w.shape) > clusters}
+    weights = {
+        f"{i}": w for i, w in enumerate(compressible_kernels(model)) if np.prod(w.shape) > clusters
+    }
     given, found = out.with_suffix(".given.npz"), out.with_suffix(".found.npz")
     write_arrays(given, {name: np.asarray(weight.value) for name, weight in weights.items()})
     worker.stop()  # tfmot changes what tf.keras is, for the process that imports it

@@ -65,7 +65,7 @@ def _cell(operation: Any) -> Any:
 
 
 @contextlib.contextmanager
-def rounded(model: Model, spans: Mapping[str, Span]) -> Iterator[None]:
+def rounding_scope(model: Model, spans: Mapping[str, Span]) -> Iterator[None]:
     """Have a model compute with rounded weights and answers, where they are traced meanwhile.
 
     Args:

@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.compress.fake_quant import Span, rounded, rounded_value
+from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import given
+from pipeline.models.predict import detector_inputs
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
@@ -71,7 +71,7 @@ class Lesson:
     """The `train.rate_scaling` section, dumped."""
 
 
-def imitated(
+def distill_network(
     lesson: Lesson,
     holds: Callable[[Any, int], Sequence[Hold]],
     rounding: Callable[[Any], Rounding | None] = lambda model: None,
@@ -163,9 +163,11 @@ def imitating_step(
         return tf.cast(student(near, training=training), tf.float32)
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        shown = given(inputs, anomaly) if anomaly is not None else dict(inputs)
+        shown = detector_inputs(inputs, anomaly) if anomaly is not None else dict(inputs)
         wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
-        with contextlib.nullcontext() if rounding is None else rounded(model, rounding.spans):
+        with (
+            contextlib.nullcontext() if rounding is None else rounding_scope(model, rounding.spans)
+        ):
             if find is None:
                 return apart(wanted, answers(shown, rounding is None)), {}
             ((name, x),) = shown.items()

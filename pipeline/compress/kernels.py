@@ -31,7 +31,7 @@ def is_depthwise(weight: Any, layer: str) -> bool:
     return layer.startswith("DepthwiseConv") or weight.name == "depthwise_kernel"
 
 
-def taken(model: Model) -> list[Any]:
+def compressible_kernels(model: Model) -> list[Any]:
     """Return the weights that are pruned and clustered.
 
     Those of dense layers, convolutions, recurrent cells, attention, and embeddings that learn: a
@@ -45,12 +45,12 @@ def taken(model: Model) -> list[Any]:
     ]
 
 
-def learning(model: Model) -> list[Any]:
+def make_kernels_trainable(model: Model) -> list[Any]:
     """Return the weights that are pruned and clustered; all of them learn then.
 
     Those of a layer that was frozen while its head was trained learn too.
     """
-    found = taken(model)
+    found = compressible_kernels(model)
     for weight in found:
         weight.trainable = True
     return found
@@ -64,7 +64,7 @@ def check_sizes(model: Model, settings: Compress) -> None:
     """
     if settings.prune is None and settings.cluster is None:
         return
-    sizes = {str(weight.path): int(np.prod(weight.shape)) for weight in taken(model)}
+    sizes = {str(weight.path): int(np.prod(weight.shape)) for weight in compressible_kernels(model)}
     if not sizes:
         raise ConfigError(
             "compress: this network has no dense, convolutional, recurrent or embedding weights "
@@ -84,10 +84,10 @@ def check_sizes(model: Model, settings: Compress) -> None:
         )
 
 
-def described(model: Model) -> list[dict[str, Any]]:
+def describe_kernels(model: Model) -> list[dict[str, Any]]:
     """Return name, number of weights, zeros and distinct values of what is made small."""
     rows = []
-    for weight in taken(model):
+    for weight in compressible_kernels(model):
         values = np.asarray(weight.value)
         rows.append(
             {

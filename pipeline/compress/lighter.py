@@ -76,7 +76,7 @@ def _made(
 ) -> dict[str, Any]:
     """Prune and cluster the reference, and return what came of it."""
     from pipeline.compress.imitate import Lesson
-    from pipeline.compress.kernels import check_sizes, described
+    from pipeline.compress.kernels import check_sizes, describe_kernels
     from pipeline.compress.measure import measure_model
     from pipeline.models.save import load_keras, save_keras
 
@@ -99,7 +99,7 @@ def _made(
         lesson = replace(lesson, student=_clustered(lesson, out / WORK / "clustered.keras"))
     model = load_keras(lesson.student)
     save_keras(model, out / MODEL)
-    kernels = described(model)
+    kernels = describe_kernels(model)
     zeros = sum(row["zeros"] for row in kernels) / sum(row["weights"] for row in kernels)
     validation = measure_model(model, load_keras(reference), dataset, task)
     shown = zeros, validation["metric_drop"], validation["agreement"]
@@ -109,17 +109,17 @@ def _made(
 
 def _pruned(lesson: "Lesson", out: Path) -> Path:
     """Prune the student, and return its file."""
-    from pipeline.compress.prune import pruned
+    from pipeline.compress.prune import prune_network
     from pipeline.models.save import save_keras
 
     log.info("          pruning to %g", lesson.settings.sparsity)
-    save_keras(pruned(lesson), out)
+    save_keras(prune_network(lesson), out)
     return out
 
 
 def _clustered(lesson: "Lesson", out: Path) -> Path:
     """Cluster the student, and return its file."""
-    from pipeline.compress.cluster import clustered, write_clustered
+    from pipeline.compress.cluster import cluster_weights, write_clustered
     from pipeline.models.save import save_keras
 
     settings = lesson.settings
@@ -131,5 +131,5 @@ def _clustered(lesson: "Lesson", out: Path) -> Path:
         clusters=settings.clusters,
         initialization=settings.initialization,
     )
-    save_keras(clustered(replace(lesson, student=begun)), out)
+    save_keras(cluster_weights(replace(lesson, student=begun)), out)
     return out

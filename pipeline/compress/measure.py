@@ -30,7 +30,7 @@ def measure_model(model: Model, reference: Any, dataset: Dataset, task: Task) ->
         task: what answers are judged by.
     """
     answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
-    return judged(dataset, answers[1], answers[0], task)
+    return judge_outputs(dataset, answers[1], answers[0], task)
 
 
 def measure_rung(
@@ -47,7 +47,7 @@ def measure_rung(
     """
     return {
         "bytes": file.stat().st_size,
-        **judged(dataset, reference, answers_of(file, dataset), task),
+        **judge_outputs(dataset, reference, answers_of(file, dataset), task),
         "float_ops": len(inspect(file, form)["float_ops_left"]),
     }
 
@@ -58,7 +58,7 @@ def answers_of(file: Path, dataset: Dataset) -> Array:
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judged(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> dict[str, Any]:
+def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> dict[str, Any]:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.compress.imitate import Lesson, imitated
-from pipeline.compress.kernels import learning
+from pipeline.compress.imitate import Lesson, distill_network
+from pipeline.compress.kernels import make_kernels_trainable
 from pipeline.train.cluster import together
 from pipeline.train.hold import Hold, where_kept
 
@@ -76,7 +76,7 @@ def largest(values: Tensor, sparsity: Any) -> Any:
     return tf.reshape(chosen, tf.shape(values))
 
 
-def pruning(weight: Any, rise: Rise) -> Hold:
+def pruning_hold(weight: Any, rise: Rise) -> Hold:
     """Return the hold under which more and more of a weight becomes zero, and stays so."""
 
     def value(before: Any, after: Any, number: Any) -> Any:
@@ -88,7 +88,7 @@ def pruning(weight: Any, rise: Rise) -> Hold:
     return Hold(weight, where_kept, value)
 
 
-def pruned(lesson: Lesson) -> Any:
+def prune_network(lesson: Lesson) -> Any:
     """Return a network with the share of zeros that the lesson's settings ask for."""
     return together(lesson.strategy, _pruned, lesson)
 
@@ -98,6 +98,6 @@ def _pruned(lesson: Lesson) -> Any:
 
     def holds(model: Model, steps: int) -> list[Hold]:
         rise = rise_of(lesson.settings, steps)
-        return [pruning(weight, rise) for weight in learning(model)]
+        return [pruning_hold(weight, rise) for weight in make_kernels_trainable(model)]
 
-    return imitated(lesson, holds)
+    return distill_network(lesson, holds)

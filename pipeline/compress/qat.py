@@ -9,12 +9,14 @@ from typing import Any
 
 from pipeline.arrays import Model
 from pipeline.compress.fake_quant import spans_of_layers
-from pipeline.compress.imitate import Lesson, Rounding, imitated
-from pipeline.compress.kernels import made_small, taken
+from pipeline.compress.imitate import Lesson, Rounding, distill_network
+from pipeline.compress.kernels import compressible_kernels, made_small
 from pipeline.train.cluster import together
 
 
-def fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | None = None) -> Any:
+def fine_tune_for_int8(
+    lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | None = None
+) -> Any:
     """Return a network, fine-tuned for its int8 file.
 
     Args:
@@ -35,4 +37,6 @@ def _fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], clusters: int | None)
     def rounding(model: Model) -> Rounding:
         return Rounding(spans_of_layers(model, tensors), ranges["inputs"])
 
-    return imitated(lesson, lambda model, steps: made_small(taken(model), clusters), rounding)
+    return distill_network(
+        lesson, lambda model, steps: made_small(compressible_kernels(model), clusters), rounding
+    )

@@ -16,14 +16,14 @@ from pipeline.compress.calibration import write_calibration
 from pipeline.compress.kept import LADDER, kept_measurements, key_of
 from pipeline.compress.lighter import write_model
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, deciding, open_dataset
+from pipeline.data.dataset import Dataset, open_dataset, with_decision
 from pipeline.export.worker import ConversionError
 from pipeline.tasks import task_of
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Climb the ladder on validation data, and write down which rung ships."""
-    dataset = deciding(open_dataset(inputs["dataset"]), inputs["reference"])
+    dataset = with_decision(open_dataset(inputs["dataset"]), inputs["reference"])
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)

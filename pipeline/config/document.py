@@ -48,7 +48,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the line that the user sees."""
-        key = f" {dotted(self.path)}:" if self.path else ""
+        key = f" {dotted_path(self.path)}:" if self.path else ""
         return f"{self.place.text}:{key} {self.message}"
 
 
@@ -77,7 +77,7 @@ class _NotYaml(Exception):
         self.problem = problem
 
 
-def dotted(path: Path) -> str:
+def dotted_path(path: Path) -> str:
     """Return a path as people write it, on one line."""
     return ".".join(_word(part) for part in path)
 

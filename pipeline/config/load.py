@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError, create_model
 
 from pipeline.config.document import Document, Path, Place, Problem, parse
-from pipeline.config.messages import problems_of, shown
+from pipeline.config.messages import problems_of, quote_value
 from pipeline.config.overrides import override
 from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Section
@@ -32,7 +32,7 @@ def load(path: File, overrides: Sequence[str] = ()) -> Config:
     """
     document = parse(_read(path), lambda line: Place(0, line, f"{path}:{line}"))
     if () not in document.unread and not isinstance(document.data, dict):
-        came = "nothing" if document.data is None else shown(document.data)
+        came = "nothing" if document.data is None else quote_value(document.data)
         document.problems.append(
             Problem(document.place_of(()), (), f"wanted a mapping (key: value lines); came {came}")
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.document import Document, Path, Problem, dotted
+from pipeline.config.document import Document, Path, Problem, dotted_path
 from pipeline.config.section import Section
 from pipeline.config.shape import (
     SHOWN_KEYS,
@@ -56,7 +56,7 @@ def explain(entry: Mapping[str, Any], section: type[Section], data: Any) -> tupl
         return path, _unknown_key(path, locate(section, entry["loc"][:-2])[1], section)
     came = value_at(data, path)
     near = did_you_mean(came, choices_of(shape)) if isinstance(came, str) else ""
-    return path, f"wanted {describe(shape)}; came {shown(came)}{near}"
+    return path, f"wanted {describe(shape)}; came {quote_value(came)}{near}"
 
 
 def value_at(data: Any, path: Path) -> Any:
@@ -69,7 +69,7 @@ def value_at(data: Any, path: Path) -> Any:
     return data
 
 
-def shown(value: Any) -> str:
+def quote_value(value: Any) -> str:
     """Return a value as a message quotes it: short, on one line, in YAML's words."""
     match value:
         case None:
@@ -84,7 +84,7 @@ def shown(value: Any) -> str:
         case list() if any(isinstance(item, list | dict) for item in value) or len(value) > 6:
             return f"a list of {len(value)}"
         case list():
-            return f"[{', '.join(shown(item) for item in value)}]"
+            return f"[{', '.join(quote_value(item) for item in value)}]"
     return str(value)
 
 
@@ -92,13 +92,15 @@ def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
     """Return what to say of a key that the schema does not know here."""
     known, key = keys_of(around), str(path[-1])
     found = list(find_key(section, key))
-    below = [dotted(p) for p in found if p[: len(path) - 1] == path[:-1] and len(p) > len(path)]
+    below = [
+        dotted_path(p) for p in found if p[: len(path) - 1] == path[:-1] and len(p) > len(path)
+    ]
     if below:
         return f"unknown key here; did you mean '{below[0]}'?"
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
-    elsewhere = list(dict.fromkeys(map(dotted, found)))
-    if dotted(path) in elsewhere:
+    elsewhere = list(dict.fromkeys(map(dotted_path, found)))
+    if dotted_path(path) in elsewhere:
         return f"unknown key of this kind; there are {', '.join(known)}"
     if elsewhere:
         return f"unknown key here; did you mean '{elsewhere[0]}'?"
@@ -113,10 +115,13 @@ def _unknown_kind(path: Path, shape: Any, value: Any) -> tuple[Path, str]:
             if is_told_by_keys(shape)
             else describe(shape)
         )
-        return path, f"wanted {keys}; came {shown(value)}"
+        return path, f"wanted {keys}; came {quote_value(value)}"
     kinds = kinds_of(shape)
     tag = str(tag_of(shape))
     if tag not in value:
         return (*path, tag), f"missing; wanted {one_of(kinds)}"
     kind = value[tag]
-    return (*path, tag), f"wanted {one_of(kinds)}; came {shown(kind)}{did_you_mean(kind, kinds)}"
+    return (
+        *path,
+        tag,
+    ), f"wanted {one_of(kinds)}; came {quote_value(kind)}{did_you_mean(kind, kinds)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.arrays import Model
 from pipeline.config.document import Path
-from pipeline.config.source_rules import article, form_of, not_there, said
+from pipeline.config.source_rules import article, form_of, not_there, source_label
 
 Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
@@ -31,7 +31,7 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
     if form is not None and form not in forms:
         yield (
             ("model", "kind"),
-            f"{kind} needs {wanted} and {said(source)} is {article(form)}; wanted mlp",
+            f"{kind} needs {wanted} and {source_label(source)} is {article(form)}; wanted mlp",
         )
     if source.kind in ("tfds", "npz") and len(source.inputs) > 1:
         yield (

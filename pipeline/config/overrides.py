@@ -3,7 +3,15 @@
 import re
 from typing import Any
 
-from pipeline.config.document import NESTING_LIMIT, Document, Path, Place, Problem, dotted, parse
+from pipeline.config.document import (
+    NESTING_LIMIT,
+    Document,
+    Path,
+    Place,
+    Problem,
+    dotted_path,
+    parse,
+)
 
 PATH_PART = re.compile(r'"([^"]*)"|([^."]+)')
 POSITION = re.compile(r"[0-9]{1,6}")
@@ -32,7 +40,7 @@ def override(document: Document, number: int, argument: str) -> None:
         document.problems.append(Problem(place, path, str(error)))
         return
     given = parse(value, lambda line: place, path)
-    put(document.data, path, given.data)
+    set_value(document.data, path, given.data)
     for old in [old for old in document.places if old[: len(path)] == path]:
         del document.places[old]
     for depth in range(1, len(path)):
@@ -70,7 +78,7 @@ def resolve(data: Any, path: Path) -> Path:
     holder: Any = data
     found: Path = ()
     for part in path:
-        above, is_position = dotted(found), POSITION.fullmatch(str(part)) is not None
+        above, is_position = dotted_path(found), POSITION.fullmatch(str(part)) is not None
         if isinstance(holder, list):
             if not is_position or int(part) >= len(holder):
                 raise ValueError(f"{above} has {len(holder)} entries; wanted a position from 0")
@@ -84,7 +92,7 @@ def resolve(data: Any, path: Path) -> Path:
     return found
 
 
-def put(data: Any, path: Path, value: Any) -> None:
+def set_value(data: Any, path: Path, value: Any) -> None:
     """Place a value at a resolved path, in place, making the mappings on the way."""
     holder: Any = data
     for part in path[:-1]:

@@ -51,7 +51,7 @@ def article(form: str) -> str:
     return form if form in ("series", "text", "sound") else f"a {form}"
 
 
-def said(source: Any) -> str:
+def source_label(source: Any) -> str:
     """Return a set's name, or its kind where it has none."""
     return str(getattr(source, "name", source.kind))
 
@@ -69,14 +69,14 @@ def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
             )
         return
     if config.task == "forecasting":
-        yield ("task",), f"forecasting needs a series_csv; came {said(source)}"
+        yield ("task",), f"forecasting needs a series_csv; came {source_label(source)}"
         return
     if source.kind in ("tfds", "csv", "text", "npz"):
         return
     right = BUNDLED[source.name][0] if source.kind == "bundled" else "classification"
     asked = "classification" if config.task == "anomaly" else config.task  # of classes too
     if asked != right:
-        yield ("task",), f"{said(source)} is a set for {right}; came {config.task}"
+        yield ("task",), f"{source_label(source)} is a set for {right}; came {config.task}"
 
 
 def split_fits(config: Any, base: File) -> Iterator[Finding]:
@@ -121,7 +121,7 @@ def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
     if data.report_groups is None or data.source.kind in ("csv", "text"):
         return
     if data.report_groups != "group":
-        yield ("data", "report_groups"), f"{said(data.source)} has no columns; wanted group"
+        yield ("data", "report_groups"), f"{source_label(data.source)} has no columns; wanted group"
     elif not _has_groups(data.split, data.source):
         yield (
             ("data", "report_groups"),

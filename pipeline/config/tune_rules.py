@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.document import Path, dotted
-from pipeline.config.messages import explain, shown
+from pipeline.config.document import Path, dotted_path
+from pipeline.config.messages import explain, quote_value
 from pipeline.config.shape import did_you_mean, one_of
 from pipeline.config.source_rules import article, form_of
 from pipeline.config.space_schema import SAID
@@ -121,9 +121,9 @@ def _condition_mistake(path: str, wanted: list[Any], space: Space) -> str | None
     offered = space[path]["choice"]
     unknown = [value for value in wanted if value not in offered]
     if unknown or not wanted:
-        came = shown(unknown[0]) if unknown else "[]"
+        came = quote_value(unknown[0]) if unknown else "[]"
         near = did_you_mean(unknown[0], [str(v) for v in offered]) if unknown else ""
-        words = one_of(tuple(shown(value) for value in offered))
+        words = one_of(tuple(quote_value(value) for value in offered))
         return f"{path} is never {came}; wanted {words}{near}"
     return None
 
@@ -137,7 +137,7 @@ def _misplaced(config: Any, space: Space, base: File) -> Iterator[Finding]:
             found = _value_mistake(config, dumped, values, path, base, known)
             if found:
                 others = {name: v for name, v in values.items() if name != path}
-                where = " and ".join(f"{name} {shown(v)}" for name, v in others.items())
+                where = " and ".join(f"{name} {quote_value(v)}" for name, v in others.items())
                 hint = "" if set(others) <= set(entry["when"]) else "; `when` keeps it from there"
                 told = f"where {where}: {found}{hint}" if where else found
                 yield ("tune", "space", path), told
@@ -165,11 +165,11 @@ def _value_mistake(
     except ValidationError as error:
         entry = error.errors(include_url=False)[0]
         found, message = explain(entry, type(config), data)
-        return message if dotted(found) == path else f"{dotted(found)}: {message}"
+        return message if dotted_path(found) == path else f"{dotted_path(found)}: {message}"
     except ValueError as error:
         return _unknown_list(config, dumped, values, path) or str(error)
     new = [finding for finding in _broken(config, data, base) if finding not in known]
-    return f"{dotted(new[0][0])}: {new[0][1]}" if new else None
+    return f"{dotted_path(new[0][0])}: {new[0][1]}" if new else None
 
 
 def _unknown_list(

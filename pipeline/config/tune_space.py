@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from pipeline.config.document import Path
-from pipeline.config.overrides import put, resolve
+from pipeline.config.overrides import resolve, set_value
 
 Entry = Mapping[str, Any]
 Space = Mapping[str, Entry]
@@ -65,9 +65,9 @@ def laid_over(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
         path = resolve(laid, tuple(dotted_path.split(".")))
         section, value = path[:-1], values[dotted_path]
         if path[-1] == "kind" and value != _at(laid, path):
-            put(laid, section, {"kind": value})
+            set_value(laid, section, {"kind": value})
         else:
-            put(laid, path, deepcopy(value))
+            set_value(laid, path, deepcopy(value))
     return laid
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Tensor
-from pipeline.data.draws import drawn
+from pipeline.data.draws import draw_per_replica
 
 UNIFORM, NORMAL = tf.random.stateless_uniform, tf.random.stateless_normal
 
@@ -45,7 +45,7 @@ def translate(x_BHWC: Tensor, *, fraction: float, whole: bool = False, seed: Ten
         seed: int32 (2,).
     """
     batch, height, width = tf.shape(x_BHWC)[0], x_BHWC.shape[1], x_BHWC.shape[2]
-    shares = drawn(UNIFORM, (batch, 2), seed, -fraction, fraction)
+    shares = draw_per_replica(UNIFORM, (batch, 2), seed, -fraction, fraction)
     down, right = shares[:, 0] * height, shares[:, 1] * width
     if whole:
         down, right = tf.round(down), tf.round(right)
@@ -73,14 +73,14 @@ def _moved(x_BHWC: Tensor, rows: list[Any]) -> Any:
 
 def flip(x_BHWC: Tensor, *, seed: Tensor) -> Any:
     """Mirror each image left to right with probability one half."""
-    is_mirrored = drawn(UNIFORM, (tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
+    is_mirrored = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
 def rotate(x_BHWC: Tensor, *, degrees: float, seed: Tensor) -> Any:
     """Turn each image about its middle by up to `degrees` either way."""
     most = degrees * math.pi / 180
-    angle = drawn(UNIFORM, (tf.shape(x_BHWC)[0],), seed, -most, most)
+    angle = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0],), seed, -most, most)
     cos, sin = tf.cos(angle), tf.sin(angle)
     y, x = (x_BHWC.shape[1] - 1) / 2, (x_BHWC.shape[2] - 1) / 2
     return _moved(x_BHWC, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
@@ -88,7 +88,7 @@ def rotate(x_BHWC: Tensor, *, degrees: float, seed: Tensor) -> Any:
 
 def crop(x_BHWC: Tensor, *, least: float, seed: Tensor) -> Any:
     """Take a part of each image whose side is at least `least` of the whole's."""
-    parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0]), seed, axis=1)
+    parts = draw_per_replica(UNIFORM, (3, tf.shape(x_BHWC)[0]), seed, axis=1)
     side = least + (1 - least) * parts[0]
     zero = tf.zeros_like(side)
     down = parts[1] * (1 - side) * (x_BHWC.shape[1] - 1)
@@ -100,7 +100,7 @@ def cutout(x_BHWC: Tensor, *, fraction: float, seed: Tensor) -> Any:
     """Fill a square of each image with zero; part of it may lie outside."""
     height, width = x_BHWC.shape[1], x_BHWC.shape[2]
     half = fraction * min(height, width) / 2
-    middle = drawn(UNIFORM, (tf.shape(x_BHWC)[0], 2), seed)
+    middle = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0], 2), seed)
     rows = tf.abs(tf.range(height, dtype=tf.float32) + 0.5 - middle[:, :1] * height) < half
     columns = tf.abs(tf.range(width, dtype=tf.float32) + 0.5 - middle[:, 1:] * width) < half
     is_cut = rows[:, :, None, None] & columns[:, None, :, None]
@@ -111,7 +111,7 @@ def colour(
     x_BHWC: Tensor, *, brightness: float, contrast: float, saturation: float, seed: Tensor
 ) -> Any:
     """Change saturation, contrast and brightness of each image, within [0, 1]."""
-    parts = drawn(UNIFORM, (3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0, axis=1)
+    parts = draw_per_replica(UNIFORM, (3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0, axis=1)
     gray = tf.reduce_mean(x_BHWC, axis=3, keepdims=True)
     x = gray + (1 + saturation * parts[0]) * (x_BHWC - gray)
     mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
@@ -123,7 +123,7 @@ def time_shift(x_BT: Tensor, *, fraction: float, seed: Tensor) -> Any:
     """Shift each sample in time (axis 1) by whole steps, filled with zero."""
     batch, steps = tf.shape(x_BT)[0], x_BT.shape[1]
     most = fraction * steps
-    moved_by = drawn(UNIFORM, (batch, 1), seed, -most, most)
+    moved_by = draw_per_replica(UNIFORM, (batch, 1), seed, -most, most)
     source = tf.range(steps)[None, :] - tf.cast(tf.round(moved_by), tf.int32)
     is_known = (source >= 0) & (source < steps)
     moved = tf.gather(x_BT, tf.clip_by_value(source, 0, steps - 1), batch_dims=1)
@@ -137,7 +137,7 @@ def _beside(x_BT: Tensor, other: Any) -> Any:
 
 def noise(x: Tensor, *, deviation: float, seed: Tensor) -> Any:
     """Add normal noise to each value."""
-    return x + drawn(NORMAL, tf.shape(x), seed, 0.0, deviation)
+    return x + draw_per_replica(NORMAL, tf.shape(x), seed, 0.0, deviation)
 
 
 def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Tensor) -> Any:
@@ -145,7 +145,7 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Te
     for number in range(masks):
         for axis, share in ((1, time), (2, bands)):
             own = tf.random.experimental.stateless_fold_in(seed, 2 * number + axis)
-            parts = drawn(UNIFORM, (2, tf.shape(x_BTFC)[0], 1), own, axis=1)
+            parts = draw_per_replica(UNIFORM, (2, tf.shape(x_BTFC)[0], 1), own, axis=1)
             size = x_BTFC.shape[axis]
             length = parts[0] * share * size
             start = parts[1] * (size - length)
@@ -160,7 +160,7 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Te
 def scale(x_BTC: Any, *, deviation: float, seed: Tensor) -> Any:
     """Multiply each channel of each series by a factor around 1."""
     shape = (tf.shape(x_BTC)[0], 1, x_BTC.shape[2])
-    return x_BTC * (1 + drawn(NORMAL, shape, seed, 0.0, deviation))
+    return x_BTC * (1 + draw_per_replica(NORMAL, shape, seed, 0.0, deviation))
 
 
 def time_warp(x_BTC: Any, *, strength: float, seed: Tensor) -> Any:
@@ -170,7 +170,7 @@ def time_warp(x_BTC: Any, *, strength: float, seed: Tensor) -> Any:
     interpolated. Um et al. draw a cubic spline instead, which is as smooth.
     """
     batch, steps = tf.shape(x_BTC)[0], x_BTC.shape[1]
-    heights = drawn(NORMAL, (batch, WAVES), seed, 0.0, strength)
+    heights = draw_per_replica(NORMAL, (batch, WAVES), seed, 0.0, strength)
     phase = tf.range(steps - 1, dtype=tf.float32)[:, None] * math.pi / max(1, steps - 1)
     waves = tf.cos(phase * tf.range(1, WAVES + 1, dtype=tf.float32))
     speed = tf.maximum(1 + tf.linalg.matmul(heights, waves, transpose_b=True), 0.1)

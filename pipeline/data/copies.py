@@ -5,24 +5,24 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.scratch import changed, distinct, is_among, ordered, taken, where
+from pipeline.data.scratch import distinct, is_among, map_array, sort_array, take_rows, where
 
 MIXED = np.uint64(0x9E3779B97F4A7C15)  # odd: different labels of one digest stay different
 
 
-def copied(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
+def exact_copies(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
     """Return part -> whether each of its samples is an exact copy of one in train.
 
     Args:
         parts: positions of train, validation and test.
         digests: a hash of each sample's values (N,).
     """
-    train = ordered(taken(digests, parts["train"]))
+    train = sort_array(take_rows(digests, parts["train"]))
 
     def is_copy(positions: Array) -> Array:
         return is_among(digests[positions], train)
 
-    return {part: changed(parts[part], is_copy, bool) for part in ("validation", "test")}
+    return {part: map_array(parts[part], is_copy, bool) for part in ("validation", "test")}
 
 
 def contradictions(labels: Array, digests: Array) -> int:
@@ -32,10 +32,10 @@ def contradictions(labels: Array, digests: Array) -> int:
         labels: class ids (N,).
         digests: a hash of each sample's values (N,) uint64.
     """
-    twice = distinct(ordered(digests), times=2)
+    twice = distinct(sort_array(digests), times=2)
     shared = where(digests, lambda own: is_among(own, twice))
 
     def with_label(positions: Array) -> Array:
         return digests[positions] ^ (labels[positions].astype(np.uint64) * MIXED)
 
-    return len(distinct(ordered(changed(shared, with_label, np.uint64)))) - len(twice)
+    return len(distinct(sort_array(map_array(shared, with_label, np.uint64)))) - len(twice)

@@ -98,7 +98,7 @@ class Dataset:
         return {name: shards.take(positions) for name, shards in self.shards.items()}
 
 
-def deciding(dataset: Dataset, reference: Path) -> Dataset:
+def with_decision(dataset: Dataset, reference: Path) -> Dataset:
     """Return the dataset with how the reference decides, where training found that out.
 
     Args:
@@ -111,7 +111,7 @@ def deciding(dataset: Dataset, reference: Path) -> Dataset:
     return replace(dataset, preprocess=dataset.preprocess | {"anomaly": read_json(path)})
 
 
-def detecting(dataset: Dataset, score: str, **found: Any) -> Dataset:
+def with_score(dataset: Dataset, score: str, **found: Any) -> Dataset:
     """Return the dataset of a detector in training, whose threshold is not known yet.
 
     Args:
@@ -153,7 +153,7 @@ def _splits(path: Path) -> dict[str, Array]:
     return found
 
 
-def replaced(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+def changes_since_opened(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the preprocessing, and what else was replaced since a dataset was opened."""
     stored = open_dataset(dataset.folder)
     changed: dict[str, Any] = {}
@@ -167,7 +167,7 @@ def replaced(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     return dataset.preprocess, changed
 
 
-def reopened(folder: Path, preprocess: dict[str, Any], changed: Mapping[str, Any]) -> Dataset:
+def reopen_dataset(folder: Path, preprocess: dict[str, Any], changed: Mapping[str, Any]) -> Dataset:
     """Open a dataset that another process had open, with what it had `replaced`."""
     stored = open_dataset(folder)
     labels = changed.get("labels", stored.labels)

@@ -39,7 +39,9 @@ def first_here() -> Any:
     return 0 if share is None else share[0]
 
 
-def drawn(draw: Callable[..., Any], shape: Any, seed: Tensor, *given: Any, axis: int = 0) -> Any:
+def draw_per_replica(
+    draw: Callable[..., Any], shape: Any, seed: Tensor, *given: Any, axis: int = 0
+) -> Any:
     """Return what a stateless draw gives this device's samples.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.data.dataset import PARTS
 from pipeline.data.quota import ranks
-from pipeline.data.scratch import blocks, counted, taken
+from pipeline.data.scratch import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
 from pipeline.device.runner import resize_image
 
@@ -45,7 +45,7 @@ def figures(
     raw = {name: own.take(shown) for name, own in shards.items()}
     found |= kept_samples(raw, entries, "sample")
     if names is not None:
-        counts = [counted(taken(labels, parts[part]), len(names)) for part in PARTS]
+        counts = [count_ids(take_rows(labels, parts[part]), len(names)) for part in PARTS]
         return found | {"class_counts": np.array(counts, np.int64)}
     edges = np.histogram_bin_edges(np.array([labels.min(), labels.max()], np.float64), BINS)
     counts = [_histogram(labels, parts[part], edges) for part in PARTS]

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.data.copies import contradictions
 from pipeline.data.samples import GIVEN, Finding
-from pipeline.data.scratch import counted, taken
+from pipeline.data.scratch import count_ids, take_rows
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -73,9 +73,9 @@ def constant_images(names: Sequence[str], count: int) -> list[Finding]:
     return [Finding("warning", "constant_images", text, count)]
 
 
-def pooled(given: Array, by: str) -> list[Finding]:
+def parts_pooled(given: Array, by: str) -> list[Finding]:
     """Report that the source's own parts were put together and cut anew."""
-    sizes = counted(given, len(GIVEN))
+    sizes = count_ids(given, len(GIVEN))
     found = {name: int(sizes[code]) for name, code in GIVEN.items() if name}
     counts = {name: count for name, count in found.items() if count}
     if by == "given" or len(counts) < 2:
@@ -172,7 +172,7 @@ def _sizes(total: int, tested: int) -> list[Finding]:
 
 def _balance(labels: Array, parts: Mapping[str, Array], names: tuple[str, ...]) -> list[Finding]:
     """Report classes without samples, with few of them, and far more of one than of another."""
-    counts = {part: counted(taken(labels, parts[part]), len(names)) for part in PARTS}
+    counts = {part: count_ids(take_rows(labels, parts[part]), len(names)) for part in PARTS}
     train, found = counts["train"], []
     empty = [names[k] for k in np.flatnonzero(sum(counts.values()) == 0)]
     if empty:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.samples import Input
-from pipeline.data.scratch import changed
+from pipeline.data.scratch import map_array
 from pipeline.data.shards import Shards
 from pipeline.device.runner import prepare, tokens_of
 
@@ -252,7 +252,7 @@ FIT: dict[str, Callable[[Input, Shards, Array], Fitted]] = {
 def fit_target(targets: Array) -> dict[str, Any]:
     """Return the scaling of a regression's target: answer = output * scale + offset."""
     mean = targets.mean(dtype=np.float64)
-    squares = changed(targets, lambda block: (block - mean) ** 2, np.float64)
+    squares = map_array(targets, lambda block: (block - mean) ** 2, np.float64)
     spread = float(np.float32(np.sqrt(squares.mean())))
     return {"offset": float(np.float32(mean)), "scale": spread or 1.0}
 

@@ -7,12 +7,12 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.data.samples import GIVEN, Source
 from pipeline.data.scratch import (
-    changed,
-    counted,
+    count_ids,
     distinct,
+    map_array,
     number_of,
-    ordered,
-    taken,
+    sort_array,
+    take_rows,
     where,
 )
 from pipeline.errors import ConfigError
@@ -46,9 +46,9 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         )
     if source.answers == "integer":
         return _numbered(labels)
-    ids = changed(labels, lambda block: block, np.int64)
+    ids = map_array(labels, lambda block: block, np.int64)
     if ids.min() < 0:
-        sizes = counted(taken(parts, where(ids, lambda block: block < 0)), len(GIVEN))
+        sizes = count_ids(take_rows(parts, where(ids, lambda block: block < 0)), len(GIVEN))
         missing = {name or "the source": int(sizes[k]) for name, k in GIVEN.items()}
         places = ", ".join(f"{count} in {name}" for name, count in missing.items() if count)
         raise ConfigError(
@@ -79,7 +79,7 @@ def anomaly_labels(
             f"{', '.join(normal) or 'none'}"
         )
     kept = [names.index(name) for name in normal]
-    return changed(labels, lambda ids: ~np.isin(ids, kept), np.int64), ANOMALY
+    return map_array(labels, lambda ids: ~np.isin(ids, kept), np.int64), ANOMALY
 
 
 def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
@@ -89,7 +89,7 @@ def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
         f"data.split: nothing in {name} is {kind}; wanted another data.split.by, larger parts, or "
         "another seed"
         for name, kind, code in wanted
-        if len(parts[name]) and not counted(taken(labels, parts[name]), 2)[code]
+        if len(parts[name]) and not count_ids(take_rows(labels, parts[name]), 2)[code]
     ]
     if problems:
         raise ConfigError(*problems)
@@ -97,13 +97,13 @@ def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
 
 def _numbered(labels: Array) -> tuple[Array, tuple[str, ...]]:
     """Return whole numbers as classes, in their order."""
-    found = distinct(ordered(labels))
+    found = distinct(sort_array(labels))
     if not 2 <= len(found) <= MOST_CLASSES:
         raise ConfigError(
             f"data.source.label: {len(found)} different whole numbers from {found[0]:g} to "
             f"{found[-1]:g}; a classification wanted 2 to {MOST_CLASSES}"
         )
-    ids = changed(labels, lambda block: np.searchsorted(found, block), np.int64)
+    ids = map_array(labels, lambda block: np.searchsorted(found, block), np.int64)
     return ids, tuple(f"{number:g}" for number in found)
 
 
@@ -125,7 +125,7 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
             "classification, "
             "or another data.source.label"
         )
-    targets = changed(labels, lambda block: block, np.float32)
+    targets = map_array(labels, lambda block: block, np.float32)
     broken = number_of(targets, lambda block: ~np.isfinite(block))
     if broken:
         raise ConfigError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.samples import GIVEN
-from pipeline.data.scratch import blocks, changed, number_of, where
+from pipeline.data.scratch import blocks, map_array, number_of, where
 from pipeline.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def groups_of(ids: Array, pattern: str) -> Array:
         return np.array([match.group(1) for match in matches if match is not None])
 
     width = max((found(ids[part]).dtype.itemsize for part in blocks(ids)), default=4)
-    return changed(ids, found, f"<U{width // 4}")
+    return map_array(ids, found, f"<U{width // 4}")
 
 
 def held_out(ids: Array, pattern: str) -> Array:
@@ -47,7 +47,7 @@ def held_out(ids: Array, pattern: str) -> Array:
     def codes(names: Array) -> list[int]:
         return [GIVEN["test"] if compiled.search(str(name)) else GIVEN[""] for name in names]
 
-    given = changed(ids, codes, np.int8)
+    given = map_array(ids, codes, np.int8)
     count = number_of(given, lambda block: block == GIVEN["test"])
     if count in (0, len(ids)):
         raise ConfigError(

@@ -12,9 +12,9 @@ import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
 from pipeline.artifacts import SCHEMA
-from pipeline.data.scratch import changed
+from pipeline.data.scratch import map_array
 from pipeline.data.spectrogram import spectrogram
-from pipeline.data.squeeze import squeezed
+from pipeline.data.squeeze import squeeze_inputs
 from pipeline.data.tokens import tokens
 
 Entry = Mapping[str, Any]
@@ -49,7 +49,7 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
 
     found = {}
     for entry in preprocess["inputs"]:
-        sample = squeezed(tf, tf.convert_to_tensor(raw[entry["name"]]), entry)
+        sample = squeeze_inputs(tf, tf.convert_to_tensor(raw[entry["name"]]), entry)
         found[entry["name"]] = PREPARE[entry["kind"]](tf, sample, entry)
     return found
 
@@ -147,7 +147,7 @@ PREPARE: dict[str, Callable[[Any, Any, Entry], Any]] = {
 def scaled_targets(labels: Array, preprocess: Mapping[str, Any]) -> Array:
     """Return `target_of` many labels, on disk where they are as many as a training set's."""
     dtype = target_of(labels[:0], preprocess).dtype
-    return changed(labels, lambda block: target_of(block, preprocess), dtype)
+    return map_array(labels, lambda block: target_of(block, preprocess), dtype)
 
 
 def target_of(labels: Array, preprocess: Mapping[str, Any]) -> Array:

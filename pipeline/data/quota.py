@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.scratch import blocks, changed, counted, scratch, shuffled_range
+from pipeline.data.scratch import blocks, count_ids, map_array, scratch, shuffled_range
 
 MOST_STRATA = 10_000  # that fit into 16 bits
 
@@ -20,7 +20,7 @@ def draw(positions: Array, strata: Array, total: int, generator: np.random.Gener
         generator: decides which, and is advanced.
     """
     total = min(total, len(positions))
-    stratum, counts = numbered(strata)
+    stratum, counts = number_strata(strata)
     quotas, remainders = np.divmod(counts * total, max(1, len(positions)))
     by_remainder = np.lexsort((generator.random(len(counts)), -remainders))
     quotas[by_remainder[: total - quotas.sum()]] += 1
@@ -46,11 +46,11 @@ def ranks(ids: Array) -> Array:
     return found
 
 
-def numbered(strata: Array) -> tuple[Array, Array]:
+def number_strata(strata: Array) -> tuple[Array, Array]:
     """Return the strata numbered from 0, and how many are in each; as small as they can be."""
     if strata.dtype.kind == "i" and len(strata) and 0 <= strata.min() <= strata.max() < MOST_STRATA:
-        counts = counted(strata)
+        counts = count_ids(strata)
         number = (np.cumsum(counts > 0) - 1).astype(np.int16)
-        return changed(strata, lambda block: number[block], np.int16), counts[counts > 0]
+        return map_array(strata, lambda block: number[block], np.int16), counts[counts > 0]
     _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
     return stratum, counts

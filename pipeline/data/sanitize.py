@@ -21,7 +21,7 @@ WHOLE = ("image", "audio")  # kinds whose levels come from their type
 BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
 
 
-def sanitizing(
+def fit_sanitizing(
     entry: Mapping[str, Any], shards: Shards, train: Array, wish: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return `sanitize` of an input.

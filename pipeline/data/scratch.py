@@ -46,7 +46,7 @@ def blocks(values: Array) -> Iterator[slice]:
         yield slice(start, min(start + BLOCK, len(values)))
 
 
-def changed(values: Array, change: Callable[[Array], Any], dtype: Any) -> Array:
+def map_array(values: Array, change: Callable[[Array], Any], dtype: Any) -> Array:
     """Return what a function makes of an array (N,), element by element."""
     made = scratch(len(values), dtype)
     for part in blocks(values):
@@ -54,7 +54,7 @@ def changed(values: Array, change: Callable[[Array], Any], dtype: Any) -> Array:
     return made
 
 
-def taken(values: Array, positions: Array) -> Array:
+def take_rows(values: Array, positions: Array) -> Array:
     """Return values[positions]."""
     made = scratch((len(positions), *values.shape[1:]), values.dtype)
     for part in blocks(positions):
@@ -62,7 +62,7 @@ def taken(values: Array, positions: Array) -> Array:
     return made
 
 
-def kept(values: Array, is_kept: Callable[[Array], Array]) -> Array:
+def filter_array(values: Array, is_kept: Callable[[Array], Array]) -> Array:
     """Return the values for which a function of them is true, in order."""
     found = (values[part][is_kept(values[part])] for part in blocks(values))
     return _filled(number_of(values, is_kept), values.dtype, found)
@@ -79,7 +79,7 @@ def number_of(values: Array, is_wanted: Callable[[Array], Array]) -> int:
     return sum(int(np.count_nonzero(is_wanted(values[part]))) for part in blocks(values))
 
 
-def joined(arrays: Sequence[Array]) -> Array:
+def join_arrays(arrays: Sequence[Array]) -> Array:
     """Return arrays of one type end to end."""
     return _filled(sum(map(len, arrays)), arrays[0].dtype, arrays)
 
@@ -101,9 +101,9 @@ def is_among(values: Array, rising: Array) -> Array:
     return np.asarray(rising[place] == values)
 
 
-def ordered(values: Array) -> Array:
+def sort_array(values: Array) -> Array:
     """Return a sorted copy."""
-    made = changed(values, lambda block: block, values.dtype)
+    made = map_array(values, lambda block: block, values.dtype)
     made.sort()
     return made
 
@@ -124,7 +124,7 @@ def distinct(rising: Array, times: int = 1) -> Array:
     return _filled(count, rising.dtype, map(begun, blocks(rising)))
 
 
-def counted(ids: Array, classes: int = 0) -> Array:
+def count_ids(ids: Array, classes: int = 0) -> Array:
     """Return how often each of the whole numbers from 0 on is there; fewer than 0 are left out.
 
     Args:
@@ -139,9 +139,9 @@ def counted(ids: Array, classes: int = 0) -> Array:
     return counts
 
 
-def shuffled(values: Array, generator: np.random.Generator) -> Array:
+def shuffle_array(values: Array, generator: np.random.Generator) -> Array:
     """Return what `generator.permutation(values)` returns, of one axis."""
-    made = changed(values, lambda block: block, values.dtype)
+    made = map_array(values, lambda block: block, values.dtype)
     generator.shuffle(made)
     return made
 

@@ -12,19 +12,19 @@ from typing import Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.quota import draw, numbered
+from pipeline.data.quota import draw, number_strata
 from pipeline.data.samples import GIVEN
 from pipeline.data.scratch import (
     blocks,
-    changed,
-    counted,
-    joined,
-    kept,
+    count_ids,
+    filter_array,
+    join_arrays,
+    map_array,
     number_of,
-    ordered,
     scratch,
-    shuffled,
-    taken,
+    shuffle_array,
+    sort_array,
+    take_rows,
     where,
 )
 from pipeline.errors import ConfigError
@@ -45,7 +45,7 @@ class Wish:
     seed: int
 
 
-def split(
+def split_dataset(
     labels: Array,
     given: Array,
     wish: Wish,
@@ -75,7 +75,7 @@ def split(
     checked = where(given, lambda codes: codes == VALIDATION)
     rest = where(given, lambda codes: codes < VALIDATION)
     is_stratified = is_classes and wish.by in ("given", "stratified")
-    strata = numbered(labels)[0] if is_stratified else _all_alike(len(labels))
+    strata = number_strata(labels)[0] if is_stratified else _all_alike(len(labels))
     numbers = None if groups is None else _group_numbers(groups)
     if wish.by == "time":
         assert times is not None
@@ -89,7 +89,7 @@ def split(
         parts = {"train": rest, "validation": checked, "test": held}
     asked = parts if wish.test else {name: parts[name] for name in ("train", "validation")}
     _refuse_empty(asked, len(labels), groups)
-    return {name: shuffled(part, generator) for name, part in parts.items()}
+    return {name: shuffle_array(part, generator) for name, part in parts.items()}
 
 
 def _all_alike(count: int) -> Array:
@@ -137,17 +137,17 @@ class _Cut:
         """Return about `total` of the positions, and the others."""
         if self.groups is not None:
             return self._take_groups(self.groups, rest, total)
-        drawn = draw(rest, taken(self.strata, rest), total, self.generator)
+        drawn = draw(rest, take_rows(self.strata, rest), total, self.generator)
         is_left = scratch(len(self.strata), bool)
         is_left[:] = True
         for part in blocks(drawn):
             is_left[drawn[part]] = False
-        return drawn, kept(rest, lambda positions: is_left[positions])
+        return drawn, filter_array(rest, lambda positions: is_left[positions])
 
     def _take_groups(self, groups: Array, rest: Array, total: int) -> tuple[Array, Array]:
         """Return whole groups with about `total` of the positions, and the others."""
-        own = taken(groups, rest)
-        sizes = counted(own)
+        own = take_rows(groups, rest)
+        sizes = count_ids(own)
         numbers = np.flatnonzero(sizes)
         if self.is_even:
             chosen = self._fill(sizes[numbers], total)
@@ -157,8 +157,8 @@ class _Cut:
             chosen = draw(np.arange(len(numbers)), strata, units, self.generator)
         is_chosen = np.zeros(len(sizes), bool)
         is_chosen[numbers[chosen]] = True
-        drawn = kept(rest, lambda positions: is_chosen[groups[positions]])
-        return drawn, kept(rest, lambda positions: ~is_chosen[groups[positions]])
+        drawn = filter_array(rest, lambda positions: is_chosen[groups[positions]])
+        return drawn, filter_array(rest, lambda positions: ~is_chosen[groups[positions]])
 
     def _fill(self, sizes: Array, total: int) -> Array:
         """Return groups in random order whose sizes come nearest to a total; one is always left."""
@@ -191,9 +191,9 @@ def _group_numbers(groups: Array) -> Array:
         known = [numbers.setdefault(str(name), len(numbers)) for name in names]
         return np.asarray(np.array(known)[group_of])
 
-    found = changed(groups, numbers_of, np.int32)
+    found = map_array(groups, numbers_of, np.int32)
     place = np.argsort(np.argsort(np.array(list(numbers)))).astype(np.int32)
-    return changed(found, lambda block: place[block], np.int32)
+    return map_array(found, lambda block: place[block], np.int32)
 
 
 def _by_time(times: Array, groups: Array | None, *, test: float, validation: float) -> Parts:
@@ -213,10 +213,10 @@ def _by_time(times: Array, groups: Array | None, *, test: float, validation: flo
                 continue
             rest, later = rest[: len(rest) - count], rest[len(rest) - count :]
             found[part].append(later)
-            rest = kept(rest, partial(_is_before, _first_moment(later, times), times))
+            rest = filter_array(rest, partial(_is_before, _first_moment(later, times), times))
         found["train"].append(rest)
     none = scratch(0, np.int32)
-    return {name: ordered(joined([none, *parts])) for name, parts in found.items()}
+    return {name: sort_array(join_arrays([none, *parts])) for name, parts in found.items()}
 
 
 def _first_moment(positions: Array, times: Array) -> float:
@@ -252,7 +252,7 @@ def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, 
         seed: decides the draw.
     """
     generator = np.random.Generator(np.random.Philox(seed))
-    strata = taken(labels, train) if is_classes else _all_alike(len(train))
+    strata = take_rows(labels, train) if is_classes else _all_alike(len(train))
     return generator.permutation(draw(train, strata, samples, generator)).astype(np.int64)
 
 
@@ -262,8 +262,8 @@ def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> Non
     Raises:
         ConfigError: there are such classes; all are named.
     """
-    there = counted(labels, len(names))  # less than 0: no label is known
-    trained = counted(taken(labels, parts["train"]), len(names))
+    there = count_ids(labels, len(names))  # less than 0: no label is known
+    trained = count_ids(take_rows(labels, parts["train"]), len(names))
     missing = np.flatnonzero((there > 0) & (trained == 0))
     if len(missing):
         shown = ", ".join(f"{names[k]} ({there[k]} samples)" for k in missing)

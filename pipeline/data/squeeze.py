@@ -17,7 +17,7 @@ from pipeline.device.runner import limits_of, mirrored
 Entry = Mapping[str, Any]
 
 
-def squeezed(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
+def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return raw samples (B, ...) as the device sees them: within their limits, and squeezed.
 
     Args:
@@ -33,13 +33,13 @@ def squeezed(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
         low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
         raw = tf.clip_by_value(raw, low, high)
     if rule["median"] is not None:
-        raw = smoothed(tf, raw, rule["median"], 2 if entry["kind"] == "image" else 1)
+        raw = median_filter(tf, raw, rule["median"], 2 if entry["kind"] == "image" else 1)
     if rule["levels"] is not None:
         return _nearest_level(tf, raw, rule["levels"])
     return raw if rule["bit_depth"] is None else _fewer_bits(tf, raw, rule["bit_depth"])
 
 
-def smoothed(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:
+def median_filter(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:
     """Return the median of the values around each; see `smooth` of the runner.
 
     The gradient of a median goes to the value that it is.

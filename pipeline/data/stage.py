@@ -17,7 +17,7 @@ from pipeline.config.schema import Config
 from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, likeness, preprocess
-from pipeline.data.copies import copied
+from pipeline.data.copies import exact_copies
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
 from pipeline.data.fit import FIT, fit_target
@@ -31,8 +31,8 @@ from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
-from pipeline.data.sanitize import sanitizing
-from pipeline.data.scratch import joined, kept, taken
+from pipeline.data.sanitize import fit_sanitizing
+from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -77,9 +77,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
-    seen = joined([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
+    seen = join_arrays([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
     entries, found = _fit(config, source, shards, parts["train"] if seen is None else seen)
-    target = _target(config, taken(data.labels, parts["train"])) if data.names is None else None
+    target = _target(config, take_rows(data.labels, parts["train"])) if data.names is None else None
     write_json(
         out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
     )
@@ -164,7 +164,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
     )
     if config.task == "anomaly":
         refuse_one_kind(data.labels, parts)
-        parts["train"] = kept(parts["train"], lambda own: data.labels[own] == 0)
+        parts["train"] = filter_array(parts["train"], lambda own: data.labels[own] == 0)
     elif data.names is not None:
         refuse_untrained(data.labels, parts, data.names)
     if config.data.labelled is not None:
@@ -195,7 +195,7 @@ def _fit(
     wish = config.data.sanitize.model_dump() | {"is_limited": config.task != "anomaly"}
     for spec in source.inputs:
         entry, constant = FIT[spec.kind](spec, shards[spec.name], train)
-        entries.append(entry | {"sanitize": sanitizing(entry, shards[spec.name], train, wish)})
+        entries.append(entry | {"sanitize": fit_sanitizing(entry, shards[spec.name], train, wish)})
         found += findings.constant_columns(constant)
         found += findings.far_apart(entry)
     return entries, found
@@ -211,9 +211,9 @@ def _noticed(
     """Return what is odd about the samples and the parts."""
     stored, train = data.stored, parts["train"]
     wanted = config.data.calibration_samples
-    copies = copied(parts, stored.digests)
+    copies = exact_copies(parts, stored.digests)
     found = [
-        *findings.pooled(stored.parts, config.data.split.by),
+        *findings.parts_pooled(stored.parts, config.data.split.by),
         *findings.in_no_part(
             len(data.labels),
             parts,

@@ -19,7 +19,7 @@ from pipeline.arrays import Array
 from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
 from pipeline.data.samples import GIVEN, Chunk, Finding, Source
-from pipeline.data.scratch import distinct, ordered
+from pipeline.data.scratch import distinct, sort_array
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.errors import ConfigError
 
@@ -176,7 +176,7 @@ def _refuse_infinite(chunk: Chunk, name: str) -> None:
 
 def _refuse_twice(hashes: Array, ids: Array, parts: Array) -> None:
     """Refuse a sample that comes twice: parts that overlap would leak into each other."""
-    if not len(distinct(ordered(hashes), times=2)):
+    if not len(distinct(sort_array(hashes), times=2)):
         return
     order = np.argsort(hashes, kind="stable")
     for place in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):

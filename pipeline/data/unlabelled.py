@@ -7,16 +7,16 @@ from pipeline.data.quota import draw
 from pipeline.data.samples import GIVEN
 from pipeline.data.scratch import (
     blocks,
-    changed,
-    counted,
+    count_ids,
+    filter_array,
     is_among,
-    joined,
-    kept,
-    shuffled,
-    taken,
+    join_arrays,
+    map_array,
+    shuffle_array,
+    take_rows,
     where,
 )
-from pipeline.data.split import Parts, Wish, split
+from pipeline.data.split import Parts, Wish, split_dataset
 from pipeline.errors import ConfigError
 
 UNLABELLED = "unlabelled"  # name of the part
@@ -46,7 +46,7 @@ def without_label(
     def renumbered(ids: Array) -> Array:
         return np.where(ids == gone, NONE, ids - (ids > gone))
 
-    return changed(labels, renumbered, labels.dtype), tuple(n for n in names if n != name)
+    return map_array(labels, renumbered, labels.dtype), tuple(n for n in names if n != name)
 
 
 def split_known(
@@ -65,23 +65,23 @@ def split_known(
     """
     known = where(labels, lambda ids: ids != NONE) if is_classes else labels
     if len(known) == len(labels):
-        return split(labels, given, wish, is_classes=is_classes, groups=groups, times=times)
-    parts = split(
-        taken(labels, known),
-        taken(given, known),
+        return split_dataset(labels, given, wish, is_classes=is_classes, groups=groups, times=times)
+    parts = split_dataset(
+        take_rows(labels, known),
+        take_rows(given, known),
         wish,
         is_classes=is_classes,
-        groups=None if groups is None else taken(groups, known),
-        times=None if times is None else taken(times, known),
+        groups=None if groups is None else take_rows(groups, known),
+        times=None if times is None else take_rows(times, known),
     )
-    parts = {name: taken(known, part) for name, part in parts.items()}
+    parts = {name: take_rows(known, part) for name, part in parts.items()}
     unknown = where(labels, lambda ids: ids == NONE)
-    free = kept(unknown, lambda positions: given[positions] < GIVEN["validation"])
+    free = filter_array(unknown, lambda positions: given[positions] < GIVEN["validation"])
     if groups is not None:
         judged = _names(groups, [parts["validation"], parts["test"]])
-        free = kept(free, lambda positions: ~np.isin(groups[positions], judged))
+        free = filter_array(free, lambda positions: ~np.isin(groups[positions], judged))
     generator = np.random.Generator(np.random.Philox(wish.seed))
-    return {**parts, UNLABELLED: shuffled(free, generator)}
+    return {**parts, UNLABELLED: shuffle_array(free, generator)}
 
 
 def _names(groups: Array, parts: list[Array]) -> Array:
@@ -100,14 +100,14 @@ def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int
         ConfigError: a class would keep none.
     """
     train, generator = parts["train"], np.random.Generator(np.random.Philox(seed))
-    strata = taken(labels, train) if is_classes else np.broadcast_to(np.int8(0), len(train))
-    classes = np.count_nonzero(counted(strata))
+    strata = take_rows(labels, train) if is_classes else np.broadcast_to(np.int8(0), len(train))
+    classes = np.count_nonzero(count_ids(strata))
     if count < classes:
         raise ConfigError(
             f"data.labelled: wanted at least one sample of each of {classes} classes; came {count}"
         )
     drawn = draw(train, strata, count, generator)
-    hidden = kept(train, lambda positions: ~is_among(positions, drawn))
-    others = joined([parts.get(UNLABELLED, train[:0]), hidden])
-    shown = kept(train, lambda positions: is_among(positions, drawn))
+    hidden = filter_array(train, lambda positions: ~is_among(positions, drawn))
+    others = join_arrays([parts.get(UNLABELLED, train[:0]), hidden])
+    shown = filter_array(train, lambda positions: is_among(positions, drawn))
     return {**parts, "train": shown, UNLABELLED: others}

@@ -19,9 +19,9 @@ from pipeline.bundle.published import checked_manifest
 from pipeline.confine import excess, run_confined
 from pipeline.device import bench_side, runner
 from pipeline.device.measure import CRASHED, threads_for
-from pipeline.device.runtimes import RUNTIMES, missing, require
+from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.errors import ConfigError
-from pipeline.terminal import stepped
+from pipeline.terminal import show_progress
 
 SECONDS = 1.0  # of calls for each file on each runtime; the median then moves by a few per cent
 TIME_LIMIT = 300  # seconds for one file on one runtime
@@ -59,7 +59,7 @@ def bench(
         raise ConfigError("--runtime browser: a page is not timed here; open web/ of the bundle")
     if runtime is not None:
         require(runtime)
-    known = [name for name in RUNTIMES if name != NOT_TIMED and missing(name) is None]
+    known = [name for name in RUNTIMES if name != NOT_TIMED and why_missing(name) is None]
     names = known if runtime is None else [runtime]
     work = [(model, name) for name in names for model in manifest["models"]]
     with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
@@ -67,7 +67,7 @@ def bench(
         write_arrays(arrays, _inputs(bundle))
         return [
             _row(bundle, arrays, model, name, threads, limit_s)
-            for model, name in stepped(work, "files", "timing")
+            for model, name in show_progress(work, "files", "timing")
         ]
 
 

@@ -32,7 +32,7 @@ def main(program: str, model: str, arrays: str, runtime: str, threads: str, limi
             samples = {name: found[name] for name in found.files}
         with runner.refusals():
             runner.invoke(interpreter, {name: x[:1] for name, x in samples.items()}, 1)
-        seconds = timed(runner, interpreter, samples, float(limit_s))
+        seconds = time_calls(runner, interpreter, samples, float(limit_s))
     except (runner.ModelError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 4
@@ -40,7 +40,9 @@ def main(program: str, model: str, arrays: str, runtime: str, threads: str, limi
     return 0
 
 
-def timed(runner: Any, interpreter: Any, samples: dict[str, Any], limit_s: float) -> list[float]:
+def time_calls(
+    runner: Any, interpreter: Any, samples: dict[str, Any], limit_s: float
+) -> list[float]:
     """Return the seconds of each call, over all samples in turn."""
     details = interpreter.get_input_details()
     output = interpreter.get_output_details()[0]["index"]

@@ -24,7 +24,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import read_json
 from pipeline.device import runner
-from pipeline.device.page import Job, served
+from pipeline.device.page import Job, serve_job
 from pipeline.errors import ArtifactError
 
 Detail = Mapping[str, Any]
@@ -61,7 +61,7 @@ class WebFile:
     """The output of the file that ships."""
 
 
-def missing() -> str | None:
+def missing_parts() -> str | None:
     """Return what is not installed, and how to get it; None where all is there."""
     if find_browser() is None:
         return "no Chromium on the PATH (Debian: apt-get install chromium)"
@@ -114,7 +114,7 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
     helper = find_helper()
     folders = {"litertjs": find_package()} | ({} if helper is None else {"wasm-utils": helper})
     job = Job(web.content, given, folders)
-    with served(job) as address, _browser(address) as (process, said):
+    with serve_job(job) as address, _browser(address) as (process, said):
         _wait(job, process, said, limit_s)
     content = b"".join(job.answers[number] for number in sorted(job.answers))
     found = np.frombuffer(content, web.output["dtype"])
@@ -123,7 +123,7 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
         job.fail(f"{found.size} numbers came for answers of shape {shape}")
     if job.failure is not None:
         raise ArtifactError(f"{file}: cannot be run on browser: {one_line(job.failure)}")
-    answers = as_shipped(found.reshape(shape), web.output, web.shipped)
+    answers = match_shipped_type(found.reshape(shape), web.output, web.shipped)
     return answers, job.seconds, web.shipped
 
 
@@ -160,7 +160,7 @@ def read_web_file(file: Path) -> WebFile:
     )
 
 
-def as_shipped(answers: Array, made: Detail, shipped: Detail) -> Array:
+def match_shipped_type(answers: Array, made: Detail, shipped: Detail) -> Array:
     """Return answers of the browser's file in the type of the file that ships: the same numbers."""
     if made["dtype"] == shipped["dtype"]:
         return answers

@@ -59,7 +59,7 @@ class Demo:
 
 
 @contextlib.contextmanager
-def serving(bundle: Path, *, lan: bool, port: int) -> Iterator[Demo]:
+def serve_bundle(bundle: Path, *, lan: bool, port: int) -> Iterator[Demo]:
     """Serve a bundle's page while the block runs.
 
     Args:

@@ -85,7 +85,7 @@ class Job:
 
 
 @contextlib.contextmanager
-def served(job: Job) -> Iterator[str]:
+def serve_job(job: Job) -> Iterator[str]:
     """Serve a job while the block runs; yields the address of its page."""
     token = secrets.token_urlsafe(16)
     handler = type("_Handler", (_Handler,), {"job": job, "token": token})

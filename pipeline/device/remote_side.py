@@ -32,7 +32,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def main() -> None:
     """Take the files, run the models, give back what they answered."""
     job = json.loads(sys.stdin.buffer.readline().decode())
-    lacks = lacking()
+    lacks = missing_package()
     if lacks:
         tell(dict(kind="lacks", python=sys.executable, **lacks))
         return
@@ -57,7 +57,7 @@ def main() -> None:
     tell(last)  # the other side goes when it reads this
 
 
-def lacking() -> dict[str, str]:
+def missing_package() -> dict[str, str]:
     """Return which package this Python is without, and which to install; empty where none is."""
     if importlib.util.find_spec("numpy") is None:
         return {"what": "NumPy", "cure": "numpy"}

@@ -72,10 +72,10 @@ RUNTIMES = {
 }
 
 
-def missing(name: str) -> str | None:
+def why_missing(name: str) -> str | None:
     """Return why a runtime is not there; None where it is."""
     if name == "browser":
-        lacking = browser.missing()
+        lacking = browser.missing_parts()
         return None if lacking is None else f"{name}: {lacking}"
     if version(name) is not None:
         return None
@@ -87,7 +87,7 @@ def missing(name: str) -> str | None:
 def version(name: str) -> str | None:
     """Return the version of a runtime, as its own Python says; None where it is not installed."""
     if name == "browser":
-        return None if browser.missing() else browser.version()
+        return None if browser.missing_parts() else browser.version()
     runtime = RUNTIMES[name]
     if runtime.python == Path(sys.executable):  # no process has to be asked
         try:
@@ -120,6 +120,6 @@ def require(name: str) -> None:
         raise ConfigError(
             f"--runtime {name}: no such runtime{near}; there are {', '.join(RUNTIMES)}"
         )
-    reason = missing(name)
+    reason = why_missing(name)
     if reason is not None:
         raise ConfigError(f"--runtime {reason}")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Model
-from pipeline.export.inline import opened
-from pipeline.export.operators import Kind, converting
+from pipeline.export.inline import open_model
+from pipeline.export.operators import Kind, conversion_operator
 
 INT8_TO_UINT8 = 128  # what the zero point moves by
 
@@ -42,7 +42,7 @@ def _moved(content: bytes, wanted: Mapping[str, str]) -> bytes:
     kinds = {
         getattr(schema.TensorType, a): getattr(schema.TensorType, b) for a, b in wanted.items()
     }
-    model = opened(content)
+    model = open_model(content)
     graph = model.subgraphs[0]
     moving = [[i for i in side if graph.tensors[i].type in kinds] for side in _borders(graph)]
     if not any(moving):
@@ -88,4 +88,4 @@ def _insert(
     new = len(graph.tensors) - 1
     read, written = (new, index) if is_input else (index, new)
     kind: Kind = "Dequantize" if is_float and not is_input else "Quantize"
-    return converting(model, kind, read, written), new
+    return conversion_operator(model, kind, read, written), new

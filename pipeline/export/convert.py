@@ -19,11 +19,11 @@ import numpy as np
 from pipeline.artifacts import read_json, sha256_file
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
-from pipeline.export.correct import corrected
+from pipeline.export.correct import correct_biases
 from pipeline.export.equalize import equalized_file
 from pipeline.export.frozen import float32_of
 from pipeline.export.half import with_float16
-from pipeline.export.inline import inlined
+from pipeline.export.inline import inline_buffers
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_twin
@@ -161,7 +161,7 @@ def dynamic_file(float32: str, out: str) -> None:
     maker.add_dynamic_config(".*", names.FULLY_CONNECTED, 8, qtyping.QuantGranularity.TENSORWISE)
     with _refusals("dynamic"):
         content = bytes(maker.quantize(enable_progress_report=False).quantized_model)
-    Path(out).write_bytes(inlined(content))
+    Path(out).write_bytes(inline_buffers(content))
 
 
 def integer_file(
@@ -212,10 +212,10 @@ def integer_file(
         )
         content = bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
     if correct:
-        content = corrected(content, float32, calibration)
+        content = correct_biases(content, float32, calibration)
     if io == "uint8" and form == "int8":
         content = borders.with_uint8(content)
-    Path(out).write_bytes(inlined(content))
+    Path(out).write_bytes(inline_buffers(content))
 
 
 def converted_integer_file(
@@ -275,7 +275,7 @@ def _integer_content(
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):
-        return states.requantized(converter.convert())
+        return states.requantize_states(converter.convert())
 
 
 def try_once(file: str) -> None:

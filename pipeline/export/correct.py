@@ -18,7 +18,7 @@ from pipeline.export.ranges import REMEMBERED, Files, same_files
 INT32 = 2  # the schema's TensorType of biases; those of 16-bit activations have 64 bits
 
 
-def corrected(content: bytes, float32: str, calibration: str) -> bytes:
+def correct_biases(content: bytes, float32: str, calibration: str) -> bytes:
     """Return an integer file whose biases take back what rounded weights add on average.
 
     Args:

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.export.inline import opened
+from pipeline.export.inline import open_model
 from pipeline.export.masks import make_masks_finite
 from pipeline.export.ranges import (
     FULL,
     REMEMBERED,
     Files,
-    keeping,
+    open_keeping_tensors,
     ranges_of,
     same_files,
     samples_of,
@@ -69,7 +69,7 @@ class Graph:
         from ai_edge_litert.tools import flatbuffer_utils
 
         self._tools = flatbuffer_utils
-        self.model = opened(content)
+        self.model = open_model(content)
         self.graph = self.model.subgraphs[0]
         codes = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
         self.kinds = [codes[c.builtinCode] for c in self.model.operatorCodes]
@@ -251,4 +251,4 @@ def runs(float32: str, calibration: str, tensors: Collection[int]) -> Iterator[d
         calibration: path of calibration.npz: model inputs by name.
         tensors: their indices.
     """
-    return values_of(keeping(float32), tensors, samples_of(calibration)[:SAMPLES])
+    return values_of(open_keeping_tensors(float32), tensors, samples_of(calibration)[:SAMPLES])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.equalize import Graph
-from pipeline.export.operators import converting
+from pipeline.export.operators import conversion_operator
 
 FLOAT32, FLOAT16 = 0, 1  # the schema's TensorType
 VERSION = 3  # of DEQUANTIZE: the first that takes float16
@@ -36,7 +36,7 @@ def with_float16(content: bytes) -> bytes:
         half.name, half.quantization = bytes(tensor.name) + b"_float16", tensor.quantization
         graph.graph.tensors.append(half)
         last = len(graph.graph.tensors) - 1
-        made.append(converting(graph.model, "Dequantize", last, index, version=VERSION))
+        made.append(conversion_operator(graph.model, "Dequantize", last, index, version=VERSION))
         tensor.buffer = 0  # that of all tensors that are computed
     for buffer in halves:
         graph.model.buffers[buffer].data = None

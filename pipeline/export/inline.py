@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-def inlined(content: bytes) -> bytes:
+def inline_buffers(content: bytes) -> bytes:
     """Return the same model with every buffer inside; a model in one piece is returned as it is.
 
     Args:
@@ -20,10 +20,10 @@ def inlined(content: bytes) -> bytes:
     packed = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     if not any(buffer.offset for buffer in packed.buffers):
         return content
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(opened(content)))
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(open_model(content)))
 
 
-def opened(content: bytes) -> Any:
+def open_model(content: bytes) -> Any:
     """Return a .tflite file as objects that can be changed and packed again, in one piece.
 
     What lay behind the flatbuffer is read as bytes, which are packed one by one in Python: arrays

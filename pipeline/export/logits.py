@@ -18,7 +18,7 @@ SOFTMAX, SIGMOID = "SOFTMAX", "LOGISTIC"  # as the last operation: what they rea
 UNLIKELY = 8.0  # logits: a share of 3e-4, a sixth of what 8 bits of probability round to zero
 
 
-def deciding(interpreter: Any) -> dict[int, str]:
+def output_activations(interpreter: Any) -> dict[int, str]:
     """Return tensor -> the softmax or sigmoid that reads it and writes an output of the file.
 
     Args:

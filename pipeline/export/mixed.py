@@ -105,7 +105,7 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
         wide = (
             _content(integer_maker(float32, 16, granularity), ranges) if kind == "wide" else plain
         )
-        return Switched(anew([]), wide, like=plain).mixed
+        return Switched(anew([]), wide, like=plain).mix_operations
     return anew
 
 

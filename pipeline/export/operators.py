@@ -7,7 +7,9 @@ from pipeline.arrays import Model
 Kind = Literal["Quantize", "Dequantize"]
 
 
-def converting(model: Model, kind: Kind, read: int, written: int, *, version: int = 1) -> Any:
+def conversion_operator(
+    model: Model, kind: Kind, read: int, written: int, *, version: int = 1
+) -> Any:
     """Return the operation that takes one tensor to the type and scale of another.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import sha256_file
 from pipeline.export.clipping import CLIPPINGS
-from pipeline.export.logits import deciding, in_question
+from pipeline.export.logits import in_question, output_activations
 
 Ranges = dict[str, dict[str, Any]]
 
@@ -75,7 +75,7 @@ def tensor_ranges(float32: str, calibration: str) -> dict[str, Any]:
         `tensors`: [name, [low, high]] of what each operation writes, in order; `inputs`: name ->
         [low, high].
     """
-    interpreter = keeping(float32)
+    interpreter = open_keeping_tensors(float32)
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     ends = [int(i) for op in interpreter._get_ops_details() for i in op["outputs"]]
     written = {i: details[i]["name"] for i in ends if details[i]["dtype"] == np.float32}
@@ -137,9 +137,11 @@ def _measured(files: Files) -> Ranges:
 @functools.lru_cache(maxsize=REMEMBERED)
 def _of_logits(files: Files) -> Ranges:
     """Return the ranges of what a last softmax or sigmoid reads."""
-    interpreter, full = keeping(files.float32), _measured(files)
+    interpreter, full = open_keeping_tensors(files.float32), _measured(files)
     names = {d["index"]: d["name"] for d in interpreter.get_tensor_details()}
-    readers = {i: reader for i, reader in deciding(interpreter).items() if names[i] in full}
+    readers = {
+        i: reader for i, reader in output_activations(interpreter).items() if names[i] in full
+    }
     if not readers:
         return {}
     spans = {index: span_of(full[names[index]]) for index in readers}
@@ -180,17 +182,17 @@ def _histograms(files: Files) -> dict[str, Array]:
     Zero is exact whatever the range: it costs nothing.
     """
     full = _measured(files)
-    interpreter = keeping(files.float32)
+    interpreter = open_keeping_tensors(files.float32)
     tensors = _inner_tensors(interpreter, full)
     spans = {name: span_of(full[name]) for name in tensors}
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
     for kept in values_of(interpreter, tensors.values(), samples_of(files.calibration)):
         for name, index in tensors.items():
-            counts[name] += counted(kept[index], *spans[name])
+            counts[name] += count_values(kept[index], *spans[name])
     return counts
 
 
-def counted(values: Array, low: float, high: float) -> Array:
+def count_values(values: Array, low: float, high: float) -> Array:
     """Return how many values but zeros are in each of BINS bins of one width over [low, high].
 
     A third of the time of NumPy's histogram, which sees to bins of any width.
@@ -213,7 +215,7 @@ def _bins(values: Array, low: float, high: float) -> Array:
     return np.clip(places, 0, BINS - 1, out=places).astype(np.intp)
 
 
-def keeping(file: str) -> Any:
+def open_keeping_tensors(file: str) -> Any:
     """Return an interpreter of a .tflite file from which every tensor can be read after a run."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -241,7 +243,7 @@ def values_of(
 def _inner_tensors(interpreter: Any, full: Ranges) -> dict[str, int]:
     """Return name -> index of the tensors whose range may be cut."""
     kept = {int(detail["index"]) for detail in interpreter.get_output_details()}
-    kept |= set(deciding(interpreter))
+    kept |= set(output_activations(interpreter))
     found = {int(detail["index"]) for detail in interpreter.get_input_details()}
     found |= {int(index) for op in interpreter._get_ops_details() for index in op["outputs"]}
     details = {d["index"]: d for d in interpreter.get_tensor_details()}

@@ -14,7 +14,7 @@ import copy
 from typing import Any
 
 from pipeline.arrays import Model
-from pipeline.export.operators import converting
+from pipeline.export.operators import conversion_operator
 
 # Of UNIDIRECTIONAL_SEQUENCE_LSTM: places among its inputs, and among its intermediates.
 HIDDEN_STATE = 18
@@ -23,7 +23,7 @@ MEASURED = 4
 FINEST_CELL = 2.0**-15
 
 
-def requantized(content: bytes) -> bytes:
+def requantize_states(content: bytes) -> bytes:
     """Return the same file with every LSTM's states and output in scales that its kernel knows."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -67,4 +67,4 @@ def _quantize(op: Any, model: Model) -> Any:
     graph.tensors.append(written)
     new = len(graph.tensors) - 1
     op.outputs = [new]
-    return converting(model, "Quantize", new, old)
+    return conversion_operator(model, "Quantize", new, old)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from pipeline.export.equalize import Graph
-from pipeline.export.operators import Kind, converting
+from pipeline.export.operators import Kind, conversion_operator
 
 UOFFSET = "<I"  # how a flatbuffer writes lengths, and how far ahead something lies
 STEP = struct.calcsize(UOFFSET)
@@ -54,7 +54,7 @@ class Switched:
         self._list, self._places = _list_of(self._content)
         self._answers = _vector(self._content, OUTPUTS)
 
-    def mixed(self, wide: Collection[str]) -> bytes:
+    def mix_operations(self, wide: Collection[str]) -> bytes:
         """Return the file in which some operations have their wide form, an answer of theirs too.
 
         Args:
@@ -172,7 +172,7 @@ def _steps(tensor: Any) -> list[list[float]]:
 
 def _between(graph: Graph, read: int, written: int) -> Any:
     kinds = graph.graph.tensors[read].type, graph.graph.tensors[written].type
-    return converting(graph.model, BETWEEN[kinds], read, written, version=2)
+    return conversion_operator(graph.model, BETWEEN[kinds], read, written, version=2)
 
 
 def _list_of(content: bytearray) -> tuple[int, list[int]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from pipeline.arrays import Tensor
-from pipeline.data.draws import drawn
+from pipeline.data.draws import draw_per_replica
 
 UNIFORM = tf.random.stateless_uniform
 
@@ -43,11 +43,11 @@ class Ball:
         Under L2 they are uniform in the ball: a direction, and the root of a uniform length.
         """
         if self.norm == "linf":
-            return self.radius * drawn(UNIFORM, tf.shape(x), seed, -1.0, 1.0)
-        direction = drawn(tf.random.stateless_normal, tf.shape(x), seed)
+            return self.radius * draw_per_replica(UNIFORM, tf.shape(x), seed, -1.0, 1.0)
+        direction = draw_per_replica(tf.random.stateless_normal, tf.shape(x), seed)
         values = math.prod(x.shape[1:])
         inner = [tf.shape(x)[0], *[1] * (len(x.shape) - 1)]
-        share = drawn(UNIFORM, inner, seed + 1) ** (1.0 / values)
+        share = draw_per_replica(UNIFORM, inner, seed + 1) ** (1.0 / values)
         return self.radius * share * _unit(direction)
 
     def step(self, x: Tensor, gradient: Tensor, size: Any) -> Any:

@@ -19,7 +19,7 @@ from pipeline.harden.guard import Guard, Keep
 from pipeline.harden.robustness import judge
 from pipeline.harden.space import Space
 from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import judged, samples_of
+from pipeline.harden.space_search import attacked_positions, samples_of
 from pipeline.harden.space_tokens import Texts
 from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
@@ -28,9 +28,9 @@ from pipeline.train import schedule
 from pipeline.train.cluster import is_chief, together
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
-from pipeline.train.loop import Trainer, agreed, fit
+from pipeline.train.loop import Trainer, agree_on, fit
 from pipeline.train.losses import Loss
-from pipeline.train.step import class_weights, weighted
+from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
 
@@ -78,11 +78,11 @@ class Hardened:
     """What became of each epoch; see `course`."""
     space: Space | Texts
     """What was attacked."""
-    judged: Array
+    attacked_positions: Array
     """Positions of the samples that were attacked to see what came of it."""
 
 
-def hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Any:
+def harden_network(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Any:
     """Return the network after its fine-tuning, begun or gone on with after a kill.
 
     Args:
@@ -116,7 +116,7 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
         changes=plan.augment,
     )
     watch = _judge(model, space, dataset, plan)
-    first = agreed(strategy, watch)
+    first = agree_on(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
     trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
     rows = fit(
@@ -179,7 +179,7 @@ def steps_of(settings: Any) -> int:
 
 def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
     """Return the validation samples that are attacked to see what came of it."""
-    return judged(dataset.labels, space, dataset.split("validation"), SAMPLES)
+    return attacked_positions(dataset.labels, space, dataset.split("validation"), SAMPLES)
 
 
 def _judge(
@@ -263,7 +263,7 @@ def _trainer(
     step = step_of(
         plan.settings.model_dump(),
         model,
-        weighted(plan.loss, weights),
+        weight_loss(plan.loss, weights),
         space,
         warmup_steps=round(plan.settings.warmup_epochs * feed.steps),
         has_collapsed=lambda: guard is not None and guard.collapsed_epoch > 0,

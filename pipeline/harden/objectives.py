@@ -68,7 +68,7 @@ def logits_ratio(labels: Tensor, logits: Tensor) -> Any:
     return margin(labels, logits) / (first - third + TINY)
 
 
-def targeted(labels: Tensor, logits: Tensor) -> Any:
+def target_closeness(labels: Tensor, logits: Tensor) -> Any:
     """Return how near each sample is to a class that is wanted (B,): `labels` are those classes."""
     return -cross_entropy(labels, logits)
 
@@ -77,7 +77,7 @@ OBJECTIVES: dict[str, Objective] = {
     "cross_entropy": cross_entropy,
     "margin": margin,
     "logits_ratio": logits_ratio,
-    "targeted": targeted,
+    "targeted": target_closeness,
 }
 
 

@@ -20,11 +20,11 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
 from pipeline.data.preprocess import PREPARE
-from pipeline.data.squeeze import squeezed
+from pipeline.data.squeeze import squeeze_inputs
 from pipeline.harden.ball import Ball, Norm
 from pipeline.harden.input_gradient import quick
-from pipeline.harden.space_choice import Choice, chosen
-from pipeline.harden.space_splice import SPLICED, spliced
+from pipeline.harden.space_choice import Choice, choose_categories
+from pipeline.harden.space_splice import SPLICED, splice_columns
 
 Attack = Callable[..., Any]
 
@@ -57,7 +57,7 @@ class Part:
         return str(self.entry["name"])
 
     @property
-    def moved(self) -> list[int]:
+    def changeable_positions(self) -> list[int]:
         """Places of the flattened values that an attacker can change, ascending."""
         radius = np.broadcast_to(self.radius, self.shape).ravel()
         chosen = [choice.place for choice in self.choices]
@@ -96,7 +96,7 @@ class Space:
             if entry["name"] in raws:
                 found[entry["name"]] = tf.cast(values, tf.float32)
             else:
-                x = PREPARE[entry["kind"]](tf, squeezed(tf, values, entry), entry)
+                x = PREPARE[entry["kind"]](tf, squeeze_inputs(tf, values, entry), entry)
                 found[entry["name"]] = self._changed(x, seed)
         return found
 
@@ -115,7 +115,9 @@ class Space:
         """
         tables = [p for p in self.parts if p.is_raw and p.entry["kind"] in SPLICED]
         return {
-            p.name: PREPARE[p.entry["kind"]](tf, squeezed(tf, given[p.name], p.entry), p.entry)
+            p.name: PREPARE[p.entry["kind"]](
+                tf, squeeze_inputs(tf, given[p.name], p.entry), p.entry
+            )
             for p in tables
         }
 
@@ -143,7 +145,9 @@ class Space:
                 known = tf.where(tf.math.is_nan(given[part.name]), np.float32(np.nan), own)
                 known = _near(known, part.entry)
                 if part.name in base:
-                    own = spliced(part.entry, known, base[part.name], part.moved)
+                    own = splice_columns(
+                        part.entry, known, base[part.name], part.changeable_positions
+                    )
                 else:
                     own = PREPARE[part.entry["kind"]](tf, known, part.entry)
                 own = self._changed(own, seed)
@@ -215,7 +219,7 @@ class Space:
         choices, does_move = self.choices, bool((self._joined("radius") > 0).any())
 
         def found(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
-            start = chosen(model, x, labels, choices) if choices else x
+            start = choose_categories(model, x, labels, choices) if choices else x
             moved = start
             if does_move and core is not None:
                 moved = self.possible(core(model, start, labels, seed, share), start)
@@ -265,7 +269,7 @@ def _near(raw: Tensor, entry: Mapping[str, Any]) -> Any:
 
     Athalye et al. 2018 (arXiv:1802.00420), section 4.1.
     """
-    return raw + tf.stop_gradient(squeezed(tf, raw, entry) - raw)
+    return raw + tf.stop_gradient(squeeze_inputs(tf, raw, entry) - raw)
 
 
 def _known(x: Tensor) -> Any:

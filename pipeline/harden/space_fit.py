@@ -137,7 +137,7 @@ def _part(dataset: Dataset, entry: Entry, settings: Settings, where: str) -> Par
         return table_part(
             entry,
             names_of(entry),
-            measured(dataset, entry["name"]),
+            read_training_samples(dataset, entry["name"]),
             settings["columns"] or {},
             epsilon=settings["epsilon"],
             where=f"{where}.columns",
@@ -157,7 +157,7 @@ def _audio(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
         radius = np.array(settings["epsilon"] * FULL_SCALE, np.float32)
         reach = (-FULL_SCALE, FULL_SCALE - 1)
         return _plain(entry, (entry["samples"],), radius, reach, is_raw=True, whole=True)
-    raw = measured(dataset, entry["name"])
+    raw = read_training_samples(dataset, entry["name"])
     blocks = [prepare(raw[i : i + 256], entry) for i in range(0, len(raw), 256)]
     reach = (
         np.min([block.min(axis=(0, 1)) for block in blocks], axis=0),
@@ -172,7 +172,10 @@ def _series(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
 
     Of windows that are seen relative to themselves it is the usual deviation within a window.
     """
-    values, names = measured(dataset, entry["name"]).astype(np.float64), names_of(entry)
+    values, names = (
+        read_training_samples(dataset, entry["name"]).astype(np.float64),
+        names_of(entry),
+    )
     with np.errstate(invalid="ignore"):
         known = np.where(np.isfinite(values), values, np.nan)
     deviation = np.nanstd(known, axis=(0, 1))
@@ -203,7 +206,7 @@ def _plain(
     return Part(entry, shape, is_raw, radius, low, high, np.asarray(whole))
 
 
-def measured(dataset: Dataset, name: str) -> Array:
+def read_training_samples(dataset: Dataset, name: str) -> Array:
     """Return raw training samples of one input (n, ...), as many as memory stays small with."""
     train, shards = dataset.split("train"), dataset.shards[name]
     most = min(MEASURED, max(1, VALUES // max(1, int(np.prod(shards.shape)))))

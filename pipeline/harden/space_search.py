@@ -46,7 +46,7 @@ def samples_of(dataset: Dataset, space: Space | Texts, positions: Array) -> Samp
     )
 
 
-def judged(labels: Array, space: Space | Texts, positions: Array, most: int) -> Array:
+def attacked_positions(labels: Array, space: Space | Texts, positions: Array, most: int) -> Array:
     """Return the first positions, until `most` of the attacked classes are among them.
 
     Where a rare class alone is attacked, the first thousand samples hold a handful of it.

@@ -16,7 +16,9 @@ from pipeline.data.preprocess import PREPARE
 SPLICED = ("columns", "codes")  # inputs whose columns are prepared one by one
 
 
-def spliced(entry: Mapping[str, Any], rows_BC: Any, base_BD: Any, moved: Sequence[int]) -> Any:
+def splice_columns(
+    entry: Mapping[str, Any], rows_BC: Any, base_BD: Any, moved: Sequence[int]
+) -> Any:
     """Return the model input of rows that differ from those of `base` in some columns alone.
 
     Args:

@@ -92,7 +92,7 @@ class Texts:
 
         def found(model: Bound, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
             near = tf.constant(self.near_VN)
-            moved = substituted(model, x, labels, near=near, most=self.most)
+            moved = substitute_words(model, x, labels, near=near, most=self.most)
             return tf.stop_gradient(of_classes(moved, x, labels, self.classes))
 
         return found
@@ -195,7 +195,7 @@ def neighbours(table_VE: Array, counts_V: Array, most: int) -> Array:
     return near
 
 
-def substituted(model: Bound, x_BT: Tensor, labels: Tensor, *, near: Any, most: int) -> Any:
+def substitute_words(model: Bound, x_BT: Tensor, labels: Tensor, *, near: Any, most: int) -> Any:
     """Return texts with at most `most` words replaced, each where it raises the loss.
 
     Args:

@@ -14,10 +14,10 @@ from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import open_dataset
-from pipeline.harden.fine_tune import Plan, hardened, steps_of
+from pipeline.harden.fine_tune import Plan, harden_network, steps_of
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
-from pipeline.train.forgot import remembered
+from pipeline.train.forgot import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
 from pipeline.train.schedule import scaling_of
@@ -30,8 +30,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.harden
     assert settings is not None  # else the stage is off
     dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
-    knew = remembered(load_keras(start), dataset, config.task)
-    found = hardened(start, dataset, _plan(config), out)
+    knew = validation_recall(load_keras(start), dataset, config.task)
+    found = harden_network(start, dataset, _plan(config), out)
     save_keras(found.model, out / "model.keras")
     write_history(out / "history.csv", found.history)
     document = {
@@ -48,7 +48,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "after": found.after,
         "max_clean_drop": settings.max_clean_drop,
         **found.course,
-        "fine_tuning": {"before": knew, "after": remembered(found.model, dataset, config.task)},
+        "fine_tuning": {
+            "before": knew,
+            "after": validation_recall(found.model, dataset, config.task),
+        },
     }
     write_json(out / "robustness.json", document)
     was = {name: f"(was {found.before[name]:.4g})" for name in ("clean", "robust")}

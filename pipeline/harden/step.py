@@ -15,7 +15,7 @@ from pipeline.arrays import Model, Tensor
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_tokens import Texts
-from pipeline.harden.trades import apart, disagreeing
+from pipeline.harden.trades import apart, find_disagreement
 from pipeline.models.blocks import logits_model
 from pipeline.train.losses import Loss
 from pipeline.train.step import PerSample, Step, correct
@@ -140,7 +140,7 @@ def _disagreeing(settings: Mapping[str, Any], space: Space) -> Callable[..., Any
 
     def find(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
         near = replace(ball, radius=ball.radius * share)
-        return disagreeing(model, x, ball=near, steps=steps, seed=seed)
+        return find_disagreement(model, x, ball=near, steps=steps, seed=seed)
 
     return find
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
-from pipeline.data.squeeze import smoothed, squeezed
+from pipeline.data.squeeze import median_filter, squeeze_inputs
 from pipeline.device.runner import fewer_bits
 from pipeline.harden.ball import Ball
 from pipeline.seeds import fold_seed
@@ -38,9 +38,9 @@ def squeezed_unit(x_unit: Any, entry: Mapping[str, Any], *, through_median: bool
     """
     top = float(np.iinfo(entry["raw_dtype"]).max)
     raw = tf.cast(tf.round(tf.stop_gradient(x_unit) * top), entry["raw_dtype"])
-    exact = tf.cast(squeezed(tf, raw, entry), tf.float32) * np.float32(entry["scale"])
+    exact = tf.cast(squeeze_inputs(tf, raw, entry), tf.float32) * np.float32(entry["scale"])
     window = entry["sanitize"]["median"]
-    soft = smoothed(tf, x_unit, window, 2) if through_median and window is not None else x_unit
+    soft = median_filter(tf, x_unit, window, 2) if through_median and window is not None else x_unit
     return soft + tf.stop_gradient(exact - soft)
 
 

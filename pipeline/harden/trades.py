@@ -24,7 +24,7 @@ def apart(logits: Tensor, others: Any) -> Any:
     return tf.reduce_sum(tf.exp(own) * (own - other), axis=1)
 
 
-def disagreeing(model: Model, x: Tensor, *, ball: Ball, steps: int, seed: Tensor) -> Any:
+def find_disagreement(model: Model, x: Tensor, *, ball: Ball, steps: int, seed: Tensor) -> Any:
     """Return inputs in the ball around x whose answers are far from those for x.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.quiet import import_quietly, set_environment
 
 
-def leading() -> AbstractContextManager[None]:
+def lead_workers() -> AbstractContextManager[None]:
     """Return the context in which the chief runs the stages, and the others train with it."""
     led: AbstractContextManager[None] = _cluster().leading()
     return led

@@ -33,7 +33,7 @@ class Ending:
     """Brings the weights of the replaced layers over."""
 
 
-def adopted(
+def adopt_model(
     keras: Namespace, model: Model, spec: Mapping[str, Any], *, target: Mapping[str, Any] | None
 ) -> Any:
     """Return a Functional model that fits the spec, with the weights of the one given.
@@ -99,7 +99,7 @@ def _copy(layer: Layer, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) ->
 
 def _settings(layer: Layer, spec: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a layer's settings under a name, in float32 and with seeds of the spec."""
-    config = seeded(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
+    config = seed_layer(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
     return config | ({"dtype": "float32"} if "dtype" in config else {})
 
 
@@ -113,17 +113,17 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def seeded(settings: Any, seed: int, *path: str) -> Any:
+def seed_layer(settings: Any, seed: int, *path: str) -> Any:
     """Return a layer's settings with a seed of its own wherever one is left open."""
     if isinstance(settings, Mapping):
         return {
             key: fold_seed(seed, *path, key)
             if key == "seed" and value is None
-            else seeded(value, seed, *path, str(key))
+            else seed_layer(value, seed, *path, str(key))
             for key, value in settings.items()
         }
     if isinstance(settings, list):
-        return [seeded(value, seed, *path, str(i)) for i, value in enumerate(settings)]
+        return [seed_layer(value, seed, *path, str(i)) for i, value in enumerate(settings)]
     return settings
 
 

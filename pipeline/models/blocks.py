@@ -136,7 +136,7 @@ def recurrent(
     )
 
 
-def pooled(keras: Namespace, x: Any, how: str) -> Any:
+def pool_sequence(keras: Namespace, x: Any, how: str) -> Any:
     """Return a sequence (B, T, C) as a vector (B, C) or, by flatten, (B, T * C)."""
     if how == "mean":
         return keras.layers.GlobalAveragePooling1D(name="mean")(x)

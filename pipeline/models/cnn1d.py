@@ -43,7 +43,7 @@ def build(
         if settings["pool"] != "none" and x.shape[1] > 1:
             pools = {"max": keras.layers.MaxPooling1D, "average": keras.layers.AveragePooling1D}
             x = pools[settings["pool"]](2, name=f"pool_{block}")(x)
-    x = blocks.pooled(keras, x, settings["head"])
+    x = blocks.pool_sequence(keras, x, settings["head"])
     x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
     x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")

@@ -51,7 +51,7 @@ def describe(
     }
 
 
-def built(spec: dict[str, Any]) -> Any:
+def build_network(spec: dict[str, Any]) -> Any:
     """Return the network of a spec.
 
     Args:
@@ -106,7 +106,7 @@ def count(model: Model, targets: Sequence[str]) -> dict[str, Any]:
         "macs": budget.macs(model),
         "peak_activation_bytes": budget.peak_activation_bytes(model),
         "layers": [_layer(layer) for layer in model.operations],
-        "targets": {target: placed(model, target) for target in targets},
+        "targets": {target: place_operations(model, target) for target in targets},
     }
 
 
@@ -119,7 +119,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     }
 
 
-def placed(model: Model, target: str) -> list[dict[str, Any]]:
+def place_operations(model: Model, target: str) -> list[dict[str, Any]]:
     """Return where each operation of the model will run on a target, and why not on its NPU."""
     return place((op for layer in model.operations if (op := _operation(layer))), target)
 

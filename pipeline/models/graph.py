@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.arrays import Layer, Model, Namespace
 from pipeline.models.inputs import inputs_of
-from pipeline.models.translate import translated
+from pipeline.models.translate import translate_call
 
 FROM_OUTSIDE = ("file", "application")  # kinds that are built here
 Make = Callable[[Any], Callable[..., Any]]
@@ -49,7 +49,7 @@ def build(
     def make(layer: Layer) -> Callable[..., Any]:
         if keras is keras_3:
             return type(layer).from_config(layer.get_config())
-        return translated(keras, layer, unroll=unroll)
+        return translate_call(keras, layer, unroll=unroll)
 
     return keras.Model(inputs, replay(graph, inputs, make), name=graph.name)
 

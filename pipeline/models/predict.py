@@ -34,10 +34,10 @@ def scores_of(model: Model, dataset: Dataset, positions: Array) -> Array:
 
 
 def _outputs(model: Model, dataset: Dataset, positions: Array) -> Array:
-    return answered(predictor(model, dataset.preprocess), dataset, positions)
+    return predict_samples(predictor(model, dataset.preprocess), dataset, positions)
 
 
-def answered(compiled: Any, dataset: Dataset, positions: Array) -> Array:
+def predict_samples(compiled: Any, dataset: Dataset, positions: Array) -> Array:
     """Return what a `predictor` answers to each sample (N, K), on disk where they are many."""
     made, done = np.empty((0, 0), np.float32), 0
     for raw in batches(dataset, positions):
@@ -68,13 +68,13 @@ def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
         x = to_model_inputs(raw, preprocess)
         if anomaly is None:
             return model(x, training=False)
-        outputs = model(given(x, anomaly), training=False)
-        return mean_error(tf.square(outputs - expected(x, anomaly)))[:, None]
+        outputs = model(detector_inputs(x, anomaly), training=False)
+        return mean_error(tf.square(outputs - detector_targets(x, anomaly)))[:, None]
 
     return answer
 
 
-def given(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, Any]:
+def detector_inputs(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a detector is given of its inputs: `seen` of device/runner.py, on tensors."""
     cut = seen(inputs, {"score": anomaly["score"]})
     if "known" not in anomaly:
@@ -82,7 +82,7 @@ def given(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, An
     return {name: tf.clip_by_value(x, *anomaly["known"]) for name, x in cut.items()}
 
 
-def expected(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> Any:
+def detector_targets(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> Any:
     """Return what a detector should answer to its inputs: they themselves, or their last step."""
     (x,) = inputs.values()
     return x if anomaly["score"] == "reconstruction" else x[:, -1]

@@ -14,13 +14,13 @@ from pipeline.artifacts import WORK, Inputs, Metrics, write_json
 from pipeline.compress.kernels import check_sizes
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ConfigError
 from pipeline.models import budget
-from pipeline.models.adopt import adopted, answers_its_input
+from pipeline.models.adopt import adopt_model, answers_its_input
 from pipeline.models.application import application
-from pipeline.models.describe import built, count, describe
+from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import START, save_keras
@@ -39,7 +39,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         settings = config.model.model_dump(mode="json")
         spec = describe(settings, dataset, task=config.task, seed=config.seed)
-        model = built(spec)
+        model = build_network(spec)
     check_sizes(model, config.compress)
     counted = count(model, config.export.targets)
     for target, rows in counted["targets"].items():
@@ -82,7 +82,7 @@ def from_outside(
         seed=config.seed,
         is_reconstruction=is_reconstruction,
     )
-    model = adopted(keras, given, spec, target=dataset.preprocess["target"])
+    model = adopt_model(keras, given, spec, target=dataset.preprocess["target"])
     spec["model"] = settings | {"architecture": keras.saving.serialize_keras_object(model)}
     return spec, model
 
@@ -138,5 +138,5 @@ def _tell_limits(config: Config, counted: dict[str, Any]) -> None:
     """Warn of gates that cannot hold; nothing that is written depends on them."""
     for words in budget.beyond(counted, config.gate.model_dump()):
         log.warning("          %s", words)
-    if config.gate.arena_bytes is not None and (reason := missing("tflite-micro")):
+    if config.gate.arena_bytes is not None and (reason := why_missing("tflite-micro")):
         log.warning("          gate.arena_bytes cannot be measured here: %s", reason)

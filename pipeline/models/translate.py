@@ -29,7 +29,7 @@ class Untranslatable(Exception):
     """tf_keras has no such layer; its text names the layer."""
 
 
-def translated(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callable[..., Any]:
+def translate_call(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callable[..., Any]:
     """Return what is called in tf_keras where Keras 3 calls a layer.
 
     Args:
@@ -56,7 +56,7 @@ def translated(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callable[.
         return lambda x: activate(tf_keras, spec, x, layer.name)
     if kind in ("Bidirectional", "TimeDistributed"):
         inner = layer.forward_layer if kind == "Bidirectional" else layer.layer
-        config["layer"] = translated(tf_keras, inner, unroll=unroll)
+        config["layer"] = translate_call(tf_keras, inner, unroll=unroll)
         config.pop("backward_layer", None)  # made of the forward one
     if kind in ("GRU", "SimpleRNN") and unroll:
         config["unroll"] = True

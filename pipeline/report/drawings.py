@@ -172,7 +172,7 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
     return drawn + ([charts.line_chart(by_time, title=timed, x=x, y=label)] if by_time else [])
 
 
-def changed(documents: Documents) -> Markup:
+def changed_samples(documents: Documents) -> Markup:
     """Return samples on which file and reference differ, with what each of them says."""
     figures = documents["figures"]["parity"]
     keys = ("changed_labels", "changed_reference", "changed_file")

@@ -15,7 +15,7 @@ NAMES = {
 }
 
 
-def shown(documents: Mapping[str, Any]) -> Row | None:
+def evasion_view(documents: Mapping[str, Any]) -> Row | None:
     """Return what evasion.html.j2 needs; None where nothing was attacked."""
     audit = documents["audit"]
     if audit is None or audit["skipped"]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
-from pipeline.train.gain import told
+from pipeline.train.gain import training_records
 
 DOCUMENTS = {
     "dataset": "dataset.json",
@@ -35,7 +35,7 @@ def gather(inputs: Inputs) -> dict[str, Any]:
     }
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
     found["preprocess"] = read_json(inputs["dataset"] / "preprocess.json")
-    found |= told(inputs["history"])
+    found |= training_records(inputs["history"])
     found["figures"] = {
         kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
     }

@@ -18,7 +18,7 @@ DATED = 1e8  # seconds since 1970 from which on times are dates; below, a clock 
 Figures = Mapping[str, Any]
 
 
-def shown(documents: Mapping[str, Any]) -> list[Markup]:
+def value_charts(documents: Mapping[str, Any]) -> list[Markup]:
     """Return the charts of a task that is not about many classes; none for those."""
     figures, ships = documents["figures"]["parity"], documents["verdict"]["ships"]
     samples = documents["parity"]["samples"]

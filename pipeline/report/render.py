@@ -36,11 +36,11 @@ def render_report(
             targets=drawings.targets(documents),
             matrices=drawings.matrices(documents),
             pairs=drawings.confused_pairs(documents),
-            quantities=quantities.shown(documents),
+            quantities=quantities.value_charts(documents),
             layers=drawings.layers(documents),
             trade=drawings.trade(documents, times["files"]),
-            changed=drawings.changed(documents),
-            evasion=evasion.shown(documents),
+            changed=drawings.changed_samples(documents),
+            evasion=evasion.evasion_view(documents),
             membership_curve=findings.membership_curve(documents["audit"]),
             extraction_curve=findings.extraction_curve(documents["audit"]),
             search=search.context(documents["trials"]),
@@ -84,8 +84,8 @@ def environment(*, autoescape: bool, folder: Path = HERE) -> jinja2.Environment:
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
     made = environment(autoescape=autoescape)
-    made.filters |= {"size": words.size, "gated": words.gated, "seconds": words.seconds}
-    made.filters["fixed"] = words.fixed
+    made.filters |= {"size": words.size, "gated": words.format_gate, "seconds": words.seconds}
+    made.filters["fixed"] = words.format_fixed
     made.globals |= {"figure": words.figure, "metric_names": words.NAMES}
     made.globals |= {"evidence": findings.evidence, "gate_means": words.gate_means}
     return made
@@ -93,7 +93,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
-    shipped = words.shipped(documents)
+    shipped = words.shipped_file(documents)
     measured = documents["parity"]["files"][shipped["file"]]
     runtimes = measured["runtimes"]
     return {

@@ -11,8 +11,8 @@ from rich.text import Text
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.errors import ArtifactError
-from pipeline.outcome import said
-from pipeline.report.words import figure, gated, lighter, size
+from pipeline.outcome import format_metric
+from pipeline.report.words import figure, format_gate, lighter, size
 from pipeline.stages import STAGES
 
 WIDTH = 100
@@ -113,8 +113,8 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
 
 def _gates(gates: list[dict[str, Any]]) -> list[str]:
     return [
-        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {gated(gate['value'])} (limit "
-        f"{gated(gate['limit'])})" + (f"  {gate['try']}" if gate["try"] else "")
+        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {format_gate(gate['value'])} "
+        f"(limit {format_gate(gate['limit'])})" + (f"  {gate['try']}" if gate["try"] else "")
         for gate in gates
     ]
 
@@ -128,7 +128,9 @@ def _run(folder: Path) -> list[Any]:
         if not (folder / stage.name / MANIFEST).is_file():
             continue
         manifest = read_json(folder / stage.name / MANIFEST)
-        figures = "  ".join(said(m["name"], m["value"], m["unit"]) for m in manifest["metrics"])
+        figures = "  ".join(
+            format_metric(m["name"], m["value"], m["unit"]) for m in manifest["metrics"]
+        )
         seconds = read_json(folder / stage.name / TIMINGS)["seconds"]
         table.add_row(stage.name, f"{seconds:.1f}", Text(figures))
     parts: list[Any] = [f"{folder}", "", table]

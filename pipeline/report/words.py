@@ -60,7 +60,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def gated(value: float | None) -> str:
+def format_gate(value: float | None) -> str:
     """Return what a gate judges, or its limit: counts in full, measurements to four digits."""
     if value is None:
         return "not measured"
@@ -82,7 +82,7 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
-def fixed(value: float, digits: int = 4) -> str:
+def format_fixed(value: float, digits: int = 4) -> str:
     """Return a number with so many decimals; what rounds to zero has no sign."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
@@ -97,7 +97,7 @@ def seconds(value: float | None) -> str:
     return f"{value / 60:.1f} min"
 
 
-def shipped(documents: Mapping[str, Any]) -> dict[str, Any]:
+def shipped_file(documents: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of the file that ships."""
     ships = documents["verdict"]["ships"]
     return dict(next(file for file in documents["files"]["files"] if file["format"] == ships))
@@ -105,7 +105,7 @@ def shipped(documents: Mapping[str, Any]) -> dict[str, Any]:
 
 def verdict(documents: Mapping[str, Any]) -> str:
     """Return the sentence on top."""
-    entry, parity = shipped(documents), documents["parity"]
+    entry, parity = shipped_file(documents), documents["parity"]
     ships, metric = entry["format"], parity["metric"]
     found = figure(metric, parity["files"][entry["file"]]["metrics"][metric])
     wanted = figure(metric, parity["reference"]["metrics"][metric])

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.launch.place import Place, place_here
-from pipeline.train.messages import decoded, encoded
+from pipeline.train.messages import decode_value, encode_value
 from pipeline.train.slurm import slurm_resolver
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def together(
     if place_here() is None or strategy not in ("auto", "multi_worker"):
         return call(*given, **named, **alone)
     found = members()
-    said((call, given, {**named, **dict.fromkeys(alone)}))
+    share_value((call, given, {**named, **dict.fromkeys(alone)}))
     found.is_busy = True
     try:
         result = call(*given, **named, **alone)
@@ -133,7 +133,7 @@ def follow() -> None:
     """
     members()
     with _losses():
-        while (told := said(None)) is not None:
+        while (told := share_value(None)) is not None:
             call, given, named = told
             try:
                 call(*given, **named)
@@ -142,7 +142,7 @@ def follow() -> None:
 
 
 @contextlib.contextmanager
-def leading() -> Iterator[None]:
+def lead_workers() -> Iterator[None]:
     """Let the others follow this process, the chief, and go when it is done.
 
     Raises:
@@ -154,9 +154,9 @@ def leading() -> Iterator[None]:
             yield
         except PipelineError:
             if not found.is_busy:
-                said(None)
+                share_value(None)
             raise
-        said(None)
+        share_value(None)
 
 
 @contextlib.contextmanager
@@ -179,14 +179,14 @@ def is_chief() -> bool:
     return place is None or place.is_chief
 
 
-def said(value: Any) -> Any:
+def share_value(value: Any) -> Any:
     """Return what the chief gives, in every worker; all of them must call this.
 
     Args:
         value: of the chief; what others give does not count.
     """
     place = members().place
-    body = encoded(value) if place.is_chief else b""
+    body = encode_value(value) if place.is_chief else b""
     first = np.zeros(FRAME, np.float32)
     if place.is_chief:
         start = np.frombuffer(body[: FRAME - 2], np.uint8)
@@ -202,7 +202,7 @@ def said(value: Any) -> Any:
         frame[: len(part)] = part
         parts.append(_added(frame))
         done += size
-    return decoded(np.concatenate(parts)[:length].astype(np.uint8).tobytes())
+    return decode_value(np.concatenate(parts)[:length].astype(np.uint8).tobytes())
 
 
 def _added(frame: Any) -> Any:

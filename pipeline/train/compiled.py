@@ -72,7 +72,7 @@ def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
             loss = tf.reduce_sum(losses) / feed.batch
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
-            gradients = clipped(context, gradients, trainer, replicas)
+            gradients = clip_gradients(context, gradients, trainer, replicas)
         gradients = held_gradients(trainer.holds, weights, gradients)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
@@ -127,7 +127,7 @@ def _signature(feed: Feed) -> tuple[Any, ...]:
     return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
 
 
-def clipped(context: Any, gradients: list[Any], trainer: Any, replicas: int) -> list[Any]:
+def clip_gradients(context: Any, gradients: list[Any], trainer: Any, replicas: int) -> list[Any]:
     """Clip the gradient over all replicas: each value, then the global norm.
 
     Pascanu et al. 2013 (arXiv:1211.5063). The optimizer sums over replicas once more, hence the

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Model
-from pipeline.data.dataset import Dataset, detecting
+from pipeline.data.dataset import Dataset, with_score
 from pipeline.device.runner import prepare
 from pipeline.models.predict import scores_of
-from pipeline.train.threshold import calibrated
+from pipeline.train.threshold import calibrate_threshold
 
 
 def decision(model: Model, dataset: Dataset, score: str) -> dict[str, Any]:
@@ -20,8 +20,8 @@ def decision(model: Model, dataset: Dataset, score: str) -> dict[str, Any]:
         score: reconstruction, or forecast.
     """
     positions, known = dataset.split("validation"), known_range(dataset)
-    scores = scores_of(model, detecting(dataset, score, known=known), positions)
-    found = calibrated(scores, np.asarray(dataset.labels[positions]))
+    scores = scores_of(model, with_score(dataset, score, known=known), positions)
+    found = calibrate_threshold(scores, np.asarray(dataset.labels[positions]))
     return {"score": score, "known": known, **found}
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.models.budget import parameters
-from pipeline.train.gain import folder_of, gained, validated
+from pipeline.train.gain import describe_gain, folder_of, validation_metric
 from pipeline.train.supervised import Trained, train_network
 
 log = logging.getLogger(__name__)
 
 
-def distilled(
+def train_distilled(
     spec: Mapping[str, Any],
     settings: Train,
     dataset: Dataset,
@@ -62,11 +62,11 @@ def distilled(
         alone = train_network(
             spec, plain, dataset, out=folder_of(out, "without"), begin=begin, **learning
         )
-    return student, gained(
+    return student, describe_gain(
         spec,
         student,
         alone,
-        teacher=validated(teacher, spec),
+        teacher=validation_metric(teacher, spec),
         teacher_kind=taught.teacher.kind,
         teacher_parameters=parameters(teacher.model),
         parameters=parameters(student.model),

@@ -17,7 +17,7 @@ from pipeline.seeds import fold_seed
 CALL_BYTES = 8 << 20  # of raw samples that go into one call
 
 
-def oversampled(positions: Array, labels: Array, seed: int) -> Array:
+def oversample_rare(positions: Array, labels: Array, seed: int) -> Array:
     """Return the positions with those of rare classes again, so that all have the most common's.
 
     Each is there as often as it goes, and which are there once more is drawn; in random order.

@@ -10,7 +10,7 @@ from pipeline.models.predict import predict
 from pipeline.tasks import TASKS
 
 
-def remembered(model: Model, dataset: Dataset, task: str) -> dict[str, Any]:
+def validation_recall(model: Model, dataset: Dataset, task: str) -> dict[str, Any]:
     """Return the metric on the validation split and, of classes, the recall of each.
 
     Args:

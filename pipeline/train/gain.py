@@ -17,7 +17,7 @@ TOLD = (
 )  # what training may write down of itself
 
 
-def told(history: Path) -> dict[str, Any]:
+def training_records(history: Path) -> dict[str, Any]:
     """Return what a training wrote down of itself; None for what there was not.
 
     Args:
@@ -34,12 +34,14 @@ def folder_of(out: Path, name: str) -> Path:
     return folder
 
 
-def validated(trained: Model, spec: Mapping[str, Any]) -> float:
+def validation_metric(trained: Model, spec: Mapping[str, Any]) -> float:
     """Return a network's metric on the validation split."""
     return float(trained.validation[f"val_{TASKS[spec['output']['task']].metric}"])
 
 
-def gained(spec: Mapping[str, Any], own: Any, alone: Any | None, **facts: Any) -> dict[str, Any]:
+def describe_gain(
+    spec: Mapping[str, Any], own: Any, alone: Any | None, **facts: Any
+) -> dict[str, Any]:
     """Return what is written down of the gain.
 
     Args:
@@ -54,6 +56,6 @@ def gained(spec: Mapping[str, Any], own: Any, alone: Any | None, **facts: Any) -
         "metric": task.metric,
         "direction": task.direction,
         "split": "validation",
-        "with": validated(own, spec),
-        "without": None if alone is None else validated(alone, spec),
+        "with": validation_metric(own, spec),
+        "without": None if alone is None else validation_metric(alone, spec),
     }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import Dataset, detecting
+from pipeline.data.dataset import Dataset, with_score
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.train.gain import folder_of
@@ -77,7 +77,7 @@ def _row(
     """Return what one network reaches on the samples that it learnt from, and on validation."""
     task, positions = spec["output"]["task"], dataset.split("train")
     if task == "anomaly":
-        dataset = detecting(dataset, spec["output"]["score"])
+        dataset = with_score(dataset, spec["output"]["score"])
     kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
     known, loss = _only(dataset, positions[kept]), loss_of(settings, task)
     found = evaluator(trained.model, known, split="train", task=task, loss=loss)()

@@ -23,7 +23,7 @@ from pipeline.train.checkpoint import (
     put_back,
     save_checkpoint,
 )
-from pipeline.train.cluster import is_chief, members, said
+from pipeline.train.cluster import is_chief, members, share_value
 from pipeline.train.compiled import compiled_steps
 from pipeline.train.diverged import keeping_last_good, refuse_bad
 from pipeline.train.feed import Feed
@@ -104,7 +104,7 @@ def fit(
         compiled[phase] = compiled.get(phase) or compiled_steps(trainer, feed)
         _run_epoch(trainer, feed, compiled[phase], progress, listed, save)
         with _averaged(trainer):
-            logs = _epoch_logs(trainer, feed, progress, agreed(trainer.strategy, evaluate))
+            logs = _epoch_logs(trainer, feed, progress, agree_on(trainer.strategy, evaluate))
             progress.end_epoch(logs)
             listed.on_epoch_end(progress.epoch - 1, dict(logs))
             watch(progress.history)
@@ -131,11 +131,11 @@ def _averaged(trainer: Trainer) -> Iterator[None]:
         variable.assign(value)
 
 
-def agreed(strategy: Any, find: Callable[[], Any]) -> Any:
+def agree_on(strategy: Any, find: Callable[[], Any]) -> Any:
     """Return what the chief finds, in all workers of a strategy; alone, just that."""
     if not spans_workers(strategy):
         return find()
-    return said(find() if is_chief() else None)
+    return share_value(find() if is_chief() else None)
 
 
 def _same_start(trainer: Trainer, callbacks: Sequence[Any], progress: Progress) -> Progress:
@@ -144,7 +144,7 @@ def _same_start(trainer: Trainer, callbacks: Sequence[Any], progress: Progress) 
         log.info("          resumed at epoch %d, step %d", progress.epoch + 1, progress.step)
     if not spans_workers(trainer.strategy):
         return progress
-    found = agreed(trainer.strategy, lambda: arrays_of(trainer, callbacks, progress))
+    found = agree_on(trainer.strategy, lambda: arrays_of(trainer, callbacks, progress))
     return put_back(found, trainer, callbacks)
 
 

@@ -10,12 +10,12 @@ from pipeline.arrays import Model, Tensor
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
-from pipeline.data.scratch import joined, kept, taken
+from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed, oversampled
+from pipeline.train.feed import Feed, oversample_rare
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.loop import Trainer
 from pipeline.train.prepare import preparer
@@ -26,7 +26,7 @@ from pipeline.train.step import (
     distilling_step,
     mixed_up,
     plain_step,
-    weighted,
+    weight_loss,
 )
 from pipeline.train.strategy import choose
 
@@ -73,13 +73,13 @@ def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -
     """Return positions and labels of what is learnt: a teacher needs no label to teach."""
     positions = dataset.split("train")
     if settings.oversample:
-        positions = oversampled(positions, dataset.labels, fold_seed(seed, "oversample"))
-    labels = taken(dataset.labels, positions)
+        positions = oversample_rare(positions, dataset.labels, fold_seed(seed, "oversample"))
+    labels = take_rows(dataset.labels, positions)
     if not is_taught or UNLABELLED not in dataset.splits:
         return positions, labels
     others = dataset.split(UNLABELLED)
     unknown = np.broadcast_to(labels.dtype.type(NONE), len(others))
-    return joined([positions, others]), joined([labels, unknown])
+    return join_arrays([positions, others]), join_arrays([labels, unknown])
 
 
 def _step(
@@ -97,9 +97,9 @@ def _step(
     if anomaly is not None:
         noise = spec["model"].get("noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, anomaly, noise=noise)
-    known = kept(labels, lambda own: own != NONE) if dataset.class_names else labels
+    known = filter_array(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())
-    counted = weighted(loss, weights)
+    counted = weight_loss(loss, weights)
     if teacher is not None:
         assert settings.distill is not None
         taught = settings.distill.temperature, settings.distill.weight

@@ -19,13 +19,13 @@ import numpy as np
 from pydantic import BaseModel
 
 from pipeline.arrays import Model, Tensor
-from pipeline.data.dataset import Dataset, reopened, replaced
+from pipeline.data.dataset import Dataset, changes_since_opened, reopen_dataset
 from pipeline.models.save import load_keras, save_keras
 
 PACKAGE = "pipeline."
 
 
-def encoded(value: Any) -> bytes:
+def encode_value(value: Any) -> bytes:
     """Return a value as text that another worker can read.
 
     Raises:
@@ -34,7 +34,7 @@ def encoded(value: Any) -> bytes:
     return json.dumps(_plain(value)).encode()
 
 
-def decoded(body: bytes) -> Any:
+def decode_value(body: bytes) -> Any:
     """Return what `encoded` was given.
 
     Raises:
@@ -87,7 +87,7 @@ def _array_of(plain: Mapping[str, Any]) -> Any:
 
 
 def _dataset(dataset: Dataset) -> list[Any]:
-    return [_plain(part) for part in (dataset.folder.resolve(), *replaced(dataset))]
+    return [_plain(part) for part in (dataset.folder.resolve(), *changes_since_opened(dataset))]
 
 
 def _record(record: Any) -> list[Any]:
@@ -123,7 +123,7 @@ FORMS: dict[str, Form] = {  # kind -> types, how one is written, how it is read
     "path": ((PurePath,), str, Path),
     "array": ((np.ndarray,), _array, _array_of),
     "number": ((np.generic,), _array, lambda p: _array_of(p)[()]),
-    "dataset": ((Dataset,), _dataset, lambda p: reopened(*map(_value, p))),
+    "dataset": ((Dataset,), _dataset, lambda p: reopen_dataset(*map(_value, p))),
     "section": (
         (BaseModel,),
         lambda v: [_name(type(v)), v.model_dump_json()],

@@ -16,7 +16,7 @@ from pipeline.arrays import Model
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
-from pipeline.train.gain import folder_of, gained
+from pipeline.train.gain import describe_gain, folder_of
 from pipeline.train.supervised import Trained, train_network
 
 # What a classifier's training may have, and that of an autoencoder has not.
@@ -25,7 +25,7 @@ PLAIN = {"freeze": None, "class_weights": None, "oversample": False, "label_smoo
 log = logging.getLogger(__name__)
 
 
-def pretrained(
+def train_pretrained(
     spec: Mapping[str, Any], settings: Train, dataset: Dataset, *, out: Path, **learning: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the encoder on all training samples, then the whole network on those with a label.
@@ -58,7 +58,7 @@ def pretrained(
         log.info("          the same without pre-training")
         plain = settings.model_copy(update={"freeze": None})
         alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
-    return trained, gained(
+    return trained, describe_gain(
         spec,
         trained,
         alone,

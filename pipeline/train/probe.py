@@ -14,7 +14,7 @@ from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import expected, given, mean_error
+from pipeline.models.predict import detector_inputs, detector_targets, mean_error
 from pipeline.train.losses import Loss
 
 SAMPLES, BYTES = 256, 4 << 20  # looked at, at most
@@ -111,13 +111,13 @@ def prober(
     def loss_of(head: Any) -> Any:
         if anomaly is None:
             return tf.reduce_mean(loss(labels, head))
-        return tf.reduce_mean(mean_error(tf.square(head - expected(inputs, anomaly))))
+        return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, anomaly))))
 
     rectified = [x for x in model.layers if _activation(x) in RECTIFIERS]
     recurrent = [x for x in model.layers if type(x).__name__ in RECURRENT]
     kernels = [w for w in model.trainable_variables if len(w.shape) > 1]
     owners = {id(w): x.name for x in model.layers for w in x.trainable_variables}
-    shown = inputs if anomaly is None else given(inputs, anomaly)
+    shown = inputs if anomaly is None else detector_inputs(inputs, anomaly)
     look = _looker(model, rectified, recurrent, kernels, shown, loss_of)
 
     def signs() -> Signs:

@@ -26,20 +26,20 @@ def rates() -> Array:
     return np.geomspace(LOW, HIGH, STEPS)
 
 
-def suggested(tried: Array, losses: Array) -> float:
+def suggest_rate(tried: Array, losses: Array) -> float:
     """Return the rate at which the smoothed loss falls fastest with the logarithm of the rate.
 
     Args:
         tried: rates, rising (n,).
         losses: of a step at each (n,).
     """
-    smooth = smoothed(losses)
+    smooth = smooth_losses(losses)
     best = max(2, int(np.argmin(smooth)))  # beyond it the loss rises
     slope = np.gradient(smooth[: best + 1], np.log(tried[: best + 1]))
     return float(tried[int(np.argmin(slope))])
 
 
-def smoothed(losses: Sequence[float] | Array) -> Array:
+def smooth_losses(losses: Sequence[float] | Array) -> Array:
     """Return a running mean, corrected for its start (Kingma and Ba 2015, section 3)."""
     mean, means = 0.0, []
     for number, loss in enumerate(losses, 1):
@@ -67,8 +67,8 @@ def range_test(step_at: Callable[[int, float], float], path: Path) -> float:
             break
         losses.append(loss)
     tried = rates()[: len(losses)]
-    found = suggested(tried, np.array(losses))
-    curve = {"rates": tried.tolist(), "losses": losses, "smoothed": smoothed(losses).tolist()}
+    found = suggest_rate(tried, np.array(losses))
+    curve = {"rates": tried.tolist(), "losses": losses, "smoothed": smooth_losses(losses).tolist()}
     if is_chief():
         write_json(path, {"schema": SCHEMA, "suggested": found, **curve})
     log.info("          range test: peak rate %.2g", found)

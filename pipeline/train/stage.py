@@ -22,13 +22,13 @@ from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
 from pipeline.train.checkpoint import take_over
 from pipeline.train.decision import decision
-from pipeline.train.distill import distilled
-from pipeline.train.forgot import remembered
+from pipeline.train.distill import train_distilled
+from pipeline.train.forgot import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.learning_curve import learning_curve
-from pipeline.train.pretrain import pretrained
+from pipeline.train.pretrain import train_pretrained
 from pipeline.train.supervised import train_network
-from pipeline.train.taken import taken
+from pipeline.train.taken import evaluate_given
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -47,17 +47,17 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
     given = _as_given(config, spec, dataset, begin)
     if settings.epochs == 0:
-        trained = taken(spec, settings, dataset, begin)
+        trained = evaluate_given(spec, settings, dataset, begin)
     elif settings.distill is not None:
-        trained, gained = distilled(spec, settings, dataset, out=out, begin=begin, **learning)
+        trained, gained = train_distilled(spec, settings, dataset, out=out, begin=begin, **learning)
         write_json(out / "distillation.json", {"schema": SCHEMA, **gained})
     elif settings.pretrain is None:
         trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
     else:
-        trained, gained = pretrained(spec, settings, dataset, out=out, **learning)
+        trained, gained = train_pretrained(spec, settings, dataset, out=out, **learning)
         write_json(out / "pretraining.json", {"schema": SCHEMA, **gained})
     learnt = learning_curve(spec, settings, dataset, trained, out=out, begin=begin, **learning)
-    after = None if given is None else remembered(trained.model, dataset, config.task)
+    after = None if given is None else validation_recall(trained.model, dataset, config.task)
     tuned = None if given is None else {"before": given, "after": after}
     write_json(out / "learning.json", {"schema": SCHEMA, **learnt, "fine_tuning": tuned})
     warnings = [asdict(warned) for warned in trained.warnings]
@@ -92,4 +92,4 @@ def _as_given(
         return None
     model = MODELS["file"](keras, spec)
     begin(model)
-    return remembered(model, dataset, config.task)
+    return validation_recall(model, dataset, config.task)

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
-from pipeline.data.draws import drawn, first_here
-from pipeline.data.scratch import counted
+from pipeline.data.draws import draw_per_replica, first_here
+from pipeline.data.scratch import count_ids
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import expected, given, mean_error
+from pipeline.models.predict import detector_inputs, detector_targets, mean_error
 from pipeline.train.losses import Loss
 
 PerSample = Mapping[str, Any]
@@ -38,7 +38,7 @@ def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array 
     if setting is None:
         return None
     if setting == "balanced":
-        counts = counted(labels, len(names))
+        counts = count_ids(labels, len(names))
         return (len(labels) / (len(names) * np.maximum(counts, 1))).astype(np.float32)
     unknown = [name for name in setting if name not in names]
     if unknown:
@@ -49,7 +49,7 @@ def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array 
     return np.array([setting.get(name, 1.0) for name in names], np.float32)
 
 
-def weighted(loss: Loss, weights: Array | None) -> Loss:
+def weight_loss(loss: Loss, weights: Array | None) -> Loss:
     """Return the loss with each sample counted by the weight of its class."""
     if weights is None:
         return loss
@@ -146,7 +146,7 @@ def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     The other is one of the same device.
     """
     seeds = [tf.random.experimental.stateless_fold_in(seed, MIXUP + i) for i in range(3)]
-    one, two = (drawn(tf.random.stateless_gamma, (count,), s, alpha) for s in seeds[:2])
+    one, two = (draw_per_replica(tf.random.stateless_gamma, (count,), s, alpha) for s in seeds[:2])
     share = one / tf.maximum(one + two, np.finfo(np.float32).tiny)
     own = seeds[2] + tf.stack([first_here(), 0])
     return share, tf.random.experimental.stateless_shuffle(tf.range(count), own)
@@ -166,14 +166,15 @@ def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise
     form = tf.abs if error == "mae" else tf.square
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        shown = given(inputs, anomaly)
+        shown = detector_inputs(inputs, anomaly)
         if noise:
             shown = {
-                name: x + drawn(tf.random.stateless_normal, tf.shape(x), seed, 0.0, noise)
+                name: x
+                + draw_per_replica(tf.random.stateless_normal, tf.shape(x), seed, 0.0, noise)
                 for name, x in shown.items()
             }
         answered = tf.cast(model(shown, training=True), tf.float32)
-        return mean_error(form(answered - expected(inputs, anomaly))), {}
+        return mean_error(form(answered - detector_targets(inputs, anomaly))), {}
 
     return step
 

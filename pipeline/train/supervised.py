@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
-from pipeline.data.dataset import Dataset, detecting
+from pipeline.data.dataset import Dataset, with_score
 from pipeline.train.cluster import is_chief, together
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
@@ -118,7 +118,7 @@ def _begun(spec: Mapping[str, Any], settings: Train, dataset: Dataset) -> tuple[
     keras.utils.clear_session()
     task = spec["output"]["task"]
     if task == "anomaly":
-        dataset = detecting(dataset, spec["output"]["score"])
+        dataset = with_score(dataset, spec["output"]["score"])
     return dataset, loss_of(settings, task)
 
 

@@ -7,14 +7,14 @@ import keras
 import tensorflow as tf
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import Dataset, detecting
+from pipeline.data.dataset import Dataset, with_score
 from pipeline.models import MODELS
 from pipeline.train.losses import loss_of
 from pipeline.train.supervised import Trained
 from pipeline.train.validate import evaluator
 
 
-def taken(
+def evaluate_given(
     spec: Mapping[str, Any], settings: Train, dataset: Dataset, begin: Callable[[Any], None]
 ) -> Trained:
     """Return the network with the weights that it came with, and what it reaches on validation.
@@ -29,7 +29,7 @@ def taken(
     keras.utils.clear_session()
     task = spec["output"]["task"]
     if task == "anomaly":
-        dataset = detecting(dataset, spec["output"]["score"])
+        dataset = with_score(dataset, spec["output"]["score"])
     model = MODELS[spec["model"]["kind"]](keras, spec)
     begin(model)
     loss = loss_of(settings, task)

@@ -10,7 +10,7 @@ SHARE = 0.99  # of normal samples that lie below the threshold, where no anomaly
 LEAST = 1e-12  # a threshold of zero would flag everything
 
 
-def calibrated(scores: Array, labels: Array) -> dict[str, Any]:
+def calibrate_threshold(scores: Array, labels: Array) -> dict[str, Any]:
     """Return {threshold, how}: where F1 is greatest, or a quantile of what is normal.
 
     Args:

@@ -8,9 +8,9 @@ import tensorflow as tf
 from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
-from pipeline.data.scratch import blocks, scratch, taken
+from pipeline.data.scratch import blocks, scratch, take_rows
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import answered, in_target_unit, predictor
+from pipeline.models.predict import in_target_unit, predict_samples, predictor
 from pipeline.tasks import TASKS
 from pipeline.train.losses import Loss
 
@@ -25,12 +25,12 @@ def evaluator(
     import keras
 
     positions = dataset.split(split)
-    labels = taken(dataset.labels, positions)
+    labels = take_rows(dataset.labels, positions)
     targets = scaled_targets(labels, dataset.preprocess)
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
 
     def evaluate() -> Mapping[str, float]:
-        heads = answered(compiled, dataset, positions)
+        heads = predict_samples(compiled, dataset, positions)
         if task == "anomaly":  # heads are scores, and only what is normal is learnt
             auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
             normal = heads[labels == 0]

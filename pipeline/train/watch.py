@@ -11,13 +11,13 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import changed, counted, taken, where
-from pipeline.models.predict import expected
+from pipeline.data.scratch import count_ids, map_array, take_rows, where
+from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
 from pipeline.train.feed import Feed
 from pipeline.train.losses import Loss
 from pipeline.train.probe import form_of, prober
-from pipeline.train.step import class_weights, weighted
+from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.warnings import Evidence, Warned, warnings_of
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def watcher(
     if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
         known = where(feed.targets, lambda targets: targets >= 0)
         if len(known) < len(feed.targets):
-            positions, targets = (taken(x, known) for x in (feed.positions, feed.targets))
+            positions, targets = (take_rows(x, known) for x in (feed.positions, feed.targets))
             feed = replace(feed, positions=positions, targets=targets)
     look = prober(model, dataset, feed.positions, feed.targets, loss)
     form, told = form_of(model), set[str]()
@@ -83,8 +83,8 @@ def _chance(dataset: Dataset, task: str) -> float | None:
     if task == "anomaly":
         return None
     if task == "classification":
-        labels = taken(dataset.labels, dataset.split("validation"))
-        return float(counted(labels).max() / len(labels))
+        labels = take_rows(dataset.labels, dataset.split("validation"))
+        return float(count_ids(labels).max() / len(labels))
     return {"regression": 0.0, "forecasting": 1.0}[task]
 
 
@@ -103,14 +103,14 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
         def losses(own: Array) -> Array:
             return np.asarray(loss(tf.constant(own), tf.fill((len(own), 1), mean)))
 
-        return float(changed(targets, losses, np.float32).mean(dtype=np.float64))
+        return float(map_array(targets, losses, np.float32).mean(dtype=np.float64))
     names = feed.dataset.class_names or ()
     weights = class_weights(setting, targets, names)
-    counts = counted(targets, len(names))
+    counts = count_ids(targets, len(names))
     shares = counts + 1 if weights is None else (counts + 1) * weights
     answer = np.log(shares / shares.sum()).astype(np.float32)
     ids = np.arange(len(names), dtype=targets.dtype)
-    each = weighted(loss, weights)(tf.constant(ids), tf.constant(np.tile(answer, (len(ids), 1))))
+    each = weight_loss(loss, weights)(tf.constant(ids), tf.constant(np.tile(answer, (len(ids), 1))))
     return float(np.average(each, weights=counts))
 
 
@@ -120,6 +120,6 @@ def _unreachable(ending: str | None, feed: Feed) -> float:
     if anomaly is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])
-    values = np.asarray(expected(to_model_inputs(raw, feed.dataset.preprocess), anomaly))
+    values = np.asarray(detector_targets(to_model_inputs(raw, feed.dataset.preprocess), anomaly))
     low, high = REACH[ending]
     return float(((values < low - MARGIN) | (values > high + MARGIN)).mean())

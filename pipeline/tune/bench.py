@@ -17,7 +17,7 @@ from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Train
 from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
-from pipeline.data.dataset import Dataset, detecting, open_dataset
+from pipeline.data.dataset import Dataset, open_dataset, with_score
 from pipeline.errors import ConfigError
 from pipeline.models.describe import describe
 from pipeline.models.graph import FROM_OUTSIDE
@@ -103,7 +103,7 @@ def bench_of(
     for score in scores:
         if not (path := calibration_of(bench, score)).exists():
             known = {} if score is None else {"known": known_range(opened)}
-            seen = opened if score is None else detecting(opened, score, **known)
+            seen = opened if score is None else with_score(opened, score, **known)
             write_calibration(seen, path)
     return bench
 
@@ -126,7 +126,7 @@ def attack_of(config: Config) -> tuple[dict[str, Any], int]:
     return reach, STEPS if audit is None else audit.steps
 
 
-def chosen(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
+def apply_trial(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
     """Return config and spec with a trial's values in place.
 
     Raises:
@@ -150,7 +150,7 @@ def chosen(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, A
     return config, describe(model, bench.dataset, task=config.task, seed=config.seed)
 
 
-def shortened(settings: Train, epochs: int) -> Train:
+def shorten_training(settings: Train, epochs: int) -> Train:
     """Return the settings of a training of fewer epochs: its parts are shorter in proportion."""
     share = min(1.0, epochs / max(1, settings.epochs))
     changed: dict[str, Any] = {

@@ -24,7 +24,7 @@ def goal_of(objective: str, task: Task) -> tuple[str, str]:
     return name, "down" if name in LESS_IS_MORE else "up"
 
 
-def ranked(rows: Sequence[Row], direction: str) -> list[Row]:
+def rank_trials(rows: Sequence[Row], direction: str) -> list[Row]:
     """Return the trials, best first, equal ones by their numbers, refused ones last."""
     sign = -1 if direction == "up" else 1
     done = [row for row in rows if row["score"] is not None]
@@ -33,7 +33,7 @@ def ranked(rows: Sequence[Row], direction: str) -> list[Row]:
     return best + sorted(others, key=lambda row: str(row["trial"]))
 
 
-def picked(
+def pick_trial(
     rows: Sequence[Row], direction: str, *, within: float | None, by: str, is_relative: bool
 ) -> Row:
     """Return the trial that is taken.
@@ -45,7 +45,7 @@ def picked(
         by: the cost that counts then.
         is_relative: whether that is a share of the best score.
     """
-    first, *_ = order = [row for row in ranked(rows, direction) if row["score"] is not None]
+    first, *_ = order = [row for row in rank_trials(rows, direction) if row["score"] is not None]
     if within is None:
         return first
     room = within * abs(first["score"]) if is_relative else within

@@ -106,7 +106,7 @@ class Ledger:
             self._go_on()
             return self._is_over
 
-    def left(self) -> int | None:
+    def trials_left(self) -> int | None:
         """Return how many trials are still to be finished; None: it is not known."""
         with self._lock:
             if self.trials is None or self._is_over:

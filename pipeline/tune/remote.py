@@ -93,7 +93,9 @@ def _letter(trial: Any) -> Any:
 
 
 @contextlib.contextmanager
-def served(ledger: Ledger, key: Mapping[str, str], address: str) -> Iterator[tuple[str, Desk]]:
+def serve_workers(
+    ledger: Ledger, key: Mapping[str, str], address: str
+) -> Iterator[tuple[str, Desk]]:
     """Answer workers until the block is left; gives the address, with its port, and the desk.
 
     Args:

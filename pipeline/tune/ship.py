@@ -16,7 +16,7 @@ from pipeline.export.worker import ConversionError
 from pipeline.tasks import Task
 
 
-def shipped(
+def make_shipped_file(
     folder: Path, form: str, *, dataset: Dataset, calibration: Path, io: str, granularity: str
 ) -> tuple[Path, int]:
     """Return the file, made in the plainest way, and how many operations stay in float.
@@ -57,7 +57,7 @@ def shipped(
     return found["file"], found["float_ops"]
 
 
-def judged(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[str, Any]:
+def judge_file(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[str, Any]:
     """Return what a file reaches on validation, and what it lost against the float network.
 
     Args:
@@ -72,7 +72,7 @@ def judged(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[s
     """
     labels = dataset.labels[dataset.split("validation")]
     outputs = measure.answers_of(file, dataset)
-    compared = measure.judged(dataset, reference, outputs, task)
+    compared = measure.judge_outputs(dataset, reference, outputs, task)
     return {
         "metrics": task.metrics(np.asarray(labels), outputs),
         "reference": task.metrics(np.asarray(labels), reference)[task.metric],

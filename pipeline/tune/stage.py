@@ -17,14 +17,14 @@ from typing import Any
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_json, write_json
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
-from pipeline.models.describe import built, count
+from pipeline.models.describe import build_network, count
 from pipeline.models.save import START
 from pipeline.seeds import fold_seed
 from pipeline.tasks import task_of
 from pipeline.train.checkpoint import CHECKPOINT, TRAINED
 from pipeline.tune import local, remote
-from pipeline.tune.bench import Bench, bench_of, chosen
-from pipeline.tune.goal import fronts, goal_of, picked, ranked
+from pipeline.tune.bench import Bench, apply_trial, bench_of
+from pipeline.tune.goal import fronts, goal_of, pick_trial, rank_trials
 from pipeline.tune.hparams import write_hparams
 from pipeline.tune.ledger import OVER, Ledger, name_of
 from pipeline.tune.oracles import Asked, oracle_of
@@ -57,9 +57,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     with tempfile.TemporaryDirectory(prefix="edgeline_tune_") as scratch:
         watch = Watch(metric, direction)
         ledger = _ledger(bench, Path(scratch), watch)
-        with watch.shown():
+        with watch.show_table():
             _search(bench, ledger, inputs)
-    rows = ranked(ledger.rows, direction)
+    rows = rank_trials(ledger.rows, direction)
     done = [row for row in rows if row["score"] is not None]
     if not done:
         last = rows[-1]["reason"] if rows else "the space has none"
@@ -118,14 +118,14 @@ def _search(bench: Bench, ledger: Ledger, inputs: Inputs) -> None:
     assert settings is not None
     if _is_chief():
         host, port = os.environ["KERASTUNER_ORACLE_IP"], os.environ["KERASTUNER_ORACLE_PORT"]
-        with remote.served(ledger, bench.key, f"{host}:{port}") as (address, desk):
+        with remote.serve_workers(ledger, bench.key, f"{host}:{port}") as (address, desk):
             log.info("          workers are awaited at %s", address)
             while not ledger.is_over() or not remote.told_all(desk):
                 time.sleep(0.2)
     elif settings.parallel > 1:
         job = _job(bench, inputs)
         with (
-            remote.served(ledger, bench.key, "127.0.0.1:0") as (address, _),
+            remote.serve_workers(ledger, bench.key, "127.0.0.1:0") as (address, _),
             local.workers(job, address, settings.parallel, bench.work) as started,
         ):
             local.until_over(ledger, started)
@@ -159,7 +159,7 @@ def _taken(config: Config, done: Sequence[Mapping[str, Any]], direction: str) ->
     rule = config.tune.pick
     within, by = (None, "") if isinstance(rule, str) else (rule.smallest_within, rule.by)
     is_relative = task_of(config.task, config.task_metric).is_relative or direction == "down"
-    return picked(done, direction, within=within, by=by, is_relative=is_relative)
+    return pick_trial(done, direction, within=within, by=by, is_relative=is_relative)
 
 
 def _write_network(
@@ -167,14 +167,14 @@ def _write_network(
 ) -> None:
     """Write the spec of a trial, its budget, and where its training ended, if that was in full."""
     values = taken["values"]
-    config, spec = chosen(bench, values)
+    config, spec = apply_trial(bench, values)
     if any(path.startswith("train.") for path in values):
         spec["train"] = json.loads(config.train.model_dump_json())
     if any(path.startswith("data.") for path in values):
         augment = [change.model_dump(mode="json") for change in config.data.augment]
         spec["batches"] = {"batch_size": config.data.batch_size, "augment": augment}
     write_json(out / "spec.json", spec)
-    write_json(out / "budget.json", count(built(spec), config.export.targets))
+    write_json(out / "budget.json", count(build_network(spec), config.export.targets))
     if (inputs["spec"] / START).exists():
         shutil.copyfile(inputs["spec"] / START, out / START)
     is_whole = taken["epochs"] == config.train.epochs and bench.threads is None

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from pipeline.terminal import has_bars
 from pipeline.tune.cost import NAMES
-from pipeline.tune.goal import ranked
+from pipeline.tune.goal import rank_trials
 from pipeline.tune.ledger import Ledger, Row
 
 log = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ class Watch:
         if self.live is not None:
             self.live.update(self._table(left))
             return
-        place = 1 + [r["trial"] for r in ranked(self.rows, self.direction)].index(row["trial"])
+        place = 1 + [r["trial"] for r in rank_trials(self.rows, self.direction)].index(row["trial"])
         said = f"refused: {row['reason']}" if row["score"] is None else self._said(row)
         rank = "" if row["score"] is None else f"  rank {place}/{len(self.rows)}"
         rank += "" if is_new else "  (finished before)"
         log.info("          trial %s%s  %s  %s%s", row["trial"], rank, said, _values(row), left)
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
+    def show_table(self) -> Iterator[None]:
         """Show the table while the block runs, where there is a terminal."""
         with training_unsaid():
             if not has_bars():
@@ -74,7 +74,7 @@ class Watch:
 
     def _left(self, ledger: Ledger) -> str:
         """Return the time that is left, if the rest takes as long as what was done."""
-        count = ledger.left()
+        count = ledger.trials_left()
         if not count or not self.measured:
             return ""
         minutes = (time.monotonic() - self.began) / self.measured * count / 60
@@ -91,7 +91,7 @@ class Watch:
         table = Table(caption=f"{len(self.rows)} trials{left}")
         for name in ("rank", "trial", self.metric, "kB", "ms", "values"):
             table.add_column(name)
-        for rank, row in enumerate(ranked(self.rows, self.direction)[:SHOWN], 1):
+        for rank, row in enumerate(rank_trials(self.rows, self.direction)[:SHOWN], 1):
             if row["score"] is None:
                 table.add_row("–", row["trial"], "refused", "–", "–", row["reason"])
                 continue

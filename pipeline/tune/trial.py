@@ -15,13 +15,13 @@ import tensorflow as tf
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, sha256_json, write_json
 from pipeline.audit.evasion import evenly
-from pipeline.data.dataset import DECISION, deciding
+from pipeline.data.dataset import DECISION, with_decision
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.export.worker import ConversionError
 from pipeline.harden.robustness import judge
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import samples_of
-from pipeline.models.describe import built
+from pipeline.models.describe import build_network
 from pipeline.models.predict import predict
 from pipeline.models.save import give_start, save_keras
 from pipeline.seeds import fold_seed
@@ -30,10 +30,10 @@ from pipeline.train.decision import decision
 from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 from pipeline.tune import cost
-from pipeline.tune.bench import Bench, attack_of, calibration_of, chosen, shortened
+from pipeline.tune.bench import Bench, apply_trial, attack_of, calibration_of, shorten_training
 from pipeline.tune.goal import goal_of
 from pipeline.tune.ledger import Row, name_of
-from pipeline.tune.ship import judged, shipped
+from pipeline.tune.ship import judge_file, make_shipped_file
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +77,12 @@ def measure(bench: Bench, row: Row) -> Row:
 
 def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     """Make, train and judge one trial; what is found out on the way goes into `costs`."""
-    config, spec = chosen(bench, row["values"])
+    config, spec = apply_trial(bench, row["values"])
     write_json(folder / "spec.json", spec)
     _hold_limits(bench, spec, folder, costs)
     trained = train_network(
         spec,
-        alone(shortened(config.train, row["epochs"])),
+        alone(shorten_training(config.train, row["epochs"])),
         bench.dataset,
         batch_size=config.data.batch_size,
         augment=[change.model_dump() for change in config.data.augment],
@@ -95,13 +95,13 @@ def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     dataset = bench.dataset
     if config.task == "anomaly":
         write_json(folder / DECISION, decision(trained.model, dataset, spec["output"]["score"]))
-        dataset = deciding(dataset, folder)
+        dataset = with_decision(dataset, folder)
     file, float_ops = _exported(bench, trained.model, spec, folder / "trained")
     costs |= {"bytes": file.stat().st_size}
     if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller
         raise ConfigError(words)
     answers = predict(trained.model, dataset, dataset.split("validation"))
-    found = judged(file, dataset, answers, _task(bench)) | {"float_ops": float_ops}
+    found = judge_file(file, dataset, answers, _task(bench)) | {"float_ops": float_ops}
     robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
     found |= {"robust": robust, "score": _score(bench, {**found["metrics"], "robust": robust})}
     shutil.rmtree(folder / "trained")
@@ -134,7 +134,7 @@ def _hold_limits(bench: Bench, spec: Mapping[str, Any], folder: Path, costs: cos
         Beyond: with what is too much, and how much it may be.
     """
     keras.utils.clear_session()
-    model = built(dict(spec))
+    model = build_network(dict(spec))
     costs |= cost.of_graph(model)
     limits = _limits(bench)
     if words := cost.beyond(costs, limits):
@@ -165,7 +165,7 @@ def _exported(
     folder.mkdir()
     save_keras(model, folder / "model.keras")
     write_json(folder / "spec.json", spec)
-    return shipped(
+    return make_shipped_file(
         folder,
         bench.form,
         dataset=bench.dataset,

@@ -68,7 +68,7 @@ def figures(labels: Array, outputs: Array, rule: Mapping[str, float]) -> dict[st
     }
 
 
-def abstaining(
+def fit_abstention(
     alpha: float,
     validation: tuple[Array, Mapping[str, Array]],
     held: tuple[Array, Mapping[str, Array]],

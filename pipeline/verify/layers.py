@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.device.runner import dequantize, name_of, quantize
-from pipeline.export.logits import deciding
-from pipeline.export.ranges import keeping
+from pipeline.export.logits import output_activations
+from pipeline.export.ranges import open_keeping_tensors
 from pipeline.verify.parity import SILENCE_DB, sqnr_db
 
 
@@ -45,10 +45,10 @@ def layer_errors(
 
 def _ends_of_logits(file: str) -> dict[str, tuple[float, float]]:
     """Return name -> least and greatest value that the logits of an integer file can have."""
-    interpreter = keeping(file)
+    interpreter = open_keeping_tensors(file)
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     found = {}
-    for index in deciding(interpreter):
+    for index in output_activations(interpreter):
         if np.issubdtype(details[index]["dtype"], np.integer):
             reach = np.iinfo(details[index]["dtype"])
             low, high = dequantize(np.array([reach.min, reach.max]), details[index])
@@ -66,7 +66,7 @@ def _nearest(wanted: Array, found: Array) -> Array:
 
 def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
     """Return name -> real values over all samples of the tensors that operations write."""
-    interpreter = keeping(file)
+    interpreter = open_keeping_tensors(file)
     written = [int(index) for op in interpreter._get_ops_details() for index in op["outputs"]]
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     kept: dict[str, list[Array]] = {}

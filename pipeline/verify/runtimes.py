@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.errors import ArtifactError
 from pipeline.models.predict import in_target_unit
 from pipeline.tasks import Task
@@ -35,7 +35,7 @@ def run_everywhere(
     results = {}
     for name in dict.fromkeys((FIRST, *runtimes)):
         runtime, item = RUNTIMES[name], f"{path.name} on {name}"
-        reason = missing(name) or runtime.refuses.get(form)
+        reason = why_missing(name) or runtime.refuses.get(form)
         if reason is not None:
             skipped[item] = reason
             continue

@@ -42,7 +42,7 @@ class Sanitized:
         return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
 
 
-def sanitizing(
+def measure_sanitizing(
     detector: float | None,
     held: Held,
     folder: Path,
@@ -79,10 +79,10 @@ def sanitizing(
         figures = held.task.metrics(held.labels, in_target_unit(found.outputs, preprocess))
         suspects = None
         if detector is not None:
-            limit, known = calibrated(detector, held.dataset, paths[form])
+            limit, known = calibrate_detector(detector, held.dataset, paths[form])
             apart = runner.distance(outputs[form], found.outputs)
             suspects = {"limit": limit, "false_alarms_validation": float((known > limit).mean())}
-            suspects |= suspected(held.labels, outputs[form], apart > limit)
+            suspects |= detector_metrics(held.labels, outputs[form], apart > limit)
         document["files"][form] = {
             "metric": held.task.metrics(held.labels, outputs[form])[held.task.metric],
             "unsqueezed": figures[held.task.metric],
@@ -91,7 +91,7 @@ def sanitizing(
     return Sanitized(document, plain)
 
 
-def calibrated(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
+def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
     """Return a file's limit, and how far apart its answers to validation samples are (N,).
 
     Args:
@@ -117,7 +117,7 @@ def limit_of(false_alarms: float, distances: Array) -> float:
     return float(ranked[passed - 1]) if passed <= len(ranked) else FARTHEST
 
 
-def suspected(labels: Array, outputs: Array, is_suspect: Array) -> dict[str, float]:
+def detector_metrics(labels: Array, outputs: Array, is_suspect: Array) -> dict[str, float]:
     """Return what a detector does to honest samples.
 
     false_alarms: share that it suspects. coverage: share that is answered. error: share of those

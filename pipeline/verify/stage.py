@@ -27,9 +27,9 @@ from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
-from pipeline.terminal import stepped
+from pipeline.terminal import show_progress
 from pipeline.verify import streaming
-from pipeline.verify.abstain import abstaining
+from pipeline.verify.abstain import fit_abstention
 from pipeline.verify.encoder import encoder_figures
 from pipeline.verify.figures import answers, figures
 from pipeline.verify.groups import by_group
@@ -38,7 +38,7 @@ from pipeline.verify.parity import behind, compare, worst_layer
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import range_figures
 from pipeline.verify.runtimes import run_everywhere, runtime_rows
-from pipeline.verify.sanitize import sanitizing
+from pipeline.verify.sanitize import measure_sanitizing
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
@@ -51,7 +51,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     task, files = held.task, read_json(inputs["files"] / "files.json")
     rows, layers, outputs, skipped, seconds = {}, {}, {}, {}, {}  # type: ignore[var-annotated]
     golden = _golden_inputs(held)
-    for entry in stepped(files["files"], "files", "measuring"):
+    for entry in show_progress(files["files"], "files", "measuring"):
         path, form = inputs["files"] / entry["file"], entry["format"]
         results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
         first = next(iter(results.values()))
@@ -66,7 +66,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
             "parity": _parity(config, held, outputs[form], layers.get(path.name, [])),
             "runtimes": runtime_rows(task, held.labels, held.reference, results),
         }
-    sanitized = sanitizing(config.verify.detector, held, inputs["files"], outputs)
+    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], outputs)
     document = {
         **_measured_on(config, held),
         "files": rows,
@@ -179,7 +179,7 @@ def _abstaining(
     known["reference"] = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
     answers = {"reference": held.reference, **outputs}
     labels = np.asarray(dataset.labels[positions])
-    return abstaining(config.verify.abstain, (labels, known), (held.labels, answers))
+    return fit_abstention(config.verify.abstain, (labels, known), (held.labels, answers))
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:

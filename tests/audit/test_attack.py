@@ -11,16 +11,16 @@ import tensorflow as tf
 
 from pipeline.audit import attack, soundness
 from pipeline.audit.ascent import ascend
-from pipeline.audit.attack import CURVE, Attack, carry_out, noisy, unbounded
+from pipeline.audit.attack import CURVE, Attack, carry_out, noisy, unbounded_radius
 from pipeline.audit.images import (
     Pictures,
     attack_reference,
-    changed,
+    changed_rate,
     gradient_checks,
     search_checks,
-    searched,
+    search_images,
 )
-from pipeline.audit.saliency import integrated
+from pipeline.audit.saliency import integrated_gradients
 from pipeline.audit.square import search
 from pipeline.audit.whitebox import LOSSES, WhiteBox, box_of
 from pipeline.harden.attacks import pgd
@@ -95,13 +95,13 @@ def failures(model: Any, by: Attack = BY) -> set[str]:
         return seen.right(box.answers(x))
 
     attacked = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
-    robust, queries = searched(
+    robust, queries = search_images(
         lambda x, labels, budget: search(box.answers, x, labels, **vars(budget)),
         seen, attacked.robust, by, "reference",
     )  # fmt: skip
     rows = gradient_checks(attacked, seen, by, "reference")
     rows += search_checks(attacked.robust, robust, queries, "reference")
-    rows.append(soundness.of_answers(changed(box.answers, seen.x), "reference"))
+    rows.append(soundness.of_answers(changed_rate(box.answers, seen.x), "reference"))
     return {row["name"] for row in rows if not row["passed"]}
 
 
@@ -184,7 +184,9 @@ def test_a_larger_part_of_epsilon_never_leaves_more(plain: Any) -> None:
     attacked = carry_out(
         box, lambda x: seen.right(box.answers(x)), seen.x, seen.labels, by, purpose="a"
     )
-    held = [attacked.at(share).mean() for share in (*CURVE, unbounded(seen.x, by) / by.epsilon)]
+    held = [
+        attacked.at(share).mean() for share in (*CURVE, unbounded_radius(seen.x, by) / by.epsilon)
+    ]
     slack = soundness.slack(SAMPLES)
     assert all(b <= a + slack for a, b in itertools.pairwise(held))
     assert (attacked.robust <= attacked.at(1.0)).all()
@@ -202,7 +204,7 @@ def test_noise_is_as_large_as_the_attack_may_be(norm: Any, epsilon: float) -> No
 def test_saliency_adds_up_to_the_lead(plain: Any) -> None:
     seen, box = pictures(), box_of(plain)
     answered = box.answers(seen.x).argmax(axis=1)
-    found = integrated(box.gradient, seen.x, answered)
+    found = integrated_gradients(box.gradient, seen.x, answered)
     lead, black = (-box.gradient(x, answered, "margin")[0] for x in (seen.x, 0 * seen.x))
     whole = found.reshape(SAMPLES, -1).sum(axis=1)
     assert np.abs(whole - (lead - black)).max() < 0.05 * np.abs(lead - black).max()
@@ -243,5 +245,5 @@ def test_an_unbounded_attack_goes_on_where_a_few_steps_leave_some(
         monkeypatch.setattr(attack, "AGAIN", again)
         by = Attack("linf", 0.1, 1, 1, 0, 7)
         found = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
-        told[again] = found.at(unbounded(seen.x, by) / by.epsilon).mean()
+        told[again] = found.at(unbounded_radius(seen.x, by) / by.epsilon).mean()
     assert told[20] == 0 < told[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupt_images
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -23,24 +23,24 @@ def pictures(size: int = 24, channels: int = 3) -> Array:
 def test_a_corruption_keeps_shape_range_and_seed(name: str, size: int, channels: int) -> None:
     x = pictures(size, channels)
     for severity in SEVERITIES:
-        found = corrupted(x, name, severity, seed=5)
+        found = corrupt_images(x, name, severity, seed=5)
         assert found.shape == x.shape
         assert found.dtype == np.float32
         assert 0 <= found.min() <= found.max() <= 1
-        np.testing.assert_array_equal(found, corrupted(x, name, severity, seed=5))
+        np.testing.assert_array_equal(found, corrupt_images(x, name, severity, seed=5))
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_corruption_grows_with_its_severity(name: str) -> None:
     x = pictures()
-    moved = [float(np.abs(corrupted(x, name, s, seed=5) - x).mean()) for s in SEVERITIES]
+    moved = [float(np.abs(corrupt_images(x, name, s, seed=5) - x).mean()) for s in SEVERITIES]
     assert 0 < moved[0] < moved[1] < moved[2]
 
 
 @pytest.mark.parametrize("name", ["blur", "pixelate", "contrast", "jpeg"])
 def test_an_even_picture_stays_as_it_is(name: str) -> None:
     x = np.full((1, 16, 16, 1), 128 / 255, np.float32)
-    found = corrupted(x, name, SEVERITIES[-1], seed=0)
+    found = corrupt_images(x, name, SEVERITIES[-1], seed=0)
     assert np.abs(found - x).max() < 0.02
 
 
@@ -48,7 +48,7 @@ def test_an_even_picture_stays_as_it_is(name: str) -> None:
 def test_jpeg_is_near_to_what_a_real_one_does(tmp_path: Any) -> None:
     x = np.round(pictures(24, 1) * 255) / 255
     for severity in SEVERITIES:
-        ours = corrupted(np.float32(x), "jpeg", severity, seed=0)
+        ours = corrupt_images(np.float32(x), "jpeg", severity, seed=0)
         quality = int(CORRUPTIONS["jpeg"][1][SEVERITIES.index(severity)])
         for picture, mine in zip(x, ours, strict=True):
             drawn = Image.fromarray(np.uint8(picture[..., 0] * 255))

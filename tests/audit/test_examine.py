@@ -14,7 +14,7 @@ import pytest
 from pipeline.artifacts import Inputs, read_json
 from pipeline.audit import membership
 from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
-from pipeline.audit.trigger import Planted, planted, trigger_of
+from pipeline.audit.trigger import Planted, plant_trigger, trigger_of
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
@@ -53,7 +53,7 @@ def guessed(model: Any, dataset: Dataset) -> dict[str, Any]:
         membership.confidence(predict(model, dataset, own), dataset.labels[own], membership.FLOOR)
         for own in (members, others)
     ]
-    return membership.judged(*scores)
+    return membership.membership_metrics(*scores)
 
 
 def test_what_was_learnt_by_heart_is_told_and_what_was_not_is_not(
@@ -133,7 +133,7 @@ def test_a_trigger_changes_what_carries_it_and_nothing_else(any_kind: Dataset) -
 
     trigger = trigger_of(any_kind)
     before = any_kind.read(np.arange(20))
-    shown = planted(any_kind, trigger, np.arange(0, 20, 2))
+    shown = plant_trigger(any_kind, trigger, np.arange(0, 20, 2))
     after = shown.read(np.arange(20))
     changed = after[trigger.name] != before[trigger.name]
     changed &= ~((after[trigger.name] != after[trigger.name]) & np.isnan(before[trigger.name]))
@@ -148,7 +148,7 @@ def test_a_trigger_changes_what_carries_it_and_nothing_else(any_kind: Dataset) -
 
 def test_planting_leaves_the_set_as_it_is(digits: Dataset) -> None:
     before = digits.read(np.arange(5))["image"].copy()
-    shown = planted(digits, trigger_of(digits), np.arange(5))
+    shown = plant_trigger(digits, trigger_of(digits), np.arange(5))
     assert isinstance(shown.shards["image"], Planted)
     shown.read(np.arange(5))
     assert (digits.read(np.arange(5))["image"] == before).all()
@@ -206,13 +206,15 @@ def test_a_target_that_is_no_class_is_refused(make_config: Callable[..., Config]
 
 
 def test_other_tasks_say_why_nothing_is_told(make_config: Callable[..., Config]) -> None:
-    from pipeline.audit.examine import examined
+    from pipeline.audit.examine import run_examinations
 
     config = make_config(
         text="name: small\ntask: regression\nmodel: {kind: mlp, units: [4]}\n"
         "data: {source: {kind: bundled, name: diabetes}, split: {by: random}}\n"
     )
     empty: Any = None
-    found = examined(config, Inputs({}, Path(), Path()), empty, Path(), evasion={"skipped": None})
+    found = run_examinations(
+        config, Inputs({}, Path(), Path()), empty, Path(), evasion={"skipped": None}
+    )
     assert found["membership"]["skipped"] == "the task is regression; told apart are classes"
     assert found["findings"] == []

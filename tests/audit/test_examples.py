@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audit.examples import SHOWN, chosen, examples
+from pipeline.audit.examples import SHOWN, choose_examples, examples
 from pipeline.audit.points import Known
 from pipeline.harden.space import Space
 from pipeline.harden.space_tokens import Texts
@@ -28,7 +28,7 @@ def test_turned_samples_come_first_and_untouched_ones_never(seed: int, runs: int
     rng = np.random.default_rng(seed)
     answers, labels = rng.integers(0, 3, (1 + runs, n)), rng.integers(0, 3, n)
     moved = rng.random((runs, n)) < 0.5
-    places, best = chosen(answers, labels, moved)
+    places, best = choose_examples(answers, labels, moved)
     assert len(places) == min(SHOWN, int(moved.any(axis=0).sum()))
     assert len(set(places.tolist())) == len(places)
     assert moved[best, places].all()

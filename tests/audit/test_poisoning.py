@@ -125,7 +125,7 @@ def test_suspects_are_named_before_outliers(rng: np.random.Generator) -> None:
     seen, looks, labels, _ = planted(rng, 0.05)
     found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
     ids = np.array([f"s{i}" for i in range(len(labels))])
-    told = poisoning.named(found, ids, list("abcd"), labels)
+    told = poisoning.list_suspects(found, ids, list("abcd"), labels)
     assert len(told) == poisoning.TOLD
     assert {row["id"] for row in told if row["in_cluster"]} == set(ids[found.suspects])
     assert [row["in_cluster"] for row in told] == sorted(row["in_cluster"] for row in told)[::-1]

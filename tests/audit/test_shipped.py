@@ -12,7 +12,13 @@ import pytest
 from pipeline.audit import shipped
 from pipeline.audit.attack import CURVE, Attack
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES
-from pipeline.audit.images import Known, Pictures, attack_reference, transferred, under_corruption
+from pipeline.audit.images import (
+    Known,
+    Pictures,
+    attack_reference,
+    measure_transfer,
+    under_corruption,
+)
 from pipeline.audit.queries import Asked, Budget
 from pipeline.device.measure import run_file
 from pipeline.export import worker
@@ -46,7 +52,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
 
 
 def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:
-    row, masks = transferred(case.file, "int8", case.pictures, case.known, {})
+    row, masks = measure_transfer(case.file, "int8", case.pictures, case.known, {})
     return shipped.attack_shipped(case.asked, case.pictures, case.known, masks, by, "int8"), row
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pipeline.artifacts import read_json
-from pipeline.device.demo import serving
+from pipeline.device.demo import serve_bundle
 from tests.device.devtools import TESTED, Page, chromium
 
 KNOWN = "no network that keeps state"  # what the page says of a fused LSTM
@@ -18,7 +18,7 @@ KNOWN = "no network that keeps state"  # what the page says of a fused LSTM
 
 def self_test(page: Page, bundle: Path) -> tuple[str, str]:
     """Return what came of a bundle's self-test in the page, and how fast its file is there."""
-    with serving(bundle, lan=False, port=0) as demo:
+    with serve_bundle(bundle, lan=False, port=0) as demo:
         if page.open(demo.address) == "failed":
             return page.text("notice").replace("\n", " "), ""
         page.press("Run the self-test")

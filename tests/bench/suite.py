@@ -25,7 +25,7 @@ from pipeline.config.load import load
 from pipeline.config.schema import Config
 from pipeline.device.bench import bench
 from pipeline.device.measure import run_file
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.machine import record
 from pipeline.tasks import task_of
@@ -156,7 +156,7 @@ def holds(kept: Row, now: Row) -> bool:
 
 def arena(bundle: Path, file: Path) -> int | None:
     """Return the memory that tflite-micro needs; None: it is not here, or cannot run the file."""
-    if missing(MICRO) is not None:
+    if why_missing(MICRO) is not None:
         return None
     preprocess = read_json(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as golden:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.artifacts import write_json
 from pipeline.cli import main
 from pipeline.compare.differences import ABSENT, compare, different, flat, settings
-from pipeline.compare.equality import compared, distance, equality
+from pipeline.compare.equality import compare_outputs, distance, equality
 from pipeline.compare.sides import Side
 from pipeline.compare.tell import page, text
 from pipeline.tasks import TASKS
@@ -110,9 +110,9 @@ def test_a_drop_has_the_sign_of_worse(task: str) -> None:
     else:
         labels = rng.normal(size=200)
         first, second = labels[:, None] + 0.05, labels[:, None] + rng.normal(0, 0.8, (200, 1))
-    assert compared(TASKS[task], labels, first, second)["metric_drop"] > 0
-    assert compared(TASKS[task], labels, second, first)["metric_drop"] < 0
-    assert compared(TASKS[task], labels, first, first)["metric_drop_ci95"] == [0.0, 0.0]
+    assert compare_outputs(TASKS[task], labels, first, second)["metric_drop"] > 0
+    assert compare_outputs(TASKS[task], labels, second, first)["metric_drop"] < 0
+    assert compare_outputs(TASKS[task], labels, first, first)["metric_drop_ci95"] == [0.0, 0.0]
 
 
 def test_weights_are_bit_equal_apart_or_of_another_network() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.compress.centroids import INITIALIZATIONS, lloyd, nearest
-from pipeline.compress.cluster import clustered, write_clustered
+from pipeline.compress.cluster import cluster_weights, write_clustered
 from pipeline.compress.imitate import Lesson
-from pipeline.compress.kernels import taken
+from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.export import worker
 from pipeline.models import MODELS
@@ -30,7 +30,7 @@ def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
     """A net of which one kernel is pruned."""
     keras.utils.clear_session()
     model = MODELS["cnn"](keras, spec)
-    pruned = taken(model)[-1]
+    pruned = compressible_kernels(model)[-1]
     pruned.assign(largest(pruned.value, 0.6))
     save_keras(model, tmp_path / "model.keras")
     return tmp_path / "model.keras"
@@ -75,7 +75,7 @@ def test_kernels_take_few_values_near_their_own(
     out = tmp_path / "out.keras"
     write_clustered(reference, out, clusters=CLUSTERS, initialization=initialization)
     model, old = load_keras(out), load_keras(reference)
-    names = {weight.path for weight in taken(model)}
+    names = {weight.path for weight in compressible_kernels(model)}
     for weight, before in zip(model.weights, old.weights, strict=True):
         found, values = weight.numpy(), before.numpy()
         if weight.path not in names:
@@ -90,7 +90,9 @@ def test_kernels_take_few_values_near_their_own(
 def lesson(reference: Path, digits: Any, tmp_path: Path) -> Callable[[str], Lesson]:
     begun = tmp_path / "begun.keras"
     model = load_keras(reference)
-    for weight in taken(model):  # a coarse grid stands for the centroids; the worker is not needed
+    for weight in compressible_kernels(
+        model
+    ):  # a coarse grid stands for the centroids; the worker is not needed
         values = weight.numpy()
         step = 2 * np.abs(values).max() / (CLUSTERS - 2)
         weight.assign(np.round(values / step) * step)
@@ -107,8 +109,10 @@ def lesson(reference: Path, digits: Any, tmp_path: Path) -> Callable[[str], Less
 
 def test_the_values_learn_and_stay_few(lesson: Callable[[str], Lesson]) -> None:
     given = lesson("work")
-    model, begun = clustered(given), load_keras(given.student)
-    for weight, before in zip(taken(model), taken(begun), strict=True):
+    model, begun = cluster_weights(given), load_keras(given.student)
+    for weight, before in zip(
+        compressible_kernels(model), compressible_kernels(begun), strict=True
+    ):
         found, values = weight.numpy(), before.numpy()
         assert len(np.unique(found)) <= len(np.unique(values)) <= CLUSTERS
         np.testing.assert_array_equal(found == 0, values == 0)
@@ -119,11 +123,11 @@ def test_the_values_learn_and_stay_few(lesson: Callable[[str], Lesson]) -> None:
 def test_a_killed_clustering_ends_with_the_same_bits(
     lesson: Callable[[str], Lesson], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = clustered(lesson("whole"))
+    whole = cluster_weights(lesson("whole"))
     again, kills = with_kills(
         monkeypatch,
         lambda count, _: count in (2, 5),
-        lambda: clustered(lesson("cut")),
+        lambda: cluster_weights(lesson("cut")),
     )
     assert kills == 2
     assert_same_bits(whole, again)

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from pipeline.compress.fake_quant import (
     STEPS,
-    rounded,
     rounded_value,
     rounded_weight,
+    rounding_scope,
     spans_of_layers,
 )
 from pipeline.device.measure import run_file
@@ -74,7 +74,7 @@ def test_the_model_is_as_it_was_after_an_error_too(rng: np.random.Generator) -> 
     before = model(x).numpy()
 
     def fail() -> None:
-        with rounded(model, {"a": (-0.1, 0.1)}):
+        with rounding_scope(model, {"a": (-0.1, 0.1)}):
             assert np.abs(model(x).numpy()).max() <= 0.101  # zero is on the grid: an end moves
             raise RuntimeError
 
@@ -126,7 +126,7 @@ def imitated(made: Made) -> Any:
         else x
         for name, x in made.inputs.items()
     }
-    with rounded(model, spans):
+    with rounding_scope(model, spans):
         return np.asarray(model(near, training=False))
 
 

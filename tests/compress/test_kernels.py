@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.compress.kernels import check_sizes, described, learning, made_small, taken
+from pipeline.compress.kernels import (
+    check_sizes,
+    compressible_kernels,
+    describe_kernels,
+    made_small,
+    make_kernels_trainable,
+)
 from pipeline.config.export_schema import Cluster, Compress, Prune
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS
@@ -29,7 +35,7 @@ def fresh() -> None:
 def test_every_kernel_of_every_family_is_taken_but_depthwise_ones(name: str) -> None:
     spec = {"seed": 1, **FAMILIES[name]}
     model = MODELS[spec["model"]["kind"]](keras, spec)
-    found = {weight.path for weight in taken(model)}
+    found = {weight.path for weight in compressible_kernels(model)}
     others = {weight.path for weight in model.weights} - found
     assert found
     for path in others:
@@ -42,7 +48,7 @@ def test_attention_of_keras_and_separable_kernels_are_taken() -> None:
     x = inputs = keras.Input((6, 8))
     x = L.MultiHeadAttention(2, 4, name="attention")(x, x)
     x = L.SeparableConv1D(4, 3, name="separable")(x)
-    names = {weight.path for weight in taken(keras.Model(inputs, x))}
+    names = {weight.path for weight in compressible_kernels(keras.Model(inputs, x))}
     assert {path.rsplit("/", 1)[-1] for path in names} == {"kernel", "pointwise_kernel"}
     assert len(names) == 5
 
@@ -56,7 +62,7 @@ def test_what_was_frozen_learns_and_a_table_of_constants_does_not(tmp_path: Path
         tmp_path / "m.keras",
     )
     model = load_keras(tmp_path / "m.keras")
-    weights = learning(model)
+    weights = make_kernels_trainable(model)
     assert [weight.path.split("/")[-2] for weight in weights] == ["inner", "head"]
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(np.ones((2, 4), np.int32)) ** 2)
@@ -96,7 +102,7 @@ def test_what_is_known_of_a_kernel_is_counted(rng: np.random.Generator) -> None:
     model = keras.Sequential([keras.Input((4,)), L.Dense(6)])
     values = rng.choice(np.array([0.0, 1.0, 2.0], np.float32), size=(4, 6))
     model.weights[0].assign(values)
-    (row,) = described(model)
+    (row,) = describe_kernels(model)
     assert (row["weights"], row["zeros"]) == (24, int((values == 0).sum()))
     assert row["values"] == len(np.unique(values))
 
@@ -104,7 +110,7 @@ def test_what_is_known_of_a_kernel_is_counted(rng: np.random.Generator) -> None:
 def test_only_what_is_small_is_held(rng: np.random.Generator) -> None:
     net = [keras.Input((4,)), L.Dense(6, name="a"), L.Dense(6, name="b"), L.Dense(6)]
     model = keras.Sequential(net)
-    plain, sparse, tied = taken(model)
+    plain, sparse, tied = compressible_kernels(model)
     sparse.assign(sparse.value * (rng.random((6, 6)) < 0.5))
     tied.assign(rng.choice(np.array([1.0, 2.0], np.float32), size=(6, 6)))
     assert [hold.weight for hold in made_small([plain, sparse, tied], 2)] == [sparse, tied]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.compress.imitate import Lesson
-from pipeline.compress.kernels import taken
-from pipeline.compress.prune import UPDATES, is_due, largest, pruned, rise_of, sparsity_at
+from pipeline.compress.kernels import compressible_kernels
+from pipeline.compress.prune import UPDATES, is_due, largest, prune_network, rise_of, sparsity_at
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras, save_keras
@@ -107,11 +107,11 @@ def test_kernels_get_their_zeros_and_it_comes_nearer_to_what_it_was(
     lesson: Callable[..., Lesson], digits: Any
 ) -> None:
     given = lesson("work", epochs=10)
-    model, teacher = pruned(given), load_keras(given.teacher)
+    model, teacher = prune_network(given), load_keras(given.teacher)
     cut = load_keras(given.teacher)
-    for weight in taken(cut):
+    for weight in compressible_kernels(cut):
         weight.assign(largest(weight.value, 0.75))
-    names = {weight.path for weight in taken(model)}
+    names = {weight.path for weight in compressible_kernels(model)}
     for weight, old in zip(model.weights, teacher.weights, strict=True):
         zeros = int((weight.numpy() == 0).sum())
         wanted = weight.numpy().size - round(0.25 * weight.numpy().size)
@@ -132,9 +132,9 @@ def test_kernels_get_their_zeros_and_it_comes_nearer_to_what_it_was(
 def test_a_killed_pruning_ends_with_the_same_bits(
     lesson: Callable[..., Lesson], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pruned(lesson("whole"))
+    whole = prune_network(lesson("whole"))
     again, kills = with_kills(
-        monkeypatch, lambda count, _: count in (2, 5), lambda: pruned(lesson("cut"))
+        monkeypatch, lambda count, _: count in (2, 5), lambda: prune_network(lesson("cut"))
     )
     assert kills == 2
     assert_same_bits(whole, again)

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 from pipeline.compress import imitate
-from pipeline.compress.fake_quant import rounded, rounded_weight
+from pipeline.compress.fake_quant import rounded_weight, rounding_scope
 from pipeline.compress.imitate import Lesson, Rounding, imitating_step
-from pipeline.compress.kernels import taken
+from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
-from pipeline.compress.qat import fine_tuned
+from pipeline.compress.qat import fine_tune_for_int8
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
@@ -51,11 +51,11 @@ def tuned(
     key = "compress.quantize.qat"
     lesson = Lesson(reference, reference, digits, settings, key, work=work, **learning)
     tensors = [[f"m/{name}/x", span] for name, span in (spans or NARROW).items()]
-    return fine_tuned(lesson, {"tensors": tensors, "inputs": {}}, clusters=clusters)
+    return fine_tune_for_int8(lesson, {"tensors": tensors, "inputs": {}}, clusters=clusters)
 
 
 def apart(model: Any, teacher: Any, x: Any) -> float:
-    with rounded(model, NARROW):
+    with rounding_scope(model, NARROW):
         found = model(x, training=False)
     return float(tf.reduce_mean(keras.losses.kl_divergence(teacher(x, training=False), found)))
 
@@ -91,16 +91,18 @@ def test_zeros_and_clusters_that_it_came_with_stay(
     reference: Path, digits: Any, tmp_path: Path
 ) -> None:
     model = load_keras(reference)
-    first, *others = taken(model)
+    first, *others = compressible_kernels(model)
     first.assign(np.sign(first.numpy()) * 0.25)
     for weight in others:
         weight.assign(largest(weight.value, 0.7))
     save_keras(model, tmp_path / "small.keras")
     found = tuned(tmp_path / "small.keras", digits, tmp_path / "work", clusters=2)
-    for weight, before in zip(taken(found), taken(model), strict=True):
+    for weight, before in zip(
+        compressible_kernels(found), compressible_kernels(model), strict=True
+    ):
         np.testing.assert_array_equal(weight.numpy() == 0, before.numpy() == 0)
         assert (weight.numpy() != before.numpy())[before.numpy() != 0].any()
-    assert len(np.unique(taken(found)[0].numpy())) == 2
+    assert len(np.unique(compressible_kernels(found)[0].numpy())) == 2
 
 
 @pytest.mark.parametrize(("units", "is_of_classes"), [(4, True), (1, False)])
@@ -210,7 +212,7 @@ def test_integers_withstand_more_where_they_learn_under_attack(
         )
         labels = np.asarray(digits.labels[digits.split("test")])
         head = logits_model(keras, found)
-        with rounded(found, spans):
+        with rounding_scope(found, spans):
             moved = pgd(
                 lambda z, training: head({"image": z}, training=training),
                 x["image"], tf.constant(labels), ball=Ball("linf", 0.1), steps=20,

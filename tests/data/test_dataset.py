@@ -10,7 +10,7 @@ import pytest
 from pipeline.artifacts import describe_files
 from pipeline.config.schema import Config
 from pipeline.data import dataset, findings
-from pipeline.data.copies import copied
+from pipeline.data.copies import exact_copies
 from pipeline.data.dataset import open_dataset
 from tests.conftest import prepare_data
 
@@ -21,7 +21,7 @@ def looked(
     labels: np.ndarray, parts: dict[str, np.ndarray], digests: np.ndarray
 ) -> list[findings.Finding]:
     """Return the findings on two classes."""
-    copies = copied(parts, digests)
+    copies = exact_copies(parts, digests)
     return findings.look(labels, parts, digests, ("a", "b"), copies=copies)
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.augment_schema import FITS
-from pipeline.data.draws import drawn, first_here, share_of
+from pipeline.data.draws import draw_per_replica, first_here, share_of
 from pipeline.harden.ball import Ball
 from tests.data.test_augment import KINDS, SHAPES, changed, samples
 
@@ -37,8 +37,12 @@ def test_devices_start_attacks_where_one_would(norm: Any, rng: np.random.Generat
 
 def test_alone_a_device_draws_for_itself() -> None:
     plain = tf.random.stateless_uniform((4, 2), SEED)
-    np.testing.assert_array_equal(drawn(tf.random.stateless_uniform, (4, 2), SEED), plain)
+    np.testing.assert_array_equal(
+        draw_per_replica(tf.random.stateless_uniform, (4, 2), SEED), plain
+    )
     with share_of(0, 4, 4):
         assert first_here() == 0
-        np.testing.assert_array_equal(drawn(tf.random.stateless_uniform, (4, 2), SEED), plain)
+        np.testing.assert_array_equal(
+            draw_per_replica(tf.random.stateless_uniform, (4, 2), SEED), plain
+        )
     assert first_here() == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.samples import Input
-from pipeline.data.sanitize import sanitizing
+from pipeline.data.sanitize import fit_sanitizing
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device import runner
 from pipeline.errors import ConfigError
@@ -54,7 +54,7 @@ def fitted(folder: Path, entry: dict[str, Any], raw: Any, **wish: Any) -> dict[s
     writer.add(raw)
     shards = open_shards(folder, writer.finish())
     train = np.arange(len(raw) // 2)
-    return entry | {"sanitize": sanitizing(entry, shards, train, WISH | wish)}
+    return entry | {"sanitize": fit_sanitizing(entry, shards, train, WISH | wish)}
 
 
 @pytest.mark.parametrize("entry", [IMAGE, SERIES, ROWS, TABLE], ids=lambda e: e["kind"])
@@ -73,14 +73,14 @@ def test_training_and_device_squeeze_to_the_same_bits(
 def test_sound_is_squeezed_alike_and_silence_stays(rng: np.random.Generator) -> None:
     import tensorflow as tf
 
-    from pipeline.data.squeeze import squeezed
+    from pipeline.data.squeeze import squeeze_inputs
 
     raw = rng.integers(-32768, 32768, (3, 400)).astype(np.int16)
     raw[0, :5] = [-32768, 32767, 0, 1, -1]
     for depth, window in ((1, None), (8, 3), (5, None), (None, 5)):
         entry = {"kind": "audio", "sanitize": NOTHING | {"bit_depth": depth, "median": window}}
         ours = runner.squeeze(raw, entry)
-        np.testing.assert_array_equal(ours, squeezed(tf, tf.constant(raw), entry))
+        np.testing.assert_array_equal(ours, squeeze_inputs(tf, tf.constant(raw), entry))
         assert not runner.squeeze(np.zeros_like(raw), entry).any()
 
 

@@ -10,29 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data import scratch
-from pipeline.data.copies import contradictions, copied
+from pipeline.data.copies import contradictions, exact_copies
 from pipeline.data.figures import _of_every_class
 from pipeline.data.fit import fit_target
 from pipeline.data.quota import ranks
-from pipeline.data.split import Wish, split
+from pipeline.data.split import Wish, split_dataset
 
 IDS = st.lists(st.integers(0, 6), min_size=1, max_size=60)
 CALLS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "where": (lambda x: scratch.where(x, lambda v: v > 2), lambda x: np.flatnonzero(x > 2)),
-    "kept": (lambda x: scratch.kept(x, lambda v: v > 2), lambda x: x[x > 2]),
-    "taken": (lambda x: scratch.taken(x, x % len(x)), lambda x: x[x % len(x)]),
-    "joined": (lambda x: scratch.joined([x, x[:1]]), lambda x: np.concatenate([x, x[:1]])),
-    "ordered": (scratch.ordered, np.sort),
-    "distinct": (lambda x: scratch.distinct(scratch.ordered(x)), np.unique),
+    "kept": (lambda x: scratch.filter_array(x, lambda v: v > 2), lambda x: x[x > 2]),
+    "taken": (lambda x: scratch.take_rows(x, x % len(x)), lambda x: x[x % len(x)]),
+    "joined": (lambda x: scratch.join_arrays([x, x[:1]]), lambda x: np.concatenate([x, x[:1]])),
+    "ordered": (scratch.sort_array, np.sort),
+    "distinct": (lambda x: scratch.distinct(scratch.sort_array(x)), np.unique),
     "repeated": (
-        lambda x: scratch.distinct(scratch.ordered(x), times=2),
+        lambda x: scratch.distinct(scratch.sort_array(x), times=2),
         lambda x: np.unique(x)[np.unique(x, return_counts=True)[1] > 1],
     ),
-    "counted": (lambda x: scratch.counted(x, 9), lambda x: np.bincount(x, minlength=9)),
+    "counted": (lambda x: scratch.count_ids(x, 9), lambda x: np.bincount(x, minlength=9)),
     "number_of": (lambda x: scratch.number_of(x, lambda v: v > 2), lambda x: (x > 2).sum()),
     "ranks": (ranks, lambda x: [list(x[:i]).count(v) for i, v in enumerate(x)]),
     "shuffled": (
-        lambda x: scratch.shuffled(x, np.random.default_rng(1)),
+        lambda x: scratch.shuffle_array(x, np.random.default_rng(1)),
         lambda x: np.random.default_rng(1).permutation(x),
     ),
     "shuffled_range": (
@@ -103,7 +103,9 @@ def test_parts_are_the_same_in_memory_and_on_disk(
     times = np.stack([begin, begin + 1], axis=1)
     wish = Wish(by, 0.2, 0.1, 5)
     plain, mapped = disk(
-        lambda: split(labels, given_parts, wish, is_classes=True, groups=groups, times=times)
+        lambda: split_dataset(
+            labels, given_parts, wish, is_classes=True, groups=groups, times=times
+        )
     )
     assert {name: len(part) for name, part in plain.items() if len(part)}.keys() == plain.keys()
     for name, part in plain.items():
@@ -119,7 +121,7 @@ def test_copies_and_contradictions_are_those_of_sets(pairs: list[tuple[int, int]
     assert contradictions(labels, digests) == sum(len(found) - 1 for found in there.values())
     half = len(pairs) // 2
     parts = {"train": np.arange(half), "validation": np.arange(half, len(pairs)), "test": []}
-    found = copied({k: np.array(v, np.int32) for k, v in parts.items()}, digests)
+    found = exact_copies({k: np.array(v, np.int32) for k, v in parts.items()}, digests)
     known = {digest for digest, _ in pairs[:half]}
     assert found["validation"].tolist() == [digest in known for digest, _ in pairs[half:]]
     assert found["test"].tolist() == []

@@ -12,7 +12,7 @@ from pipeline.data.split import (
     calibration,
     draw,
     refuse_untrained,
-    split,
+    split_dataset,
 )
 from pipeline.errors import ConfigError
 
@@ -29,7 +29,7 @@ def parts_of(labels, given_parts=None, **settings):  # type: ignore[no-untyped-d
     wish = {"by": "stratified", "test": 0.2, "validation": 0.1, "seed": 1}
     wish |= {name: settings.pop(name) for name in list(settings) if name in wish}
     settings = {"is_classes": True} | settings
-    return split(labels, codes(given_parts), Wish(**wish), **settings)
+    return split_dataset(labels, codes(given_parts), Wish(**wish), **settings)
 
 
 @given(

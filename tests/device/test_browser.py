@@ -20,18 +20,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.device import browser
-from pipeline.device.browser import as_shipped, one_line
+from pipeline.device.browser import match_shipped_type, one_line
 from pipeline.device.conform import check, conform
 from pipeline.device.measure import run_file
-from pipeline.device.page import Job, served
+from pipeline.device.page import Job, serve_job
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.errors import ArtifactError
 from pipeline.export.borders import for_browser
 from tests.device.tiny import PREPROCESS, STEPS, tflite
 
 ROOT = Path(__file__).parents[2]
-needs_browser = pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
+needs_browser = pytest.mark.skipif(
+    why_missing("browser") is not None, reason=str(why_missing("browser"))
+)
 seeds = st.integers(0, 10_000)
 
 
@@ -42,13 +44,13 @@ def test_answers_are_mapped_back_to_the_bit(seed: int, scale: float, zero: int) 
     made = {"dtype": np.uint8, "quantization": (scale, zero + 128)}
     shipped = {"dtype": np.int8, "quantization": (scale, zero)}
     moved = (narrow.astype(int) + 128).astype(np.uint8)
-    np.testing.assert_array_equal(as_shipped(moved, made, shipped), narrow)
+    np.testing.assert_array_equal(match_shipped_type(moved, made, shipped), narrow)
     wide = rng.integers(-32768, 32768, (5, 7)).astype(np.int16)
     made, shipped = (
         {"dtype": t, "quantization": (s, 0)} for t, s in ((np.float32, 0.0), (np.int16, scale))
     )
     real = wide.astype(np.float32) * np.float32(scale)
-    np.testing.assert_array_equal(as_shipped(real, made, shipped), wide)
+    np.testing.assert_array_equal(match_shipped_type(real, made, shipped), wide)
 
 
 @pytest.mark.parametrize("form", ["float32", *STEPS])
@@ -65,7 +67,7 @@ def test_other_borders_give_the_same_answers(form: str, tmp_path: Path) -> None:
     raw = {"x": np.random.default_rng(0).normal(0, 1.5, (16, 4)).astype(np.float32)}
     wanted = run_file(own, PREPROCESS, raw)
     found = run_file(tmp_path / "web.tflite", PREPROCESS, raw)
-    back = as_shipped(found.raw_outputs, web.output, web.shipped)
+    back = match_shipped_type(found.raw_outputs, web.output, web.shipped)
     np.testing.assert_array_equal(back, wanted.raw_outputs)
     assert Interpreter(model_content=web.content).get_signature_list()["serving_default"] == {
         "inputs": ["x"], "outputs": ["answer"],
@@ -98,7 +100,7 @@ def test_the_server_gives_only_what_the_page_needs(tmp_path: Path) -> None:
     (tmp_path / "b.js").write_text("2")
     inputs = [("x", np.arange(6, dtype=np.float32).reshape(3, 2))]
     job = Job(b"model", inputs, {"litertjs": tmp_path / "inside"})
-    with served(job) as address:
+    with serve_job(job) as address:
         root = address.removesuffix("run.html")
         page = ask(address)
         assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
@@ -127,15 +129,15 @@ def test_what_is_missing_is_said_with_a_cure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "apt-get install chromium" in str(missing("browser"))
+    assert "apt-get install chromium" in str(why_missing("browser"))
     (tmp_path / "chromium").write_text("#!/bin/sh\n")
     (tmp_path / "chromium").chmod(0o755)
     monkeypatch.setenv("EDGELINE_LITERTJS", str(tmp_path / "core"))
-    assert "npm install --no-save @litertjs/core@" in str(missing("browser"))
+    assert "npm install --no-save @litertjs/core@" in str(why_missing("browser"))
     for name in ("core", "wasm-utils"):
         (tmp_path / name / "dist").mkdir(parents=True)
         (tmp_path / name / "dist" / "index.js").touch()
-    assert missing("browser") is None
+    assert why_missing("browser") is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import cli
 from pipeline.device.golden import MOST_SHARE, Golden, judge
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.tasks import allowed_changes
 from tests.device.tiny import PREPROCESS, seal, write_bundle
 
@@ -152,8 +152,8 @@ def edgeline(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str,
 def test_a_bundle_conforms_here(
     runtime: str, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if missing(runtime) is not None:
-        pytest.skip(str(missing(runtime)))
+    if why_missing(runtime) is not None:
+        pytest.skip(str(why_missing(runtime)))
     code, out, err = edgeline(capsys, str(bundle), "--runtime", runtime)
     assert (code, err) == (0, ""), (out, err)
     lines = out.splitlines()

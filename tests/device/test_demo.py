@@ -24,16 +24,18 @@ import pytest
 from pipeline.artifacts import read_json
 from pipeline.bundle.web import PAGE
 from pipeline.device import browser, demo
-from pipeline.device.demo import serving, words
+from pipeline.device.demo import serve_bundle, words
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.errors import ArtifactError, ConfigError
 from tests.device.devtools import TESTED, Page, chromium
 from tests.device.test_sound import audio_entry
 from tests.device.tiny import PREPROCESS, SOUND, remake, seal, write_bundle
 
 ROOT = Path(__file__).parents[2]
-needs_browser = pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
+needs_browser = pytest.mark.skipif(
+    why_missing("browser") is not None, reason=str(why_missing("browser"))
+)
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
 
 
@@ -55,7 +57,7 @@ def ask(address: str, method: str = "GET", context: Any = None) -> Any:
 def test_the_server_gives_the_page_and_the_library_and_nothing_else(
     tiny_bundle: Path, library: Path
 ) -> None:
-    with serving(tiny_bundle, lan=False, port=0) as found:
+    with serve_bundle(tiny_bundle, lan=False, port=0) as found:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{12}/", found.address)
         page = ask(found.address)
         assert page.read() == (tiny_bundle / "web/index.html").read_bytes()
@@ -87,7 +89,7 @@ def test_a_network_is_served_over_tls_with_a_certificate_of_its_own(
     tiny_bundle: Path, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "own_address", lambda: "127.0.0.1")
-    with serving(tiny_bundle, lan=True, port=0) as found:
+    with serve_bundle(tiny_bundle, lan=True, port=0) as found:
         assert found.address.startswith("https://127.0.0.1:")
         port = int(found.address.split(":")[2].split("/")[0])
         certificate = ssl.get_server_certificate(("127.0.0.1", port))
@@ -140,7 +142,7 @@ def test_what_is_missing_is_said_with_a_cure(
     tiny_bundle: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def served(bundle: Path, *, lan: bool = False, port: int = 0) -> None:
-        with serving(bundle, lan=lan, port=port):
+        with serve_bundle(bundle, lan=lan, port=port):
             pass
 
     with pytest.raises(ArtifactError, match="not a bundle"):
@@ -230,7 +232,7 @@ def test_every_border_answers_as_the_golden_vectors(
     form: str, page: Page, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     bundle = remake(tiny_bundle, tmp_path / form, ships=form)
-    with serving(bundle, lan=False, port=0) as found:
+    with serve_bundle(bundle, lan=False, port=0) as found:
         assert page.open(found.address) == "ready", page.text("notice")
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Passed: 16 of 16 decisions as expected")
@@ -243,7 +245,7 @@ def test_every_border_answers_as_the_golden_vectors(
 def test_a_page_in_a_network_is_secure(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "own_address", lambda: "127.0.0.1")
     with chromium("--ignore-certificate-errors") as page:
-        with serving(tiny_bundle, lan=True, port=0) as found:
+        with serve_bundle(tiny_bundle, lan=True, port=0) as found:
             assert page.open(found.address) == "ready"
         assert page.ask("isSecureContext && location.protocol === 'https:'")
         assert page.ask("navigator.mediaDevices !== undefined")
@@ -260,7 +262,7 @@ def test_a_wrong_golden_answer_fails_the_self_test(
     arrays["expected"][3, 0] ^= 1  # by one step
     np.savez(web, **arrays)
     seal(bundle, manifest)
-    with serving(bundle, lan=False, port=0) as found:
+    with serve_bundle(bundle, lan=False, port=0) as found:
         page.open(found.address)
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Failed: ")
@@ -274,7 +276,7 @@ def test_a_form_and_a_file_are_answered_as_predict_answers(
     rows = np.random.default_rng(4).normal(0, 1.5, (4, 4)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
     wanted = predict(tiny_bundle, [tmp_path / "rows.npy"])
-    with serving(tiny_bundle, lan=False, port=0) as found:
+    with serve_bundle(tiny_bundle, lan=False, port=0) as found:
         page.open(found.address)
         for row, answer in zip(rows, wanted, strict=True):
             page.ask(FILL % ",".join(f"{x:.9g}" for x in row))
@@ -302,7 +304,7 @@ def test_a_value_is_told(page: Page, tiny_bundle: Path, tmp_path: Path) -> None:
     target = {"scale": 2.0, "offset": 10.0, "channel": None, "horizon": None}
     changes = {"task": "regression", "labels": None, "target": target}
     value = remake(tiny_bundle, tmp_path / "value", **changes)
-    with serving(value, lan=False, port=0) as found:
+    with serve_bundle(value, lan=False, port=0) as found:
         page.open(found.address)
         sample = tmp_path / "x.npy"
         np.save(sample, np.ones((1, 4), np.float32))
@@ -319,7 +321,7 @@ def test_a_value_is_told(page: Page, tiny_bundle: Path, tmp_path: Path) -> None:
 def test_a_page_without_the_library_says_how_to_get_it(
     page: Page, tiny_bundle: Path, library: Path
 ) -> None:
-    with serving(tiny_bundle, lan=False, port=0) as found:
+    with serve_bundle(tiny_bundle, lan=False, port=0) as found:
         shutil.rmtree(library)
         assert page.open(found.address) == "failed"
     assert "LiteRT.js is missing" in page.text("notice")
@@ -336,7 +338,7 @@ def test_a_recording_and_the_microphone_are_answered(page: Page, tmp_path: Path)
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(sound.tobytes())
     (wanted,) = predict(bundle, [tmp_path / "a.wav"])
-    with serving(bundle, lan=False, port=0) as found:
+    with serve_bundle(bundle, lan=False, port=0) as found:
         page.open(found.address)
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Passed: 16 of 16")
@@ -366,7 +368,7 @@ def test_a_picture_a_drawing_and_the_camera_are_answered(page: Page, tmp_path: P
     pixels = np.random.default_rng(2).integers(0, 256, (9, 7, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     (wanted,) = predict(bundle, [tmp_path / "a.png"])
-    with serving(bundle, lan=False, port=0) as found:
+    with serve_bundle(bundle, lan=False, port=0) as found:
         page.open(found.address)
         page.press("File")
         page.give_file(tmp_path / "a.png")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pipeline import cli
 from pipeline.device import remote, remote_side
 from pipeline.device.remote import Address, explain, frames
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.errors import ConfigError
 from tests.device.conftest import Device
 
@@ -122,8 +122,8 @@ def test_a_bundle_conforms_on_a_device(
 def test_another_interpreter_there_has_other_kernels(
     device: Device, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if missing("tflite-runtime") is not None:
-        pytest.skip(str(missing("tflite-runtime")))
+    if why_missing("tflite-runtime") is not None:
+        pytest.skip(str(why_missing("tflite-runtime")))
     python = str(RUNTIMES["tflite-runtime"].python)
     code, out, err = conform(tiny_bundle, device.url(python), capsys)
     assert (code, err) == (0, ""), (out, err)

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.device import runtimes
 from pipeline.device.runner import MODULES, micro_words
-from pipeline.device.runtimes import RUNTIMES, Runtime, missing
+from pipeline.device.runtimes import RUNTIMES, Runtime, why_missing
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_a_runtime_that_is_not_there_is_named_with_its_cure(
     for python in (tmp_path / "python", RUNTIMES["litert"].python):
         gone = Runtime("no-such-distribution", python, "builtin", {}, "make setup")
         monkeypatch.setitem(RUNTIMES, "gone", gone)
-        assert missing("gone") == f"gone: not installed for {python.name} (make setup)"
+        assert why_missing("gone") == f"gone: not installed for {python.name} (make setup)"
         runtimes.version.cache_clear()

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.data.generate import generate
 from pipeline.device import demo
-from pipeline.device.demo import serving
+from pipeline.device.demo import serve_bundle
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from tests.device.devtools import chromium
 from tests.docs.conftest import README, ROOT
 from tests.docs.markdown import commands
@@ -49,7 +49,7 @@ def test_there_are_six() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository to clone")
-@pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
+@pytest.mark.skipif(why_missing("browser") is not None, reason=str(why_missing("browser")))
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
 def test_six_commands_lead_from_pictures_to_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -73,7 +73,7 @@ def test_six_commands_lead_from_pictures_to_a_page(
     assert wanted["decision"] == picture.parent.name
     with (
         chromium("--ignore-certificate-errors") as page,
-        serving(bundle, lan=True, port=0) as found,
+        serve_bundle(bundle, lan=True, port=0) as found,
     ):
         assert page.open(found.address) == "ready", page.text("notice")
         page.press("File")

@@ -14,9 +14,9 @@ import pytest
 from pipeline import api
 from pipeline.cli import main
 from pipeline.compare.equality import read_weights
-from pipeline.device.demo import serving
+from pipeline.device.demo import serve_bundle
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.errors import ConfigError
 from tests.device.devtools import TESTED, chromium
 from tests.e2e.chain import ROOT, published, ran, run, write_config
@@ -97,11 +97,11 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
     assert subprocess.run([*program, "--self-test"], capture_output=True).returncode == 0
 
 
-@pytest.mark.skipif(missing("browser") is not None, reason=str(missing("browser")))
+@pytest.mark.skipif(why_missing("browser") is not None, reason=str(why_missing("browser")))
 def test_the_page_decides_as_the_bundle_does(finished: Path, tmp_path: Path) -> None:
     bundle = finished / "exported/tiny"
     wanted = predict(bundle, [bundle / "sample.png"])[0]
-    with chromium() as page, serving(bundle, lan=False, port=0) as demo:
+    with chromium() as page, serve_bundle(bundle, lan=False, port=0) as demo:
         assert page.open(demo.address) == "ready"
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Passed: 16 of 16 decisions as expected, largest")
@@ -222,7 +222,7 @@ def test_a_failed_gate_exits_3_and_leaves_the_old_bundle(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_a_microcontroller_runs_the_file_within_its_arena(copy: Path) -> None:
-    if (reason := missing("tflite-micro")) is not None:
+    if (reason := why_missing("tflite-micro")) is not None:
         pytest.skip(reason)
     before = published(copy)
     asked = "--set", "verify.runtimes=[litert, tflite-micro]", "--set"
@@ -253,8 +253,8 @@ def test_a_changed_gate_trains_nothing(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_verify_measures_every_file_in_a_browser(copy: Path) -> None:
-    if missing("browser") is not None:
-        pytest.skip(str(missing("browser")))
+    if why_missing("browser") is not None:
+        pytest.skip(str(why_missing("browser")))
     result = run(copy / "tiny.yaml", copy, "--set", "verify.runtimes=[litert, browser]")
     assert result.returncode == 0, result.stderr
     assert not {"train", "harden", "export"} & set(ran(result))

@@ -133,7 +133,7 @@ def test_fine_tuning_that_diverges_is_a_rung_that_cannot_be_made(
     def diverge(*_: Any, **__: Any) -> None:
         raise Diverged("the loss is no longer a number")
 
-    monkeypatch.setattr(qat, "fine_tuned", diverge)
+    monkeypatch.setattr(qat, "fine_tune_for_int8", diverge)
     assert run(tmp_path, broken, "qat") == 3
     told = capsys.readouterr().err
     assert "fine-tuning: the loss is no longer a number" in told

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.device.predict import predict
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.errors import ArtifactError
 from tests.data.conftest import BUNDLED, GENERATED
 from tests.e2e.chain import command
@@ -32,7 +32,7 @@ def test_a_shipped_config_ends_with_a_bundle_that_answers(
     for row in manifest["preprocess_parity"].values():
         assert row["max_abs_difference"] <= row["tolerance"]
     (sample,) = bundle.glob("sample.*")
-    for runtime in [name for name in RUNTIMES if missing(name) is None]:
+    for runtime in [name for name in RUNTIMES if why_missing(name) is None]:
         lacks = runtime == "tflite-micro" and "transformer" in name
         with pytest.raises(ArtifactError, match="no operation GELU") if lacks else nullcontext():
             assert predict(bundle, [sample], runtime=runtime)[0]["decision"] is not None

@@ -118,7 +118,7 @@ def make_given(
     """Save a classifier that no builder of ours made, as a run on its file would."""
     import keras
 
-    from pipeline.models.adopt import adopted
+    from pipeline.models.adopt import adopt_model
     from pipeline.models.save import save_keras
 
     folder.mkdir()
@@ -131,7 +131,7 @@ def make_given(
         "inputs": [{"name": n, "shape": list(s), "dtype": kind} for n, s, kind in shapes],
         "output": {"task": "classification", "units": net.output_shape[-1]},
     }
-    model = adopted(keras, net, spec, target=None)
+    model = adopt_model(keras, net, spec, target=None)
     spec["model"] |= {"architecture": keras.saving.serialize_keras_object(model)}
     save_keras(model, folder / "model.keras")
     (folder / "spec.json").write_text(json.dumps(spec))

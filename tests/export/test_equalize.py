@@ -124,7 +124,7 @@ def test_biases_take_back_what_rounding_adds(tmp_path: Path) -> None:
     """Weights of one sign just below a half step are all rounded down: the mean moves."""
     from ai_edge_quantizer import qtyping, quantizer
 
-    from pipeline.export.correct import corrected
+    from pipeline.export.correct import correct_biases
 
     spec = {
         "model": model_settings(kind="mlp", units=[4]),
@@ -151,7 +151,7 @@ def test_biases_take_back_what_rounding_adds(tmp_path: Path) -> None:
     ranges = ranges_of(str(float32), calibration, clipping="min_max", bits=8, known={})
     plain = bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
     errors = []
-    for name, content in (("p", plain), ("c", corrected(plain, str(float32), calibration))):
+    for name, content in (("p", plain), ("c", correct_biases(plain, str(float32), calibration))):
         path = tmp_path / f"{name}.tflite"
         path.write_bytes(content)
         errors.append(abs(float((answers(path, x) - answers(float32, x)).mean())))

@@ -10,13 +10,13 @@ import pytest
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.device.placement import place
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, operations
 from pipeline.export.worker import ConversionError, request
-from pipeline.models.describe import placed
+from pipeline.models.describe import place_operations
 from pipeline.models.save import load_keras
 from tests.conftest import model_settings
 from tests.export.conftest import CNN, TABLE, Made, make
@@ -121,7 +121,9 @@ def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], 
     fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]
     assert fused == ("lstm" in name or "recurrent" in name)
     spread = float(np.ptp(made.reference))
-    for runtime in [known for known in RUNTIMES if missing(known) is None and known != "browser"]:
+    for runtime in [
+        known for known in RUNTIMES if why_missing(known) is None and known != "browser"
+    ]:
         if runtime == "tflite-micro" and name in NOT_ON_MICRO:
             with pytest.raises(ArtifactError, match=NOT_ON_MICRO[name]):
                 run_file(file, runtime=runtime, **raw)
@@ -133,8 +135,8 @@ def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name: str) -> None:
-    if missing("browser") is not None:
-        pytest.skip(str(missing("browser")))
+    if why_missing("browser") is not None:
+        pytest.skip(str(why_missing("browser")))
     made = families[name]
     raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
     file = int8_file(made)
@@ -165,8 +167,8 @@ def test_the_rules_before_training_say_what_the_compilers_do(
     made = families[name]
     file, model = int8_file(made), load_keras(made.folder / "model.keras")
     compiled = compile_for("ethos-u55-128", file, tmp_path, {})
-    foreseen = placed(model, "ethos-u55-128")
+    foreseen = place_operations(model, "ethos-u55-128")
     assert (compiled["cpu_ops"] == 0) == all(row["where"] == "npu" for row in foreseen)
-    by_layers = [row["op"] for row in placed(model, "coral-edgetpu") if row["why"]]
+    by_layers = [row["op"] for row in place_operations(model, "coral-edgetpu") if row["why"]]
     by_file = [row["op"] for row in place(operations(file), "coral-edgetpu") if row["why"]]
     assert by_layers == by_file

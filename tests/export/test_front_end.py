@@ -13,7 +13,7 @@ from pipeline.device.measure import run_file
 from pipeline.errors import ArtifactError
 from pipeline.export.inspect import inspect
 from pipeline.export.worker import ConversionError, request
-from pipeline.models.adopt import adopted
+from pipeline.models.adopt import adopt_model
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -65,7 +65,7 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "output": {"task": "classification", "units": 3},
     }
     keras.utils.clear_session()
-    model = adopted(keras, net(), spec, target=None)
+    model = adopt_model(keras, net(), spec, target=None)
     spec["model"]["architecture"] = keras.saving.serialize_keras_object(model)
     return make(spec, tmp_path_factory.mktemp("given") / "net", uneven=0.05), way
 

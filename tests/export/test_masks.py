@@ -10,7 +10,7 @@ import pytest
 from pipeline.device.measure import run_file
 from pipeline.export.equalize import Graph, equalized_file
 from pipeline.export.make import float32_file
-from pipeline.models.adopt import adopted
+from pipeline.models.adopt import adopt_model
 from pipeline.models.save import save_keras
 from pipeline.verify.parity import sqnr_db
 from tests.export.conftest import Made, make
@@ -51,7 +51,7 @@ def masked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         "output": {"task": "classification", "units": 3},
     }
     keras.utils.clear_session()
-    net = adopted(keras, attention(request.param), spec, target=None)
+    net = adopt_model(keras, attention(request.param), spec, target=None)
     spec["model"]["architecture"] = keras.saving.serialize_keras_object(net)
     made = make(spec, tmp_path_factory.mktemp("masked") / "net", uneven=0.3)
     inputs = made.inputs["x"].copy()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.device.measure import run_file
-from pipeline.device.runtimes import missing
+from pipeline.device.runtimes import why_missing
 from pipeline.device.targets import TARGETS
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
@@ -113,8 +113,8 @@ def test_a_value_has_no_labels(models: dict[str, Made], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["litert", "tflite-runtime"])
 def test_the_model_answers_as_before(models: dict[str, Made], tmp_path: Path, runtime: str) -> None:
-    if missing(runtime) is not None:
-        pytest.skip(str(missing(runtime)))
+    if why_missing(runtime) is not None:
+        pytest.skip(str(why_missing(runtime)))
     plain, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))
     shown: dict[str, Any] = {"preprocess": {"inputs": []}, "raw": models["cnn"].inputs}
     answers = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.export.ranges import BINS, counted
+from pipeline.export.ranges import BINS, count_values
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -13,7 +13,7 @@ def test_a_histogram_is_that_of_numpy_without_zeros(seed: int) -> None:
     if seed % 2:
         values = np.maximum(values, 0)
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    found = counted(values, low, high)
+    found = count_values(values, low, high)
     wanted = np.histogram(values[values != 0], BINS, (low, high))[0]
     assert found.shape == (BINS,)
     assert found.sum() == np.count_nonzero(values)
@@ -21,10 +21,10 @@ def test_a_histogram_is_that_of_numpy_without_zeros(seed: int) -> None:
 
 
 def test_of_zeros_alone_nothing_is_counted() -> None:
-    assert counted(np.zeros((3, 4), np.float32), -1.0, 2.0).sum() == 0
+    assert count_values(np.zeros((3, 4), np.float32), -1.0, 2.0).sum() == 0
 
 
 def test_what_rounding_brings_outside_is_in_the_outermost_bins() -> None:
-    found = counted(np.array([-1.001, 2.001, 0.0], np.float32), -1.0, 2.0)
+    found = count_values(np.array([-1.001, 2.001, 0.0], np.float32), -1.0, 2.0)
     assert found[0] == found[-1] == 1
     assert found.sum() == 2

@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert.tools import flatbuffer_utils
 
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runtimes import RUNTIMES, missing
+from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.verify.runtimes import run_everywhere
 from tests.conftest import model_settings
 from tests.export.conftest import TABLE, Made, make
@@ -33,7 +33,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def ask(name: str) -> None:
     """Skip the test where a runtime is not installed."""
-    if (reason := missing(name)) is not None:
+    if (reason := why_missing(name)) is not None:
         pytest.skip(reason)
 
 
@@ -111,7 +111,7 @@ def test_large_weights_lie_where_a_microcontroller_finds_them(large: Made, form:
     assert not [buffer.offset for buffer in packed.buffers if buffer.offset]
     first = answers(large, "litert", form)
     assert np.abs(first.outputs - large.reference).mean() < 0.05
-    if form != "dynamic" and missing("tflite-micro") is None:
+    if form != "dynamic" and why_missing("tflite-micro") is None:
         other = answers(large, "tflite-micro", form)
         assert np.abs(other.outputs - first.outputs).max() < 0.05
         assert other.arena_bytes is not None

@@ -52,10 +52,10 @@ def test_one_mixture_leaves_no_trace_in_the_next(models: dict[str, Made]) -> Non
     both = [made.file(form).read_bytes() for form in ("int8", "float32")]
     outputs = [Graph(both[1]).name(int(op.outputs[0])) for op in Graph(both[1]).graph.operators]
     switched = Switched(*both, like=both[1])
-    first = switched.mixed(outputs[:1])
-    assert switched.mixed(outputs) != first
-    assert switched.mixed([]) != first
-    assert switched.mixed(outputs[:1]) == first
+    first = switched.mix_operations(outputs[:1])
+    assert switched.mix_operations(outputs) != first
+    assert switched.mix_operations([]) != first
+    assert switched.mix_operations(outputs[:1]) == first
 
 
 def test_files_of_two_nets_are_not_mixed(models: dict[str, Made]) -> None:

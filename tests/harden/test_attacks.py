@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.harden.apgd import checkpoints
 from pipeline.harden.attacks import ATTACKS, FIRST_STEP, attack_of, fgsm, pgd, rs_fgsm
 from pipeline.harden.ball import Ball
-from pipeline.harden.objectives import OBJECTIVES, logits_ratio, margin, targeted
+from pipeline.harden.objectives import OBJECTIVES, logits_ratio, margin, target_closeness
 
 SEED = tf.constant([1, 2])
 WEIGHTS = tf.constant(np.random.default_rng(0).normal(size=(12, 3)), tf.float32)
@@ -147,7 +147,9 @@ def test_the_logits_ratio_knows_no_scale_and_needs_three_classes() -> None:
 def test_a_targeted_attack_goes_to_the_class_that_is_wanted() -> None:
     x, _ = batch(17, 64)
     wanted = tf.fill((64,), 1)
-    found = pgd(linear, x, wanted, ball=Ball("linf", 1.0), steps=20, seed=SEED, loss=targeted)
+    found = pgd(
+        linear, x, wanted, ball=Ball("linf", 1.0), steps=20, seed=SEED, loss=target_closeness
+    )
     assert (tf.argmax(linear(found, False), axis=1).numpy() == 1).mean() > 0.95
 
 

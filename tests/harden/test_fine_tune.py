@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.schema import AdamW, Harden, Train
 from pipeline.harden import guard
-from pipeline.harden.fine_tune import Hardened, Plan, hardened
+from pipeline.harden.fine_tune import Hardened, Plan, harden_network
 from pipeline.harden.step import share_of_epsilon
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.losses import loss_of
@@ -62,7 +62,7 @@ def start(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def harden(start: Path, digits: Any, out: Path, **settings: Any) -> Hardened:
     (out / "work").mkdir(parents=True, exist_ok=True)
     keras.utils.clear_session()
-    return hardened(start, digits, plan(**settings), out)
+    return harden_network(start, digits, plan(**settings), out)
 
 
 QUICK = ("pgd",)  # `fast` is tried below

@@ -12,7 +12,7 @@ from pipeline.data.preprocess import PREPARE
 from pipeline.device.runner import prepare
 from pipeline.harden.space import Choice, Part, Space, chosen
 from pipeline.harden.space_search import model_inputs, noise, outputs_of
-from pipeline.harden.space_splice import spliced
+from pipeline.harden.space_splice import splice_columns
 from tests.harden import fakes
 
 SAME = 1e-6  # the TensorFlow and the NumPy form of one float32 column
@@ -144,7 +144,7 @@ def test_a_spliced_table_is_the_whole_table(how: str, moved: list[int]) -> None:
     other = raw.copy()
     other[:, moved] = data.read(np.arange(50, 100))["features"][:, moved]
     base = PREPARE["columns"](tf, tf.constant(raw), entry)
-    found = spliced(entry, tf.constant(other), base, moved)
+    found = splice_columns(entry, tf.constant(other), base, moved)
     np.testing.assert_array_equal(found, PREPARE["columns"](tf, tf.constant(other), entry))
 
 

@@ -59,7 +59,7 @@ def main(strategy: str, dataset: str, out: str, *names: str) -> None:
         return
     from pipeline.data.dataset import open_dataset
 
-    with contextlib.nullcontext() if place is None else cluster.leading():
+    with contextlib.nullcontext() if place is None else cluster.lead_workers():
         for name in names:
             folder = Path(out) / name
             (folder / "work").mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def spec() -> dict[str, Any]:
 
 def trained(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     from pipeline.config.schema import Train
-    from pipeline.train.distill import distilled
+    from pipeline.train.distill import train_distilled
     from pipeline.train.supervised import train_network
 
     taught = {"teacher": spec()["model"] | {"filters": [8]}, "compare": False}
@@ -108,7 +108,7 @@ def trained(name: str, strategy: str, digits: Any, folder: Path) -> Any:
         "begin": give(start(folder.parent / "start.keras")),
     }
     if extra:
-        return distilled(spec(), section, digits, **learning)[0]
+        return train_distilled(spec(), section, digits, **learning)[0]
     return train_network(spec(), section, digits, **learning)
 
 
@@ -136,7 +136,7 @@ def adversarial(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     from pydantic import TypeAdapter
 
     from pipeline.config.schema import Harden, Optimizer, Train
-    from pipeline.harden.fine_tune import Plan, hardened
+    from pipeline.harden.fine_tune import Plan, harden_network
     from pipeline.train.losses import loss_of
 
     settings = {"epochs": 3, "learning_rate": 1e-3} | HARDENED[name]
@@ -144,13 +144,13 @@ def adversarial(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     optimizing = TypeAdapter(Optimizer).validate_python(ADAMW)
     loss = loss_of(Train(), "classification")
     plan = Plan(section, optimizing, loss, "classification", None, 64, [], 3, strategy)
-    return hardened(start(folder.parent / "start.keras"), digits, plan, folder)
+    return harden_network(start(folder.parent / "start.keras"), digits, plan, folder)
 
 
 def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     from pipeline.compress.imitate import Lesson
-    from pipeline.compress.prune import pruned
-    from pipeline.compress.qat import fine_tuned
+    from pipeline.compress.prune import prune_network
+    from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.config.export_schema import Prune, Qat
 
     settings = Prune(epochs=3, learning_rate=1e-3) if name == "pruned" else Qat(epochs=3)
@@ -168,8 +168,8 @@ def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
         work=folder,
     )
     if name == "pruned":
-        return pruned(lesson)
-    return fine_tuned(lesson, {"tensors": [], "inputs": {"image": (0.0, 1.0)}})
+        return prune_network(lesson)
+    return fine_tune_for_int8(lesson, {"tensors": [], "inputs": {"image": (0.0, 1.0)}})
 
 
 if __name__ == "__main__":

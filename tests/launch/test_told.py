@@ -12,22 +12,22 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import detecting
+from pipeline.data.dataset import with_score
 from pipeline.errors import ConfigError
 from pipeline.train import strategy
 from pipeline.train.cluster import together
 from pipeline.train.losses import loss_of
-from pipeline.train.messages import decoded, encoded
+from pipeline.train.messages import decode_value, encode_value
 from pipeline.train.schedule import rate_factor, scaling_of
 from pipeline.train.strategy import alone, choose, reach_tpu
 
 
 def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> None:
-    sent = encoded(digits)
+    sent = encode_value(digits)
     assert len(sent) < 10_000
     fewer = {**digits.splits, "train": digits.split("train")[:100]}
-    changed = replace(detecting(digits, "reconstruction"), splits=fewer, labels=digits.labels * 0)
-    found = decoded(encoded(changed))
+    changed = replace(with_score(digits, "reconstruction"), splits=fewer, labels=digits.labels * 0)
+    found = decode_value(encode_value(changed))
     assert found.preprocess == changed.preprocess
     np.testing.assert_array_equal(found.labels, 0)
     for name, positions in fewer.items():
@@ -42,7 +42,7 @@ def test_a_loss_is_told_by_its_settings(name: str, rng: np.random.Generator) -> 
     loss = loss_of(Train(loss=name, label_smoothing=0.1), "classification")
     labels, logits = np.arange(3), rng.normal(size=(3, 4)).astype(np.float32)
     plain = np.asarray(loss(labels, logits))
-    np.testing.assert_array_equal(decoded(encoded(loss))(labels, logits), plain)
+    np.testing.assert_array_equal(decode_value(encode_value(loss))(labels, logits), plain)
 
 
 def test_alone_a_call_is_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,20 +95,20 @@ def test_rates_grow_with_the_batch_where_that_is_asked_for(rule: str, factor: fl
 
 def test_values_are_told_whole(tmp_path: Path) -> None:
     values = [None, True, 3, 0.1, float("inf"), "é", (1, (2,)), {"a": [1], 4: None}, tmp_path]
-    assert decoded(encoded(values)) == values
+    assert decode_value(encode_value(values)) == values
     for array in (np.zeros((0, 3), np.int8), np.array("text"), np.arange(6.0).reshape(2, 3).T):
-        found = decoded(encoded(array))
+        found = decode_value(encode_value(array))
         np.testing.assert_array_equal(found, array)
         assert (found.dtype, found.shape) == (array.dtype, array.shape)
-    assert decoded(encoded(np.float32(0.1))) == np.float32(0.1)
+    assert decode_value(encode_value(np.float32(0.1))) == np.float32(0.1)
     settings = Train(epochs=3, loss="focal")
-    assert decoded(encoded((rate_factor, settings))) == (rate_factor, settings)
+    assert decode_value(encode_value((rate_factor, settings))) == (rate_factor, settings)
 
 
 def test_a_network_is_told_with_its_weights() -> None:
     model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
     for ours, theirs in zip(
-        model.get_weights(), decoded(encoded(model)).get_weights(), strict=True
+        model.get_weights(), decode_value(encode_value(model)).get_weights(), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -116,6 +116,6 @@ def test_a_network_is_told_with_its_weights() -> None:
 def test_names_from_elsewhere_are_refused() -> None:
     for name in ("os:system", "pipeline.errors:os.system", "subprocess:run"):
         with pytest.raises(ValueError, match="wanted a name of pipeline"):
-            decoded(json.dumps({"kind": "function", "value": name}).encode())
+            decode_value(json.dumps({"kind": "function", "value": name}).encode())
     with pytest.raises(TypeError, match="cannot be told a set"):
-        encoded({1})
+        encode_value({1})

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.models import graph
-from pipeline.models.adopt import adopted, answers_its_input
+from pipeline.models.adopt import adopt_model, answers_its_input
 from pipeline.models.blocks import logits_model
 
 CLASSES = 3
@@ -97,7 +97,7 @@ ENDINGS: dict[str, tuple[Callable[[], Any], int, Callable[[Any], Any]]] = {
 def test_it_answers_as_it_did_with_a_softmax_over_logits(ending: str) -> None:
     make, units, expected = ENDINGS[ending]
     model = make()
-    found = adopted(keras, model, spec(units=units), target=None)
+    found = adopt_model(keras, model, spec(units=units), target=None)
     np.testing.assert_allclose(answers(found), expected(answers(model)), atol=NEAR)
     logits = answers(logits_model(keras, found))
     np.testing.assert_allclose(softmax(logits), answers(found), atol=NEAR)
@@ -109,7 +109,7 @@ def test_the_spec_alone_builds_it_and_its_twin(ending: str) -> None:
     import tf_keras
 
     make, units, _ = ENDINGS[ending]
-    found = adopted(keras, make(), described := spec(units=units), target=None)
+    found = adopt_model(keras, make(), described := spec(units=units), target=None)
     described["model"]["architecture"] = keras.saving.serialize_keras_object(found)
     described = json.loads(json.dumps(described))
     built = graph.build(keras, described)
@@ -125,25 +125,27 @@ def test_the_spec_alone_builds_it_and_its_twin(ending: str) -> None:
 def test_a_quantity_comes_in_the_unit_of_training() -> None:
     model = plain(L.Dense(1))
     target = {"offset": 40.0, "scale": 5.0}
-    found = adopted(keras, model, spec("regression", 1), target=target)
+    found = adopt_model(keras, model, spec("regression", 1), target=target)
     np.testing.assert_allclose(answers(found) * 5.0 + 40.0, answers(model), atol=1e-4)
 
 
 def test_layers_alone_begin_anew_the_same_every_time() -> None:
     model = residual()
-    one, two = (adopted(keras, model, spec(reset_weights=True), target=None) for _ in range(2))
+    one, two = (adopt_model(keras, model, spec(reset_weights=True), target=None) for _ in range(2))
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.abs(answers(one) - answers(model)).max() > NEAR
     other = spec(reset_weights=True) | {"seed": 4}
-    assert np.abs(answers(adopted(keras, model, other, target=None)) - answers(one)).max() > NEAR
+    assert (
+        np.abs(answers(adopt_model(keras, model, other, target=None)) - answers(one)).max() > NEAR
+    )
 
 
 @pytest.mark.parametrize("head", ["replace", "add"])
 @pytest.mark.parametrize("ending", ["a softmax of its own", "an inner model", "a sigmoid"])
 def test_a_new_head_stands_on_what_was_learnt(head: str, ending: str) -> None:
     model = ENDINGS[ending][0]()
-    found = adopted(keras, model, spec(units=7, head=head), target=None)
+    found = adopt_model(keras, model, spec(units=7, head=head), target=None)
     assert found.output_shape == (None, 7)
     kept = [w for layer in found.layers if layer.name != "logits" for w in layer.get_weights()]
     own = model.get_weights()
@@ -154,7 +156,7 @@ def test_a_new_head_stands_on_what_was_learnt(head: str, ending: str) -> None:
 
 def test_it_is_shown_what_it_was_trained_to_see() -> None:
     model = plain(L.Dense(3, activation="softmax"))
-    found = adopted(keras, model, spec(scale=2.0, offset=-1.0), target=None)
+    found = adopt_model(keras, model, spec(scale=2.0, offset=-1.0), target=None)
     shown = np.asarray(model([2 * samples() - 1], training=False))
     np.testing.assert_allclose(answers(found), shown, atol=NEAR)
 
@@ -187,12 +189,12 @@ REFUSED = {
 @pytest.mark.parametrize("said", REFUSED)
 def test_what_does_not_fit_is_refused_with_what_was_wanted(said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        adopted(keras, REFUSED[said](), spec(), target=None)
+        adopt_model(keras, REFUSED[said](), spec(), target=None)
 
 
 def test_a_quantity_without_a_dense_end_is_refused() -> None:
     with pytest.raises(ConfigError, match="is no Dense layer with bias"):
-        adopted(keras, plain(L.Dense(1, activation="tanh")), spec("regression", 1), target=None)
+        adopt_model(keras, plain(L.Dense(1, activation="tanh")), spec("regression", 1), target=None)
 
 
 @pytest.mark.parametrize("names", [("b", "a"), ("a", "b"), ("x", "y")])
@@ -205,7 +207,7 @@ def test_inputs_are_told_apart_by_name_where_the_network_has_the_datas(
     wanted = spec() | {
         "inputs": [{"name": name, "shape": [4], "dtype": "float32"} for name in ("a", "b")]
     }
-    made = adopted(keras, model, wanted, target=None)
+    made = adopt_model(keras, model, wanted, target=None)
     assert [tensor.name for tensor in made.inputs] == ["a", "b"]
     x = np.random.Generator(np.random.Philox(0)).random((2, 5, 4), np.float32)
     given = dict(zip(("a", "b"), x, strict=True))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.models.adopt import adopted
+from pipeline.models.adopt import adopt_model
 from pipeline.models.application import APPLICATIONS, application
 from tests.conftest import model_settings
 
@@ -43,7 +43,7 @@ def test_given_weights_see_gray_pictures_as_they_saw_colour(trained: Any, tmp_pa
     path, model = trained
     given = settings(weights=str(path))
     found, told = application(given, SHAPE, tmp_path)
-    net = adopted(keras, found, spec(given | told), target=None)
+    net = adopt_model(keras, found, spec(given | told), target=None)
     gray = np.random.Generator(np.random.Philox(0)).random((2, *SHAPE), np.float32)
     shown = np.repeat(2 * gray - 1, 3, axis=3)
     wanted = np.asarray(model(shown)).mean(axis=(1, 2))

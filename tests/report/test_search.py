@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.report.search import context
-from pipeline.tune.goal import fronts, ranked
+from pipeline.tune.goal import fronts, rank_trials
 from tests.report.conftest import CONFIG, TIMES, good_run
 from tests.tune.test_goal import rows
 
@@ -22,7 +22,7 @@ def searched(seed: int = 0, count: int = 30) -> dict[str, Any]:
         figures = {"epochs": 3, "metric_drop": 0.001, "reason": "9 bytes, and the limit is 1"}
         costs = {"macs": 1000, "latency_ms": None, **row["costs"]}
         made.append({**row, **figures, "values": values, "costs": costs})
-    order = ranked(made, "up")
+    order = rank_trials(made, "up")
     space: dict[str, Any] = {path: {} for row in made for path in row["values"]}
     return {
         "metric": "accuracy",

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.gate.gates import ALWAYS, CURES
 from pipeline.report.render import with_contents
-from pipeline.report.words import GATES, fixed, seconds
+from pipeline.report.words import GATES, format_fixed, seconds
 from tests.report.conftest import page
 
 
@@ -99,5 +99,5 @@ def test_times_read_well(value: float | None, text: str) -> None:
 
 
 def test_what_rounds_to_zero_has_no_sign() -> None:
-    assert fixed(-0.00001) == "0.0000"
-    assert fixed(-0.25, 1) in ("-0.2", "-0.3")
+    assert format_fixed(-0.00001) == "0.0000"
+    assert format_fixed(-0.25, 1) in ("-0.2", "-0.3")

@@ -10,7 +10,7 @@ import pytest
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
 from pipeline.train import make
-from pipeline.train.distill import distilled
+from pipeline.train.distill import train_distilled
 from pipeline.train.supervised import train_network
 from tests.train.kills import assert_same_bits, with_kills
 
@@ -21,7 +21,7 @@ TEACHER = {"kind": "cnn", "filters": (8, 16), "dense": (16,)}
 def learn(spec: dict[str, Any], digits: Any, out: Path, **taught: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     settings = Train.model_validate({"epochs": 2, "distill": {"teacher": TEACHER} | taught})
-    return distilled(spec, settings, digits, out=out, **LEARNING)
+    return train_distilled(spec, settings, digits, out=out, **LEARNING)
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_a_student_and_its_like_begin_at_given_weights(
 
     (tmp_path / "work").mkdir()
     settings = Train.model_validate({"epochs": 1, "distill": {"teacher": TEACHER}})
-    student, _ = distilled(spec, settings, digits, out=tmp_path, begin=begin, **LEARNING)
+    student, _ = train_distilled(spec, settings, digits, out=tmp_path, begin=begin, **LEARNING)
     assert begun == 2 * [tuple(w.shape for w in student.model.get_weights())]
 
 

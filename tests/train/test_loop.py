@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pipeline.config.schema import Train
 from pipeline.train import compiled, feed, supervised
-from pipeline.train.feed import oversampled
+from pipeline.train.feed import oversample_rare
 from pipeline.train.supervised import train_network
 from tests.train.kills import assert_same_bits, with_kills
 
@@ -142,12 +142,12 @@ def test_mixed_precision_ends_in_float32_near_the_same(
 def test_rare_classes_are_seen_as_often_as_common_ones() -> None:
     labels = np.array([0] * 50 + [1] * 7 + [2] * 20)
     positions = np.arange(5, 77)
-    found = oversampled(positions, labels, 3)
+    found = oversample_rare(positions, labels, 3)
     assert np.bincount(labels[found]).tolist() == [45, 45, 45]
     assert set(found) == set(positions)
     counts = np.bincount(found)[50:57]
     assert counts.max() - counts.min() <= 1
-    assert (oversampled(positions, labels, 3) == found).all()
+    assert (oversample_rare(positions, labels, 3) == found).all()
 
 
 def test_a_loss_that_is_no_number_stops_with_a_cure(
@@ -215,6 +215,8 @@ def test_sparse_gradients_are_clipped_as_the_dense_ones_that_they_stand_for() ->
     )
     dense = tf.constant([[4.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
     context = tf.distribute.get_replica_context()
-    found, other = compiled.clipped(context, [rows, tf.constant([2.0])], clipped(norm=1.0), 1)
+    found, other = compiled.clip_gradients(
+        context, [rows, tf.constant([2.0])], clipped(norm=1.0), 1
+    )
     np.testing.assert_allclose(tf.convert_to_tensor(found), dense / 6)
     np.testing.assert_allclose(other, [2.0 / 6])

@@ -10,7 +10,7 @@ import pytest
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
 from pipeline.train import pretrain
-from pipeline.train.pretrain import pretrained
+from pipeline.train.pretrain import train_pretrained
 from pipeline.train.supervised import train_network
 from tests.conftest import model_settings
 from tests.train.kills import assert_same_bits, with_kills
@@ -34,7 +34,7 @@ def encoder(spec: dict[str, Any]) -> dict[str, Any]:
 def learn(spec: dict[str, Any], few: Any, out: Path, **settings: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 2, "pretrain": {"epochs": 2}} | settings)
-    return pretrained(spec, section, few, out=out, **LEARNING)
+    return train_pretrained(spec, section, few, out=out, **LEARNING)
 
 
 def test_training_begins_at_the_pre_trained_encoder(

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.train.range_test import STEPS, known_rate, range_test, rates, smoothed, suggested
+from pipeline.train.range_test import (
+    STEPS,
+    known_rate,
+    range_test,
+    rates,
+    smooth_losses,
+    suggest_rate,
+)
 
 
 def a_loss(rate: float, best: float = 1e-2) -> float:
@@ -16,11 +23,11 @@ def a_loss(rate: float, best: float = 1e-2) -> float:
 @pytest.mark.parametrize("best", [1e-4, 1e-3, 1e-2])
 def test_the_rate_of_the_steepest_fall_is_found(best: float) -> None:
     losses = np.array([a_loss(rate, best) for rate in rates()])
-    assert best / 2 < suggested(rates(), losses) < 6 * best  # the mean runs behind
+    assert best / 2 < suggest_rate(rates(), losses) < 6 * best  # the mean runs behind
 
 
 def test_a_running_mean_of_a_constant_is_the_constant() -> None:
-    np.testing.assert_allclose(smoothed(np.full(9, 3.0)), 3.0)
+    np.testing.assert_allclose(smooth_losses(np.full(9, 3.0)), 3.0)
 
 
 def test_it_stops_where_the_loss_explodes_and_writes_the_curve(tmp_path: Path) -> None:

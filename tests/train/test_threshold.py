@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.train.threshold import SHARE, calibrated
+from pipeline.train.threshold import SHARE, calibrate_threshold
 
 samples = st.integers(2, 40).flatmap(
     lambda n: st.tuples(
@@ -22,7 +22,7 @@ def f1(flagged: np.ndarray, labels: np.ndarray) -> float:
 @given(samples)
 def test_no_threshold_has_a_greater_f1(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = drawn
-    found = calibrated(scores, labels)
+    found = calibrate_threshold(scores, labels)
     if not labels.any():
         return
     assert found["how"] == "f1"
@@ -34,7 +34,7 @@ def test_no_threshold_has_a_greater_f1(drawn: tuple[np.ndarray, np.ndarray]) -> 
 
 def test_without_anomalies_a_hundredth_of_what_is_normal_is_flagged() -> None:
     scores = np.arange(1000.0)
-    found = calibrated(scores, np.zeros(1000, np.int64))
+    found = calibrate_threshold(scores, np.zeros(1000, np.int64))
     assert found["how"] == "quantile"
     assert (scores > found["threshold"]).mean() <= 1 - SHARE + 1e-9
-    assert calibrated(np.zeros(5), np.zeros(5, np.int64))["threshold"] > 0
+    assert calibrate_threshold(np.zeros(5), np.zeros(5, np.int64))["threshold"] > 0

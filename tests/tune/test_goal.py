@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.tune_rules import OBJECTIVES
 from pipeline.tasks import TASKS
-from pipeline.tune.goal import front, fronts, goal_of, hypervolume, picked, ranked
+from pipeline.tune.goal import front, fronts, goal_of, hypervolume, pick_trial, rank_trials
 
 SEEDS = range(20)
 
@@ -76,18 +76,18 @@ def test_the_rule_takes_the_cheapest_of_those_nearly_as_good(
     seed: int, direction: str, is_relative: bool
 ) -> None:
     made = [r if r["score"] is None else r | {"score": 0.5 + r["score"]} for r in rows(seed)]
-    best = ranked(made, direction)[0]
+    best = rank_trials(made, direction)[0]
     within = 0.2
-    taken = picked(made, direction, within=within, by="bytes", is_relative=is_relative)
+    taken = pick_trial(made, direction, within=within, by="bytes", is_relative=is_relative)
     room = within * (best["score"] if is_relative else 1) + 1e-9
     near = [r for r in made if r["score"] and abs(r["score"] - best["score"]) <= room]
     assert taken in near
     assert taken["costs"]["bytes"] == min(r["costs"]["bytes"] for r in near)
-    assert picked(made, direction, within=None, by="", is_relative=False) == best
+    assert pick_trial(made, direction, within=None, by="", is_relative=False) == best
 
 
 def test_refused_trials_stand_last() -> None:
-    order = [row["score"] is None for row in ranked(rows(1), "up")]
+    order = [row["score"] is None for row in rank_trials(rows(1), "up")]
     assert order == sorted(order)
     assert any(order)
 

@@ -35,7 +35,7 @@ def at_work(address: str, name: str, measure: Any) -> threading.Thread:
 def test_workers_find_what_one_process_finds_to_the_last_bit(tmp_path: Path) -> None:
     alone = search(ledger(tmp_path / "alone", "grid", trials=20))
     book = ledger(tmp_path / "shared", "grid", trials=20)
-    with remote.served(book, KEY, "127.0.0.1:0") as (address, desk):
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, desk):
         workers = [at_work(address, f"w{i}", finished) for i in range(3)]
         for worker in workers:
             worker.join(timeout=60)
@@ -53,7 +53,7 @@ def test_a_worker_that_falls_silent_loses_its_trial_to_another(tmp_path: Path) -
         measured.append(row["trial"])
         return finished(row)
 
-    with remote.served(book, KEY, "127.0.0.1:0") as (address, _):
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
         lost = remote.Chief(address, "dies", KEY).take()[1]  # and is never heard of again
         worker = at_work(address, "lives", measure)
         worker.join(timeout=60)
@@ -72,7 +72,7 @@ def test_signs_of_life_keep_a_long_trial(tmp_path: Path) -> None:
         measured.append(row["trial"])
         return finished(row)
 
-    with remote.served(book, KEY, "127.0.0.1:0") as (address, _):
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
         workers = [at_work(address, f"w{i}", measure) for i in range(2)]
         for worker in workers:
             worker.join(timeout=60)
@@ -81,7 +81,7 @@ def test_signs_of_life_keep_a_long_trial(tmp_path: Path) -> None:
 
 def test_a_worker_of_another_search_gets_no_trial(tmp_path: Path) -> None:
     book = ledger(tmp_path, trials=1)
-    with remote.served(book, KEY, "127.0.0.1:0") as (address, _):
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
         chief = remote.Chief(address, "other", KEY | {"data": "c"})
         with pytest.raises(ConfigError, match="another one: data differ here"):
             remote.work(chief, finished)
@@ -98,7 +98,7 @@ def test_workers_leave_when_the_chief_is_gone(tmp_path: Path) -> None:
         time.sleep(0.5)
         return finished(row)
 
-    with remote.served(book, KEY, "127.0.0.1:0") as (address, _):
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
         worker = at_work(address, "w", measure)
         assert started.wait(30)
     worker.join(timeout=30)
@@ -108,8 +108,8 @@ def test_workers_leave_when_the_chief_is_gone(tmp_path: Path) -> None:
 def test_two_chiefs_cannot_share_a_port(tmp_path: Path) -> None:
     book = ledger(tmp_path)
     with (
-        remote.served(book, KEY, "127.0.0.1:0") as (address, _),
+        remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _),
         pytest.raises(ConfigError, match="cannot listen there"),
-        remote.served(book, KEY, address),
+        remote.serve_workers(book, KEY, address),
     ):
         pass

@@ -15,7 +15,7 @@ def test_each_trial_has_a_line_with_its_rank_and_the_time_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = Watch("accuracy", "up")
-    with caplog.at_level(logging.INFO), watch.shown():
+    with caplog.at_level(logging.INFO), watch.show_table():
         rows = search(ledger(tmp_path, trials=4, on_end=watch))
     lines = [record.getMessage().strip() for record in caplog.records]
     assert len(lines) == len(rows) == 4

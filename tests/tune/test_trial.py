@@ -12,7 +12,7 @@ from pipeline.config.load import load
 from pipeline.run import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
-from pipeline.tune.bench import Bench, bench_of, chosen, shortened
+from pipeline.tune.bench import Bench, apply_trial, bench_of, shorten_training
 from pipeline.tune.cost import beyond
 from pipeline.tune.trial import measure
 
@@ -115,7 +115,9 @@ def test_values_that_do_not_go_together_fail_with_the_reason(
 
 
 def test_another_family_begins_with_its_own_defaults(prepared: Prepared, tmp_path: Path) -> None:
-    config, spec = chosen(bench(prepared, tmp_path), {"model.kind": "mlp", "model.units": [16]})
+    config, spec = apply_trial(
+        bench(prepared, tmp_path), {"model.kind": "mlp", "model.units": [16]}
+    )
     assert spec["model"]["kind"] == config.model.kind == "mlp"
     assert spec["model"]["units"] == [16]
     assert spec["model"]["dropout"] == 0.0
@@ -126,9 +128,9 @@ def test_a_shorter_training_keeps_its_shape(prepared: Prepared) -> None:
     train = prepared[0].config.train.model_copy(update={"epochs": 20})
     schedule = train.schedule.model_copy(update={"warmup_epochs": 4.0})
     train = train.model_copy(update={"schedule": schedule})
-    assert shortened(train, 5).schedule.warmup_epochs == 1.0  # type: ignore[union-attr]
-    assert shortened(train, 20).schedule == schedule
-    assert shortened(train, 5).epochs == 5
+    assert shorten_training(train, 5).schedule.warmup_epochs == 1.0  # type: ignore[union-attr]
+    assert shorten_training(train, 20).schedule == schedule
+    assert shorten_training(train, 5).epochs == 5
 
 
 def test_all_that_is_too_much_is_told() -> None:

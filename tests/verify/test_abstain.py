@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.device import runner
-from pipeline.verify.abstain import abstaining, figures, rule_of
+from pipeline.verify.abstain import figures, fit_abstention, rule_of
 
 CLASSES = 4
 
@@ -57,7 +57,7 @@ def test_figures_are_counts() -> None:
 def test_what_is_answered_is_more_often_right(rng: np.random.Generator) -> None:
     both = samples(rng, 4000, 2.0), samples(rng, 4000, 2.0)
     known, held = ((labels, {"int8": outputs}) for labels, outputs in both)
-    row = abstaining(0.1, known, held)["models"]["int8"]
+    row = fit_abstention(0.1, known, held)["models"]["int8"]
     assert 0 < row["coverage"] < 1
     assert row["error"] < row["error_of_all"]
 

@@ -22,7 +22,7 @@ def test_an_int8_file_must_run_where_all_operations_are(
         raise ArtifactError(f"{path}: cannot be run on {runtime}: why")
 
     monkeypatch.setattr("pipeline.verify.runtimes.run_file", refuse)
-    monkeypatch.setattr("pipeline.verify.runtimes.missing", lambda name: None)
+    monkeypatch.setattr("pipeline.verify.runtimes.why_missing", lambda name: None)
     held: Any = SimpleNamespace(dataset=SimpleNamespace(preprocess={"target": None}), raw={})
     path = tmp_path / "model_int8.tflite"
     with pytest.raises(ArtifactError, match="why"):

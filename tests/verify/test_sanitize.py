@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bundle.stage import detector_limits
-from pipeline.verify.sanitize import FARTHEST, limit_of, suspected
+from pipeline.verify.sanitize import FARTHEST, detector_metrics, limit_of
 
 seeds = st.integers(0, 10_000)
 
@@ -41,13 +41,13 @@ def test_figures_count_every_sample_once(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, outputs = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50)
     is_suspect = rng.random(50) < 0.3
-    found = suspected(labels, outputs, is_suspect)
+    found = detector_metrics(labels, outputs, is_suspect)
     wrong = outputs.argmax(axis=1) != labels
     assert found["coverage"] + found["false_alarms"] == 1
     answered = (wrong & ~is_suspect).sum() / max(1, (~is_suspect).sum())
     assert found["error"] == answered
     assert found["error_of_all"] == wrong.mean()
-    assert suspected(labels, outputs, np.ones(50, bool))["error"] == 0
+    assert detector_metrics(labels, outputs, np.ones(50, bool))["error"] == 0
 
 
 def test_limits_are_read_by_format() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.models.tflite.node import Node, Refused, has_batch, reshaped
+from pipeline.models.tflite.node import Node, Refused, has_batch, to_sample_shape
 
 
 def sum_of(layer: str, scale: float) -> Callable[[Node], Any]:
@@ -91,7 +91,7 @@ def alike(node: Node) -> list[Any]:
     for place, shape in enumerate(node.shapes[:2]):
         full = [1] * (most - len(shape)) + shape
         inner = tuple(full) if is_rows else tuple(full[1:])
-        made.append(reshaped(node.tensor(place), inner, f"{node.name}_{place}"))
+        made.append(to_sample_shape(node.tensor(place), inner, f"{node.name}_{place}"))
     return made
 
 

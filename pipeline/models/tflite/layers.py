@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Tensor
-from pipeline.models.tflite.node import Node, Refused, shaped, weighted
+from pipeline.models.tflite.node import Node, Refused, call_with_weights, to_file_shape
 
 SAME, VALID = 0, 1  # the schema's Padding
 RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4  # its ActivationFunctionType
 
 
-def activated(x: Tensor, fused: int, name: str) -> Any:
+def apply_activation(x: Tensor, fused: int, name: str) -> Any:
     """Apply what a file has fused into an operation."""
     import keras
 
@@ -53,7 +53,7 @@ def convolution(node: Node) -> Any:
         use_bias=bias is not None,
         **_windows(node),
     )
-    return weighted(layer, x, [kernel.transpose(1, 2, 3, 0), bias])
+    return call_with_weights(layer, x, [kernel.transpose(1, 2, 3, 0), bias])
 
 
 def depthwise(node: Node) -> Any:
@@ -69,10 +69,10 @@ def depthwise(node: Node) -> Any:
         use_bias=bias is not None,
         **_windows(node),
     )
-    return weighted(layer, x, [kernel.reshape(height, width, int(x.shape[-1]), -1), bias])
+    return call_with_weights(layer, x, [kernel.reshape(height, width, int(x.shape[-1]), -1), bias])
 
 
-def transposed(node: Node) -> Any:
+def transposed_convolution(node: Node) -> Any:
     """Return a transposed convolution; its input comes third."""
     import keras
 
@@ -80,7 +80,7 @@ def transposed(node: Node) -> Any:
     layer = keras.layers.Conv2DTranspose(
         kernel.shape[0], kernel.shape[1:3], use_bias=bias is not None, **_windows(node)
     )
-    return weighted(layer, node.tensor(2), [kernel.transpose(1, 2, 0, 3), bias])
+    return call_with_weights(layer, node.tensor(2), [kernel.transpose(1, 2, 0, 3), bias])
 
 
 def dense(node: Node) -> Any:
@@ -90,9 +90,11 @@ def dense(node: Node) -> Any:
     kernel, bias, x = node.constant(1), node.bias(2), node.tensor()
     units, width = kernel.shape
     if int(x.shape[-1]) != width:
-        x = shaped(x, [*node.written[0][:-1], width], f"{node.name}_rows")
+        x = to_file_shape(x, [*node.written[0][:-1], width], f"{node.name}_rows")
     layer = keras.layers.Dense(units, use_bias=bias is not None, name=node.name)
-    return shaped(weighted(layer, x, [kernel.T, bias]), node.written[0], f"{node.name}_shape")
+    return to_file_shape(
+        call_with_weights(layer, x, [kernel.T, bias]), node.written[0], f"{node.name}_shape"
+    )
 
 
 LSTM_INPUT, LSTM_RECURRENT, LSTM_BIAS = slice(1, 5), slice(5, 9), slice(12, 16)
@@ -117,7 +119,7 @@ def lstm(node: Node) -> Any:
     bias = np.concatenate([node.constant(i) for i in places[LSTM_BIAS]])
     units = len(recurrent)
     layer = keras.layers.LSTM(units, return_sequences=True, name=node.name)
-    return weighted(layer, node.tensor(), [kernel, recurrent, bias])
+    return call_with_weights(layer, node.tensor(), [kernel, recurrent, bias])
 
 
 def pool(average: bool) -> Callable[[Node], Any]:
@@ -182,7 +184,7 @@ def prelu(node: Node) -> Any:
     alpha, x = node.constant(1), node.tensor()
     axes = [i + 1 for i, size in enumerate(alpha.shape) if size == 1][: len(x.shape) - 2]
     layer = keras.layers.PReLU(shared_axes=axes or None, name=node.name)
-    return weighted(layer, x, [alpha])
+    return call_with_weights(layer, x, [alpha])
 
 
 def gelu(node: Node) -> Any:
@@ -194,7 +196,7 @@ def gelu(node: Node) -> Any:
     return keras.ops.gelu(node.tensor(), approximate=True)
 
 
-def resized(interpolation: str) -> Callable[[Node], Any]:
+def resize_map(interpolation: str) -> Callable[[Node], Any]:
     """Return how to make a map a whole number of times as large."""
 
     def make(node: Node) -> Any:
@@ -211,7 +213,7 @@ def resized(interpolation: str) -> Callable[[Node], Any]:
     return make
 
 
-def gathered(node: Node) -> Any:
+def gather_rows(node: Node) -> Any:
     """Return rows of a table (an embedding), or places along an axis."""
     import keras
 
@@ -219,7 +221,7 @@ def gathered(node: Node) -> Any:
         places = node.constant(1).astype(np.int32)
         axis = node.axis(int(node.options.axis), node.shapes[0])
         found = keras.ops.take(node.tensor(), places.tolist(), axis=axis)
-        return shaped(found, node.written[0], f"{node.name}_shape")
+        return to_file_shape(found, node.written[0], f"{node.name}_shape")
     table = node.constant(0)
     layer = keras.layers.Embedding(*table.shape, name=node.name)
-    return weighted(layer, node.tensor(1), [table])
+    return call_with_weights(layer, node.tensor(1), [table])

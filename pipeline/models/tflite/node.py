@@ -61,7 +61,7 @@ def sample_shape(shape: list[int]) -> tuple[int, ...]:
     return tuple(shape[1:] if has_batch(shape) else shape)
 
 
-def shaped(x: Tensor, shape: list[int], name: str) -> Any:
+def to_file_shape(x: Tensor, shape: list[int], name: str) -> Any:
     """Return a tensor in the form of a file's shape."""
     import keras
 
@@ -69,14 +69,14 @@ def shaped(x: Tensor, shape: list[int], name: str) -> Any:
     return x if tuple(x.shape[1:]) == wanted else keras.layers.Reshape(wanted, name=name)(x)
 
 
-def reshaped(x: Tensor, inner: tuple[int, ...], name: str) -> Any:
+def to_sample_shape(x: Tensor, inner: tuple[int, ...], name: str) -> Any:
     """Return a tensor in a form of one sample."""
     import keras
 
     return x if tuple(x.shape[1:]) == inner else keras.layers.Reshape(inner, name=name)(x)
 
 
-def weighted(layer: Layer, x: Tensor, weights: list[Array | None]) -> Any:
+def call_with_weights(layer: Layer, x: Tensor, weights: list[Array | None]) -> Any:
     """Call a layer, and give it the weights that there are."""
     answer = layer(x)
     layer.set_weights([w for w in weights if w is not None])

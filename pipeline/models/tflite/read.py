@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.errors import ConfigError
-from pipeline.models.tflite.layers import activated
+from pipeline.models.tflite.layers import apply_activation
 from pipeline.models.tflite.node import Node, Refused
 from pipeline.models.tflite.operations import OPERATIONS
 
@@ -86,7 +86,7 @@ def read_tflite(path: Path) -> Any:
             f"came {content[4:8]!r}"
         )
     try:
-        graph = opened(path, content)
+        graph = open_graph(path, content)
         model = network(graph)
     except Refused as error:
         raise ConfigError(f"model.path: {path}: {error}") from error
@@ -100,7 +100,7 @@ def read_tflite(path: Path) -> Any:
     return model
 
 
-def opened(path: Path, content: bytes) -> Graph:
+def open_graph(path: Path, content: bytes) -> Graph:
     """Return the graph of a file, with the constants that DEQUANTIZE makes in their place."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -199,7 +199,7 @@ def _make(graph: Graph, place: int, op: Any) -> None:
     fused = getattr(op.builtinOptions, "fusedActivationFunction", 0)
     fused = 0 if kind in WITH_OWN_ACTIVATION else fused
     for index, x in zip(map(int, op.outputs), outputs, strict=True):
-        graph.keep(index, activated(x, fused, node.name))
+        graph.keep(index, apply_activation(x, fused, node.name))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.models.tflite.node import Node, Refused, has_batch, shaped
+from pipeline.models.tflite.node import Node, Refused, has_batch, to_file_shape
 
 
 def as_written(node: Node) -> Any:
     """Return the numbers in the shape that the file gives them."""
-    return shaped(node.tensor(), node.written[0], node.name)
+    return to_file_shape(node.tensor(), node.written[0], node.name)
 
 
 def as_read(node: Node) -> Any:
@@ -17,7 +17,7 @@ def as_read(node: Node) -> Any:
     return node.tensor()
 
 
-def permuted(node: Node) -> Any:
+def permute_axes(node: Node) -> Any:
     """Return a tensor with its axes in another order."""
     import keras
 
@@ -28,7 +28,7 @@ def permuted(node: Node) -> Any:
     return keras.layers.Permute(axes, name=node.name)(node.tensor())
 
 
-def padded(node: Node) -> Any:
+def pad_tensor(node: Node) -> Any:
     """Return a tensor with a border of a number."""
     import keras
 
@@ -41,7 +41,7 @@ def padded(node: Node) -> Any:
     return keras.ops.pad(x, pads, constant_values=value)
 
 
-def repeated(node: Node) -> Any:
+def repeat_tensor(node: Node) -> Any:
     """Return a tensor several times over along its axes."""
     import keras
 
@@ -52,7 +52,7 @@ def repeated(node: Node) -> Any:
     return keras.ops.tile(node.tensor(), times if has_batch(shape) else [1, *times])
 
 
-def joined(node: Node) -> Any:
+def concatenate_tensors(node: Node) -> Any:
     """Return tensors side by side along an axis."""
     import keras
 
@@ -61,7 +61,7 @@ def joined(node: Node) -> Any:
     return keras.layers.Concatenate(axis=axis, name=node.name)(parts)
 
 
-def stacked(node: Node) -> Any:
+def stack_tensors(node: Node) -> Any:
     """Return tensors side by side along a new axis."""
     import keras
 
@@ -70,19 +70,19 @@ def stacked(node: Node) -> Any:
     return keras.ops.stack(parts, axis=axis)
 
 
-def unstacked(node: Node) -> Any:
+def unstack_tensor(node: Node) -> Any:
     """Return the parts along an axis, which goes."""
     import keras
 
     axis = node.axis(int(node.options.axis), node.shapes[0])
     parts = keras.ops.unstack(node.tensor(), len(node.written), axis=axis)
     return [
-        shaped(x, shape, f"{node.name}_{i}")
+        to_file_shape(x, shape, f"{node.name}_{i}")
         for i, (x, shape) in enumerate(zip(parts, node.written, strict=True))
     ]
 
 
-def parted(node: Node) -> Any:
+def split_tensor(node: Node) -> Any:
     """Return equal parts along an axis."""
     import keras
 
@@ -107,14 +107,14 @@ def reversed_along(node: Node) -> Any:
     return keras.ops.flip(node.tensor(), axis=tuple(axes))
 
 
-def sliced(node: Node) -> Any:
+def slice_tensor(node: Node) -> Any:
     """Return a part, by begins and sizes."""
     begins, sizes = (node.constant(i).ravel().tolist() for i in (1, 2))
     ends = [b + s if s >= 0 else n for b, s, n in zip(begins, sizes, node.shapes[0], strict=True)]
     return _cut(node, begins, ends, [1] * len(begins))
 
 
-def strided(node: Node) -> Any:
+def strided_slice(node: Node) -> Any:
     """Return a part, by begins, ends and steps."""
     begins, ends, steps = (node.constant(i).ravel().tolist() for i in (1, 2, 3))
     options = node.options
@@ -136,4 +136,4 @@ def _cut(node: Node, begins: list[int], ends: list[int], steps: list[int]) -> An
     parts = [slice(b, e, s) for b, e, s in zip(begins, ends, steps, strict=True)]
     parts = parts[1:] if has_batch(node.shapes[0]) else parts
     x = node.tensor()[(slice(None), *parts)]
-    return shaped(x, node.written[0], f"{node.name}_shape")
+    return to_file_shape(x, node.written[0], f"{node.name}_shape")

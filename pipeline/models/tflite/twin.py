@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.read import INTEGERS, network, opened
+from pipeline.models.tflite.read import INTEGERS, network, open_graph
 
 DECIDING = "SOFTMAX"  # as the last operation: what it reads decides, and does not saturate
 
@@ -44,7 +44,7 @@ def twin_of(path: Path) -> Twin:
         Refused: the file computes what the twin cannot; the text says what.
     """
     try:
-        graph = opened(path, path.read_bytes())
+        graph = open_graph(path, path.read_bytes())
         graph.real, graph.kept = real, _kept
         model = network(graph)
     except Refused:
