@@ -62,14 +62,14 @@ STAGES = (
     ),
     Stage(
         "build",
-        1,
+        2,
         ("dataset",),
         {"spec": SPEC, "budget": ("budget.json",)},
         ("model", "task", "task_metric", "seed", "export"),
     ),
     Stage(
         "tune",
-        3,
+        4,
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
         TUNED,

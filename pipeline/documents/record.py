@@ -1,5 +1,6 @@
 """What every document on disk is made of: a closed, frozen record that reads and writes itself."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +28,7 @@ class Record(BaseModel):
             ArtifactError: the file is missing, is no JSON, or is no document of this form.
         """
         try:
-            return cls.model_validate(read_json(path))
+            return cls.model_validate_json(json.dumps(read_json(path)))
         except ValidationError as error:
             raise ArtifactError(f"{path}: {_problems(error)}") from None
 
