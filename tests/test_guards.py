@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 300, 40
 VAGUE = {"utils", "common", "helpers", "base", "manager", "misc"}
-LONGER_FILES = {"pipeline/device/runner.py"}  # ships alone, so it cannot be cut
+LONGER_FILES = {"pipeline/device/run_on_device.py"}  # generated, and ships alone
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_datasets", "keras_tuner")
 LIGHT = (
     "pipeline.cli", "pipeline.run", "pipeline.stages", "pipeline.artifacts", "pipeline.errors",

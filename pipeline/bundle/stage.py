@@ -30,7 +30,7 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
-from pipeline.device import runner
+from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.outcome import check_verdict
 from pipeline.train.gain import training_records
 
@@ -99,7 +99,7 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     _write_answers(inputs, folder, files["ships"])
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
-    shutil.copyfile(runner.__file__, folder / "run_on_device.py")
+    shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     if preprocess["labels"] is not None:
         (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
     with np.load(folder / "golden.npz") as golden:

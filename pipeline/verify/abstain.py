@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import at_temperature, is_sure
+from pipeline.ondevice.decide import apply_temperature, is_likely
 
 HOTTEST = 20.0  # temperatures are looked for between this and one by it
 
@@ -28,7 +28,7 @@ def rule_of(alpha: float, labels: Array, outputs: Array) -> dict[str, float]:
         outputs: probabilities (N, K).
     """
     temperature = _temperature(labels, outputs)
-    scaled = at_temperature(outputs, temperature)
+    scaled = apply_temperature(outputs, temperature)
     of_truth = np.sort(scaled[np.arange(len(labels)), labels])
     missed = int(np.floor(alpha * (len(labels) + 1)))  # of them, the least sure
     threshold = float(of_truth[missed - 1]) if missed else 0.0
@@ -42,7 +42,7 @@ def _temperature(labels: Array, outputs: Array) -> float:
     smallest = outputs[outputs > 0].min() / 2  # what int8 rounds to zero is not impossible
 
     def unlikely(log_temperature: float) -> float:
-        scaled = at_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
+        scaled = apply_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
         return -float(np.log(scaled[np.arange(len(labels)), labels]).mean())
 
     ends = -np.log(HOTTEST), np.log(HOTTEST)
@@ -56,8 +56,8 @@ def figures(labels: Array, outputs: Array, rule: Mapping[str, float]) -> dict[st
     coverage: share of samples that are answered. error: share of those that are answered wrongly,
     0 where none is. error_of_all: where it always answers. kept: share whose class is in the set.
     """
-    scaled = at_temperature(outputs, rule["temperature"])
-    in_set = is_sure(scaled, rule["threshold"])
+    scaled = apply_temperature(outputs, rule["temperature"])
+    in_set = is_likely(scaled, rule["threshold"])
     is_answered = in_set.sum(axis=1) == 1
     is_wrong = outputs.argmax(axis=1) != labels
     return {

@@ -17,9 +17,11 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
-from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
+from pipeline.device.runner import find_out_of_range, remove_squeezing
 from pipeline.models.predict import in_target_unit
+from pipeline.ondevice.decide import l1_distance
+from pipeline.ondevice.main import UNSQUEEZED
 from pipeline.verify.held import Held
 
 FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
@@ -38,7 +40,7 @@ class Sanitized:
         """Return the first answers without squeezing, as self-tests of a bundle look for them."""
         if self.document is None or self.document["false_alarms"] is None:
             return {}
-        name = runner.PLAIN
+        name = UNSQUEEZED
         return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
 
 
@@ -64,7 +66,7 @@ def measure_sanitizing(
     is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
     if not is_squeezed and rule["range"] == "clip":
         return Sanitized(None, {})
-    bare = runner.unsqueezed(preprocess)
+    bare = remove_squeezing(preprocess)
     paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
     plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
     document = {
@@ -80,7 +82,7 @@ def measure_sanitizing(
         suspects = None
         if detector is not None:
             limit, known = calibrate_detector(detector, held.dataset, paths[form])
-            apart = runner.distance(outputs[form], found.outputs)
+            apart = l1_distance(outputs[form], found.outputs)
             suspects = {"limit": limit, "false_alarms_validation": float((known > limit).mean())}
             suspects |= detector_metrics(held.labels, outputs[form], apart > limit)
         document["files"][form] = {
@@ -99,9 +101,9 @@ def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tup
         dataset: its preprocessing squeezes.
         path: a .tflite file.
     """
-    raw, bare = dataset.read(dataset.split("validation")), runner.unsqueezed(dataset.preprocess)
+    raw, bare = dataset.read(dataset.split("validation")), remove_squeezing(dataset.preprocess)
     both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
-    known = runner.distance(both[0], both[1])
+    known = l1_distance(both[0], both[1])
     return limit_of(false_alarms, known), known
 
 
@@ -136,5 +138,5 @@ def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
     """Return the share of raw samples that are far from what training saw, in [0, 1]."""
     found: set[int] = set()
     for entry in preprocess["inputs"]:
-        found |= runner.outside(raw[entry["name"]], entry).keys()
+        found |= find_out_of_range(raw[entry["name"]], entry).keys()
     return len(found) / max(1, len(next(iter(raw.values()))))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.device import runner
+from pipeline.device.runner import abstain_rule, decide_outputs
 from pipeline.verify.abstain import figures, fit_abstention, rule_of
 
 CLASSES = 4
@@ -66,16 +66,16 @@ def test_the_device_decides_as_the_figures_say(rng: np.random.Generator) -> None
     labels, outputs = samples(rng, 500, 2.0)
     rule = rule_of(0.1, labels, outputs)
     preprocess = {"labels": list("abcd"), "abstain": {"int8": rule}}
-    found = runner.rule_of(preprocess, "/a/b/model_int8.tflite")
-    answers = runner.decide(outputs, preprocess, rule=found)
+    found = abstain_rule(preprocess, "/a/b/model_int8.tflite")
+    answers = decide_outputs(outputs, preprocess, rule=found)
     decided = [row["decision"] for row in answers]
     wanted = figures(labels, outputs, rule)
     assert np.mean([x != "abstain" for x in decided]) == wanted["coverage"]
-    always = [row["decision"] for row in runner.decide(outputs, preprocess)]
+    always = [row["decision"] for row in decide_outputs(outputs, preprocess)]
     assert all(a in ("abstain", b) for a, b in zip(decided, always, strict=True))
     assert all(row["top"][0][1] == row["confidence"] for row in answers)
 
 
 def test_without_a_rule_it_always_answers() -> None:
-    assert runner.rule_of({}, "model_int8.tflite") is None
-    assert runner.rule_of({"abstain": None}, "model_int8.tflite") is None
+    assert abstain_rule({}, "model_int8.tflite") is None
+    assert abstain_rule({"abstain": None}, "model_int8.tflite") is None
