@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 import pytest
 
+from tests import structure
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 300, 40
@@ -26,14 +28,19 @@ LIGHT = (
     "pipeline.bundle.stage", "pipeline.compress.stage", "pipeline.arguments",
     "pipeline.device.demo",
 )  # fmt: skip
+CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, never raise them
+    "bare-any": 515,
+    "string-subscripts": 2770,
+    "task-comparisons": 45,
+    "kind-comparisons": 64,
+    "upward-imports": 58,
+    "cycles": 1,
+    "lone-participles": 5,
+    "positional": 129,
+}
+MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+name_of, tree = structure.name_of, structure.tree_of
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -64,6 +71,18 @@ def _code_lines(node: ast.FunctionDef) -> int:
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
         docstring = (first.end_lineno or 0) - first.lineno + 1
     return (node.end_lineno or 0) - node.lineno + 1 - docstring
+
+
+@pytest.mark.parametrize("counted", CEILINGS)
+def test_a_count_of_the_structure_does_not_rise(counted: str) -> None:
+    places = structure.lists()[counted]
+    assert len(places) <= CEILINGS[counted], "\n".join(places)
+
+
+def test_most_functions_are_short() -> None:
+    lengths = sorted(structure.function_lines())
+    assert lengths[len(lengths) // 2] < MEDIAN_LINES
+    assert lengths[int(0.9 * len(lengths))] < P90_LINES
 
 
 def test_only_the_runner_imports_a_stage() -> None:
