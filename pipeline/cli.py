@@ -153,11 +153,12 @@ def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None
 
 def _tell_verdict(path: Path) -> None:
     """Say to a program what the gates made of the run."""
-    from pipeline.artifacts import read_json
+    from pipeline.documents.verdict import Verdict
 
-    verdict = read_json(path)
-    own = {"passed": verdict["passed"], "ships": verdict["ships"]}
-    _print_json({"event": "verdict", **own, "gates": verdict["gates"][verdict["ships"]]})
+    verdict = Verdict.read(path)
+    gates = [result.dump() for result in verdict.decisive]
+    own = {"passed": verdict.passed, "ships": verdict.ships}
+    _print_json({"event": "verdict", **own, "gates": gates})
 
 
 def _launch(args: argparse.Namespace) -> int:

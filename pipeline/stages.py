@@ -139,7 +139,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        4,
+        5,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task", "task_metric"),

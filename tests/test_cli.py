@@ -209,10 +209,11 @@ def test_a_failed_verdict_leaves_with_3_and_says_what_to_try(
         "name": "metric_drop",
         "value": 0.041,
         "limit": 0.01,
+        "direction": "at most",
         "passed": False,
-        "try": "Try QAT.",
+        "remediation": "Try QAT.",
     }
-    good = {"name": "agreement", "value": 0.99, "limit": 0.98, "passed": True, "try": None}
+    good = gate | {"name": "agreement", "passed": True, "remediation": None}
     verdict = {"passed": False, "ships": "int8", "gates": {"int8": [gate, good], "dynamic": [gate]}}
     (folder / "verdict.json").write_text(json.dumps(verdict))
     assert cli.main([until, DIGITS, "--runs", str(tmp_path)]) == 3
@@ -228,7 +229,9 @@ def test_a_finished_run_closes_with_what_it_published(
     runs, bundle = tmp_path / "runs" / "digits_cnn" / "gate", tmp_path / "exported" / "digits_cnn"
     runs.mkdir(parents=True)
     bundle.mkdir(parents=True)
-    (runs / "verdict.json").write_text(json.dumps({"passed": True, "ships": "int8", "gates": {}}))
+    (runs / "verdict.json").write_text(
+        json.dumps({"passed": True, "ships": "int8", "gates": {"int8": []}})
+    )
     model = {"format": "int8", "metrics": {"accuracy": 0.98611, "auc": 1.0}, "bytes": 14216}
     reference = {"metrics": {"accuracy": 0.98333}}
     manifest = {"ships": "int8", "models": [{"format": "float32"}, model], "reference": reference}

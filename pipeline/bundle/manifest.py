@@ -141,7 +141,7 @@ def _runtimes(
     rows: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return each runtime with whether it decides as LiteRT does; None where that is not asked."""
-    asked = (gate["limit"] for gate in gates if gate["name"] == "runtime_changes")
+    asked = (gate["limit"] for gate in gates if gate["name"] == "max_runtime_disagreement")
     limit = next(asked, None)
     return {
         name: {**row, "conforms": None if limit is None else row["changed"] <= limit}
