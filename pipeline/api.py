@@ -25,8 +25,9 @@ from pipeline.artifacts import MANIFEST, read_json, write_arrays
 from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
+from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
-from pipeline.outcome import check_verdict, figure
+from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
 
 LAST = "bundle"
@@ -215,7 +216,7 @@ def run(
         ArtifactError: an artifact does not match its hash.
     """
     from pipeline.config.load import load
-    from pipeline.run import Run
+    from pipeline.executor import Run
     from pipeline.stages import NAMES
     from pipeline.tracking import tracked_chain
 
@@ -260,19 +261,19 @@ def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:
         for name in reached
         if getattr(config, name, name) is not None and (folder / name / MANIFEST).is_file()
     }
-    verdict = read_json(folder / "gate" / "verdict.json") if "gate" in metrics else None
+    verdict = Verdict.read(folder / "gate" / "verdict.json") if "gate" in metrics else None
     why = ""
     try:
         if verdict is not None:
             check_verdict(folder / "gate" / "verdict.json")
     except GateError as error:
         why = str(error)
-    passed = None if verdict is None else bool(verdict["passed"])
+    passed = None if verdict is None else verdict.passed
     return Result(
         name=config.name,
         task=config.task,
         passed=passed,
-        ships=None if verdict is None else verdict["ships"],
+        ships=None if verdict is None else verdict.ships,
         metrics=metrics,
         why=why,
         folder=folder,

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json, sha256_json
+from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
-from pipeline.run import Run, run_chain
+from pipeline.executor import Run, run_chain
 from pipeline.stages import NAMES
 
 log = logging.getLogger(__name__)
@@ -160,8 +161,8 @@ def _tags(done: Mapping[str, Path]) -> dict[str, str]:
     latest = read_json(list(done.values())[-1] / TIMINGS)
     found |= {"host": str(latest["host"]), "commit": str(latest["commit"])}
     if "gate" in done:
-        verdict = read_json(done["gate"] / "verdict.json")
-        found |= {"passed": str(verdict["passed"]).lower(), "ships": verdict["ships"]}
+        verdict = Verdict.read(done["gate"] / "verdict.json")
+        found |= {"passed": str(verdict.passed).lower(), "ships": verdict.ships}
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipeline.gate.gates import holds
+from pipeline.gate.gates import GATES
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,6 @@ NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit act
 # second has an integer form of operations that the first leaves in float.
 QUANTIZERS = ("ai-edge", "converter")
 ABREAST = 2  # rungs at a time where all are measured: a file is made while another is run
-JUDGED = ("metric_drop", "agreement", "worst_class_drop", "float_ops", "bytes")  # on validation
 
 Measured = Mapping[str, Mapping[str, Any]]
 Limits = Mapping[str, float | None]
@@ -217,8 +216,13 @@ def passes(found: Mapping[str, Any], gates: Limits) -> bool:
     """
     if "refused" in found:
         return False
-    asked = {name: gates[name] for name in JUDGED if found[name] is not None}
-    return all(limit is None or holds(name, found[name], limit) for name, limit in asked.items())
+    return all(
+        gate.passes(found[name], limit)
+        for name, gate in GATES.items()
+        if gate.is_judged_on_validation
+        and found[name] is not None
+        and (limit := gates[name]) is not None
+    )
 
 
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:

@@ -23,6 +23,13 @@ from pipeline.config.shape import (
 )
 
 SHOWN_LENGTH = 40  # of a value in a message
+RENAMED = {  # key of an earlier version -> what it is called now, which no spelling tells
+    "metric_least": "min_metric",
+    "metric_most": "max_error",
+    "recording_least": "min_recording_auc",
+    "robust_least": "min_robust_accuracy",
+    "runtime_changes": "max_runtime_disagreement",
+}
 
 
 def problems_of(
@@ -91,6 +98,8 @@ def quote_value(value: Any) -> str:
 def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
     """Return what to say of a key that the schema does not know here."""
     known, key = keys_of(around), str(path[-1])
+    if RENAMED.get(key) in known:
+        return f"unknown key; did you mean '{RENAMED[key]}'?"
     found = list(find_key(section, key))
     below = [
         dotted_path(p) for p in found if p[: len(path) - 1] == path[:-1] and len(p) > len(path)

@@ -26,7 +26,7 @@ def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
 def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least error and a most accuracy: nothing would be held against them."""
     of_errors = config.task == "forecasting"
-    wrong, right = ("metric_least", "metric_most")[:: 1 if of_errors else -1]
+    wrong, right = ("min_metric", "max_error")[:: 1 if of_errors else -1]
     if getattr(config.gate, wrong) is not None:
         better = "less" if of_errors else "more"
         yield ("gate", wrong), f"for {config.task} {better} is better; wanted {right}"
@@ -34,11 +34,11 @@ def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
 
 def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least figure of recordings where there are none."""
-    if config.gate.recording_least is None:
+    if config.gate.min_recording_auc is None:
         return
     if config.task != "anomaly" or not source_rules.is_windowed(config.data.source):
         yield (
-            ("gate", "recording_least"),
+            ("gate", "min_recording_auc"),
             "is for anomaly, with samples that are windows of recordings; wanted null, or "
             "data.source.stride_s of an audio_folder, or fit: window of a series_folder",
         )
@@ -46,8 +46,11 @@ def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str
 
 def robustness_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least accuracy under attack where nothing attacks."""
-    if config.gate.robust_least is not None and config.audit is None:
-        yield ("gate", "robust_least"), "the audit measures it, and audit is null; wanted one"
+    if config.gate.min_robust_accuracy is not None and config.audit is None:
+        yield (
+            ("gate", "min_robust_accuracy"),
+            "the audit measures it, and audit is null; wanted one",
+        )
 
 
 def epsilon_fits_the_norm(config: Any, base: File) -> Iterator[tuple[Path, str]]:

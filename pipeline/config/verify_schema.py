@@ -71,51 +71,51 @@ class Audit(AuditReach):
 
 
 class Gate(Section):
-    """What the shipped file must hold; null: not asked."""
+    """Limits that the shipped file must meet; null: no limit. `pipeline.gate.gates` reads them."""
 
     metric_drop: Annotated[float, Field(ge=0)] | None = 0.01
     """Largest loss of the task's metric against the reference: absolute, relative for errors."""
     agreement: Share | None = 0.98
-    """Least share of equal decisions of the file and the reference. Quantities are equal within 1 %
-    of the target's range: of an int8 file, whose answer has 255 steps, 0.8 is a fair wish."""
-    metric_least: float | None = None
-    """Least value of the task's metric, where more of it is better: what the model is for."""
-    metric_most: Annotated[float, Field(ge=0)] | None = None
-    """Most that the task's metric may be, where less is better: the error of a forecast."""
-    recording_least: Share | None = None
-    """Least AUC of a detector over whole recordings, whose score is the mean over their windows;
-    the mean over the values of `data.report_groups`, where there are some."""
+    """Smallest fraction of samples on which the file and the reference decide the same. Values of a
+    regression are equal within 1 % of the target's range. The output of an int8 file has 255 steps,
+    so 0.8 is realistic there."""
+    min_metric: float | None = None
+    """Smallest value of the task's metric, where higher is better."""
+    max_error: Annotated[float, Field(ge=0)] | None = None
+    """Largest value of the task's metric, where lower is better: the error of a forecast."""
+    min_recording_auc: Share | None = None
+    """Smallest AUC of an anomaly detector over whole recordings. The score of a recording is the
+    mean over its windows. With `data.report_groups`: the mean AUC over the groups."""
     metric_drop_upper: Annotated[float, Field(ge=0)] | None = None
-    """Most that the upper end of the drop's paired 95 % interval may be: a drop that few samples
-    cannot tell from none does not hold it."""
+    """Largest upper end of the paired 95 % interval of the metric drop. Too few test samples fail
+    it, because they cannot show that the drop is small."""
     worst_class_drop: Share | None = 0.05
     """Largest loss of recall of any one class."""
     worst_group_drop: Annotated[float, Field(ge=0)] | None = None
     """Largest loss of the metric in any group of `data.report_groups`."""
     output_sqnr_db: float | None = None
-    """Least ratio of the answers to what quantization adds to them, in dB."""
+    """Smallest signal-to-quantization-noise ratio of the outputs, in dB."""
     calibration_error: Share | None = None
-    """Largest expected calibration error of the probabilities (Guo et al. 2017): how far the share
-    of right answers is from how sure the file is."""
+    """Largest expected calibration error of the probabilities (ECE, Guo et al. 2017)."""
     latency_ms: Annotated[float, Field(gt=0)] | None = None
-    """Longest inference that a target's compiler estimates, in milliseconds."""
-    robust_least: Share | None = None
-    """Least accuracy under all attacks of the audit together."""
+    """Largest latency of one inference that a target's compiler estimates, in milliseconds."""
+    min_robust_accuracy: Share | None = None
+    """Smallest accuracy under all attacks of the audit together."""
     robust_drop: Share | None = 0.02
-    """Largest loss of accuracy under attack against the float reference. That the attacks are
-    sound is always asked where there is an audit."""
+    """Largest loss of robust accuracy against the float reference. Where there is an audit, its
+    checks that the attacks are sound must pass whatever this says."""
     robust_drop_upper: Annotated[float, Field(ge=0)] | None = None
-    """Most that the upper end of that loss's paired 95 % interval may be."""
+    """Largest upper end of the paired 95 % interval of that loss."""
     float_ops: Annotated[int, Field(ge=0)] | None = 0
-    """Most operations that may stay in float in an integer file."""
-    runtime_changes: Share | None = 0.005
-    """Largest share of decisions that a runtime may make otherwise than LiteRT does; one sample
-    always may be."""
+    """Largest number of operations that may stay in float in an integer file."""
+    max_runtime_disagreement: Share | None = 0.005
+    """Largest fraction of samples on which another runtime may decide differently from LiteRT; one
+    sample is always allowed."""
     bytes: Count | None = None
-    """Largest file: the flash that it takes."""
+    """Largest size of the file, in bytes of flash."""
     arena_bytes: Count | None = None
-    """Largest arena, which is the working memory, that tflite-micro needs on a 64-bit machine; a
-    32-bit one, whose pointers are half as long, needs about three quarters of it."""
+    """Largest arena (working memory) that tflite-micro needs on a 64-bit machine. A 32-bit machine
+    has pointers of half the length and needs about three quarters of it."""
 
 
 class Report(Section):

@@ -14,13 +14,13 @@ from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
-from pipeline.confine import excess, run_confined
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.files import prefix_errors
+from pipeline.process_limits import excess, run_confined
 
 TIME_LIMIT = 300  # seconds
 

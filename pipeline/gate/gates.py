@@ -1,245 +1,261 @@
-"""Gates: a limit on a measured value, whether it holds, and what to try where it does not. Pure."""
+"""GATES: every limit that a file can be held to, in one table, and how a file is judged. Pure.
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+A new gate is a row here and a field of `pipeline.config.verify_schema.Gate`.
+"""
 
-from pipeline.tasks import Task, metric_drop
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-Row = dict[str, Any]
+from pipeline.documents.verdict import GateResult
+from pipeline.gate import remediation
+from pipeline.gate.evidence import Evidence
 
-# format -> what comes nearer to the trained model; the report shows the other files' figures.
-FINER = {
-    "int8": "export.ships: int16x8, or more data.calibration_samples",
-    "int16x8": "export.ships: float16, or more data.calibration_samples",
-    "dynamic": "export.ships: float16",
-    "float16": "export.ships: float32",
-    "float32": "another layer or activation: conversion alone moved the answers",
-}
-
-MICRO = "tflite-micro"
-
-LEAST = (  # the others are a most
-    "agreement",
-    "output_sqnr_db",
-    "metric_least",
-    "recording_least",
-    "robust_least",
-)
-
-# A share of 1 in 20 is 0.05 and a bit in floating point; what is at its limit holds.
+# 1 in 20 is 0.05 and a bit in floating point; a value at its limit passes.
 ROUNDING = 1e-9
 
-
-def judge(limits: Mapping[str, float | None], file: Mapping[str, Any], *, metric: str) -> list[Row]:
-    """Return a row for every gate that is asked for and that this file has a value for.
-
-    Args:
-        limits: the config's `gate` section; None: not asked.
-        file: its format, and measurements of it: metric_drop, agreement, worst_class_drop (None
-            without classes), worst_class, worst_layer, robust_drop (None without an audit),
-            float_ops, bytes, and whatever else has a limit; `unmeasured`: gate -> why there is no
-            value, for those that do not hold without one.
-        metric: name of the task's metric, for the words.
-    """
-    rows = []
-    for name, limit in limits.items():
-        value = file[name]
-        if limit is None or (value is None and name not in file["unmeasured"]):
-            continue
-        passed = value is not None and holds(name, value, limit)
-        cure = "" if passed else (CURES | ALWAYS)[name](file, metric)
-        side = "at least" if name in LEAST else "at most"
-        row = {"name": name, "value": value, "limit": limit, "side": side, "passed": passed}
-        rows.append(row | {"try": cure})
-    return rows
+Direction = Literal["at least", "at most"]
 
 
-def holds(name: str, value: float, limit: float) -> bool:
-    """Tell whether a value holds a gate: those of LEAST from below, the others from above."""
-    over = limit - value if name in LEAST else value - limit
-    return over <= ROUNDING
+@dataclass(frozen=True)
+class Gate:
+    """One limit: what it is about, how its value is read, and what to try where it fails."""
+
+    name: str
+    """Key of the config's `gate` section."""
+    direction: Direction
+    """Which side of the limit passes."""
+    unit: str
+    """Of the value; empty: a fraction, or the metric's own."""
+    meaning: str
+    """What the value is, for the report."""
+    read: Callable[[Evidence], float | None]
+    """Reads the value; None: it was not measured."""
+    remediation: Callable[[Evidence], str]
+    """Says what to try where the gate fails."""
+    is_judged_on_validation: bool = False
+    """Whether the ladder judges its rungs by it, on the validation split."""
+    is_required: bool = False
+    """Whether a file without a value fails; else the gate is left out for it."""
+    is_always_asked: bool = False
+    """Whether the limit is 0 whatever the config says."""
+
+    def passes(self, value: float, limit: float) -> bool:
+        """Tell whether a value is on the right side of a limit."""
+        excess = limit - value if self.direction == "at least" else value - limit
+        return excess <= ROUNDING
 
 
-def worst_runtime(runtimes: Mapping[str, Mapping[str, Any]]) -> Row:
-    """Return the runtime that decides otherwise than LiteRT most often, with its name."""
-    worst = max(runtimes, key=lambda name: runtimes[name]["changed"])
-    return {"name": worst, **runtimes[worst]}
+def _parity(name: str) -> Callable[[Evidence], float | None]:
+    """Return how a value of the file's `parity` is read."""
+    return lambda file: file.measured["parity"][name]
 
 
-def no_arena(runtimes: Mapping[str, Any], file: str, skipped: Sequence[Mapping[str, str]]) -> Row:
-    """Return gate -> why the arena of a file is not known; empty where it is."""
-    if MICRO in runtimes:
-        return {}
-    item = f"{file} on {MICRO}"
-    why = next((row["reason"] for row in skipped if row["item"] == item), "it was not asked")
-    return {"arena_bytes": why}
+def _read_metric(direction: Literal["up", "down"]) -> Callable[[Evidence], float | None]:
+    """Return how the task's metric is read, where this direction is better."""
+    return lambda file: file.metric if file.task.direction == direction else None
 
 
-def robust_accuracy(audit: Mapping[str, Any] | None, name: str) -> float | None:
-    """Return the accuracy of a file under all attacks together; None unmeasured."""
-    if audit is None or name not in audit["files"]:
-        return None
-    return float(audit["files"][name]["robust"])
+def _read_robust_drop(file: Evidence) -> float | None:
+    row = file.attacked
+    return None if row is None else float(row["float_robust"] - row["robust"])
 
 
-def robust_drop(audit: Mapping[str, Any] | None, name: str) -> float | None:
-    """Return how much robust accuracy a file loses against the float reference; None unmeasured."""
-    if audit is None or name not in audit["files"]:
-        return None
-    found = audit["files"][name]
-    return float(found["float_robust"] - found["robust"])
+def _read_robust_drop_upper(file: Evidence) -> float | None:
+    row = file.attacked
+    return None if row is None or not row["is_full"] else float(row["robust_drop_ci95"][1])
 
 
-def failed_checks(audit: Mapping[str, Any] | None, name: str) -> list[Row] | None:
-    """Return the checks of an attack on a file that failed; None where none was attacked.
-
-    Those on the file that ships are not asked of the others, which are shown its inputs only.
-    """
-    if audit is None or name not in audit["files"]:
-        return None
-    whose = ("reference", "file") if audit["files"][name]["is_full"] else ("reference",)
-    return [row for row in audit["checks"] if row["on"] in whose and not row["passed"]]
-
-
-def robust_drop_upper(audit: Mapping[str, Any] | None, name: str) -> float | None:
-    """Return the upper end of the loss's paired 95 % interval; None where it was not measured."""
-    if audit is None or name not in audit["files"] or not audit["files"][name]["is_full"]:
-        return None
-    return float(audit["files"][name]["robust_drop_ci95"][1])
-
-
-def worst_group_drop(
-    groups: Mapping[str, Any] | None, form: str, task: Task
-) -> tuple[float, str] | None:
-    """Return the largest loss of the metric in a group, and its name; None where are no groups.
-
-    Args:
-        groups: of parity.json.
-        form: the file's format.
-        task: says the metric; a drop of an error is relative, as that over all samples is.
-    """
-    if groups is None:
-        return None
-    drops = {
-        name: metric_drop(task, row["metrics"]["reference"], row["metrics"][form])
-        for name, row in groups["values"].items()
-    }
-    worst = max(drops, key=lambda name: drops[name])
-    return drops[worst], worst
-
-
-def _layer(file: Mapping[str, Any]) -> str:
-    worst = file["worst_layer"]
-    return f" Worst layer: {worst['name']} ({worst['sqnr_db']:.1f} dB)." if worst else ""
-
-
-def _quantize_better(file: Mapping[str, Any], metric: str) -> str:
-    return f"{_layer(file)} Try {FINER[file['format']]}.".strip()
-
-
-def _worst_class(file: Mapping[str, Any], metric: str) -> str:
-    return f"Class {file['worst_class']} loses most; {_quantize_better(file, metric)}"
-
-
-def _worst_group(file: Mapping[str, Any], metric: str) -> str:
-    return f"Group {file['worst_group']} loses most; {_quantize_better(file, metric)}"
-
-
-def _interval(file: Mapping[str, Any], metric: str) -> str:
-    return f"More test samples narrow the interval. {_quantize_better(file, metric)}"
-
-
-def _metric(file: Mapping[str, Any], metric: str) -> str:
-    return f"The report's advice says what limits {metric}: data, training or the network."
-
-
-def _calibration(file: Mapping[str, Any], metric: str) -> str:
-    return "Try train.label_smoothing: 0.1, data.augment, or fewer train.epochs: surer than right."
-
-
-def _latency(file: Mapping[str, Any], metric: str) -> str:
-    return "Try fewer model.filters or units, or a family with fewer multiply-accumulates."
-
-
-def _hardened(file: Mapping[str, Any], metric: str) -> str:
-    return "Try harden with more epochs or attack.steps, harden.mode: trades, or a wider network."
-
-
-def _robust(file: Mapping[str, Any], metric: str) -> str:
-    return (
-        "Try harden with more epochs, or gate.robust_drop within the interval that the report "
-        "shows."
+GATES = {
+    gate.name: gate
+    for gate in (
+        Gate(
+            "metric_drop",
+            "at most",
+            "",
+            "loss of the metric against the trained model",
+            _parity("metric_drop"),
+            remediation.improve_quantization,
+            is_judged_on_validation=True,
+        ),
+        Gate(
+            "agreement",
+            "at least",
+            "",
+            "fraction of samples with the trained model's decision",
+            _parity("agreement"),
+            remediation.improve_quantization,
+            is_judged_on_validation=True,
+        ),
+        Gate(
+            "min_metric",
+            "at least",
+            "",
+            "the metric itself",
+            _read_metric("up"),
+            remediation.improve_metric,
+        ),
+        Gate(
+            "max_error",
+            "at most",
+            "",
+            "the error itself",
+            _read_metric("down"),
+            remediation.improve_metric,
+        ),
+        Gate(
+            "min_recording_auc",
+            "at least",
+            "",
+            "AUC over whole recordings",
+            lambda file: file.measured["metrics"].get("recording_auc"),  # of windows alone
+            remediation.improve_metric,
+        ),
+        Gate(
+            "metric_drop_upper",
+            "at most",
+            "",
+            "upper end of the 95 % interval of the metric drop",
+            lambda file: file.measured["parity"]["metric_drop_ci95"][1],
+            remediation.narrow_interval,
+        ),
+        Gate(
+            "worst_class_drop",
+            "at most",
+            "",
+            "largest loss of recall of one class",
+            _parity("worst_class_drop"),
+            remediation.name_worst_class,
+            is_judged_on_validation=True,
+        ),
+        Gate(
+            "worst_group_drop",
+            "at most",
+            "",
+            "largest loss of the metric in one group",
+            lambda file: None if file.worst_group is None else file.worst_group[1],
+            remediation.name_worst_group,
+        ),
+        Gate(
+            "output_sqnr_db",
+            "at least",
+            "dB",
+            "signal-to-quantization-noise ratio of the outputs",
+            _parity("output_sqnr_db"),
+            remediation.improve_quantization,
+        ),
+        Gate(
+            "calibration_error",
+            "at most",
+            "",
+            "expected calibration error (ECE)",
+            _parity("calibration_error"),
+            remediation.improve_calibration,
+        ),
+        Gate(
+            "latency_ms",
+            "at most",
+            "ms",
+            "largest latency that an NPU's compiler estimates",
+            lambda file: file.latency_ms,
+            remediation.shrink_compute,
+        ),
+        Gate(
+            "min_robust_accuracy",
+            "at least",
+            "",
+            "accuracy under all attacks together",
+            lambda file: None if file.attacked is None else float(file.attacked["robust"]),
+            remediation.harden_more,
+        ),
+        Gate(
+            "robust_drop",
+            "at most",
+            "",
+            "loss of robust accuracy against the trained model",
+            _read_robust_drop,
+            remediation.keep_robustness,
+        ),
+        Gate(
+            "robust_drop_upper",
+            "at most",
+            "",
+            "upper end of the 95 % interval of the robust drop",
+            _read_robust_drop_upper,
+            remediation.narrow_robust_interval,
+        ),
+        Gate(
+            "float_ops",
+            "at most",
+            "operations",
+            "operations left in float",
+            lambda file: len(file.entry["float_ops_left"]),
+            remediation.avoid_float,
+            is_judged_on_validation=True,
+        ),
+        Gate(
+            "max_runtime_disagreement",
+            "at most",
+            "samples",
+            "decisions of another runtime that differ from LiteRT's",
+            lambda file: file.worst_runtime[1]["changed"],
+            remediation.name_worst_runtime,
+        ),
+        Gate(
+            "bytes",
+            "at most",
+            "bytes",
+            "size of the file",
+            lambda file: file.entry["bytes"],
+            remediation.shrink_model,
+            is_judged_on_validation=True,
+        ),
+        Gate(
+            "arena_bytes",
+            "at most",
+            "bytes",
+            "working memory on tflite-micro",
+            lambda file: file.arena_bytes,
+            remediation.shrink_arena,
+            is_required=True,
+        ),
+        Gate(
+            "audit_checks",
+            "at most",
+            "checks",
+            "failed checks of the attacks themselves",
+            lambda file: None if file.failed_checks is None else len(file.failed_checks),
+            remediation.repair_attack,
+            is_always_asked=True,
+        ),
     )
-
-
-def _robust_interval(file: Mapping[str, Any], metric: str) -> str:
-    return f"More audit.samples narrow the interval. {_robust(file, metric)}"
-
-
-def _checks(file: Mapping[str, Any], metric: str) -> str:
-    told = [
-        f"{row['name']} ({row['on']}: {row['value']:.3g}, at most {row['limit']:.3g}; it is the "
-        f"{row['means']})"
-        for row in file["failed_checks"]
-    ]
-    return (
-        f"The attack is not to be trusted: {'; '.join(told)}. Try more audit.steps, "
-        "audit.restarts or audit.samples; where it stays, the model hides its gradients, and "
-        "nobody knows how robust it is."
-    )
-
-
-def _float_ops(file: Mapping[str, Any], metric: str) -> str:
-    return (
-        "The manifest names each operation in float_ops_left; try another activation or layer "
-        "for them."
-    )
-
-
-def _bytes(file: Mapping[str, Any], metric: str) -> str:
-    return "Try fewer model.filters or model.dense units."
-
-
-def _changes(file: Mapping[str, Any], metric: str) -> str:
-    worst = file["worst_runtime"]
-    apart = "" if worst["max_abs_lsb"] is None else f", up to {worst['max_abs_lsb']} LSB apart"
-    return (
-        f"{worst['name']} ({worst['kernels']} kernels) decides {worst['changed']} of "
-        f"{file['samples']} samples otherwise than litert{apart}. Try export.ships: int16x8, or "
-        "leave that runtime out of verify.runtimes if the file will not run there."
-    )
-
-
-def _arena(file: Mapping[str, Any], metric: str) -> str:
-    if file["arena_bytes"] is None:
-        why = file["unmeasured"]["arena_bytes"]
-        return f"tflite-micro did not run the file: {why}. Try another layer or activation for it."
-    return (
-        "Try fewer model.filters in the first layers, model.strides: 2, smaller inputs, or fewer "
-        "layers: each tensor and operation costs some of it, too."
-    )
-
-
-CURES: dict[str, Callable[[Mapping[str, Any], str], str]] = {
-    "metric_drop": _quantize_better,
-    "metric_least": _metric,
-    "metric_most": _metric,
-    "recording_least": _metric,
-    "metric_drop_upper": _interval,
-    "agreement": _quantize_better,
-    "worst_class_drop": _worst_class,
-    "worst_group_drop": _worst_group,
-    "output_sqnr_db": _quantize_better,
-    "calibration_error": _calibration,
-    "latency_ms": _latency,
-    "robust_least": _hardened,
-    "robust_drop": _robust,
-    "robust_drop_upper": _robust_interval,
-    "float_ops": _float_ops,
-    "runtime_changes": _changes,
-    "bytes": _bytes,
-    "arena_bytes": _arena,
 }
 
-# Asked whatever the config says, where there is a value: none may fail.
-ALWAYS: dict[str, Callable[[Mapping[str, Any], str], str]] = {"audit_checks": _checks}
+
+def judge(limits: Mapping[str, float | None], file: Evidence) -> list[GateResult]:
+    """Return the result of every gate that is asked for and that this file has a value for.
+
+    Args:
+        limits: gate -> limit; None: not asked.
+        file: what was measured of the file.
+    """
+    results = []
+    for gate in GATES.values():
+        limit = 0 if gate.is_always_asked else limits.get(gate.name)
+        if limit is None:
+            continue
+        value = gate.read(file)
+        if value is None and not gate.is_required:
+            continue
+        passed = value is not None and gate.passes(value, limit)
+        results.append(
+            GateResult(
+                name=gate.name,
+                value=value,
+                limit=limit,
+                direction=gate.direction,
+                passed=passed,
+                remediation=None if passed else gate.remediation(file),
+            )
+        )
+    return results

@@ -1,6 +1,7 @@
 """A run folder or a bundle in a terminal: the verdict, the files, the stages."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
+from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
-from pipeline.outcome import format_metric
 from pipeline.report.words import figure, format_gate, lighter, size
+from pipeline.run_summary import format_metric
 from pipeline.stages import STAGES
 
 WIDTH = 100
@@ -111,10 +113,10 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
     return [head, "", table, "", *_gates(shipped["gates"]), "", *advice]
 
 
-def _gates(gates: list[dict[str, Any]]) -> list[str]:
+def _gates(gates: Sequence[Any]) -> list[str]:
     return [
-        f"{'holds' if gate['passed'] else 'FAILS'}  {gate['name']} {format_gate(gate['value'])} "
-        f"(limit {format_gate(gate['limit'])})" + (f"  {gate['try']}" if gate["try"] else "")
+        f"{'passes' if gate['passed'] else 'FAILS'}  {gate['name']} {format_gate(gate['value'])} "
+        f"(limit {format_gate(gate['limit'])})  {gate['remediation'] or ''}".rstrip()
         for gate in gates
     ]
 
@@ -135,11 +137,8 @@ def _run(folder: Path) -> list[Any]:
         table.add_row(stage.name, f"{seconds:.1f}", Text(figures))
     parts: list[Any] = [f"{folder}", "", table]
     if (folder / "gate" / "verdict.json").is_file():
-        verdict = read_json(folder / "gate" / "verdict.json")
-        result = (
-            f"{verdict['ships']} ships"
-            if verdict["passed"]
-            else f"nothing ships: {verdict['ships']} fails"
-        )
-        parts += ["", result, *_gates(verdict["gates"][verdict["ships"]])]
+        verdict = Verdict.read(folder / "gate" / "verdict.json")
+        ships = verdict.ships
+        result = f"{ships} ships" if verdict.passed else f"nothing ships: {ships} fails"
+        parts += ["", result, *_gates(verdict.decisive)]
     return parts

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.gate.gates import GATES
+
 PERCENT = ("accuracy", "macro_f1", "f1", "precision", "recall")
 NAMES = {
     "r2": "R²",
@@ -18,32 +20,11 @@ NAMES = {
     "recording_auc": "AUC over recordings",
 }
 
-GATES = {  # a gate -> what its value is
-    "metric_drop": "how much the metric loses against the trained model",
-    "metric_drop_upper": "upper end of that loss's 95 % interval",
-    "agreement": "share of samples decided as by the trained model",
-    "worst_class_drop": "largest loss of recall of one class",
-    "worst_group_drop": "largest loss of the metric in one group",
-    "output_sqnr_db": "signal to quantization noise of the outputs, dB",
-    "calibration_error": "how far confidence is from the share of right answers",
-    "latency_ms": "longest latency that an NPU's compiler estimates, ms",
-    "robust_drop": "how much accuracy under attack loses against the trained model",
-    "metric_least": "the metric itself, on held-out samples",
-    "metric_most": "the error itself, on held-out samples",
-    "recording_least": "AUC over whole recordings",
-    "robust_least": "accuracy under all attacks together",
-    "robust_drop_upper": "upper end of that loss's 95 % interval",
-    "float_ops": "operations left in float",
-    "runtime_changes": "decisions that another runtime makes otherwise",
-    "bytes": "size of the file, bytes",
-    "arena_bytes": "working memory on tflite-micro, bytes",
-    "audit_checks": "checks of the attack itself that failed",
-}
-
 
 def gate_means(name: str) -> str:
-    """Return what the value of a gate is."""
-    return GATES[name]
+    """Return what the value of a gate is, with its unit."""
+    gate = GATES[name]
+    return f"{gate.meaning}, {gate.unit}" if gate.unit in ("dB", "ms", "bytes") else gate.meaning
 
 
 def figure(name: str, value: float | None) -> str:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.load import SIZE_LIMIT, load
+from pipeline.config.messages import RENAMED
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 
@@ -197,6 +198,14 @@ def test_a_bad_set_is_reported_as_it_was_typed(
     (found,) = problems(tmp_path, SMALL, argument)
     assert found.startswith(message)
     counted("bad inputs")
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_key_of_an_earlier_version_is_told_its_new_name(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    (found,) = problems(tmp_path, SMALL, f"gate.{old}=0.9")
+    assert found.endswith(f"gate.{old}: unknown key; did you mean '{new}'?")
 
 
 def test_a_set_does_not_hide_what_cannot_be_read_in_the_file(tmp_path: Path) -> None:

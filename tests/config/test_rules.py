@@ -112,7 +112,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (TFDS, "data.source.inputs=[image, depth]", "cnn takes one input"),
         ([*TFDS, "data.split.by=given"], "data.source.splits={test: test}", "wanted a train part"),
         (TFDS, "data.source.manual_dir=nowhere", "wanted a folder; there is none at"),
-        (DETECTOR, "gate.recording_least=0.8", "that are windows of recordings; wanted null"),
+        (DETECTOR, "gate.min_recording_auc=0.8", "that are windows of recordings; wanted null"),
         (CNN, "train.freeze={epochs: 20}", "wanted fewer than train.epochs (20)"),
         (CNN, "train.pretrain={}", "pre-training is for an autoencoder with a task"),
         (CNN, "export.encoder=true", "cnn has no encoder; wanted false"),

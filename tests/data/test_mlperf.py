@@ -59,8 +59,8 @@ def test_a_network_has_the_published_number_of_weights(root: Path, name: str) ->
 
 def test_the_targets_are_gates(root: Path) -> None:
     for name, target in TARGETS.items():
-        assert load(root / "configs" / f"{name}.yaml").gate.metric_least == target
-    assert load(root / "configs/mlperf_machines.yaml").gate.recording_least == 0.85
+        assert load(root / "configs" / f"{name}.yaml").gate.min_metric == target
+    assert load(root / "configs/mlperf_machines.yaml").gate.min_recording_auc == 0.85
 
 
 @pytest.mark.parametrize("name", NETS)

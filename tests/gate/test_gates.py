@@ -1,89 +1,114 @@
-"""Gates: which side of a limit passes, and that a failure names its cure."""
+"""Gates: which side of a limit passes, and that a failure names its remediation."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
-from pipeline.gate.gates import (
-    ALWAYS,
-    CURES,
-    FINER,
-    LEAST,
-    ROUNDING,
-    failed_checks,
-    judge,
-    no_arena,
-    robust_drop,
-    robust_drop_upper,
-    worst_group_drop,
-    worst_runtime,
-)
+from pipeline.documents.verdict import GateResult
+from pipeline.gate.evidence import Evidence
+from pipeline.gate.gates import GATES, ROUNDING, judge
+from pipeline.gate.remediation import FINER
 from pipeline.tasks import TASKS, allowed_changes
 
-FILE = {
-    "format": "int8",
-    "metric_drop": 0.0, "agreement": 1.0, "worst_class_drop": 0.0, "worst_class": "7",
-    "worst_layer": {"name": "conv_2", "sqnr_db": 12.0}, "robust_drop": None, "float_ops": 0,
-    "bytes": 10, "metric_drop_upper": 0.0, "worst_group_drop": 0.0, "worst_group": "anna",
-    "arena_bytes": 5000, "runtime_changes": 0, "samples": 300, "unmeasured": {},
-    "worst_runtime": {"name": "a", "kernels": "reference", "changed": 7, "max_abs_lsb": None},
-    "metric_least": 0.9, "metric_most": None, "robust_least": None, "recording_least": None,
-    "robust_drop_upper": None, "audit_checks": 0, "failed_checks": [],
-    "output_sqnr_db": 40.0, "calibration_error": 0.02, "latency_ms": 0.1,
-}  # fmt: skip
+NAME = "model_int8.tflite"
 LIMITS = Gate().model_dump()
+PARITY = {
+    "metric_drop": 0.0, "metric_drop_ci95": [0.0, 0.0], "agreement": 1.0, "output_sqnr_db": 40.0,
+    "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "7",
+    "worst_layer": {"name": "conv_2", "sqnr_db": 12.0},
+}  # fmt: skip
+LITERT = {"kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0, "arena_bytes": None}
+MICRO = {"kernels": "reference", "changed": 0, "max_abs_lsb": 0, "arena_bytes": 5000}
 
 
-def failed(**measured: object) -> dict[str, str]:
-    rows = judge(LIMITS, FILE | measured, metric="accuracy")
-    return {row["name"]: row["try"] for row in rows if not row["passed"]}
+def evidence(
+    *,
+    task: str = "classification",
+    form: str = "int8",
+    metrics: dict[str, float] | None = None,
+    runtimes: dict[str, Any] | None = None,
+    groups: dict[str, Any] | None = None,
+    skipped: tuple[dict[str, str], ...] = (),
+    latencies: tuple[float, ...] = (),
+    float_ops: int = 0,
+    audit: dict[str, Any] | None = None,
+    name: str = NAME,
+    **parity: object,
+) -> Evidence:
+    """Return what was measured of a file without a fault, but for what is given."""
+    row = {
+        "metrics": metrics or {"accuracy": 0.9},
+        "parity": PARITY | parity,
+        "runtimes": {"litert": LITERT, "tflite-micro": MICRO} if runtimes is None else runtimes,
+    }
+    entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": ["CAST"] * float_ops}
+    document = {"files": {name: row}, "groups": groups, "samples": 300, "skipped": skipped}
+    targets = [{"format": form, "latency_ms_estimate": value} for value in (*latencies, None)]
+    return Evidence(TASKS[task], entry, document, targets, audit)
+
+
+def failed(**measured: Any) -> dict[str, str | None]:
+    rows = judge(LIMITS, evidence(**measured))
+    return {row.name: row.remediation for row in rows if not row.passed}
+
+
+def judge_one(name: str, limit: float, file: Evidence) -> GateResult:
+    (row,) = judge({name: limit}, file)
+    return row
 
 
 def test_a_perfect_file_passes_and_tries_nothing() -> None:
     assert failed() == {}
 
 
-def test_every_gate_of_the_schema_has_a_cure() -> None:
-    assert set(CURES) == set(Gate.model_fields)
+def test_the_table_has_every_gate_of_the_schema_in_its_order() -> None:
+    asked = [name for name, gate in GATES.items() if not gate.is_always_asked]
+    assert asked == list(Gate.model_fields)
+    assert all(gate.meaning for gate in GATES.values())
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_drop_passes_at_the_limit_and_below(value: float, limit: float) -> None:
-    (row,) = judge({"metric_drop": limit}, FILE | {"metric_drop": value}, metric="accuracy")
-    assert row["passed"] == (value - limit <= ROUNDING)
+    row = judge_one("metric_drop", limit, evidence(metric_drop=value))
+    assert row.passed == (value - limit <= ROUNDING)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_agreement_passes_at_the_limit_and_above(value: float, limit: float) -> None:
-    (row,) = judge({"agreement": limit}, FILE | {"agreement": value}, metric="accuracy")
-    assert row["passed"] == (limit - value <= ROUNDING)
+    row = judge_one("agreement", limit, evidence(agreement=value))
+    assert row.passed == (limit - value <= ROUNDING)
 
 
 def test_what_to_try_is_always_something_else() -> None:
     for form, words in FINER.items():
         assert f"ships: {form}" not in words
-        assert words.split(",")[0] in failed(format=form, agreement=0.1)["agreement"]
+        assert words.split(",")[0] in str(failed(form=form, agreement=0.1)["agreement"])
 
 
-def test_the_cure_names_the_worst_layer_and_class() -> None:
+def test_the_remediation_names_the_worst_layer_and_class() -> None:
     cures = failed(metric_drop=0.5, worst_class_drop=0.5, float_ops=1)
-    assert "conv_2" in cures["metric_drop"]
-    assert "7" in cures["worst_class_drop"]
-    assert "float_ops_left" in cures["float_ops"]
+    assert "conv_2" in str(cures["metric_drop"])
+    assert "7" in str(cures["worst_class_drop"])
+    assert "float_ops_left" in str(cures["float_ops"])
 
 
 @pytest.mark.parametrize("name", list(LIMITS))
 def test_a_gate_that_is_not_asked_or_not_measured_says_nothing(name: str) -> None:
-    assert judge({name: None}, FILE, metric="accuracy") == []
-    assert judge({"robust_drop": 0.0}, FILE, metric="accuracy") == []
+    assert judge({name: None}, evidence()) == []
+    assert judge({"robust_drop": 0.0}, evidence()) == []
 
 
 def test_robust_drop_is_float_less_file() -> None:
-    audit = {"files": {"a.tflite": {"float_robust": 0.7, "robust": 0.6}}}
-    assert robust_drop(audit, "a.tflite") == pytest.approx(0.1)
-    assert robust_drop(audit, "b.tflite") is None
-    assert robust_drop(None, "a.tflite") is None
+    audit = {
+        "files": {NAME: {"float_robust": 0.7, "robust": 0.6, "is_full": False}}, "checks": [],
+    }  # fmt: skip
+    read = GATES["robust_drop"].read
+    assert read(evidence(audit=audit)) == pytest.approx(0.1)
+    assert read(evidence(audit=audit, name="b.tflite")) is None
+    assert read(evidence()) is None
 
 
 def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
@@ -93,29 +118,44 @@ def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
     assert set(failed(worst_class_drop=0.0501)) == {"worst_class_drop"}
 
 
+def group(loss: float) -> dict[str, Any]:
+    metrics = {"reference": {"accuracy": 0.9}, "int8": {"accuracy": 0.9 - loss}}
+    return {"column": "who", "values": {"anna": {"metrics": metrics}}}
+
+
 @pytest.mark.parametrize(
     ("name", "limit", "passes", "fails"),
     [
-        ("metric_drop_upper", 0.02, 0.02, 0.03),
-        ("worst_group_drop", 0.02, 0.0, 0.03),
-        ("output_sqnr_db", 30.0, 30.0, 29.0),
-        ("recording_least", 0.85, 0.85, 0.84),
-        ("calibration_error", 0.05, 0.04, 0.06),
-        ("latency_ms", 2.0, 1.0, 2.1),
-        ("arena_bytes", 5000, 5000, 5001),
-        ("runtime_changes", 2, 2, 3),
+        ("metric_drop_upper", 0.02, {"metric_drop_ci95": [0, 0.02]}, {"metric_drop_ci95": [0, 1]}),
+        ("worst_group_drop", 0.02, {"groups": group(0.0)}, {"groups": group(0.03)}),
+        ("output_sqnr_db", 30.0, {"output_sqnr_db": 30.0}, {"output_sqnr_db": 29.0}),
+        (
+            "min_recording_auc", 0.85,
+            {"metrics": {"accuracy": 0.9, "recording_auc": 0.85}},
+            {"metrics": {"accuracy": 0.9, "recording_auc": 0.84}},
+        ),
+        ("calibration_error", 0.05, {"calibration_error": 0.04}, {"calibration_error": 0.06}),
+        ("latency_ms", 2.0, {"latencies": (1.0, 2.0)}, {"latencies": (1.0, 2.1)}),
+        (
+            "arena_bytes", 5000,
+            {}, {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"arena_bytes": 5001}}},
+        ),
+        (
+            "max_runtime_disagreement", 2,
+            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"changed": 2}}},
+            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"changed": 3}}},
+        ),
+        ("min_metric", 0.9, {}, {"metrics": {"accuracy": 0.89}}),
     ],
-)
+)  # fmt: skip
 def test_gates_that_are_asked_for_hold_on_one_side(
-    name: str, limit: float, passes: float, fails: float
+    name: str, limit: float, passes: dict[str, Any], fails: dict[str, Any]
 ) -> None:
-    good, bad = (
-        judge({name: limit}, FILE | {name: value}, metric="accuracy")[0]
-        for value in (passes, fails)
-    )
-    assert (good["passed"], bad["passed"]) == (True, False)
-    assert bad["try"]
-    assert bad["side"] == ("at least" if name in LEAST else "at most")
+    good, bad = (judge_one(name, limit, evidence(**given)) for given in (passes, fails))
+    assert (good.passed, bad.passed) == (True, False)
+    assert good.remediation is None
+    assert bad.remediation
+    assert bad.direction == GATES[name].direction
 
 
 @pytest.mark.parametrize(
@@ -128,9 +168,9 @@ def test_the_group_that_loses_most_is_found(name: str, drop: float, worst: str) 
         "anna": {"metrics": {"reference": {task.metric: 0.9}, "int8": {task.metric: 0.7}}},
         "bert": {"metrics": {"reference": {task.metric: 0.8}, "int8": {task.metric: 0.9}}},
     }
-    found = worst_group_drop({"column": "who", "values": values}, "int8", task)
-    assert found == (pytest.approx(drop), worst)
-    assert worst_group_drop(None, "int8", task) is None
+    file = evidence(task=name, groups={"column": "who", "values": values})
+    assert file.worst_group == (worst, pytest.approx(drop))
+    assert evidence(task=name).worst_group is None
 
 
 @given(st.floats(0, 1), st.integers(1, 100_000))
@@ -143,31 +183,26 @@ def test_one_decision_may_always_change_and_no_more_than_the_share(
 
 def test_the_runtime_that_decides_otherwise_is_named() -> None:
     rows = {
-        "litert": {"kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0},
+        "litert": LITERT,
         "litert-builtin": {"kernels": "builtin", "changed": 2, "max_abs_lsb": 4},
-        "tflite-micro": {"kernels": "reference", "changed": 7, "max_abs_lsb": 9},
+        "tflite-micro": MICRO | {"changed": 7, "max_abs_lsb": 9},
     }
-    worst = worst_runtime(rows)
-    (row,) = judge(
-        {"runtime_changes": 1}, FILE | {"runtime_changes": 7, "worst_runtime": worst}, metric="auc"
-    )
-    assert not row["passed"]
-    assert "tflite-micro (reference kernels) decides 7 of 300 samples otherwise" in row["try"]
-    assert "9 LSB" in row["try"]
+    row = judge_one("max_runtime_disagreement", 1, evidence(runtimes=rows))
+    assert not row.passed
+    assert row.value == 7
+    words = "tflite-micro (reference kernels) decides 7 of 300 samples differently"
+    assert words in str(row.remediation)
+    assert "9 LSB" in str(row.remediation)
 
 
 def test_an_arena_that_was_asked_for_and_not_measured_fails_with_the_reason() -> None:
-    skipped = [{"item": "model_int8.tflite on tflite-micro", "reason": "no operation GELU"}]
-    reason = no_arena({"litert": {}}, "model_int8.tflite", skipped)
-    (row,) = judge(
-        {"arena_bytes": 9000}, FILE | {"arena_bytes": None, "unmeasured": reason}, metric="auc"
-    )
-    assert (row["passed"], row["value"]) == (False, None)
-    assert "no operation GELU" in row["try"]
-    assert no_arena({"tflite-micro": {}}, "model_int8.tflite", skipped) == {}
-    assert "not asked" in no_arena({}, "model_int16x8.tflite", skipped)["arena_bytes"]
-    unasked = FILE | {"arena_bytes": None, "unmeasured": reason}
-    assert judge({"arena_bytes": None}, unasked, metric="auc") == []
+    skipped = ({"item": f"{NAME} on tflite-micro", "reason": "no operation GELU"},)
+    unknown = evidence(runtimes={"litert": LITERT}, skipped=skipped)
+    row = judge_one("arena_bytes", 9000, unknown)
+    assert (row.passed, row.value) == (False, None)
+    assert "no operation GELU" in str(row.remediation)
+    assert "not asked" in evidence(runtimes={"litert": LITERT}).no_arena
+    assert judge({"arena_bytes": None}, unknown) == []
 
 
 def check(on: str, passed: bool) -> dict[str, object]:
@@ -178,28 +213,24 @@ def check(on: str, passed: bool) -> dict[str, object]:
 def test_a_check_that_fails_is_a_gate_that_fails_and_is_named() -> None:
     full = {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}
     audit = {
-        "files": {"a.tflite": full, "b.tflite": {"is_full": False}},
+        "files": {NAME: full, "b.tflite": {"is_full": False}},
         "checks": [check("reference", True), check("file", False)],
     }
-    bad = failed_checks(audit, "a.tflite")
-    assert bad is not None
-    assert len(bad) == 1
-    assert failed_checks(audit, "b.tflite") == []
-    assert failed_checks(None, "a.tflite") is None
-    limits = dict.fromkeys(ALWAYS, 0)
-    measured = FILE | {"audit_checks": len(bad), "failed_checks": bad}
-    (row,) = judge(limits, measured, metric="accuracy")
-    assert not row["passed"]
-    assert "an unbounded attack always succeeds" in row["try"]
-    assert "accuracy where any input may be made" in row["try"]
-    assert judge(limits, FILE | {"audit_checks": None}, metric="accuracy") == []
+    assert len(evidence(audit=audit).failed_checks or ()) == 1
+    assert evidence(audit=audit, name="b.tflite").failed_checks == []
+    assert evidence().failed_checks is None
+    (row,) = judge({}, evidence(audit=audit))
+    assert not row.passed
+    assert "an unbounded attack always succeeds" in str(row.remediation)
+    assert "accuracy where any input may be made" in str(row.remediation)
+    assert judge({}, evidence()) == []
 
 
 def test_the_interval_of_the_robust_drop_can_be_asked() -> None:
-    audit = {"files": {"a.tflite": {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}}}
-    upper = robust_drop_upper(audit, "a.tflite")
-    assert upper == 0.03
-    measured = FILE | {"robust_drop_upper": upper}
-    (row,) = judge({"robust_drop_upper": 0.01}, measured, metric="accuracy")
-    assert not row["passed"]
-    assert "audit.samples" in row["try"]
+    full = {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}
+    file = evidence(audit={"files": {NAME: full}, "checks": ()})
+    row, checks = judge({"robust_drop_upper": 0.01}, file)
+    assert checks.passed
+    assert row.value == 0.03
+    assert not row.passed
+    assert "audit.samples" in str(row.remediation)

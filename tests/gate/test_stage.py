@@ -10,7 +10,7 @@ from pipeline.artifacts import Inputs, write_json
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
-from pipeline.outcome import check_verdict
+from pipeline.run_summary import check_verdict
 
 FILE = "model_int8.tflite"
 PARITY = {
@@ -59,11 +59,11 @@ def test_what_holds_ships(judged: Callable[..., None]) -> None:
     judged(None)
     judged(MICRO | {"changed": 2}, *ASKED)
     judged(MICRO | {"changed": 1}, *ASKED, samples=10)
-    judged(MICRO | {"changed": 99}, "gate.runtime_changes=null")
+    judged(MICRO | {"changed": 99}, "gate.max_runtime_disagreement=null")
 
 
 def test_a_runtime_that_decides_otherwise_stops_the_export(judged: Callable[..., None]) -> None:
-    words = r"int8 runtime_changes is 3, the limit is 2\. tflite-micro .* 3 of 400 samples"
+    words = r"int8 max_runtime_disagreement is 3, the limit is 2\. tflite-micro .* 3 of 400 samples"
     with pytest.raises(GateError, match=words):
         judged(MICRO | {"changed": 3})
 
@@ -96,18 +96,18 @@ def test_an_attack_that_is_not_sound_stops_the_export(judged: Callable[..., None
 
 
 def test_a_file_that_is_not_good_enough_does_not_ship(judged: Callable[..., None]) -> None:
-    judged(None, "gate.metric_least=0.93")
-    with pytest.raises(GateError, match=r"(?s)metric_least.*0\.93.*advice"):
-        judged(None, "gate.metric_least=0.94")
-    with pytest.raises(ConfigError, match="wanted metric_least"):
-        judged(None, "gate.metric_most=0.1")
+    judged(None, "gate.min_metric=0.93")
+    with pytest.raises(GateError, match=r"(?s)min_metric.*0\.93.*advice"):
+        judged(None, "gate.min_metric=0.94")
+    with pytest.raises(ConfigError, match="wanted min_metric"):
+        judged(None, "gate.max_error=0.1")
 
 
 def test_robust_accuracy_has_a_least(judged: Callable[..., None]) -> None:
     found = audit(passed=True)
     reached = found["files"][FILE]["robust"]
-    judged(None, f"gate.robust_least={reached}", audit=found)
-    with pytest.raises(GateError, match="robust_least"):
-        judged(None, f"gate.robust_least={reached + 0.01}", audit=found)
+    judged(None, f"gate.min_robust_accuracy={reached}", audit=found)
+    with pytest.raises(GateError, match="min_robust_accuracy"):
+        judged(None, f"gate.min_robust_accuracy={reached + 0.01}", audit=found)
     with pytest.raises(ConfigError, match="audit is null"):
-        judged(None, "gate.robust_least=0.5", "audit=null")
+        judged(None, "gate.min_robust_accuracy=0.5", "audit=null")

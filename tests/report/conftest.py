@@ -239,8 +239,8 @@ def good_run() -> dict[str, Any]:
         ],
         "best": "logistic regression",
     }
-    gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "try": ""}
-    gate["side"] = "at most"
+    gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "remediation": ""}
+    gate["direction"] = "at most"
     judged = hardened(0.97, 0.2, 0.75)
     return {
         "dataset": {

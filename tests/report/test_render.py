@@ -81,7 +81,10 @@ def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
 
 def test_a_failed_gate_is_said_on_top_with_what_to_try(documents: dict[str, Any]) -> None:
     documents["verdict"]["passed"] = False
-    documents["verdict"]["gates"]["int8"][0] |= {"passed": False, "try": "Try more samples."}
+    documents["verdict"]["gates"]["int8"][0] |= {
+        "passed": False,
+        "remediation": "Try more samples.",
+    }
     html = page(documents)
     assert "Nothing ships: int8 fails metric_drop" in html
     assert "Try more samples." in html
@@ -292,9 +295,15 @@ def test_runtimes_are_compared_where_several_ran(documents: dict[str, Any]) -> N
 
 def test_a_gate_without_a_value_was_not_measured(documents: dict[str, Any]) -> None:
     bent = copy.deepcopy(documents)
-    gate = {"name": "arena_bytes", "value": None, "limit": 9000, "passed": False, "try": "why"}
+    gate = {
+        "name": "arena_bytes",
+        "value": None,
+        "limit": 9000,
+        "passed": False,
+        "remediation": "why",
+    }
     bent["verdict"] = {
-        "passed": False, "ships": "int8", "gates": {"int8": [gate | {"side": "at most"}]},
+        "passed": False, "ships": "int8", "gates": {"int8": [gate | {"direction": "at most"}]},
     }  # fmt: skip
     assert "not measured</td>" in page(bent)
     assert "≤ 9,000" in page(bent)

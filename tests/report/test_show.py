@@ -22,8 +22,9 @@ def test_a_run_is_told_with_its_gates_and_what_to_try(tmp_path: Path) -> None:
         "name": "bytes",
         "value": 900,
         "limit": 100,
+        "direction": "at most",
         "passed": False,
-        "try": "Try [a, b] and {c}.",
+        "remediation": "Try [a, b] and {c}.",
     }
     write_json(
         folder / "verdict.json", {"passed": False, "ships": "int8", "gates": {"int8": [gate]}}

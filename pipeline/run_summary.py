@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pipeline.artifacts import Metrics, read_json
 from pipeline.bundle.published import shipped_model
 from pipeline.config.export_schema import Remedy
+from pipeline.documents.verdict import Verdict
 from pipeline.errors import GateError
 from pipeline.tasks import task_of
 from pipeline.terminal import event
@@ -51,14 +52,14 @@ def check_verdict(path: Path) -> None:
         GateError: the shipped file failed; names every gate, value, limit and what to try, the
             rungs of the ladder and the noisiest layers.
     """
-    verdict = read_json(path)
-    if verdict["passed"]:
+    verdict = Verdict.read(path)
+    if verdict.passed:
         return
-    ships = verdict["ships"]
-    failed = [gate for gate in verdict["gates"][ships] if not gate["passed"]]
+    ships = verdict.ships
+    failed = [gate for gate in verdict.decisive if not gate.passed]
     lines = [
-        f"gate: {ships} {gate['name']} is {figure(gate['value'])}, the limit is "
-        f"{figure(gate['limit'])}. {gate['try'] or ''}".strip()
+        f"gate: {ships} {gate.name} is {figure(gate.value)}, the limit is "
+        f"{figure(gate.limit)}. {gate.remediation or ''}".strip()
         for gate in failed
     ]
     lines += _lighter(path.parents[1]) + _rungs(path.parents[1]) + _layers(path.parents[1], ships)

@@ -1,0 +1,96 @@
+"""What the documents of a run say about one file, as the gates need it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.tasks import Task, metric_drop
+
+MICRO = "tflite-micro"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was measured of one file."""
+
+    task: Task
+    """Says the metric and its direction."""
+    entry: Mapping[str, Any]
+    """The file's row of files.json."""
+    parity: Mapping[str, Any]
+    """parity.json."""
+    targets: Sequence[Mapping[str, Any]]
+    """Rows of files.json's targets, of all files."""
+    audit: Mapping[str, Any] | None
+    """audit.json; None: no audit ran."""
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """The file's row of parity.json."""
+        return self.parity["files"][self.entry["file"]]
+
+    @property
+    def metric(self) -> float:
+        """The task's metric on the samples of `verify.split`."""
+        return float(self.measured["metrics"][self.task.metric])
+
+    @property
+    def attacked(self) -> Mapping[str, Any] | None:
+        """The file's row of audit.json; None: it was not attacked."""
+        return None if self.audit is None else self.audit["files"].get(self.entry["file"])
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The largest latency that a target's compiler estimates; None: none does."""
+        times = [
+            row["latency_ms_estimate"]
+            for row in self.targets
+            if row["format"] == self.entry["format"] and row["latency_ms_estimate"] is not None
+        ]
+        return max(times, default=None)
+
+    @property
+    def worst_group(self) -> tuple[str, float] | None:
+        """The group of samples with the largest metric drop, and that drop; None: no groups."""
+        if self.parity["groups"] is None:
+            return None
+        drops = {
+            name: metric_drop(
+                self.task, row["metrics"]["reference"], row["metrics"][self.entry["format"]]
+            )
+            for name, row in self.parity["groups"]["values"].items()
+        }
+        worst = max(drops, key=lambda name: drops[name])
+        return worst, drops[worst]
+
+    @property
+    def worst_runtime(self) -> tuple[str, Mapping[str, Any]]:
+        """The runtime whose decisions differ most often from LiteRT's, and its row."""
+        rows = self.measured["runtimes"]
+        worst = max(rows, key=lambda name: rows[name]["changed"])
+        return worst, rows[worst]
+
+    @property
+    def arena_bytes(self) -> int | None:
+        """The working memory on tflite-micro; None: it did not run the file."""
+        row = self.measured["runtimes"].get(MICRO)
+        return None if row is None else row["arena_bytes"]
+
+    @property
+    def no_arena(self) -> str:
+        """Why tflite-micro did not run the file."""
+        item = f"{self.entry['file']} on {MICRO}"
+        skipped = self.parity["skipped"]
+        return next((row["reason"] for row in skipped if row["item"] == item), "it was not asked")
+
+    @property
+    def failed_checks(self) -> list[Mapping[str, Any]] | None:
+        """The checks of the attacks that failed; None: the file was not attacked.
+
+        The checks on the shipped file say nothing of the other files, which only get the
+        adversarial examples of the reference.
+        """
+        if self.audit is None or self.attacked is None:
+            return None
+        models = ("reference", "file") if self.attacked["is_full"] else ("reference",)
+        return [row for row in self.audit["checks"] if row["on"] in models and not row["passed"]]
