@@ -122,7 +122,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        8,
+        9,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
