@@ -1,12 +1,14 @@
 """The stage table, in order: what each stage reads and writes, and what makes it stale.
 
-The runner is in run.py. No TensorFlow here: a stage's module is imported when it runs.
+executor.py runs them. Nothing heavy here: the command line reads this table, too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.config.schema import Config
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 TRAINING = ("edgeline", "tensorflow", "keras")
 EXPORT = (*TRAINING, "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "ethos-u-vela")
@@ -17,13 +19,15 @@ class Stage:
     """One row of the table: what a stage reads and writes, and what makes it stale."""
 
     name: str
+    does: str
+    """What it does, as the command line shows it."""
     version: int
     """Raised by hand when the same inputs would give other results."""
     reads: tuple[str, ...]
     writes: Mapping[str, tuple[str, ...]]
     """Kind -> patterns of its files."""
-    sections: tuple[str, ...]
-    """Config sections that change the result."""
+    sections: tuple[str, ...] | None
+    """Config sections that change the result; None: all."""
     optional: tuple[str, ...] = ()
     """Kinds that are read where a stage wrote them."""
     packages: tuple[str, ...] = TRAINING
@@ -48,6 +52,7 @@ COMPRESSED = (
 STAGES = (
     Stage(
         "data",
+        "prepare the samples and cut them into train, validation and test",
         6,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
@@ -55,6 +60,7 @@ STAGES = (
     ),
     Stage(
         "baseline",
+        "score classical models on the same split",
         3,
         ("dataset",),
         {"baseline": ("baseline.json", "outputs.npz")},
@@ -62,6 +68,7 @@ STAGES = (
     ),
     Stage(
         "build",
+        "describe the model and check its budget before any training",
         1,
         ("dataset",),
         {"spec": SPEC, "budget": ("budget.json",)},
@@ -69,6 +76,7 @@ STAGES = (
     ),
     Stage(
         "tune",
+        "search hyper-parameters",
         3,
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
@@ -77,6 +85,7 @@ STAGES = (
     ),
     Stage(
         "train",
+        "train the network",
         2,
         ("dataset", "spec"),
         {
@@ -95,6 +104,7 @@ STAGES = (
     ),
     Stage(
         "harden",
+        "fine-tune on adversarial examples",
         5,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
@@ -102,6 +112,7 @@ STAGES = (
     ),
     Stage(
         "compress",
+        "decide how every tensor is quantized",
         7,
         ("dataset", "spec", "reference"),
         {
@@ -114,6 +125,7 @@ STAGES = (
     ),
     Stage(
         "export",
+        "write the .tflite files, compiled variants and C sources",
         6,
         ("dataset", "spec", "reference", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
@@ -122,6 +134,7 @@ STAGES = (
     ),
     Stage(
         "verify",
+        "measure every file against the trained model",
         9,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
@@ -131,6 +144,7 @@ STAGES = (
     ),
     Stage(
         "audit",
+        "attack every file",
         5,
         ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
@@ -139,6 +153,7 @@ STAGES = (
     ),
     Stage(
         "gate",
+        "judge the measurements",
         5,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
@@ -147,6 +162,7 @@ STAGES = (
     ),
     Stage(
         "report",
+        "write report.html and MODEL_CARD.md",
         6,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
@@ -155,6 +171,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
+        "publish exported/<name>/ when every gate passed",
         6,
         (
             "dataset",
@@ -169,14 +186,14 @@ STAGES = (
             "report",
         ),
         {"bundle": ("bundle.json",)},
-        tuple(Config.model_fields),
+        None,
         optional=("baseline", "audit", "robustness"),
     ),
 )
 NAMES = tuple(stage.name for stage in STAGES)
 
 
-def is_enabled(stage: Stage, config: Config) -> bool:
+def is_enabled(stage: Stage, config: "Config") -> bool:
     """Tell whether a stage runs: a section set to null is a stage that is off."""
     return getattr(config, stage.name, stage) is not None
 

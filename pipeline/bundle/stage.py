@@ -31,7 +31,7 @@ from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
 from pipeline.device import runner
-from pipeline.outcome import check_verdict
+from pipeline.run_summary import check_verdict
 from pipeline.train.gain import training_records
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract

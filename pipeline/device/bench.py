@@ -16,11 +16,11 @@ import numpy as np
 
 from pipeline.artifacts import read_json, write_arrays
 from pipeline.bundle.published import checked_manifest
-from pipeline.confine import excess, run_confined
 from pipeline.device import bench_side, runner
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.errors import ConfigError
+from pipeline.process_limits import excess, run_confined
 from pipeline.terminal import show_progress
 
 SECONDS = 1.0  # of calls for each file on each runtime; the median then moves by a few per cent

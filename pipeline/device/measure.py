@@ -16,11 +16,11 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays, write_json
-from pipeline.confine import excess
 from pipeline.device import browser, runner
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.warm import run_runner
 from pipeline.errors import ArtifactError
+from pipeline.process_limits import excess
 
 TIME_LIMIT = 900  # seconds a file may take; ten times the slowest file seen
 LARGE = 256_000  # bytes of a file from which on threads pay: 2 run a 420 kB CNN 1.9 times as fast

@@ -14,11 +14,11 @@ from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
-from pipeline.confine import excess, run_confined
 from pipeline.device import runner
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.process_limits import excess, run_confined
 
 TIME_LIMIT = 300  # seconds
 

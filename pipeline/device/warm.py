@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.confine import confine, run_confined
 from pipeline.device import runner
+from pipeline.process_limits import confine, run_confined
 
 SCRIPT = Path(__file__).with_name("fork_side.py")
 

@@ -120,7 +120,7 @@ def test_memory_is_limited_for_each_run(
 ) -> None:
     if sys.platform != "linux":
         pytest.skip("limits are set on Linux")
-    monkeypatch.setattr("pipeline.confine.limit_bytes", lambda: 1 << 30)
+    monkeypatch.setattr("pipeline.process_limits.limit_bytes", lambda: 1 << 30)
     parent, _ = pids(run("0"))
     said = Path(f"/proc/{parent}/limits").read_text()
     assert str(1 << 30) in next(line for line in said.splitlines() if "Max data size" in line)

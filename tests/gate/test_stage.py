@@ -10,7 +10,7 @@ from pipeline.artifacts import Inputs, write_json
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
-from pipeline.outcome import check_verdict
+from pipeline.run_summary import check_verdict
 from tests.gate.test_gates import PLAIN
 
 FILE = "model_int8.tflite"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.preprocess import PREPARE
 from pipeline.device.runner import prepare
-from pipeline.harden.space import Choice, Part, Space, chosen
+from pipeline.harden.space import Choice, Part, Space, choose_categories
 from pipeline.harden.space_search import model_inputs, noise, outputs_of
 from pipeline.harden.space_splice import splice_columns
 from tests.harden import fakes
@@ -111,7 +111,7 @@ def test_greedy_choice_never_lowers_the_loss() -> None:
 
     x = tf.constant(np.random.default_rng(0).integers(-2, 3, (40, 2)), tf.float32)
     labels = tf.zeros(40, tf.int32)
-    found = chosen(model, x, labels, (Choice(0, (-2.0, 2.0)), Choice(1, (-2.0, 2.0))))
+    found = choose_categories(model, x, labels, (Choice(0, (-2.0, 2.0)), Choice(1, (-2.0, 2.0))))
     assert (np.prod(found, axis=1) >= np.prod(x, axis=1)).all()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.artifacts import WORK, Inputs, read_json, sha256_file
 from pipeline.config.load import load
-from pipeline.run import Run, inputs_of, run_chain
+from pipeline.executor import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
 from pipeline.tune.bench import Bench, apply_trial, bench_of, shorten_training
