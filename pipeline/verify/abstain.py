@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.device.runner import at_temperature, is_sure
-from pipeline.documents.parity import Abstention, AbstentionResult
+from pipeline.documents.selective import Abstention, AbstentionResult
 
 HOTTEST = 20.0  # temperatures are looked for between this and one by it
 

@@ -19,7 +19,7 @@ from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
-from pipeline.documents.parity import DetectorResult, Sanitization, SanitizedFile
+from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
 from pipeline.verify.held import Held
 

@@ -22,7 +22,6 @@ from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_all, seen
 from pipeline.documents.parity import (
-    Abstention,
     BaselineDrop,
     FileParity,
     FileResult,
@@ -34,6 +33,7 @@ from pipeline.documents.parity import (
     Skipped,
     Streaming,
 )
+from pipeline.documents.selective import Abstention
 from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.device import runner
-from pipeline.documents.parity import AbstentionResult
+from pipeline.documents.selective import AbstentionResult
 from pipeline.verify.abstain import fit_abstention, fit_rule, measure_abstention
 
 CLASSES = 4
