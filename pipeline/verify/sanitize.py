@@ -68,21 +68,10 @@ def measure_sanitizing(
     bare = runner.unsqueezed(preprocess)
     paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
     plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
-    files = {}
-    for form, result in plain.items():
-        metrics = held.task.metrics(held.labels, in_target_unit(result.outputs, preprocess))
-        suspects = None
-        if detector is not None:
-            limit, known = calibrate_detector(detector, held.dataset, paths[form])
-            apart = runner.distance(outputs[form], result.outputs)
-            suspects = measure_detector(
-                held.labels, outputs[form], apart > limit, limit=limit, validation=known > limit
-            )
-        files[form] = SanitizedFile(
-            metric=held.task.metrics(held.labels, outputs[form])[held.task.metric],
-            unsqueezed=metrics[held.task.metric],
-            detector=suspects,
-        )
+    files = {
+        form: _measure_file(detector, held, paths[form], outputs[form], result.outputs)
+        for form, result in plain.items()
+    }
     document = Sanitization(
         median=rule["median"],
         bit_depth=rule["bit_depth"],
@@ -94,6 +83,25 @@ def measure_sanitizing(
         files=files,
     )
     return Sanitized(document, plain)
+
+
+def _measure_file(
+    detector: float | None, held: Held, path: Path, squeezed: Array, plain: Array
+) -> SanitizedFile:
+    """Return how one file does, by its outputs (N, K) with and without squeezing."""
+    task, suspects = held.task, None
+    if detector is not None:
+        limit, known = calibrate_detector(detector, held.dataset, path)
+        is_suspect = runner.distance(squeezed, plain) > limit
+        suspects = measure_detector(
+            held.labels, squeezed, is_suspect, limit=limit, validation=known > limit
+        )
+    in_unit = in_target_unit(plain, held.dataset.preprocess)
+    return SanitizedFile(
+        metric=task.metrics(held.labels, squeezed)[task.metric],
+        unsqueezed=task.metrics(held.labels, in_unit)[task.metric],
+        detector=suspects,
+    )
 
 
 def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
