@@ -4,7 +4,7 @@ Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and 
 answers), figures.npz, answers.npz (every file's answers to all samples). It decides nothing.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_all, seen
 from pipeline.documents.parity import (
     BaselineDrop,
-    FileParity,
     FileResult,
     Groups,
     LayerNoise,
@@ -57,66 +56,91 @@ LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
 INTEGER = ("int8", "int16x8")
 
 
+@dataclass
+class _Measured:
+    """What was measured so far: of files by name, or by format."""
+
+    golden: dict[str, Array]
+    """Contents of golden.npz."""
+    files: dict[str, FileResult] = field(default_factory=dict)
+    layers: dict[str, tuple[LayerNoise, ...]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """File -> time of a sample on the first runtime; no hash covers it."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """What was left out -> why."""
+    outputs: dict[str, Array] = field(default_factory=dict)
+    """Format -> outputs (N, K) in the target's unit."""
+
+
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
     held = held_out(config, inputs)
-    task, files = held.task, read_json(inputs["files"] / "files.json")
-    rows, layers, outputs, skipped, seconds = {}, {}, {}, {}, {}  # type: ignore[var-annotated]
-    golden = _golden_inputs(held)
+    files = read_json(inputs["files"] / "files.json")
+    found = _Measured(_golden_inputs(held))
     for entry in show_progress(files["files"], "files", "measuring"):
-        path, form = inputs["files"] / entry["file"], entry["format"]
-        results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
-        first = next(iter(results.values()))
-        outputs[form] = first.outputs
-        seconds[path.name] = first.seconds / len(held.positions)
-        golden[form] = first.raw_outputs[:GOLDEN]
-        if form in INTEGER:
-            layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
-        rows[path.name] = FileResult(
-            format=form,
-            metrics=held.metrics(outputs[form]),
-            parity=_parity(config, held, outputs[form], layers.get(path.name, ())),
-            runtimes=compare_runtimes(task, held.labels, held.reference, results),
-        )
-    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], outputs)
+        _measure_file(config, held, inputs["files"] / entry["file"], entry, out / WORK, found)
+    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], found.outputs)
+    every = {"reference": held.reference, **found.outputs}
     document = Parity(
         split=config.verify.split,
         samples=len(held.positions),
-        metric=task.metric,
-        direction=task.direction,
+        metric=held.task.metric,
+        direction=held.task.direction,
         reference=ReferenceResult(metrics=held.metrics(held.reference)),
         test_readings=int(config.verify.split == "test"),
-        files=rows,
-        layers=layers,
+        files=found.files,
+        layers=found.layers,
         preprocessing=compare_preprocessing(held.raw, held.dataset.preprocess),
-        groups=_groups(held, {"reference": held.reference, **outputs}),
+        groups=_groups(held, every),
         streaming=_streaming(held, inputs, files),
-        ranges=_ranges(held, {"reference": held.reference, **outputs}),
-        baseline=_against_baseline(config, inputs, held, outputs[files["ships"]]),
+        ranges=_ranges(held, every),
+        baseline=_against_baseline(config, inputs, held, found.outputs[files["ships"]]),
         encoder=measure_encoder(held, inputs, files["encoder"], config.seed),
-        abstain=_abstaining(config, held, inputs, outputs),
+        abstain=_abstaining(config, held, inputs, found.outputs),
         sanitize=sanitized.document,
-        skipped=tuple(Skipped(item=item, reason=reason) for item, reason in skipped.items()),
+        skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
     )
     document.write(out / "parity.json")
-    write_arrays(out / "golden.npz", golden | sanitized.golden(GOLDEN))
-    write_arrays(out / "figures.npz", figures(held, outputs, files["ships"]))
-    write_arrays(out / "answers.npz", answers(held, outputs))
-    return _metrics(document, skipped, seconds)
+    write_arrays(out / "golden.npz", found.golden | sanitized.golden(GOLDEN))
+    write_arrays(out / "figures.npz", figures(held, found.outputs, files["ships"]))
+    write_arrays(out / "answers.npz", answers(held, found.outputs))
+    return _metrics(document, found)
 
 
-def _metrics(document: Parity, skipped: dict[str, str], seconds: dict[str, float]) -> Metrics:
-    """Return the closing line: the task's metric of the reference and of every file.
+def _measure_file(
+    config: Config, held: Held, path: Path, entry: Any, work: Path, found: _Measured
+) -> None:
+    """Run one file on every runtime, and add what it does to `found`."""
+    form = entry["format"]
+    results = run_everywhere(path, form, held, config.verify.runtimes, found.skipped)
+    first = next(iter(results.values()))
+    found.outputs[form] = first.outputs
+    found.seconds[path.name] = first.seconds / len(held.positions)
+    found.golden[form] = first.raw_outputs[:GOLDEN]
+    if form in INTEGER:
+        found.layers[path.name] = _layers(path, held, work, entry["recipe"])
+    found.files[path.name] = FileResult(
+        format=form,
+        metrics=held.metrics(first.outputs),
+        parity=compare(
+            held.task,
+            held.labels,
+            held.reference,
+            first.outputs,
+            class_names=held.dataset.class_names,
+            layers=found.layers.get(path.name, ()),
+            seed=fold_seed(config.seed, "bootstrap"),
+        ),
+        runtimes=compare_runtimes(held.task, held.labels, held.reference, results),
+    )
 
-    Args:
-        document: contents of parity.json.
-        skipped: what was left out, and why.
-        seconds: file -> time of a sample on the first runtime; no hash covers it.
-    """
+
+def _metrics(document: Parity, found: _Measured) -> Metrics:
+    """Return the closing line: the task's metric of the reference and of every file."""
     rows = {"reference": document.reference.metrics}
     rows |= {row.format: row.metrics for row in document.files.values()}
     shown = {name: (metrics[document.metric], "") for name, metrics in rows.items()}
-    return Metrics(shown, skipped, seconds)
+    return Metrics(shown, found.skipped, found.seconds)
 
 
 def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
@@ -193,21 +217,6 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
         "ids": held.dataset.ids[held.positions[:GOLDEN]],
         "reference": held.reference[:GOLDEN],
     }
-
-
-def _parity(config: Config, held: Held, outputs: Array, layers: Sequence[LayerNoise]) -> FileParity:
-    """Return how far a file is from the reference."""
-    seed = fold_seed(config.seed, "bootstrap")
-    names = held.dataset.class_names
-    return compare(
-        held.task,
-        held.labels,
-        held.reference,
-        outputs,
-        class_names=names,
-        layers=layers,
-        seed=seed,
-    )
 
 
 def _layers(path: Path, held: Held, work: Path, recipe: Any) -> tuple[LayerNoise, ...]:
