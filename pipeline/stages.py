@@ -135,7 +135,7 @@ STAGES = (
     Stage(
         "verify",
         "measure every file against the trained model",
-        8,
+        9,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
