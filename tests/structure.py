@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("errors", "seeds", "artifacts", "arrays"),
-    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "host"),
+    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "host", "source_hash"),
     ("config",),
     ("documents",),
     ("ondevice",),
