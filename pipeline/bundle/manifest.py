@@ -144,6 +144,6 @@ def _runtimes(
     asked = (gate["limit"] for gate in gates if gate["name"] == "max_runtime_disagreement")
     limit = next(asked, None)
     return {
-        name: {**row, "conforms": None if limit is None else row["changed"] <= limit}
+        name: {**row, "conforms": None if limit is None else row["disagreements"] <= limit}
         for name, row in rows.items()
     }

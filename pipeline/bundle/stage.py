@@ -159,7 +159,7 @@ def _preprocess(inputs: Inputs) -> dict[str, Any]:
 
 def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
     """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
-    if document is None or document["false_alarms"] is None:
+    if document is None or document["false_positive_rate"] is None:
         return None
     return {form: row["detector"]["limit"] for form, row in document["files"].items()}
 

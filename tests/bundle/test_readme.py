@@ -34,7 +34,7 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "output": border | {"name": "y", "shape": [1, 4]},
         "ops": {"CONV_2D": 1, "SOFTMAX": 1},
         "targets": {},
-        "runtimes": {"litert": {"version": "2", "changed": 0, "arena_bytes": None}},
+        "runtimes": {"litert": {"version": "2", "disagreements": 0, "arena_bytes": None}},
     }
     entry = {"name": "x", "kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
     entry |= {"offset": 0.0, "columns": [{"name": "x"}]}
@@ -249,7 +249,7 @@ def test_a_detectors_score_and_threshold_are_told() -> None:
 def test_the_arena_is_told_where_it_was_measured() -> None:
     document = manifest("int8", "int8", "image")
     assert "measured on a 64-bit machine" not in readme(document)
-    micro = {"version": "0.1", "changed": 1, "arena_bytes": 4272}
+    micro = {"version": "0.1", "disagreements": 1, "arena_bytes": 4272}
     document["models"][0]["runtimes"]["tflite-micro"] = micro
     text = readme(document)
     assert "The arena of 4272 bytes was measured on a 64-bit machine with tflite-micro 0.1" in text

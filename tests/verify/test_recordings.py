@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.device.runner import anomaly_shares
 from pipeline.tasks import TASKS, area_under_roc
-from pipeline.verify.groups import by_group
+from pipeline.verify.groups import measure_groups
 from pipeline.verify.recordings import AUC, recording_auc
 
 seeds = st.integers(0, 2**32 - 1)
@@ -41,8 +41,8 @@ def test_machines_count_alike_however_many_windows_they_have(seed: int) -> None:
         for own in (groups == 0, groups == 1)
     ]
     assert recording_auc(labels, outputs, recordings, groups) == pytest.approx(np.mean(apart))
-    told = by_group(TASKS["anomaly"], labels, groups, {"int8": outputs}, recordings)
-    assert [told[name]["metrics"]["int8"][AUC] for name in ("0", "1")] == apart
+    told = measure_groups(TASKS["anomaly"], labels, groups, {"int8": outputs}, recordings)
+    assert [told[name].metrics["int8"][AUC] for name in ("0", "1")] == apart
 
 
 def test_one_window_a_recording_is_the_plain_area() -> None:
