@@ -45,6 +45,7 @@ from pipeline.errors import ArtifactError, ConfigError
 from pipeline.freshness import is_fresh, is_usable
 from pipeline.resource_errors import explain_shortage
 from pipeline.run_summary import tell_begun, tell_ended, tell_fresh, tell_off
+from pipeline.source_hash import hash_source
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 from pipeline.tensorflow_env import import_quietly, set_environment
 
@@ -126,7 +127,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         folders={kind: source for kind, (source, _) in bound.items()},
         base=run.base,
         exported=run.exported,
-        previous=folder if is_usable(folder, stage.version) else None,
+        previous=folder if is_usable(folder, recipe["code"]) else None,
     )
     started = time.monotonic()
     with explain_shortage(stage.name, run.config):
@@ -165,7 +166,7 @@ def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "stage": stage.name,
-        "version": stage.version,
+        "code": hash_source(stage.module),
         "seed": run.config.seed,
         "config": run.config.model_dump(mode="json", include=sections),
         "packages": {name: importlib.metadata.version(name) for name in stage.packages},
