@@ -27,7 +27,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
-from pipeline.outcome import check_verdict, figure
+from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
 
 LAST = "bundle"
@@ -216,7 +216,7 @@ def run(
         ArtifactError: an artifact does not match its hash.
     """
     from pipeline.config.load import load
-    from pipeline.run import Run
+    from pipeline.executor import Run
     from pipeline.stages import NAMES
     from pipeline.tracking import tracked_chain
 

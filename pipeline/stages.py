@@ -1,12 +1,14 @@
 """The stage table, in order: what each stage reads and writes, and what makes it stale.
 
-The runner is in run.py. No TensorFlow here: a stage's module is imported when it runs.
+executor.py runs them. Nothing heavy here: the command line reads this table, too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.config.schema import Config
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 TRAINING = ("edgeline", "tensorflow", "keras")
 EXPORT = (*TRAINING, "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "ethos-u-vela")
@@ -17,13 +19,13 @@ class Stage:
     """One row of the table: what a stage reads and writes, and what makes it stale."""
 
     name: str
-    version: int
-    """Raised by hand when the same inputs would give other results."""
+    does: str
+    """What it does, as the command line shows it."""
     reads: tuple[str, ...]
     writes: Mapping[str, tuple[str, ...]]
     """Kind -> patterns of its files."""
-    sections: tuple[str, ...]
-    """Config sections that change the result."""
+    sections: tuple[str, ...] | None
+    """Config sections that change the result; None: all."""
     optional: tuple[str, ...] = ()
     """Kinds that are read where a stage wrote them."""
     packages: tuple[str, ...] = TRAINING
@@ -48,28 +50,28 @@ COMPRESSED = (
 STAGES = (
     Stage(
         "data",
-        6,
+        "prepare the samples and cut them into train, validation and test",
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
     ),
     Stage(
         "baseline",
-        3,
+        "score classical models on the same split",
         ("dataset",),
         {"baseline": ("baseline.json", "outputs.npz")},
         ("baseline", "verify", "task", "task_metric", "seed"),
     ),
     Stage(
         "build",
-        2,
+        "describe the model and check its budget before any training",
         ("dataset",),
         {"spec": SPEC, "budget": ("budget.json",)},
         ("model", "task", "task_metric", "seed", "export"),
     ),
     Stage(
         "tune",
-        4,
+        "search hyper-parameters",
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
         TUNED,
@@ -77,7 +79,7 @@ STAGES = (
     ),
     Stage(
         "train",
-        2,
+        "train the network",
         ("dataset", "spec"),
         {
             "reference": REFERENCE,
@@ -95,14 +97,14 @@ STAGES = (
     ),
     Stage(
         "harden",
-        5,
+        "fine-tune on adversarial examples",
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
     ),
     Stage(
         "compress",
-        7,
+        "decide how every tensor is quantized",
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
@@ -114,7 +116,7 @@ STAGES = (
     ),
     Stage(
         "export",
-        6,
+        "write the .tflite files, compiled variants and C sources",
         ("dataset", "spec", "reference", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
@@ -122,7 +124,7 @@ STAGES = (
     ),
     Stage(
         "verify",
-        8,
+        "measure every file against the trained model",
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
@@ -131,7 +133,7 @@ STAGES = (
     ),
     Stage(
         "audit",
-        5,
+        "attack every file",
         ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),
@@ -139,7 +141,7 @@ STAGES = (
     ),
     Stage(
         "gate",
-        5,
+        "judge the measurements",
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task", "task_metric"),
@@ -147,7 +149,7 @@ STAGES = (
     ),
     Stage(
         "report",
-        6,
+        "write report.html and MODEL_CARD.md",
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "seed", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -155,7 +157,7 @@ STAGES = (
     ),
     Stage(
         "bundle",
-        6,
+        "publish exported/<name>/ when every gate passed",
         (
             "dataset",
             "spec",
@@ -169,14 +171,14 @@ STAGES = (
             "report",
         ),
         {"bundle": ("bundle.json",)},
-        tuple(Config.model_fields),
+        None,
         optional=("baseline", "audit", "robustness"),
     ),
 )
 NAMES = tuple(stage.name for stage in STAGES)
 
 
-def is_enabled(stage: Stage, config: Config) -> bool:
+def is_enabled(stage: Stage, config: "Config") -> bool:
     """Tell whether a stage runs: a section set to null is a stage that is off."""
     return getattr(config, stage.name, stage) is not None
 

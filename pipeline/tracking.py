@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json, sha256_json
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
-from pipeline.run import Run, run_chain
+from pipeline.executor import Run, run_chain
 from pipeline.stages import NAMES
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline import outcome, terminal
+from pipeline import run_summary, terminal
 from pipeline.artifacts import Metrics
 from pipeline.terminal import (
     Bar,
@@ -29,9 +29,9 @@ class Terminal(io.StringIO):
 
 def run_a_stage() -> None:
     """Say what the runner says of a stage."""
-    outcome.tell_off(["tune"])
-    outcome.tell_begun("train")
-    outcome.tell_ended("train", Metrics({"accuracy": (0.5, "")}, {"x": "no"}), 1.25)
+    run_summary.tell_off(["tune"])
+    run_summary.tell_begun("train")
+    run_summary.tell_ended("train", Metrics({"accuracy": (0.5, "")}, {"x": "no"}), 1.25)
     log.warning("          watch out")
     log.error("broken")
 

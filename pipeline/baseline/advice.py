@@ -59,7 +59,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     if (chance := _constant(d)) is not None and _sign(d) * (theirs - chance) <= 0:
         return None  # it knows nothing either
     behind = d["parity"]["baseline"][row["name"]]
-    low, high = behind["behind_ci95"]
+    low, high = behind["drop_ci95"]
     both = f"{row['name']} reaches {figure(metric, theirs)} against your {figure(metric, ours)}"
     at = _at_size(row["size_bytes"], file["bytes"])
     sure = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
@@ -69,7 +69,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
             "nothing but .tflite files"
         )
     if low <= 0:
-        weight = 0.9 if behind["behind"] <= 0 else 0.6
+        weight = 0.9 if behind["drop"] <= 0 else 0.6
         smaller = row["name"] if row["size_bytes"] < file["bytes"] else "the network"
         return weight, (
             f"{both} {at} ({sure}): {d['parity']['samples']:,} samples do not tell them apart, and "
@@ -97,7 +97,7 @@ def _linear(d: Documents, config: Mapping[str, Any]) -> Found:
     names = [row["name"] for row in d["baseline"]["models"] if row["name"] in LINEAR]
     for name in names:
         behind, metric = d["parity"]["baseline"][name], d["parity"]["metric"]
-        if behind["behind"] <= NEAR and behind["behind_ci95"][0] <= NEAR:
+        if behind["drop"] <= NEAR and behind["drop_ci95"][0] <= NEAR:
             theirs = _row(d, name)["metrics"][metric]
             return 0.8, (
                 f"a linear model suffices: {name} reaches {figure(metric, theirs)} against "
@@ -126,8 +126,8 @@ def _readable(d: Documents, config: Mapping[str, Any]) -> Found:
     tree, behind = row["tree"], d["parity"]["baseline"]["readable tree"]
     verdict = (
         "ship the tree: it costs less than a point"
-        if behind["behind"] <= NEAR
-        else f"being readable costs {behind['behind']:.3f}"
+        if behind["drop"] <= NEAR
+        else f"being readable costs {behind['drop']:.3f}"
     )
     return 0.95, (
         f"you asked for a model that people can read: a tree of depth {tree['depth']} "

@@ -90,13 +90,13 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
 
 
 def _none_is_better(d: Documents) -> bool:
-    return all(row["behind"] >= 0 for row in d["parity"]["baseline"].values())
+    return all(row["drop"] >= 0 for row in d["parity"]["baseline"].values())
 
 
 def _better_line(d: Documents) -> str | None:
     """Return the linear model that is better than the file that ships; None where none is."""
     behind = d["parity"]["baseline"]
-    return next((name for name in LINEAR if name in behind and behind[name]["behind"] < 0), None)
+    return next((name for name in LINEAR if name in behind and behind[name]["drop"] < 0), None)
 
 
 def _full(sign: int) -> float:

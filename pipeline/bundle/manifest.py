@@ -4,7 +4,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline import machine
+from pipeline import host
 from pipeline.artifacts import SCHEMA, sha256_json
 
 PACKAGES = (
@@ -36,7 +36,7 @@ def manifest(
         "config": config,
         "config_sha256": sha256_json(config),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "equality": machine.equality(machine.record(), artifacts["machines"]),
+        "equality": host.equality(host.record(), artifacts["machines"]),
         "labels": dataset["labels"]["names"],
         "ships": artifacts["verdict"]["ships"],
         "data": _data(config, dataset, parity),
@@ -144,6 +144,6 @@ def _runtimes(
     asked = (gate["limit"] for gate in gates if gate["name"] == "max_runtime_disagreement")
     limit = next(asked, None)
     return {
-        name: {**row, "conforms": None if limit is None else row["changed"] <= limit}
+        name: {**row, "conforms": None if limit is None else row["disagreements"] <= limit}
         for name, row in rows.items()
     }

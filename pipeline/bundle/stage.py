@@ -30,8 +30,8 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
-from pipeline.device import runner
-from pipeline.outcome import check_verdict
+from pipeline.ondevice.assemble import PROGRAM_FILE
+from pipeline.run_summary import check_verdict
 from pipeline.train.gain import training_records
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
@@ -99,7 +99,7 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     _write_answers(inputs, folder, files["ships"])
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
-    shutil.copyfile(runner.__file__, folder / "run_on_device.py")
+    shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     if preprocess["labels"] is not None:
         (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
     with np.load(folder / "golden.npz") as golden:
@@ -159,7 +159,7 @@ def _preprocess(inputs: Inputs) -> dict[str, Any]:
 
 def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
     """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
-    if document is None or document["false_alarms"] is None:
+    if document is None or document["false_positive_rate"] is None:
         return None
     return {form: row["detector"]["limit"] for form, row in document["files"].items()}
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.schema import TfdsSource
 from pipeline.errors import ConfigError
-from pipeline.quiet import import_quietly
+from pipeline.tensorflow_env import import_quietly
 
 log = logging.getLogger(__name__)
 

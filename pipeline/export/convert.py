@@ -33,7 +33,7 @@ from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
-from pipeline.shortage import words_of
+from pipeline.resource_errors import words_of
 
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")

@@ -12,13 +12,13 @@ from typing import Any
 
 from pipeline.audit.queries import ask_file
 from pipeline.compress.centroids import clustered_kernels
-from pipeline.confine import end_with
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import convert, vela
 from pipeline.export.metadata import add_metadata
 from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import read_model_file, saved_model_as_h5
-from pipeline.shortage import words_of
+from pipeline.process_limits import end_with
+from pipeline.resource_errors import words_of
 from pipeline.verify.layers import layer_errors
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

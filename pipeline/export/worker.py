@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.confine import confine, excess
 from pipeline.errors import ArtifactError, ConfigError, PipelineError, ShortageError
+from pipeline.process_limits import confine, excess
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
 QUOTED = 12  # lines of the log that an error shows

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.documents.parity import FileResult, Parity, RuntimeResult
 from pipeline.tasks import Task, metric_drop
 
 MICRO = "tflite-micro"
@@ -17,7 +18,7 @@ class Evidence:
     """Says the metric and its direction."""
     entry: Mapping[str, Any]
     """The file's row of files.json."""
-    parity: Mapping[str, Any]
+    parity: Parity
     """parity.json."""
     targets: Sequence[Mapping[str, Any]]
     """Rows of files.json's targets, of all files."""
@@ -25,14 +26,14 @@ class Evidence:
     """audit.json; None: no audit ran."""
 
     @property
-    def measured(self) -> Mapping[str, Any]:
+    def measured(self) -> FileResult:
         """The file's row of parity.json."""
-        return self.parity["files"][self.entry["file"]]
+        return self.parity.files[self.entry["file"]]
 
     @property
     def metric(self) -> float:
         """The task's metric on the samples of `verify.split`."""
-        return float(self.measured["metrics"][self.task.metric])
+        return self.measured.metrics[self.task.metric]
 
     @property
     def attacked(self) -> Mapping[str, Any] | None:
@@ -52,36 +53,36 @@ class Evidence:
     @property
     def worst_group(self) -> tuple[str, float] | None:
         """The group of samples with the largest metric drop, and that drop; None: no groups."""
-        if self.parity["groups"] is None:
+        if self.parity.groups is None:
             return None
         drops = {
             name: metric_drop(
-                self.task, row["metrics"]["reference"], row["metrics"][self.entry["format"]]
+                self.task, row.metrics["reference"], row.metrics[self.entry["format"]]
             )
-            for name, row in self.parity["groups"]["values"].items()
+            for name, row in self.parity.groups.values.items()
         }
         worst = max(drops, key=lambda name: drops[name])
         return worst, drops[worst]
 
     @property
-    def worst_runtime(self) -> tuple[str, Mapping[str, Any]]:
+    def worst_runtime(self) -> tuple[str, RuntimeResult]:
         """The runtime whose decisions differ most often from LiteRT's, and its row."""
-        rows = self.measured["runtimes"]
-        worst = max(rows, key=lambda name: rows[name]["changed"])
+        rows = self.measured.runtimes
+        worst = max(rows, key=lambda name: rows[name].disagreements)
         return worst, rows[worst]
 
     @property
     def arena_bytes(self) -> int | None:
         """The working memory on tflite-micro; None: it did not run the file."""
-        row = self.measured["runtimes"].get(MICRO)
-        return None if row is None else row["arena_bytes"]
+        row = self.measured.runtimes.get(MICRO)
+        return None if row is None else row.arena_bytes
 
     @property
     def no_arena(self) -> str:
         """Why tflite-micro did not run the file."""
         item = f"{self.entry['file']} on {MICRO}"
-        skipped = self.parity["skipped"]
-        return next((row["reason"] for row in skipped if row["item"] == item), "it was not asked")
+        skipped = self.parity.skipped
+        return next((row.reason for row in skipped if row.item == item), "it was not asked")
 
     @property
     def failed_checks(self) -> list[Mapping[str, Any]] | None:

@@ -48,7 +48,7 @@ class Gate:
 
 def _parity(name: str) -> Callable[[Evidence], float | None]:
     """Return how a value of the file's `parity` is read."""
-    return lambda file: file.measured["parity"][name]
+    return lambda file: getattr(file.measured.parity, name)
 
 
 def _read_metric(direction: Literal["up", "down"]) -> Callable[[Evidence], float | None]:
@@ -108,7 +108,7 @@ GATES = {
             "at least",
             "",
             "AUC over whole recordings",
-            lambda file: file.measured["metrics"].get("recording_auc"),  # of windows alone
+            lambda file: file.measured.metrics.get("recording_auc"),  # of windows alone
             remediation.improve_metric,
         ),
         Gate(
@@ -116,7 +116,7 @@ GATES = {
             "at most",
             "",
             "upper end of the 95 % interval of the metric drop",
-            lambda file: file.measured["parity"]["metric_drop_ci95"][1],
+            lambda file: file.measured.parity.metric_drop_ci95[1],
             remediation.narrow_interval,
         ),
         Gate(
@@ -198,7 +198,7 @@ GATES = {
             "at most",
             "samples",
             "decisions of another runtime that differ from LiteRT's",
-            lambda file: file.worst_runtime[1]["changed"],
+            lambda file: file.worst_runtime[1].disagreements,
             remediation.name_worst_runtime,
         ),
         Gate(

@@ -13,14 +13,14 @@ FINER = {  # format -> what is closer to the trained model
 
 def improve_quantization(file: Evidence) -> str:
     """Name the noisiest layer and a finer format."""
-    worst = file.measured["parity"]["worst_layer"]
-    layer = f"Worst layer: {worst['name']} ({worst['sqnr_db']:.1f} dB). " if worst else ""
+    worst = file.measured.parity.worst_layer
+    layer = f"Worst layer: {worst.name} ({worst.sqnr_db:.1f} dB). " if worst else ""
     return f"{layer}Try {FINER[file.entry['format']]}."
 
 
 def name_worst_class(file: Evidence) -> str:
     """Name the class that loses the most recall."""
-    worst = file.measured["parity"]["worst_class"]
+    worst = file.measured.parity.worst_class
     return f"Class {worst} loses most; {improve_quantization(file)}"
 
 
@@ -101,9 +101,9 @@ def shrink_model(file: Evidence) -> str:
 def name_worst_runtime(file: Evidence) -> str:
     """Name the runtime whose decisions differ most often from LiteRT's."""
     name, row = file.worst_runtime
-    apart = "" if row["max_abs_lsb"] is None else f", by up to {row['max_abs_lsb']} LSB"
+    apart = "" if row.max_abs_lsb is None else f", by up to {row.max_abs_lsb} LSB"
     return (
-        f"{name} ({row['kernels']} kernels) decides {row['changed']} of {file.parity['samples']} "
+        f"{name} ({row.kernels} kernels) decides {row.disagreements} of {file.parity.samples} "
         f"samples differently from litert{apart}. Try export.ships: int16x8, or remove that "
         "runtime from verify.runtimes if the file will not run there."
     )

@@ -43,7 +43,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "mode": settings.mode,
         "attack": settings.attack.model_dump(mode="json"),
         "steps": steps_of(settings),
-        "samples": len(found.judged),
+        "samples": len(found.attacked_positions),
         "before": found.before,
         "after": found.after,
         "max_clean_drop": settings.max_clean_drop,

@@ -6,7 +6,7 @@ TensorFlow takes no place in a cluster once it has computed anything.
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pipeline.quiet import import_quietly, set_environment
+from pipeline.tensorflow_env import import_quietly, set_environment
 
 
 def lead_workers() -> AbstractContextManager[None]:

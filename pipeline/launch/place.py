@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.confine import end_with
 from pipeline.errors import ConfigError
+from pipeline.process_limits import end_with
 
 TF_CONFIG = "TF_CONFIG"
 LAUNCHER = "EDGELINE_LAUNCHER"  # the process that a worker of `launch` ends with

@@ -13,8 +13,8 @@ from pipeline.artifacts import MANIFEST, TIMINGS, read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
-from pipeline.outcome import format_metric
 from pipeline.report.words import figure, format_gate, lighter, size
+from pipeline.run_summary import format_metric
 from pipeline.stages import STAGES
 
 WIDTH = 100

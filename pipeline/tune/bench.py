@@ -22,9 +22,9 @@ from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models.describe import describe
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.source_hash import hash_source
 from pipeline.train.decision import known_range
 
-VERSION = 1  # raised by hand when the same trial would be measured otherwise
 STEPS = 20  # of the attack, where audit does not say
 # What is written of a config does not change what comes of a trial.
 ELSEWHERE = (
@@ -67,7 +67,8 @@ class Bench:
         file = [self.form, export.io, export.targets, self.config.compress.quantize.granularity]
         attack = attack_of(self.config) if tune.robust else None
         parts = {
-            "config": [VERSION, config, asked, file, attack],
+            "code": hash_source("pipeline.tune.trial"),
+            "config": [config, asked, file, attack],
             "data": [data.meta["fingerprint"], *files],
             "network": self.spec.dump(),
             "packages": {name: version(name) for name in PACKAGES},

@@ -113,7 +113,7 @@ def until_over(ledger: Ledger, started: Sequence[Process]) -> None:
 
 def main(job: str, address: str, name: str, parent: str) -> int:
     """Work for a chief on this machine; return the exit code."""
-    from pipeline.confine import end_with
+    from pipeline.process_limits import end_with
 
     end_with(int(parent))
     import keras  # noqa: F401  before what reads the environment

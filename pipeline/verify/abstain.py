@@ -9,18 +9,18 @@ Legend: N samples, K classes.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import at_temperature, is_sure
+from pipeline.documents.selective import Abstention, AbstentionResult
+from pipeline.ondevice.decide import apply_temperature, is_likely
 
 HOTTEST = 20.0  # temperatures are looked for between this and one by it
 
 
-def rule_of(alpha: float, labels: Array, outputs: Array) -> dict[str, float]:
-    """Return {temperature, threshold} of a model by what it answers on validation.
+def fit_rule(alpha: float, labels: Array, outputs: Array) -> tuple[float, float]:
+    """Return temperature and threshold of a model, fitted on validation.
 
     Args:
         alpha: share of samples whose class may be missed, in (0, 1).
@@ -28,11 +28,11 @@ def rule_of(alpha: float, labels: Array, outputs: Array) -> dict[str, float]:
         outputs: probabilities (N, K).
     """
     temperature = _temperature(labels, outputs)
-    scaled = at_temperature(outputs, temperature)
+    scaled = apply_temperature(outputs, temperature)
     of_truth = np.sort(scaled[np.arange(len(labels)), labels])
     missed = int(np.floor(alpha * (len(labels) + 1)))  # of them, the least sure
     threshold = float(of_truth[missed - 1]) if missed else 0.0
-    return {"temperature": temperature, "threshold": threshold}
+    return temperature, threshold
 
 
 def _temperature(labels: Array, outputs: Array) -> float:
@@ -42,7 +42,7 @@ def _temperature(labels: Array, outputs: Array) -> float:
     smallest = outputs[outputs > 0].min() / 2  # what int8 rounds to zero is not impossible
 
     def unlikely(log_temperature: float) -> float:
-        scaled = at_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
+        scaled = apply_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
         return -float(np.log(scaled[np.arange(len(labels)), labels]).mean())
 
     ends = -np.log(HOTTEST), np.log(HOTTEST)
@@ -50,37 +50,41 @@ def _temperature(labels: Array, outputs: Array) -> float:
     return float(np.exp(found.x))
 
 
-def figures(labels: Array, outputs: Array, rule: Mapping[str, float]) -> dict[str, float]:
-    """Return what a rule does on other samples.
-
-    coverage: share of samples that are answered. error: share of those that are answered wrongly,
-    0 where none is. error_of_all: where it always answers. kept: share whose class is in the set.
-    """
-    scaled = at_temperature(outputs, rule["temperature"])
-    in_set = is_sure(scaled, rule["threshold"])
+def measure_abstention(
+    labels: Array, outputs: Array, *, temperature: float, threshold: float
+) -> AbstentionResult:
+    """Return what a rule does on other samples."""
+    scaled = apply_temperature(outputs, temperature)
+    in_set = is_likely(scaled, threshold)
     is_answered = in_set.sum(axis=1) == 1
     is_wrong = outputs.argmax(axis=1) != labels
-    return {
-        "coverage": float(is_answered.mean()),
-        "error": float(is_wrong[is_answered].mean()) if is_answered.any() else 0.0,
-        "error_of_all": float(is_wrong.mean()),
-        "kept": float(in_set[np.arange(len(labels)), labels].mean()),
-    }
+    return AbstentionResult(
+        temperature=temperature,
+        threshold=threshold,
+        coverage=float(is_answered.mean()),
+        selective_error=float(is_wrong[is_answered].mean()) if is_answered.any() else 0.0,
+        error=float(is_wrong.mean()),
+        set_coverage=float(in_set[np.arange(len(labels)), labels].mean()),
+    )
 
 
 def fit_abstention(
     alpha: float,
     validation: tuple[Array, Mapping[str, Array]],
     held: tuple[Array, Mapping[str, Array]],
-) -> dict[str, Any]:
-    """Return the rule of each model with its figures.
+) -> Abstention:
+    """Return the rule of each model with what it does on other samples.
 
     Args:
-        alpha: as for `rule_of`.
+        alpha: as for `fit_rule`.
         validation: labels, and name -> outputs, that the rules are made by.
         held: labels, and name -> outputs, that they are tried on.
     """
     labels, known = validation
-    rules = {name: rule_of(alpha, labels, outputs) for name, outputs in known.items()}
-    rows = {name: rule | figures(held[0], held[1][name], rule) for name, rule in rules.items()}
-    return {"alpha": alpha, "samples": len(labels), "models": rows}
+    rows = {}
+    for name, outputs in known.items():
+        temperature, threshold = fit_rule(alpha, labels, outputs)
+        rows[name] = measure_abstention(
+            held[0], held[1][name], temperature=temperature, threshold=threshold
+        )
+    return Abstention(alpha=alpha, samples=len(labels), models=rows)

@@ -3,23 +3,18 @@
 Legend: N samples, C numbers of a code, D numbers of an input.
 """
 
-from typing import Any
-
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.parity import CodeClustering, CodeParity, CodeReduction
 
 NEIGHBOURS = 10  # of a sample, that are held against its neighbours in the other space
 MOST = 1000  # samples: distances of all pairs are taken
 DEFAULT_CLUSTERS = 8  # where there are no classes
 
 
-def kept_codes(reference_NC: Array, found_NC: Array) -> dict[str, float]:
-    """Return how far a file's codes are from the reference's.
-
-    sqnr_db: power of the codes over that of their difference. cosine: mean over samples.
-    neighbours: share of each sample's ten nearest that are the same.
-    """
+def compare_codes(reference_NC: Array, found_NC: Array) -> CodeParity:
+    """Return how far a file's codes are from the reference's."""
     reference, found = (x.astype(np.float64) for x in (reference_NC, found_NC))
     noise = float(((reference - found) ** 2).sum())
     power = float((reference**2).sum())
@@ -27,11 +22,11 @@ def kept_codes(reference_NC: Array, found_NC: Array) -> dict[str, float]:
     cosine = (reference * found).sum(axis=1) / np.maximum(norms, np.finfo(np.float64).tiny)
     near, near_too = (_nearest(x[:MOST]) for x in (reference, found))
     shared = [len(set(a) & set(b)) / len(a) for a, b in zip(near, near_too, strict=True)]
-    return {
-        "sqnr_db": 10 * float(np.log10(power / noise)) if noise else 100.0,
-        "cosine": float(cosine.mean()),
-        "neighbours": float(np.mean(shared)),
-    }
+    return CodeParity(
+        sqnr_db=10 * float(np.log10(power / noise)) if noise else 100.0,
+        cosine=float(cosine.mean()),
+        neighbor_overlap=float(np.mean(shared)),
+    )
 
 
 def _nearest(x: Array) -> Array:
@@ -42,7 +37,9 @@ def _nearest(x: Array) -> Array:
     return np.asarray(NearestNeighbors(n_neighbors=count).fit(x).kneighbors(return_distance=False))
 
 
-def clusters(codes_NC: Array, found_NC: Array, labels: Array | None, seed: int) -> dict[str, Any]:
+def compare_clusters(
+    codes_NC: Array, found_NC: Array, labels: Array | None, seed: int
+) -> CodeClustering:
     """Return how k-means groups the codes: the file's as the reference's, and as the classes.
 
     Adjusted Rand index (Hubert and Arabie 1985): 1 for the same groups, 0 for chance.
@@ -61,18 +58,15 @@ def clusters(codes_NC: Array, found_NC: Array, labels: Array | None, seed: int) 
         KMeans(count, n_init=4, random_state=seed).fit_predict(x.astype(np.float64))
         for x in (codes_NC, found_NC)
     )
-    found: dict[str, Any] = {
-        "clusters": count,
-        "agreement": float(adjusted_rand_score(ours, theirs)),
-        "classes": None,
-    }
-    if labels is not None:
-        found["classes"] = float(adjusted_rand_score(labels, theirs))
-    return found
+    return CodeClustering(
+        clusters=count,
+        with_reference=float(adjusted_rand_score(ours, theirs)),
+        with_classes=None if labels is None else float(adjusted_rand_score(labels, theirs)),
+    )
 
 
-def reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> dict[str, Any]:
-    """Return how well codes keep who is near whom, beside as many principal components.
+def measure_reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> CodeReduction:
+    """Return how well codes preserve neighborhoods, beside as many principal components.
 
     Trustworthiness (Venna and Kaski 2001): 1 where all neighbours of a code were neighbours before.
 
@@ -88,9 +82,9 @@ def reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> dict[str,
     count = min(NEIGHBOURS, (len(inputs) - 1) // 2)
     size = min(codes.shape[1], *trained_ND.shape)
     components = PCA(size, random_state=0).fit(trained_ND).transform(inputs)
-    return {
-        "from": int(inputs.shape[1]),
-        "to": int(codes.shape[1]),
-        "trustworthiness": float(trustworthiness(inputs, codes, n_neighbors=count)),
-        "of_principal_components": float(trustworthiness(inputs, components, n_neighbors=count)),
-    }
+    return CodeReduction(
+        input_size=int(inputs.shape[1]),
+        code_size=int(codes.shape[1]),
+        trustworthiness=float(trustworthiness(inputs, codes, n_neighbors=count)),
+        pca_trustworthiness=float(trustworthiness(inputs, components, n_neighbors=count)),
+    )

@@ -7,7 +7,8 @@ from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
+from pipeline.documents.parity import EncoderResult
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
@@ -17,9 +18,9 @@ from pipeline.verify.held import Held
 COMPONENT_SAMPLES = 5000  # that principal components are found on
 
 
-def encoder_figures(
-    held: Held, inputs: Inputs, encoder: dict[str, Any] | None, seed: int
-) -> dict[str, Any] | None:
+def measure_encoder(
+    held: Held, inputs: Inputs, encoder: Any, seed: int
+) -> dict[str, EncoderResult] | None:
     """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
     if encoder is None:
         return None
@@ -28,22 +29,21 @@ def encoder_figures(
     codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
     has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
     labels = held.labels if has_classes else None
-    flat = {
-        "trained": _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES]),
-        "inputs": _flat(dataset, held.positions[: embedding.MOST]),
-    }
+    trained = _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES])
+    measured = _flat(dataset, held.positions[: embedding.MOST])
     rows = {}
     for entry in encoder["files"]:
         found = run_file(inputs["files"] / entry["file"], plain, held.raw).outputs
-        rows[entry["file"]] = {
-            "codes": embedding.kept_codes(codes, found),
-            "clustering": embedding.clusters(codes, found, labels, fold_seed(seed, "clusters")),
-            "reduction": embedding.reduction(flat["trained"], flat["inputs"], found),
-        }
+        cluster_seed = fold_seed(seed, "clusters")
+        rows[entry["file"]] = EncoderResult(
+            codes=embedding.compare_codes(codes, found),
+            clustering=embedding.compare_clusters(codes, found, labels, cluster_seed),
+            reduction=embedding.measure_reduction(trained, measured, found),
+        )
     return rows
 
 
 def _flat(dataset: Dataset, positions: Array) -> Array:
     """Return model inputs as one row a sample."""
     (entry,) = dataset.preprocess["inputs"]
-    return prepare(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    return prepare_input(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)

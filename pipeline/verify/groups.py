@@ -1,25 +1,25 @@
-"""Figures apart for each speaker, machine, region or whatever the data is told apart by. Pure."""
+"""Metrics per group: for each speaker, machine, region or whatever the data names. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.parity import GroupResult
 from pipeline.tasks import Task
 from pipeline.verify.recordings import metrics_with
 
-MOST = 100  # groups that are told, the largest first
+MOST = 100
 
 
-def by_group(
+def measure_groups(
     task: Task,
     labels: Array,
     groups: Array,
     outputs: Mapping[str, Array],
     recordings: Array | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Return group -> {samples, metrics: {reference or format: metrics}}.
+) -> dict[str, GroupResult]:
+    """Return group -> its metrics, of at most MOST groups, the largest first.
 
     Args:
         task: whose metrics count.
@@ -34,11 +34,11 @@ def by_group(
     for count, name in largest:
         own = groups == name
         whose = None if recordings is None else recordings[own]
-        rows[str(name)] = {
-            "samples": int(-count),
-            "metrics": {
+        rows[str(name)] = GroupResult(
+            samples=int(-count),
+            metrics={
                 form: metrics_with(task, labels[own], answers[own], whose)
                 for form, answers in outputs.items()
             },
-        }
+        )
     return rows

@@ -4,11 +4,11 @@ Legend: N samples, K classes or outputs. Reference outputs and file outputs are 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
 from pipeline.tasks import Task, metric_drop
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
@@ -83,9 +83,10 @@ def compare(
     other: Array,
     *,
     class_names: tuple[str, ...] | None,
+    layers: Sequence[LayerNoise],
     seed: int,
-) -> dict[str, Any]:
-    """Return the parity section of one file, without its worst layer.
+) -> FileParity:
+    """Return how far a file is from the reference.
 
     Args:
         task: whose metric and decisions count.
@@ -93,6 +94,7 @@ def compare(
         reference: the reference's outputs.
         other: the file's outputs, in the same unit.
         class_names: None for a regression.
+        layers: noise of the file's layers; empty: unknown.
         seed: of the bootstrap.
     """
     wanted, found = task.metrics(labels, reference), task.metrics(labels, other)
@@ -100,36 +102,37 @@ def compare(
     worst: tuple[int, float] | None = None
     if class_names is not None:
         worst = worst_class(labels, reference, other)
-    return {
-        "metric_drop": metric_drop(task, wanted, found),
-        "metric_drop_ci95": list(drop_interval(task, labels, reference, other, seed=seed)),
-        "agreement": float(same.mean()),
-        "output_sqnr_db": sqnr_db(reference, other),
-        "calibration_error": None if class_names is None else calibration_error(labels, other),
-        "worst_class_drop": None if worst is None else worst[1],
-        "worst_class": None if worst is None or class_names is None else class_names[worst[0]],
-    }
+    return FileParity(
+        metric_drop=metric_drop(task, wanted, found),
+        metric_drop_ci95=drop_interval(task, labels, reference, other, seed=seed),
+        agreement=float(same.mean()),
+        output_sqnr_db=sqnr_db(reference, other),
+        calibration_error=None if class_names is None else calibration_error(labels, other),
+        worst_class_drop=None if worst is None else worst[1],
+        worst_class=None if worst is None or class_names is None else class_names[worst[0]],
+        worst_layer=min(layers, key=lambda layer: layer.sqnr_db, default=None),
+    )
 
 
-def behind(
-    task: Task, labels: Array, shipped: Array, answers: Mapping[str, Array], *, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Return how much worse each of other models is than the file that ships: a paired test.
+def compare_baselines(
+    task: Task, labels: Array, shipped: Array, outputs: Mapping[str, Array], *, seed: int
+) -> dict[str, BaselineDrop]:
+    """Return how much worse each classical model is than the shipped file: a paired test.
 
     Args:
         task: whose metric counts.
         labels: class ids or targets (N,).
-        shipped: what the file answers.
-        answers: name -> what another model answers to the same samples.
+        shipped: outputs of the file (N, K).
+        outputs: name -> outputs of another model on the same samples.
         seed: of the bootstrap.
     """
     own = task.metrics(labels, shipped)
     return {
-        name: {
-            "behind": metric_drop(task, own, task.metrics(labels, found)),
-            "behind_ci95": list(drop_interval(task, labels, shipped, found, seed=seed)),
-        }
-        for name, found in answers.items()
+        name: BaselineDrop(
+            drop=metric_drop(task, own, task.metrics(labels, other)),
+            drop_ci95=drop_interval(task, labels, shipped, other, seed=seed),
+        )
+        for name, other in outputs.items()
     }
 
 
@@ -138,8 +141,3 @@ def confusion(labels: Array, outputs: Array) -> Array:
     classes = outputs.shape[1]
     flat = labels * classes + outputs.argmax(axis=1)
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
-
-
-def worst_layer(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the layer with the least SQNR; None where none could be compared."""
-    return dict(min(layers, key=lambda layer: layer["sqnr_db"])) if layers else None

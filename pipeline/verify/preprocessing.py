@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
+from pipeline.documents.parity import PreprocessingCheck
 from pipeline.errors import PipelineError
 
 TOLERANCE = 1e-5  # of model inputs, whose deviation is about 1; words and categories are exact
@@ -16,8 +17,8 @@ BLOCK = 256  # samples at once
 
 def compare_preprocessing(
     raw: Mapping[str, Array], preprocess: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Return input -> {max_abs_difference, tolerance, samples} of the NumPy against the Keras form.
+) -> dict[str, PreprocessingCheck]:
+    """Return input -> how far the NumPy form is from the Keras form.
 
     Args:
         raw: name -> raw samples (N, ...).
@@ -33,7 +34,7 @@ def compare_preprocessing(
         theirs = to_model_inputs(part, preprocess)
         for entry in preprocess["inputs"]:
             name = entry["name"]
-            ours = prepare(part[name], entry).astype(np.float64)
+            ours = prepare_input(part[name], entry).astype(np.float64)
             difference = float(np.abs(ours - np.asarray(theirs[name], np.float64)).max())
             worst[name] = max(worst[name], difference)
     rows = {}
@@ -46,9 +47,7 @@ def compare_preprocessing(
                 f"training by {found:.2g}; allowed {tolerance:g}. This is a bug: "
                 "data/preprocess.py and device/runner.py must compute the same"
             )
-        rows[entry["name"]] = {
-            "max_abs_difference": found,
-            "tolerance": tolerance,
-            "samples": count,
-        }
+        rows[entry["name"]] = PreprocessingCheck(
+            max_abs_difference=found, tolerance=tolerance, samples=count
+        )
     return rows

@@ -8,11 +8,12 @@ is a false alarm where none of them is anomalous (Hundman et al. 2018, arXiv:180
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.parity import RangeMetrics
 
 
-def range_figures(
+def measure_ranges(
     labels: Array, flagged: Array, groups: Array | None, times: Array
-) -> dict[str, float]:
+) -> RangeMetrics:
     """Return precision, recall and F1 of spans, and how many spans there are.
 
     Args:
@@ -29,7 +30,7 @@ def range_figures(
     right = sum(bool(is_anomaly[run].any()) for run in said)
     recall, precision = found / max(1, len(real)), right / max(1, len(said))
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return {"range_f1": f1, "precision": precision, "recall": recall, "ranges": float(len(real))}
+    return RangeMetrics(range_f1=f1, precision=precision, recall=recall, ranges=float(len(real)))
 
 
 def _runs(is_set: Array, names: Array) -> list[slice]:

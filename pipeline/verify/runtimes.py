@@ -4,13 +4,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, why_missing
+from pipeline.documents.parity import RuntimeResult
 from pipeline.errors import ArtifactError
 from pipeline.models.predict import in_target_unit
 from pipeline.tasks import Task
@@ -52,12 +52,10 @@ def run_everywhere(
     return results
 
 
-def runtime_rows(
+def compare_runtimes(
     task: Task, labels: Array, reference: Array, results: Mapping[str, RunResult]
-) -> dict[str, dict[str, Any]]:
-    """Return what the manifest says of each runtime.
-
-    `agreement` is with the reference; `changed` decisions and `max_abs_lsb` are against the first.
+) -> dict[str, RuntimeResult]:
+    """Return how each runtime compares with the reference, and with the first runtime.
 
     Args:
         task: whose decisions count.
@@ -73,12 +71,12 @@ def runtime_rows(
         kept = task.agree(task.decisions(first.outputs), answers, labels)
         is_integer = np.issubdtype(result.raw_outputs.dtype, np.integer)
         apart = np.abs(result.raw_outputs.astype(np.float64) - first.raw_outputs)
-        rows[name] = {
-            "version": result.version,
-            "kernels": RUNTIMES[name].kernels,
-            "agreement": float(same.mean()),
-            "changed": int((~kept).sum()),
-            "max_abs_lsb": int(apart.max()) if is_integer else None,
-            "arena_bytes": result.arena_bytes,
-        }
+        rows[name] = RuntimeResult(
+            version=result.version,
+            kernels=RUNTIMES[name].kernels,
+            agreement=float(same.mean()),
+            disagreements=int((~kept).sum()),
+            max_abs_lsb=int(apart.max()) if is_integer else None,
+            arena_bytes=result.arena_bytes,
+        )
     return rows

@@ -1,9 +1,9 @@
-"""What squeezing costs, and whom a detector that is built on it suspects. NumPy.
+"""What feature squeezing costs, and the detector that is built on it. NumPy.
 
-The detector of Xu et al. 2018 (arXiv:1704.01155, section 5): a sample is suspect where the answers
-with and without squeezing are further apart than those of honest samples; its limit is the
-split-conformal one (Angelopoulos and Bates 2021, arXiv:2107.07511, section 1), so that of new
-honest samples too at most the wished share is suspected.
+The detector of Xu et al. 2018 (arXiv:1704.01155, section 5): a sample is suspect where the outputs
+with and without squeezing are further apart than those of honest samples. The limit is
+split-conformal (Angelopoulos and Bates 2021, arXiv:2107.07511, section 1), so the false positive
+rate holds on new honest samples too.
 
 Legend: N samples, K classes.
 """
@@ -17,9 +17,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
-from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
+from pipeline.device.runner import find_out_of_range, remove_squeezing
+from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
+from pipeline.ondevice.decide import l1_distance
+from pipeline.ondevice.main import UNSQUEEZED
 from pipeline.verify.held import Held
 
 FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
@@ -29,16 +32,16 @@ FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
 class Sanitized:
     """What was measured."""
 
-    document: dict[str, Any] | None
-    """`sanitize` of parity.json; None: nothing is sanitised."""
+    document: Sanitization | None
+    """`sanitize` of parity.json; None: nothing is sanitized."""
     plain: Mapping[str, RunResult]
     """Format -> the answers to held-out samples that were not squeezed."""
 
     def golden(self, samples: int) -> dict[str, Array]:
         """Return the first answers without squeezing, as self-tests of a bundle look for them."""
-        if self.document is None or self.document["false_alarms"] is None:
+        if self.document is None or self.document.false_positive_rate is None:
             return {}
-        name = runner.PLAIN
+        name = UNSQUEEZED
         return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
 
 
@@ -64,31 +67,43 @@ def measure_sanitizing(
     is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
     if not is_squeezed and rule["range"] == "clip":
         return Sanitized(None, {})
-    bare = runner.unsqueezed(preprocess)
+    bare = remove_squeezing(preprocess)
     paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
     plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
-    document = {
-        **{key: rule[key] for key in ("median", "bit_depth", "range")},
-        "is_squeezed": is_squeezed,
-        "outside": far_share(held.raw, preprocess),
-        "false_alarms": detector,
-        "samples": 0 if detector is None else len(held.dataset.split("validation")),
-        "files": {},
+    files = {
+        form: _measure_file(detector, held, paths[form], outputs[form], result.outputs)
+        for form, result in plain.items()
     }
-    for form, found in plain.items():
-        figures = held.task.metrics(held.labels, in_target_unit(found.outputs, preprocess))
-        suspects = None
-        if detector is not None:
-            limit, known = calibrate_detector(detector, held.dataset, paths[form])
-            apart = runner.distance(outputs[form], found.outputs)
-            suspects = {"limit": limit, "false_alarms_validation": float((known > limit).mean())}
-            suspects |= detector_metrics(held.labels, outputs[form], apart > limit)
-        document["files"][form] = {
-            "metric": held.task.metrics(held.labels, outputs[form])[held.task.metric],
-            "unsqueezed": figures[held.task.metric],
-            "detector": suspects,
-        }
+    document = Sanitization(
+        median=rule["median"],
+        bit_depth=rule["bit_depth"],
+        range=rule["range"],
+        is_squeezed=is_squeezed,
+        out_of_range=far_share(held.raw, preprocess),
+        false_positive_rate=detector,
+        samples=0 if detector is None else len(held.dataset.split("validation")),
+        files=files,
+    )
     return Sanitized(document, plain)
+
+
+def _measure_file(
+    detector: float | None, held: Held, path: Path, squeezed: Array, plain: Array
+) -> SanitizedFile:
+    """Return how one file does, by its outputs (N, K) with and without squeezing."""
+    task, suspects = held.task, None
+    if detector is not None:
+        limit, known = calibrate_detector(detector, held.dataset, path)
+        is_suspect = l1_distance(squeezed, plain) > limit
+        suspects = measure_detector(
+            held.labels, squeezed, is_suspect, limit=limit, validation=known > limit
+        )
+    in_unit = in_target_unit(plain, held.dataset.preprocess)
+    return SanitizedFile(
+        metric=task.metrics(held.labels, squeezed)[task.metric],
+        unsqueezed=task.metrics(held.labels, in_unit)[task.metric],
+        detector=suspects,
+    )
 
 
 def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
@@ -99,9 +114,9 @@ def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tup
         dataset: its preprocessing squeezes.
         path: a .tflite file.
     """
-    raw, bare = dataset.read(dataset.split("validation")), runner.unsqueezed(dataset.preprocess)
+    raw, bare = dataset.read(dataset.split("validation")), remove_squeezing(dataset.preprocess)
     both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
-    known = runner.distance(both[0], both[1])
+    known = l1_distance(both[0], both[1])
     return limit_of(false_alarms, known), known
 
 
@@ -117,24 +132,32 @@ def limit_of(false_alarms: float, distances: Array) -> float:
     return float(ranked[passed - 1]) if passed <= len(ranked) else FARTHEST
 
 
-def detector_metrics(labels: Array, outputs: Array, is_suspect: Array) -> dict[str, float]:
+def measure_detector(
+    labels: Array, outputs: Array, is_suspect: Array, *, limit: float, validation: Array
+) -> DetectorResult:
     """Return what a detector does to honest samples.
 
-    false_alarms: share that it suspects. coverage: share that is answered. error: share of those
-    that are answered wrongly, 0 where none is. error_of_all: where it always answers.
+    Args:
+        labels: class ids (N,).
+        outputs: probabilities (N, K).
+        is_suspect: whether each sample is beyond the limit (N,).
+        limit: of the distance.
+        validation: whether each validation sample is beyond it.
     """
     is_wrong, is_answered = outputs.argmax(axis=1) != labels, ~is_suspect
-    return {
-        "false_alarms": float(is_suspect.mean()),
-        "coverage": float(is_answered.mean()),
-        "error": float(is_wrong[is_answered].mean()) if is_answered.any() else 0.0,
-        "error_of_all": float(is_wrong.mean()),
-    }
+    return DetectorResult(
+        limit=limit,
+        validation_false_positive_rate=float(validation.mean()),
+        false_positive_rate=float(is_suspect.mean()),
+        coverage=float(is_answered.mean()),
+        selective_error=float(is_wrong[is_answered].mean()) if is_answered.any() else 0.0,
+        error=float(is_wrong.mean()),
+    )
 
 
 def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
     """Return the share of raw samples that are far from what training saw, in [0, 1]."""
     found: set[int] = set()
     for entry in preprocess["inputs"]:
-        found |= runner.outside(raw[entry["name"]], entry).keys()
+        found |= find_out_of_range(raw[entry["name"]], entry).keys()
     return len(found) / max(1, len(next(iter(raw.values()))))

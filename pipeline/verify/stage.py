@@ -4,6 +4,7 @@ Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and 
 answers), figures.npz, answers.npz (every file's answers to all samples). It decides nothing.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,27 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import (
-    SCHEMA,
     WORK,
     Inputs,
     Metrics,
     read_json,
     write_arrays,
-    write_json,
 )
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare_all, seen
+from pipeline.device.runner import mask_detector_inputs, prepare_inputs
+from pipeline.documents.parity import (
+    BaselineDrop,
+    FileResult,
+    Groups,
+    LayerNoise,
+    Parity,
+    RangeMetrics,
+    ReferenceResult,
+    Skipped,
+    Streaming,
+)
+from pipeline.documents.selective import Abstention
 from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict
@@ -30,14 +41,14 @@ from pipeline.seeds import fold_seed
 from pipeline.terminal import show_progress
 from pipeline.verify import streaming
 from pipeline.verify.abstain import fit_abstention
-from pipeline.verify.encoder import encoder_figures
+from pipeline.verify.encoder import measure_encoder
 from pipeline.verify.figures import answers, figures
-from pipeline.verify.groups import by_group
+from pipeline.verify.groups import measure_groups
 from pipeline.verify.held import REFERENCE, Held, held_out
-from pipeline.verify.parity import behind, compare, worst_layer
+from pipeline.verify.parity import compare, compare_baselines
 from pipeline.verify.preprocessing import compare_preprocessing
-from pipeline.verify.ranges import range_figures
-from pipeline.verify.runtimes import run_everywhere, runtime_rows
+from pipeline.verify.ranges import measure_ranges
+from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 from pipeline.verify.sanitize import measure_sanitizing
 
 GOLDEN = 16  # samples that travel with the bundle
@@ -45,89 +56,104 @@ LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond
 INTEGER = ("int8", "int16x8")
 
 
+@dataclass
+class _Measured:
+    """What was measured so far: of files by name, or by format."""
+
+    golden: dict[str, Array]
+    """Contents of golden.npz."""
+    files: dict[str, FileResult] = field(default_factory=dict)
+    layers: dict[str, tuple[LayerNoise, ...]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """File -> time of a sample on the first runtime; no hash covers it."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """What was left out -> why."""
+    outputs: dict[str, Array] = field(default_factory=dict)
+    """Format -> outputs (N, K) in the target's unit."""
+
+
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
     held = held_out(config, inputs)
-    task, files = held.task, read_json(inputs["files"] / "files.json")
-    rows, layers, outputs, skipped, seconds = {}, {}, {}, {}, {}  # type: ignore[var-annotated]
-    golden = _golden_inputs(held)
+    files = read_json(inputs["files"] / "files.json")
+    found = _Measured(_golden_inputs(held))
     for entry in show_progress(files["files"], "files", "measuring"):
-        path, form = inputs["files"] / entry["file"], entry["format"]
-        results = run_everywhere(path, form, held, config.verify.runtimes, skipped)
-        first = next(iter(results.values()))
-        outputs[form] = first.outputs
-        seconds[path.name] = first.seconds / len(held.positions)
-        golden[form] = first.raw_outputs[:GOLDEN]
-        if form in INTEGER:
-            layers[path.name] = _layers(path, held, out / WORK, entry["recipe"])
-        rows[path.name] = {
-            "format": form,
-            "metrics": held.metrics(outputs[form]),
-            "parity": _parity(config, held, outputs[form], layers.get(path.name, [])),
-            "runtimes": runtime_rows(task, held.labels, held.reference, results),
-        }
-    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], outputs)
-    document = {
-        **_measured_on(config, held),
-        "files": rows,
-        "layers": layers,
-        "preprocessing": compare_preprocessing(held.raw, held.dataset.preprocess),
-        "groups": _groups(held, {"reference": held.reference, **outputs}),
-        "streaming": _streaming(held, inputs, files),
-        "ranges": _ranges(held, {"reference": held.reference, **outputs}),
-        "baseline": _against_baseline(config, inputs, held, outputs[files["ships"]]),
-        "encoder": encoder_figures(held, inputs, files["encoder"], config.seed),
-        "abstain": _abstaining(config, held, inputs, outputs),
-        "sanitize": sanitized.document,
-        "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
-    }
-    write_json(out / "parity.json", document)
-    write_arrays(out / "golden.npz", golden | sanitized.golden(GOLDEN))
-    write_arrays(out / "figures.npz", figures(held, outputs, files["ships"]))
-    write_arrays(out / "answers.npz", answers(held, outputs))
-    return _metrics(document, skipped, seconds)
+        _measure_file(config, held, inputs["files"] / entry["file"], entry, out / WORK, found)
+    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], found.outputs)
+    every = {"reference": held.reference, **found.outputs}
+    document = Parity(
+        split=config.verify.split,
+        samples=len(held.positions),
+        metric=held.task.metric,
+        direction=held.task.direction,
+        reference=ReferenceResult(metrics=held.metrics(held.reference)),
+        test_readings=int(config.verify.split == "test"),
+        files=found.files,
+        layers=found.layers,
+        preprocessing=compare_preprocessing(held.raw, held.dataset.preprocess),
+        groups=_groups(held, every),
+        streaming=_streaming(held, inputs, files),
+        ranges=_ranges(held, every),
+        baseline=_against_baseline(config, inputs, held, found.outputs[files["ships"]]),
+        encoder=measure_encoder(held, inputs, files["encoder"], config.seed),
+        abstain=_abstaining(config, held, inputs, found.outputs),
+        sanitize=sanitized.document,
+        skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
+    )
+    document.write(out / "parity.json")
+    write_arrays(out / "golden.npz", found.golden | sanitized.golden(GOLDEN))
+    write_arrays(out / "figures.npz", figures(held, found.outputs, files["ships"]))
+    write_arrays(out / "answers.npz", answers(held, found.outputs))
+    return _metrics(document, found)
 
 
-def _metrics(
-    document: dict[str, Any], skipped: dict[str, str], seconds: dict[str, float]
-) -> Metrics:
-    """Return the closing line: the task's metric of the reference and of every file.
+def _measure_file(
+    config: Config, held: Held, path: Path, entry: Any, work: Path, found: _Measured
+) -> None:
+    """Run one file on every runtime, and add what it does to `found`."""
+    form = entry["format"]
+    results = run_everywhere(path, form, held, config.verify.runtimes, found.skipped)
+    first = next(iter(results.values()))
+    found.outputs[form] = first.outputs
+    found.seconds[path.name] = first.seconds / len(held.positions)
+    found.golden[form] = first.raw_outputs[:GOLDEN]
+    if form in INTEGER:
+        found.layers[path.name] = _layers(path, held, work, entry["recipe"])
+    found.files[path.name] = FileResult(
+        format=form,
+        metrics=held.metrics(first.outputs),
+        parity=compare(
+            held.task,
+            held.labels,
+            held.reference,
+            first.outputs,
+            class_names=held.dataset.class_names,
+            layers=found.layers.get(path.name, ()),
+            seed=fold_seed(config.seed, "bootstrap"),
+        ),
+        runtimes=compare_runtimes(held.task, held.labels, held.reference, results),
+    )
 
-    Args:
-        document: contents of parity.json.
-        skipped: what was left out, and why.
-        seconds: file -> time of a sample on the first runtime; no hash covers it.
-    """
-    rows = {"reference": document["reference"]}
-    rows |= {row["format"]: row for row in document["files"].values()}
-    shown = {name: (row["metrics"][document["metric"]], "") for name, row in rows.items()}
-    return Metrics(shown, skipped, seconds)
+
+def _metrics(document: Parity, found: _Measured) -> Metrics:
+    """Return the closing line: the task's metric of the reference and of every file."""
+    rows = {"reference": document.reference.metrics}
+    rows |= {row.format: row.metrics for row in document.files.values()}
+    shown = {name: (metrics[document.metric], "") for name, metrics in rows.items()}
+    return Metrics(shown, found.skipped, found.seconds)
 
 
-def _measured_on(config: Config, held: Held) -> dict[str, Any]:
-    """Return what the figures were measured on, and what the reference reaches there."""
-    return {
-        "schema": SCHEMA,
-        "split": config.verify.split,
-        "samples": len(held.positions),
-        "metric": held.task.metric,
-        "direction": held.task.direction,
-        "reference": {"metrics": held.metrics(held.reference)},
-        "test_readings": int(config.verify.split == "test"),
-    }
-
-
-def _groups(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
-    """Return the figures of each value of the column to report by; None where there is none."""
+def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
+    """Return the metrics per group of the column to report by; None: there is none."""
     if held.groups is None:
         return None
     column = held.dataset.meta["report_groups"]["name"]
-    values = by_group(held.task, held.labels, held.groups, answers, held.recordings)
-    return {"column": column, "values": values}
+    values = measure_groups(held.task, held.labels, held.groups, answers, held.recordings)
+    return Groups(column=column, values=values)
 
 
-def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
-    """Return the figures of anomalies as spans of time; None where samples have no moments."""
+def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | None:
+    """Return the metrics of anomalies as spans of time; None: samples have no time."""
     if held.dataset.preprocess["anomaly"] is None:
         return None
     times, groups = held.dataset.times, held.dataset.groups
@@ -136,13 +162,13 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, Any] | None:
     own = None if groups is None else groups[held.positions]
     moments = times[held.positions, 1]
     return {
-        form: range_figures(held.labels, held.task.decisions(found) == 1, own, moments)
+        form: measure_ranges(held.labels, held.task.decisions(found) == 1, own, moments)
         for form, found in answers.items()
     }
 
 
-def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the shipped file does on a stream; None where the set is none of keywords."""
+def _streaming(held: Held, inputs: Inputs, files: Any) -> Streaming | None:
+    """Return what the shipped file does on a stream; None: the classes are no keywords."""
     entry, names = held.dataset.preprocess["inputs"][0], held.dataset.class_names
     if names is None or not streaming.is_spotting(entry["kind"], names):
         return None
@@ -151,24 +177,26 @@ def _streaming(held: Held, inputs: Inputs, files: dict[str, Any]) -> dict[str, A
     path = inputs["files"] / shipped["file"]
     outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs
     seconds = entry["samples"] / entry["sample_rate"]
-    found = streaming.figures(outputs, held.labels[: streaming.MOST], names, seconds)
-    return {"file": shipped["file"], **found}
+    labels = held.labels[: streaming.MOST]
+    return streaming.measure_stream(shipped["file"], outputs, labels, names, seconds=seconds)
 
 
-def _against_baseline(config: Config, inputs: Inputs, held: Held, shipped: Array) -> Any:
-    """Return how far each classical model is behind the file that ships; None without baseline."""
+def _against_baseline(
+    config: Config, inputs: Inputs, held: Held, shipped: Array
+) -> dict[str, BaselineDrop] | None:
+    """Return how much worse each classical model is than the shipped file; None: no baseline."""
     if "baseline" not in inputs:
         return None
     with np.load(inputs["baseline"] / "outputs.npz") as arrays:
         found = {name: arrays[name] for name in arrays.files}
     seed = fold_seed(config.seed, "bootstrap")
-    return behind(held.task, held.labels, shipped, found, seed=seed)
+    return compare_baselines(held.task, held.labels, shipped, found, seed=seed)
 
 
 def _abstaining(
     config: Config, held: Held, inputs: Inputs, outputs: dict[str, Array]
-) -> dict[str, Any] | None:
-    """Return when each model abstains, by validation; None where it always answers."""
+) -> Abstention | None:
+    """Return when each model abstains, by validation; None: it never does."""
     if config.verify.abstain is None:
         return None
     dataset, positions = held.dataset, held.dataset.split("validation")
@@ -191,25 +219,17 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     }
 
 
-def _parity(
-    config: Config, held: Held, outputs: Array, layers: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return what the manifest says of a file's parity with the reference."""
-    seed = fold_seed(config.seed, "bootstrap")
-    names = held.dataset.class_names
-    parity = compare(held.task, held.labels, held.reference, outputs, class_names=names, seed=seed)
-    return {**parity, "worst_layer": worst_layer(layers)}
-
-
-def _layers(path: Path, held: Held, work: Path, recipe: dict[str, Any]) -> list[dict[str, Any]]:
+def _layers(path: Path, held: Held, work: Path, recipe: Any) -> tuple[LayerNoise, ...]:
     """Return the noise of each layer of an integer file, where the float32 file is there too."""
     float32 = path.with_name("model_float32.tflite")
     if not float32.exists():
-        return []
+        return ()
     work.mkdir(exist_ok=True)
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
-    samples = prepare_all(some, held.dataset.preprocess)
-    write_arrays(work / "samples.npz", seen(samples, held.dataset.preprocess["anomaly"]))
+    samples = prepare_inputs(some, held.dataset.preprocess)
+    write_arrays(
+        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess["anomaly"])
+    )
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
     asked: dict[str, Any] = {**files, "is_equalized": recipe["correct"]}
-    return list(request("layer_errors", **asked))
+    return tuple(LayerNoise(**row) for row in request("layer_errors", **asked))

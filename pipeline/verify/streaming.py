@@ -8,11 +8,11 @@ section 2.3).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.parity import Streaming
 
 BACKGROUND = ("unknown", "silence")
 HOP = 4  # windows in the length of a recording
@@ -35,10 +35,13 @@ def stream(recordings: Array) -> Array:
     return spaced[starts[:, None] + np.arange(samples)]
 
 
-def figures(outputs: Array, labels: Array, names: Sequence[str], seconds: float) -> dict[str, Any]:
-    """Return {false_accepts_per_hour, miss_rate, hours, keywords, threshold}.
+def measure_stream(
+    file: str, outputs: Array, labels: Array, names: Sequence[str], *, seconds: float
+) -> Streaming:
+    """Return false accepts and misses of a file on a stream.
 
     Args:
+        file: its name.
         outputs: probabilities of each window (M, K).
         labels: class of each recording (N,).
         names: of the classes.
@@ -62,10 +65,11 @@ def figures(outputs: Array, labels: Array, names: Sequence[str], seconds: float)
             false += 1
     keywords = np.flatnonzero(~np.isin(labels, quiet)).tolist()
     hours = 2 * len(labels) * seconds / 3600
-    return {
-        "false_accepts_per_hour": false / hours,
-        "miss_rate": sum(n not in heard for n in keywords) / max(1, len(keywords)),
-        "hours": hours,
-        "keywords": len(keywords),
-        "threshold": THRESHOLD,
-    }
+    return Streaming(
+        file=file,
+        false_accepts_per_hour=false / hours,
+        miss_rate=sum(n not in heard for n in keywords) / max(1, len(keywords)),
+        hours=hours,
+        keywords=len(keywords),
+        threshold=THRESHOLD,
+    )

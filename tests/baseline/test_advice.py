@@ -29,7 +29,7 @@ def boosting(behind: float, *interval: float) -> Change:
         own = {"name": "gradient boosting", "metrics": {"accuracy": 0.95 - behind}}
         d["baseline"]["models"].append(own | {"size_bytes": 200, "ci95": [0.8, 0.9]})
         d["baseline"]["best"] = "gradient boosting"
-        row = {"behind": behind, "behind_ci95": list(interval)}
+        row = {"drop": behind, "drop_ci95": list(interval)}
         d["parity"]["baseline"]["gradient boosting"] = row
 
     return change
@@ -75,7 +75,7 @@ def test_a_classical_model_that_knows_nothing_is_not_recommended() -> None:
 
 def test_a_linear_model_that_is_near_suffices() -> None:
     def near(d: dict[str, Any], config: dict[str, Any]) -> None:
-        row = {"behind": 0.004, "behind_ci95": [-0.002, 0.01]}
+        row = {"drop": 0.004, "drop_ci95": [-0.002, 0.01]}
         d["parity"]["baseline"]["logistic regression"] = row
 
     assert "kind: perceptron" in told(near)["linear_model"]["text"]
@@ -86,7 +86,7 @@ def test_readers_get_a_tree() -> None:
         tree = {"name": "readable tree", "metrics": {"accuracy": 0.9}, "size_bytes": 99}
         tree |= {"ci95": [0.8, 0.95], "tree": {"depth": 3, "leaves": 8}}
         d["baseline"]["models"].append(tree)
-        d["parity"]["baseline"]["readable tree"] = {"behind": 0.05, "behind_ci95": [0.02, 0.08]}
+        d["parity"]["baseline"]["readable tree"] = {"drop": 0.05, "drop_ci95": [0.02, 0.08]}
         config["baseline"] = {"interpretable": True}
 
     assert "a tree of depth 3 (8 leaves) reaches 90.0 %" in told(asked)["readable_model"]["text"]
@@ -166,7 +166,7 @@ def limited(what: str) -> Change:
         if what == "the data":
             d["learning"]["rows"] = [learnt(1.0, 0.99, 0.9)]
         if what == "how it is trained":
-            d["parity"]["baseline"]["logistic regression"]["behind"] = -0.01
+            d["parity"]["baseline"]["logistic regression"]["drop"] = -0.01
         if what == "what the columns tell":
             d["preprocess"]["inputs"] = [{"name": "x", "kind": "columns", "shape": [5]}]
             d["learning"]["rows"] = [learnt(1.0, 0.8, 0.79)]

@@ -19,10 +19,10 @@ import tensorflow as tf
 from pipeline.compress.ladder import RUNGS, climb
 from pipeline.config.schema import Gate
 from pipeline.device.measure import run_file
-from pipeline.device.runner import quantize
 from pipeline.errors import ArtifactError
 from pipeline.export.make import make_file
 from pipeline.models.save import load_keras
+from pipeline.ondevice.quantize import quantize
 from tests.export.conftest import make_given
 
 Array = np.ndarray[Any, np.dtype[Any]]

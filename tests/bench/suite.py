@@ -27,7 +27,7 @@ from pipeline.device.bench import bench
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.machine import record
+from pipeline.host import record
 from pipeline.tasks import task_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -47,7 +47,7 @@ LIMIT_S = 30  # far more than any of this takes
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Return what runs the fake runner above."""
     shutil.copy(warm.SCRIPT, tmp_path / "fork_side.py")
-    (tmp_path / "runner.py").write_text(RUNNER)
+    (tmp_path / "run_on_device.py").write_text(RUNNER)
     monkeypatch.setattr(warm, "SCRIPT", tmp_path / "fork_side.py")
     python = Path(sys.executable)
 
@@ -120,7 +120,7 @@ def test_memory_is_limited_for_each_run(
 ) -> None:
     if sys.platform != "linux":
         pytest.skip("limits are set on Linux")
-    monkeypatch.setattr("pipeline.confine.limit_bytes", lambda: 1 << 30)
+    monkeypatch.setattr("pipeline.process_limits.limit_bytes", lambda: 1 << 30)
     parent, _ = pids(run("0"))
     said = Path(f"/proc/{parent}/limits").read_text()
     assert str(1 << 30) in next(line for line in said.splitlines() if "Max data size" in line)

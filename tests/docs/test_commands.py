@@ -13,6 +13,7 @@ import pytest
 
 from pipeline import cli, stages
 from pipeline.bundle.readme import readme
+from pipeline.cli.parser import make_parser
 from tests.bundle.test_readme import manifest
 from tests.docs.conftest import README, ROOT, World
 from tests.docs.markdown import Piece, commands, indented, is_command
@@ -67,7 +68,7 @@ def _edgeline(world: World, words: list[str]) -> None:
             *(["sample.csv"] * (command == "predict")),
             *given[1:],
         ]
-    cli._parser().parse_args(given)
+    make_parser().parse_args(given)
     if _place(given) not in SHORT:
         assert (ROOT / FULL[_place(given)]).is_file(), f"{words} {WHAT_TO_DO}"
         return
@@ -109,7 +110,7 @@ def _make(world: World, words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         if line.startswith(".venv/bin/edgeline "):
-            cli._parser().parse_args(shlex.split(line.partition(" > ")[0])[1:])
+            make_parser().parse_args(shlex.split(line.partition(" > ")[0])[1:])
 
 
 def _python(world: World, words: list[str]) -> None:

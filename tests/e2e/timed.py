@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline import run
+from pipeline import executor
 from pipeline.cli import main
 
 
@@ -70,7 +70,7 @@ def noted(add: Callable[..., None], calls: list[list[float]]) -> Callable[..., N
 def watched() -> dict[str, Any]:
     """Have stages, and epochs of training, note what they took."""
     found: dict[str, Any] = {"stages": {}, "imports": {}, "epochs": [], "calls": []}
-    own = run._import
+    own = executor._import
 
     def imported(stage: Any) -> Any:
         module = timed(own, lambda took: found["imports"].update({stage.name: took}))(stage)
@@ -82,7 +82,7 @@ def watched() -> dict[str, Any]:
         module.run = timed(module.run, lambda took: found["stages"].update({stage.name: took}))
         return module
 
-    run._import = imported
+    executor._import = imported
     return found
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
+from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import GateResult
 from pipeline.gate.evidence import Evidence
 from pipeline.gate.gates import GATES, ROUNDING, judge
@@ -20,8 +21,28 @@ PARITY = {
     "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "7",
     "worst_layer": {"name": "conv_2", "sqnr_db": 12.0},
 }  # fmt: skip
-LITERT = {"kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0, "arena_bytes": None}
-MICRO = {"kernels": "reference", "changed": 0, "max_abs_lsb": 0, "arena_bytes": 5000}
+PLAIN = {
+    "split": "test", "samples": 300, "metric": "accuracy", "direction": "up",
+    "reference": {"metrics": {"accuracy": 0.9}}, "test_readings": 1, "layers": {},
+    "preprocessing": {}, "streaming": None, "ranges": None, "baseline": None, "encoder": None,
+    "abstain": None, "sanitize": None,
+}  # fmt: skip
+LITERT = {
+    "version": "2",
+    "agreement": 1.0,
+    "kernels": "xnnpack",
+    "disagreements": 0,
+    "max_abs_lsb": 0,
+    "arena_bytes": None,
+}
+MICRO = {
+    "version": "0",
+    "agreement": 1.0,
+    "kernels": "reference",
+    "disagreements": 0,
+    "max_abs_lsb": 0,
+    "arena_bytes": 5000,
+}
 
 
 def evidence(
@@ -40,12 +61,13 @@ def evidence(
 ) -> Evidence:
     """Return what was measured of a file without a fault, but for what is given."""
     row = {
+        "format": form,
         "metrics": metrics or {"accuracy": 0.9},
         "parity": PARITY | parity,
         "runtimes": {"litert": LITERT, "tflite-micro": MICRO} if runtimes is None else runtimes,
     }
     entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": ["CAST"] * float_ops}
-    document = {"files": {name: row}, "groups": groups, "samples": 300, "skipped": skipped}
+    document = Parity(**PLAIN, files={name: row}, groups=groups, skipped=skipped)  # type: ignore[arg-type]
     targets = [{"format": form, "latency_ms_estimate": value} for value in (*latencies, None)]
     return Evidence(TASKS[task], entry, document, targets, audit)
 
@@ -120,7 +142,7 @@ def test_one_sample_in_twenty_is_at_a_limit_of_a_twentieth() -> None:
 
 def group(loss: float) -> dict[str, Any]:
     metrics = {"reference": {"accuracy": 0.9}, "int8": {"accuracy": 0.9 - loss}}
-    return {"column": "who", "values": {"anna": {"metrics": metrics}}}
+    return {"column": "who", "values": {"anna": {"samples": 3, "metrics": metrics}}}
 
 
 @pytest.mark.parametrize(
@@ -142,8 +164,8 @@ def group(loss: float) -> dict[str, Any]:
         ),
         (
             "max_runtime_disagreement", 2,
-            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"changed": 2}}},
-            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"changed": 3}}},
+            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"disagreements": 2}}},
+            {"runtimes": {"litert": LITERT, "tflite-micro": MICRO | {"disagreements": 3}}},
         ),
         ("min_metric", 0.9, {}, {"metrics": {"accuracy": 0.89}}),
     ],
@@ -165,8 +187,14 @@ def test_gates_that_are_asked_for_hold_on_one_side(
 def test_the_group_that_loses_most_is_found(name: str, drop: float, worst: str) -> None:
     task = TASKS[name]
     values = {
-        "anna": {"metrics": {"reference": {task.metric: 0.9}, "int8": {task.metric: 0.7}}},
-        "bert": {"metrics": {"reference": {task.metric: 0.8}, "int8": {task.metric: 0.9}}},
+        "anna": {
+            "samples": 3,
+            "metrics": {"reference": {task.metric: 0.9}, "int8": {task.metric: 0.7}},
+        },
+        "bert": {
+            "samples": 3,
+            "metrics": {"reference": {task.metric: 0.8}, "int8": {task.metric: 0.9}},
+        },
     }
     file = evidence(task=name, groups={"column": "who", "values": values})
     assert file.worst_group == (worst, pytest.approx(drop))
@@ -184,8 +212,8 @@ def test_one_decision_may_always_change_and_no_more_than_the_share(
 def test_the_runtime_that_decides_otherwise_is_named() -> None:
     rows = {
         "litert": LITERT,
-        "litert-builtin": {"kernels": "builtin", "changed": 2, "max_abs_lsb": 4},
-        "tflite-micro": MICRO | {"changed": 7, "max_abs_lsb": 9},
+        "litert-builtin": LITERT | {"kernels": "builtin", "disagreements": 2, "max_abs_lsb": 4},
+        "tflite-micro": MICRO | {"disagreements": 7, "max_abs_lsb": 9},
     }
     row = judge_one("max_runtime_disagreement", 1, evidence(runtimes=rows))
     assert not row.passed

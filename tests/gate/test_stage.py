@@ -10,7 +10,8 @@ from pipeline.artifacts import Inputs, write_json
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
-from pipeline.outcome import check_verdict
+from pipeline.run_summary import check_verdict
+from tests.gate.test_gates import PLAIN
 
 FILE = "model_int8.tflite"
 PARITY = {
@@ -18,7 +19,10 @@ PARITY = {
     "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "a", "worst_layer": None,
 }  # fmt: skip
 METRICS = {"accuracy": 0.93}
-FIRST = {"version": "2", "kernels": "xnnpack", "changed": 0, "max_abs_lsb": 0, "arena_bytes": None}
+FIRST = {
+    "version": "2", "kernels": "xnnpack", "agreement": 1.0, "disagreements": 0, "max_abs_lsb": 0,
+    "arena_bytes": None,
+}  # fmt: skip
 MICRO = FIRST | {"kernels": "reference", "max_abs_lsb": 4, "arena_bytes": 5000}
 ASKED = ("verify.runtimes=[litert, tflite-micro]", "gate.arena_bytes=5000")
 
@@ -37,13 +41,10 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         entry = {"format": "int8", "file": FILE, "bytes": 9, "float_ops_left": []}
         files = {"ships": "int8", "targets": [], "files": [entry]}
         skipped = {"item": f"{FILE} on tflite-micro", "reason": "no operation GELU"}
-        parity = {
-            "metric": "accuracy", "samples": samples, "groups": None, "skipped": [skipped],
-            "files": {FILE: {"parity": PARITY, "runtimes": runtimes, "metrics": METRICS}},
-            "layers": {},
-        }  # fmt: skip
+        row = {"format": "int8", "parity": PARITY, "runtimes": runtimes, "metrics": METRICS}
+        parity = PLAIN | {"samples": samples, "skipped": [skipped], "files": {FILE: row}}
         write_json(tmp_path / "files.json", files)
-        write_json(tmp_path / "parity.json", parity)
+        write_json(tmp_path / "parity.json", parity | {"groups": None})
         folders = {"files": tmp_path, "parity": tmp_path}
         if audit is not None:
             write_json(tmp_path / "audit.json", audit)
@@ -57,15 +58,15 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
 
 def test_what_holds_ships(judged: Callable[..., None]) -> None:
     judged(None)
-    judged(MICRO | {"changed": 2}, *ASKED)
-    judged(MICRO | {"changed": 1}, *ASKED, samples=10)
-    judged(MICRO | {"changed": 99}, "gate.max_runtime_disagreement=null")
+    judged(MICRO | {"disagreements": 2}, *ASKED)
+    judged(MICRO | {"disagreements": 1}, *ASKED, samples=10)
+    judged(MICRO | {"disagreements": 99}, "gate.max_runtime_disagreement=null")
 
 
 def test_a_runtime_that_decides_otherwise_stops_the_export(judged: Callable[..., None]) -> None:
     words = r"int8 max_runtime_disagreement is 3, the limit is 2\. tflite-micro .* 3 of 400 samples"
     with pytest.raises(GateError, match=words):
-        judged(MICRO | {"changed": 3})
+        judged(MICRO | {"disagreements": 3})
 
 
 def test_an_arena_that_is_too_large_or_unknown_stops_the_export(

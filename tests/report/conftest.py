@@ -55,6 +55,7 @@ def parity_row(form: str) -> dict[str, Any]:
         "metric_drop_ci95": [-0.001, 0.004],
         "agreement": 0.99,
         "output_sqnr_db": 31.0,
+        "calibration_error": 0.02,
         "worst_class": "b",
         "worst_class_drop": 0.01,
         "worst_layer": {"name": "conv", "sqnr_db": 20.0},
@@ -63,7 +64,16 @@ def parity_row(form: str) -> dict[str, Any]:
         "format": form,
         "metrics": {"accuracy": 0.95, "macro_f1": 0.94},
         "parity": parity,
-        "runtimes": {"litert": {"version": "2", "agreement": 0.99, "max_abs_lsb": 0}},
+        "runtimes": {
+            "litert": {
+                "version": "2",
+                "kernels": "xnnpack",
+                "agreement": 0.99,
+                "disagreements": 0,
+                "max_abs_lsb": 0,
+                "arena_bytes": None,
+            }
+        },
     }
 
 
@@ -276,21 +286,30 @@ def good_run() -> dict[str, Any]:
             "skipped": [],
         },
         "parity": {
-            "preprocessing": {"image": {"max_abs_difference": 0.0, "tolerance": 1e-5}},
+            "preprocessing": {
+                "image": {"max_abs_difference": 0.0, "tolerance": 1e-5, "samples": 20}
+            },
             "groups": None,
             "sanitize": {
                 "median": 3,
                 "bit_depth": None,
                 "range": "clip",
                 "is_squeezed": True,
-                "outside": 0.0,
-                "false_alarms": 0.05,
+                "out_of_range": 0.0,
+                "false_positive_rate": 0.05,
                 "samples": 77,
                 "files": {
                     "int8": {
                         "metric": 0.952,
                         "unsqueezed": 0.944,
-                        "detector": {"false_alarms": 0.043, "coverage": 0.957, "error": 0.021},
+                        "detector": {
+                            "limit": 0.3,
+                            "validation_false_positive_rate": 0.05,
+                            "false_positive_rate": 0.043,
+                            "coverage": 0.957,
+                            "selective_error": 0.021,
+                            "error": 0.048,
+                        },
                     }
                 },
             },
@@ -302,9 +321,9 @@ def good_run() -> dict[str, Any]:
                         "temperature": 1.3,
                         "threshold": 0.4,
                         "coverage": 0.931,
-                        "error": 0.011,
-                        "error_of_all": 0.048,
-                        "kept": 0.979,
+                        "selective_error": 0.011,
+                        "error": 0.048,
+                        "set_coverage": 0.979,
                     }
                     for name in ("int8", "reference")
                 },
@@ -312,7 +331,7 @@ def good_run() -> dict[str, Any]:
             "streaming": None,
             "encoder": None,
             "ranges": None,
-            "baseline": {"logistic regression": {"behind": 0.05, "behind_ci95": [0.03, 0.07]}},
+            "baseline": {"logistic regression": {"drop": 0.05, "drop_ci95": [0.03, 0.07]}},
             "metric": "accuracy",
             "direction": "up",
             "samples": 20,

@@ -233,13 +233,13 @@ def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
 def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, Any]) -> None:
     documents["parity"]["encoder"] = {
         "encoder_int8.tflite": {
-            "codes": {"sqnr_db": 41.9, "cosine": 0.99, "neighbours": 0.975},
-            "clustering": {"clusters": 4, "agreement": 0.91, "classes": 0.55},
+            "codes": {"sqnr_db": 41.9, "cosine": 0.99, "neighbor_overlap": 0.975},
+            "clustering": {"clusters": 4, "with_reference": 0.91, "with_classes": 0.55},
             "reduction": {
-                "from": 64,
-                "to": 8,
+                "input_size": 64,
+                "code_size": 8,
                 "trustworthiness": 0.987,
-                "of_principal_components": 0.961,
+                "pca_trustworthiness": 0.961,
             },
         }
     }
@@ -284,7 +284,7 @@ def test_runtimes_are_compared_where_several_ran(documents: dict[str, Any]) -> N
     row = {"version": "2", "agreement": 0.99, "max_abs_lsb": None, "kernels": "reference"}
     for file in bent["parity"]["files"].values():
         for name, arena in (("litert", None), ("tflite-micro", 4272)):
-            file["runtimes"][name] = row | {"changed": 3, "arena_bytes": arena}
+            file["runtimes"][name] = row | {"disagreements": 3, "arena_bytes": arena}
     read(page(bent))
     assert "arena on tflite-micro</dt><dd>4.3 kB" in page(bent)
     assert "tflite-micro 2</td><td>reference</td>" in page(bent)

@@ -11,7 +11,7 @@ from pipeline.artifacts import WORK, Inputs, read_json, sha256_file
 from pipeline.config.load import load
 from pipeline.config.model_schema import Mlp
 from pipeline.documents.spec import Spec
-from pipeline.run import Run, inputs_of, run_chain
+from pipeline.executor import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
 from pipeline.tune.bench import Bench, apply_trial, bench_of, shorten_training

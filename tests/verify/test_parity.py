@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.documents.parity import BaselineDrop, LayerNoise
 from pipeline.tasks import TASKS
 from pipeline.verify import parity
 
 CLASSES = TASKS["classification"]
+NOISE = (LayerNoise(name="a", sqnr_db=20.0), LayerNoise(name="b", sqnr_db=10.0))
 seeds = st.integers(0, 1000)
 
 
@@ -20,12 +22,15 @@ def answers(seed: int, n: int = 60, k: int = 3) -> tuple[np.ndarray, np.ndarray]
 @given(seed=seeds)
 def test_equal_answers_lose_nothing(seed: int) -> None:
     labels, outputs = answers(seed)
-    found = parity.compare(CLASSES, labels, outputs, outputs, class_names=("a", "b", "c"), seed=0)
-    assert found["metric_drop"] == 0
-    assert found["metric_drop_ci95"] == [0, 0]
-    assert found["agreement"] == 1
-    assert found["worst_class_drop"] == 0
-    assert found["output_sqnr_db"] == parity.SILENCE_DB
+    found = parity.compare(
+        CLASSES, labels, outputs, outputs, class_names=("a", "b", "c"), layers=NOISE, seed=0
+    )
+    assert found.metric_drop == 0
+    assert found.metric_drop_ci95 == (0, 0)
+    assert found.agreement == 1
+    assert found.worst_class_drop == 0
+    assert found.output_sqnr_db == parity.SILENCE_DB
+    assert found.worst_layer == NOISE[1]
 
 
 @given(seed=seeds)
@@ -56,12 +61,14 @@ def test_other_models_are_behind_by_what_they_lose() -> None:
     labels = rng.integers(0, 3, 400)
     shipped = np.eye(3)[labels]
     worse = np.eye(3)[np.where(rng.random(400) < 0.2, (labels + 1) % 3, labels)]
-    found = parity.behind(CLASSES, labels, shipped, {"as good": shipped, "worse": worse}, seed=1)
-    assert found["as good"] == {"behind": 0.0, "behind_ci95": [0.0, 0.0]}
-    low, high = found["worse"]["behind_ci95"]
-    assert 0.1 < low < found["worse"]["behind"] < high < 0.3
-    back = parity.behind(CLASSES, labels, worse, {"better": shipped}, seed=1)["better"]
-    assert back["behind"] == -found["worse"]["behind"]
+    found = parity.compare_baselines(
+        CLASSES, labels, shipped, {"as good": shipped, "worse": worse}, seed=1
+    )
+    assert found["as good"] == BaselineDrop(drop=0.0, drop_ci95=(0.0, 0.0))
+    low, high = found["worse"].drop_ci95
+    assert 0.1 < low < found["worse"].drop < high < 0.3
+    back = parity.compare_baselines(CLASSES, labels, worse, {"better": shipped}, seed=1)["better"]
+    assert back.drop == -found["worse"].drop
 
 
 @given(st.floats(0.001, 10), st.integers(0, 100))

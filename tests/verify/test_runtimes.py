@@ -10,7 +10,7 @@ import pytest
 from pipeline.device.measure import RunResult
 from pipeline.errors import ArtifactError
 from pipeline.tasks import TASKS
-from pipeline.verify.runtimes import run_everywhere, runtime_rows
+from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 
 
 def test_an_int8_file_must_run_where_all_operations_are(
@@ -43,11 +43,11 @@ def test_decisions_are_counted_against_the_first_and_lsb_of_integers_alone() -> 
         "litert-builtin": RunResult(raw / 4.0, raw / 4.0, "2", 0.0, None),
     }
     labels, reference = np.array([1, 0, 1]), np.eye(2)[[1, 0, 1]]
-    rows = runtime_rows(TASKS["classification"], labels, reference, results)
-    assert [row["changed"] for row in rows.values()] == [0, 2, 0]
-    assert [row["max_abs_lsb"] for row in rows.values()] == [0, 15, None]
-    assert rows["litert"]["agreement"] == pytest.approx(2 / 3)
-    assert rows["tflite-micro"]["agreement"] == pytest.approx(2 / 3)
-    assert [row["arena_bytes"] for row in rows.values()] == [None, 4096, None]
-    kernels = [row["kernels"] for row in rows.values()]
+    rows = compare_runtimes(TASKS["classification"], labels, reference, results)
+    assert [row.disagreements for row in rows.values()] == [0, 2, 0]
+    assert [row.max_abs_lsb for row in rows.values()] == [0, 15, None]
+    assert rows["litert"].agreement == pytest.approx(2 / 3)
+    assert rows["tflite-micro"].agreement == pytest.approx(2 / 3)
+    assert [row.arena_bytes for row in rows.values()] == [None, 4096, None]
+    kernels = [row.kernels for row in rows.values()]
     assert kernels == ["xnnpack", "reference", "builtin"]

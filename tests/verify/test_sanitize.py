@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bundle.stage import detector_limits
-from pipeline.verify.sanitize import FARTHEST, detector_metrics, limit_of
+from pipeline.verify.sanitize import FARTHEST, limit_of, measure_detector
 
 seeds = st.integers(0, 10_000)
 
@@ -41,17 +41,27 @@ def test_figures_count_every_sample_once(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, outputs = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50)
     is_suspect = rng.random(50) < 0.3
-    found = detector_metrics(labels, outputs, is_suspect)
+    validation = rng.random(20) < 0.5
+    found = measure_detector(labels, outputs, is_suspect, limit=0.1, validation=validation)
+    assert (found.limit, found.validation_false_positive_rate) == (0.1, validation.mean())
     wrong = outputs.argmax(axis=1) != labels
-    assert found["coverage"] + found["false_alarms"] == 1
+    assert found.coverage + found.false_positive_rate == 1
     answered = (wrong & ~is_suspect).sum() / max(1, (~is_suspect).sum())
-    assert found["error"] == answered
-    assert found["error_of_all"] == wrong.mean()
-    assert detector_metrics(labels, outputs, np.ones(50, bool))["error"] == 0
+    assert found.selective_error == answered
+    assert found.error == wrong.mean()
+    every = np.ones(50, bool)
+    none = measure_detector(labels, outputs, every, limit=0.1, validation=validation)
+    assert none.selective_error == 0
 
 
 def test_limits_are_read_by_format() -> None:
     rows = {"int8": {"detector": {"limit": 0.3}}, "float32": {"detector": {"limit": 0.2}}}
-    assert detector_limits({"false_alarms": 0.05, "files": rows}) == {"int8": 0.3, "float32": 0.2}
-    assert detector_limits({"false_alarms": None, "files": {"int8": {"detector": None}}}) is None
+    assert detector_limits({"false_positive_rate": 0.05, "files": rows}) == {
+        "int8": 0.3,
+        "float32": 0.2,
+    }
+    assert (
+        detector_limits({"false_positive_rate": None, "files": {"int8": {"detector": None}}})
+        is None
+    )
     assert detector_limits(None) is None

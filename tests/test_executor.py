@@ -1,4 +1,4 @@
-"""The runner on stages of a line each: what runs, what is fresh, what a crash leaves."""
+"""The executor on stages of a line each: what runs, what is fresh, what a crash leaves."""
 
 import errno
 import logging
@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import run as runner
+from pipeline import executor
 from pipeline.artifacts import WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
 from pipeline.errors import ArtifactError, ConfigError, ShortageError
-from pipeline.run import Run, run_chain
+from pipeline.executor import Run, run_chain
 from pipeline.stages import STAGES, Stage, is_enabled, writer_of
 
 # first -> middle (off where train.epochs is 1) -> last; middle rewrites what first wrote.
 TABLE = (
-    Stage("data", 1, (), {"dataset": ("a.txt",)}, ("seed",)),
-    Stage("train", 1, ("dataset",), {"reference": ("model.txt",)}, ("train",)),
-    Stage("harden", 1, ("dataset", "reference"), {"reference": ("model.txt",)}, ("harden",)),
-    Stage("gate", 1, ("reference",), {"verdict": ("verdict.txt",)}, ("gate",)),
+    Stage("data", "", (), {"dataset": ("a.txt",)}, ("seed",)),
+    Stage("train", "", ("dataset",), {"reference": ("model.txt",)}, ("train",)),
+    Stage("harden", "", ("dataset", "reference"), {"reference": ("model.txt",)}, ("harden",)),
+    Stage("gate", "", ("reference",), {"verdict": ("verdict.txt",)}, ("gate",)),
 )
 
 
@@ -65,13 +65,13 @@ def chain(
     tmp_path: Path, make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> Chain:
     made = Chain(tmp_path, make_config)
-    monkeypatch.setattr(runner, "STAGES", TABLE)
-    monkeypatch.setattr(runner, "source_state", lambda source, base: None)
+    monkeypatch.setattr(executor, "STAGES", TABLE)
+    monkeypatch.setattr(executor, "source_state", lambda source, base: None)
 
     def module(stage: Stage) -> types.SimpleNamespace:
         return types.SimpleNamespace(run=lambda *a: made.execute(stage.name, *a))
 
-    monkeypatch.setattr(runner, "_import", module)
+    monkeypatch.setattr(executor, "_import", module)
     return made
 
 
@@ -180,7 +180,7 @@ def test_a_deleted_artifact_is_made_again_and_nothing_else(chain: Chain) -> None
         {"outputs": ["model.txt"], "key": None},
         [],
         "version 1",
-        {"schema": 1, "version": 0, "key": "k", "outputs": {"model.txt": {}}, "packages": {}},
+        {"schema": 1, "code": "0", "key": "k", "outputs": {"model.txt": {}}, "packages": {}},
     ],
 )
 def test_a_run_folder_of_another_version_is_made_anew(
@@ -262,7 +262,7 @@ def test_the_manifest_holds_what_decided_the_result_and_no_date(chain: Chain) ->
 
 
 def test_progress_is_a_line_a_stage(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "pipeline.outcome"):
+    with caplog.at_level(logging.INFO, "pipeline.run_summary"):
         chain.run()
     assert [record.getMessage().split()[0] for record in caplog.records] == chain.calls
 
@@ -280,9 +280,9 @@ def test_tensorflow_finds_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     monkeypatch.setitem(sys.modules, "pipeline.gate.stage", types.ModuleType("gate"))
     stage = next(stage for stage in STAGES if stage.name == "gate")
-    runner._import(stage)
-    assert "TF_USE_LEGACY_KERAS" not in runner.os.environ
-    assert runner.os.environ["KERAS_BACKEND"] == "tensorflow"
+    executor._import(stage)
+    assert "TF_USE_LEGACY_KERAS" not in executor.os.environ
+    assert executor.os.environ["KERAS_BACKEND"] == "tensorflow"
 
 
 def test_a_compiler_or_runtime_that_came_since_makes_its_stage_stale(
@@ -293,9 +293,9 @@ def test_a_compiler_or_runtime_that_came_since_makes_its_stage_stale(
     run = Run(config, tmp_path, tmp_path, tmp_path)
     stages = {stage.name: stage for stage in STAGES}
     found: set[str] = set()
-    monkeypatch.setattr(runner.shutil, "which", lambda name: name if name in found else None)
-    monkeypatch.setattr(runner, "runtime_version", lambda name: "1" if name in found else None)
-    before = {name: runner._outside(stage, run) for name, stage in stages.items()}
+    monkeypatch.setattr(executor.shutil, "which", lambda name: name if name in found else None)
+    monkeypatch.setattr(executor, "runtime_version", lambda name: "1" if name in found else None)
+    before = {name: executor._outside(stage, run) for name, stage in stages.items()}
     found |= {"edgetpu_compiler", "tflite-runtime"}
-    after = {name: runner._outside(stage, run) for name, stage in stages.items()}
+    after = {name: executor._outside(stage, run) for name, stage in stages.items()}
     assert {name for name in stages if before[name] != after[name]} == {"export", "verify"}

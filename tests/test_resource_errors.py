@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline import shortage
 from pipeline.config.schema import Config
 from pipeline.errors import STORAGE_ERRORS, ShortageError
+from pipeline.resource_errors import ADVICE, LOWER, _setting, explain_shortage
 
 
 class ResourceExhaustedError(Exception):
@@ -44,7 +44,10 @@ class ResourceExhaustedError(Exception):
 def test_out_of_memory_names_the_stage_and_what_to_lower(
     make_config: Callable[..., Config], error: Exception, stage: str, cure: str
 ) -> None:
-    with pytest.raises(ShortageError) as caught, shortage.explain_shortage(stage, make_config()):
+    with (
+        pytest.raises(ShortageError) as caught,
+        explain_shortage(stage, make_config()),
+    ):
         raise error
     message = str(caught.value)
     assert message.startswith(f"{stage}: out of memory (")
@@ -64,7 +67,10 @@ def test_out_of_memory_names_the_stage_and_what_to_lower(
 def test_a_full_disk_is_one_line_whoever_says_it(
     make_config: Callable[..., Config], error: Exception
 ) -> None:
-    with pytest.raises(ShortageError) as caught, shortage.explain_shortage("train", make_config()):
+    with (
+        pytest.raises(ShortageError) as caught,
+        explain_shortage("train", make_config()),
+    ):
         raise error
     assert str(caught.value).startswith("train: ")
     assert str(caught.value).endswith(STORAGE_ERRORS[errno.ENOSPC])
@@ -75,7 +81,7 @@ def test_what_another_process_ran_out_of_gets_stage_and_cure(
 ) -> None:
     with (
         pytest.raises(ShortageError) as caught,
-        shortage.explain_shortage("compress", make_config()),
+        explain_shortage("compress", make_config()),
     ):
         raise ShortageError("float_file: out of memory (too much)")
     assert "compress: float_file: out of memory" in str(caught.value)
@@ -86,18 +92,21 @@ def test_what_another_process_ran_out_of_gets_stage_and_cure(
 def test_other_errors_stay_what_they_are(
     make_config: Callable[..., Config], error: Exception
 ) -> None:
-    with pytest.raises(type(error)) as caught, shortage.explain_shortage("train", make_config()):
+    with (
+        pytest.raises(type(error)) as caught,
+        explain_shortage("train", make_config()),
+    ):
         raise error
     assert caught.value is error
 
 
 THROW = """
 import ctypes, threading
-from pipeline.last_words import last_words
+from pipeline.resource_errors import report_bad_alloc
 cpp = ctypes.CDLL("libstdc++.so.6")
 def fail():
     getattr(cpp, "THROWER")(b"x")
-with last_words("train: out of memory. Try a lower data.batch_size"):
+with report_bad_alloc("train: out of memory. Try a lower data.batch_size"):
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join()
@@ -120,12 +129,12 @@ def test_memory_that_runs_out_in_cpp_is_told_too(thrower: str, code: int) -> Non
 
 
 def test_every_setting_that_is_named_exists(make_config: Callable[..., Config]) -> None:
-    for paths in shortage.LOWER.values():
+    for paths in LOWER.values():
         for path in paths:
             section, _, key = path.partition(".")
             found = Config.model_fields[section]
             assert found is not None
-            assert path in shortage.ADVICE or shortage._setting(
+            assert path in ADVICE or _setting(
                 path, make_config("tune={space: {train.ema: {float: [0.1, 0.2]}}, parallel: 2}")
             )
-            assert key or path in shortage.ADVICE
+            assert key or path in ADVICE

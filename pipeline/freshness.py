@@ -23,11 +23,11 @@ def is_fresh(folder: Path, key: str) -> bool:
     return True
 
 
-def is_usable(folder: Path, version: int) -> bool:
-    """Tell whether a stage may look at its last result: whole, and of this version of the stage."""
+def is_usable(folder: Path, code: str) -> bool:
+    """Tell whether a stage may look at its last result: whole, and written by the same code."""
     try:
         manifest = read_json(folder / MANIFEST)
-        if (manifest["schema"], manifest["version"]) != (SCHEMA, version):
+        if (manifest["schema"], manifest["code"]) != (SCHEMA, code):
             return False
         check_files(folder, manifest["outputs"], "It is not used.")
     except (ArtifactError, KeyError, TypeError):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import machine
+from pipeline import host
 
 INTEL = """
 processor\t: 0
@@ -19,7 +19,7 @@ ARM = "Features\t: fp asimd asimdhp asimddp sve2 crc32\nCPU part\t: 0xd0c\n"
 
 
 def own(**changes: Any) -> dict[str, Any]:
-    return machine.record() | changes
+    return host.record() | changes
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,15 @@ def own(**changes: Any) -> dict[str, Any]:
 def test_a_processor_is_known_by_what_kernels_are_chosen_by(
     said: str, name: str, features: str
 ) -> None:
-    assert machine._cpu(said) == {"cpu": name, "features": features.split()}
+    assert host._cpu(said) == {"cpu": name, "features": features.split()}
 
 
 def test_a_processor_that_tells_nothing_is_no_error() -> None:
-    assert machine._cpu("")["features"] == []
+    assert host._cpu("")["features"] == []
 
 
 def test_the_record_is_the_same_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from pipeline import machine; print(machine.record())"
+    code = "from pipeline import host; print(host.record())"
     for hashing in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", hashing)
         done = subprocess.run(
@@ -50,15 +50,15 @@ def test_the_record_is_the_same_in_every_process(monkeypatch: pytest.MonkeyPatch
 
 
 def test_settings_that_change_bits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = machine.record()
+    before = host.record()
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
-    assert machine.record() != before
-    assert machine.record()["settings"]["TF_NUM_INTRAOP_THREADS"] == "7"
+    assert host.record() != before
+    assert host.record()["settings"]["TF_NUM_INTRAOP_THREADS"] == "7"
 
 
 def test_stages_that_ran_elsewhere_are_named() -> None:
     here, other = own(gpus=[]), own(cpu="another", gpus=["H"])
-    found = machine.equality(
+    found = host.equality(
         here, {"data": here, "train": other, "gate": own(gpus=["H"]), "audit": None}
     )
     assert found["ran_elsewhere"] == {"train": other, "audit": None}

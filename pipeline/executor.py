@@ -1,4 +1,4 @@
-"""The runner: what is fresh, what runs, and the manifest of what came of it.
+"""The executor of stages: what is fresh, what runs, and the manifest of what came of it.
 
 A stage writes into a temporary folder; its outputs are hashed, the manifest is written last, and
 the folder takes its place by a rename. No TensorFlow here: a stage's module is imported when it
@@ -20,7 +20,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from pipeline import machine
+from pipeline import host
 from pipeline.artifacts import (
     KEY,
     MANIFEST,
@@ -42,11 +42,12 @@ from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError, ConfigError
-from pipeline.fresh import is_fresh, is_usable
-from pipeline.outcome import tell_begun, tell_ended, tell_fresh, tell_off
-from pipeline.quiet import import_quietly, set_environment
-from pipeline.shortage import explain_shortage
+from pipeline.freshness import is_fresh, is_usable
+from pipeline.resource_errors import explain_shortage
+from pipeline.run_summary import tell_begun, tell_ended, tell_fresh, tell_off
+from pipeline.source_hash import hash_source
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
+from pipeline.tensorflow_env import import_quietly, set_environment
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         folders={kind: source for kind, (source, _) in bound.items()},
         base=run.base,
         exported=run.exported,
-        previous=folder if is_usable(folder, stage.version) else None,
+        previous=folder if is_usable(folder, recipe["code"]) else None,
     )
     started = time.monotonic()
     with explain_shortage(stage.name, run.config):
@@ -161,13 +162,13 @@ def _of_kind(outputs: Mapping[str, Any], patterns: tuple[str, ...]) -> dict[str,
 
 def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
     """Return all that decides a stage's result; equal recipes give equal bytes."""
-    dumped = run.config.model_dump(mode="json", include=set(stage.sections))
+    sections = None if stage.sections is None else set(stage.sections)
     return {
         "schema": SCHEMA,
         "stage": stage.name,
-        "version": stage.version,
+        "code": hash_source(stage.module),
         "seed": run.config.seed,
-        "config": dumped,
+        "config": run.config.model_dump(mode="json", include=sections),
         "packages": {name: importlib.metadata.version(name) for name in stage.packages},
         "inputs": {
             kind: {name: entry["sha256"] for name, entry in described.items()}
@@ -263,7 +264,7 @@ def _finish(
         {
             **recipe,
             "key": sha256_json(recipe),
-            "machine": machine.record(),
+            "machine": host.record(),
             "outputs": outputs,
             "metrics": values,
             "skipped": skipped,

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pipeline.artifacts import Metrics, read_json
 from pipeline.bundle.published import shipped_model
 from pipeline.config.export_schema import Remedy
+from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import GateError
 from pipeline.tasks import task_of
@@ -109,9 +110,9 @@ def _rungs(run: Path) -> list[str]:
 def _layers(run: Path, ships: str) -> list[str]:
     """Return the layers of the file that are noisiest."""
     path = run / "verify" / "parity.json"
-    rows = read_json(path)["layers"].get(f"model_{ships}.tflite", []) if path.exists() else []
-    noisy = sorted(rows, key=lambda row: float(row["sqnr_db"]))[:WORST]
-    named = ", ".join(f"{row['name']} {row['sqnr_db']:.1f} dB" for row in noisy)
+    rows = Parity.read(path).layers.get(f"model_{ships}.tflite", ()) if path.exists() else ()
+    noisy = sorted(rows, key=lambda row: row.sqnr_db)[:WORST]
+    named = ", ".join(f"{row.name} {row.sqnr_db:.1f} dB" for row in noisy)
     return [f"noisiest layers of {ships}: {named}"] if noisy else []
 
 

@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from pipeline import confine
-from pipeline.confine import excess, limit_bytes, run_confined
+from pipeline import process_limits
+from pipeline.process_limits import excess, limit_bytes, run_confined
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")
 
 
 @linux
 def test_who_takes_too_much_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confine, "limit_bytes", lambda: 1 << 30)
+    monkeypatch.setattr(process_limits, "limit_bytes", lambda: 1 << 30)
     command = [sys.executable, "-c", "import time; time.sleep(0.2); bytearray(3 << 30)"]
     done = run_confined(command, limit_s=20)
     assert done.returncode == 1
@@ -33,5 +33,5 @@ def test_others_answer_as_they_do() -> None:
 
 
 def test_the_limit_leaves_room_for_the_rest_and_for_tensorflow() -> None:
-    assert limit_bytes() >= confine.LEAST
-    assert limit_bytes() <= max(confine.LEAST, confine.SHARE * 2**63)
+    assert limit_bytes() >= process_limits.LEAST
+    assert limit_bytes() <= max(process_limits.LEAST, process_limits.SHARE * 2**63)

@@ -1,20 +1,35 @@
-"""The commands that look at bundles, runs and this machine: each yields what is to be printed.
+"""The commands that look at bundles, runs and this machine: each prints what it yields.
 
 Nothing heavy is loaded before a command is asked for.
 """
 
 import argparse
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
+def print_lines(
+    lines: Callable[[argparse.Namespace], Iterator[str]],
+) -> Callable[[argparse.Namespace], int]:
+    """Return a command that prints what another yields, and its exit code."""
+
+    @functools.wraps(lines)
+    def command(args: argparse.Namespace) -> int:
+        for line in lines(args):
+            print(line, flush=True)
+        return 0
+
+    return command
+
+
+def as_json(value: object, *, indent: int | None = None) -> str:
     """Return a value as JSON; what JSON does not know, as its text."""
     return json.dumps(value, default=str, indent=indent)
 
 
+@print_lines
 def predict(args: argparse.Namespace) -> Iterator[str]:
     """Tell what the device would answer to files."""
     from pipeline.device.predict import predict as answers_of
@@ -33,6 +48,7 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
         yield f"{answer['input']}: {answer['decision']}{sure}{why}{then}"
 
 
+@print_lines
 def conform(args: argparse.Namespace) -> Iterator[str]:
     """Run golden vectors elsewhere; what does not conform is raised when it has been told."""
     from pipeline.device.conform import check, facts, table
@@ -46,6 +62,7 @@ def conform(args: argparse.Namespace) -> Iterator[str]:
         yield "conforms"
 
 
+@print_lines
 def bench(args: argparse.Namespace) -> Iterator[str]:
     """Time the files of a bundle here."""
     from pipeline.device.bench import bench as rows_of
@@ -55,6 +72,7 @@ def bench(args: argparse.Namespace) -> Iterator[str]:
     yield as_json(rows, indent=1) if args.json else table(rows)
 
 
+@print_lines
 def show(args: argparse.Namespace) -> Iterator[str]:
     """Tell what a run or a bundle holds."""
     from pipeline.report.show import facts
@@ -63,6 +81,7 @@ def show(args: argparse.Namespace) -> Iterator[str]:
     yield as_json(facts(args.path), indent=1) if args.json else shown(args.path)
 
 
+@print_lines
 def compare(args: argparse.Namespace) -> Iterator[str]:
     """Put runs and bundles side by side."""
     from pipeline.artifacts import atomic_path
@@ -80,6 +99,7 @@ def compare(args: argparse.Namespace) -> Iterator[str]:
     yield as_json(found, indent=1) if args.json else text(found)
 
 
+@print_lines
 def doctor(args: argparse.Namespace) -> Iterator[str]:
     """Tell what is there, what is missing, and how to get it."""
     from pipeline.doctor import examine

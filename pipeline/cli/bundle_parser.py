@@ -4,8 +4,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-Add = Callable[[str, str], argparse.ArgumentParser]
-"""(name, text) -> the parser of a new command."""
+from pipeline.cli import commands, inspect
+
+Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+"""(name, what answers it, text) -> the parser of a new command."""
 
 
 def add_bundle_commands(add: Add) -> None:
@@ -14,30 +16,32 @@ def add_bundle_commands(add: Add) -> None:
     Args:
         add: makes a command by its name and what it does.
     """
-    predict = add("predict", "what the device would answer to files")
+    predict = add("predict", inspect.predict, "what the device would answer to files")
     _add_bundle(predict)
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
     predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
-    conform = add("conform", "run a bundle's golden vectors elsewhere and compare")
+    conform = add("conform", inspect.conform, "run a bundle's golden vectors elsewhere and compare")
     _add_elsewhere(conform)
-    _add_demo(add("demo", "serve a bundle's page, which runs it in a browser"))
-    bench = add("bench", "how long each file takes on each runtime, here")
+    _add_demo(add("demo", commands.demo, "serve a bundle's page, which runs it in a browser"))
+    bench = add("bench", inspect.bench, "how long each file takes on each runtime, here")
     _add_bundle(bench)
     bench.add_argument("--runtime", metavar="NAME", help="interpreter (default: all that are here)")
     bench.add_argument(
         "--threads", type=int, metavar="N", help="of the interpreter (default: by the file's size)"
     )
-    show = add("show", "what a run or a bundle holds, in figures")
+    show = add("show", inspect.show, "what a run or a bundle holds, in metrics")
     show.add_argument(
         "path", type=Path, metavar="RUN_OR_BUNDLE", help="runs/<name>, exported/<name>"
     )
     compare = add(
-        "compare", "runs or bundles side by side: figures, what differs, and which equality holds"
+        "compare",
+        inspect.compare,
+        "runs or bundles side by side: figures, what differs, and which equality holds",
     )
     compare.add_argument("first", type=Path, metavar="A", help="what the others are compared with")
     compare.add_argument("others", type=Path, metavar="B", nargs="+", help="a run or a bundle each")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
-    doctor = add("doctor", "what is there, what is missing, and how to get it")
+    doctor = add("doctor", inspect.doctor, "what is there, what is missing, and how to get it")
     for parser in (predict, conform, bench, show, compare, doctor):
         parser.add_argument("--json", action="store_true", help="one JSON document, not text")
 

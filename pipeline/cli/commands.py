@@ -1,105 +1,36 @@
-"""The command line: arguments, messages, exit codes. Loads nothing heavy before a command runs.
+"""The commands that make something: runs, configs, bundles, a page. Each returns its exit code.
 
-Exit codes: 0 done; 2 the user's input is wrong; 3 a gate failed; 4 an artifact is missing, stale or
-damaged; 130 interrupted. Anything else is our bug and shows its traceback.
+Nothing heavy is loaded before a command is asked for.
 """
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pipeline import commands
-from pipeline.arguments import STAGES, check_command, parser
-from pipeline.errors import STORAGE_ERRORS, ConfigError, GateError, PipelineError
-from pipeline.terminal import set_output_form
+from pipeline.cli.inspect import as_json
+from pipeline.errors import ConfigError, GateError
+from pipeline.stages import NAMES
 
-INTERRUPTED = 130
-LOOKING = (
-    commands.predict, commands.conform, commands.bench, commands.show, commands.compare,
-    commands.doctor,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
+    from pipeline.executor import Run
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Args:
-        argv: arguments after the program's name; None: those of this process.
-    """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    known = _parser()
-    check_command(known, arguments)
-    args = known.parse_args(arguments)
-    form = vars(args).get("form", "plain")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with set_output_form(form):
-            code: int = args.command(args)
-        sys.stdout.flush()
-    except PipelineError as error:
-        _complain(str(error), form, error.exit_code)
-        return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on from here", form, INTERRUPTED)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough: `edgeline show | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno not in STORAGE_ERRORS:
-            raise
-        words = f"{error.filename or 'writing'}: {STORAGE_ERRORS[error.errno]}"
-        _complain(words, form, ConfigError.exit_code)
-        return ConfigError.exit_code
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands, with what answers each."""
-    return parser(
-        {
-            "run": _run,
-            "launch": _launch,
-            "config show": _config_show,
-            "config validate": _config_validate,
-            "config schema": _config_schema,
-            "new": _new,
-            "quantize": _quantize,
-            "demo": _demo,
-            **{call.__name__: _told(call) for call in LOOKING},
-        }
-    )
-
-
-def _complain(message: str, form: str, code: int) -> None:
-    """Say what went wrong on stderr; to a program on stdout, too."""
-    if form == "json":
-        _print_json({"event": "error", "exit_code": code, "problems": message.splitlines()})
-    print(message, file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(commands.as_json(value), flush=True)
-
-
-def _run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the chain, then say in one line what came of it."""
-    order = tuple(STAGES)
-    if args.force and order.index(args.force) > order.index(args.until):
+    if args.force and NAMES.index(args.force) > NAMES.index(args.until):
         raise ConfigError(
             f"--force {args.force}: it comes after {args.until}, the last stage to run"
         )
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
     from pipeline.config.load import load
+    from pipeline.executor import Run
     from pipeline.launch.lead import follow, lead_workers
     from pipeline.launch.place import check_place, end_with_launcher, place_here
-    from pipeline.run import Run
 
     end_with_launcher()
     config = load(args.config, args.overrides)
@@ -117,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _chain(args: argparse.Namespace, run: Any) -> GateError | None:
+def _chain(args: argparse.Namespace, run: "Run") -> GateError | None:
     """Run the stages; return what a gate says that fails."""
     from pipeline.tracking import tracked_chain
 
@@ -128,17 +59,17 @@ def _chain(args: argparse.Namespace, run: Any) -> GateError | None:
     return None
 
 
-def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None:
+def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> None:
     """Say what came of a run.
 
     Raises:
         GateError: a gate failed.
     """
-    from pipeline.outcome import check_verdict, published_line
+    from pipeline.run_summary import check_verdict, published_line
 
-    order, config = tuple(STAGES), run.config
+    config = run.config
     verdict = run.folder / "gate" / "verdict.json"
-    is_judged = order.index(args.until) >= order.index("gate")
+    is_judged = NAMES.index(args.until) >= NAMES.index("gate")
     if is_judged and args.form == "json" and verdict.is_file():
         _tell_verdict(verdict)
     if failed is not None:
@@ -146,7 +77,7 @@ def _close(args: argparse.Namespace, run: Any, failed: GateError | None) -> None
     if is_judged:
         check_verdict(verdict)
     if args.until == "bundle" and args.form == "json":
-        _print_json({"event": "bundle", "path": args.exported / config.name})
+        _print_event({"event": "bundle", "path": args.exported / config.name})
     elif args.until == "bundle" and args.form == "plain":
         print(published_line(args.exported / config.name, config.task, config.task_metric))
 
@@ -158,10 +89,10 @@ def _tell_verdict(path: Path) -> None:
     verdict = Verdict.read(path)
     gates = [result.dump() for result in verdict.decisive]
     own = {"passed": verdict.passed, "ships": verdict.ships}
-    _print_json({"event": "verdict", **own, "gates": gates})
+    _print_event({"event": "verdict", **own, "gates": gates})
 
 
-def _launch(args: argparse.Namespace) -> int:
+def launch(args: argparse.Namespace) -> int:
     """Run the chain with several workers, or print what would elsewhere."""
     for folder in (args.runs, args.exported):
         _check_is_folder(folder)
@@ -186,7 +117,7 @@ def _launch(args: argparse.Namespace) -> int:
     return 0
 
 
-def _take_role(args: argparse.Namespace, config: Any) -> None:
+def _take_role(args: argparse.Namespace, config: "Config") -> None:
     """Check what was said of chief and workers; a chief is told of it as KerasTuner does it."""
     if args.role is None or args.chief is None:
         missing = "--role chief or worker" if args.role is None else "--chief HOST:PORT"
@@ -199,9 +130,9 @@ def _take_role(args: argparse.Namespace, config: Any) -> None:
         os.environ |= {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port}
 
 
-def _work(args: argparse.Namespace, run: Any) -> int:
+def _work(args: argparse.Namespace, run: "Run") -> int:
     """Prepare what a worker reads, then measure trials for the chief."""
-    from pipeline.run import inputs_of, run_chain
+    from pipeline.executor import inputs_of, run_chain
 
     run_chain(run, until="build", force=args.force)
     inputs = inputs_of(run, "tune")
@@ -211,7 +142,7 @@ def _work(args: argparse.Namespace, run: Any) -> int:
     return 0
 
 
-def _quantize(args: argparse.Namespace) -> int:
+def quantize(args: argparse.Namespace) -> int:
     """Run the chain on a model from elsewhere, with nothing trained."""
     from pipeline.config.given import as_given
     from pipeline.config.load import load
@@ -220,7 +151,7 @@ def _quantize(args: argparse.Namespace) -> int:
     own = as_given(plain, args.model, args.config.parent)
     args.overrides = [*own, *args.overrides]
     args.until, args.force = "bundle", None
-    return _run(args)
+    return run(args)
 
 
 def _check_is_folder(path: Path) -> None:
@@ -230,7 +161,8 @@ def _check_is_folder(path: Path) -> None:
             raise ConfigError(f"{part}: wanted a folder; this is a file")
 
 
-def _config_show(args: argparse.Namespace) -> int:
+def show_config(args: argparse.Namespace) -> int:
+    """Print a config with every default."""
     from pipeline.config.editor import resolved_text
     from pipeline.config.load import load
 
@@ -238,7 +170,8 @@ def _config_show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _config_validate(args: argparse.Namespace) -> int:
+def validate_config(args: argparse.Namespace) -> int:
+    """List every mistake in a config."""
     from pipeline.config.load import load
 
     load(args.config, args.overrides)
@@ -246,32 +179,23 @@ def _config_validate(args: argparse.Namespace) -> int:
     return 0
 
 
-def _config_schema(args: argparse.Namespace) -> int:
+def show_schema(args: argparse.Namespace) -> int:
+    """Print the JSON schema of configs."""
     from pipeline.config.editor import schema_text
 
     print(schema_text(), end="")
     return 0
 
 
-def _new(args: argparse.Namespace) -> int:
+def new(args: argparse.Namespace) -> int:
+    """Write a config that fits the data."""
     from pipeline.new.write import write_config
 
     print(write_config(args.file, args.data, args.target))
     return 0
 
 
-def _told(lines: Callable[[argparse.Namespace], Iterator[str]]) -> Callable[..., int]:
-    """Return a command that prints what another yields."""
-
-    def answer(args: argparse.Namespace) -> int:
-        for line in lines(args):
-            print(line, flush=True)
-        return 0
-
-    return answer
-
-
-def _demo(args: argparse.Namespace) -> int:
+def demo(args: argparse.Namespace) -> int:
     """Serve until somebody ends it, which is no mistake."""
     import threading
 
@@ -282,5 +206,9 @@ def _demo(args: argparse.Namespace) -> int:
             print(words(demo), flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
-        _complain("ended", "plain", 0)
+        print("ended", file=sys.stderr)
     return 0
+
+
+def _print_event(event: dict[str, object]) -> None:
+    print(as_json(event), flush=True)

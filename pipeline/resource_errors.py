@@ -4,12 +4,13 @@ Libraries say it in many ways, some without the system's error number. No Tensor
 """
 
 import contextlib
+import ctypes
 import errno
+import os
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import STORAGE_ERRORS, ShortageError
-from pipeline.last_words import last_words
 
 # Of numpy's tofile, HDF5, and TensorFlow's writers, which call a full disk an exhausted resource.
 DISK_WORDS = ("No space left on device", "requested and 0 written", "errno = 28", "File too large")
@@ -22,6 +23,8 @@ MEMORY_WORDS = (
     "could not create a memory object",  # oneDNN, by TensorFlow's AbortedError
     "Cannot parse tensor from proto",  # TensorFlow, of a constant that finds no room
 )
+SET_TERMINATE = "_ZSt13set_terminatePFvvE"  # std::set_terminate(void (*)()), Itanium C++ ABI
+NO_MEMORY = (b"St9bad_alloc", b"St20bad_array_new_length")  # names of types, by the same ABI
 QUOTED = 160  # characters of what a library says
 LOWER = {  # stage -> settings that its memory grows with, the strongest first
     "data": ("data.source", "data.batch_size"),
@@ -82,7 +85,7 @@ def explain_shortage(stage: str, config: Any) -> Iterator[None]:
         ShortageError: memory or disk ran out.
     """
     try:
-        with last_words(_message(stage, config, "out of memory (std::bad_alloc)")):
+        with report_bad_alloc(_message(stage, config, "out of memory (std::bad_alloc)")):
             yield
     except ShortageError as error:  # of another process: it knows neither stage nor config
         raise ShortageError(_message(stage, config, str(error))) from error
@@ -108,3 +111,40 @@ def _setting(path: str, config: Any) -> str | None:
     section, _, key = path.partition(".")
     value = getattr(getattr(config, section), key, None)
     return None if value is None or value == 1 else f"a lower {path} (now {value})"
+
+
+@contextlib.contextmanager
+def report_bad_alloc(message: str) -> Iterator[None]:
+    """While the block runs, an uncaught std::bad_alloc ends the process with a message.
+
+    TensorFlow's kernels throw it in threads where nobody catches it. The C++ runtime then calls its
+    terminate handler, and this installs one. Where there is no libstdc++, nothing changes.
+    """
+    try:
+        cpp = ctypes.CDLL("libstdc++.so.6")
+        install, current = getattr(cpp, SET_TERMINATE), cpp.__cxa_current_exception_type
+    except (OSError, AttributeError):
+        yield
+        return
+    install.restype, install.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    current.restype = ctypes.c_void_p
+    line, code = f"{message}\n".encode(), ShortageError.exit_code
+
+    def end() -> None:
+        kind = current()
+        if kind and _type_name(kind) in NO_MEMORY:
+            os.write(2, line)
+            os._exit(code)
+        os.abort()
+
+    handler = ctypes.CFUNCTYPE(None)(end)  # alive as long as the block
+    before = install(ctypes.cast(handler, ctypes.c_void_p))
+    try:
+        yield
+    finally:
+        install(before)
+
+
+def _type_name(kind: int) -> bytes | None:
+    """Return the name in a std::type_info: the second of its pointers."""
+    return ctypes.cast(kind + ctypes.sizeof(ctypes.c_void_p), ctypes.POINTER(ctypes.c_char_p))[0]

@@ -2,59 +2,43 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from pipeline.bundle_arguments import add_bundle_commands
+from pipeline.cli import commands
+from pipeline.cli.bundle_parser import add_bundle_commands
+from pipeline.stages import NAMES, STAGES
 
-Calls = Mapping[str, Callable[[argparse.Namespace], int]]
+Call = Callable[[argparse.Namespace], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 MOST_WORKERS = 10_000
-STAGES = {  # in order; a test compares the names with the stage table
-    "data": "prepare the samples and cut them into train, validation and test",
-    "baseline": "score classical models on the same split",
-    "build": "describe the model and check its budget before any training",
-    "tune": "search hyper-parameters",
-    "train": "train the network",
-    "harden": "fine-tune on adversarial examples",
-    "compress": "decide how every tensor is quantized",
-    "export": "write the .tflite files, compiled variants and C sources",
-    "verify": "measure every file against the trained model",
-    "audit": "attack every file",
-    "gate": "judge the measurements",
-    "report": "write report.html and MODEL_CARD.md",
-    "bundle": "publish exported/<name>/ when every gate passed",
-}
 
 
-def parser(calls: Calls) -> argparse.ArgumentParser:
-    """Return the parser of all commands.
-
-    Args:
-        calls: command -> what answers it, arguments -> exit code.
-    """
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; each sets `command`: arguments -> exit code."""
     made = argparse.ArgumentParser(
         prog="edgeline",
         allow_abbrev=False,
         description="One YAML file in, a TFLite bundle out, with proof that it decides as trained.",
     )
     made.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
-    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    run = _command(commands, "run", calls["run"], "run every stage, skipping those that are fresh")
+    added = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = _command(added, "run", commands.run, "run every stage, skipping those that are fresh")
     _add_run_options(run)
     run.add_argument("--until", type=_stage, metavar="STAGE", default="bundle", help="last stage")
-    for name, text in STAGES.items():
-        stage = _command(commands, name, calls["run"], f"{text}, and all before it")
-        _add_run_options(stage)
-        stage.set_defaults(until=name)
-        if name == "tune":
-            _add_roles(stage)
+    for stage in STAGES:
+        parser = _command(added, stage.name, commands.run, f"{stage.does}, and all before it")
+        _add_run_options(parser)
+        parser.set_defaults(until=stage.name)
+        if stage.name == "tune":
+            _add_roles(parser)
     made.set_defaults(role=None, chief=None)
-    _add_launch(commands, calls)
-    _add_config_commands(commands, calls)
-    _add_data_commands(commands, calls)
-    add_bundle_commands(lambda name, text: _command(commands, name, calls[name], text))
+    _add_launch(added)
+    _add_config_commands(added)
+    _add_data_commands(added)
+    add_bundle_commands(lambda name, call, text: _command(added, name, call, text))
     return made
 
 
@@ -75,10 +59,10 @@ def _add_roles(tune: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_launch(commands: Any, calls: Calls) -> None:
+def _add_launch(added: Commands) -> None:
     """Add what runs the chain with several workers."""
     text = "run every stage, training in several worker processes at once"
-    launch = _command(commands, "launch", calls["launch"], text)
+    launch = _command(added, "launch", commands.launch, text)
     _add_config(launch)
     _add_places(launch)
     launch.add_argument(
@@ -121,10 +105,10 @@ def _address(text: str) -> str:
     return text
 
 
-def _add_data_commands(commands: Any, calls: Calls) -> None:
+def _add_data_commands(added: Commands) -> None:
     """Add what makes a config or a bundle from what people bring."""
     new = _command(
-        commands, "new", calls["new"], "write a commented config that fits the data it looks at"
+        added, "new", commands.new, "write a commented config that fits the data it looks at"
     )
     new.add_argument("file", type=Path, metavar="FILE", help="the config to write, a .yaml file")
     new.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder")
@@ -132,9 +116,9 @@ def _add_data_commands(commands: Any, calls: Calls) -> None:
         "--target", metavar="NAME", help="column to answer (default: guessed by name and place)"
     )
     quantize = _command(
-        commands,
+        added,
         "quantize",
-        calls["quantize"],
+        commands.quantize,
         "bundle a model that was trained elsewhere, untrained here",
     )
     quantize.add_argument(
@@ -169,9 +153,9 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(form="plain")
 
 
-def _command(commands: Any, name: str, call: Any, text: str) -> argparse.ArgumentParser:
+def _command(added: Commands, name: str, call: Call, text: str) -> argparse.ArgumentParser:
     """Add one command that is answered by `call(args) -> exit code`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = added.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
     )
     parser.set_defaults(command=call)
@@ -211,8 +195,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _add_config_commands(commands: Any, calls: Calls) -> None:
-    config = commands.add_parser(
+def _add_config_commands(added: Commands) -> None:
+    config = added.add_parser(
         "config",
         help="show, validate, schema",
         description="Look at a config without running it.",
@@ -220,21 +204,18 @@ def _add_config_commands(commands: Any, calls: Calls) -> None:
     )
     actions = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_config(
-        _command(actions, "show", calls["config show"], "print a config with every default")
+        _command(actions, "show", commands.show_config, "print a config with every default")
     )
     _add_config(
-        _command(actions, "validate", calls["config validate"], "list every mistake in a config")
+        _command(actions, "validate", commands.validate_config, "list every mistake in a config")
     )
-    _command(actions, "schema", calls["config schema"], "print the JSON schema for editors")
+    _command(actions, "schema", commands.show_schema, "print the JSON schema for editors")
 
 
 def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an unknown command with the nearest one; argparse would list them all."""
-    others = (
-        "launch", "config", "new", "quantize", "predict", "conform", "demo", "bench", "show",
-        "compare",
-    )  # fmt: skip
-    known = ("run", *STAGES, *others, "doctor")
+    subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    known = tuple(subparsers.choices)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         parser.error(
             f"no command {arguments[0]!r}{_nearest(arguments[0], known)}; see edgeline --help"
@@ -243,9 +224,9 @@ def check_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 def _stage(name: str) -> str:
     """Return a stage's name, if it is one."""
-    if name not in STAGES:
-        near = _nearest(name, tuple(STAGES))
-        raise argparse.ArgumentTypeError(f"no stage {name!r}{near}; stages: {', '.join(STAGES)}")
+    if name not in NAMES:
+        near = _nearest(name, NAMES)
+        raise argparse.ArgumentTypeError(f"no stage {name!r}{near}; stages: {', '.join(NAMES)}")
     return name
 
 
