@@ -79,8 +79,8 @@ class Spec(Record):
     inputs: tuple[SpecInput, ...]
     """In the order in which the network takes them."""
     output: SpecOutput
-    adoption: Adoption | None = None
-    """How a network from outside was taken in; null for our own families."""
+    adoption: Adoption = Adoption()
+    """How a network from outside was taken in; our own families do not look at it."""
     architecture: dict[str, Any] | None = None
     """Its layers as Keras 3 serializes them, flat and seeded; null for our own families."""
     train: Train | None = None

@@ -48,7 +48,7 @@ def adopt_model(
     Raises:
         ConfigError: it has no graph, or input or output are not what the data asks for.
     """
-    adoption = adoption_of(spec)
+    adoption = spec.adoption
     if not is_model(model):
         raise ConfigError(
             f"model.path: a {type(model).__name__} has no graph of layers; wanted a Functional or "
@@ -82,12 +82,6 @@ def adopt_model(
     return keras.Model(list(inputs.values()), x, name=spec.model.kind)
 
 
-def adoption_of(spec: Spec) -> Adoption:
-    """Return how the network of a spec is taken in."""
-    assert spec.adoption is not None  # of a network from outside
-    return spec.adoption
-
-
 def answers_its_input(model: Model) -> bool:
     """Tell whether a network answers in the shape of what it is given."""
     return is_model(model) and [t.shape for t in model.inputs] == [t.shape for t in model.outputs]
@@ -97,7 +91,7 @@ def _copy(layer: Layer, spec: Spec, made: list[tuple[Any, Any]]) -> Callable[...
     """Return a layer like this one, in float32 and with seeds of the spec; keep it with its own."""
     name = _free_name(layer.name, {new.name for _, new in made})
     config = _settings(layer, spec, name)
-    if adoption_of(spec).reset_weights and type(layer).__name__ == "BatchNormalization":
+    if spec.adoption.reset_weights and type(layer).__name__ == "BatchNormalization":
         config["momentum"] = min(config["momentum"], blocks.MOMENTUM)
     new = type(layer).from_config(config)
     made.append((layer, new))
@@ -137,7 +131,7 @@ def seed_layer(settings: Any, seed: int, *path: str) -> Any:
 def _check_inputs(model: Model, spec: Spec) -> None:
     """Refuse a network whose inputs have other shapes than the data's."""
     wanted = [list(entry.shape) for entry in _in_order(model, spec)]
-    if adoption_of(spec).triples:
+    if spec.adoption.triples:
         wanted = [[*shape[:-1], 3] if shape[-1] == 1 else shape for shape in wanted]
     found = [list(tensor.shape[1:]) for tensor in model.inputs]
     fits = len(wanted) == len(found) and all(
