@@ -18,10 +18,11 @@ SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("errors", "seeds", "artifacts", "arrays"),
     ("terminal", "tensorflow_env", "resource_errors", "process_limits", "host", "source_hash"),
+    ("tasks",),
     ("config",),
     ("documents",),
     ("ondevice",),
-    ("samples", "tasks"),
+    ("samples",),
     ("models", "data"),
     ("train",),
     ("harden", "export", "worker"),

@@ -15,7 +15,7 @@ from pipeline.compress.kept import WEIGHTS, kept_document
 from pipeline.compress.ladder import MODEL
 from pipeline.config.export_schema import Compress
 from pipeline.data.dataset import Dataset
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from pipeline.compress.imitate import Lesson

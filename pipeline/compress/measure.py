@@ -11,7 +11,7 @@ from pipeline.device.measure import run_file
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
-from pipeline.tasks import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
 
