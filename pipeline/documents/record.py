@@ -1,5 +1,6 @@
 """What every document on disk is made of: a closed, frozen record that reads and writes itself."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -35,7 +36,7 @@ class Record(BaseModel):
                 "make it again with the stage or the command that wrote it"
             )
         try:
-            return cls.model_validate(found)
+            return cls.model_validate_json(json.dumps(found))
         except ValidationError as error:
             raise ArtifactError(f"{path}: {_problems(error)}") from None
 
