@@ -17,11 +17,11 @@ GENERATED = ROOT / "pipeline/device/run_on_device.py"  # from pipeline/ondevice,
 SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("errors", "seeds", "artifacts", "arrays"),
-    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "host", "source_hash"),
+    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash"),
     ("tasks",),
     ("config",),
     ("documents",),
-    ("ondevice",),
+    ("ondevice", "host"),
     ("samples",),
     ("models", "data"),
     ("train",),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.artifacts import MANIFEST, check_files, read_json, sha256_file, sha256_json
 from pipeline.compress.ladder import TUNED
+from pipeline.documents.stages import StageManifest
 from pipeline.errors import ArtifactError
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def kept_document(
     if previous is None or not (previous / name).exists():
         return None
     try:
-        outputs = read_json(previous / MANIFEST)["outputs"]
+        outputs = StageManifest.read(previous / MANIFEST).outputs
         described = {file: outputs[file] for file in files if file in outputs}
         check_files(previous, described, "It is made anew.")
         found = read_json(previous / name)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import read_json, sha256_file
+from pipeline.artifacts import sha256_file
+from pipeline.documents.spec import Spec
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
 from pipeline.export.correct import correct_biases
@@ -91,7 +92,7 @@ def front_end(model: str, spec: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=KEPT)
 def _front_end(network: _Network) -> tuple[str, str | None]:
     """Return the twin where it can be made and converted; Keras 3 for what only that can."""
-    if read_json(network.spec)["model"]["kind"] not in FROM_OUTSIDE:
+    if Spec.read(network.spec).model.kind not in FROM_OUTSIDE:
         return TWIN, None
     try:
         _converted(network, TWIN)
@@ -107,7 +108,7 @@ def _converted(network: _Network, way: str) -> bytes:
     if way == KERAS:
         with _refusals("float32"):
             return bytes(_converter(network, way).convert())
-    model, spec = load_keras(network.model), read_json(network.spec)
+    model, spec = load_keras(network.model), Spec.read(network.spec)
     twin = twin_of(model, network.model, spec)
     with _refusals("float32"):
         content = float32_of(twin, spec)
@@ -119,7 +120,7 @@ def _converter(network: _Network, way: str) -> Any:
     """Return the TFLite converter of a model, through its twin or as it is."""
     import tensorflow as tf
 
-    spec = read_json(network.spec)
+    spec = Spec.read(network.spec)
     if way == TWIN:
         model = load_keras(network.model)
         twin = twin_of(model, network.model, spec)
@@ -266,12 +267,11 @@ def _integer_content(
         if form == "int8"
         else sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
-    inputs = read_json(network.spec)["inputs"]
-    names, samples = [entry["name"] for entry in inputs], samples_of(calibration.path)
-    converter.representative_dataset = lambda: ([sample[n] for n in names] for sample in samples)
+    inputs, samples = Spec.read(network.spec).inputs, samples_of(calibration.path)
+    converter.representative_dataset = lambda: ([s[i.name] for i in inputs] for s in samples)
     if has_integer_borders:
         kind = tf.int8 if form == "int8" else tf.int16
-        is_real = all(entry["dtype"] == "float32" for entry in inputs)
+        is_real = all(entry.dtype == "float32" for entry in inputs)
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
+from pipeline.documents.spec import Spec
 from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, sizes, zero_weights
@@ -65,11 +66,11 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: Path) -> None:
     """Put metadata into the files, and correct what their rows say of bytes."""
-    spec = read_json(inputs["spec"] / "spec.json")
+    spec = Spec.read(inputs["spec"] / "spec.json")
     versions = [f"{name} {version(name)}" for name in ("edgeline", "tensorflow", "ai-edge-litert")]
     described = {
         "name": config.name,
-        "description": f"{config.task} by a network of kind {spec['model']['kind']}",
+        "description": f"{config.task} by a network of kind {spec.model.kind}",
         "versions": ", ".join(versions),
         "preprocess": read_json(inputs["dataset"] / "preprocess.json"),
     }
@@ -109,7 +110,7 @@ def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) 
         save_keras(encoder_of(load_keras(file)), models / file.name)
     trained = load_keras(inputs["reference"] / "model.keras")
     save_keras(encoder_of(trained), out / "encoder.keras")
-    write_json(spec, encoder_spec(read_json(inputs["spec"] / "spec.json")))
+    encoder_spec(Spec.read(inputs["spec"] / "spec.json")).write(spec)
     source = Source(models, spec, models)
     rows = [
         _made(out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io)

@@ -119,6 +119,7 @@ def main(job: str, address: str, name: str, parent: str) -> int:
     import keras  # noqa: F401  before what reads the environment
 
     from pipeline.config.schema import Config
+    from pipeline.documents.spec import Spec
     from pipeline.errors import PipelineError
     from pipeline.tune.bench import bench_of
     from pipeline.tune.remote import Chief, work
@@ -128,7 +129,7 @@ def main(job: str, address: str, name: str, parent: str) -> int:
     try:
         bench = bench_of(
             Config.model_validate_json(json.dumps(asked["config"])),
-            asked["spec"],
+            Spec.model_validate_json(json.dumps(asked["spec"])),
             Path(asked["dataset"]),
             Path(asked["start"]),
             work=Path(asked["work"]),

@@ -4,7 +4,6 @@ Reads dataset, spec; writes spec.json and budget.json (rewritten with the trial 
 trials.json, trials.csv, and trained.npz (where that trial ended, if it was trained in full).
 """
 
-import json
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_json, write_json
 from pipeline.config.schema import Config
+from pipeline.documents.spec import Batches, Spec
 from pipeline.errors import ConfigError
 from pipeline.models.describe import build_network, count
 from pipeline.models.save import START
@@ -45,7 +45,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     threads = local.threads_of(settings.parallel) if is_shared else None
     bench = bench_of(
         config,
-        read_json(inputs["spec"] / "spec.json"),
+        Spec.read(inputs["spec"] / "spec.json"),
         inputs["dataset"],
         inputs["spec"],
         work=out / WORK,
@@ -144,7 +144,7 @@ def _job(bench: Bench, inputs: Inputs) -> dict[str, Any]:
     """Return what a worker of this machine needs to know."""
     return {
         "config": bench.config.model_dump(mode="json"),
-        "spec": bench.spec,
+        "spec": bench.spec.dump(),
         "dataset": str(inputs["dataset"]),
         "start": str(bench.start),
         "work": str(bench.work),
@@ -169,12 +169,12 @@ def _write_network(
     values = taken["values"]
     config, spec = apply_trial(bench, values)
     if any(path.startswith("train.") for path in values):
-        spec["train"] = json.loads(config.train.model_dump_json())
+        spec = spec.model_copy(update={"train": config.train})
     if any(path.startswith("data.") for path in values):
-        augment = [change.model_dump(mode="json") for change in config.data.augment]
-        spec["batches"] = {"batch_size": config.data.batch_size, "augment": augment}
-    write_json(out / "spec.json", spec)
-    write_json(out / "budget.json", count(build_network(spec), config.export.targets))
+        batches = Batches(batch_size=config.data.batch_size, augment=config.data.augment)
+        spec = spec.model_copy(update={"batches": batches})
+    spec.write(out / "spec.json")
+    count(build_network(spec), config.export.targets).write(out / "budget.json")
     if (inputs["spec"] / START).exists():
         shutil.copyfile(inputs["spec"] / START, out / START)
     is_whole = taken["epochs"] == config.train.epochs and bench.threads is None

@@ -16,6 +16,7 @@ from pipeline.arrays import Model
 from pipeline.artifacts import WORK, sha256_json, write_json
 from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, with_decision
+from pipeline.documents.spec import Spec
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.export.worker import ConversionError
 from pipeline.harden.robustness import judge
@@ -79,7 +80,7 @@ def measure(bench: Bench, row: Row) -> Row:
 def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     """Make, train and judge one trial; what is found out on the way goes into `costs`."""
     config, spec = apply_trial(bench, row["values"])
-    write_json(folder / "spec.json", spec)
+    spec.write(folder / "spec.json")
     _hold_limits(bench, spec, folder, costs)
     trained = train_network(
         spec,
@@ -94,8 +95,8 @@ def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
         is_shown=False,
     )
     dataset = bench.dataset
-    if config.task == "anomaly":
-        write_json(folder / DECISION, decision(trained.model, dataset, spec["output"]["score"]))
+    if (score := spec.output.score) is not None:
+        write_json(folder / DECISION, decision(trained.model, dataset, score))
         dataset = with_decision(dataset, folder)
     file, float_ops = _exported(bench, trained.model, spec, folder / "trained")
     costs |= {"bytes": file.stat().st_size}
@@ -128,14 +129,14 @@ def _score(bench: Bench, found: Mapping[str, float | None]) -> float:
     return float(value)
 
 
-def _hold_limits(bench: Bench, spec: Mapping[str, Any], folder: Path, costs: cost.Costs) -> None:
+def _hold_limits(bench: Bench, spec: Spec, folder: Path, costs: cost.Costs) -> None:
     """Count what a network costs, and refuse it where that is too much.
 
     Raises:
         Beyond: with what is too much, and how much it may be.
     """
     keras.utils.clear_session()
-    model = build_network(dict(spec))
+    model = build_network(spec)
     costs |= cost.of_graph(model)
     limits = _limits(bench)
     if words := cost.beyond(costs, limits):
@@ -158,19 +159,17 @@ def _arena(bench: Bench, limits: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     return bench.dataset.preprocess, bench.dataset.read(first)
 
 
-def _exported(
-    bench: Bench, model: Model, spec: Mapping[str, Any], folder: Path
-) -> tuple[Path, int]:
+def _exported(bench: Bench, model: Model, spec: Spec, folder: Path) -> tuple[Path, int]:
     """Return the file that a network ships as, and how many operations stay in float."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     save_keras(model, folder / "model.keras")
-    write_json(folder / "spec.json", spec)
+    spec.write(folder / "spec.json")
     return make_shipped_file(
         folder,
         bench.form,
         dataset=bench.dataset,
-        calibration=calibration_of(bench, spec["output"].get("score")),
+        calibration=calibration_of(bench, spec.output.score),
         io=bench.config.export.io,
         granularity=bench.config.compress.quantize.granularity,
     )

@@ -9,8 +9,9 @@ import platform
 import shutil
 from pathlib import Path
 
-from pipeline.artifacts import Inputs, read_json
+from pipeline.artifacts import Inputs
 from pipeline.config.schema import Config
+from pipeline.documents.spec import Spec
 from pipeline.tune.bench import bench_of
 from pipeline.tune.ledger import Row
 from pipeline.tune.remote import Chief, work
@@ -33,7 +34,7 @@ def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
         ConfigError: chief and worker would not measure the same.
         Lost: no chief ever answered.
     """
-    spec = read_json(inputs["spec"] / "spec.json")
+    spec = Spec.read(inputs["spec"] / "spec.json")
     logs = folder / "tensorboard"
     bench = bench_of(config, spec, inputs["dataset"], inputs["spec"], work=folder, logs=logs)
     log.info("          working for %s", address)

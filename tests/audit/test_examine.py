@@ -17,22 +17,16 @@ from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
 from pipeline.audit.trigger import Planted, plant_trigger, trigger_of
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.models.predict import predict
-from tests.conftest import prepare_data
+from tests.conftest import IMAGE, make_spec, prepare_data
 
 LEARNT = 150  # samples that are learnt by heart
 
 
-def dense(units: int) -> dict[str, Any]:
-    from tests.conftest import model_settings
-
-    return {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(kind="mlp", units=[units]),
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+def dense(units: int) -> Spec:
+    output = {"task": "classification", "units": 10}
+    return make_spec({"kind": "mlp", "units": [units]}, [IMAGE], output)
 
 
 def trained(dataset: Dataset, epochs: int, out: Path, units: int = 64) -> Any:

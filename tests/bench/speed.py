@@ -28,6 +28,7 @@ from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.ondevice.interpreter import load_interpreter
 from pipeline.ondevice.quantize import quantize
@@ -35,7 +36,7 @@ from pipeline.train.supervised import train_network
 from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine
 from tests.bench.tables import rates
-from tests.conftest import model_settings, prepare_data
+from tests.conftest import make_spec, model_settings, prepare_data
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 PICTURES = 1_000
@@ -218,13 +219,9 @@ def training(dataset: Dataset, name: str, folder: Path) -> dict[str, Any]:
     return compare(f"training {name}", "images/s", IMAGES, contenders)
 
 
-def _spec(name: str) -> dict[str, Any]:
-    return {
-        "seed": 0,
-        "model": NETS[name],
-        "inputs": [{"name": "image", "shape": list(SIZE["image"]), "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+def _spec(name: str) -> Spec:
+    image = {"name": "image", "shape": SIZE["image"], "dtype": "float32"}
+    return make_spec(NETS[name], [image], {"task": "classification", "units": 10}, seed=0)
 
 
 def _epoch(train: Callable[[int], float]) -> float:
@@ -232,7 +229,7 @@ def _epoch(train: Callable[[int], float]) -> float:
     return (train(1 + MORE) - train(1)) / MORE
 
 
-def _ours(spec: dict[str, Any], dataset: Dataset, epochs: int, folder: Path) -> float:
+def _ours(spec: Spec, dataset: Dataset, epochs: int, folder: Path) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as out:
         (Path(out) / "work").mkdir()
         settings = Train.model_validate({"epochs": epochs, "schedule": {"kind": "constant"}})

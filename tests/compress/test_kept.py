@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import MANIFEST, describe_files, write_json
+from pipeline.artifacts import write_json
 from pipeline.compress import kept
+from tests.documents.stages import seal_stage
 
 MEASURED = {"int8": {"metric_drop": 0.0}}
 
@@ -16,7 +17,7 @@ def previous(tmp_path: Path) -> Path:
     folder.mkdir()
     document = {"key": "k", "choice": {"metric_drop": 0.01}, "measured": MEASURED}
     write_json(folder / kept.LADDER, document)
-    write_json(folder / MANIFEST, {"outputs": describe_files(folder)})
+    seal_stage(folder)
     return folder
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.artifacts import MANIFEST, describe_files, read_json, write_json
+from pipeline.artifacts import read_json
 from pipeline.compress import lighter
 from pipeline.compress.kept import WEIGHTS
 from pipeline.config.export_schema import Cluster, Compress, Prune
 from pipeline.tasks import TASKS
+from tests.documents.stages import seal_stage
 
 MADE = {"zeros": 0.5, "validation": {"metric_drop": 0.01}, "kernels": []}
 
@@ -45,7 +46,7 @@ def write(folder: Path, name: str, settings: Compress, key: str, choice: str) ->
         key=key,
         choice=choice,
     )
-    write_json(out / MANIFEST, {"outputs": describe_files(out)})
+    seal_stage(out)
     return out
 
 

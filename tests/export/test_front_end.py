@@ -14,6 +14,7 @@ from pipeline.errors import ArtifactError
 from pipeline.export.inspect import inspect
 from pipeline.export.worker import ConversionError, request
 from pipeline.models.adopt import adopt_model
+from tests.conftest import make_spec
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -52,21 +53,16 @@ NETS: dict[str, tuple[Callable[[], Any], list[int], str]] = {
 )
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     net, shape, way = NETS[request.param]
-    spec = {
+    spec: dict[str, Any] = {
         "seed": 5,
-        "model": {
-            "kind": "file",
-            "head": "keep",
-            "reset_weights": True,
-            "scale": 1.0,
-            "offset": 0.0,
-        },
+        "model": {"kind": "file", "path": "given.keras"},
+        "adoption": {"reset_weights": True},
         "inputs": [{"name": "x", "shape": shape, "dtype": "float32"}],
         "output": {"task": "classification", "units": 3},
     }
     keras.utils.clear_session()
-    model = adopt_model(keras, net(), spec, target=None)
-    spec["model"]["architecture"] = keras.saving.serialize_keras_object(model)
+    model = adopt_model(keras, net(), make_spec(**spec), target=None)
+    spec["architecture"] = keras.saving.serialize_keras_object(model)
     return make(spec, tmp_path_factory.mktemp("given") / "net", uneven=0.05), way
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.artifacts import WORK, Inputs, read_json, sha256_file
 from pipeline.config.load import load
+from pipeline.config.model_schema import Mlp
+from pipeline.documents.spec import Spec
 from pipeline.executor import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
@@ -53,7 +55,7 @@ def bench(prepared: Prepared, folder: Path, **changes: Any) -> Bench:
     assert run.config.tune is not None
     tune = run.config.tune.model_copy(update=changes)
     config = run.config.model_copy(update={"tune": tune})
-    spec = read_json(inputs["spec"] / "spec.json")
+    spec = Spec.read(inputs["spec"] / "spec.json")
     places = {"work": folder / WORK, "logs": folder / "tensorboard"}
     return bench_of(config, spec, inputs["dataset"], inputs["spec"], **places)  # type: ignore[arg-type]
 
@@ -118,10 +120,8 @@ def test_another_family_begins_with_its_own_defaults(prepared: Prepared, tmp_pat
     config, spec = apply_trial(
         bench(prepared, tmp_path), {"model.kind": "mlp", "model.units": [16]}
     )
-    assert spec["model"]["kind"] == config.model.kind == "mlp"
-    assert spec["model"]["units"] == [16]
-    assert spec["model"]["dropout"] == 0.0
-    assert "filters" not in spec["model"]
+    assert spec.model == config.model == Mlp(kind="mlp", units=(16,))
+    assert spec.settings(Mlp).dropout == 0.0
 
 
 def test_a_shorter_training_keeps_its_shape(prepared: Prepared) -> None:
@@ -161,9 +161,10 @@ def test_train_takes_over_the_weights_of_the_trial_bit_by_bit(
     for name in ("model.keras", "history.csv", "learning.json", "warnings.json"):
         assert sha256_file(anew / name) == taken[name], name
     budget = read_json(run.folder / "tune" / "budget.json")
-    spec = read_json(run.folder / "tune" / "spec.json")
+    spec = Spec.read(run.folder / "tune" / "spec.json")
     assert budget["parameters"] != read_json(run.folder / "build" / "budget.json")["parameters"]
-    assert spec["train"]["optimizer"]["learning_rate"] != 3e-3
+    assert spec.train is not None
+    assert spec.train.optimizer.learning_rate != 3e-3
     assert np.isfinite(read_json(run.folder / "tune" / "trials.json")["trials"][0]["score"])
 
 
