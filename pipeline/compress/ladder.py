@@ -52,12 +52,8 @@ RUNGS = {
         FileRecipe(correct=True),
         "channels scaled alike from layer to layer, and biases that take back what rounding adds",
     ),
-    "mixed_10": Way(
-        "int8", FileRecipe(int16_fraction=0.1), "16-bit activations where a tenth gains most"
-    ),
-    "mixed_30": Way(
-        "int8", FileRecipe(int16_fraction=0.3), "16-bit activations where three tenths gain most"
-    ),
+    "mixed_10": Way("int8", FileRecipe(int16_fraction=0.1), "16-bit activations in a tenth"),
+    "mixed_30": Way("int8", FileRecipe(int16_fraction=0.3), "16-bit activations in three tenths"),
     "mixed_corrected": Way(
         "int8",
         FileRecipe(int16_fraction=0.3, correct=True),

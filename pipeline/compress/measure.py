@@ -12,7 +12,7 @@ from pipeline.documents.recipe import Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
-from pipeline.tasks import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
 

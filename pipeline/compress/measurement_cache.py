@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from pipeline.artifacts import MANIFEST, check_files, read_json, sha256_file, sha256_json
+from pipeline.artifacts import MANIFEST, check_files, sha256_file, sha256_json
 from pipeline.compress.ladder import TUNED, Result
 from pipeline.documents.ladder import Cached, Ladder
+from pipeline.documents.stages import StageManifest
 from pipeline.errors import ArtifactError
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def load_cached(
     if previous is None or not (previous / files[0]).exists():
         return None
     try:
-        outputs = read_json(previous / MANIFEST)["outputs"]
+        outputs = StageManifest.read(previous / MANIFEST).outputs
         described = {file: outputs[file] for file in files if file in outputs}
         check_files(previous, described, "It is made anew.")
         cached = document.read(previous / files[0])

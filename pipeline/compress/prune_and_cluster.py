@@ -18,7 +18,7 @@ from pipeline.compress.measurement_cache import WEIGHTS, load_cached
 from pipeline.config.export_schema import Compress
 from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import SmallModel, Weights
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from pipeline.compress.imitate import Lesson

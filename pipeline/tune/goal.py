@@ -6,7 +6,7 @@ Rows are those of ledger.py; only finished ones, those with a score, take part.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 
 Row = Mapping[str, Any]
 LESS_IS_MORE = ("mae", "rmse", "relative_mae")

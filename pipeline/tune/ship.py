@@ -15,7 +15,7 @@ from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 
 
 def make_shipped_file(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import MANIFEST, describe_files, write_json
 from pipeline.compress import measurement_cache as cache
 from pipeline.documents.ladder import Ladder, Refusal
+from tests.documents.stages import seal_stage
 
 MEASURED = {"int8": Refusal(quantizer="ai-edge", refused="0.0")}
 
@@ -17,7 +17,7 @@ def previous(tmp_path: Path) -> Path:
     folder.mkdir()
     choice = {"metric_drop": 0.01}
     Ladder(key="k", choice=choice, measured=MEASURED, rungs=()).write(folder / cache.LADDER)
-    write_json(folder / MANIFEST, {"outputs": describe_files(folder)})
+    seal_stage(folder)
     return folder
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.artifacts import MANIFEST, describe_files, read_json, write_json
+from pipeline.artifacts import read_json
 from pipeline.compress import prune_and_cluster
 from pipeline.compress.measurement_cache import WEIGHTS
 from pipeline.config.export_schema import Cluster, Compress, Prune
 from pipeline.documents.ladder import Judgement, SmallModel
 from pipeline.tasks import TASKS
+from tests.documents.stages import seal_stage
 
 JUDGED = Judgement(metric=0.9, metric_drop=0.01, agreement=1.0, worst_class_drop=None)
 MADE = SmallModel(zeros=0.5, validation=JUDGED, kernels=())
@@ -47,7 +48,7 @@ def write(folder: Path, name: str, settings: Compress, key: str, choice: str) ->
         key=key,
         choice=choice,
     )
-    write_json(out / MANIFEST, {"outputs": describe_files(out)})
+    seal_stage(out)
     return out
 
 
