@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pipeline.documents.trials import Front, ReferencePoint, TrialResult
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 
 LESS_IS_MORE = ("mae", "rmse", "relative_mae")
 FRONTS = ("bytes", "latency_ms")  # what the metric is held against, where it is known

@@ -27,7 +27,8 @@ from pipeline.models.describe import build_network
 from pipeline.models.predict import predict
 from pipeline.models.save import give_start, save_keras
 from pipeline.seeds import fold_seed
-from pipeline.tasks import Task, task_of
+from pipeline.tasks import task_of
+from pipeline.tasks.task import Task
 from pipeline.train.decision import decision
 from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tune.table import Watch, write_csv
-from tests.tune.searches import finished, ledger, search
+from tests.tune.searches import ledger, search
 
 
 def test_each_trial_has_a_line_with_its_rank_and_the_time_left(
@@ -62,4 +62,4 @@ def test_the_csv_holds_every_value_in_full(tmp_path: Path) -> None:
     assert float(read[0]["train.rate"]) == rows[0].values["train.rate"]
     assert read[3]["score"] == ""
     assert read[3]["reason"] == "9 bytes, and the limit is 1"
-    assert finished(rows[0]).costs["bytes"] == int(read[0]["bytes"])
+    assert rows[0].costs["bytes"] == int(read[0]["bytes"])
