@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.record import Record
+from pipeline.documents.robustness import Robustness
 from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.trials import Trials
 from pipeline.train.gain import training_records
@@ -26,7 +27,7 @@ DOCUMENTS = {
     "robustness": "robustness.json",
     "audit": "audit.json",
 }
-RECORDS: dict[str, type[Record]] = {"trials": Trials}
+RECORDS: dict[str, type[Record]] = {"trials": Trials, "robustness": Robustness}
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
 
