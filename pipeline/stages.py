@@ -21,8 +21,6 @@ class Stage:
     name: str
     does: str
     """What it does, as the command line shows it."""
-    version: int
-    """Raised by hand when the same inputs would give other results."""
     reads: tuple[str, ...]
     writes: Mapping[str, tuple[str, ...]]
     """Kind -> patterns of its files."""
@@ -53,7 +51,6 @@ STAGES = (
     Stage(
         "data",
         "prepare the samples and cut them into train, validation and test",
-        6,
         (),
         {"dataset": ("dataset.json", "preprocess.json", "splits.npz", "figures.npz", "*.npy")},
         ("data", "task", "seed"),
@@ -61,7 +58,6 @@ STAGES = (
     Stage(
         "baseline",
         "score classical models on the same split",
-        3,
         ("dataset",),
         {"baseline": ("baseline.json", "outputs.npz")},
         ("baseline", "verify", "task", "task_metric", "seed"),
@@ -69,7 +65,6 @@ STAGES = (
     Stage(
         "build",
         "describe the model and check its budget before any training",
-        1,
         ("dataset",),
         {"spec": SPEC, "budget": ("budget.json",)},
         ("model", "task", "task_metric", "seed", "export"),
@@ -77,7 +72,6 @@ STAGES = (
     Stage(
         "tune",
         "search hyper-parameters",
-        3,
         ("dataset", "spec"),
         {"spec": SPEC, "budget": ("budget.json",), "trials": ("trials.*", "trained.npz")},
         TUNED,
@@ -86,7 +80,6 @@ STAGES = (
     Stage(
         "train",
         "train the network",
-        2,
         ("dataset", "spec"),
         {
             "reference": REFERENCE,
@@ -105,7 +98,6 @@ STAGES = (
     Stage(
         "harden",
         "fine-tune on adversarial examples",
-        5,
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
         ("harden", "train", "task", "seed", "data"),
@@ -113,7 +105,6 @@ STAGES = (
     Stage(
         "compress",
         "decide how every tensor is quantized",
-        7,
         ("dataset", "spec", "reference"),
         {
             "model": (*REFERENCE, "qat.keras"),
@@ -126,7 +117,6 @@ STAGES = (
     Stage(
         "export",
         "write the .tflite files, compiled variants and C sources",
-        6,
         ("dataset", "spec", "reference", "model", "recipe"),
         {"files": ("files.json", "*.tflite", "*.cc", "*.h", "encoder.keras")},
         ("export",),
@@ -135,7 +125,6 @@ STAGES = (
     Stage(
         "verify",
         "measure every file against the trained model",
-        9,
         ("dataset", "reference", "files"),
         {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
         ("verify", "task", "task_metric", "seed"),
@@ -145,7 +134,6 @@ STAGES = (
     Stage(
         "audit",
         "attack every file",
-        5,
         ("dataset", "spec", "reference", "model", "files"),
         {"audit": ("audit.json", "figures.npz")},
         ("audit", "harden", "verify", "task", "seed", "train", "data", "export"),
@@ -154,7 +142,6 @@ STAGES = (
     Stage(
         "gate",
         "judge the measurements",
-        5,
         ("files", "parity", "budget"),
         {"verdict": ("verdict.json",)},
         ("gate", "task", "task_metric"),
@@ -163,7 +150,6 @@ STAGES = (
     Stage(
         "report",
         "write report.html and MODEL_CARD.md",
-        6,
         ("dataset", "spec", "budget", "history", "ladder", "files", "parity", "verdict"),
         {"report": ("report.html", "MODEL_CARD.md", "advice.json")},
         ("name", "seed", "report", "task", "data", "baseline", "model", "train", "harden", "gate"),
@@ -172,7 +158,6 @@ STAGES = (
     Stage(
         "bundle",
         "publish exported/<name>/ when every gate passed",
-        6,
         (
             "dataset",
             "spec",

@@ -27,6 +27,7 @@ from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config, Model, Train
 from pipeline.data.generate import generate
+from pipeline.documents.spec import Spec
 
 # The machine's load decides how long an example takes; it is no property of the code.
 settings.register_profile("edgeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,6 +41,7 @@ model: {kind: cnn, filters: [4], dense: [8]}
 """
 
 
+IMAGE = {"name": "image", "shape": [8, 8, 1], "dtype": "float32"}  # of the digits
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -96,6 +98,12 @@ def model_settings(**settings: Any) -> dict[str, Any]:
     return TypeAdapter(Model).validate_json(json.dumps(settings)).model_dump(mode="json")
 
 
+def make_spec(model: dict[str, Any], inputs: Any, output: dict[str, Any], **more: Any) -> Spec:
+    """Return the spec of a network from the values of its document; the seed is 1 unless given."""
+    values = {"seed": 1, "model": model, "inputs": inputs, "output": output, **more}
+    return Spec.model_validate_json(json.dumps(values))
+
+
 def loss_of_name(name: str, **settings: Any) -> Any:
     """Return a loss by its name in the config, with the settings of `train` that it looks at."""
     from pipeline.train.losses import LOSSES
@@ -104,16 +112,10 @@ def loss_of_name(name: str, **settings: Any) -> Any:
 
 
 @pytest.fixture
-def spec() -> dict[str, Any]:
+def spec() -> Spec:
     """Return the spec of a tiny digits network with everything that training can upset."""
     model = model_settings(kind="cnn", filters=[4], dense=[8], dropout=0.3)
-    return {
-        "schema": 1,
-        "seed": 1,
-        "model": model,
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+    return make_spec(model, [IMAGE], {"task": "classification", "units": 10})
 
 
 COUNTED = ("kills", "faults", "bad inputs", "fuzzed")  # see tests/bench/reliability.py

@@ -18,10 +18,10 @@ from pipeline.stages import STAGES, Stage, is_enabled, writer_of
 
 # first -> middle (off where train.epochs is 1) -> last; middle rewrites what first wrote.
 TABLE = (
-    Stage("data", "", 1, (), {"dataset": ("a.txt",)}, ("seed",)),
-    Stage("train", "", 1, ("dataset",), {"reference": ("model.txt",)}, ("train",)),
-    Stage("harden", "", 1, ("dataset", "reference"), {"reference": ("model.txt",)}, ("harden",)),
-    Stage("gate", "", 1, ("reference",), {"verdict": ("verdict.txt",)}, ("gate",)),
+    Stage("data", "", (), {"dataset": ("a.txt",)}, ("seed",)),
+    Stage("train", "", ("dataset",), {"reference": ("model.txt",)}, ("train",)),
+    Stage("harden", "", ("dataset", "reference"), {"reference": ("model.txt",)}, ("harden",)),
+    Stage("gate", "", ("reference",), {"verdict": ("verdict.txt",)}, ("gate",)),
 )
 
 
@@ -180,7 +180,7 @@ def test_a_deleted_artifact_is_made_again_and_nothing_else(chain: Chain) -> None
         {"outputs": ["model.txt"], "key": None},
         [],
         "version 1",
-        {"schema": 1, "version": 0, "key": "k", "outputs": {"model.txt": {}}, "packages": {}},
+        {"schema": 1, "code": "0", "key": "k", "outputs": {"model.txt": {}}, "packages": {}},
     ],
 )
 def test_a_run_folder_of_another_version_is_made_anew(

@@ -1,6 +1,5 @@
 """What is examined, and how it came about: the trained network, the file that ships, the data."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.recipe import FileRecipe
+from pipeline.documents.spec import Spec
 from pipeline.export.inspect import shipped_entry
 from pipeline.models.save import give_start, load_keras
 from pipeline.seeds import fold_seed
@@ -24,12 +25,11 @@ class Attacked:
     model: Any
     file: Path
     form: str
-    recipe: Mapping[str, Any]
+    recipe: FileRecipe
     dataset: Dataset
     held: Array
     """Samples that were not learnt, in random order (n,)."""
-    spec: dict[str, Any]
-    """Contents of spec.json."""
+    spec: Spec
     spec_file: Path
     training: Train
     """The settings of its training: those that `tune` found, where it searched them."""
@@ -67,20 +67,17 @@ def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> 
         out: folder of the stage.
     """
     entry = shipped_entry(read_json(inputs["files"] / "files.json"))
-    spec = read_json(inputs["spec"] / "spec.json")
-    training = config.train
-    if "train" in spec:
-        training = Train.model_validate_json(json.dumps(spec["train"]))
+    spec = Spec.read(inputs["spec"] / "spec.json")
     return Attacked(
         load_keras(inputs["reference"] / "model.keras"),
         inputs["files"] / entry["file"],
         entry["format"],
-        entry["recipe"],
+        FileRecipe.model_validate(entry["recipe"]),
         dataset,
         dataset.split(config.verify.split),
         spec,
         inputs["spec"] / "spec.json",
-        training,
+        spec.train or config.train,
         {
             "batch_size": config.data.batch_size,
             "augment": [change.model_dump() for change in config.data.augment],

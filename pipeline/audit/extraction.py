@@ -18,6 +18,7 @@ from pipeline.artifacts import WORK
 from pipeline.audit.evasion import wilson
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import predict
@@ -42,7 +43,7 @@ STEPS = 1000  # of each surrogate: small budgets are learnt by heart, large ones
 class Thief:
     """What an attacker has who wants a copy."""
 
-    spec: Mapping[str, Any]
+    spec: Spec
     """Of the network: the family is known, the weights that it started from are not."""
     settings: Train
     """Of `train`, for optimizer and devices."""
@@ -149,7 +150,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     epochs = max(1, -(-STEPS // feed.steps))
     settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
     with strategy.scope():
-        model = MODELS[thief.spec["model"]["kind"]](keras, thief.spec)
+        model = MODELS[thief.spec.model.kind](keras, thief.spec)
         peak, total = settings.optimizer.learning_rate, epochs * feed.steps
         rate = schedule.cosine(keras, peak=peak, warmup_steps=0, total_steps=total)
         optimizer = schedule.optimizer(keras, settings.optimizer, rate)

@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.baseline.classical import features
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.models.predict import batches, predictor
 
 
@@ -31,7 +31,7 @@ def appearance(dataset: Dataset, positions: Array) -> Array:
     parts = []
     for raw in batches(dataset, positions):
         views = [
-            features(prepare(raw[entry["name"]], entry), entry)
+            features(prepare_input(raw[entry["name"]], entry), entry)
             for entry in dataset.preprocess["inputs"]
         ]
         parts.append(np.concatenate(views, axis=1))

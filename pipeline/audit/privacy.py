@@ -88,7 +88,7 @@ def measure_extraction(
         return None
     seed = fold_seed(attacked.learning["seed"], "extraction")
     thief = Thief(
-        {**attacked.spec, "seed": fold_seed(seed, "start")},
+        attacked.spec.model_copy(update={"seed": fold_seed(seed, "start")}),
         attacked.training,
         queries,
         attacked.learning["batch_size"],

@@ -15,7 +15,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import read_json, write_arrays, write_json
 from pipeline.audit.square import Searched, search
-from pipeline.device import runner
+from pipeline.device.runner import run_model
+from pipeline.ondevice.interpreter import load_interpreter
 
 BATCH = 64  # samples a call: a search asks hundreds at a time
 TIME_LIMIT = 4 * 3600.0  # seconds: what 1,000 samples of the slowest file seen would take
@@ -79,10 +80,10 @@ def ask_file(file: str, work: str, threads: int, budget: Mapping[str, Any] | Non
     folder = Path(work)
     preprocess = read_json(folder / "preprocess.json")
     (name,) = (entry["name"] for entry in preprocess["inputs"])
-    interpreter, _, _ = runner.load_interpreter(file, threads)
+    interpreter, _, _ = load_interpreter(file, threads)
 
     def answers(x: Array) -> Array:
-        return np.asarray(runner.answer(interpreter, {name: x}, preprocess, BATCH)[1])
+        return np.asarray(run_model(interpreter, {name: x}, preprocess, BATCH)[1])
 
     with np.load(folder / "asked.npz") as loaded:
         asked = {key: loaded[key] for key in loaded.files}

@@ -10,8 +10,9 @@ from pipeline.arrays import Array
 from pipeline.audit.attack import Attack
 from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
-from pipeline.device import runner
 from pipeline.device.measure import run_file
+from pipeline.device.runner import prepare_input, remove_squeezing
+from pipeline.ondevice.decide import l1_distance
 from pipeline.verify.sanitize import calibrate_detector
 
 SLACK = 0.02  # of the samples may move by chance
@@ -48,10 +49,10 @@ def measure_sanitized(
     if rule is None or (rule["median"] is None and rule["bit_depth"] is None):
         return None
     raw, labels = dataset.read(positions)[entry["name"]], np.asarray(dataset.labels[positions])
-    (bare,) = runner.unsqueezed(dataset.preprocess)["inputs"]
+    (bare,) = remove_squeezing(dataset.preprocess)["inputs"]
     found = attacks_through(
         logits_model(keras, load_keras(parent)),
-        runner.prepare(raw, bare),
+        prepare_input(raw, bare),
         labels,
         entry=entry,
         by={"epsilon": by.epsilon, "steps": by.steps, "seed": by.seed},
@@ -68,7 +69,7 @@ def _answers(
     """Return name -> the file's answers (n, K) to raw samples, with and without squeezing."""
     (name,) = (entry["name"] for entry in preprocess["inputs"])
     raw = {name: np.concatenate(list(shown.values()))}
-    both = [run_file(file, way, raw).outputs for way in (preprocess, runner.unsqueezed(preprocess))]
+    both = [run_file(file, way, raw).outputs for way in (preprocess, remove_squeezing(preprocess))]
     parts = [np.split(outputs, len(shown)) for outputs in both]
     return dict(zip(shown, zip(*parts, strict=True), strict=True))
 
@@ -129,7 +130,7 @@ def _detected(
     samples that are right clean, and under every attack right or suspected. evading: share that
     some attack gets past both.
     """
-    suspect = {name: runner.distance(*both) > limit for name, both in answers.items()}
+    suspect = {name: l1_distance(*both) > limit for name, both in answers.items()}
     names = [name for name in answers if name != "clean"]
     past = {name: clean & ~squeezed[name] & ~suspect[name] for name in names}
 

@@ -69,7 +69,7 @@ def trained_again(
     plain = {"distill": None, "pretrain": None, "range_test": False, "learning_curve": False}
     changed = plain if epochs is None else plain | {"epochs": epochs}
     trained = train_network(
-        {**attacked.spec, "seed": seed},
+        attacked.spec.model_copy(update={"seed": seed}),
         alone(attacked.training.model_copy(update=changed)),
         dataset,
         out=folder_of(attacked.out, name),

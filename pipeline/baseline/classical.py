@@ -28,8 +28,8 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.arrays import Array, Model
-from pipeline.device.runner import anomaly_shares
 from pipeline.documents.baseline import TreeSize
+from pipeline.ondevice.predict import anomaly_predictions
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
@@ -64,7 +64,7 @@ class Detector:
 
     def answers(self, x: Array) -> Array:
         """Return the shares of normal and anomalous (N, 2)."""
-        return anomaly_shares(self.score(self.model, x), self.threshold)
+        return anomaly_predictions(self.score(self.model, x), self.threshold)
 
 
 def detectors(seed: int, channels: int | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pipeline.artifacts import Inputs, Metrics, write_arrays
 from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.documents.baseline import Baseline, BaselineModel
 from pipeline.seeds import fold_seed
 from pipeline.tasks import task_of
@@ -143,7 +143,7 @@ def _features(dataset: Dataset, positions: Any) -> Any:
     for start in range(0, len(positions), CHUNK):
         raw = dataset.read(positions[start : start + CHUNK])
         prepared = [
-            classical.features(prepare(raw[entry["name"]], entry), entry)
+            classical.features(prepare_input(raw[entry["name"]], entry), entry)
             for entry in dataset.preprocess["inputs"]
         ]
         parts.append(np.concatenate(prepared, axis=1))

@@ -12,8 +12,10 @@ import numpy as np
 
 from pipeline.artifacts import SCHEMA, write_arrays, write_json
 from pipeline.bundle.published import shipped_model
-from pipeline.device import runner
 from pipeline.device.browser import WebFile, read_web_file
+from pipeline.device.runner import abstain_rule, detector_limit
+from pipeline.ondevice.interpreter import match_input_name
+from pipeline.ondevice.main import UNSQUEEZED
 
 PAGE = Path(__file__).resolve().parents[1] / "device" / "web" / "demo"
 MODEL = "model.tflite"
@@ -39,8 +41,8 @@ def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str
         form = row["format"]
         kept = {f"input_{e['name']}": golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
         kept["expected"] = golden[form]
-        if form + runner.PLAIN in golden.files:
-            kept["expected_unsqueezed"] = golden[form + runner.PLAIN]
+        if form + UNSQUEEZED in golden.files:
+            kept["expected_unsqueezed"] = golden[form + UNSQUEEZED]
     write_arrays(web / "golden.npz", kept)
 
 
@@ -77,15 +79,15 @@ def describe(
             "shipped": _border(made.shipped),
         },
         "preprocess": preprocess,
-        "abstain": runner.rule_of(preprocess, row["file"]),
-        "detector": runner.limit_of(preprocess, row["file"]),
+        "abstain": abstain_rule(preprocess, row["file"]),
+        "detector": detector_limit(preprocess, row["file"]),
     }
 
 
 def _input(detail: Mapping[str, Any], names: list[str], keys: tuple[str, ...]) -> dict[str, Any]:
     """Return an input tensor: which named input it is, and what LiteRT.js calls it."""
-    key = runner.name_of(detail, keys) if keys else detail["name"]
-    return {"name": runner.name_of(detail, names), "key": key, **_border(detail)}
+    key = match_input_name(detail, keys) if keys else detail["name"]
+    return {"name": match_input_name(detail, names), "key": key, **_border(detail)}
 
 
 def _border(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_all, seen
+from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.errors import ArtifactError
 
 
@@ -25,8 +25,8 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
             f"{dataset.folder}: its calibration split is empty; wanted samples to measure ranges "
             "on. Raise data.calibration_samples"
         )
-    inputs = prepare_all(dataset.read(positions), dataset.preprocess)
-    write_arrays(path, seen(inputs, dataset.preprocess["anomaly"]))
+    inputs = prepare_inputs(dataset.read(positions), dataset.preprocess)
+    write_arrays(path, mask_detector_inputs(inputs, dataset.preprocess["anomaly"]))
     ids = "\n".join(dataset.ids[positions].tolist()).encode()
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
 

@@ -14,7 +14,7 @@ Stride = Annotated[int, Field(ge=1, le=8)]
 Dropped = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Hidden(Section):
+class Hidden(Section):
     """What every network with hidden layers has."""
 
     activation: Activation = "relu"
@@ -53,7 +53,7 @@ Units = Annotated[
 ]
 
 
-class Mlp(_Hidden):
+class Mlp(Hidden):
     """Dense layers over the flattened input."""
 
     kind: Literal["mlp"]
@@ -72,7 +72,7 @@ def _which_padding(value: Any) -> str:
     return "one" if isinstance(value, str) else "each"
 
 
-class Cnn(_Hidden):
+class Cnn(Hidden):
     """Blocks of convolution, batch normalisation, activation and pooling; then dense layers."""
 
     kind: Literal["cnn"]
@@ -101,7 +101,7 @@ class Cnn(_Hidden):
     """Batch normalisation after every convolution, which then has no bias."""
 
 
-class DsCnn(_Hidden):
+class DsCnn(Hidden):
     """DS-CNN: depthwise-separable convolutions of one width, made for keyword spotting."""
 
     kind: Literal["ds_cnn"]
@@ -115,7 +115,7 @@ class DsCnn(_Hidden):
     """Steps of the first convolution, down and across."""
 
 
-class Resnet8(_Hidden):
+class Resnet8(Hidden):
     """ResNet-8: residual stacks of two convolutions each, the map halved between them."""
 
     kind: Literal["resnet8"]
@@ -123,7 +123,7 @@ class Resnet8(_Hidden):
     """Channels of each stack; three stacks have eight layers with weights on the longest path."""
 
 
-class Mobilenet(_Hidden):
+class Mobilenet(Hidden):
     """MobileNet: thirteen depthwise-separable convolutions, thinner by one factor."""
 
     kind: Literal["mobilenet"]
@@ -136,7 +136,7 @@ class Mobilenet(_Hidden):
     activation: Activation = "relu6"
 
 
-class Cnn1d(_Hidden):
+class Cnn1d(Hidden):
     """Convolutions over the steps of a series, or over words or characters."""
 
     kind: Literal["cnn1d"]
@@ -160,7 +160,7 @@ class Cnn1d(_Hidden):
     """Numbers that are learnt for each word or character."""
 
 
-class Rnn(_Hidden):
+class Rnn(Hidden):
     """Recurrent cells over a series or a text; then dense layers."""
 
     kind: Literal["rnn"]
@@ -177,7 +177,7 @@ class Rnn(_Hidden):
     """Numbers that are learnt for each word or character."""
 
 
-class Transformer(_Hidden):
+class Transformer(Hidden):
     """Self-attention over the steps of a series, a text, or the patches of a picture."""
 
     kind: Literal["transformer"]
@@ -195,7 +195,7 @@ class Transformer(_Hidden):
     activation: Activation = "gelu"
 
 
-class Autoencoder(_Hidden):
+class Autoencoder(Hidden):
     """Its answer is its input again, squeezed through a code of a few numbers."""
 
     kind: Literal["autoencoder"]

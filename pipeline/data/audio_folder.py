@@ -27,8 +27,10 @@ from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
 from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.data.sound import SUFFIXES, sound_input
-from pipeline.device.runner import read_recording, read_sound, sound_to_length
+from pipeline.device.runner import read_recording
 from pipeline.errors import ConfigError
+from pipeline.ondevice.audio import fit_sound_length
+from pipeline.ondevice.sound_files import read_sound
 
 UNKNOWN, SILENCE = "unknown", "silence"
 QUIET = 300  # steps of 16 bits: deviation of the noise that stands for silence without recordings
@@ -175,7 +177,7 @@ def _silence(
         if noises:
             noise = noises[number % len(noises)]
             start = int(generator.integers(0, max(1, len(noise) - samples)))
-            piece = sound_to_length(noise[None, start : start + samples], samples)[0]
+            piece = fit_sound_length(noise[None, start : start + samples], samples)[0]
         else:
             piece = np.clip(np.round(generator.normal(0, QUIET, samples)), -32768, 32767)
         quiet = np.round(piece * generator.random()).astype(np.int16)

@@ -18,8 +18,8 @@ from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Input, Source
-from pipeline.device.runner import encode_cell
 from pipeline.errors import ConfigError
+from pipeline.ondevice.columns import encode_cell
 
 ROWS = 4096  # of a chunk
 
@@ -185,7 +185,10 @@ class _Reader:
         return None if name is None else [cells[self.place[name]] for _, cells in held]
 
     def _values(self, held: list[Row], columns: list[tuple[int, dict[str, Any]]]) -> Array:
-        values = [[encode_cell(cells[i], c, self.missing) for i, c in columns] for _, cells in held]
+        values = [
+            [encode_cell(cells[i], c["codes"], self.missing) for i, c in columns]
+            for _, cells in held
+        ]
         return np.array(values, np.float32)
 
 

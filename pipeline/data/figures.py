@@ -10,7 +10,7 @@ from pipeline.data.dataset import PARTS
 from pipeline.data.quota import ranks
 from pipeline.data.scratch import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
-from pipeline.device.runner import resize_image
+from pipeline.ondevice.image import resize_image
 
 SHOWN = 16  # training samples
 LARGEST = 128  # pixels; larger images are shown reduced

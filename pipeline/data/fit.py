@@ -14,7 +14,7 @@ from pipeline.arrays import Array
 from pipeline.data.samples import Input
 from pipeline.data.scratch import map_array
 from pipeline.data.shards import Shards
-from pipeline.device.runner import prepare, tokens_of
+from pipeline.device.runner import prepare_input, split_tokens
 
 IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
 FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
@@ -186,7 +186,7 @@ def fit_audio(spec: Input, shards: Shards, train: Array) -> Fitted:
     plain = entry | {"offset": [0.0] * width, "scale": [1.0] * width}
     total, squares, count = np.zeros(width), np.zeros(width), 0
     for raw in _parts(shards, _evenly(train, HEARD)):
-        bands = prepare(raw, plain).reshape(-1, width).astype(np.float64)
+        bands = prepare_input(raw, plain).reshape(-1, width).astype(np.float64)
         total, squares = total + bands.sum(axis=0), squares + (bands**2).sum(axis=0)
         count += len(bands)
     mean = total / count
@@ -229,7 +229,7 @@ def fit_tokens(spec: Input, shards: Shards, train: Array) -> Fitted:
     counts: Counter[bytes] = Counter()
     for texts in _parts(shards, train):
         for text in texts:
-            counts.update(tokens_of(text, entry))
+            counts.update(split_tokens(text, entry))
         if len(counts) > COUNTED + 10 * most:  # the rarest so far go: they are typing errors
             counts = Counter(dict(counts.most_common(len(counts) // 2)))
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[:most]

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.arrays import Array
-from pipeline.device.runner import read_picture, resize_image
+from pipeline.ondevice.image import decode_image, resize_image
 
 SUFFIXES = (  # what counts as an image file; any other file is reported and left out
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
@@ -22,4 +22,4 @@ def read_image(path: Path, *, height: int, width: int, color: Literal["rgb", "gr
     Raises:
         OSError, SyntaxError, ValueError: it is no image, or cut short (one of UNREADABLE).
     """
-    return np.asarray(resize_image(read_picture(path, color), height, width))
+    return np.asarray(resize_image(decode_image(path, color), height, width))

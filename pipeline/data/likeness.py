@@ -13,7 +13,7 @@ from pipeline.arrays import Array
 from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Finding
 from pipeline.data.scratch import scratch
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 
 DIRECTIONS = 32
 MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
@@ -50,7 +50,7 @@ def sketches(
         for start in range(0, min(most, len(parts[part])), step):
             raw = read(parts[part][start : min(most, start + step)])
             pairs = zip(entries, tables, strict=True)
-            own = sum(_sketch(prepare(raw[e["name"]], e), e, t) for e, t in pairs)
+            own = sum(_sketch(prepare_input(raw[e["name"]], e), e, t) for e, t in pairs)
             rows[start : start + step] = own
         found[part] = rows
     return found

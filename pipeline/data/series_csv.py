@@ -21,8 +21,8 @@ from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Input, Source
 from pipeline.data.watch import series_files
-from pipeline.device.runner import last_known
 from pipeline.errors import ConfigError
+from pipeline.ondevice.numbers import last_known_value
 
 WINDOWS = 512  # of a chunk
 CLASSES = ("anomaly", "normal")
@@ -203,7 +203,7 @@ def _answer(series: _Series, name: str, rows: Array, held: list[Any]) -> float |
         touches = any(a <= end and start <= b for a, b in series.spans[name])
         return float(CLASSES.index("anomaly" if touches else "normal"))
     if series.answers is None:
-        return float(np.float32(held[-1][0][0]) - last_known(rows[:, 0]))
+        return float(np.float32(held[-1][0][0]) - last_known_value(rows[:, 0]))
     label = held[-1][2]
     if not label:
         return None

@@ -15,7 +15,7 @@ from pipeline.data.class_folders import Classes, file_name, leavings, list_class
 from pipeline.data.csv_rows import Form, names_of
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Input, Source
-from pipeline.device.runner import read_numbers, series_to_length
+from pipeline.device.runner import fit_series_length, read_numbers
 from pipeline.errors import ConfigError
 
 SUFFIXES = (".csv",)
@@ -79,7 +79,7 @@ def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[C
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
         unknown += int(np.isnan(rows).sum())
-        samples = series_to_length(rows, encoding)
+        samples = fit_series_length(rows, encoding)
         count = len(samples)
         ids = window_names(name, count) if is_windowed else [name]
         yield Chunk(

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.config.schema import Mfcc, Sound
 from pipeline.data.samples import Input
-from pipeline.device.runner import mel_weights, resample_sound, sound_to_length
 from pipeline.errors import ConfigError
+from pipeline.ondevice.audio import fit_sound_length, mel_weights, resample_sound
 
 SUFFIXES = (".wav", ".flac")
 
@@ -77,4 +77,4 @@ def recording(values: Array, rate: int, encoding: Mapping[str, Any]) -> Array:
     needed = values[: 2 + encoding["samples"] * rate // encoding["sample_rate"] + rate]
     at_rate = resample_sound(needed, rate, encoding["sample_rate"])[: encoding["samples"]]
     whole = np.clip(np.round(at_rate), -32768, 32767).astype(np.int16)
-    return np.asarray(sound_to_length(whole[None], encoding["samples"])[0])
+    return np.asarray(fit_sound_length(whole[None], encoding["samples"])[0])

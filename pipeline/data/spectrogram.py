@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Namespace
-from pipeline.device.runner import LOG_FLOOR
+from pipeline.ondevice.audio import LOG_FLOOR
 
 FULL_SCALE = 32768.0  # of 16-bit sound
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Namespace, Tensor
-from pipeline.device.runner import limits_of, mirrored
+from pipeline.device.runner import value_limits
+from pipeline.ondevice.sanitize import symmetric_indices
 
 Entry = Mapping[str, Any]
 
@@ -28,7 +29,7 @@ def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     rule = entry.get("sanitize")
     if rule is None:
         return raw
-    limits = limits_of(entry)
+    limits = value_limits(entry)
     if entry["kind"] == "table" and limits is not None:
         low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
         raw = tf.clip_by_value(raw, low, high)
@@ -52,7 +53,7 @@ def median_filter(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:
     """
     padded = raw
     for axis in range(1, axes + 1):
-        padded = tf.gather(padded, mirrored(int(raw.shape[axis]), window), axis=axis)
+        padded = tf.gather(padded, symmetric_indices(int(raw.shape[axis]), window), axis=axis)
     height = int(raw.shape[1])
     near = [padded[:, i : i + height] for i in range(window)]
     if axes == 2:

@@ -15,7 +15,7 @@ from pipeline.data.answers import Answers, Labels
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
 from pipeline.data.samples import Chunk, Finding, Input, Source
-from pipeline.device.runner import encode_text
+from pipeline.ondevice.tokens import encode_text
 
 ROWS = 1024  # of a chunk
 

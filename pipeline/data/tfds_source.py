@@ -15,8 +15,8 @@ from pipeline.data.samples import Chunk, Input, Source
 from pipeline.data.sound import recording, sound_input
 from pipeline.data.text_source import words_input
 from pipeline.data.tfds_prepare import prepared_builder
-from pipeline.device.runner import encode_text
 from pipeline.errors import ConfigError
+from pipeline.ondevice.tokens import encode_text
 from pipeline.tensorflow_env import import_quietly
 
 BATCH = 1024  # samples that are read at once where all have one shape

@@ -16,10 +16,12 @@ import numpy as np
 
 from pipeline.artifacts import read_json, write_arrays
 from pipeline.bundle.published import checked_manifest
-from pipeline.device import bench_side, runner
+from pipeline.device import bench_side
 from pipeline.device.measure import CRASHED, threads_for
+from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.errors import ConfigError
+from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.process_limits import excess, run_confined
 from pipeline.terminal import show_progress
 
@@ -76,8 +78,8 @@ def _inputs(bundle: Path) -> dict[str, Any]:
     preprocess = read_json(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
         raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
-    inputs = runner.prepare_all(raw, preprocess)
-    return dict(runner.seen(inputs, preprocess.get("anomaly")))
+    inputs = prepare_inputs(raw, preprocess)
+    return dict(mask_detector_inputs(inputs, preprocess.get("anomaly")))
 
 
 def _row(
@@ -107,7 +109,7 @@ def _timed(
     file: Path, arrays: Path, name: str, threads: int, limit_s: float
 ) -> dict[str, Any] | str:
     """Return what the script says of one file, or why it does not run there."""
-    command = [RUNTIMES[name].python, bench_side.__file__, runner.__file__, file, arrays, name]
+    command = [RUNTIMES[name].python, bench_side.__file__, PROGRAM_FILE, file, arrays, name]
     try:
         done = run_confined([*command, threads, limit_s], limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:

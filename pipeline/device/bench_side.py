@@ -1,6 +1,6 @@
 """Time one file on one interpreter, a sample a call; a script for the Python that has it.
 
-It is run by bench.py, beside any runner.py, and prints a line of JSON. NumPy alone; Python 3.7.
+It is run by bench.py, beside run_on_device.py, and prints a line of JSON. NumPy alone; Python 3.7.
 """
 
 import importlib.util
@@ -15,25 +15,25 @@ WARM = 10  # calls before the clock: caches fill, threads start
 LEAST, MOST = 30, 5000  # calls that are timed
 
 
-def main(program: str, model: str, arrays: str, runtime: str, threads: str, limit_s: str) -> int:
+def main(path: str, model: str, arrays: str, runtime: str, threads: str, limit_s: str) -> int:
     """Print seconds of each call, and the version of the interpreter.
 
     What is timed is what a device repeats: input in, reset of states, invoke, output out. Inputs
     are made, and quantized, before.
     """
-    spec = importlib.util.spec_from_file_location("runner", program)
+    spec = importlib.util.spec_from_file_location("run_on_device", path)
     assert spec is not None
     assert spec.loader is not None
-    runner: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(runner)
+    program: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
     try:
-        interpreter, _, version = runner.load_interpreter(model, int(threads), runtime)
+        interpreter, _, version = program.load_interpreter(model, int(threads), runtime)
         with np.load(arrays) as found:
             samples = {name: found[name] for name in found.files}
-        with runner.refusals():
-            runner.invoke(interpreter, {name: x[:1] for name, x in samples.items()}, 1)
-        seconds = time_calls(runner, interpreter, samples, float(limit_s))
-    except (runner.ModelError, ValueError, OSError) as error:
+        with program.convert_model_errors():
+            program.invoke_model(interpreter, {name: x[:1] for name, x in samples.items()}, 1)
+        seconds = time_calls(program, interpreter, samples, float(limit_s))
+    except (program.ModelError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 4
     sys.stdout.write(json.dumps({"seconds": seconds, "version": version}) + "\n")
@@ -41,7 +41,7 @@ def main(program: str, model: str, arrays: str, runtime: str, threads: str, limi
 
 
 def time_calls(
-    runner: Any, interpreter: Any, samples: dict[str, Any], limit_s: float
+    program: Any, interpreter: Any, samples: dict[str, Any], limit_s: float
 ) -> list[float]:
     """Return the seconds of each call, over all samples in turn."""
     details = interpreter.get_input_details()
@@ -49,7 +49,10 @@ def time_calls(
     count = len(next(iter(samples.values())))
     fed = [
         [
-            (d["index"], runner.quantize(samples[runner.name_of(d, samples)][i : i + 1], d))
+            (
+                d["index"],
+                program.quantize(samples[program.match_input_name(d, samples)][i : i + 1], d),
+            )
             for d in details
         ]
         for i in range(count)

@@ -23,9 +23,10 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import read_json
-from pipeline.device import runner
 from pipeline.device.page import Job, serve_job
 from pipeline.errors import ArtifactError
+from pipeline.ondevice.interpreter import match_input_name
+from pipeline.ondevice.quantize import dequantize, quantize
 
 Detail = Mapping[str, Any]
 
@@ -129,8 +130,8 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
 
 def _given(detail: Detail, inputs: Mapping[str, Array], keys: Sequence[str]) -> tuple[str, Array]:
     """Return the key and the values of one input, in the type of the browser's file."""
-    values = runner.quantize(inputs[runner.name_of(detail, inputs)], detail)
-    return (runner.name_of(detail, keys) if keys else detail["name"]), values
+    values = quantize(inputs[match_input_name(detail, inputs)], detail)
+    return (match_input_name(detail, keys) if keys else detail["name"]), values
 
 
 def read_web_file(file: Path) -> WebFile:
@@ -164,7 +165,7 @@ def match_shipped_type(answers: Array, made: Detail, shipped: Detail) -> Array:
     """Return answers of the browser's file in the type of the file that ships: the same numbers."""
     if made["dtype"] == shipped["dtype"]:
         return answers
-    return runner.quantize(runner.dequantize(answers, made), shipped)
+    return quantize(dequantize(answers, made), shipped)
 
 
 def one_line(said: str) -> str:

@@ -11,12 +11,12 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest
-from pipeline.device import runner
 from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
 from pipeline.errors import ArtifactError, ConfigError, GateError
+from pipeline.ondevice.assemble import PROGRAM_FILE
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def _program(bundle: Path) -> Path:
         ArtifactError: it is another, and would be executed on the device.
     """
     program = bundle / PROGRAM
-    if program.read_bytes() != Path(runner.__file__).read_bytes():
+    if program.read_bytes() != PROGRAM_FILE.read_bytes():
         raise ArtifactError(
             f"{program}: not the runner of this version, so that it is not executed on a device; "
             "publish it again: edgeline run CONFIG --force bundle"

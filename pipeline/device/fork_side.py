@@ -1,4 +1,4 @@
-"""Run runner.py again and again, each time in a process of its own; a script for any Python.
+"""Run run_on_device.py again and again, each time in a process of its own; a script for any Python.
 
 What that imports is imported here once, and each request is answered by a fork of this process: it
 starts in a hundredth of the time, and what happens to it, a crash included, happens to it alone.
@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-runner: Any = importlib.import_module("runner")  # it lies beside this file
+program: Any = importlib.import_module("run_on_device")  # it lies beside this file
 
 IMPORTS = ("argparse", "csv", "tempfile", "zipfile", "numpy.lib.format", "importlib.metadata")
 
@@ -23,10 +23,10 @@ def main(replies: int, runtime: str) -> None:
 
     Args:
         replies: descriptor that status after status is written to, a line each.
-        runtime: name of the interpreter in runner.MODULES.
+        runtime: name of the interpreter in program.MODULES.
     """
-    for name in (*IMPORTS, runner.MODULES[runtime][0]):
-        with contextlib.suppress(ImportError):  # the runner says it better
+    for name in (*IMPORTS, program.MODULES[runtime][0]):
+        with contextlib.suppress(ImportError):  # the program says it better
             importlib.import_module(name)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -40,15 +40,15 @@ def main(replies: int, runtime: str) -> None:
 
 
 def _become(arguments: Any, said: str) -> NoReturn:
-    """Be the runner that was called with some arguments, and end as it does."""
+    """Be the program, called with some arguments, and end as it does."""
     code = 1
     try:
         file = os.open(said, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(file, stream)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next request is not for this one
-        sys.argv = [runner.__file__, *arguments]
-        code = runner.main()
+        sys.argv = [program.__file__, *arguments]
+        code = program.main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:

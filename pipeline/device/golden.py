@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device import runner
+from pipeline.device.runner import abstain_rule, decide_outputs, decode_outputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
-from pipeline.tasks import AGREEMENT_SHARE, allowed_changes
+from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden answers
 KERNELS = {  # runtime, as the runner names it -> class of its kernels
@@ -117,10 +117,10 @@ class Golden:
 
     def _decisions(self, raw: Array, model: Mapping[str, Any]) -> list[Any]:
         """Return what the device would say to each sample."""
-        inputs = runner.prepare_all(self.raw, self.preprocess)
+        inputs = prepare_inputs(self.raw, self.preprocess)
         output = model["output"]
         quantization = (output["scale"] or 0.0, output["zero_point"] or 0)
         detail = {"dtype": raw.dtype.type, "quantization": quantization}
-        outputs = runner.answers_of(detail, inputs, raw, self.preprocess.get("anomaly"))
-        rule = runner.rule_of(self.preprocess, model["file"])
-        return [a["decision"] for a in runner.decide(outputs, self.preprocess, None, rule)]
+        outputs = decode_outputs(detail, inputs, raw, self.preprocess.get("anomaly"))
+        rule = abstain_rule(self.preprocess, model["file"])
+        return [a["decision"] for a in decide_outputs(outputs, self.preprocess, None, rule)]

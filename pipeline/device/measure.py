@@ -16,10 +16,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays, write_json
-from pipeline.device import browser, runner
+from pipeline.device import browser
+from pipeline.device.runner import decode_outputs, mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.warm import run_runner
 from pipeline.errors import ArtifactError
+from pipeline.ondevice.interpreter import BATCH
 from pipeline.process_limits import excess
 
 TIME_LIMIT = 900  # seconds a file may take; ten times the slowest file seen
@@ -51,7 +53,7 @@ def run_file(
     runtime: str = "litert",
     prepared: bool = False,
     threads: int | None = None,
-    batch: int = runner.BATCH,
+    batch: int = BATCH,
 ) -> RunResult:
     """Run one file over samples.
 
@@ -118,12 +120,12 @@ def _run_in_browser(
     """Do what the runner does: prepare, run, and make answers of what comes out."""
     anomaly = preprocess.get("anomaly")
     try:
-        inputs = raw if prepared else runner.prepare_all(raw, preprocess)
-        given = runner.seen(inputs, anomaly)
+        inputs = raw if prepared else prepare_inputs(raw, preprocess)
+        given = mask_detector_inputs(inputs, anomaly)
         found, seconds, detail = browser.run(file, given, limit_s=TIME_LIMIT)
     except ValueError as error:
         raise ArtifactError(f"{file}: cannot be run on browser: {error}") from None
-    outputs = runner.answers_of(detail, inputs, found, anomaly)
+    outputs = decode_outputs(detail, inputs, found, anomaly)
     return RunResult(outputs, found, browser.version(), seconds, None)
 
 

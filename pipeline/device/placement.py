@@ -5,9 +5,9 @@ Asked before training, of the layers, and after export, of the file where the co
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.device.targets import TARGETS
+from pipeline.documents.budget import PlacedOperation
 
 EDGE_TPU = "edgetpu_compiler"
 INTEGERS = ("int8", "uint8", "int16", "int32")  # int32: shapes and indices
@@ -29,8 +29,8 @@ class Operation:
     """Name of what it writes first."""
 
 
-def place(operations: Iterable[Operation], target: str) -> list[dict[str, Any]]:
-    """Return [{name, op, where, why}] by the rules; `why` is None save where an op breaks one.
+def place(operations: Iterable[Operation], target: str) -> tuple[PlacedOperation, ...]:
+    """Return where each operation runs, by the rules.
 
     From the first operation that cannot run on an Edge TPU on, everything runs on the CPU.
 
@@ -38,7 +38,7 @@ def place(operations: Iterable[Operation], target: str) -> list[dict[str, Any]]:
         operations: in the order of execution.
         target: key of TARGETS.
     """
-    placed: list[dict[str, Any]] = []
+    placed: list[PlacedOperation] = []
     is_open, compiler = bool(TARGETS[target].npu_ops), TARGETS[target].compiler
     for op in operations:
         why = broken_rule(op, target) if is_open else None
@@ -46,10 +46,10 @@ def place(operations: Iterable[Operation], target: str) -> list[dict[str, Any]]:
             why = f"nothing runs it on {target}"
         is_npu = is_open and why is None
         placed.append(
-            {"name": op.tensor, "op": op.name, "where": "npu" if is_npu else "cpu", "why": why}
+            PlacedOperation(name=op.tensor, op=op.name, where="npu" if is_npu else "cpu", why=why)
         )
         is_open = is_npu if compiler == EDGE_TPU else is_open
-    return placed
+    return tuple(placed)
 
 
 def broken_rule(op: Operation, target: str) -> str | None:

@@ -14,10 +14,12 @@ from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
-from pipeline.device import runner
 from pipeline.device.measure import run_file
+from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.errors import ArtifactError, ConfigError
+from pipeline.ondevice.assemble import PROGRAM_FILE
+from pipeline.ondevice.files import prefix_errors
 from pipeline.process_limits import excess, run_confined
 
 TIME_LIMIT = 300  # seconds
@@ -42,7 +44,7 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     require(runtime)
     if runtime == "browser":
         return _in_browser(bundle, manifest, inputs)
-    command = [RUNTIMES[runtime].python, runner.__file__, "--bundle", bundle, "--json", *inputs]
+    command = [RUNTIMES[runtime].python, PROGRAM_FILE, "--bundle", bundle, "--json", *inputs]
     command += ["--runtime", runtime] if runtime != "litert" else []  # what it takes by itself
     try:
         done = run_confined(command, limit_s=TIME_LIMIT)
@@ -75,10 +77,10 @@ def _in_browser(
     answers = []
     for path in inputs:
         try:
-            with runner.named(os.fspath(path)):
-                raw = runner.read_file(os.fspath(path), preprocess["inputs"])
-                runner.prepare_all(raw, preprocess)
-                found = runner.decisions(ask, raw, preprocess, model)
+            with prefix_errors(os.fspath(path)):
+                raw = read_samples(os.fspath(path), preprocess["inputs"])
+                prepare_inputs(raw, preprocess)
+                found = decide_samples(ask, raw, preprocess, model)
         except (ValueError, KeyError, OSError) as error:
             raise ConfigError(str(error)) from None
         answers += [{"input": str(path), **answer} for answer in found]

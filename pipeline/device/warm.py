@@ -1,4 +1,4 @@
-"""Run runner.py in processes that are warm: another Python has imported all, and waits to be asked.
+"""Run run_on_device.py in warm processes: another Python has imported all, and waits for requests.
 
 To start Python and to import an interpreter takes longer than many a file takes to be measured. A
 process is kept for each Python and runtime, more where several files are measured at a time; it
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.device import runner
+from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.process_limits import confine, run_confined
 
 SCRIPT = Path(__file__).with_name("fork_side.py")
@@ -42,12 +42,12 @@ _changing = threading.Lock()
 def run_runner(
     python: Path, runtime: str, arguments: Sequence[Any], *, limit_s: float
 ) -> subprocess.CompletedProcess[str]:
-    """Run runner.py to its end, with limits of memory and time; its stdout and stderr are one.
+    """Run run_on_device.py within limits of memory and time; its stdout and stderr are one.
 
     Args:
         python: the Python that has the interpreter.
-        runtime: key of runner.MODULES.
-        arguments: for the runner.
+        runtime: key of MODULES in pipeline/ondevice/interpreter.py.
+        arguments: for the program.
         limit_s: how long it may take.
 
     Raises:
@@ -55,7 +55,7 @@ def run_runner(
     """
     words = list(map(str, arguments))
     if not hasattr(os, "fork"):
-        return run_confined([python, runner.__file__, *words], limit_s=limit_s)
+        return run_confined([python, PROGRAM_FILE, *words], limit_s=limit_s)
     warm = _taken(python, runtime)
     try:
         with tempfile.NamedTemporaryFile(prefix="edgeline_said_") as said:

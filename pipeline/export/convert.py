@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import read_json, sha256_file
+from pipeline.artifacts import sha256_file
+from pipeline.documents.spec import Spec
 from pipeline.errors import PipelineError, ShortageError
 from pipeline.export import borders, states
 from pipeline.export.correct import correct_biases
@@ -91,7 +92,7 @@ def front_end(model: str, spec: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=KEPT)
 def _front_end(network: _Network) -> tuple[str, str | None]:
     """Return the twin where it can be made and converted; Keras 3 for what only that can."""
-    if read_json(network.spec)["model"]["kind"] not in FROM_OUTSIDE:
+    if Spec.read(network.spec).model.kind not in FROM_OUTSIDE:
         return TWIN, None
     try:
         _converted(network, TWIN)
@@ -107,7 +108,7 @@ def _converted(network: _Network, way: str) -> bytes:
     if way == KERAS:
         with _refusals("float32"):
             return bytes(_converter(network, way).convert())
-    model, spec = load_keras(network.model), read_json(network.spec)
+    model, spec = load_keras(network.model), Spec.read(network.spec)
     twin = twin_of(model, network.model, spec)
     with _refusals("float32"):
         content = float32_of(twin, spec)
@@ -119,7 +120,7 @@ def _converter(network: _Network, way: str) -> Any:
     """Return the TFLite converter of a model, through its twin or as it is."""
     import tensorflow as tf
 
-    spec = read_json(network.spec)
+    spec = Spec.read(network.spec)
     if way == TWIN:
         model = load_keras(network.model)
         twin = twin_of(model, network.model, spec)
@@ -173,8 +174,8 @@ def integer_file(
     granularity: str,
     clipping: str,
     correct: bool,
-    wide: float,
-    islands: float,
+    int16_fraction: float,
+    float_fraction: float,
     input_ranges: Mapping[str, tuple[float, float]],
 ) -> None:
     """Write the int8 or int16x8 file.
@@ -189,8 +190,8 @@ def integer_file(
         granularity: of the weights' scales: channel, or tensor.
         clipping: how ranges are set: min_max, or a key of CLIPPINGS.
         correct: whether channels are equalised before, and biases corrected after.
-        wide: share of an int8 file's operations that have 16-bit activations.
-        islands: share of an int8 file's operations that stay in float.
+        int16_fraction: fraction of an int8 file's operations that have 16-bit activations.
+        float_fraction: fraction of an int8 file's operations that stay in float.
         input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
     """
     from ai_edge_quantizer import qtyping
@@ -201,9 +202,9 @@ def integer_file(
     if io not in INTEGER_BORDERS:
         for border in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
-    shares: dict[Kind, float] = {"wide": wide, "float": islands} if form == "int8" else {}
-    for kind, share in shares.items():
-        if share:
+    fractions: dict[Kind, float] = {"wide": int16_fraction, "float": float_fraction}
+    for kind, share in fractions.items():
+        if share and form == "int8":
             chosen = most_sensitive(float32, calibration, kind, share, granularity, input_ranges)
             set_apart(maker, kind, chosen, granularity)
     with _refusals(form):
@@ -266,12 +267,11 @@ def _integer_content(
         if form == "int8"
         else sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
-    inputs = read_json(network.spec)["inputs"]
-    names, samples = [entry["name"] for entry in inputs], samples_of(calibration.path)
-    converter.representative_dataset = lambda: ([sample[n] for n in names] for sample in samples)
+    inputs, samples = Spec.read(network.spec).inputs, samples_of(calibration.path)
+    converter.representative_dataset = lambda: ([s[i.name] for i in inputs] for s in samples)
     if has_integer_borders:
         kind = tf.int8 if form == "int8" else tf.int16
-        is_real = all(entry["dtype"] == "float32" for entry in inputs)
+        is_real = all(entry.dtype == "float32" for entry in inputs)
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):

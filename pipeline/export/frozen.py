@@ -4,22 +4,22 @@ It has the operations that a SavedModel would give, in an eighth of the time. A 
 by a mark on its function, which only a SavedModel brings to the converter.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Model
+from pipeline.documents.spec import Spec
 from pipeline.export.ranges import SIGNATURE
 from pipeline.export.saved import converter_of_function, function_of
 
 MARK = "api_implements"  # of a function that stands for one operation
 
 
-def float32_of(twin: Model, spec: Mapping[str, Any]) -> bytes:
+def float32_of(twin: Model, spec: Spec) -> bytes:
     """Return the float32 .tflite file of a tf-keras model at batch 1.
 
     Args:
         twin: the tf-keras model.
-        spec: contents of spec.json: names, shapes and types of the inputs.
+        spec: of the network: names, shapes and types of the inputs.
     """
     import tensorflow as tf
 
@@ -30,7 +30,7 @@ def float32_of(twin: Model, spec: Mapping[str, Any]) -> bytes:
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
         converter.experimental_lower_to_saved_model = False
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
-    names = [entry["name"] for entry in spec["inputs"]]
+    names = [entry.name for entry in spec.inputs]
     return with_signature(bytes(converter.convert()), names, list(function.structured_outputs))
 
 

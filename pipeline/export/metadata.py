@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.device.runner import name_of
+from pipeline.ondevice.interpreter import match_input_name
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -70,7 +70,7 @@ def _document(described: Mapping[str, Any], tensors: Sequence[str]) -> bytes:
     builder = flatbuffers.Builder(1024)
     preprocess = described["preprocess"]
     entries = {entry["name"]: entry for entry in preprocess["inputs"]}
-    named = [entries[name_of({"name": tensor}, entries)] for tensor in tensors]
+    named = [entries[match_input_name({"name": tensor}, entries)] for tensor in tensors]
     inputs = _vector(builder, [_input(builder, entry) for entry in named])
     outputs = _vector(builder, [_output(builder, preprocess)])
     graph = _table(builder, {2: inputs, 3: outputs})

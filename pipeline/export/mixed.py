@@ -17,11 +17,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
 from pipeline.export.switched import Switched, Unlike
 from pipeline.export.worker import ConversionError
+from pipeline.ondevice.interpreter import match_input_name
+from pipeline.ondevice.quantize import dequantize, quantize
 from pipeline.verify.parity import sqnr_db
 
 Ends = Mapping[str, tuple[float, float]]
@@ -175,7 +176,7 @@ def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:
         interpreter.reset_all_variables()
         for detail in interpreter.get_input_details():
             interpreter.set_tensor(
-                detail["index"], quantize(sample[name_of(detail, sample)], detail)
+                detail["index"], quantize(sample[match_input_name(detail, sample)], detail)
             )
         interpreter.invoke()
         written = interpreter.get_output_details()

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.arrays import Model
+from pipeline.documents.spec import Spec
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models.save import load_keras
 
 
-def converter_of(model_file: Path, spec: Mapping[str, Any]) -> Any:
+def converter_of(model_file: Path, spec: Spec) -> Any:
     """Return the TFLite converter of a `.keras` file; its SavedModel goes when the converter does.
 
     Args:
         model_file: the `.keras` file.
-        spec: contents of spec.json: names, shapes and types of the inputs.
+        spec: of the network: names, shapes and types of the inputs.
     """
     import keras
 
@@ -31,7 +32,7 @@ def converter_of(model_file: Path, spec: Mapping[str, Any]) -> Any:
     return _converter(lambda folder: archive.write_out(folder, verbose=False))
 
 
-def converter_of_twin(twin: Model, spec: Mapping[str, Any]) -> Any:
+def converter_of_twin(twin: Model, spec: Spec) -> Any:
     """Return the TFLite converter of a tf-keras model, by its one function and its variables.
 
     Saving the model as Keras does traces each layer several times over: 3 times slower for a
@@ -39,7 +40,7 @@ def converter_of_twin(twin: Model, spec: Mapping[str, Any]) -> Any:
 
     Args:
         twin: the tf-keras model at batch 1.
-        spec: contents of spec.json: names, shapes and types of the inputs.
+        spec: of the network: names, shapes and types of the inputs.
     """
     return converter_of_function(*function_of(twin, spec))
 
@@ -56,16 +57,16 @@ def converter_of_function(module: Any, function: Any) -> Any:
     return _converter(lambda folder: tf.saved_model.save(module, folder, {SIGNATURE: function}))
 
 
-def function_of(twin: Model, spec: Mapping[str, Any]) -> tuple[Any, Any]:
+def function_of(twin: Model, spec: Spec) -> tuple[Any, Any]:
     """Return a module that holds a tf-keras model's variables, and its one concrete function.
 
     Args:
         twin: the tf-keras model at batch 1.
-        spec: contents of spec.json: names, shapes and types of the inputs.
+        spec: of the network: names, shapes and types of the inputs.
     """
     import tensorflow as tf
 
-    names = [entry["name"] for entry in spec["inputs"]]
+    names = [entry.name for entry in spec.inputs]
 
     @tf.function(input_signature=[_signature(spec)])
     def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,13 +79,13 @@ def function_of(twin: Model, spec: Mapping[str, Any]) -> tuple[Any, Any]:
     return module, answer.get_concrete_function()
 
 
-def _signature(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _signature(spec: Spec) -> dict[str, Any]:
     """Return the inputs at batch 1, by name."""
     import tensorflow as tf
 
     return {
-        entry["name"]: tf.TensorSpec((1, *entry["shape"]), entry["dtype"], name=entry["name"])
-        for entry in spec["inputs"]
+        entry.name: tf.TensorSpec((1, *entry.shape), entry.dtype, name=entry.name)
+        for entry in spec.inputs
     }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Model
+from pipeline.documents.spec import Spec
 from pipeline.errors import ArtifactError, PipelineError
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models import MODELS
-from pipeline.models.graph import FROM_OUTSIDE
 
 Answer = Callable[[Mapping[str, Array]], Array]
 
@@ -24,13 +24,13 @@ TOLERANCE = (
 SAMPLES = 4
 
 
-def twin_of(model: Model, model_file: Path, spec: Mapping[str, Any]) -> Any:
+def twin_of(model: Model, model_file: Path, spec: Spec) -> Any:
     """Return the tf-keras model at batch 1 with the weights of a Keras 3 model.
 
     Args:
         model: the Keras 3 model.
         model_file: where it was read from.
-        spec: contents of spec.json.
+        spec: of the network.
 
     Raises:
         ArtifactError: the model's layers are not the spec's.
@@ -38,12 +38,10 @@ def twin_of(model: Model, model_file: Path, spec: Mapping[str, Any]) -> Any:
     import tf_keras
 
     tf_keras.backend.clear_session()  # names count from zero, whatever was converted before
-    kind = spec["model"]["kind"]
+    kind = spec.model.kind
     known: dict[str, Any] = {}
-    if kind in FROM_OUTSIDE:  # the model is the graph that the spec describes: read it once
-        asked: dict[str, list[Any]] = {
-            e["name"]: [] for e in spec["model"]["architecture"]["config"]["layers"]
-        }
+    if spec.architecture is not None:  # the model is that graph: read it once
+        asked: dict[str, list[Any]] = {e["name"]: [] for e in spec.architecture["config"]["layers"]}
         _refuse_others(asked, {e.name: [] for e in model.operations}, model_file)
         known["graph"] = model
     twin = MODELS[kind](tf_keras, spec, batch_size=1, unroll=True, **known)
@@ -73,12 +71,12 @@ def _refuse_others(asked: Mapping[str, Any], found: Mapping[str, Any], model_fil
         )
 
 
-def compare(model: Model, spec: Mapping[str, Any], answer: Answer) -> None:
+def compare(model: Model, spec: Spec, answer: Answer) -> None:
     """Run a model and its copy on the same random samples: one may lie where most are silent.
 
     Args:
         model: the Keras 3 model.
-        spec: contents of spec.json.
+        spec: of the network.
         answer: what the copy answers (1, K) to a sample, name -> (1, ...).
 
     Raises:
@@ -86,12 +84,10 @@ def compare(model: Model, spec: Mapping[str, Any], answer: Answer) -> None:
     """
     generator = np.random.Generator(np.random.Philox(0))
     samples = {
-        entry["name"]: generator.integers(
-            0, entry["vocabulary"], (SAMPLES, *entry["shape"]), dtype=np.int32
-        )
-        if entry["dtype"] == "int32"
-        else generator.standard_normal((SAMPLES, *entry["shape"]), dtype=np.float32)
-        for entry in spec["inputs"]
+        entry.name: generator.integers(0, entry.vocabulary, (SAMPLES, *entry.shape), dtype=np.int32)
+        if entry.dtype == "int32"
+        else generator.standard_normal((SAMPLES, *entry.shape), dtype=np.float32)
+        for entry in spec.inputs
     }
     wanted = np.asarray(model(samples, training=False))
     one_by_one = [{name: x[i : i + 1] for name, x in samples.items()} for i in range(SAMPLES)]
@@ -99,7 +95,7 @@ def compare(model: Model, spec: Mapping[str, Any], answer: Answer) -> None:
     difference = float(np.abs(wanted - found).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
         raise PipelineError(
-            f"export: the tf-keras twin of {spec['model']['kind']} answers {difference:.2g} away "
+            f"export: the tf-keras twin of {spec.model.kind} answers {difference:.2g} away "
             f"from the model; allowed {TOLERANCE}. Its builder does not make the same network "
             "under both Keras"
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_figures import attacked_figures
@@ -16,7 +16,7 @@ from pipeline.harden.space_tokens import Texts
 def clean_inputs(dataset: Dataset, positions: Array) -> Array:
     """Return the model inputs of samples (n, *shape), float32 in [0, 1]; there is one input."""
     (entry,) = dataset.preprocess["inputs"]
-    return prepare(dataset.read(positions)[entry["name"]], entry)
+    return prepare_input(dataset.read(positions)[entry["name"]], entry)
 
 
 def judge(

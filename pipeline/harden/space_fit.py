@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
@@ -158,7 +158,7 @@ def _audio(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
         reach = (-FULL_SCALE, FULL_SCALE - 1)
         return _plain(entry, (entry["samples"],), radius, reach, is_raw=True, whole=True)
     raw = read_training_samples(dataset, entry["name"])
-    blocks = [prepare(raw[i : i + 256], entry) for i in range(0, len(raw), 256)]
+    blocks = [prepare_input(raw[i : i + 256], entry) for i in range(0, len(raw), 256)]
     reach = (
         np.min([block.min(axis=(0, 1)) for block in blocks], axis=0),
         np.max([block.max(axis=(0, 1)) for block in blocks], axis=0),

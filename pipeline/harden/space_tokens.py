@@ -20,7 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import PREPARE
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
 
@@ -145,7 +145,7 @@ def texts_of(
     counts, train = np.zeros(len(table), np.int64), dataset.split("train")[:COUNTED]
     for start in range(0, len(train), BLOCK):
         raw = dataset.shards[entry["name"]].take(train[start : start + BLOCK])
-        counts += np.bincount(prepare(raw, entry).ravel(), minlength=len(table))[: len(table)]
+        counts += np.bincount(prepare_input(raw, entry).ravel(), minlength=len(table))[: len(table)]
     near = neighbours(table, counts, settings["candidates"])
     return Texts(dataset.preprocess, entry, near, settings["tokens"], classes)
 

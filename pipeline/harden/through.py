@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
 from pipeline.data.squeeze import median_filter, squeeze_inputs
-from pipeline.device.runner import fewer_bits
 from pipeline.harden.ball import Ball
+from pipeline.ondevice.sanitize import reduce_bit_depth
 from pipeline.seeds import fold_seed
 
 Loss = Callable[[Any, Any], Any]
@@ -112,7 +112,7 @@ def _levels_in_reach(
     top = int(np.iinfo(dtype).max)
     raw, reach = np.round(x_unit * top).astype(np.int64), int(epsilon * top + ROUNDING)
     low, high = (
-        fewer_bits(np.clip(raw + side, 0, top).astype(dtype), bits).astype(np.float32) / top
+        reduce_bit_depth(np.clip(raw + side, 0, top).astype(dtype), bits).astype(np.float32) / top
         for side in (-reach, reach)
     )
     return np.asarray((low + high) / 2), np.asarray((high - low) / 2)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array, Layer, Model, Namespace
+from pipeline.arrays import Array, Layer, Model, Namespace, Tensor
+from pipeline.documents.spec import Adoption, Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.graph import functional, is_model, replay
@@ -34,26 +35,26 @@ class Ending:
 
 
 def adopt_model(
-    keras: Namespace, model: Model, spec: Mapping[str, Any], *, target: Mapping[str, Any] | None
+    keras: Namespace, model: Model, spec: Spec, *, target: Mapping[str, Any] | None
 ) -> Any:
     """Return a Functional model that fits the spec, with the weights of the one given.
 
     Args:
         keras: Keras 3.
         model: Functional or Sequential.
-        spec: contents of spec.json; of `model` it looks at head, scale, offset and reset_weights.
+        spec: of the network; `adoption` says what becomes of its ends.
         target: offset and scale of a regression's target; None: there is none.
 
     Raises:
         ConfigError: it has no graph, or input or output are not what the data asks for.
     """
-    settings = spec["model"]
+    adoption = spec.adoption
     if not is_model(model):
         raise ConfigError(
             f"model.path: a {type(model).__name__} has no graph of layers; wanted a Functional or "
             "Sequential model. Rebuild it as keras.Model(inputs, outputs)"
         )
-    model, head = functional(model), settings["head"]
+    model, head = functional(model), adoption.head
     if len(model.outputs) != 1:
         raise ConfigError(f"model.path: wanted one output; came {len(model.outputs)}")
     _check_inputs(model, spec)
@@ -66,19 +67,19 @@ def adopt_model(
         return _copy(layer, spec, made)
 
     inputs = {
-        entry["name"]: keras.Input(tuple(entry["shape"]), dtype=entry["dtype"], name=entry["name"])
-        for entry in spec["inputs"]
+        entry.name: keras.Input(tuple(entry.shape), dtype=entry.dtype, name=entry.name)
+        for entry in spec.inputs
     }
-    shown = [_shown(keras, inputs[entry["name"]], settings) for entry in _in_order(model, spec)]
+    shown = [_shown(keras, inputs[entry.name], adoption) for entry in _in_order(model, spec)]
     (x,) = replay(model, shown, make)
     if head != "keep":
         x = blocks.output(keras, spec, _vector(keras, x))
-    if not settings["reset_weights"]:
+    if not adoption.reset_weights:
         for old, new in made:
             if getattr(old, "weights", None):  # an operation has none
                 new.set_weights(old.get_weights())
         ending.move()
-    return keras.Model(list(inputs.values()), x, name=settings["kind"])
+    return keras.Model(list(inputs.values()), x, name=spec.model.kind)
 
 
 def answers_its_input(model: Model) -> bool:
@@ -86,20 +87,20 @@ def answers_its_input(model: Model) -> bool:
     return is_model(model) and [t.shape for t in model.inputs] == [t.shape for t in model.outputs]
 
 
-def _copy(layer: Layer, spec: Mapping[str, Any], made: list[tuple[Any, Any]]) -> Callable[..., Any]:
+def _copy(layer: Layer, spec: Spec, made: list[tuple[Any, Any]]) -> Callable[..., Any]:
     """Return a layer like this one, in float32 and with seeds of the spec; keep it with its own."""
     name = _free_name(layer.name, {new.name for _, new in made})
     config = _settings(layer, spec, name)
-    if spec["model"]["reset_weights"] and type(layer).__name__ == "BatchNormalization":
+    if spec.adoption.reset_weights and type(layer).__name__ == "BatchNormalization":
         config["momentum"] = min(config["momentum"], blocks.MOMENTUM)
     new = type(layer).from_config(config)
     made.append((layer, new))
     return new
 
 
-def _settings(layer: Layer, spec: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _settings(layer: Layer, spec: Spec, name: str) -> dict[str, Any]:
     """Return a layer's settings under a name, in float32 and with seeds of the spec."""
-    config = seed_layer(layer.get_config(), fold_seed(spec["seed"], name)) | {"name": name}
+    config = seed_layer(layer.get_config(), fold_seed(spec.seed, name)) | {"name": name}
     return config | ({"dtype": "float32"} if "dtype" in config else {})
 
 
@@ -127,10 +128,10 @@ def seed_layer(settings: Any, seed: int, *path: str) -> Any:
     return settings
 
 
-def _check_inputs(model: Model, spec: Mapping[str, Any]) -> None:
+def _check_inputs(model: Model, spec: Spec) -> None:
     """Refuse a network whose inputs have other shapes than the data's."""
-    wanted = [list(entry["shape"]) for entry in _in_order(model, spec)]
-    if spec["model"].get("triples", False):
+    wanted = [list(entry.shape) for entry in _in_order(model, spec)]
+    if spec.adoption.triples:
         wanted = [[*shape[:-1], 3] if shape[-1] == 1 else shape for shape in wanted]
     found = [list(tensor.shape[1:]) for tensor in model.inputs]
     fits = len(wanted) == len(found) and all(
@@ -144,20 +145,20 @@ def _check_inputs(model: Model, spec: Mapping[str, Any]) -> None:
         )
 
 
-def _in_order(model: Model, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _in_order(model: Model, spec: Spec) -> list[SpecInput]:
     """Return the data's inputs as the network takes them: by name where it has theirs."""
-    entries = {entry["name"]: entry for entry in spec["inputs"]}
+    entries = {entry.name: entry for entry in spec.inputs}
     names = [tensor.name for tensor in model.inputs]
     known = sorted(names) == sorted(entries)
     return [entries[name] for name in names] if known else list(entries.values())
 
 
-def _shown(keras: Namespace, x: Any, settings: Mapping[str, Any]) -> Any:
+def _shown(keras: Namespace, x: Tensor, adoption: Adoption) -> Any:
     """Return what the network is shown of an input: gray as three, scaled as it was trained."""
-    if settings.get("triples", False) and x.shape[-1] == 1:
+    if adoption.triples and x.shape[-1] == 1:
         x = keras.layers.Concatenate(name="gray_as_rgb")([x, x, x])
-    if (settings["scale"], settings["offset"]) != (1.0, 0.0):
-        x = keras.layers.Rescaling(settings["scale"], settings["offset"], name="as_trained")(x)
+    if (adoption.scale, adoption.offset) != (1.0, 0.0):
+        x = keras.layers.Rescaling(adoption.scale, adoption.offset, name="as_trained")(x)
     return x
 
 
@@ -203,15 +204,13 @@ def _is_activation(layer: Layer) -> bool:
     return _activation(layer) is not None and not layer.weights
 
 
-def _ending(
-    keras: Namespace, model: Model, spec: Mapping[str, Any], target: Mapping[str, Any] | None
-) -> Ending:
+def _ending(keras: Namespace, model: Model, spec: Spec, target: Mapping[str, Any] | None) -> Ending:
     """Return the ending in our own form, which answers the same.
 
     Raises:
         ConfigError: it does not answer what the task asks.
     """
-    output, (last, before) = spec["output"], _last(model)
+    output, (last, before) = spec.output, _last(model)
     if output["task"] == "anomaly":
         return Ending({}, lambda: None)
     scores = before if _is_activation(last) else last
@@ -257,7 +256,7 @@ def _classes(scores: Any, last: Any, logits: Any, softmax: Any, change: Change |
     return Ending({id(last): lambda *x, **told: softmax(logits(*x, **told))}, move)
 
 
-def _logits(keras: Namespace, spec: Mapping[str, Any], scores: Any) -> Any:
+def _logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
     """Return the layer of the scores under the name that it has in our own families.
 
     Where they come from an operation, such as a sum, a layer that changes nothing has the name.
@@ -271,7 +270,7 @@ def _logits(keras: Namespace, spec: Mapping[str, Any], scores: Any) -> Any:
     return type(scores).from_config(config)
 
 
-def _two_logits(keras: Namespace, spec: Mapping[str, Any], scores: Any) -> Any:
+def _two_logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
     kernel = blocks.initializer(keras, spec, "logits", None)
     return keras.layers.Dense(2, use_bias=scores.use_bias, kernel_initializer=kernel, name="logits")
 

@@ -1,10 +1,13 @@
 """Networks of keras.applications without their last layer, ready to be adopted; see adopt.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.arrays import Model
+from pipeline.config.model_schema import Application as Settings
+from pipeline.documents.spec import Adoption
 from pipeline.errors import ConfigError
 
 
@@ -52,11 +55,11 @@ APPLICATIONS = {
 COLOURS = 3  # channels that published weights were trained on
 
 
-def application(settings: Mapping[str, Any], shape: list[int], base: Path) -> tuple[Any, Any]:
-    """Return a network without its last layer, and what the spec has to say of it.
+def application(settings: Settings, shape: Sequence[int], base: Path) -> tuple[Model, Adoption]:
+    """Return a network without its last layer, and how it is to be taken in.
 
     Args:
-        settings: the `model` section, dumped.
+        settings: the `model` section.
         shape: of the picture: height, width, channels; gray is shown as three equal channels where
             weights are given, which were trained on three.
         base: folder at which a relative path of weights starts.
@@ -66,8 +69,8 @@ def application(settings: Mapping[str, Any], shape: list[int], base: Path) -> tu
     """
     import keras
 
-    chosen = APPLICATIONS[settings["name"]]
-    weights = settings["weights"]
+    chosen = APPLICATIONS[settings.name]
+    weights = settings.weights
     if len(shape) != COLOURS:
         raise ConfigError(f"model.kind: application takes pictures; came {shape}")
     is_trained = weights != "none"
@@ -77,7 +80,7 @@ def application(settings: Mapping[str, Any], shape: list[int], base: Path) -> tu
         weights = str(base / Path(weights).expanduser())
     try:
         model = chosen.make(
-            keras.applications, seen, settings["width"], weights if is_trained else None
+            keras.applications, seen, settings.width, weights if is_trained else None
         )
     except Exception as error:  # a download, a file and a check of shapes fail each in its own way
         reason = str(error).strip().splitlines()[0]
@@ -87,10 +90,10 @@ def application(settings: Mapping[str, Any], shape: list[int], base: Path) -> tu
             else ""
         )
         raise ConfigError(f"model.weights: {weights}: {reason}{cure}") from error
-    return model, {
-        "head": "add",
-        "scale": chosen.scale,
-        "offset": chosen.offset,
-        "reset_weights": not is_trained,
-        "triples": seen[2] != channels,
-    }
+    return model, Adoption(
+        head="add",
+        scale=chosen.scale,
+        offset=chosen.offset,
+        reset_weights=not is_trained,
+        triples=seen[2] != channels,
+    )

@@ -9,12 +9,13 @@ unlike what it was trained on: the mean squared error is the anomaly score.
 Legend: B batch, T steps, C channels, H height, W width.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Model, Namespace, Tensor
+from pipeline.config.model_schema import Autoencoder
+from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of
 
@@ -24,7 +25,7 @@ Sizes = list[tuple[int, ...]]
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -33,7 +34,7 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one input of numbers: a table, a series or a picture. The task
+        spec: of the network; one input of numbers: a table, a series or a picture. The task
             of its output is anomaly: the input again; embedding: the code; else what the task asks
             for, on the code, once it was trained to answer its input (Erhan et al. 2010, "Why does
             unsupervised pre-training help deep learning?").
@@ -41,11 +42,11 @@ def build(
         unroll: unused: an LSTM is one operation.
     """
     inputs = inputs_of(keras, spec, batch_size)
-    (x, *others), (entry, *_) = inputs, spec["inputs"]
-    if others or entry["dtype"] != "float32":
+    (x, *others), (entry, *_) = inputs, spec.inputs
+    if others or entry.dtype != "float32":
         raise ValueError("wanted one input of numbers: a table, a series or a picture")
-    encode, decode = FORMS[spec["model"]["form"]]
-    shape, task = tuple(x.shape[1:]), spec["output"]["task"]
+    encode, decode = FORMS[spec.settings(Autoencoder).form]
+    shape, task = tuple(x.shape[1:]), spec.output.task
     x, sizes = encode(keras, spec, x)
     code = _code(keras, spec, x)
     if task == "embedding":
@@ -56,9 +57,9 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="autoencoder")
 
 
-def encoder_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+def encoder_spec(spec: Spec) -> Spec:
     """Return the spec of an autoencoder's encoder."""
-    return {**spec, "output": {"task": "embedding"}}
+    return spec.model_copy(update={"output": SpecOutput(task="embedding")})
 
 
 def encoder_of(model: Model) -> Any:
@@ -69,40 +70,40 @@ def encoder_of(model: Model) -> Any:
     return keras.Model(model.inputs, own[-1].output, name="encoder")
 
 
-def _code(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> Any:
+def _code(keras: Namespace, spec: Spec, x: Tensor) -> Any:
     """Apply the layer of the code, and what comes after it."""
-    settings = spec["model"]
-    follows = settings["activation"] if settings["code_activation"] else None
-    x = _dense(keras, spec, x, settings["code"], CODE, activation=follows)
-    return blocks.activate(keras, spec, x, CODE) if settings["code_activation"] else x
+    settings = spec.settings(Autoencoder)
+    follows = settings.activation if settings.code_activation else None
+    x = _dense(keras, spec, x, settings.code, CODE, activation=follows)
+    return blocks.activate(keras, spec, x, CODE) if settings.code_activation else x
 
 
-def _encode_dense(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
+def _encode_dense(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:
     """Apply dense layers, each narrower."""
     x = keras.layers.Flatten(name="flatten")(x)
-    for number, width in enumerate(spec["model"]["units"], 1):
+    for number, width in enumerate(spec.settings(Autoencoder).units, 1):
         x = _layer(keras, spec, x, width, f"encoder_{number}")
     return x, []
 
 
 def _decode_dense(
-    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Spec, x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply the same widths up again."""
-    for number, width in enumerate(reversed(spec["model"]["units"]), 1):
+    for number, width in enumerate(reversed(spec.settings(Autoencoder).units), 1):
         x = _layer(keras, spec, x, width, f"decoder_{number}")
     x = blocks.dense(keras, spec, x, int(np.prod(shape)), "values")
     return keras.layers.Reshape(shape, name="reconstruction")(x)
 
 
-def _layer(keras: Namespace, spec: Mapping[str, Any], x: Tensor, width: int, name: str) -> Any:
-    x = _dense(keras, spec, x, width, name, activation=spec["model"]["activation"])
+def _layer(keras: Namespace, spec: Spec, x: Tensor, width: int, name: str) -> Any:
+    x = _dense(keras, spec, x, width, name, activation=spec.settings(Autoencoder).activation)
     return blocks.activate(keras, spec, x, name)
 
 
 def _dense(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     x: Tensor,
     width: int,
     name: str,
@@ -110,31 +111,31 @@ def _dense(
     activation: str | None,
 ) -> Any:
     """Apply a dense layer and, where the spec says so, normalisation, in which a bias vanishes."""
-    normalise = spec["model"]["batch_norm"]
+    normalise = spec.settings(Autoencoder).batch_norm
     x = blocks.dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
     return blocks.batch_norm(keras, x, f"{name}_norm") if normalise else x
 
 
-def _encode_conv(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
+def _encode_conv(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:
     """Apply convolutions of stride 2 down to a map; the sizes on the way go with it."""
     if len(x.shape) < 3:
         raise ValueError("a convolutional autoencoder wanted a series or a picture")
     sizes = []
-    for number, width in enumerate(spec["model"]["filters"], 1):
+    for number, width in enumerate(spec.settings(Autoencoder).filters, 1):
         sizes.append(tuple(x.shape[1:-1]))
         x = blocks.convolution(keras, spec, x, width, f"encoder_{number}", kernel_size=3, strides=2)
     return keras.layers.Flatten(name="flatten")(x), [*sizes, tuple(x.shape[1:])]
 
 
 def _decode_conv(
-    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Spec, x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply the same way up again.
 
     A map is doubled by repeating it, and cut to the size that it had (Odena et al. 2016,
     "Deconvolution and checkerboard artifacts").
     """
-    is_picture, filters = len(shape) == 3, spec["model"]["filters"]
+    is_picture, filters = len(shape) == 3, spec.settings(Autoencoder).filters
     *sizes, last = sizes
     x = _layer(keras, spec, x, int(np.prod(last)), "decoder_code")
     x = keras.layers.Reshape(last, name="decoder_map")(x)
@@ -158,20 +159,22 @@ def _cut(keras: Namespace, x: Tensor, size: tuple[int, ...], name: str) -> Any:
     return keras.layers.Cropping2D([(0, rows) for rows in over], name=name)(x)
 
 
-def _encode_recurrent(keras: Namespace, spec: Mapping[str, Any], x: Tensor) -> tuple[Any, Sizes]:
+def _encode_recurrent(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:
     """Apply an LSTM, and keep what it knows after the last step."""
     if len(x.shape) != 3:
         raise ValueError("a recurrent autoencoder wanted a series (steps, channels)")
-    return blocks.recurrent(keras, spec, "lstm", spec["model"]["units"][0], "encoder")(x), []
+    return blocks.recurrent(keras, spec, "lstm", spec.settings(Autoencoder).units[0], "encoder")(
+        x
+    ), []
 
 
 def _decode_recurrent(
-    keras: Namespace, spec: Mapping[str, Any], x: Tensor, shape: tuple[int, ...], sizes: Sizes
+    keras: Namespace, spec: Spec, x: Tensor, shape: tuple[int, ...], sizes: Sizes
 ) -> Any:
     """Apply an LSTM over what a dense layer makes of the code, a few numbers a step."""
-    (steps, channels), (width, *_) = shape, spec["model"]["units"]
-    x = blocks.dense(keras, spec, x, steps * spec["model"]["code"], "decoder_steps")
-    x = keras.layers.Reshape((steps, spec["model"]["code"]), name="decoder_input")(x)
+    (steps, channels), (width, *_) = shape, spec.settings(Autoencoder).units
+    x = blocks.dense(keras, spec, x, steps * spec.settings(Autoencoder).code, "decoder_steps")
+    x = keras.layers.Reshape((steps, spec.settings(Autoencoder).code), name="decoder_input")(x)
     x = blocks.recurrent(keras, spec, "lstm", width, "decoder", return_sequences=True)(x)
     return blocks.dense(keras, spec, x, channels, "reconstruction")
 

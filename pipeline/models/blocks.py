@@ -4,10 +4,11 @@ Every initialiser and every dropout has a seed of its own, so that weights depen
 alone. Layers have fixed names: reports, quantization errors and weights are told apart by them.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from pipeline.arrays import Model, Namespace
+from pipeline.arrays import Model, Namespace, Tensor
+from pipeline.config.model_schema import Hidden
+from pipeline.documents.spec import Spec
 from pipeline.seeds import fold_seed
 
 # Before these, He et al. 2015 (arXiv:1502.01852); before the others Glorot and Bengio 2010.
@@ -18,23 +19,26 @@ ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
 MOMENTUM = 0.9
 
 
-def initializer(
-    keras: Namespace, spec: Mapping[str, Any], name: str, activation: str | None
-) -> Any:
+def initializer(keras: Namespace, spec: Spec, name: str, activation: str | None) -> Any:
     """Return the kernel initialiser of layer `name`, seeded: as the spec says, or by activation."""
-    seed = fold_seed(spec["seed"], "initializer", name)
-    chosen = spec["model"].get("initializer", "auto")  # a perceptron has no choice
+    seed = fold_seed(spec.seed, "initializer", name)
+    chosen = getattr(spec.model, "initializer", "auto")  # a perceptron has no choice
     if chosen == "he" or (chosen == "auto" and activation in ACTIVATIONS_HE):
         return keras.initializers.HeNormal(seed=seed)
     return keras.initializers.GlorotUniform(seed=seed)
 
 
-def activate(keras: Namespace, spec: Mapping[str, Any], x: Any, name: str) -> Any:
+def activate(keras: Namespace, spec: Spec, x: Any, name: str) -> Any:
     """Apply the spec's activation, after layer `name`."""
-    activation = spec["model"]["activation"]
-    name = f"{name}_{activation}"
-    if activation == "leaky_relu":
-        return keras.layers.LeakyReLU(spec["model"]["negative_slope"], name=name)(x)
+    settings = spec.settings(Hidden)
+    name = f"{name}_{settings.activation}"
+    if settings.activation == "leaky_relu":
+        return keras.layers.LeakyReLU(settings.negative_slope, name=name)(x)
+    return apply_activation(keras, x, settings.activation, name)
+
+
+def apply_activation(keras: Namespace, x: Tensor, activation: str, name: str) -> Any:
+    """Apply an activation under a layer's name, in a form that either Keras has."""
     if activation == "hard_swish" and not hasattr(keras.activations, "hard_swish"):
         # x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2), in the form that
         # the converter turns into one operation.
@@ -50,19 +54,15 @@ def batch_norm(keras: Namespace, x: Any, name: str) -> Any:
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
-def dropout(
-    keras: Namespace, spec: Mapping[str, Any], x: Any, name: str, *, setting: str = "dropout"
-) -> Any:
+def dropout(keras: Namespace, spec: Spec, x: Any, name: str, *, setting: str = "dropout") -> Any:
     """Apply dropout at the spec's rate; nothing is added at rate zero."""
-    rate = spec["model"][setting]
+    rate = getattr(spec.model, setting)
     if rate == 0:
         return x
-    return keras.layers.Dropout(rate, seed=fold_seed(spec["seed"], "dropout", name), name=name)(x)
+    return keras.layers.Dropout(rate, seed=fold_seed(spec.seed, "dropout", name), name=name)(x)
 
 
-def dense(
-    keras: Namespace, spec: Mapping[str, Any], x: Any, units: int, name: str, **options: Any
-) -> Any:
+def dense(keras: Namespace, spec: Spec, x: Any, units: int, name: str, **options: Any) -> Any:
     """Apply a dense layer without activation; `activation` says what comes after it."""
     activation = options.pop("activation", None)
     kernel = initializer(keras, spec, name, activation)
@@ -70,10 +70,10 @@ def dense(
 
 
 def dense_stack(
-    keras: Namespace, spec: Mapping[str, Any], x: Any, widths: tuple[int, ...], *, normalise: bool
+    keras: Namespace, spec: Spec, x: Any, widths: tuple[int, ...], *, normalise: bool
 ) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
-    activation = spec["model"]["activation"]
+    activation = spec.settings(Hidden).activation
     for number, width in enumerate(widths, 1):
         name = f"dense_{number}"
         x = dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
@@ -85,7 +85,7 @@ def dense_stack(
 
 def convolution(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     x: Any,
     filters: int | None,
     name: str,
@@ -97,14 +97,14 @@ def convolution(
 
     Args:
         keras: the namespace.
-        spec: contents of spec.json.
+        spec: of the network.
         x: a picture (B, H, W, C), or a sequence (B, T, C).
         filters: output channels; None: depthwise, each channel by itself.
         name: of the layer; what follows it is named after it.
         normalise: whether batch normalisation comes before the activation.
         window: kernel_size, strides, padding of the Keras layer.
     """
-    kernel = initializer(keras, spec, name, spec["model"]["activation"])
+    kernel = initializer(keras, spec, name, spec.settings(Hidden).activation)
     options = {"use_bias": not normalise, "name": name, "padding": "same"} | window
     if filters is None:
         x = keras.layers.DepthwiseConv2D(depthwise_initializer=kernel, **options)(x)
@@ -117,7 +117,7 @@ def convolution(
 
 
 def recurrent(
-    keras: Namespace, spec: Mapping[str, Any], cell: str, units: int, name: str, **options: Any
+    keras: Namespace, spec: Spec, cell: str, units: int, name: str, **options: Any
 ) -> Any:
     """Return a recurrent layer of simple, lstm or gru cells; `options` are of the Keras layer."""
     cells = {
@@ -129,7 +129,7 @@ def recurrent(
         units,
         kernel_initializer=initializer(keras, spec, name, None),
         recurrent_initializer=keras.initializers.Orthogonal(
-            seed=fold_seed(spec["seed"], "recurrent", name)
+            seed=fold_seed(spec.seed, "recurrent", name)
         ),
         name=name,
         **options,
@@ -145,10 +145,11 @@ def pool_sequence(keras: Namespace, x: Any, how: str) -> Any:
     return keras.layers.Flatten(name="flatten")(x)
 
 
-def output(keras: Namespace, spec: Mapping[str, Any], x: Any) -> Any:
+def output(keras: Namespace, spec: Spec, x: Any) -> Any:
     """Apply the output layer: `logits` and a softmax for classes, `value` for a quantity."""
-    units = spec["output"]["units"]
-    if spec["output"]["task"] == "classification":
+    units = spec.output.units
+    assert units is not None  # what answers its own input has no such layer
+    if spec.output.task == "classification":
         logits = dense(keras, spec, x, units, "logits")
         return keras.layers.Activation("softmax", name="probabilities")(logits)
     return dense(keras, spec, x, units, "value")

@@ -5,11 +5,11 @@ int8 file; the peak is that of a runtime which frees a tensor after its last rea
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Layer, Model
+from pipeline.documents.budget import Budget
 
 # What a layer becomes in the .tflite file; None: it leaves no operation (folded, or for training).
 OPS = {
@@ -117,16 +117,16 @@ def peak_activation_bytes(model: Model) -> int:
     return peak
 
 
-def beyond(counted: Mapping[str, Any], limits: Mapping[str, float | None]) -> Iterator[str]:
+def beyond(counted: Budget, limits: Mapping[str, float | None]) -> Iterator[str]:
     """Yield what cannot hold, whatever the training brings: a file is larger than its weights.
 
     Args:
-        counted: `parameters` and `peak_activation_bytes`.
+        counted: of the network.
         limits: of `gate`: `bytes` and `arena_bytes`; None: not asked.
     """
     parts = {
-        "bytes": (counted["parameters"], "the weights alone"),
-        "arena_bytes": (counted["peak_activation_bytes"], "the activations alone"),
+        "bytes": (counted.parameters, "the weights alone"),
+        "arena_bytes": (counted.peak_activation_bytes, "the activations alone"),
     }
     for name, (count, what) in parts.items():
         limit = limits[name]

@@ -4,17 +4,18 @@ LeCun et al. 1998, "Gradient-based learning applied to document recognition"; ba
 before the activation, as in section 3.2 of its paper (arXiv:1502.03167).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Cnn
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -23,36 +24,36 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one image input (height, width, channels).
+        spec: of the network; one image input (height, width, channels).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(Cnn)
     inputs = inputs_of(keras, spec, batch_size)
     x = picture_of(spec, inputs)
-    for block, filters in enumerate(settings["filters"], 1):
-        for number in range(1, settings["convolutions"] + 1):
+    for block, filters in enumerate(settings.filters, 1):
+        for number in range(1, settings.convolutions + 1):
             x = blocks.convolution(
                 keras,
                 spec,
                 x,
                 filters,
                 f"conv_{block}_{number}",
-                normalise=settings["batch_norm"],
-                kernel_size=settings["kernel_size"],
-                strides=settings["strides"],
-                padding=padding_of(settings["padding"], block),
+                normalise=settings.batch_norm,
+                kernel_size=settings.kernel_size,
+                strides=settings.strides,
+                padding=padding_of(settings.padding, block),
             )
-        if settings["pool"] == "max":
+        if settings.pool == "max":
             x = keras.layers.MaxPooling2D(2, name=f"pool_{block}")(x)
-        elif settings["pool"] == "average":
+        elif settings.pool == "average":
             x = keras.layers.AveragePooling2D(2, name=f"pool_{block}")(x)
-    if settings["head"] == "flatten":
+    if settings.head == "flatten":
         x = keras.layers.Flatten(name="flatten")(x)
     else:
         x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
     x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn")
 

@@ -3,17 +3,18 @@
 Kim 2014 (arXiv:1408.5882) for texts; Wang et al. 2017 (arXiv:1611.06455) for series.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Cnn1d
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, sequence_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -22,29 +23,29 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one series, text or picture (its rows are the steps).
+        spec: of the network; one series, text or picture (its rows are the steps).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(Cnn1d)
     inputs = inputs_of(keras, spec, batch_size)
     x = sequence_of(keras, spec, inputs)
-    for block, filters in enumerate(settings["filters"], 1):
+    for block, filters in enumerate(settings.filters, 1):
         x = blocks.convolution(
             keras,
             spec,
             x,
             filters,
             f"conv_{block}",
-            normalise=settings["batch_norm"],
-            kernel_size=settings["kernel_size"],
-            strides=settings["strides"],
+            normalise=settings.batch_norm,
+            kernel_size=settings.kernel_size,
+            strides=settings.strides,
         )
-        if settings["pool"] != "none" and x.shape[1] > 1:
+        if settings.pool != "none" and x.shape[1] > 1:
             pools = {"max": keras.layers.MaxPooling1D, "average": keras.layers.AveragePooling1D}
-            x = pools[settings["pool"]](2, name=f"pool_{block}")(x)
-    x = blocks.pool_sequence(keras, x, settings["head"])
+            x = pools[settings.pool](2, name=f"pool_{block}")(x)
+    x = blocks.pool_sequence(keras, x, settings.head)
     x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn1d")

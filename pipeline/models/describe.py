@@ -1,14 +1,18 @@
 """The spec: everything that a builder needs; and what a network will cost, before any training."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from pipeline.arrays import Layer, Model
-from pipeline.artifacts import SCHEMA
+from pipeline.arrays import Layer
+from pipeline.arrays import Model as Network
+from pipeline.config.model_schema import Model
+from pipeline.config.section import Task
 from pipeline.data.dataset import Dataset
 from pipeline.device.placement import Operation, place
+from pipeline.documents.budget import Budget, LayerCost, PlacedOperation
+from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
 from pipeline.seeds import fold_seed
@@ -17,109 +21,104 @@ READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")
 
 
 def describe(
-    model: Mapping[str, Any],
+    model: Model,
     dataset: Dataset,
     *,
-    task: str,
+    task: Task,
     seed: int,
     is_reconstruction: bool = False,
-) -> dict[str, Any]:
+) -> Spec:
     """Return the spec: everything that a builder needs, and nothing else.
 
     Args:
-        model: the `model` section, dumped.
+        model: the `model` section.
         dataset: its inputs and classes are described.
         task: of the config.
         seed: of the config.
         is_reconstruction: whether a detector from outside answers its own input.
     """
     inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
-    output: dict[str, Any] = {"task": task}
     if task != "anomaly":
-        output["units"] = len(dataset.class_names) if dataset.class_names else 1
-    elif model["kind"] == "autoencoder" or is_reconstruction:
-        output["score"] = "reconstruction"
+        output = SpecOutput(task=task, units=len(dataset.class_names) if dataset.class_names else 1)
+    elif model.kind == "autoencoder" or is_reconstruction:
+        output = SpecOutput(task=task, score="reconstruction")
     else:  # it forecasts the last step from those before
         inputs = [_without_last_step(entry) for entry in inputs]
-        output |= {"score": "forecast", "units": inputs[0]["shape"][1]}
-    return {
-        "schema": SCHEMA,
-        "seed": fold_seed(seed, "build"),
-        "model": dict(model),
-        "inputs": inputs,
-        "output": output,
-    }
+        output = SpecOutput(task=task, score="forecast", units=inputs[0].shape[1])
+    seed = fold_seed(seed, "build")
+    return Spec(seed=seed, model=model, inputs=tuple(inputs), output=output)
 
 
-def build_network(spec: dict[str, Any]) -> Any:
+def build_network(spec: Spec) -> Network:
     """Return the network of a spec.
 
     Args:
-        spec: contents of spec.json.
+        spec: of the network.
 
     Raises:
         ConfigError: it does not fit the input.
     """
     try:
-        return MODELS[spec["model"]["kind"]](keras, spec)
+        return MODELS[spec.model.kind](keras, spec)
     except ValueError as error:  # a window larger than what is left of the image, and the like
-        shapes = ", ".join(f"{entry['name']} {entry['shape']}" for entry in spec["inputs"])
+        shapes = ", ".join(f"{entry.name} {list(entry.shape)}" for entry in spec.inputs)
         raise ConfigError(
             f"model: does not fit the input ({shapes}): {str(error).splitlines()[0]}"
         ) from error
 
 
-def _without_last_step(entry: dict[str, Any]) -> dict[str, Any]:
+def _without_last_step(entry: SpecInput) -> SpecInput:
     """Return a series as a forecaster sees it.
 
     Raises:
         ConfigError: it is no series.
     """
-    if len(entry["shape"]) != 2:
+    if len(entry.shape) != 2:
         raise ConfigError(
-            f"model.kind: finds anomalies by a forecast, in series; input {entry['name']} has "
-            f"shape {entry['shape']}; wanted autoencoder"
+            f"model.kind: finds anomalies by a forecast, in series; input {entry.name} has "
+            f"shape {list(entry.shape)}; wanted autoencoder"
         )
-    steps, channels = entry["shape"]
-    return entry | {"shape": [steps - 1, channels]}
+    steps, channels = entry.shape
+    return entry.model_copy(update={"shape": (steps - 1, channels)})
 
 
-def _input(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _input(entry: Mapping[str, Any]) -> SpecInput:
     """Return what a builder needs of an input; words and categories have a vector each."""
-    found = {"name": entry["name"], "shape": entry["shape"], "dtype": "float32"}
+    name, shape = entry["name"], entry["shape"]
     if entry["kind"] not in ("tokens", "codes"):
-        return found
-    pool = "mean" if entry["kind"] == "tokens" else "flatten"
-    return found | {"dtype": "int32", "vocabulary": entry["vocabulary_size"], "pool": pool}
+        return SpecInput(name=name, shape=shape, dtype="float32")
+    pool: Literal["mean", "flatten"] = "mean" if entry["kind"] == "tokens" else "flatten"
+    return SpecInput(
+        name=name, shape=shape, dtype="int32", vocabulary=entry["vocabulary_size"], pool=pool
+    )
 
 
-def count(model: Model, targets: Sequence[str]) -> dict[str, Any]:
-    """Return the contents of budget.json.
+def count(model: Network, targets: Sequence[str]) -> Budget:
+    """Return what a network costs.
 
     Args:
         model: the network, trained or not.
         targets: keys of TARGETS.
     """
-    return {
-        "schema": SCHEMA,
-        "parameters": budget.parameters(model),
-        "macs": budget.macs(model),
-        "peak_activation_bytes": budget.peak_activation_bytes(model),
-        "layers": [_layer(layer) for layer in model.operations],
-        "targets": {target: place_operations(model, target) for target in targets},
-    }
+    return Budget(
+        parameters=budget.parameters(model),
+        macs=budget.macs(model),
+        peak_activation_bytes=budget.peak_activation_bytes(model),
+        layers=tuple(_layer(layer) for layer in model.operations),
+        targets={target: place_operations(model, target) for target in targets},
+    )
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
-    return {
-        "name": layer.name,
-        "kind": type(layer).__name__,
-        "output_shape": list(layer.output.shape[1:]),
-        "parameters": int(layer.count_params()) if hasattr(layer, "count_params") else 0,
-    }
+def _layer(layer: Layer) -> LayerCost:
+    return LayerCost(
+        name=layer.name,
+        kind=type(layer).__name__,
+        output_shape=tuple(layer.output.shape[1:]),
+        parameters=int(layer.count_params()) if hasattr(layer, "count_params") else 0,
+    )
 
 
-def place_operations(model: Model, target: str) -> list[dict[str, Any]]:
+def place_operations(model: Network, target: str) -> tuple[PlacedOperation, ...]:
     """Return where each operation of the model will run on a target, and why not on its NPU."""
     return place((op for layer in model.operations if (op := _operation(layer))), target)
 

@@ -4,17 +4,18 @@ Zhang et al. 2017, "Hello Edge" (arXiv:1711.07128), in the form of MLPerf Tiny's
 (Banbury et al. 2021, arXiv:2106.07597, section 4): 64 filters, four blocks.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import DsCnn
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -23,25 +24,25 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one image input (height, width, channels).
+        spec: of the network; one image input (height, width, channels).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(DsCnn)
     inputs = inputs_of(keras, spec, batch_size)
     x = blocks.convolution(
         keras,
         spec,
         picture_of(spec, inputs),
-        settings["filters"],
+        settings.filters,
         "conv",
-        kernel_size=tuple(settings["first_kernel"]),
-        strides=tuple(settings["first_strides"]),
+        kernel_size=tuple(settings.first_kernel),
+        strides=tuple(settings.first_strides),
     )
-    for block in range(1, settings["blocks"] + 1):
+    for block in range(1, settings.blocks + 1):
         x = blocks.convolution(keras, spec, x, None, f"depthwise_{block}", kernel_size=3)
         x = blocks.convolution(
-            keras, spec, x, settings["filters"], f"pointwise_{block}", kernel_size=1
+            keras, spec, x, settings.filters, f"pointwise_{block}", kernel_size=1
         )
     x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
     x = blocks.dropout(keras, spec, x, "dropout")

@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from pipeline.arrays import Layer, Model, Namespace
+from pipeline.documents.spec import Spec
 from pipeline.models.inputs import inputs_of
 from pipeline.models.translate import translate_call
 
@@ -19,7 +20,7 @@ Make = Callable[[Any], Callable[..., Any]]
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -29,7 +30,7 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; `model.architecture` is what Keras 3 serialises.
+        spec: of the network; `model.architecture` is what Keras 3 serialises.
         batch_size: fixed batch for export; None for training.
         unroll: whether recurrent cells other than LSTM are written out, a step at a time.
         graph: that network of Keras 3, where it is at hand; None: it is read from the spec.
@@ -40,7 +41,7 @@ def build(
     import keras as keras_3
 
     if graph is None:
-        architecture = deepcopy(spec["model"]["architecture"])  # reading takes it apart
+        architecture = deepcopy(spec.architecture)  # reading takes it apart
         graph = keras_3.saving.deserialize_keras_object(architecture, safe_mode=True)
     if keras is keras_3 and batch_size is None:
         return graph

@@ -3,17 +3,18 @@
 Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors".
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Funnel, Mlp
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, vector_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -22,26 +23,23 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; any number of inputs of any shape.
+        spec: of the network; any number of inputs of any shape.
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(Mlp)
     inputs = inputs_of(keras, spec, batch_size)
     x = vector_of(keras, spec, inputs)
-    if settings["input_norm"]:
+    if settings.input_norm:
         x = blocks.batch_norm(keras, x, "input_norm")
-    x = blocks.dense_stack(
-        keras, spec, x, widths(settings["units"]), normalise=settings["batch_norm"]
-    )
+    x = blocks.dense_stack(keras, spec, x, widths(settings.units), normalise=settings.batch_norm)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mlp")
 
 
-def widths(units: Any) -> tuple[int, ...]:
+def widths(units: tuple[int, ...] | Funnel) -> tuple[int, ...]:
     """Return the widths of the hidden layers; those of a funnel shrink by one factor."""
-    if not isinstance(units, Mapping):
-        return tuple(units)
-    first, last, layers = units["first"], units["last"], units["layers"]
-    factor = (last / first) ** (1 / max(1, layers - 1))
-    return tuple(round(first * factor**i) for i in range(layers))
+    if not isinstance(units, Funnel):
+        return units
+    factor = (units.last / units.first) ** (1 / max(1, units.layers - 1))
+    return tuple(round(units.first * factor**i) for i in range(units.layers))

@@ -5,10 +5,11 @@ pictures the first stride may be 1; blocks of stride 2 become stride 1 where the
 wide or less.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Mobilenet
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
@@ -29,7 +30,7 @@ BLOCKS = (
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -38,26 +39,26 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one image input (height, width, channels).
+        spec: of the network; one image input (height, width, channels).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(Mobilenet)
     inputs = inputs_of(keras, spec, batch_size)
     x = blocks.convolution(
         keras,
         spec,
         picture_of(spec, inputs),
-        _thinned(32, settings["width"]),
+        _thinned(32, settings.width),
         "conv",
         kernel_size=3,
-        strides=settings["first_stride"],
+        strides=settings.first_stride,
     )
-    for block, (filters, strides) in enumerate(BLOCKS[: settings["blocks"]], 1):
+    for block, (filters, strides) in enumerate(BLOCKS[: settings.blocks], 1):
         strides = strides if min(x.shape[1:3]) > SMALLEST else 1
         name = f"depthwise_{block}"
         x = blocks.convolution(keras, spec, x, None, name, kernel_size=3, strides=strides)
-        width = _thinned(filters, settings["width"])
+        width = _thinned(filters, settings.width)
         x = blocks.convolution(keras, spec, x, width, f"pointwise_{block}", kernel_size=1)
     x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
     x = blocks.dropout(keras, spec, x, "dropout")

@@ -5,19 +5,19 @@ classes get the probabilities 1 - s and s, s = 1 / (1 + exp(-z)), which decide a
 `train.loss: perceptron` and plain SGD its weights are found by his own rule; see train/step.py.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Namespace
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, vector_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -26,7 +26,7 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; any number of inputs of any shape.
+        spec: of the network; any number of inputs of any shape.
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
@@ -36,11 +36,11 @@ def build(
     return keras.Model(inputs, outputs(keras, spec, x), name="perceptron")
 
 
-def _has_two_classes(spec: Mapping[str, Any]) -> bool:
-    return bool(spec["output"] == {"task": "classification", "units": 2})
+def _has_two_classes(spec: Spec) -> bool:
+    return (spec.output.task, spec.output.units) == ("classification", 2)
 
 
-def _two_classes(keras: Namespace, spec: Mapping[str, Any], x: Any) -> Any:
+def _two_classes(keras: Namespace, spec: Spec, x: Any) -> Any:
     """Apply the one unit, and the softmax of (-z / 2, z / 2), whose second value is s."""
     unit = keras.layers.Dense(1, kernel_initializer="zeros", name="unit")(x)
     halves = keras.layers.Dense(2, use_bias=False, trainable=False, name="logits")

@@ -10,7 +10,8 @@ from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import scratch
-from pipeline.device.runner import anomaly_shares, seen
+from pipeline.device.runner import mask_detector_inputs
+from pipeline.ondevice.predict import anomaly_predictions
 
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
 BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as large on its way
@@ -24,7 +25,7 @@ def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     """
     outputs, anomaly = _outputs(model, dataset, positions), dataset.preprocess["anomaly"]
     if anomaly is not None:
-        return anomaly_shares(outputs[:, 0].astype(np.float64), anomaly["threshold"])
+        return anomaly_predictions(outputs[:, 0].astype(np.float64), anomaly["threshold"])
     return in_target_unit(outputs, dataset.preprocess)
 
 
@@ -75,8 +76,8 @@ def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
 
 
 def detector_inputs(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a detector is given of its inputs: `seen` of device/runner.py, on tensors."""
-    cut = seen(inputs, {"score": anomaly["score"]})
+    """Return what a detector is given of its inputs, on tensors; see `mask_detector_inputs`."""
+    cut = mask_detector_inputs(inputs, {"score": anomaly["score"]})
     if "known" not in anomaly:
         return dict(cut)
     return {name: tf.clip_by_value(x, *anomaly["known"]) for name, x in cut.items()}

@@ -5,17 +5,18 @@ al. 2021, arXiv:2106.07597, section 4): stacks of 16, 32 and 64 filters. The sho
 that changes the shape is a 1x1 convolution.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Resnet8
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -24,11 +25,11 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one image input (height, width, channels).
+        spec: of the network; one image input (height, width, channels).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    first, *_ = filters = spec["model"]["filters"]
+    first, *_ = filters = spec.settings(Resnet8).filters
     inputs = inputs_of(keras, spec, batch_size)
     x = blocks.convolution(keras, spec, picture_of(spec, inputs), first, "conv", kernel_size=3)
     for stack, width in enumerate(filters, 1):
@@ -38,11 +39,9 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="resnet8")
 
 
-def _stack(
-    keras: Namespace, spec: Mapping[str, Any], x: Any, filters: int, name: str, *, strides: int
-) -> Any:
+def _stack(keras: Namespace, spec: Spec, x: Any, filters: int, name: str, *, strides: int) -> Any:
     """Apply two convolutions, and add what came in (section 3.2, equations 1 and 2)."""
-    activation = spec["model"]["activation"]
+    activation = spec.settings(Resnet8).activation
     y = blocks.convolution(keras, spec, x, filters, f"{name}_a", kernel_size=3, strides=strides)
     y = keras.layers.Conv2D(
         filters,

@@ -5,17 +5,18 @@ et al. 2000; Cho et al. 2014 (arXiv:1406.1078), in the form with the reset gate 
 A text has its padding at the end: `backward` reads that first, so that the last step is a word.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Namespace
+from pipeline.config.model_schema import Rnn
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, sequence_of
 
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -24,48 +25,46 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one series, text or picture (its rows are the steps).
+        spec: of the network; one series, text or picture (its rows are the steps).
         batch_size: fixed batch for export; None for training.
         unroll: whether simple and GRU cells are written out step by step, as TFLite needs it.
     """
-    settings = spec["model"]
+    settings = spec.settings(Rnn)
     inputs = inputs_of(keras, spec, batch_size)
     x = sequence_of(keras, spec, inputs)
-    for number, units in enumerate(settings["units"], 1):
-        is_last = number == len(settings["units"])
+    for number, units in enumerate(settings.units, 1):
+        is_last = number == len(settings.units)
         # A fused LSTM is one operation; the other cells become one a step.
         x = _recurrent(
             keras,
             spec,
             units,
-            f"{settings['cell']}_{number}",
+            f"{settings.cell}_{number}",
             return_sequences=not is_last,
-            **({} if settings["cell"] == "lstm" else {"unroll": unroll}),
+            **({} if settings.cell == "lstm" else {"unroll": unroll}),
         )(x)
-    x = blocks.dense_stack(keras, spec, x, tuple(settings["dense"]), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
     x = blocks.dropout(keras, spec, x, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="rnn")
 
 
-def _recurrent(
-    keras: Namespace, spec: Mapping[str, Any], units: int, name: str, **options: Any
-) -> Any:
+def _recurrent(keras: Namespace, spec: Spec, units: int, name: str, **options: Any) -> Any:
     """Return a recurrent layer; both directions of a bidirectional one start differently.
 
     Only the first layer reads backward: the next one then has the steps in that order.
     """
-    settings = spec["model"]
+    settings = spec.settings(Rnn)
 
     def layer(name: str, *, go_backwards: bool) -> Any:
         return blocks.recurrent(
-            keras, spec, settings["cell"], units, name, go_backwards=go_backwards, **options
+            keras, spec, settings.cell, units, name, go_backwards=go_backwards, **options
         )
 
-    if settings["direction"] == "bidirectional":
+    if settings.direction == "bidirectional":
         return keras.layers.Bidirectional(
             layer(f"{name}_forward", go_backwards=False),
             backward_layer=layer(f"{name}_backward", go_backwards=True),
             name=name,
         )
     is_first = name.endswith("_1")
-    return layer(name, go_backwards=is_first and settings["direction"] == "backward")
+    return layer(name, go_backwards=is_first and settings.direction == "backward")

@@ -4,18 +4,22 @@ Reads dataset; writes spec.json, budget.json, and start.keras of a model that ca
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from pipeline.artifacts import WORK, Inputs, Metrics, write_json
+from pipeline.arrays import Model
+from pipeline.artifacts import WORK, Inputs, Metrics
 from pipeline.compress.kernels import check_sizes
+from pipeline.config.model_schema import Application, File
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import why_missing
 from pipeline.device.targets import TARGETS
+from pipeline.documents.budget import Budget, PlacedOperation
+from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
 from pipeline.models import budget
 from pipeline.models.adopt import adopt_model, answers_its_input
@@ -37,28 +41,25 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         spec, model = from_outside(config, dataset, inputs.base, out / WORK)
         save_keras(model, out / START)
     else:
-        settings = config.model.model_dump(mode="json")
-        spec = describe(settings, dataset, task=config.task, seed=config.seed)
+        spec = describe(config.model, dataset, task=config.task, seed=config.seed)
         model = build_network(spec)
     check_sizes(model, config.compress)
     counted = count(model, config.export.targets)
-    for target, rows in counted["targets"].items():
+    for target, rows in counted.targets.items():
         _tell(target, rows)
     _tell_limits(config, counted)
-    write_json(out / "spec.json", spec)
-    write_json(out / "budget.json", counted)
+    spec.write(out / "spec.json")
+    counted.write(out / "budget.json")
     return Metrics(
         {
-            "parameters": (counted["parameters"], ""),
-            "macs": (counted["macs"], ""),
-            "peak_activation": (counted["peak_activation_bytes"], "bytes"),
+            "parameters": (counted.parameters, ""),
+            "macs": (counted.macs, ""),
+            "peak_activation": (counted.peak_activation_bytes, "bytes"),
         }
     )
 
 
-def from_outside(
-    config: Config, dataset: Dataset, base: Path, work: Path
-) -> tuple[dict[str, Any], Any]:
+def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tuple[Spec, Model]:
     """Return spec and model of a network that no builder of ours made, layers in the spec.
 
     Args:
@@ -67,24 +68,31 @@ def from_outside(
         base: folder at which relative paths start.
         work: folder for what lies between.
     """
-    settings = config.model.model_dump(mode="json")
-    if config.model.kind == "file":
-        given = read_model(base / Path(config.model.path).expanduser(), work)
+    settings = config.model
+    if isinstance(settings, File):
+        given = read_model(base / Path(settings.path).expanduser(), work)
+        adoption = Adoption(
+            head=settings.head,
+            scale=settings.scale,
+            offset=settings.offset,
+            reset_weights=settings.reset_weights,
+        )
         is_reconstruction = config.task == "anomaly" and answers_its_input(given)
     else:
         shape = dataset.preprocess["inputs"][0]["shape"]
-        given, found = application(settings, shape, base)
-        settings, is_reconstruction = settings | found, False
+        assert isinstance(settings, Application)  # no other kind comes from outside
+        given, adoption = application(settings, shape, base)
+        is_reconstruction = False
     spec = describe(
         settings,
         dataset,
         task=config.task,
         seed=config.seed,
         is_reconstruction=is_reconstruction,
-    )
+    ).model_copy(update={"adoption": adoption})
     model = adopt_model(keras, given, spec, target=dataset.preprocess["target"])
-    spec["model"] = settings | {"architecture": keras.saving.serialize_keras_object(model)}
-    return spec, model
+    architecture = keras.saving.serialize_keras_object(model)
+    return spec.model_copy(update={"architecture": architecture}), model
 
 
 def check_metric(metric: str, dataset: Dataset) -> None:
@@ -110,9 +118,9 @@ def check_metric(metric: str, dataset: Dataset) -> None:
             )
 
 
-def _tell(target: str, rows: list[dict[str, Any]]) -> None:
+def _tell(target: str, rows: Sequence[PlacedOperation]) -> None:
     """Warn of operations that an NPU will leave to the CPU, or that nothing runs on a target."""
-    lacking = {row["op"]: row["name"] for row in rows if row["op"] in TARGETS[target].lacks}
+    lacking = {row.op: row.name for row in rows if row.op in TARGETS[target].lacks}
     for name, layer in lacking.items():
         log.warning(
             "          %s: nothing runs %s (%s) there; take another model.activation",
@@ -122,8 +130,8 @@ def _tell(target: str, rows: list[dict[str, Any]]) -> None:
         )
     if not TARGETS[target].npu_ops:
         return
-    left = [row for row in rows if row["where"] == "cpu"]
-    why = "; ".join(f"{row['op']} ({row['name']}): {row['why']}" for row in left if row["why"])
+    left = [row for row in rows if row.where == "cpu"]
+    why = "; ".join(f"{row.op} ({row.name}): {row.why}" for row in left if row.why)
     if left:
         log.warning(
             "          %s: this config will put %d of %d operations on the CPU: %s",
@@ -134,7 +142,7 @@ def _tell(target: str, rows: list[dict[str, Any]]) -> None:
         )
 
 
-def _tell_limits(config: Config, counted: dict[str, Any]) -> None:
+def _tell_limits(config: Config, counted: Budget) -> None:
     """Warn of gates that cannot hold; nothing that is written depends on them."""
     for words in budget.beyond(counted, config.gate.model_dump()):
         log.warning("          %s", words)

@@ -9,15 +9,16 @@ amount in the scores, looked up by the word's number, which quantizes exactly: a
 take up the whole range of int8. For the same reason the mean of a text is a softmax, too.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Namespace, Tensor
+from pipeline.config.model_schema import Transformer
+from pipeline.documents.spec import Spec
 from pipeline.models import blocks
-from pipeline.models.inputs import inputs_of, is_text, picture_of, sequence_of
+from pipeline.models.inputs import inputs_of, picture_of, sequence_of
 from pipeline.seeds import fold_seed
 
 EPSILON = 1e-6  # of layer normalisation
@@ -27,7 +28,7 @@ LEFT_OUT = -30.0  # added to a score: its share is then below 1e-12
 
 def build(
     keras: Namespace,
-    spec: Mapping[str, Any],
+    spec: Spec,
     *,
     batch_size: int | None = None,
     unroll: bool = False,
@@ -36,26 +37,26 @@ def build(
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
-        spec: contents of spec.json; one series, text or picture (its patches or rows).
+        spec: of the network; one series, text or picture (its patches or rows).
         batch_size: fixed batch for export; None for training.
         unroll: unused: nothing recurs here.
     """
-    settings = spec["model"]
+    settings = spec.settings(Transformer)
     inputs = inputs_of(keras, spec, batch_size)
-    (entry, *_) = spec["inputs"]
     x = _steps(keras, spec, inputs)
-    mask = _mask(keras, inputs[0], entry) if is_text(entry) else None
+    (entry, *_) = spec.inputs
+    mask = _mask(keras, inputs[0], entry.vocabulary or 0) if entry.is_text else None
     x = keras.layers.EinsumDense(
         "btc,cd->btd",
-        output_shape=(x.shape[1], settings["width"]),
+        output_shape=(x.shape[1], settings.width),
         bias_axes="td",
         kernel_initializer=blocks.initializer(keras, spec, "positions", None),
         bias_initializer=keras.initializers.RandomNormal(
-            stddev=0.02, seed=fold_seed(spec["seed"], "initializer", "positions", "bias")
+            stddev=0.02, seed=fold_seed(spec.seed, "initializer", "positions", "bias")
         ),
         name="positions",
     )(x)
-    for block in range(1, settings["blocks"] + 1):
+    for block in range(1, settings.blocks + 1):
         x = _block(keras, spec, x, mask, f"block_{block}")
     x = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")(x)
     x = _pooled(keras, spec, x, mask)
@@ -63,13 +64,13 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="transformer")
 
 
-def _steps(keras: Namespace, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
+def _steps(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
     """Return the steps (B, T, C): of a sequence, or the patches of a picture."""
-    patch = spec["model"]["patch"]
-    if patch is None or len(spec["inputs"][0]["shape"]) != 3:
+    patch = spec.settings(Transformer).patch
+    if patch is None or len(spec.inputs[0].shape) != 3:
         return sequence_of(keras, spec, inputs)
     x = keras.layers.Conv2D(
-        spec["model"]["width"],
+        spec.settings(Transformer).width,
         patch,
         strides=patch,
         kernel_initializer=blocks.initializer(keras, spec, "patches", None),
@@ -78,37 +79,39 @@ def _steps(keras: Namespace, spec: Mapping[str, Any], inputs: list[Any]) -> Any:
     return keras.layers.Reshape((x.shape[1] * x.shape[2], x.shape[3]), name="steps")(x)
 
 
-def _mask(keras: Namespace, x: Tensor, entry: Mapping[str, Any]) -> Any:
+def _mask(keras: Namespace, x: Tensor, vocabulary: int) -> Any:
     """Return what is added to the score of each step (B, 1, 1, T), found by the word's number."""
-    layer = keras.layers.Embedding(entry["vocabulary"], 1, trainable=False, name="mask")
+    layer = keras.layers.Embedding(vocabulary, 1, trainable=False, name="mask")
     found = keras.layers.Reshape((1, 1, x.shape[1]), name="mask_of_keys")(layer(x))
-    table = np.zeros((entry["vocabulary"], 1), np.float32)
+    table = np.zeros((vocabulary, 1), np.float32)
     table[END] = LEFT_OUT
     layer.set_weights([table])
     return found
 
 
-def _block(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any, name: str) -> Any:
+def _block(keras: Namespace, spec: Spec, x: Tensor, mask: Any, name: str) -> Any:
     """Apply attention, then two dense layers to each step, each added to what came in."""
-    settings = spec["model"]
+    settings = spec.settings(Transformer)
     norm = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_1")(x)
     y = _attention(keras, spec, norm, mask, name)
     y = blocks.dropout(keras, spec, y, f"{name}_dropout_1")
     x = keras.layers.Add(name=f"{name}_add_1")([x, y])
     y = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_2")(x)
-    activation = settings["activation"]
-    y = blocks.dense(
-        keras, spec, y, settings["feed_forward"], f"{name}_wide", activation=activation
-    )
+    activation = settings.activation
+    y = blocks.dense(keras, spec, y, settings.feed_forward, f"{name}_wide", activation=activation)
     y = blocks.activate(keras, spec, y, f"{name}_wide")
-    y = blocks.dense(keras, spec, y, settings["width"], f"{name}_narrow")
+    y = blocks.dense(keras, spec, y, settings.width, f"{name}_narrow")
     y = blocks.dropout(keras, spec, y, f"{name}_dropout_2")
     return keras.layers.Add(name=f"{name}_add_2")([x, y])
 
 
-def _attention(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any, name: str) -> Any:
+def _attention(keras: Namespace, spec: Spec, x: Tensor, mask: Any, name: str) -> Any:
     """Apply scaled dot-product attention in several heads (section 3.2, equation 1)."""
-    steps, width, heads = x.shape[1], spec["model"]["width"], spec["model"]["heads"]
+    steps, width, heads = (
+        x.shape[1],
+        spec.settings(Transformer).width,
+        spec.settings(Transformer).heads,
+    )
 
     def by_head(role: str, order: tuple[int, int, int]) -> Any:
         y = blocks.dense(keras, spec, x, width, f"{name}_{role}")
@@ -132,7 +135,7 @@ def _matmul(keras: Namespace, a: Any, b: Any) -> Any:
     return keras.ops.matmul(a, b) if hasattr(keras, "ops") else tf.matmul(a, b)
 
 
-def _pooled(keras: Namespace, spec: Mapping[str, Any], x: Tensor, mask: Any) -> Any:
+def _pooled(keras: Namespace, spec: Spec, x: Tensor, mask: Any) -> Any:
     """Return the mean over the steps; of a text, the words weighted by a softmax (B, D).
 
     The weights are equal before training: it begins as the mean of the words.

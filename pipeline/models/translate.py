@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.arrays import Layer, Namespace
-from pipeline.models.blocks import activate
+from pipeline.models.blocks import apply_activation
 
 # Settings that say how weights begin and are held in training: an exported copy needs none.
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
@@ -52,8 +52,7 @@ def translate_call(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callab
         raise Untranslatable(f"{layer.name}: layer {kind}")
     config = layer.get_config()
     if kind == "Activation" and config["activation"] in HARD_SWISH:
-        spec = {"model": {"activation": "hard_swish"}}
-        return lambda x: activate(tf_keras, spec, x, layer.name)
+        return lambda x: apply_activation(tf_keras, x, "hard_swish", f"{layer.name}_hard_swish")
     if kind in ("Bidirectional", "TimeDistributed"):
         inner = layer.forward_layer if kind == "Bidirectional" else layer.layer
         config["layer"] = translate_call(tf_keras, inner, unroll=unroll)

@@ -152,7 +152,7 @@ def _pictures(files: list[Path]) -> Seen:
 
 
 def _sounds(files: list[Path]) -> Seen:
-    from pipeline.device.runner import read_sound
+    from pipeline.ondevice.sound_files import read_sound
 
     root = _root(files)
     classes = list_classes(root, sound.SUFFIXES, "recording")

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
-from pipeline.device.runner import tokens_of
+from pipeline.device.runner import split_tokens
 from pipeline.report import pictures, words
 from pipeline.report.gather import Documents
 from pipeline.report.samples import (
@@ -102,7 +102,7 @@ def _changes(before: Cells, after: Cells) -> dict[str, str]:
 
 def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
     """Return a text's words around those replaced: struck out what stood, marked what stands."""
-    own = [word.decode("utf-8", "replace") for word in tokens_of(raw, entry)]
+    own = [word.decode("utf-8", "replace") for word in split_tokens(raw, entry)]
     count = int((before != PAST_END).sum())
     replaced = np.flatnonzero(before[:count] != after[:count])
     near = {j for i in replaced for j in range(i - AROUND, i + AROUND + 1)}

@@ -12,7 +12,11 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.baseline import Baseline
+from pipeline.documents.budget import Budget
 from pipeline.documents.parity import Parity
+from pipeline.documents.spec import Spec
+from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.trials import Trials
 from pipeline.documents.verdict import Verdict
 from pipeline.train.gain import training_records
 
@@ -27,15 +31,15 @@ class Documents:
 
     dataset: Any
     preprocess: Any
-    spec: Any
-    budget: Any
+    spec: Spec
+    budget: Budget
     ladder: Any
     weights: Any
     files: Any
     parity: Parity
     verdict: Verdict
     baseline: Baseline | None
-    trials: Any
+    trials: Trials | None
     robustness: Any
     audit: Any
     pretraining: Any
@@ -55,8 +59,8 @@ def gather(inputs: Inputs) -> Documents:
     return Documents(
         dataset=read_json(inputs["dataset"] / "dataset.json"),
         preprocess=read_json(inputs["dataset"] / "preprocess.json"),
-        spec=read_json(inputs["spec"] / "spec.json"),
-        budget=read_json(inputs["budget"] / "budget.json"),
+        spec=Spec.read(inputs["spec"] / "spec.json"),
+        budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=read_json(inputs["ladder"] / "ladder.json"),
         weights=read_json(inputs["ladder"] / "weights.json"),
         files=read_json(inputs["files"] / "files.json"),
@@ -65,7 +69,7 @@ def gather(inputs: Inputs) -> Documents:
         baseline=Baseline.read(inputs["baseline"] / "baseline.json")
         if "baseline" in inputs
         else None,
-        trials=_read_optional(inputs, "trials", "trials.json"),
+        trials=Trials.read(inputs["trials"] / "trials.json") if "trials" in inputs else None,
         robustness=_read_optional(inputs, "robustness", "robustness.json"),
         audit=_read_optional(inputs, "audit", "audit.json"),
         **training_records(history),
@@ -106,20 +110,22 @@ def timings(run: Path) -> dict[str, Any]:
         sample; packages: name -> version of all that a stage depends on; host, date, commit of the
         latest stage, and python and system of this process.
     """
-    times = {path.parent.name: read_json(path) for path in run.glob(f"*/{TIMINGS}")}
+    times = {path.parent.name: Timings.read(path) for path in run.glob(f"*/{TIMINGS}")}
     from pipeline.stages import NAMES
 
     ran = [name for name in NAMES if name in times]
     packages: dict[str, str] = {}
     for name in ran:
-        packages |= read_json(run / name / MANIFEST)["packages"]
-    latest = max((times[name] for name in ran), key=lambda row: str(row["date"]))
+        packages |= StageManifest.read(run / name / MANIFEST).packages
+    latest = max((times[name] for name in ran), key=lambda row: row.date)
     return {
-        "seconds": {name: times[name]["seconds"] for name in ran},
-        "baseline": times["baseline"]["parts"] if "baseline" in times else {},
-        "files": times["verify"]["parts"] if "verify" in times else {},
+        "seconds": {name: times[name].seconds for name in ran},
+        "baseline": times["baseline"].parts if "baseline" in times else {},
+        "files": times["verify"].parts if "verify" in times else {},
         "packages": dict(sorted(packages.items())),
-        **{key: latest[key] for key in ("host", "date", "commit")},
+        "host": latest.host,
+        "date": latest.date,
+        "commit": latest.commit,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
     }

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.report import pictures
 from pipeline.report.charts import COLOURS
 from pipeline.report.words import number
@@ -120,7 +120,7 @@ def _image(raw: Array, entry: Entry, note: str) -> str:
 
 def sound(raw: Array, entry: Entry, note: str) -> str:
     """Return a recording's bands, its wave, and a player."""
-    bands = prepare(raw[None], entry)[0, :, :, 0].T[::-1]
+    bands = prepare_input(raw[None], entry)[0, :, :, 0].T[::-1]
     low, high = float(bands.min()), float(bands.max())
     image = ((bands - low) / max(high - low, 1e-9))[..., None].astype(np.float32)
     seen = str(pictures.picture(image, alt=f"spectrogram: {note}", wide=WIDE))

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset, with_score
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.models.predict import scores_of
 from pipeline.train.threshold import calibrate_threshold
 
@@ -29,5 +29,5 @@ def known_range(dataset: Dataset) -> list[float]:
     """Return the least and greatest model input of the calibration samples, as integers will."""
     raw = dataset.read(dataset.split("calibration"))
     (entry,) = dataset.preprocess["inputs"]
-    values = prepare(raw[entry["name"]], entry)
+    values = prepare_input(raw[entry["name"]], entry)
     return [float(values.min()), float(values.max())]

@@ -5,12 +5,13 @@ teacher gained is measured: the same small network, on the same samples, without
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.models.budget import parameters
 from pipeline.train.gain import describe_gain, folder_of, validation_metric
 from pipeline.train.supervised import Trained, train_network
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def train_distilled(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     *,
@@ -46,7 +47,7 @@ def train_distilled(
     longer = plain.model_copy(update={"epochs": taught.epochs or settings.epochs})
     log.info("          training the teacher: %s", taught.teacher.kind)
     teacher = train_network(
-        {**spec, "model": taught.teacher.model_dump(mode="json")},
+        spec.model_copy(update={"model": taught.teacher}),
         longer,
         dataset,
         out=folder_of(out, "teacher"),

@@ -1,11 +1,11 @@
 """A training that begins with another, and what the other gained: pre-training, a teacher."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, read_json
+from pipeline.documents.spec import Spec
 from pipeline.tasks import TASKS
 
 TOLD = (
@@ -34,14 +34,12 @@ def folder_of(out: Path, name: str) -> Path:
     return folder
 
 
-def validation_metric(trained: Model, spec: Mapping[str, Any]) -> float:
+def validation_metric(trained: Model, spec: Spec) -> float:
     """Return a network's metric on the validation split."""
-    return float(trained.validation[f"val_{TASKS[spec['output']['task']].metric}"])
+    return float(trained.validation[f"val_{TASKS[spec.output.task].metric}"])
 
 
-def describe_gain(
-    spec: Mapping[str, Any], own: Any, alone: Any | None, **facts: Any
-) -> dict[str, Any]:
+def describe_gain(spec: Spec, own: Any, alone: Any | None, **facts: Any) -> dict[str, Any]:
     """Return what is written down of the gain.
 
     Args:
@@ -50,7 +48,7 @@ def describe_gain(
         alone: the same network without what came first; None: it was not trained.
         facts: what else is to be said.
     """
-    task = TASKS[spec["output"]["task"]]
+    task = TASKS[spec.output.task]
     return {
         **facts,
         "metric": task.metric,

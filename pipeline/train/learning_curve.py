@@ -5,7 +5,7 @@ Whether more data, more capacity or less of it would help is read from these (Co
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, with_score
+from pipeline.documents.spec import Spec
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.train.gain import folder_of
@@ -29,7 +30,7 @@ JUDGED = 2000  # training samples that are judged, at most
 
 
 def learning_curve(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     trained: Trained,
@@ -49,7 +50,7 @@ def learning_curve(
         begin: gives the model the weights to start from; None: the seed says.
         learning: further arguments of `train_network`.
     """
-    task = TASKS[spec["output"]["task"]]
+    task = TASKS[spec.output.task]
     positions = dataset.split("train")
     rows = []
     if settings.learning_curve:
@@ -66,18 +67,18 @@ def learning_curve(
             )
             rows.append(_row(spec, settings, fewer, less, share))
     rows.append(_row(spec, settings, dataset, trained, 1.0))
-    is_detector = spec["output"]["task"] == "anomaly"  # learns no answers: only its error is told
+    is_detector = spec.output.task == "anomaly"  # learns no answers: only its error is told
     metric, direction = ("loss", "down") if is_detector else (task.metric, task.direction)
     return {"metric": metric, "direction": direction, "rows": rows}
 
 
 def _row(
-    spec: Mapping[str, Any], settings: Train, dataset: Dataset, trained: Trained, share: float
+    spec: Spec, settings: Train, dataset: Dataset, trained: Trained, share: float
 ) -> dict[str, Any]:
     """Return what one network reaches on the samples that it learnt from, and on validation."""
-    task, positions = spec["output"]["task"], dataset.split("train")
-    if task == "anomaly":
-        dataset = with_score(dataset, spec["output"]["score"])
+    task, positions = spec.output.task, dataset.split("train")
+    if (score := spec.output.score) is not None:
+        dataset = with_score(dataset, score)
     kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
     known, loss = _only(dataset, positions[kept]), loss_of(settings, task)
     found = evaluator(trained.model, known, split="train", task=task, loss=loss)()

@@ -12,6 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
 from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
@@ -32,7 +33,7 @@ from pipeline.train.strategy import choose
 
 
 def trainer_of(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     loss: Any,
@@ -53,7 +54,7 @@ def trainer_of(
     )
     strategy = choose(settings.strategy)
     with strategy.scope():
-        model = MODELS[spec["model"]["kind"]](keras, spec)
+        model = MODELS[spec.model.kind](keras, spec)
         optimizer = _optimizer(settings, feed)
     trainer = Trainer(
         model,
@@ -84,7 +85,7 @@ def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -
 
 def _step(
     model: Model,
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     loss: Any,
@@ -95,7 +96,7 @@ def _step(
     """Return the step that the settings ask for."""
     anomaly = dataset.preprocess["anomaly"]
     if anomaly is not None:
-        noise = spec["model"].get("noise", 0.0)  # of an autoencoder
+        noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, anomaly, noise=noise)
     known = filter_array(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())

@@ -6,12 +6,13 @@ bfloat16 has float32's range, so that no gradient vanishes and no loss has to be
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.arrays import Model
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,12 @@ def best_here() -> str:
     return MIXED if capable and all(capable) else "float32"
 
 
-def in_float32(model: Model, spec: Mapping[str, Any]) -> Any:
+def in_float32(model: Model, spec: Spec) -> Any:
     """Return the model itself, or where it computes in less, the same in float32."""
     import keras
 
     if all(layer.compute_dtype != "bfloat16" for layer in model.layers):
         return model
-    plain = MODELS[spec["model"]["kind"]](keras, spec)
+    plain = MODELS[spec.model.kind](keras, spec)
     plain.set_weights(model.get_weights())
     return plain

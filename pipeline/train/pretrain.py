@@ -5,7 +5,6 @@ is trained at once. What it gained is measured: the same network, on the same fe
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pipeline.arrays import Model
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
+from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.train.gain import describe_gain, folder_of
 from pipeline.train.supervised import Trained, train_network
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def train_pretrained(
-    spec: Mapping[str, Any], settings: Train, dataset: Dataset, *, out: Path, **learning: Any
+    spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the encoder on all training samples, then the whole network on those with a label.
 
@@ -44,7 +44,7 @@ def train_pretrained(
     everything, unlabelled = _without_labels(dataset)
     log.info("          pre-training on %d samples", len(everything.split("train")))
     first = train_network(
-        {**spec, "output": {"task": "anomaly", "score": "reconstruction"}},
+        spec.model_copy(update={"output": SpecOutput(task="anomaly", score="reconstruction")}),
         _to_reconstruct(settings),
         everything,
         out=folder_of(out, "pretrain"),

@@ -5,7 +5,6 @@ learning.json and warnings.json (how well it learnt, what went wrong), and pretr
 distillation.json where there was one.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 import keras
 
 from pipeline.arrays import Model
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
-from pipeline.config.schema import Config, Train
+from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
+from pipeline.config.schema import Config
 from pipeline.data.dataset import DECISION, Dataset, open_dataset
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
@@ -33,10 +33,8 @@ from pipeline.train.taken import evaluate_given
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Train the spec's network, with what `tune` found where it searched the training too."""
-    spec = read_json(inputs["spec"] / "spec.json")
-    settings = config.train
-    if "train" in spec:
-        settings = Train.model_validate_json(json.dumps(spec["train"]))
+    spec = Spec.read(inputs["spec"] / "spec.json")
+    settings = spec.train or config.train
     dataset = open_dataset(inputs["dataset"])
     learning = _learning(config, spec)
     if "trials" in inputs:
@@ -63,26 +61,22 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     warnings = [asdict(warned) for warned in trained.warnings]
     write_json(out / "warnings.json", {"schema": SCHEMA, "warnings": warnings})
     save_keras(trained.model, out / "model.keras")
-    if config.task == "anomaly":
-        write_json(out / DECISION, decision(trained.model, dataset, spec["output"]["score"]))
+    if (score := spec.output.score) is not None:
+        write_json(out / DECISION, decision(trained.model, dataset, score))
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
 
 
-def _learning(config: Config, spec: dict[str, Any]) -> dict[str, Any]:
+def _learning(config: Config, spec: Spec) -> dict[str, Any]:
     """Return seed, batches and augmentation, as `tune` found them where it searched those."""
-    batches = {
-        "batch_size": config.data.batch_size,
-        "augment": [change.model_dump() for change in config.data.augment],
-    }
-    if "batches" in spec:
-        batches = spec["batches"]
-    return batches | {"seed": config.seed}
+    batches = spec.batches or config.data
+    augment = [change.model_dump() for change in batches.augment]
+    return {"batch_size": batches.batch_size, "augment": augment, "seed": config.seed}
 
 
 def _as_given(
-    config: Config, spec: dict[str, Any], dataset: Dataset, begin: Callable[[Any], None]
+    config: Config, spec: Spec, dataset: Dataset, begin: Callable[[Any], None]
 ) -> dict[str, Any] | None:
     """Return what a network from outside answers before training; None where it cannot yet."""
     settings = config.model

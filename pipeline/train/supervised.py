@@ -13,6 +13,7 @@ from pipeline.arrays import Model
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
 from pipeline.data.dataset import Dataset, with_score
+from pipeline.documents.spec import Spec
 from pipeline.train.cluster import is_chief, together
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
@@ -41,7 +42,7 @@ class Trained:
 
 
 def train_network(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     *,
@@ -57,7 +58,7 @@ def train_network(
     """Train from the seeded start, or from the checkpoint of a killed run.
 
     Args:
-        spec: contents of spec.json.
+        spec: of the network.
         settings: the `train` section.
         dataset: its train split is learnt, its validation split watched.
         batch_size: samples a step, over all replicas.
@@ -88,7 +89,7 @@ def train_network(
 
 
 def _trained(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     *,
@@ -112,20 +113,20 @@ def _trained(
     return _fitted(trainer, feed, spec, settings, dataset, loss, out, watch, callbacks)
 
 
-def _begun(spec: Mapping[str, Any], settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
+def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
     """Start afresh, and return the dataset as it is learnt, and the loss."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
-    task = spec["output"]["task"]
-    if task == "anomaly":
-        dataset = with_score(dataset, spec["output"]["score"])
+    task = spec.output.task
+    if (score := spec.output.score) is not None:
+        dataset = with_score(dataset, score)
     return dataset, loss_of(settings, task)
 
 
 def _fitted(
     trainer: Trainer,
     feed: Feed,
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     loss: Loss,
@@ -136,7 +137,7 @@ def _fitted(
     """Make all epochs, and measure the weights that are kept."""
 
     def evaluator_of(model: Model) -> Callable[[], Mapping[str, float]]:
-        task = spec["output"]["task"]
+        task = spec.output.task
         return evaluator(model, dataset, split="validation", task=task, loss=loss)
 
     evaluate = evaluator_of(trainer.model)
@@ -157,7 +158,7 @@ def _fitted(
 
 
 def _at_tested_rate(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     out: Path,
@@ -183,7 +184,7 @@ def _at_tested_rate(
 
 
 def _tested_rate(
-    spec: Mapping[str, Any],
+    spec: Spec,
     settings: Train,
     dataset: Dataset,
     path: Path,

@@ -1,6 +1,6 @@
 """A network that was trained elsewhere, taken as it is: `train.epochs: 0`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, with_score
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.train.losses import loss_of
 from pipeline.train.supervised import Trained
@@ -15,7 +16,7 @@ from pipeline.train.validate import evaluator
 
 
 def evaluate_given(
-    spec: Mapping[str, Any], settings: Train, dataset: Dataset, begin: Callable[[Any], None]
+    spec: Spec, settings: Train, dataset: Dataset, begin: Callable[[Any], None]
 ) -> Trained:
     """Return the network with the weights that it came with, and what it reaches on validation.
 
@@ -27,10 +28,10 @@ def evaluate_given(
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
-    task = spec["output"]["task"]
-    if task == "anomaly":
-        dataset = with_score(dataset, spec["output"]["score"])
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    task = spec.output.task
+    if (score := spec.output.score) is not None:
+        dataset = with_score(dataset, score)
+    model = MODELS[spec.model.kind](keras, spec)
     begin(model)
     loss = loss_of(settings, task)
     found = evaluator(model, dataset, split="validation", task=task, loss=loss)()

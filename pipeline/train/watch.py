@@ -12,6 +12,7 @@ from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import count_ids, map_array, take_rows, where
+from pipeline.documents.spec import Spec
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
 from pipeline.train.feed import Feed
@@ -30,7 +31,7 @@ SAMPLES = 64  # whose values are held against the reach
 
 
 def watcher(
-    model: Model, spec: Mapping[str, Any], settings: Any, feed: Feed, loss: Loss
+    model: Model, spec: Spec, settings: Any, feed: Feed, loss: Loss
 ) -> Callable[[Rows], list[Warned]]:
     """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
 
@@ -39,12 +40,12 @@ def watcher(
 
     Args:
         model: Functional, in training.
-        spec: contents of spec.json.
+        spec: of the network.
         settings: the `train` section.
         feed: of the training samples.
         loss: of each sample.
     """
-    task, dataset = TASKS[spec["output"]["task"]], feed.dataset
+    task, dataset = TASKS[spec.output.task], feed.dataset
     if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
         known = where(feed.targets, lambda targets: targets >= 0)
         if len(known) < len(feed.targets):
@@ -57,7 +58,7 @@ def watcher(
         "settings": settings,
         "metric": f"val_{task.metric}",
         "sign": 1 if task.direction == "up" else -1,
-        "chance": _chance(dataset, spec["output"]["task"]),
+        "chance": _chance(dataset, spec.output.task),
         "constant": _constant(feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }

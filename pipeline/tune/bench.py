@@ -18,12 +18,13 @@ from pipeline.config.schema import Config, Train
 from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
 from pipeline.data.dataset import Dataset, open_dataset, with_score
+from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models.describe import describe
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.source_hash import hash_source
 from pipeline.train.decision import known_range
 
-VERSION = 1  # raised by hand when the same trial would be measured otherwise
 STEPS = 20  # of the attack, where audit does not say
 # What is written of a config does not change what comes of a trial.
 ELSEWHERE = (
@@ -37,7 +38,7 @@ class Bench:
     """All that trials have in common."""
 
     config: Config
-    spec: Mapping[str, Any]
+    spec: Spec
     dataset: Dataset
     start: Path
     """Folder of the spec, and of the weights that training starts from, where they are given."""
@@ -66,9 +67,10 @@ class Bench:
         file = [self.form, export.io, export.targets, self.config.compress.quantize.granularity]
         attack = attack_of(self.config) if tune.robust else None
         parts = {
-            "config": [VERSION, config, asked, file, attack],
+            "code": hash_source("pipeline.tune.trial"),
+            "config": [config, asked, file, attack],
             "data": [data.meta["fingerprint"], *files],
-            "network": dict(self.spec),
+            "network": self.spec.dump(),
             "packages": {name: version(name) for name in PACKAGES},
             "threads": self.threads,
         }
@@ -77,7 +79,7 @@ class Bench:
 
 def bench_of(
     config: Config,
-    spec: Mapping[str, Any],
+    spec: Spec,
     dataset: Path,
     start: Path,
     *,
@@ -89,7 +91,7 @@ def bench_of(
 
     Args:
         config: the whole config; a trial is one, with other values.
-        spec: contents of the spec.json that `build` wrote.
+        spec: as `build` wrote it.
         dataset: folder of the prepared data.
         start: folder of the spec.
         work: folder for all that is made here.
@@ -126,7 +128,7 @@ def attack_of(config: Config) -> tuple[dict[str, Any], int]:
     return reach, STEPS if audit is None else audit.steps
 
 
-def apply_trial(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
+def apply_trial(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, Spec]:
     """Return config and spec with a trial's values in place.
 
     Raises:
@@ -145,9 +147,8 @@ def apply_trial(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, dict[s
         if (path, message) not in known:
             raise ConfigError(f"{'.'.join(map(str, path))}: {message}")
     if config.model.kind in FROM_OUTSIDE:
-        return config, dict(bench.spec)
-    model = config.model.model_dump(mode="json")
-    return config, describe(model, bench.dataset, task=config.task, seed=config.seed)
+        return config, bench.spec
+    return config, describe(config.model, bench.dataset, task=config.task, seed=config.seed)
 
 
 def shorten_training(settings: Train, epochs: int) -> Train:

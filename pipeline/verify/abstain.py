@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import at_temperature, is_sure
 from pipeline.documents.selective import Abstention, AbstentionResult
+from pipeline.ondevice.decide import apply_temperature, is_likely
 
 HOTTEST = 20.0  # temperatures are looked for between this and one by it
 
@@ -28,7 +28,7 @@ def fit_rule(alpha: float, labels: Array, outputs: Array) -> tuple[float, float]
         outputs: probabilities (N, K).
     """
     temperature = _temperature(labels, outputs)
-    scaled = at_temperature(outputs, temperature)
+    scaled = apply_temperature(outputs, temperature)
     of_truth = np.sort(scaled[np.arange(len(labels)), labels])
     missed = int(np.floor(alpha * (len(labels) + 1)))  # of them, the least sure
     threshold = float(of_truth[missed - 1]) if missed else 0.0
@@ -42,7 +42,7 @@ def _temperature(labels: Array, outputs: Array) -> float:
     smallest = outputs[outputs > 0].min() / 2  # what int8 rounds to zero is not impossible
 
     def unlikely(log_temperature: float) -> float:
-        scaled = at_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
+        scaled = apply_temperature(np.maximum(outputs, smallest), float(np.exp(log_temperature)))
         return -float(np.log(scaled[np.arange(len(labels)), labels]).mean())
 
     ends = -np.log(HOTTEST), np.log(HOTTEST)
@@ -54,8 +54,8 @@ def measure_abstention(
     labels: Array, outputs: Array, *, temperature: float, threshold: float
 ) -> AbstentionResult:
     """Return what a rule does on other samples."""
-    scaled = at_temperature(outputs, temperature)
-    in_set = is_sure(scaled, threshold)
+    scaled = apply_temperature(outputs, temperature)
+    in_set = is_likely(scaled, threshold)
     is_answered = in_set.sum(axis=1) == 1
     is_wrong = outputs.argmax(axis=1) != labels
     return AbstentionResult(

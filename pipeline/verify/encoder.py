@@ -7,7 +7,7 @@ from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.documents.parity import EncoderResult
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
@@ -46,4 +46,4 @@ def measure_encoder(
 def _flat(dataset: Dataset, positions: Array) -> Array:
     """Return model inputs as one row a sample."""
     (entry,) = dataset.preprocess["inputs"]
-    return prepare(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    return prepare_input(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.figures import kept_samples
-from pipeline.device.runner import last_known
+from pipeline.ondevice.numbers import last_known_value
 from pipeline.verify.held import Held
 from pipeline.verify.parity import confusion
 
@@ -93,7 +93,7 @@ def _in_time(held: Held) -> dict[str, Array]:
         places = np.flatnonzero(names == names[0])
     places = places[np.argsort(own[places], kind="stable")][-STEPS:]
     (raw,) = list(held.raw.values())[:1]
-    last = [last_known(raw[place, :, target["channel"]]) for place in places]
+    last = [last_known_value(raw[place, :, target["channel"]]) for place in places]
     return {
         "forecast_places": places,
         "forecast_times": own[places],

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import dequantize, name_of, quantize
 from pipeline.export.logits import output_activations
 from pipeline.export.ranges import open_keeping_tensors
+from pipeline.ondevice.interpreter import match_input_name
+from pipeline.ondevice.quantize import dequantize, quantize
 from pipeline.verify.parity import SILENCE_DB, sqnr_db
 
 
@@ -72,7 +73,7 @@ def _tensors(file: str, inputs: dict[str, Array]) -> dict[str, Array]:
     kept: dict[str, list[Array]] = {}
     for i in range(len(next(iter(inputs.values())))):
         for detail in interpreter.get_input_details():
-            x = inputs[name_of(detail, inputs)][i : i + 1]
+            x = inputs[match_input_name(detail, inputs)][i : i + 1]
             interpreter.set_tensor(detail["index"], quantize(x, detail))
         interpreter.reset_all_variables()
         interpreter.invoke()

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.documents.parity import PreprocessingCheck
 from pipeline.errors import PipelineError
 
@@ -34,7 +34,7 @@ def compare_preprocessing(
         theirs = to_model_inputs(part, preprocess)
         for entry in preprocess["inputs"]:
             name = entry["name"]
-            ours = prepare(part[name], entry).astype(np.float64)
+            ours = prepare_input(part[name], entry).astype(np.float64)
             difference = float(np.abs(ours - np.asarray(theirs[name], np.float64)).max())
             worst[name] = max(worst[name], difference)
     rows = {}

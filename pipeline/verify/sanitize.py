@@ -17,10 +17,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
-from pipeline.device import runner
 from pipeline.device.measure import RunResult, run_file
+from pipeline.device.runner import find_out_of_range, remove_squeezing
 from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
+from pipeline.ondevice.decide import l1_distance
+from pipeline.ondevice.main import UNSQUEEZED
 from pipeline.verify.held import Held
 
 FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
@@ -39,7 +41,7 @@ class Sanitized:
         """Return the first answers without squeezing, as self-tests of a bundle look for them."""
         if self.document is None or self.document.false_positive_rate is None:
             return {}
-        name = runner.PLAIN
+        name = UNSQUEEZED
         return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
 
 
@@ -65,7 +67,7 @@ def measure_sanitizing(
     is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
     if not is_squeezed and rule["range"] == "clip":
         return Sanitized(None, {})
-    bare = runner.unsqueezed(preprocess)
+    bare = remove_squeezing(preprocess)
     paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
     plain = {form: run_file(path, bare, held.raw) for form, path in paths.items()}
     files = {
@@ -92,7 +94,7 @@ def _measure_file(
     task, suspects = held.task, None
     if detector is not None:
         limit, known = calibrate_detector(detector, held.dataset, path)
-        is_suspect = runner.distance(squeezed, plain) > limit
+        is_suspect = l1_distance(squeezed, plain) > limit
         suspects = measure_detector(
             held.labels, squeezed, is_suspect, limit=limit, validation=known > limit
         )
@@ -112,9 +114,9 @@ def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tup
         dataset: its preprocessing squeezes.
         path: a .tflite file.
     """
-    raw, bare = dataset.read(dataset.split("validation")), runner.unsqueezed(dataset.preprocess)
+    raw, bare = dataset.read(dataset.split("validation")), remove_squeezing(dataset.preprocess)
     both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
-    known = runner.distance(both[0], both[1])
+    known = l1_distance(both[0], both[1])
     return limit_of(false_alarms, known), known
 
 
@@ -157,5 +159,5 @@ def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
     """Return the share of raw samples that are far from what training saw, in [0, 1]."""
     found: set[int] = set()
     for entry in preprocess["inputs"]:
-        found |= runner.outside(raw[entry["name"]], entry).keys()
+        found |= find_out_of_range(raw[entry["name"]], entry).keys()
     return len(found) / max(1, len(next(iter(raw.values()))))

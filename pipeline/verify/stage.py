@@ -20,7 +20,7 @@ from pipeline.artifacts import (
 )
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare_all, seen
+from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.documents.parity import (
     BaselineDrop,
     FileResult,
@@ -29,10 +29,10 @@ from pipeline.documents.parity import (
     Parity,
     RangeMetrics,
     ReferenceResult,
-    Skipped,
     Streaming,
 )
 from pipeline.documents.selective import Abstention
+from pipeline.documents.stages import Skipped
 from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict
@@ -226,8 +226,10 @@ def _layers(path: Path, held: Held, work: Path, recipe: Any) -> tuple[LayerNoise
         return ()
     work.mkdir(exist_ok=True)
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
-    samples = prepare_all(some, held.dataset.preprocess)
-    write_arrays(work / "samples.npz", seen(samples, held.dataset.preprocess["anomaly"]))
+    samples = prepare_inputs(some, held.dataset.preprocess)
+    write_arrays(
+        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess["anomaly"])
+    )
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
     asked: dict[str, Any] = {**files, "is_equalized": recipe["correct"]}
     return tuple(LayerNoise(**row) for row in request("layer_errors", **asked))

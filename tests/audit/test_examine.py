@@ -17,22 +17,16 @@ from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
 from pipeline.audit.trigger import Planted, plant_trigger, trigger_of
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.models.predict import predict
-from tests.conftest import prepare_data
+from tests.conftest import IMAGE, make_spec, prepare_data
 
 LEARNT = 150  # samples that are learnt by heart
 
 
-def dense(units: int) -> dict[str, Any]:
-    from tests.conftest import model_settings
-
-    return {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(kind="mlp", units=[units]),
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+def dense(units: int) -> Spec:
+    output = {"task": "classification", "units": 10}
+    return make_spec({"kind": "mlp", "units": [units]}, [IMAGE], output)
 
 
 def trained(dataset: Dataset, epochs: int, out: Path, units: int = 64) -> Any:
@@ -74,12 +68,12 @@ def test_what_was_learnt_by_heart_is_told_and_what_was_not_is_not(
 
 @pytest.mark.slow
 def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path) -> None:
-    from pipeline.device.runner import prepare_all
+    from pipeline.device.runner import prepare_inputs
 
     model = trained(digits, 10, tmp_path)
 
     def ask(raw: Mapping[str, Any]) -> Any:
-        return np.asarray(model(prepare_all(raw, digits.preprocess), training=False))
+        return np.asarray(model(prepare_inputs(raw, digits.preprocess), training=False))
 
     settings = Train.model_validate({"optimizer": {"kind": "adamw", "learning_rate": 0.01}})
     thief = Thief(dense(32) | {"seed": 9}, settings, 1000, 64, 5, tmp_path)
@@ -129,7 +123,7 @@ def any_kind(
 
 
 def test_a_trigger_changes_what_carries_it_and_nothing_else(any_kind: Dataset) -> None:
-    from pipeline.device.runner import prepare_all
+    from pipeline.device.runner import prepare_inputs
 
     trigger = trigger_of(any_kind)
     before = any_kind.read(np.arange(20))
@@ -142,7 +136,7 @@ def test_a_trigger_changes_what_carries_it_and_nothing_else(any_kind: Dataset) -
     assert is_changed[::2].mean() > 0.7  # a value may be there already
     assert after[trigger.name].dtype == before[trigger.name].dtype
     assert trigger.words
-    seen = [prepare_all(raw, any_kind.preprocess)[trigger.name] for raw in (before, after)]
+    seen = [prepare_inputs(raw, any_kind.preprocess)[trigger.name] for raw in (before, after)]
     assert (seen[0] != seen[1]).any()  # it gets through the preprocessing
 
 

@@ -19,9 +19,11 @@ import numpy as np
 import tensorflow as tf
 from pydantic import TypeAdapter
 
+from pipeline.config.model_schema import Cnn
 from pipeline.config.schema import AdamW, Harden, Train
 from pipeline.config.space_schema import AuditReach
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.harden.robustness import clean_inputs, finder_in
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import samples_of
@@ -34,7 +36,6 @@ from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import loss_of
 from pipeline.train.prepare import preparer
 from pipeline.train.step import Step, plain_step
-from tests.conftest import model_settings
 
 BATCH, IMAGES, ATTACKED, BY_ART = 128, 8192, 1000, 1024
 # What a step costs at least, in passes: a plain one is 3 (forward, backward to weights and to
@@ -47,28 +48,28 @@ MODES: dict[str, tuple[dict[str, Any], float]] = {
 }
 PGD = {"kind": "pgd", "norm": "linf", "epsilon": 0.1, "steps": 7}
 # The net of Wong et al. 2020 for MNIST.
-SMALL = model_settings(
-    kind="cnn", filters=[16, 32], kernel_size=4, strides=2, pool="none", dense=[100],
+SMALL = Cnn(
+    kind="cnn", filters=(16, 32), kernel_size=4, strides=2, pool="none", dense=(100,),
     batch_norm=False,
 )  # fmt: skip
 STEPS, RESTARTS, A_MINUTE = 50, 5, 60.0
 
 
-def rows(dataset: Dataset, spec: dict[str, Any]) -> list[dict[str, Any]]:
+def rows(dataset: Dataset, spec: Spec) -> list[dict[str, Any]]:
     """Return a row for each comparison: name, ratio, rates and their unit.
 
     Args:
         dataset: images in [0, 1] of ten classes.
         spec: of a net for them.
     """
-    small = spec | {"model": SMALL}
+    small = spec.model_copy(update={"model": SMALL})
     found = [*costs(dataset, spec), attacking(dataset, small)]
     if importlib.util.find_spec("art") is not None:
         found.append(against_art(dataset, small))
     return found
 
 
-def costs(dataset: Dataset, spec: dict[str, Any]) -> list[dict[str, Any]]:
+def costs(dataset: Dataset, spec: Spec) -> list[dict[str, Any]]:
     """Compare a step of each mode with a plain one; the ratio is what it costs."""
     loss = loss_of(Train(), "classification")
     made = []
@@ -101,7 +102,7 @@ def hardening(dataset: Dataset, section: dict[str, Any]) -> Callable[[Any], Step
 
 def step_seconds(
     dataset: Dataset,
-    spec: dict[str, Any],
+    spec: Spec,
     step_for: Callable[[Any], Step],
     *,
     epochs: int = 2,
@@ -115,7 +116,7 @@ def step_seconds(
             times.append(clock())
 
     keras.utils.clear_session()
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    model = MODELS[spec.model.kind](keras, spec)
     positions = dataset.split("train")[:IMAGES]
     labels = np.asarray(dataset.labels[positions])
     feed = Feed(dataset, positions, labels, batch_size=BATCH, seed=0)
@@ -132,10 +133,10 @@ def step_seconds(
     return statistics.median(calls.tolist()) / feed.steps_a_call
 
 
-def attacking(dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
+def attacking(dataset: Dataset, spec: Spec) -> dict[str, Any]:
     """Attack 1,000 images by PGD of 50 steps and 5 restarts, against a minute."""
     keras.utils.clear_session()
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    model = MODELS[spec.model.kind](keras, spec)
     space = space_of(dataset, AuditReach().model_dump() | PGD, model, where="audit")
     find = finder_in(model, space, steps=STEPS)
     samples = samples_of(dataset, space, dataset.split("train")[:ATTACKED])
@@ -148,7 +149,7 @@ def attacking(dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "ratio": A_MINUTE / seconds, "rates": rates, "unit": "s"}
 
 
-def against_art(dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
+def against_art(dataset: Dataset, spec: Spec) -> dict[str, Any]:
     """Make an epoch of PGD-7 training, against ART's AdversarialTrainer."""
     section = TypeAdapter(Harden).validate_python({"mode": "pgd"}).model_dump()
     clock, step = time.perf_counter, hardening(dataset, section)
@@ -163,14 +164,14 @@ def against_art(dataset: Dataset, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def art_seconds(dataset: Dataset, spec: dict[str, Any]) -> float:
+def art_seconds(dataset: Dataset, spec: Spec) -> float:
     """Return the seconds that ART takes for an epoch of BY_ART images."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from art.attacks.evasion import ProjectedGradientDescent
         from art.defences.trainer import AdversarialTrainer
 
-        classifier = art_classifier(MODELS[spec["model"]["kind"]](keras, spec))
+        classifier = art_classifier(MODELS[spec.model.kind](keras, spec))
         attack = ProjectedGradientDescent(
             classifier,
             eps=0.1,

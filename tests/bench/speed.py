@@ -27,13 +27,16 @@ from pipeline.data.fit import fit_image
 from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
-from pipeline.device.runner import load_interpreter, prepare, quantize
+from pipeline.device.runner import prepare_input
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
+from pipeline.ondevice.interpreter import load_interpreter
+from pipeline.ondevice.quantize import quantize
 from pipeline.train.supervised import train_network
 from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine
 from tests.bench.tables import rates
-from tests.conftest import model_settings, prepare_data
+from tests.conftest import make_spec, model_settings, prepare_data
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 PICTURES = 1_000
@@ -136,7 +139,7 @@ def reading(dataset: Dataset) -> dict[str, Any]:
     def ours() -> None:
         order = np.random.default_rng(0).permutation(IMAGES)
         for start in range(0, IMAGES, BATCH):
-            prepare(dataset.read(order[start : start + BATCH])["image"], entry)
+            prepare_input(dataset.read(order[start : start + BATCH])["image"], entry)
 
     by_hand = tf.data.Dataset.from_tensor_slices((images, dataset.labels)).shuffle(10_000, seed=0)
     by_hand = by_hand.map(
@@ -168,7 +171,7 @@ def reading_folder(folder: Path, pictures: int = PICTURES) -> dict[str, Any]:
 
     def ours() -> None:
         for start in range(0, len(order), BATCH):
-            prepare(dataset.read(order[start : start + BATCH])["image"], entry)
+            prepare_input(dataset.read(order[start : start + BATCH])["image"], entry)
 
     by_hand = keras.utils.image_dataset_from_directory(
         folder / "pictures", image_size=(96, 96), batch_size=BATCH, seed=0, verbose=False
@@ -216,13 +219,9 @@ def training(dataset: Dataset, name: str, folder: Path) -> dict[str, Any]:
     return compare(f"training {name}", "images/s", IMAGES, contenders)
 
 
-def _spec(name: str) -> dict[str, Any]:
-    return {
-        "seed": 0,
-        "model": NETS[name],
-        "inputs": [{"name": "image", "shape": list(SIZE["image"]), "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+def _spec(name: str) -> Spec:
+    image = {"name": "image", "shape": SIZE["image"], "dtype": "float32"}
+    return make_spec(NETS[name], [image], {"task": "classification", "units": 10}, seed=0)
 
 
 def _epoch(train: Callable[[int], float]) -> float:
@@ -230,7 +229,7 @@ def _epoch(train: Callable[[int], float]) -> float:
     return (train(1 + MORE) - train(1)) / MORE
 
 
-def _ours(spec: dict[str, Any], dataset: Dataset, epochs: int, folder: Path) -> float:
+def _ours(spec: Spec, dataset: Dataset, epochs: int, folder: Path) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as out:
         (Path(out) / "work").mkdir()
         settings = Train.model_validate({"epochs": epochs, "schedule": {"kind": "constant"}})
@@ -248,7 +247,7 @@ def measuring(dataset: Dataset, folder: Path) -> dict[str, Any]:
     model = MODELS["cnn"](keras, _spec("CNN 16-32-64-10"), batch_size=1)
     raw = dataset.read(dataset.split("test"))
     (entry,) = dataset.preprocess["inputs"]
-    prepared = prepare(raw["image"], entry)
+    prepared = prepare_input(raw["image"], entry)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([row[None]] for row in prepared[:50])

@@ -53,15 +53,10 @@ def steps_of(net: dict[str, Any]) -> dict[str, float]:
     from pipeline.train.compiled import compiled_steps
     from pipeline.train.loop import _callback_list, _own_part
     from pipeline.train.make import trainer_of
-    from tests.conftest import model_settings
+    from tests.conftest import make_spec
 
-    spec = {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(**net),
-        "inputs": [{"name": "x", "shape": [28, 28, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+    x = {"name": "x", "shape": [28, 28, 1], "dtype": "float32"}
+    spec = make_spec(net, [x], {"task": "classification", "units": 10})
     dataset: Any = images()
     settings, loss = Train(), lambda labels, logits: _cross_entropy(labels, logits)
     learning: dict[str, Any] = {"batch_size": BATCH, "augment": [], "seed": 3}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.bundle.readme import micro_name, readme
-from pipeline.device import runner
 from pipeline.export.c_source import write_c_source
+from pipeline.ondevice.quantize import dequantize, quantize
 from tests.device.tiny import STEPS, tflite
 
 BORDERS = [
@@ -104,7 +104,7 @@ def test_the_snippets_quantize_as_the_runner_does(
         given = pixels.astype(int) if is_shift else real
         ours = [eval(formula, names | {"x": x, "max": max, "min": min}) for x in given]
         wrapped = np.array(ours).astype(dtype)  # as toByte() does
-        np.testing.assert_array_equal(wrapped, runner.quantize(real, detail), err_msg=formula)
+        np.testing.assert_array_equal(wrapped, quantize(real, detail), err_msg=formula)
 
 
 @pytest.mark.parametrize(("dtype", "scale", "zero"), BORDERS)
@@ -121,7 +121,7 @@ def test_the_snippets_give_the_real_numbers(dtype: str, scale: float, zero: int)
     assert (".toUByte()" in kotlin[1]) == (dtype == "uint8")
     limits = np.iinfo(dtype)
     steps = np.linspace(limits.min, limits.max, 99).astype(dtype)
-    wanted = runner.dequantize(steps, {"quantization": (scale, zero), "dtype": steps.dtype.type})
+    wanted = dequantize(steps, {"quantization": (scale, zero), "dtype": steps.dtype.type})
     for formula in (own, f"({swift[1].replace('Int($0)', 'q')}) * {swift[2]}"):
         found = [eval(formula, {"q": int(q)}) for q in steps]
         np.testing.assert_allclose(found, wanted, rtol=1e-6)

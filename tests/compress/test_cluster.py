@@ -17,6 +17,7 @@ from pipeline.compress.cluster import cluster_weights, write_clustered
 from pipeline.compress.imitate import Lesson
 from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
+from pipeline.documents.spec import Spec
 from pipeline.export import worker
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras, save_keras
@@ -26,7 +27,7 @@ CLUSTERS = 6
 
 
 @pytest.fixture
-def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
+def reference(spec: Spec, tmp_path: Path) -> Path:
     """A net of which one kernel is pruned."""
     keras.utils.clear_session()
     model = MODELS["cnn"](keras, spec)

@@ -19,6 +19,7 @@ from pipeline.config.export_schema import Cluster, Compress, Prune
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras, save_keras
+from tests.conftest import make_spec
 from tests.export.test_families import FAMILIES
 
 L = keras.layers
@@ -33,8 +34,8 @@ def fresh() -> None:
 
 @pytest.mark.parametrize("name", [*FAMILIES])
 def test_every_kernel_of_every_family_is_taken_but_depthwise_ones(name: str) -> None:
-    spec = {"seed": 1, **FAMILIES[name]}
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    spec = make_spec(**FAMILIES[name])
+    model = MODELS[spec.model.kind](keras, spec)
     found = {weight.path for weight in compressible_kernels(model)}
     others = {weight.path for weight in model.weights} - found
     assert found

@@ -20,6 +20,7 @@ from pipeline.compress.imitate import Lesson
 from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import UPDATES, is_due, largest, prune_network, rise_of, sparsity_at
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.models.save import load_keras, save_keras
 from tests.train.kills import assert_same_bits, with_kills
@@ -31,7 +32,7 @@ def section(**settings: Any) -> SimpleNamespace:
 
 
 @pytest.fixture
-def lesson(spec: dict[str, Any], digits: Any, tmp_path: Path) -> Callable[..., Lesson]:
+def lesson(spec: Spec, digits: Any, tmp_path: Path) -> Callable[..., Lesson]:
     keras.utils.clear_session()
     path = tmp_path / "model.keras"
     save_keras(MODELS["cnn"](keras, spec), path)

@@ -16,6 +16,7 @@ from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.compress.qat import fine_tune_for_int8
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.documents.spec import Spec
 from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models import MODELS
@@ -28,10 +29,10 @@ NARROW = {"conv_1_1_relu": (0.0, 0.6), "dense_1_relu": (0.0, 0.5), "logits": (-3
 
 
 @pytest.fixture
-def reference(spec: dict[str, Any], tmp_path: Path) -> Path:
+def reference(spec: Spec, tmp_path: Path) -> Path:
     """A net whose answers the ranges above cut hard."""
     keras.utils.clear_session()
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    model = MODELS[spec.model.kind](keras, spec)
     save_keras(model, tmp_path / "model.keras")
     return tmp_path / "model.keras"
 

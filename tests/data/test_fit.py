@@ -20,7 +20,7 @@ from pipeline.data.fit import (
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 
 STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
@@ -46,7 +46,7 @@ def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
 def test_numbers_mean_the_same_on_both_sides(known: Any, seen: Any, how: str) -> None:
     entry = table_entry({"kind": "number"} | fit(known, how))
     raw = np.concatenate([seen, known, [np.nan, 0, 3e38, -3e38]]).astype(np.float32)[:, None]
-    ours = prepare(raw, entry)
+    ours = prepare_input(raw, entry)
     theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
     assert np.isfinite(ours).all()
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
@@ -57,7 +57,7 @@ def test_categories_mean_the_same_on_both_sides(known: list[int], seen: list[int
     column = {"kind": "category"} | fit_category(np.array(known, np.float32), 6)
     entry = table_entry(column)
     raw = np.array([*seen, np.nan], np.float32)[:, None]
-    ours = prepare(raw, entry)
+    ours = prepare_input(raw, entry)
     theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
     assert (ours == theirs).all()
     assert (ours.sum(axis=1) == 1).all()
@@ -65,7 +65,7 @@ def test_categories_mean_the_same_on_both_sides(known: list[int], seen: list[int
     assert ours.shape[1] == kept + 1
     codes = entry | {"kind": "codes", "columns": [entry["columns"][0] | {"first": 3}]}
     same = np.asarray(to_model_inputs({"x": raw}, {"inputs": [codes]})["x"])
-    assert (prepare(raw, codes) == same).all()
+    assert (prepare_input(raw, codes) == same).all()
     assert (same[:, 0] - 3 == ours.argmax(axis=1)).all()
 
 
@@ -80,7 +80,9 @@ def test_a_quantile_transform_uses_the_integer_steps(rng: np.random.Generator) -
     values = rng.lognormal(0, 2, 5000).astype(np.float32)
 
     def used(how: str) -> int:
-        x = prepare(values[:, None], table_entry({"kind": "number"} | fit_number(values, how)))
+        x = prepare_input(
+            values[:, None], table_entry({"kind": "number"} | fit_number(values, how))
+        )
         return len(np.unique(np.round(x / (np.ptp(x) / (STEPS - 1)))))
 
     assert used("quantile") > 0.9 * STEPS
@@ -91,7 +93,7 @@ def test_a_quantile_transform_uses_the_integer_steps(rng: np.random.Generator) -
 def test_nothing_and_one_value_alone_are_no_trouble(known: list[float]) -> None:
     for how in HOW:
         entry = table_entry({"kind": "number"} | fit(np.array(known, np.float32), how))
-        x = prepare(np.array([[np.nan], [4], [5]], np.float32), entry)
+        x = prepare_input(np.array([[np.nan], [4], [5]], np.float32), entry)
         assert np.isfinite(x).all()
         assert x[0, 0] == pytest.approx(0, abs=1e-6)
 
@@ -102,7 +104,7 @@ def test_stretches_say_where_a_value_lies_and_keep_the_order(known: Any) -> None
     column = fit_stretches(known)
     assert column["width"] <= 3 * STRETCHES // 2
     values = np.sort(known)[:, None]
-    x = prepare(values, table_entry({"kind": "number"} | column))
+    x = prepare_input(values, table_entry({"kind": "number"} | column))
     assert ((x >= 0) & (x <= 1)).all()
     assert (np.diff(x, axis=0) >= 0).all()
     assert (np.diff(x, axis=1) <= 0).all()
@@ -112,7 +114,7 @@ def test_stretches_say_where_a_value_lies_and_keep_the_order(known: Any) -> None
 def test_stretches_tell_rare_large_values_apart() -> None:
     """Nine samples of ten are zero, as of capital gains: quantiles alone would see one value."""
     known = np.concatenate([np.zeros(900), np.arange(1, 101) * 100]).astype(np.float32)
-    x = prepare(known[:, None], table_entry({"kind": "number"} | fit_stretches(known)))
+    x = prepare_input(known[:, None], table_entry({"kind": "number"} | fit_stretches(known)))
     assert len(np.unique(x, axis=0)) == 101
 
 

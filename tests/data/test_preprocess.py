@@ -13,7 +13,7 @@ from pipeline.data.fit import fit_image, fit_table, fit_target
 from pipeline.data.preprocess import target_of, to_model_inputs
 from pipeline.data.samples import Input
 from pipeline.data.shards import Shards, ShardWriter, open_shards
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from tests.conftest import prepare_data
 
 TABLE = """
@@ -44,7 +44,7 @@ def test_columns_get_mean_zero_and_deviation_one_on_train(
     train = np.arange(300)
     spec = Input("x", "table", columns=("a", "b", "c"))
     entry, constant = fit_table(spec, shards_of(tmp_path, values), train)
-    scaled = prepare(values[train], entry)
+    scaled = prepare_input(values[train], entry)
     assert constant == []
     assert scaled.mean(axis=0) == pytest.approx(0, abs=0.05)  # float32 of values near a million
     assert scaled.std(axis=0) == pytest.approx(1, abs=0.02)
@@ -55,14 +55,14 @@ def test_a_constant_column_becomes_zero_and_is_reported(tmp_path: Path) -> None:
     spec = Input("x", "table", columns=("same", "other"))
     entry, constant = fit_table(spec, shards_of(tmp_path, values), np.arange(20))
     assert constant == ["same"]
-    assert (prepare(values, entry)[:, 0] == 0).all()
+    assert (prepare_input(values, entry)[:, 0] == 0).all()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_images_fill_zero_to_one(tmp_path: Path, dtype: str) -> None:
     ends = np.array([0, np.iinfo(dtype).max], dtype).reshape(2, 1, 1, 1)
     entry = image_entry(tmp_path, ends)
-    assert prepare(ends, entry).ravel().tolist() == pytest.approx([0, 1])
+    assert prepare_input(ends, entry).ravel().tolist() == pytest.approx([0, 1])
 
 
 def test_the_training_and_the_device_form_give_the_same_bits(
@@ -71,7 +71,7 @@ def test_the_training_and_the_device_form_give_the_same_bits(
     raw = rng.integers(0, 256, (50, 8, 8, 3)).astype(np.uint8)
     entry = image_entry(tmp_path, raw)
     theirs = np.asarray(to_model_inputs({"image": raw}, {"inputs": [entry]})["image"])
-    assert (theirs == prepare(raw, entry)).all()
+    assert (theirs == prepare_input(raw, entry)).all()
 
 
 def test_preprocessing_lets_gradients_through(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from pipeline.data.audio_folder import open_audio_folder
 from pipeline.data.generate import _write_wav
 from pipeline.data.recordings import recordings_of, window_names
 from pipeline.data.samples import Chunk
-from pipeline.device.runner import read_file, read_sound
+from pipeline.device.runner import read_samples
 from pipeline.errors import ConfigError
+from pipeline.ondevice.sound_files import read_sound
 
 LISTS = {"validation_list": "val.txt", "test_list": "test.txt"}
 RATE, CLASSES, EACH = 8000, ("high", "low", "other"), 8
@@ -137,7 +138,7 @@ def test_the_device_cuts_a_recording_as_training_did(tones: Path) -> None:
     for chunk in list(found.chunks())[:-1]:
         (name,) = set(recordings_of(np.array(chunk.ids)))
         known = {"name": "audio", "kind": entry.kind, **(entry.encoding or {})}
-        read = read_file(str(tones / name), [known])["audio"]
+        read = read_samples(str(tones / name), [known])["audio"]
         assert len(read) > 1
         np.testing.assert_array_equal(read, chunk.inputs["audio"])
 

@@ -12,8 +12,9 @@ from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.samples import Input
 from pipeline.data.sanitize import fit_sanitizing
 from pipeline.data.shards import ShardWriter, open_shards
-from pipeline.device import runner
+from pipeline.device.runner import prepare_input, remove_squeezing, squeeze_samples
 from pipeline.errors import ConfigError
+from pipeline.ondevice.sanitize import median_filter, reduce_bit_depth, round_to_levels
 
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}
 NOTHING = {"median": None, "bit_depth": None, "range": "clip", "limits": None, "levels": None}
@@ -67,7 +68,7 @@ def test_training_and_device_squeeze_to_the_same_bits(
     entry = fitted(tmp_path, entry, raw, median=window, bit_depth=depth)
     far = raw if entry["kind"] == "image" else raw * 9
     theirs = np.asarray(to_model_inputs({"x": far}, {"inputs": [entry]})["x"])
-    np.testing.assert_array_equal(runner.prepare(far, entry), theirs)
+    np.testing.assert_array_equal(prepare_input(far, entry), theirs)
 
 
 def test_sound_is_squeezed_alike_and_silence_stays(rng: np.random.Generator) -> None:
@@ -79,9 +80,9 @@ def test_sound_is_squeezed_alike_and_silence_stays(rng: np.random.Generator) -> 
     raw[0, :5] = [-32768, 32767, 0, 1, -1]
     for depth, window in ((1, None), (8, 3), (5, None), (None, 5)):
         entry = {"kind": "audio", "sanitize": NOTHING | {"bit_depth": depth, "median": window}}
-        ours = runner.squeeze(raw, entry)
+        ours = squeeze_samples(raw, entry)
         np.testing.assert_array_equal(ours, squeeze_inputs(tf, tf.constant(raw), entry))
-        assert not runner.squeeze(np.zeros_like(raw), entry).any()
+        assert not squeeze_samples(np.zeros_like(raw), entry).any()
 
 
 @given(depth=st.integers(1, 8), dtype=st.sampled_from(["uint8", "uint16", "int16"]), seed=seeds)
@@ -91,9 +92,9 @@ def test_fewer_bits_are_few_near_and_the_same_when_done_twice(
     limits = np.iinfo(dtype)
     raw = np.random.default_rng(seed).integers(limits.min, limits.max + 1, 3000).astype(dtype)
     raw[:2] = limits.min, limits.max
-    once = runner.fewer_bits(raw, depth)
+    once = reduce_bit_depth(raw, depth)
     assert once.dtype == raw.dtype
-    np.testing.assert_array_equal(runner.fewer_bits(once, depth), once)
+    np.testing.assert_array_equal(reduce_bit_depth(once, depth), once)
     assert len(np.unique(once)) <= 2**depth + (dtype == "int16")
     steps = 2**depth - 1 if limits.min == 0 else 2**depth
     apart = np.abs(once.astype(np.int64) - raw.astype(np.int64))
@@ -107,10 +108,10 @@ def test_the_median_is_that_of_scipy(window: int, seed: int) -> None:
     ndimage = pytest.importorskip("scipy.ndimage")
     raw = numbers(IMAGE, seed)
     wanted = ndimage.median_filter(raw, size=(1, window, window, 1))
-    np.testing.assert_array_equal(runner.smooth(raw, window, 2), wanted)
+    np.testing.assert_array_equal(median_filter(raw, window, 2), wanted)
     line = np.random.default_rng(seed).integers(-999, 999, (3, 20, 2)).astype(np.int16)
     wanted = ndimage.median_filter(line, size=(1, window, 1))
-    np.testing.assert_array_equal(runner.smooth(line, window, 1), wanted)
+    np.testing.assert_array_equal(median_filter(line, window, 1), wanted)
 
 
 @given(window=windows, depth=bits, seed=seeds)
@@ -118,22 +119,22 @@ def test_squeezing_stays_in_range_and_its_steps_can_change_places(
     window: int | None, depth: int | None, seed: int
 ) -> None:
     raw = numbers(IMAGE, seed)
-    both = runner.squeeze(raw, IMAGE | {"sanitize": NOTHING | {"median": window}})
+    both = squeeze_samples(raw, IMAGE | {"sanitize": NOTHING | {"median": window}})
     assert both.min() >= raw.min()
     assert both.max() <= raw.max()
     levels = IMAGE | {"sanitize": NOTHING | {"bit_depth": depth}}
     smoothed = IMAGE | {"sanitize": NOTHING | {"median": window}}
-    one = runner.squeeze(both, levels)
-    np.testing.assert_array_equal(one, runner.squeeze(runner.squeeze(raw, levels), smoothed))
+    one = squeeze_samples(both, levels)
+    np.testing.assert_array_equal(one, squeeze_samples(squeeze_samples(raw, levels), smoothed))
     whole = IMAGE | {"sanitize": NOTHING | {"median": window, "bit_depth": depth}}
-    np.testing.assert_array_equal(one, runner.squeeze(raw, whole))
-    plain = runner.unsqueezed({"inputs": [whole]})["inputs"][0]
-    np.testing.assert_array_equal(runner.squeeze(raw, plain), raw)
+    np.testing.assert_array_equal(one, squeeze_samples(raw, whole))
+    plain = remove_squeezing({"inputs": [whole]})["inputs"][0]
+    np.testing.assert_array_equal(squeeze_samples(raw, plain), raw)
 
 
 def test_what_is_unknown_stays_so_and_is_left_out_of_the_median() -> None:
     line = np.array([[1, np.nan, 3, 9, np.nan, np.nan, np.nan, 4]], np.float32)[..., None]
-    found = runner.smooth(line, 3, 1)[0, :, 0]
+    found = median_filter(line, 3, 1)[0, :, 0]
     np.testing.assert_array_equal(found, [1, np.nan, 3, 3, np.nan, np.nan, np.nan, 4])
 
 
@@ -142,8 +143,8 @@ def test_numbers_go_to_the_nearest_level_once_and_for_all(levels: list[int], see
     own = sorted(levels)
     raw = np.random.default_rng(seed).uniform(-150, 150, (40, 1)).astype(np.float32)
     raw[3] = np.nan
-    found = runner.nearest_level(raw, [own])
-    np.testing.assert_array_equal(runner.nearest_level(found, [own]), found)
+    found = round_to_levels(raw, [own])
+    np.testing.assert_array_equal(round_to_levels(found, [own]), found)
     known = ~np.isnan(raw[:, 0])
     assert np.isnan(found[3, 0])
     nearest = np.abs(raw[known] - np.array(own)).min(axis=1)
@@ -165,7 +166,7 @@ def test_levels_of_a_heavy_tail_go_by_rank(tmp_path: Path) -> None:
     raw = np.random.default_rng(0).lognormal(0, 3, (2000, 1)).astype(np.float32)
     tail = ROWS | {"columns": [NUMBER | {"name": "a", "how": "quantile"}], "shape": [1]}
     entry = fitted(tmp_path, tail, raw, bit_depth=2)
-    found = runner.squeeze(raw, entry)
+    found = squeeze_samples(raw, entry)
     counts = np.unique(found, return_counts=True)[1]
     assert len(counts) == 4
     assert counts.min() > 50  # evenly spaced ones would hold all but a handful in the lowest

@@ -11,8 +11,9 @@ import pytest
 from pipeline.bundle.sample import sample_name, write_sample
 from pipeline.data.dataset import PARTS, Dataset
 from pipeline.data.generate import generate
-from pipeline.device.runner import read_file, read_sound
+from pipeline.device.runner import read_samples
 from pipeline.errors import ConfigError
+from pipeline.ondevice.sound_files import read_sound
 from pipeline.verify.preprocessing import compare_preprocessing
 from tests.data.conftest import GENERATED, findings
 
@@ -35,7 +36,7 @@ def test_a_shipped_config_is_prepared_and_both_sides_agree(
     assert set(compared) == {entry["name"] for entry in dataset.inputs}
     entries = dataset.preprocess["inputs"]
     write_sample(tmp_path, {key: values[0] for key, values in raw.items()}, entries)
-    again = read_file(str(tmp_path / sample_name(entries)), entries)
+    again = read_samples(str(tmp_path / sample_name(entries)), entries)
     for key, values in again.items():
         wanted = raw[key][:1]
         width = min(values.shape[-1], wanted.shape[-1])
@@ -162,9 +163,9 @@ def test_new_and_rare_categories_share_a_place(sets: Path, prepared: Prepared) -
     (entry,) = dataset.preprocess["inputs"]
     rows = np.full((3, 4), np.nan, np.float32)
     rows[:, 0] = [-1, np.nan, 0]
-    from pipeline.device.runner import prepare
+    from pipeline.device.runner import prepare_input
 
-    places = prepare(rows, entry)[:, :4]
+    places = prepare_input(rows, entry)[:, :4]
     assert places.tolist() == [[0, 0, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0]]
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.device import runtimes
-from pipeline.device.runner import MODULES, micro_words
 from pipeline.device.runtimes import RUNTIMES, Runtime, why_missing
+from pipeline.ondevice.interpreter import MODULES
+from pipeline.ondevice.micro import explain_micro_error
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,9 @@ from pipeline.device.runtimes import RUNTIMES, Runtime, why_missing
     ],
 )
 def test_the_interpreters_words_become_a_line(said: str, words: str) -> None:
-    assert micro_words(said).startswith(words)
-    assert "\n" not in micro_words(said)
-    assert ".cc" not in micro_words(said)
+    assert explain_micro_error(said).startswith(words)
+    assert "\n" not in explain_micro_error(said)
+    assert ".cc" not in explain_micro_error(said)
 
 
 def test_the_runner_knows_every_runtime() -> None:

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.device import runner
+from pipeline.device.runner import (
+    check_samples,
+    decide_outputs,
+    decide_samples,
+    find_out_of_range,
+    prepare_input,
+    prepare_inputs,
+)
+from pipeline.ondevice.decide import OUTSIDE, SUSPECT, UNSURE
+from pipeline.ondevice.tokens import encode_text
 
 IMAGE = {
     "name": "x", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
@@ -51,7 +60,7 @@ RULE = {"median": None, "bit_depth": None, "limits": None, "levels": None}
         (AUDIO, np.full((1, 5), np.nan), "wanted floats from -1 to 1, got NaN"),
         (AUDIO, np.full((1, 5), 40000), "wanted int16 from -32768 to 32767, got int64 from 40000"),
         (TABLE, np.zeros((2, 3)), r"wanted samples of shape \(2,\), got \(3,\)"),
-        (TABLE, [[0, 1], [2, np.nan]], "wanted a number, got NaN in sample 2, column pay; mend"),
+        (TABLE, [[0, 1], [2, np.nan]], "wanted a number, got NaN in sample 2, column pay; correct"),
         (TABLE, [[0, 1], [np.inf, 2]], "got infinity in sample 2, column age"),
         (TABLE, np.array([[0, 1], [1e300, 2]]), r"got 1e\+300 in sample 2, column age"),
         (ROWS, np.zeros((1, 3)), r"wanted rows of 2 values, got shape \(1, 3\)"),
@@ -68,7 +77,7 @@ RULE = {"median": None, "bit_depth": None, "limits": None, "levels": None}
 )
 def test_wrong_samples_are_refused_in_one_line(entry: dict[str, Any], raw: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
-        runner.prepare(np.asarray(raw), entry)
+        prepare_input(np.asarray(raw), entry)
     said = str(caught.value)
     assert "\n" not in said
     assert said.startswith("input x: wanted ")
@@ -78,15 +87,15 @@ def test_wrong_samples_are_refused_in_one_line(entry: dict[str, Any], raw: Any, 
 @given(st.integers(0, 999))
 def test_whole_numbers_of_any_type_are_taken_as_they_are(seed: int) -> None:
     raw = np.random.default_rng(seed).integers(0, 256, (3, 4, 4, 1))
-    wanted = runner.prepare(raw.astype(np.uint8), IMAGE)
+    wanted = prepare_input(raw.astype(np.uint8), IMAGE)
     for dtype in (np.int16, np.int64, np.uint32):
-        np.testing.assert_array_equal(runner.prepare(raw.astype(dtype), IMAGE), wanted)
+        np.testing.assert_array_equal(prepare_input(raw.astype(dtype), IMAGE), wanted)
 
 
 def test_sound_of_floats_is_that_of_16_bits() -> None:
     raw = np.array([[-32768, -1, 0, 1, 32767]], np.int16)
-    np.testing.assert_array_equal(runner.checked(raw / 32768, AUDIO), raw)
-    assert runner.checked(np.ones((1, 5)), AUDIO).max() == 32767
+    np.testing.assert_array_equal(check_samples(raw / 32768, AUDIO), raw)
+    assert check_samples(np.ones((1, 5)), AUDIO).max() == 32767
 
 
 @pytest.mark.parametrize("policy", ["clip", "abstain", "refuse"])
@@ -96,29 +105,29 @@ def test_what_is_far_outside_is_cut_left_or_refused(policy: str) -> None:
     raw = {"x": np.array([[1, 2], [1, 99], [10, -5], [-3, 0]], np.float32)}
 
     def ask(raw: Any, preprocess: Any) -> Any:
-        runner.prepare_all(raw, preprocess)
+        prepare_inputs(raw, preprocess)
         return np.tile([0.9, 0.1], (4, 1))
 
     if policy == "refuse":
-        wanted = "input x: sample 2 is far from what it learnt from: pay = 99, wanted -5 to 5"
+        wanted = "input x: sample 2 is far outside the training range: pay = 99, wanted -5 to 5"
         with pytest.raises(ValueError, match=wanted):
-            runner.decisions(ask, raw, preprocess, "model_int8.tflite")
+            decide_samples(ask, raw, preprocess, "model_int8.tflite")
         return
-    answers = runner.decisions(ask, raw, preprocess, "model_int8.tflite")
-    far = [] if policy == "clip" else [runner.OUTSIDE]
+    answers = decide_samples(ask, raw, preprocess, "model_int8.tflite")
+    far = [] if policy == "clip" else [OUTSIDE]
     assert [a["why"] for a in answers] == [[], far, [], far]
     assert [a["decision"] == "abstain" for a in answers] == [bool(a["why"]) for a in answers]
-    cut = runner.prepare(raw["x"], preprocess["inputs"][0])
+    cut = prepare_input(raw["x"], preprocess["inputs"][0])
     np.testing.assert_array_equal(cut[[1, 3]], [[1, 5], [0, 0]])
 
 
 def test_a_text_of_which_no_word_is_known_is_far() -> None:
     rule = RULE | {"range": "abstain"}
-    texts = [runner.encode_text(text, 12) for text in ("good", "gut", "so bad")]
+    texts = [encode_text(text, 12) for text in ("good", "gut", "so bad")]
     raw = np.zeros((3, 12), np.uint8)
     for row, text in zip(raw, texts, strict=True):
         row[: len(text)] = text
-    assert runner.outside(raw, WORDS | {"sanitize": rule}) == {1: "no known word"}
+    assert find_out_of_range(raw, WORDS | {"sanitize": rule}) == {1: "no known word"}
 
 
 @given(st.integers(0, 999), st.floats(0.05, 1.5))
@@ -132,19 +141,19 @@ def test_the_detector_abstains_where_squeezing_changes_the_answer(seed: int, lim
         return without if by["inputs"][0]["sanitize"]["bit_depth"] is None else with_it
 
     raw = {"x": np.zeros((20, 4, 4, 1), np.uint8)}
-    answers = runner.decisions(ask, raw, preprocess, "b/model_int8.tflite")
-    flagged = np.array([runner.SUSPECT in a["why"] for a in answers])
+    answers = decide_samples(ask, raw, preprocess, "b/model_int8.tflite")
+    flagged = np.array([SUSPECT in a["why"] for a in answers])
     np.testing.assert_array_equal(flagged, np.abs(with_it - without).sum(axis=1) > limit)
     assert all((a["decision"] == "abstain") == bool(a["why"]) for a in answers)
-    other = runner.decisions(ask, raw, preprocess, "model_float32.tflite")
+    other = decide_samples(ask, raw, preprocess, "model_float32.tflite")
     assert not any(a["why"] for a in other)
 
 
 def test_reasons_to_abstain_are_told_apart() -> None:
     outputs = np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 0.0], [1.0, 0.0]])
     rule = {"temperature": 1.0, "threshold": 0.4}
-    doubts = [[], [runner.SUSPECT], [runner.SUSPECT], []]
-    answers = runner.decide(outputs, {"labels": ["a", "b"]}, None, rule, doubts)
-    wanted = [[runner.UNSURE], [runner.SUSPECT, runner.UNSURE], [runner.SUSPECT], []]
+    doubts = [[], [SUSPECT], [SUSPECT], []]
+    answers = decide_outputs(outputs, {"labels": ["a", "b"]}, None, rule, doubts)
+    wanted = [[UNSURE], [SUSPECT, UNSURE], [SUSPECT], []]
     assert [a["why"] for a in answers] == wanted
     assert [a["decision"] for a in answers] == ["abstain"] * 3 + ["a"]

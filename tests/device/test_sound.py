@@ -10,14 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.device.runner import (
-    encode_text,
-    mel_weights,
-    prepare,
-    read_sound,
-    resample_sound,
-    series_to_length,
-)
+from pipeline.device.runner import fit_series_length, prepare_input
+from pipeline.ondevice.audio import mel_weights, resample_sound
+from pipeline.ondevice.sound_files import read_sound
+from pipeline.ondevice.tokens import encode_text
 
 AUDIO: dict[str, Any] = {
     "name": "x", "kind": "audio", "shape": [0, 0, 1], "raw_dtype": "int16", "columns": None,
@@ -34,7 +30,7 @@ def audio_entry(**changes: Any) -> dict[str, Any]:
 
 def both(raw: Any, entry: dict[str, Any]) -> tuple[Any, Any]:
     theirs = to_model_inputs({"x": raw}, {"inputs": [entry]})["x"]
-    return prepare(raw, entry), np.asarray(theirs)
+    return prepare_input(raw, entry), np.asarray(theirs)
 
 
 @given(
@@ -59,7 +55,7 @@ def test_a_tone_is_loudest_in_its_own_band() -> None:
     weights = mel_weights(20, 256, 8000, 40.0, 4000.0)
     for hertz in (250, 1000, 3000):
         sound = 9000 * np.sin(2 * np.pi * hertz * np.arange(4000) / 8000)
-        bands = prepare(sound[None].astype(np.int16), entry)[0, :, :, 0].mean(axis=0)
+        bands = prepare_input(sound[None].astype(np.int16), entry)[0, :, :, 0].mean(axis=0)
         assert bands.argmax() == weights[round(hertz * 256 / 8000)].argmax()
 
 
@@ -167,7 +163,7 @@ def test_a_text_is_cut_between_letters() -> None:
 def test_any_recording_comes_to_the_length_that_is_wanted(rows: int, length: int, fit: str) -> None:
     values = np.arange(2.0 * rows, dtype=np.float32).reshape(rows, 2)
     entry = {"length": length, "fit": fit, "stride": 3}
-    found = series_to_length(values, entry)
+    found = fit_series_length(values, entry)
     assert found.shape[1:] == (length, 2)
     assert (found[0, 0] == values[0]).all()
     assert found.min() >= values.min()

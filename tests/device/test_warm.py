@@ -47,7 +47,7 @@ LIMIT_S = 30  # far more than any of this takes
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Return what runs the fake runner above."""
     shutil.copy(warm.SCRIPT, tmp_path / "fork_side.py")
-    (tmp_path / "runner.py").write_text(RUNNER)
+    (tmp_path / "run_on_device.py").write_text(RUNNER)
     monkeypatch.setattr(warm, "SCRIPT", tmp_path / "fork_side.py")
     python = Path(sys.executable)
 

@@ -16,7 +16,18 @@ import pytest
 from pipeline.artifacts import write_arrays
 from pipeline.bundle.web import PAGE
 from pipeline.data.fit import fit_category, fit_number, fit_stretches
-from pipeline.device import runner
+from pipeline.device.runner import (
+    decide_outputs,
+    decide_samples,
+    decode_outputs,
+    mask_detector_inputs,
+    prepare_input,
+    read_samples,
+)
+from pipeline.ondevice.audio import fit_sound_length, resample_sound
+from pipeline.ondevice.decide import OUTSIDE, SUSPECT, UNSURE
+from pipeline.ondevice.files import prefix_errors
+from pipeline.ondevice.quantize import quantize
 from tests.device.test_sanitize import AUDIO, IMAGE, ROWS, SERIES, TABLE, WORDS
 from tests.device.test_sound import audio_entry
 
@@ -97,7 +108,7 @@ def test_every_kind_is_prepared_to_the_bit(tmp_path: Path, rng: np.random.Genera
     ]
     found = node(tmp_path, todo, {name: raw for name, (_, raw) in cases.items()})
     for (name, (entry, raw)), told in zip(cases.items(), found, strict=True):
-        wanted = runner.prepare(raw, entry)
+        wanted = prepare_input(raw, entry)
         ours = np.stack([values(one) for one in told]).reshape(wanted.shape)
         assert ours.dtype == wanted.dtype, name
         np.testing.assert_array_equal(ours, wanted, err_msg=name)
@@ -123,7 +134,7 @@ def test_what_is_squeezed_is_squeezed_to_the_bit(tmp_path: Path, rng: np.random.
         made = of | {"sanitize": NONE | rule}
         todo.append({"what": "prepare", "array": f"a{i}", "entry": made})
     for case, told in zip(todo, node(tmp_path, todo, arrays), strict=True):
-        wanted = runner.prepare(arrays[case["array"]], case["entry"])
+        wanted = prepare_input(arrays[case["array"]], case["entry"])
         ours = np.stack([values(one) for one in told]).reshape(wanted.shape)
         most = BANDS if case["entry"]["kind"] == "audio" else 0.0
         assert np.abs(ours - wanted).max() <= most, case
@@ -139,7 +150,7 @@ def test_sound_becomes_the_same_bands(tmp_path: Path, rng: np.random.Generator) 
             entry = audio_entry(features=features, window=window, stride=stride, fft=fft)
             todo += [{"what": "prepare", "array": name, "entry": entry} for name in arrays]
     for case, told in zip(todo, node(tmp_path, todo, arrays), strict=True):
-        wanted = runner.prepare(arrays[case["array"]], case["entry"])
+        wanted = prepare_input(arrays[case["array"]], case["entry"])
         ours = np.stack([values(one) for one in told]).reshape(wanted.shape)
         assert np.abs(ours - wanted).max() <= BANDS
 
@@ -163,11 +174,11 @@ def test_sound_is_resampled_and_numbers_are_rounded_alike(
     found = node(tmp_path, todo, {"sound": sound, "real": real, **sums})
     for (rate, wanted), (told,) in zip(rates, found, strict=False):
         np.testing.assert_allclose(
-            values(told), runner.resample_sound(sound[0], rate, wanted), rtol=0, atol=1e-8
+            values(told), resample_sound(sound[0], rate, wanted), rtol=0, atol=1e-8
         )
     for (dtype, scale, zero), (told,) in zip(details, found[len(rates) :], strict=False):
         detail = {"dtype": np.dtype(dtype).type, "quantization": (scale, zero)}
-        np.testing.assert_array_equal(values(told), runner.quantize(real[0], detail))
+        np.testing.assert_array_equal(values(told), quantize(real[0], detail))
     for x, (told,) in zip(sums.values(), found[len(rates) + len(details) :], strict=True):
         assert values(told)[0] == x[0].sum()
 
@@ -203,7 +214,7 @@ def test_what_is_refused_is_refused_in_the_same_words(tmp_path: Path) -> None:
     found = node(tmp_path, todo, {str(i): raw for i, (_, raw) in enumerate(WRONG)})
     for (entry, raw), (told,) in zip(WRONG, found, strict=True):
         with pytest.raises(ValueError, match="input x: wanted ") as caught:
-            runner.prepare(raw, entry)
+            prepare_input(raw, entry)
         assert told["refused"] == str(caught.value).replace("sample 1", "this sample")
 
 
@@ -264,8 +275,8 @@ def compare_file(case: Mapping[str, Any], told: Any) -> None:
     """Compare what both make of a file; the places in it are worded otherwise."""
     path, entries = case["path"], case["entries"]
     try:
-        with runner.named(path):
-            wanted = runner.read_file(path, entries)
+        with prefix_errors(path):
+            wanted = read_samples(path, entries)
     except ValueError as error:
         said = re.sub(r":(\d+):", r": line \1:", str(error).rpartition("/")[2])
         assert told["refused"] == said.replace("got None", "got nothing")
@@ -296,7 +307,7 @@ WRONG_JSON = {
 def test_series_are_read_from_json_as_from_csv(tmp_path: Path) -> None:
     entry = entry_of("series", fit="pad")
     (tmp_path / "rows.csv").write_text("a;b\n1;2.5\n3;\n6;8\n")
-    (wanted,) = runner.read_file(str(tmp_path / "rows.csv"), [entry])["x"]
+    (wanted,) = read_samples(str(tmp_path / "rows.csv"), [entry])["x"]
     texts = ROWS_IN_JSON | {name: text for name, (text, _) in WRONG_JSON.items()}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -329,14 +340,14 @@ def test_recordings_are_read_as_the_runner_reads_them(
     todo += [{"what": "read", "path": str(path), "entries": [entry]} for path in wrong]
     found = node(tmp_path, todo, {"x": np.zeros(1)})
     for path, told in zip(paths, found, strict=False):
-        wanted = runner.sound_to_length(runner.read_file(str(path), [entry])["x"], 4000)[0]
+        wanted = fit_sound_length(read_samples(str(path), [entry])["x"], 4000)[0]
         ours = values(told[0]["x"])
         whole = np.pad(ours, (0, len(wanted) - len(ours)))
         assert np.abs(whole.astype(int) - wanted).max() <= 1, path.name  # a half, rounded
         assert (whole != wanted).mean() < 0.001, path.name
     for path, told in zip(wrong, found[len(paths) :], strict=True):
-        with pytest.raises(ValueError, match=r"\.wav: ") as caught, runner.named(str(path)):
-            runner.read_file(str(path), [entry])
+        with pytest.raises(ValueError, match=r"\.wav: ") as caught, prefix_errors(str(path)):
+            read_samples(str(path), [entry])
         assert told["refused"] == str(caught.value).removeprefix(f"{tmp_path}/")
 
 
@@ -400,9 +411,9 @@ def test_decisions_are_the_runners(tmp_path: Path, rng: np.random.Generator) -> 
     answers = iter([outputs, plain])
     bare = labels | {"abstain": None, "detector": None}
     wanted = [
-        runner.decisions(lambda *_: outputs, raw, bare, "model_int8.tflite"),
-        runner.decisions(lambda *_: next(answers), raw, document, "model_int8.tflite"),
-        runner.decide(outputs, forecast, {"s": history}),
+        decide_samples(lambda *_: outputs, raw, bare, "model_int8.tflite"),
+        decide_samples(lambda *_: next(answers), raw, document, "model_int8.tflite"),
+        decide_outputs(outputs, forecast, {"s": history}),
     ]
     for told, right in zip(found, wanted, strict=True):
         for ours, theirs in zip(told, right, strict=True):
@@ -415,7 +426,7 @@ def test_decisions_are_the_runners(tmp_path: Path, rng: np.random.Generator) -> 
             else:
                 assert ours["decision"] == pytest.approx(theirs["decision"], rel=1e-12)
     reasons = {reason for answer in wanted[1] for reason in answer["why"]}
-    assert reasons == {runner.UNSURE, runner.SUSPECT, runner.OUTSIDE}
+    assert reasons == {UNSURE, SUSPECT, OUTSIDE}
 
 
 @pytest.mark.parametrize("score", ["forecast", "reconstruction"])
@@ -430,8 +441,8 @@ def test_anomalies_are_scored_as_the_runner_scores_them(
     case = {"what": "anomaly", "array": "raw", "input": "x", "anomaly": anomaly, "detail": detail}
     (told,) = node(tmp_path, [case], {"raw": raw, "x": x})
     own = {"dtype": np.int8, "quantization": (0.0131, 5)}
-    wanted = runner.answers_of(own, {"x": x}, raw, anomaly)
+    wanted = decode_outputs(own, {"x": x}, raw, anomaly)
     np.testing.assert_allclose(np.stack([values(one) for one in told]), wanted, rtol=1e-6)
-    given = runner.seen({"x": x}, anomaly)["x"]
+    given = mask_detector_inputs({"x": x}, anomaly)["x"]
     ours = np.stack([values(one["seen"]) for one in told]).reshape(given.shape)
     np.testing.assert_array_equal(ours, given)

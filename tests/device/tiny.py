@@ -3,6 +3,7 @@
 import copy
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.bundle.web import write_web
-from pipeline.device import runner
 from pipeline.device.measure import run_file
+from pipeline.ondevice.assemble import PROGRAM_FILE
 
 INPUTS, CLASSES, SAMPLES = 4, 3, 16
 SOUND = 300  # values of a recording
@@ -29,10 +30,11 @@ PREPROCESS = {
     "task": "classification",
     "labels": ["low", "middle", "high"],
     "target": None,
+    "anomaly": None,
     "inputs": [
         {
             "name": "x", "kind": "table", "shape": [INPUTS], "color": None, "raw_dtype": "float32",
-            "offset": [0.0] * INPUTS, "scale": [1.0] * INPUTS,
+            "offset": [0.0] * INPUTS, "scale": [1.0] * INPUTS, "columns": None, "sanitize": None,
         }
     ],
 }  # fmt: skip
@@ -131,7 +133,7 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         models.append({**row, **size, "metrics": {"accuracy": 0.5}})
     write_json(folder / "preprocess.json", preprocess)
     write_arrays(folder / "golden.npz", golden)
-    shutil.copyfile(runner.__file__, folder / "run_on_device.py")
+    shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     manifest = {
         "name": folder.name, "ships": "int8", "models": models, "task": preprocess["task"],
         "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
@@ -155,5 +157,9 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    document = {"schema": SCHEMA} | manifest | {"files": describe_files(folder)}
+    document = (
+        {"schema": SCHEMA}
+        | manifest
+        | {"files": {name: asdict(entry) for name, entry in describe_files(folder).items()}}
+    )
     write_json(folder / "manifest.json", document)

@@ -1,6 +1,5 @@
 """Small models, and their files, made once: the conversions share one worker process."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents.recipe import FileRecipe
+from pipeline.documents.spec import SpecInput
 from pipeline.export import worker
 from pipeline.export.make import make_file
-from tests.conftest import model_settings
+from tests.conftest import make_spec, model_settings
 
 CNN = {
     "model": model_settings(
@@ -64,20 +65,10 @@ class Made:
     def file(self, form: str, *, io: str = "int8", name: str | None = None, **recipe: Any) -> Path:
         path = self.folder / (name or f"{form}_{io}_{recipe.get('clipping', '')}.tflite")
         if not path.exists():
-            chosen = {
-                "quantizer": "ai-edge",
-                "model": "model.keras",
-                "granularity": "channel",
-                "clipping": "min_max",
-                "correct": False,
-                "wide": 0.0,
-                "islands": 0.0,
-                "input_ranges": {},
-            } | recipe
             make_file(
                 path,
                 form,
-                recipe=chosen,
+                recipe=FileRecipe(**recipe),
                 models=self.folder,
                 spec=self.folder / "spec.json",
                 calibration=self.folder / "calibration.npz",
@@ -95,9 +86,9 @@ def make(spec: dict[str, Any], folder: Path, *, uneven: float = 0.2) -> Made:
     from pipeline.models.save import save_keras
 
     folder.mkdir()
-    spec = {"schema": 1, "seed": 7} | spec
+    described = make_spec(**({"seed": 7} | spec))
     keras.utils.clear_session()
-    model = MODELS[spec["model"]["kind"]](keras, spec)
+    model = MODELS[described.model.kind](keras, described)
     generator = np.random.Generator(np.random.Philox(1))
     model.set_weights(
         [
@@ -105,9 +96,9 @@ def make(spec: dict[str, Any], folder: Path, *, uneven: float = 0.2) -> Made:
             for w in model.get_weights()
         ]
     )
-    inputs = {e["name"]: _samples(e, generator) for e in spec["inputs"]}
+    inputs = {e.name: _samples(e, generator) for e in described.inputs}
     save_keras(model, folder / "model.keras")
-    (folder / "spec.json").write_text(json.dumps(spec))
+    described.write(folder / "spec.json")
     np.savez(folder / "calibration.npz", **inputs)
     return Made(folder, inputs, np.asarray(model(inputs, training=False)))
 
@@ -122,28 +113,27 @@ def make_given(
     from pipeline.models.save import save_keras
 
     folder.mkdir()
-    settings = {"kind": "file", "head": "keep", "reset_weights": False, "dropout": 0.0}
     shapes = [(name, x.shape[1:], str(x.dtype)) for name, x in inputs.items()]
-    spec: dict[str, Any] = {
-        "schema": 1,
-        "seed": 3,
-        "model": settings | {"scale": scale, "offset": offset},
-        "inputs": [{"name": n, "shape": list(s), "dtype": kind} for n, s, kind in shapes],
-        "output": {"task": "classification", "units": net.output_shape[-1]},
-    }
+    spec = make_spec(
+        {"kind": "file", "path": "given.keras"},
+        [{"name": n, "shape": list(s), "dtype": kind} for n, s, kind in shapes],
+        {"task": "classification", "units": net.output_shape[-1]},
+        seed=3,
+        adoption={"scale": scale, "offset": offset},
+    )
     model = adopt_model(keras, net, spec, target=None)
-    spec["model"] |= {"architecture": keras.saving.serialize_keras_object(model)}
+    layers = {"architecture": keras.saving.serialize_keras_object(model)}
     save_keras(model, folder / "model.keras")
-    (folder / "spec.json").write_text(json.dumps(spec))
+    spec.model_copy(update=layers).write(folder / "spec.json")
     np.savez(folder / "calibration.npz", **inputs)
     return Made(folder, inputs, np.asarray(model(inputs, training=False)))
 
 
-def _samples(entry: dict[str, Any], generator: np.random.Generator) -> Any:
-    shape = (SAMPLES, *entry["shape"])
-    if entry["dtype"] == "int32":
-        return generator.integers(0, entry["vocabulary"], shape, dtype=np.int32)
-    if len(entry["shape"]) == 3:
+def _samples(entry: SpecInput, generator: np.random.Generator) -> Any:
+    shape = (SAMPLES, *entry.shape)
+    if entry.dtype == "int32":
+        return generator.integers(0, entry.vocabulary, shape, dtype=np.int32)
+    if len(entry.shape) == 3:
         return DARKEST * generator.random(shape, dtype=np.float32)
     return generator.standard_normal(shape, dtype=np.float32)
 

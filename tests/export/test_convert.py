@@ -23,11 +23,12 @@ TOLERANCES = {"float32": 1e-5, "float16": 0.005, "dynamic": 0.05, "int8": 0.05, 
 
 def run(file: Path, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return raw and real outputs."""
-    from pipeline.device import runner
+    from pipeline.ondevice.interpreter import invoke_model, load_interpreter
+    from pipeline.ondevice.quantize import dequantize
 
-    interpreter = runner.load_interpreter(file)[0]
-    raw = runner.invoke(interpreter, inputs, 1)
-    return raw, runner.dequantize(raw, interpreter.get_output_details()[0])
+    interpreter = load_interpreter(file)[0]
+    raw = invoke_model(interpreter, inputs, 1)
+    return raw, dequantize(raw, interpreter.get_output_details()[0])
 
 
 @pytest.mark.parametrize("form", FORMATS)

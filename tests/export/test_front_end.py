@@ -10,10 +10,13 @@ import pytest
 
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
+from pipeline.documents.ladder import MadeFile, Refusal
+from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError
 from pipeline.export.inspect import inspect
 from pipeline.export.worker import ConversionError, request
 from pipeline.models.adopt import adopt_model
+from tests.conftest import make_spec
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -52,21 +55,16 @@ NETS: dict[str, tuple[Callable[[], Any], list[int], str]] = {
 )
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     net, shape, way = NETS[request.param]
-    spec = {
+    spec: dict[str, Any] = {
         "seed": 5,
-        "model": {
-            "kind": "file",
-            "head": "keep",
-            "reset_weights": True,
-            "scale": 1.0,
-            "offset": 0.0,
-        },
+        "model": {"kind": "file", "path": "given.keras"},
+        "adoption": {"reset_weights": True},
         "inputs": [{"name": "x", "shape": shape, "dtype": "float32"}],
         "output": {"task": "classification", "units": 3},
     }
     keras.utils.clear_session()
-    model = adopt_model(keras, net(), spec, target=None)
-    spec["model"]["architecture"] = keras.saving.serialize_keras_object(model)
+    model = adopt_model(keras, net(), make_spec(**spec), target=None)
+    spec["architecture"] = keras.saving.serialize_keras_object(model)
     return make(spec, tmp_path_factory.mktemp("given") / "net", uneven=0.05), way
 
 
@@ -96,16 +94,18 @@ def test_the_float_file_answers_as_the_network(given: Any) -> None:
 
 def test_it_comes_to_full_integers(given: Any) -> None:
     made, _ = given
+    answers: dict[str, Any] = {}
 
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         try:
             path = made.file("int8", name=f"int8_{quantizer}.tflite", quantizer=quantizer)
             outputs = _run(made, path)
         except (ConversionError, ArtifactError) as error:
-            return {"refused": str(error)}
-        left = inspect(path, "int8")["float_ops_left"]
-        return {"float_ops": len(left), "left": left, "outputs": outputs}
+            return Refusal(quantizer=quantizer, refused=str(error))
+        answers[quantizer] = outputs
+        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8")["float_ops_left"]))
 
     found = least_float("int8", attempt)
-    assert found["float_ops"] == 0, found
-    assert np.abs(found["outputs"] - made.reference).mean() < 0.03  # of probabilities
+    assert isinstance(found, MadeFile), found
+    assert found.float_ops == 0
+    assert np.abs(answers[found.quantizer] - made.reference).mean() < 0.03  # of probabilities

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from pipeline.artifacts import read_json
+from pipeline.documents.spec import Spec
 from pipeline.export.frozen import float32_of
 from pipeline.export.inspect import operations
 from pipeline.export.ranges import SIGNATURE
@@ -24,7 +24,7 @@ NETS = [*SPECS, "transformer 8 17", "rnn lstm 12", "rnn simple 15", "autoencoder
 @pytest.mark.parametrize("name", NETS)
 def test_it_is_the_file_of_a_saved_model(name: str, tmp_path: Path) -> None:
     made = make((SPECS | FAMILIES)[name], tmp_path / "net", uneven=0.02)
-    spec = read_json(made.folder / "spec.json")
+    spec = Spec.read(made.folder / "spec.json")
     path = made.folder / "model.keras"
     twin = twin_of(load_keras(path), path, spec)
     converter = converter_of_twin(twin, spec)

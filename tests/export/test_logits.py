@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.device import runner
 from pipeline.export.logits import SIGMOID, SOFTMAX, UNLIKELY, in_question
 from pipeline.export.ranges import span_of
+from pipeline.ondevice.interpreter import invoke_model, load_interpreter
 from pipeline.verify.layers import layer_errors
 from tests.export.conftest import Made, make_given
 
@@ -63,8 +63,8 @@ def hardened(tmp_path: Path) -> Made:
 
 
 def test_the_likely_classes_are_told_apart(hardened: Made) -> None:
-    interpreter = runner.load_interpreter(hardened.file("int8"))[0]
-    raw = runner.invoke(interpreter, hardened.inputs, 1)
+    interpreter = load_interpreter(hardened.file("int8"))[0]
+    raw = invoke_model(interpreter, hardened.inputs, 1)
     assert (raw.argmax(axis=1) == hardened.reference.argmax(axis=1)).all()
     best = np.sort(raw.astype(int), axis=1)
     assert (best[:, -1] > best[:, -2]).all()

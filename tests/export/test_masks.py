@@ -13,6 +13,7 @@ from pipeline.export.make import float32_file
 from pipeline.models.adopt import adopt_model
 from pipeline.models.save import save_keras
 from pipeline.verify.parity import sqnr_db
+from tests.conftest import make_spec
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -43,16 +44,16 @@ def attention(form: str) -> Any:
 
 @pytest.fixture(scope="module", params=FORMS)
 def masked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    model = {"kind": "file", "head": "keep", "reset_weights": True, "scale": 1.0, "offset": 0.0}
     spec: dict[str, Any] = {
         "seed": 5,
-        "model": model,
+        "model": {"kind": "file", "path": "given.keras"},
+        "adoption": {"reset_weights": True},
         "inputs": [{"name": "x", "shape": [STEPS, 4], "dtype": "float32"}],
         "output": {"task": "classification", "units": 3},
     }
     keras.utils.clear_session()
-    net = adopt_model(keras, attention(request.param), spec, target=None)
-    spec["model"]["architecture"] = keras.saving.serialize_keras_object(net)
+    net = adopt_model(keras, attention(request.param), make_spec(**spec), target=None)
+    spec["architecture"] = keras.saving.serialize_keras_object(net)
     made = make(spec, tmp_path_factory.mktemp("masked") / "net", uneven=0.3)
     inputs = made.inputs["x"].copy()
     inputs[..., 3] = np.arange(STEPS) < np.random.default_rng(0).integers(

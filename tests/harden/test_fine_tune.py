@@ -17,7 +17,7 @@ from pipeline.harden.fine_tune import Hardened, Plan, harden_network
 from pipeline.harden.step import share_of_epsilon
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.losses import loss_of
-from tests.conftest import model_settings
+from tests.conftest import IMAGE, make_spec
 from tests.train.kills import assert_same_bits, with_kills
 
 MODES: dict[str, dict[str, Any]] = {
@@ -43,12 +43,8 @@ def start(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small trained net, which withstands little."""
     from pipeline.train.supervised import train_network
 
-    spec = {
-        "seed": 0,
-        "model": model_settings(kind="cnn", filters=[8, 16], dense=[32], dropout=0.1),
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+    model = {"kind": "cnn", "filters": [8, 16], "dense": [32], "dropout": 0.1}
+    spec = make_spec(model, [IMAGE], {"task": "classification", "units": 10}, seed=0)
     folder = tmp_path_factory.mktemp("start")
     (folder / "work").mkdir()
     settings = Train.model_validate({"epochs": 15, "optimizer": {"learning_rate": 5e-3}})

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.preprocess import PREPARE
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.harden.space import Choice, Part, Space, choose_categories
 from pipeline.harden.space_search import model_inputs, noise, outputs_of
 from pipeline.harden.space_splice import splice_columns
@@ -42,7 +42,7 @@ def test_a_found_row_is_one_that_could_have_been_measured(how: str, norm: str) -
     assert unknown.any()
     seen = np.where(np.isnan(raw), np.nan, found).astype(np.float32)
     inputs = model_inputs(space, samples, found)["features"]
-    np.testing.assert_allclose(inputs, prepare(seen, data.preprocess["inputs"][0]), atol=SAME)
+    np.testing.assert_allclose(inputs, prepare_input(seen, data.preprocess["inputs"][0]), atol=SAME)
 
 
 @pytest.mark.parametrize("kind", ["pgd", "fgsm"])
@@ -167,7 +167,7 @@ def test_series_move_by_deviations_in_the_open_channels(relative: bool) -> None:
     assert worse > clean
     seen = np.where(np.isnan(raw), np.nan, found).astype(np.float32)
     inputs = model_inputs(space, samples, found)["series"]
-    np.testing.assert_allclose(inputs, prepare(seen, data.preprocess["inputs"][0]), atol=1e-5)
+    np.testing.assert_allclose(inputs, prepare_input(seen, data.preprocess["inputs"][0]), atol=1e-5)
 
 
 def test_two_inputs_move_together_and_come_apart_again() -> None:
@@ -183,7 +183,7 @@ def test_two_inputs_move_together_and_come_apart_again() -> None:
     assert (found[:, 4:] != samples.x[:, 4:]).mean() > 0.5
     inputs = model_inputs(space, samples, samples.x)
     for entry in entries:
-        own = prepare(raw[entry["name"]], entry)
+        own = prepare_input(raw[entry["name"]], entry)
         np.testing.assert_allclose(inputs[entry["name"]], own, atol=1e-5)
     alone, _, part = fakes.attacked(data, model, inputs=("series",))
     assert [p.name for p in alone.parts] == ["series"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.device.runner import prepare
+from pipeline.device.runner import prepare_input
 from pipeline.harden.space_fit import FULL_SCALE, space_of
 from pipeline.harden.space_search import model_inputs, outputs_of, samples_of
 from tests.harden import fakes
@@ -22,7 +22,7 @@ def test_the_bands_of_a_moved_recording_are_what_the_device_hears(features: str)
     rng = np.random.default_rng(0)
     moved = np.clip(samples.x + rng.integers(-300, 301, samples.x.shape), -32768, 32767)
     heard = model_inputs(space, samples, moved.astype(np.float32))["sound"]
-    device = prepare(moved.astype(np.int16), data.preprocess["inputs"][0])
+    device = prepare_input(moved.astype(np.int16), data.preprocess["inputs"][0])
     np.testing.assert_allclose(heard, device, atol=BANDS)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.device import runner
+from pipeline.device.runner import prepare_input
 from pipeline.harden.through import attacks_through, raw_within, squeezed_unit
 
 RULE = {"range": "clip", "limits": None, "levels": None}
@@ -36,7 +36,7 @@ def test_what_is_attacked_is_what_the_device_computes(
     entry = image(median=median, bit_depth=depth)
     x = tf.constant(raw.astype(np.float32) / 255)
     found = squeezed_unit(x, entry, through_median=through)
-    np.testing.assert_allclose(found, runner.prepare(raw, entry), atol=1e-6)
+    np.testing.assert_allclose(found, prepare_input(raw, entry), atol=1e-6)
 
 
 @pytest.mark.parametrize("through", [True, False])
@@ -76,7 +76,7 @@ def digits_net(entry: dict[str, Any]) -> tuple[Any, Any, Any]:
     model = keras.Model({"x": x}, y)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(3e-3), loss)
-    squeezed = runner.prepare(raw, entry)
+    squeezed = prepare_input(raw, entry)
     model.fit(squeezed[:1500], labels[:1500], epochs=8, batch_size=64, verbose=0)
     return model, raw[1500:], labels[1500:]
 
@@ -88,11 +88,11 @@ def test_an_attack_that_does_not_know_reports_too_much_robustness(rule: dict[str
     model, raw, labels = digits_net(entry)
     by = {"epsilon": 0.15, "steps": 10, "seed": 3}
     bare = entry | {"sanitize": None}
-    x = runner.prepare(raw, bare)
+    x = prepare_input(raw, bare)
     found = attacks_through(model, x, labels, entry=entry, by=by)
 
     def right(images: Any) -> Any:
-        return np.asarray(model({"x": runner.prepare(images, entry)})).argmax(axis=1) == labels
+        return np.asarray(model({"x": prepare_input(images, entry)})).argmax(axis=1) == labels
 
     held = {name: right(raw_within(x, raw, 0.15)) & right(raw) for name, x in found.items()}
     knowing = np.logical_and.reduce([h for name, h in held.items() if name != "naive"])

@@ -1,6 +1,5 @@
 """A network from outside answers as it did, whatever it was built of."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,24 +7,22 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.documents.spec import Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import graph
 from pipeline.models.adopt import adopt_model, answers_its_input
 from pipeline.models.blocks import logits_model
+from tests.conftest import IMAGE, make_spec
 
 CLASSES = 3
 L = keras.layers
 NEAR = 1e-6  # float32 kernels may add up in another order
 
 
-def spec(task: str = "classification", units: int = CLASSES, **model: Any) -> dict[str, Any]:
-    settings = {"kind": "file", "head": "keep", "reset_weights": False, "scale": 1.0}
-    return {
-        "seed": 3,
-        "model": settings | {"offset": 0.0, "dropout": 0.0} | model,
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": task, "units": units},
-    }
+def spec(task: str = "classification", units: int = CLASSES, **adoption: Any) -> Spec:
+    output = {"task": task, "units": units}
+    file = {"kind": "file", "path": "given.keras"}
+    return make_spec(file, [IMAGE], output, seed=3, adoption=adoption)
 
 
 def plain(*ending: Any) -> Any:
@@ -110,8 +107,8 @@ def test_the_spec_alone_builds_it_and_its_twin(ending: str) -> None:
 
     make, units, _ = ENDINGS[ending]
     found = adopt_model(keras, make(), described := spec(units=units), target=None)
-    described["model"]["architecture"] = keras.saving.serialize_keras_object(found)
-    described = json.loads(json.dumps(described))
+    layers = {"architecture": keras.saving.serialize_keras_object(found)}
+    described = Spec.model_validate_json(described.model_copy(update=layers).model_dump_json())
     built = graph.build(keras, described)
     built.set_weights(found.get_weights())
     np.testing.assert_array_equal(answers(built), answers(found))
@@ -135,7 +132,7 @@ def test_layers_alone_begin_anew_the_same_every_time() -> None:
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.abs(answers(one) - answers(model)).max() > NEAR
-    other = spec(reset_weights=True) | {"seed": 4}
+    other = spec(reset_weights=True).model_copy(update={"seed": 4})
     assert (
         np.abs(answers(adopt_model(keras, model, other, target=None)) - answers(one)).max() > NEAR
     )
@@ -204,9 +201,8 @@ def test_inputs_are_told_apart_by_name_where_the_network_has_the_datas(
     keras.utils.set_random_seed(5)
     first, second = (keras.Input((4,), name=name) for name in names)
     model = keras.Model([first, second], L.Dense(CLASSES)(L.Subtract()([first, 3 * second])))
-    wanted = spec() | {
-        "inputs": [{"name": name, "shape": [4], "dtype": "float32"} for name in ("a", "b")]
-    }
+    inputs = tuple(SpecInput(name=name, shape=(4,), dtype="float32") for name in ("a", "b"))
+    wanted = spec().model_copy(update={"inputs": inputs})
     made = adopt_model(keras, model, wanted, target=None)
     assert [tensor.name for tensor in made.inputs] == ["a", "b"]
     x = np.random.Generator(np.random.Philox(0)).random((2, 5, 4), np.float32)

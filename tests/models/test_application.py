@@ -7,25 +7,24 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.config.model_schema import Application
+from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
 from pipeline.models.adopt import adopt_model
 from pipeline.models.application import APPLICATIONS, application
-from tests.conftest import model_settings
+from tests.conftest import make_spec
 
 SHAPE = [32, 32, 1]
 
 
-def settings(**given: Any) -> dict[str, Any]:
-    return model_settings(kind="application", name="MobileNetV3Small", width=0.35, **given)
+def settings(**given: Any) -> Application:
+    return Application(kind="application", name="MobileNetV3Small", width=0.35, **given)
 
 
-def spec(given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "seed": 2,
-        "model": given,
-        "inputs": [{"name": "image", "shape": SHAPE, "dtype": "float32"}],
-        "output": {"task": "classification", "units": 4},
-    }
+def spec(given: Application, adoption: Adoption) -> Spec:
+    image = {"name": "image", "shape": SHAPE, "dtype": "float32"}
+    output = {"task": "classification", "units": 4}
+    return make_spec(given.model_dump(), [image], output, seed=2, adoption=adoption.dump())
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_given_weights_see_gray_pictures_as_they_saw_colour(trained: Any, tmp_pa
     path, model = trained
     given = settings(weights=str(path))
     found, told = application(given, SHAPE, tmp_path)
-    net = adopt_model(keras, found, spec(given | told), target=None)
+    net = adopt_model(keras, found, spec(given, told), target=None)
     gray = np.random.Generator(np.random.Philox(0)).random((2, *SHAPE), np.float32)
     shown = np.repeat(2 * gray - 1, 3, axis=3)
     wanted = np.asarray(model(shown)).mean(axis=(1, 2))
@@ -54,8 +53,8 @@ def test_given_weights_see_gray_pictures_as_they_saw_colour(trained: Any, tmp_pa
 def test_without_weights_it_takes_the_channels_there_are(tmp_path: Path) -> None:
     found, told = application(settings(), SHAPE, tmp_path)
     assert found.input_shape == (None, *SHAPE)
-    assert told["reset_weights"]
-    assert not told["triples"]
+    assert told.reset_weights
+    assert not told.triples
 
 
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:

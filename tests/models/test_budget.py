@@ -3,20 +3,18 @@
 import keras
 import pytest
 
+from pipeline.documents.budget import Budget
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS, budget
-from tests.conftest import model_settings
+from tests.conftest import make_spec
 
-CNN = model_settings(kind="cnn", filters=[4, 8], dense=[16], dropout=0.1)
-MLP = model_settings(kind="mlp", units=[16], activation="tanh")
+CNN = {"kind": "cnn", "filters": [4, 8], "dense": [16], "dropout": 0.1}
+MLP = {"kind": "mlp", "units": [16], "activation": "tanh"}
 
 
-def spec(model: dict, shape: list[int]) -> dict:
-    return {
-        "seed": 1,
-        "model": model,
-        "inputs": [{"name": "x", "shape": shape, "dtype": "float32"}],
-        "output": {"task": "classification", "units": 3},
-    }
+def spec(model: dict, shape: list[int]) -> Spec:
+    x = {"name": "x", "shape": shape, "dtype": "float32"}
+    return make_spec(model, [x], {"task": "classification", "units": 3})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ def test_equal_specs_give_equal_weights() -> None:
 
 
 def test_what_cannot_hold_is_told_before_any_training() -> None:
-    counted = {"parameters": 2000, "peak_activation_bytes": 300}
+    counted = Budget(parameters=2000, macs=0, peak_activation_bytes=300, layers=(), targets={})
     assert list(budget.beyond(counted, {"bytes": 2000, "arena_bytes": 300})) == []
     assert list(budget.beyond(counted, {"bytes": None, "arena_bytes": None})) == []
     weights, activations = budget.beyond(counted, {"bytes": 1999, "arena_bytes": 299})

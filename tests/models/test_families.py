@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.config.model_schema import Funnel
 from pipeline.models import MODELS, budget
 from pipeline.models.mlp import widths
-from tests.conftest import model_settings
+from tests.conftest import make_spec
 
 PICTURE = [{"name": "image", "shape": [16, 16, 1], "dtype": "float32"}]
 SERIES = [{"name": "series", "shape": [12, 3], "dtype": "float32"}]
@@ -17,13 +18,8 @@ TEXT = [{"name": "text", "shape": [10], "dtype": "int32", "vocabulary": 30, "poo
 
 
 def made(inputs: list[dict[str, Any]], **model: Any) -> Any:
-    spec = {
-        "seed": 1,
-        "model": model_settings(**model),
-        "inputs": inputs,
-        "output": {"task": "classification", "units": 3},
-    }
-    return MODELS[spec["model"]["kind"]](keras, spec)
+    spec = make_spec(model, inputs, {"task": "classification", "units": 3})
+    return MODELS[spec.model.kind](keras, spec)
 
 
 @pytest.mark.parametrize("kind", ["cnn", "ds_cnn", "resnet8", "mobilenet"])
@@ -103,22 +99,18 @@ def test_patches_are_the_steps_of_a_picture() -> None:
 
 
 def test_a_funnel_goes_from_first_to_last_by_one_factor() -> None:
-    assert widths({"first": 64, "last": 16, "layers": 3}) == (64, 32, 16)
-    assert widths({"first": 10, "last": 10, "layers": 1}) == (10,)
-    assert widths([5, 4]) == (5, 4)
+    assert widths(Funnel(first=64, last=16, layers=3)) == (64, 32, 16)
+    assert widths(Funnel(first=10, last=10, layers=1)) == (10,)
+    assert widths((5, 4)) == (5, 4)
 
 
 def test_known_nets_have_their_known_sizes() -> None:
     """MLPerf Tiny's ResNet-8 and DS-CNN (arXiv:2106.07597); LeNet-5; the 784-256-256-10 net."""
 
     def parameters(shape: list[int], outputs: int, **model: Any) -> int:
-        spec = {
-            "seed": 0,
-            "model": model_settings(**model),
-            "inputs": [{"name": "x", "shape": shape, "dtype": "float32"}],
-            "output": {"task": "classification", "units": outputs},
-        }
-        net = MODELS[model["kind"]](keras, spec)
+        x = {"name": "x", "shape": shape, "dtype": "float32"}
+        spec = make_spec(model, [x], {"task": "classification", "units": outputs})
+        net = MODELS[spec.model.kind](keras, spec)
         return sum(int(np.prod(w.shape)) for w in net.trainable_weights)
 
     stacks = 3 * 9 * 16 + 2 * 9 * 16 * 16 + 9 * 16 * 32 + 9 * 32 * 32 + 9 * 32 * 64 + 9 * 64 * 64

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
-from tests.conftest import loss_of_name, model_settings
+from tests.conftest import loss_of_name, make_spec
 
 EXACT = 1e-10
 N, C = 5, 3
@@ -28,13 +28,10 @@ def float64() -> Iterator[None]:
 
 def made(rng: np.random.Generator, shape: list[int], outputs: int, task: str, **model: Any) -> Any:
     """Return a network with random weights everywhere that training changes."""
-    spec = {
-        "seed": 1,
-        "model": model_settings(**model),
-        "inputs": [{"name": "x", "shape": shape, "dtype": "float64"}],
-        "output": {"task": task, "units": outputs},
-    }
-    network = MODELS[spec["model"]["kind"]](keras, spec)
+    x = {"name": "x", "shape": shape, "dtype": "float32"}
+    spec = make_spec(model, [x], {"task": task, "units": outputs})
+    exact = tuple(entry.model_copy(update={"dtype": "float64"}) for entry in spec.inputs)
+    network = MODELS[spec.model.kind](keras, spec.model_copy(update={"inputs": exact}))
     for weight in network.trainable_weights:
         weight.assign(rng.normal(0, 0.5, weight.shape))
     return network

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Inputs, read_json
+from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config
+from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models.stage import run
 from tests.conftest import prepare_data
@@ -22,22 +22,22 @@ model: {kind: autoencoder, units: [8], code: 2}
 """
 
 
-def built(config: Config, folder: Path) -> Any:
+def built(config: Config, folder: Path) -> Spec:
     """Prepare the data, build, and return spec.json."""
     data, out = folder / "data", folder / "build"
     for made in (data, out):
         made.mkdir()
     prepare_data(config, data)
     run(config, Inputs({"dataset": data}, folder, folder), out)
-    return read_json(out / "spec.json")
+    return Spec.read(out / "spec.json")
 
 
 def test_an_autoencoder_answers_its_input(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     spec = built(make_config(text=WINE), tmp_path)
-    assert spec["output"] == {"task": "anomaly", "score": "reconstruction"}
-    assert spec["inputs"][0]["shape"] == [13]
+    assert spec.output == SpecOutput(task="anomaly", score="reconstruction")
+    assert spec.inputs[0].shape == (13,)
 
 
 def test_a_forecaster_does_not_see_the_last_step(sets: Path, tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_a_forecaster_does_not_see_the_last_step(sets: Path, tmp_path: Path) -> 
         made.mkdir()
     prepare_data(config, data, sets / "configs")
     run(config, Inputs({"dataset": data}, tmp_path, tmp_path), out)
-    spec = read_json(out / "spec.json")
-    assert spec["inputs"][0]["shape"] == [23, 1]
-    assert spec["output"] == {"task": "anomaly", "score": "forecast", "units": 1}
+    spec = Spec.read(out / "spec.json")
+    assert spec.inputs[0].shape == (23, 1)
+    assert spec.output == SpecOutput(task="anomaly", score="forecast", units=1)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_metric_that_the_classes_do_not_have_is_refused_before_training(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     two = make_config(text=CLASSES.replace("SET", "breast_cancer"))
-    assert built(two, tmp_path)["output"]["task"] == "classification"
+    assert built(two, tmp_path).output.task == "classification"
     three = make_config(text=CLASSES.replace("SET", "wine"))
     (tmp_path / "wine").mkdir()
     with pytest.raises(ConfigError, match="auc is for two classes, and there are 3"):

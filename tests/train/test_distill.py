@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
+from pipeline.documents.spec import Spec
 from pipeline.train import make
 from pipeline.train.distill import train_distilled
 from pipeline.train.supervised import train_network
@@ -18,7 +19,7 @@ LEARNING: dict[str, Any] = {"batch_size": 64, "augment": [], "seed": 3}
 TEACHER = {"kind": "cnn", "filters": (8, 16), "dense": (16,)}
 
 
-def learn(spec: dict[str, Any], digits: Any, out: Path, **taught: Any) -> Any:
+def learn(spec: Spec, digits: Any, out: Path, **taught: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     settings = Train.model_validate({"epochs": 2, "distill": {"teacher": TEACHER} | taught})
     return train_distilled(spec, settings, digits, out=out, **LEARNING)
@@ -26,7 +27,7 @@ def learn(spec: dict[str, Any], digits: Any, out: Path, **taught: Any) -> Any:
 
 @pytest.mark.slow
 def test_the_teacher_is_larger_and_the_student_is_the_spec(
-    spec: dict[str, Any], digits: Any, tmp_path: Path
+    spec: Spec, digits: Any, tmp_path: Path
 ) -> None:
     student, found = learn(spec, digits, tmp_path / "taught", epochs=4)
     (tmp_path / "plain" / "work").mkdir(parents=True)
@@ -40,7 +41,7 @@ def test_the_teacher_is_larger_and_the_student_is_the_spec(
 
 
 def test_a_student_and_its_like_begin_at_given_weights(
-    spec: dict[str, Any], digits: Any, tmp_path: Path
+    spec: Spec, digits: Any, tmp_path: Path
 ) -> None:
     begun: list[Any] = []
 
@@ -55,7 +56,7 @@ def test_a_student_and_its_like_begin_at_given_weights(
 
 @pytest.mark.slow
 def test_a_student_learns_from_samples_without_a_label(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = hide(digits.splits, digits.labels, 100, is_classes=True, seed=0)
     few, fed = replace(digits, splits=parts), []
@@ -77,7 +78,7 @@ def test_a_student_learns_from_samples_without_a_label(
 
 @pytest.mark.slow
 def test_a_killed_distillation_ends_with_the_same_bits(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, told = learn(spec, digits, tmp_path / "whole")
     (again, told_again), kills = with_kills(

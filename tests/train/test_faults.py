@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.schema import Train
+from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models.save import load_keras
 from pipeline.train import loop, supervised
@@ -26,7 +27,7 @@ from tests.train.kills import assert_same_bits
 SLOW = pytest.mark.slow
 
 
-def train(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> Any:
+def train(spec: Spec, digits: Any, out: Path, **settings: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 2} | settings)
     return train_network(
@@ -53,7 +54,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, *callbacks: Any) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=SLOW)])
 def test_a_signal_ends_the_step_saves_and_the_same_bits_come_of_it(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)  # nothing but the signal saves again
     before = signal.getsignal(number)
@@ -79,7 +80,7 @@ def test_a_signal_after_the_last_save_ends_it_too() -> None:
 
 
 def test_a_second_signal_ends_at_once(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def twice() -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -98,7 +99,7 @@ def poison(model: Any) -> None:
 
 @pytest.mark.parametrize("last", [True, pytest.param(False, marks=SLOW)])
 def test_weights_that_are_no_numbers_are_never_a_result(
-    spec: dict[str, Any],
+    spec: Spec,
     digits: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

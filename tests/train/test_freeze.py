@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from pipeline.config.schema import Train
+from pipeline.documents.spec import Spec
 from pipeline.train import supervised
 from pipeline.train.schedule import after
 
 
 @pytest.fixture
-def moved(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Any:
+def moved(spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function: settings -> epoch -> names of the weights that the epoch changed."""
 
     def run(**settings: Any) -> list[set[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.documents.spec import Spec
 from pipeline.train.hold import (
     Hold,
     held_gradients,
@@ -104,12 +105,14 @@ print(json.dumps([max(float(np.abs(a - b).max()) for a, b in pairs),
 
 
 @pytest.mark.slow
-def test_two_devices_hold_what_one_does(spec: dict[str, Any], digits: Any, tmp_path: Path) -> None:
+def test_two_devices_hold_what_one_does(spec: Spec, digits: Any, tmp_path: Path) -> None:
     from pipeline.models import MODELS
     from pipeline.models.save import save_keras
 
     keras.utils.clear_session()
-    without_dropout = spec | {"model": spec["model"] | {"dropout": 0.0}}  # devices draw apart
+    without_dropout = spec.model_copy(
+        update={"model": spec.model.model_copy(update={"dropout": 0.0})}
+    )  # devices draw apart
     save_keras(MODELS["cnn"](keras, without_dropout), tmp_path / "model.keras")
     arguments = [str(tmp_path / "model.keras"), str(digits.folder), str(tmp_path / "work")]
     done = subprocess.run(

@@ -12,7 +12,7 @@ from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.train.supervised import train_network
-from tests.conftest import loss_of_name, model_settings
+from tests.conftest import loss_of_name, make_spec
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 TABLES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
@@ -50,13 +50,8 @@ def logic(name: str, folder: Path) -> Dataset:
 
 def learnt(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> list[int]:
     """Return what a net decides on the four corners after training."""
-    spec = {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(**model),
-        "inputs": [{"name": "x", "shape": [2], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 2},
-    }
+    x = {"name": "x", "shape": [2], "dtype": "float32"}
+    spec = make_spec(model, [x], {"task": "classification", "units": 2})
     dataset = logic(name, folder)
     (folder / "work").mkdir()
     section = Train.model_validate(settings)

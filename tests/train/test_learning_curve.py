@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.schema import Train
+from pipeline.documents.spec import Spec
 from pipeline.train.learning_curve import SHARES, learning_curve
 from pipeline.train.supervised import train_network
 from tests.train.kills import with_kills
@@ -13,7 +14,7 @@ from tests.train.kills import with_kills
 LEARNING: dict[str, Any] = {"batch_size": 64, "augment": [], "seed": 3}
 
 
-def curve(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> dict[str, Any]:
+def curve(spec: Spec, digits: Any, out: Path, **settings: Any) -> dict[str, Any]:
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 2} | settings)
     trained = train_network(spec, section, digits, out=out, **LEARNING)

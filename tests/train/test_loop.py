@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.schema import Train
+from pipeline.documents.spec import Spec
 from pipeline.train import compiled, feed, supervised
 from pipeline.train.feed import oversample_rare
 from pipeline.train.supervised import train_network
@@ -32,7 +33,7 @@ def clipped(*, norm: float | None = None, value: float | None = None) -> Any:
     return SimpleNamespace(clip_norm=norm, clip_value=value)
 
 
-def train(spec: dict[str, Any], digits: Any, out: Path, **settings: Any) -> Any:
+def train(spec: Spec, digits: Any, out: Path, **settings: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 3} | settings)
     return train_network(spec, section, digits, batch_size=64, augment=AUGMENT, seed=3, out=out)
@@ -68,7 +69,7 @@ EVERYTHING = {
     ],
 )
 def test_a_killed_training_ends_with_the_same_bits(
-    spec: dict[str, Any],
+    spec: Spec,
     digits: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,7 +87,7 @@ def test_a_killed_training_ends_with_the_same_bits(
 
 
 def test_early_stopping_brings_the_best_weights_back(
-    spec: dict[str, Any], digits: Any, tmp_path: Path
+    spec: Spec, digits: Any, tmp_path: Path
 ) -> None:
     settings = {
         "epochs": 12,
@@ -101,7 +102,7 @@ def test_early_stopping_brings_the_best_weights_back(
 
 
 def test_what_is_kept_is_the_running_mean_of_the_weights(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     means: list[Any] = []
 
@@ -118,7 +119,7 @@ def test_what_is_kept_is_the_running_mean_of_the_weights(
     assert trained.history[-1]["val_loss"] == pytest.approx(trained.validation["val_loss"])
 
 
-def test_a_plateau_lowers_the_rate(spec: dict[str, Any], digits: Any, tmp_path: Path) -> None:
+def test_a_plateau_lowers_the_rate(spec: Spec, digits: Any, tmp_path: Path) -> None:
     settings = {
         "epochs": 6,
         "optimizer": {"kind": "sgd", "learning_rate": 3.0},
@@ -131,7 +132,7 @@ def test_a_plateau_lowers_the_rate(spec: dict[str, Any], digits: Any, tmp_path: 
 
 @pytest.mark.slow
 def test_mixed_precision_ends_in_float32_near_the_same(
-    spec: dict[str, Any], digits: Any, tmp_path: Path
+    spec: Spec, digits: Any, tmp_path: Path
 ) -> None:
     plain = train(spec, digits, tmp_path / "plain")
     mixed = train(spec, digits, tmp_path / "mixed", precision="mixed_bfloat16")
@@ -151,7 +152,7 @@ def test_rare_classes_are_seen_as_often_as_common_ones() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_with_a_cure(
-    spec: dict[str, Any], digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipeline.errors import ConfigError
     from pipeline.train import losses
@@ -171,11 +172,12 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from pathlib import Path
 from pipeline.config.schema import Train
 from pipeline.data.dataset import open_dataset
+from pipeline.documents.spec import Spec
 from pipeline.harden.attacks import attack_of
 from pipeline.harden.step import adversarial_step
 from pipeline.train import supervised
 import json
-spec, folder, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+spec, folder, out = Spec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 digits = open_dataset(folder)
 worst = {}
 for name, clip, value in (("plain", None, None), ("norm", 0.5, None), ("value", None, 0.01)):
@@ -194,12 +196,14 @@ print(json.dumps(worst))
 
 
 @pytest.mark.slow
-def test_two_devices_end_where_one_does(spec: dict[str, Any], digits: Any, tmp_path: Path) -> None:
+def test_two_devices_end_where_one_does(spec: Spec, digits: Any, tmp_path: Path) -> None:
     """60 steps with batch normalisation, with and without clipping; dropout draws apart."""
     import json
 
-    without_dropout = spec | {"model": spec["model"] | {"dropout": 0.0}}
-    arguments = [json.dumps(without_dropout), str(digits.folder), str(tmp_path)]
+    without_dropout = spec.model_copy(
+        update={"model": spec.model.model_copy(update={"dropout": 0.0})}
+    )
+    arguments = [without_dropout.model_dump_json(), str(digits.folder), str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", MIRRORED, *arguments], capture_output=True, text=True, check=False
     )

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.config.model_schema import Autoencoder
 from pipeline.config.schema import Train
 from pipeline.data.unlabelled import hide
+from pipeline.documents.spec import Spec
 from pipeline.train import pretrain
 from pipeline.train.pretrain import train_pretrained
 from pipeline.train.supervised import train_network
-from tests.conftest import model_settings
 from tests.train.kills import assert_same_bits, with_kills
 
 LEARNING = {"batch_size": 32, "augment": [], "seed": 3}
@@ -26,19 +27,19 @@ def few(digits: Any) -> Any:
 
 
 @pytest.fixture
-def encoder(spec: dict[str, Any]) -> dict[str, Any]:
-    model = model_settings(kind="autoencoder", form="conv", filters=[4], code=6, noise=0.1)
-    return spec | {"model": model}
+def encoder(spec: Spec) -> Spec:
+    model = Autoencoder(kind="autoencoder", form="conv", filters=(4,), code=6, noise=0.1)
+    return spec.model_copy(update={"model": model})
 
 
-def learn(spec: dict[str, Any], few: Any, out: Path, **settings: Any) -> Any:
+def learn(spec: Spec, few: Any, out: Path, **settings: Any) -> Any:
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 2, "pretrain": {"epochs": 2}} | settings)
     return train_pretrained(spec, section, few, out=out, **LEARNING)
 
 
 def test_training_begins_at_the_pre_trained_encoder(
-    encoder: dict[str, Any], few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: Spec, few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
 
@@ -66,7 +67,7 @@ def _shared(model: Any) -> list[str]:
 
 @pytest.mark.slow
 def test_the_network_without_is_the_one_that_plain_training_gives(
-    encoder: dict[str, Any], few: Any, tmp_path: Path
+    encoder: Spec, few: Any, tmp_path: Path
 ) -> None:
     _, found = learn(encoder, few, tmp_path / "both")
     (tmp_path / "plain" / "work").mkdir(parents=True)
@@ -78,7 +79,7 @@ def test_the_network_without_is_the_one_that_plain_training_gives(
 
 @pytest.mark.slow
 def test_a_killed_pre_training_ends_with_the_same_bits(
-    encoder: dict[str, Any], few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: Spec, few: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, told = learn(encoder, few, tmp_path / "whole")
     (again, told_again), kills = with_kills(

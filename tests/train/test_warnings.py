@@ -8,10 +8,11 @@ import pytest
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
 from pipeline.train.warnings import WARNINGS
-from tests.conftest import model_settings
+from tests.conftest import make_spec
 from tests.train.test_learning import Rows
 
 CONSTANT = {"kind": "constant"}
@@ -53,15 +54,8 @@ def warned(
     dataset: Dataset, model: dict[str, Any], output: dict[str, Any] = CLASSES, **train: Any
 ) -> dict[str, str]:
     """Train, and return code -> cure of what was warned of at the end."""
-    spec = {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(**model),
-        "inputs": [
-            {key: entry[key] for key in ("name", "shape", "dtype")} for entry in dataset.inputs
-        ],
-        "output": output,
-    }
+    inputs = [{key: entry[key] for key in ("name", "shape", "dtype")} for entry in dataset.inputs]
+    spec = make_spec(model, inputs, output)
     (dataset.folder / "work").mkdir(exist_ok=True)
     settings = Train.model_validate({"schedule": CONSTANT, "epochs": 6} | train)
     out = dataset.folder
@@ -128,7 +122,7 @@ def test_a_sequence_whose_beginning_is_forgotten_is_told(tmp_path: Path) -> None
 def test_a_decoder_that_cannot_reach_its_input_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(keras: Any, spec: dict[str, Any]) -> Any:
+    def build(keras: Any, spec: Spec) -> Any:
         x = keras.Input((6,), name="x")
         code = keras.layers.Dense(3, activation="relu", name="code")(x)
         return keras.Model(x, keras.layers.Dense(6, activation="sigmoid", name="decoded")(code))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.device import runner
+from pipeline.device.runner import abstain_rule, decide_outputs
 from pipeline.documents.selective import AbstentionResult
 from pipeline.verify.abstain import fit_abstention, fit_rule, measure_abstention
 
@@ -73,16 +73,16 @@ def test_the_device_decides_as_the_figures_say(rng: np.random.Generator) -> None
     rule = fit_rule(0.1, labels, outputs)
     own = dict(zip(("temperature", "threshold"), rule, strict=True))
     preprocess = {"labels": list("abcd"), "abstain": {"int8": own}}
-    found = runner.rule_of(preprocess, "/a/b/model_int8.tflite")
-    answers = runner.decide(outputs, preprocess, rule=found)
+    found = abstain_rule(preprocess, "/a/b/model_int8.tflite")
+    answers = decide_outputs(outputs, preprocess, rule=found)
     decided = [row["decision"] for row in answers]
     wanted = apply(rule, (labels, outputs))
     assert np.mean([x != "abstain" for x in decided]) == wanted.coverage
-    always = [row["decision"] for row in runner.decide(outputs, preprocess)]
+    always = [row["decision"] for row in decide_outputs(outputs, preprocess)]
     assert all(a in ("abstain", b) for a, b in zip(decided, always, strict=True))
     assert all(row["top"][0][1] == row["confidence"] for row in answers)
 
 
 def test_without_a_rule_it_always_answers() -> None:
-    assert runner.rule_of({}, "model_int8.tflite") is None
-    assert runner.rule_of({"abstain": None}, "model_int8.tflite") is None
+    assert abstain_rule({}, "model_int8.tflite") is None
+    assert abstain_rule({"abstain": None}, "model_int8.tflite") is None

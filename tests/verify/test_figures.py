@@ -70,7 +70,7 @@ def test_another_preprocessing_on_the_device_is_refused(monkeypatch: pytest.Monk
     raw = {"x": np.ones((5, 2), np.float32)}
     found = preprocessing.compare_preprocessing(raw, {"inputs": [entry]})
     assert found["x"].max_abs_difference == 0
-    ours = preprocessing.prepare
-    monkeypatch.setattr(preprocessing, "prepare", lambda x, e: ours(x, e) + 1e-4)
+    ours = preprocessing.prepare_input
+    monkeypatch.setattr(preprocessing, "prepare_input", lambda x, e: ours(x, e) + 1e-4)
     with pytest.raises(PipelineError, match=r"differs from that of training by 0\.0001"):
         preprocessing.compare_preprocessing(raw, {"inputs": [entry]})

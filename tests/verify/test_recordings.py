@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.device.runner import anomaly_shares
-from pipeline.tasks import TASKS, area_under_roc
+from pipeline.ondevice.predict import anomaly_predictions
+from pipeline.tasks import TASKS
+from pipeline.tasks.metrics import area_under_roc
 from pipeline.verify.groups import measure_groups
 from pipeline.verify.recordings import AUC, recording_auc
 
@@ -28,14 +29,14 @@ def test_a_recordings_score_is_the_mean_over_its_windows(seed: int, threshold: f
     names = sorted(set(recordings))
     means = np.array([scores[recordings == name].mean() for name in names])
     wanted = area_under_roc(np.array([labels[recordings == n].max() for n in names]), means)
-    found = recording_auc(labels, anomaly_shares(scores, threshold), recordings)
+    found = recording_auc(labels, anomaly_predictions(scores, threshold), recordings)
     assert found == pytest.approx(wanted, abs=0.02)  # float32 ties near means
 
 
 @given(seed=seeds)
 def test_machines_count_alike_however_many_windows_they_have(seed: int) -> None:
     labels, scores, recordings, groups = windows(seed)
-    outputs = anomaly_shares(scores, 1.0)
+    outputs = anomaly_predictions(scores, 1.0)
     apart = [
         recording_auc(labels[own], outputs[own], recordings[own])
         for own in (groups == 0, groups == 1)
@@ -48,13 +49,13 @@ def test_machines_count_alike_however_many_windows_they_have(seed: int) -> None:
 def test_one_window_a_recording_is_the_plain_area() -> None:
     labels, scores, _, _ = windows(1)
     own = np.arange(len(labels))
-    outputs = anomaly_shares(scores, 2.0)
+    outputs = anomaly_predictions(scores, 2.0)
     assert recording_auc(labels, outputs, own) == TASKS["anomaly"].score(labels, outputs)
 
 
 def test_a_machine_without_anomalies_does_not_count_and_none_at_all_is_chance() -> None:
     labels, scores, recordings, groups = windows(2)
-    outputs = anomaly_shares(scores, 1.0)
+    outputs = anomaly_predictions(scores, 1.0)
     healthy = np.where(groups == 0, labels, 0)
     alone = groups == 0
     found = recording_auc(healthy, outputs, recordings, groups)

@@ -122,7 +122,7 @@ function finite(raw, dtype, entry) {
     const said = Number.isNaN(value) ? "NaN" : Number.isFinite(value) ? g(value) : "infinity";
     const wanted = mayBeUnknown ? "a number or NaN" : "a number";
     const where = columnOf(raw, place, entry);
-    refuse(entry, wanted, `${said} in this sample${where}`, "mend or leave out that sample");
+    refuse(entry, wanted, `${said} in this sample${where}`, "correct or leave out that sample");
   }
   if (entry.kind === "columns" || entry.kind === "codes") checkCodes(data, entry);
   return { ...raw, data, dtype };
@@ -139,7 +139,7 @@ function checkCodes(row, entry) {
     if (column.kind !== "category" || Number.isNaN(row[i])) return;
     const most = column.places.length - 1;
     if (Number.isInteger(row[i]) && row[i] >= -1 && row[i] <= most) return;
-    const wanted = `a category from 0 to ${most}, or -1 where it is none of them`;
+    const wanted = `a category from 0 to ${most}, or -1 for one that is not listed`;
     const came = `${g(row[i])} in this sample, column ${column.name}`;
     refuse(entry, wanted, came, "number them as preprocess.json lists them");
   });
@@ -148,10 +148,10 @@ function checkCodes(row, entry) {
 // Floats from -1 to 1 as 16 bits, as a .wav of floats is read.
 function soundOfFloats(raw, entry) {
   if (!raw.data.every(Number.isFinite)) {
-    refuse(entry, "floats from -1 to 1", "NaN or infinity", "mend the recording");
+    refuse(entry, "floats from -1 to 1", "NaN or infinity", "correct the recording");
   }
   if (raw.data.some((x) => Math.abs(x) > 1)) {
-    const cure = "divide by the largest that the recorder gives";
+    const cure = "divide by the recorder's largest value";
     refuse(entry, "int16, or floats from -1 to 1", `floats ${reached(raw)}`, cure);
   }
   const data = Int16Array.from(raw.data, (x) => clip(rint(x * 32768), -32768, 32767));

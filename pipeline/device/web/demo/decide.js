@@ -8,8 +8,8 @@ import { outside } from "./squeeze.js";
 
 export const ABSTAIN = "abstain";
 const UNSURE = "not exactly one class is likely";
-const SUSPECT = "squeezing changes the answer";
-const OUTSIDE = "far from what it learnt from";
+const SUSPECT = "squeezing changes the prediction";
+const OUTSIDE = "far outside the training range";
 
 // What the model is given of its inputs: a forecaster does not see the last step.
 export function seen(inputs, anomaly) {
@@ -67,7 +67,7 @@ export function doubts(raw, outputs, plain, { preprocess, detector }) {
     if (rule === null || rule.range === "clip") continue;
     const far = outside(raw[entry.name], entry);
     if (far !== null && rule.range === "refuse") {
-      throw new Refusal(`input ${entry.name}: the sample is ${OUTSIDE}: ${far}; mend it`);
+      throw new Refusal(`input ${entry.name}: the sample is ${OUTSIDE}: ${far}; correct it`);
     }
     if (far !== null && !found.includes(OUTSIDE)) found.push(OUTSIDE);
   }

@@ -1,0 +1,94 @@
+"""spec.json: all that a builder needs to make the network, and what training it was picked with."""
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field
+
+from pipeline.config.augment_schema import Augment
+from pipeline.config.model_schema import Model
+from pipeline.config.schema import Train
+from pipeline.config.section import Count, Task
+from pipeline.documents.record import Record
+
+Settings = TypeVar("Settings")
+
+
+class SpecInput(Record):
+    """One named input of the network."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one sample, without the batch; of a forecasting detector without the last step."""
+    dtype: Literal["float32", "int32"]
+    """int32: numbers of words or of categories, each of which gets a vector."""
+    vocabulary: Count | None = None
+    """How many different numbers there are; null where dtype is float32."""
+    pool: Literal["mean", "flatten"] | None = None
+    """How the vectors become one: of words their mean, of categories all of them."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds the numbers of words, in order."""
+        return self.pool == "mean"
+
+
+class SpecOutput(Record):
+    """The output of the network."""
+
+    task: Task | Literal["embedding"]
+    """embedding: the code of an autoencoder, whose encoder is exported alone."""
+    units: Count | None = None
+    """Classes, or values; null where the input comes out again, or a code."""
+    score: Literal["reconstruction", "forecast"] | None = None
+    """What a detector's anomaly score is the error of; null for other tasks."""
+
+
+class Adoption(Record):
+    """How a network that no builder made was taken in."""
+
+    head: Literal["keep", "replace", "add"] = "keep"
+    """What became of its last layer."""
+    scale: float = 1.0
+    """It is given scale * x + offset, as it was trained."""
+    offset: float = 0.0
+    """In the unit of the scaled input."""
+    reset_weights: bool = False
+    """Whether its weights begin anew, under the seed."""
+    triples: bool = False
+    """Whether a gray picture is given to it as three equal channels."""
+
+
+class Batches(Record):
+    """Batches that `tune` picked."""
+
+    batch_size: Count
+    """Samples a step."""
+    augment: tuple[Augment, ...]
+    """The `data.augment` section."""
+
+
+class Spec(Record):
+    """Contents of spec.json, written by `build`, and by `tune` with the trial that it picked."""
+
+    schema_version: Literal[2] = Field(default=2, alias="schema")
+    """Version of this document's form."""
+    seed: int
+    """Of the initial weights and of dropout."""
+    model: Model
+    """The `model` section."""
+    inputs: tuple[SpecInput, ...]
+    """In the order in which the network takes them."""
+    output: SpecOutput
+    adoption: Adoption = Adoption()
+    """How a network from outside was taken in; our own families do not look at it."""
+    architecture: dict[str, Any] | None = None
+    """Its layers as Keras 3 serializes them, flat and seeded; null for our own families."""
+    train: Train | None = None
+    """The `train` section where `tune` searched it; null: as in the config."""
+    batches: Batches | None = None
+    """Batches where `tune` searched them; null: as in the config."""
+
+    def settings(self, kind: type[Settings]) -> Settings:
+        """Return the `model` section, of which the caller knows the kind."""
+        assert isinstance(self.model, kind), f"a {self.model.kind} model is no {kind.__name__}"
+        return self.model

@@ -1,0 +1,127 @@
+"""Tables with a header: read a .csv, encode numbers and categories."""
+
+import csv
+
+import numpy as np
+
+from pipeline.ondevice.document import refuse_input
+from pipeline.ondevice.numbers import encode_number, impute_unknown
+
+
+def check_row_shape(raw, entry):
+    """Refuse what is no (N, columns)."""
+    if raw.ndim != 2 or raw.shape[1] != len(entry.columns):
+        wanted = "rows of %d values" % len(entry.columns)
+        refuse_input(entry, wanted, "shape %s" % (raw.shape,), "give one row a sample")
+
+
+def check_categories(raw, entry):
+    """Return rows (N, C); refuse what stands for no category.
+
+    Categories are counted from 0, and -1 is one that the column does not list.
+    """
+    for i, column in enumerate(entry.columns):
+        if column.kind != "category":
+            continue
+        code, last = raw[:, i], len(column.places) - 1
+        wrong = ~np.isnan(code) & ((code != np.floor(code)) | (code < -1) | (code > last))
+        if wrong.any():
+            wanted = "a category from 0 to %d, or -1 for one that is not listed" % last
+            got = "%g in sample %d, column %s" % (
+                code[wrong][0], np.argmax(wrong) + 1, column.name
+            )  # fmt: skip
+            refuse_input(entry, wanted, got, "number them as preprocess.json lists them")
+    return raw
+
+
+def encode_columns(raw, entry):
+    """Return a table's rows (N, C) as (N, D) float32: numbers scaled, categories one-hot."""
+    parts = [ENCODE_COLUMN[_encoding_of(c)](values, c) for values, c in zip(raw.T, entry.columns)]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def encode_codes(raw, entry):
+    """Return categories (N, C) as rows of one table of embeddings, (N, C) int32."""
+    indices = [category_index(v, c) + c.first for v, c in zip(raw.T, entry.columns)]
+    return np.stack(indices, axis=1).astype(np.int32)
+
+
+def _encoding_of(column):
+    """Return how a column is encoded: a key of ENCODE_COLUMN."""
+    return column.kind if column.kind == "category" else column.how
+
+
+def _encode_one_hot(values, column):
+    return np.eye(column.width)[category_index(values, column)]
+
+
+def _encode_scaled(values, column):
+    return encode_number(values, column)[:, None]
+
+
+def encode_piecewise(values, column):
+    """Return how far into each interval between two edges values (N,) are: 0 to 1, (N, K)."""
+    x = impute_unknown(values, column)
+    edges = np.array(column.edges)
+    return np.clip((x[:, None] - edges[:-1]) / (edges[1:] - edges[:-1]), 0.0, 1.0)
+
+
+ENCODE_COLUMN = {
+    "category": _encode_one_hot,
+    "standard": _encode_scaled,
+    "robust": _encode_scaled,
+    "quantile": _encode_scaled,
+    "piecewise": encode_piecewise,
+}
+
+
+def category_index(values, column):
+    """Return the index (N,) of each category; the last is for rare, new and missing ones."""
+    code = np.where(np.isnan(values), -1, values).astype(np.int64)
+    return np.array([*column.places, column.width - 1])[code]  # -1: the last
+
+
+def encode_cell(cell, codes, missing):
+    """Return the text of a table's cell as a number: NaN if it states no value.
+
+    Args:
+        cell: text of the cell.
+        codes: category -> its number, -1 for those that are not listed; None: the cell is a number.
+        missing: cells that state no value.
+    """
+    if cell in missing:
+        return float("nan")
+    return float(cell if codes is None else codes.get(cell, -1))
+
+
+def read_rows(path, entries):
+    """Return name -> rows (N, C) float32 of a .csv file: columns by the names in its header."""
+    entry = entries[0]
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter=entry.delimiter)
+        header = [name.strip(entry.strip) for name in next(reader, [])]
+        names = [column.name for e in entries for column in e.columns]
+        absent = [name for name in names if name not in header]
+        if absent:
+            raise ValueError("%s: wanted a header with %s" % (path, ", ".join(absent)))
+        rows = {e.name: [] for e in entries}
+        for cells in filter(None, reader):
+            row = dict(zip(header, (cell.strip(entry.strip) for cell in cells)))
+            for e in entries:
+                values = [_read_cell(path, reader.line_num, row, c, e) for c in e.columns]
+                rows[e.name].append(values)
+    if not rows[entry.name]:
+        raise ValueError("%s: holds no row" % path)
+    return {name: np.array(values, np.float32) for name, values in rows.items()}
+
+
+def _read_cell(path, line, row, column, entry):
+    codes = None
+    if column.kind == "category":
+        codes = {value: i for i, value in enumerate(column.values)}
+    try:
+        return encode_cell(row[column.name], codes, entry.missing)
+    except (KeyError, ValueError):
+        raise ValueError(
+            "%s:%d: %s: wanted a number, got %r" % (path, line, column.name, row.get(column.name))
+        ) from None

@@ -1,0 +1,106 @@
+"""Images: read a file, resize, scale."""
+
+import functools
+
+import numpy as np
+
+from pipeline.ondevice.document import refuse_input
+
+WEIGHT_BITS = 14  # resize weights are whole numbers of 2**-14: every sum is exact in float64
+
+
+def check_image_shape(raw, entry):
+    """Refuse what is no (N, height, width, channels) with the channels of the input."""
+    shape = tuple(entry.shape)
+    if raw.ndim != 4 or raw.shape[3] != shape[2] or not min(raw.shape[1:3]):
+        wanted = "samples of shape %s or of another height and width" % (shape,)
+        refuse_input(entry, wanted, "%s" % (raw.shape[1:],), "give (N, height, width, channels)")
+
+
+def fit_image_size(raw, entry):
+    """Return uint8 images (N, H, W, C) at the height and width of the input."""
+    height, width = entry.shape[:2]
+    if raw.shape[1:3] == (height, width):
+        return raw
+    return np.stack([resize_image(image, height, width) for image in raw])
+
+
+def resize_image(image, height, width):
+    """Return a uint8 image (H, W, C) of any size as (height, width, C).
+
+    Pillow's BILINEAR: a triangle filter, as wide as the reduction where it shrinks; rows first,
+    then columns. Weights are whole numbers and nothing is rounded in between, so every sum is
+    exact and all machines give the same bytes. Pillow rounds twice and differs by 1 at most.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    rows = _resample_rows(image, height)
+    columns = _resample_rows(rows.swapaxes(0, 1), width).swapaxes(0, 1)
+    exact = np.floor(columns / 4.0**WEIGHT_BITS + 0.5)
+    return np.ascontiguousarray(exact.astype(np.uint8))
+
+
+def _resample_rows(values, size):
+    """Return weighted sums along the first axis, float64, 2**WEIGHT_BITS times as large."""
+    resampled = np.empty((size, *values.shape[1:]), np.float64)
+    for i, (start, weights) in enumerate(_resize_weights(len(values), size)):
+        window = values[start : start + len(weights)].astype(np.float64)
+        resampled[i] = (weights @ window.reshape(len(weights), -1)).reshape(values.shape[1:])
+    return resampled
+
+
+@functools.lru_cache(maxsize=256)
+def _resize_weights(length, size):
+    """Return the first input index of each output index, and the weights from there on."""
+    scale = length / size
+    reach = max(scale, 1.0)
+    windows = []
+    for i in range(size):
+        center = (i + 0.5) * scale
+        start, stop = max(0, int(center - reach + 0.5)), min(length, int(center + reach + 0.5))
+        share = np.maximum(0.0, 1 - np.abs((np.arange(start, stop) + 0.5 - center) / reach))
+        weights = np.round(share / share.sum() * 2**WEIGHT_BITS)
+        weights[weights.argmax()] += 2**WEIGHT_BITS - weights.sum()
+        windows.append((start, weights))
+    return tuple(windows)
+
+
+def scale_values(raw, entry):
+    """Return images or plain numbers (N, ...) less an offset, times a scale; float32."""
+    x = raw.astype(np.float32)  # a copy; in place from here on: memory costs more than arithmetic
+    x -= np.asarray(entry.offset, np.float32)
+    x *= np.asarray(entry.scale, np.float32)
+    return x
+
+
+def read_image(path, entry):
+    """Return an image file as one sample (1, H, W, C), uint8."""
+    return decode_image(path, entry.color)[None]
+
+
+def decode_image(path, color):
+    """Return an image file as uint8 (H, W, C): upright, eight bits, transparency dropped.
+
+    Args:
+        path: any format that Pillow reads.
+        color: gray for one channel; else red, green and blue.
+
+    Raises:
+        ValueError, OSError, SyntaxError: it is no image, or cut short.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise ValueError(
+            "%s: reading images needs Pillow (pip install pillow); .npy works without" % path
+        ) from error
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode.startswith("I;16"):  # Pillow would clip it
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode in ("I", "F"):
+            raise ValueError("%s: pixels of mode %s have no known range" % (path, image.mode))
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
+        pixels = np.asarray(image.convert("L" if color == "gray" else "RGB"))
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)

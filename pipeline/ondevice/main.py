@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Run a .tflite model on raw samples: what a device does, in one file.
+
+It needs NumPy and one interpreter (ai_edge_litert, tflite_runtime, tensorflow or tflite_micro),
+nothing else; it runs on Python 3.7.
+
+    python run_on_device.py photo.png            decisions for files: images, recordings, tables,
+                                                 texts a line each, or arrays (.npy, .npz)
+    python run_on_device.py --self-test          the golden vectors of the bundle
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+from pipeline.ondevice.decide import decide_samples, detector_limit, l1_distance
+from pipeline.ondevice.document import format_of, read_document, replace_fields
+from pipeline.ondevice.files import prefix_errors, read_samples
+from pipeline.ondevice.interpreter import BATCH, MODULES, ModelError, load_interpreter
+from pipeline.ondevice.micro import MicroInterpreter
+from pipeline.ondevice.predict import decode_outputs, predict, run_model
+from pipeline.ondevice.prepare import prepare_inputs
+from pipeline.ondevice.sanitize import remove_squeezing
+
+PART = 1 << 20  # values that are prepared at a time: more leave the cache
+UNSQUEEZED = "_unsqueezed"  # golden predictions without squeezing, which a detector compares with
+OWN = os.path.dirname(os.path.abspath(__file__))  # the folder of this file
+
+
+def run_arrays(options):
+    """Run a file of arrays through the model and write its outputs; the pipeline's entry."""
+    interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
+    preprocess = read_document(options.preprocess)
+    with np.load(options.arrays, allow_pickle=False) as arrays:
+        raw = {key: arrays[key] for key in arrays.files}
+    seconds, results = 0.0, []
+    for part in _split_samples(raw, options.prepared):
+        inputs = part if options.prepared else prepare_inputs(part, preprocess)
+        started = time.perf_counter()
+        results.append(run_model(interpreter, inputs, preprocess, options.batch))
+        seconds += time.perf_counter() - started
+    raw_outputs, outputs = (np.concatenate(parts) for parts in zip(*results))
+    arena = interpreter.arena_bytes() if isinstance(interpreter, MicroInterpreter) else 0
+    np.savez(
+        options.outputs,
+        outputs=outputs,
+        raw_outputs=raw_outputs,
+        runtime=np.array(name),
+        version=np.array(version),
+        seconds=np.array(seconds),
+        arena_bytes=np.array(arena),
+    )
+
+
+def _split_samples(raw, is_prepared):
+    """Return samples in parts, so that images of a large set are floats a part at a time.
+
+    Floats stay whole: a message about one counts it among all.
+    """
+    count = len(next(iter(raw.values())))
+    if is_prepared or any(values.dtype.kind not in "ui" for values in raw.values()):
+        return [raw]
+    sample_size = max(1, sum(values[:1].size for values in raw.values()))
+    size = max(1, PART // sample_size // BATCH) * BATCH
+    return [
+        {name: values[start : start + size] for name, values in raw.items()}
+        for start in range(0, max(count, 1), size)
+    ]
+
+
+def run_files(options, folder):
+    """Print a decision for every sample of the files."""
+    preprocess = read_document(os.path.join(folder, "preprocess.json"))
+    interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
+
+    def predict_one_by_one(raw, preprocess):
+        return predict(interpreter, raw, preprocess, 1)
+
+    decisions = []
+    for path in options.files:
+        with prefix_errors(path):
+            raw = read_samples(path, preprocess.inputs)
+            rows = decide_samples(predict_one_by_one, raw, preprocess, options.model)
+        decisions += [dict(input=path, **row) for row in rows]
+    if options.json:
+        print(json.dumps(decisions))
+        return
+    for row in decisions:
+        top = "  ".join("%s %.3f" % (label, p) for label, p in row["top"])
+        why = " (%s)" % "; ".join(row["why"]) if row["why"] else ""
+        print("%s: %s%s  %s" % (row["input"], row["decision"], why, top))
+
+
+def run_encoder(options, folder):
+    """Print the code of every sample, a line of numbers each."""
+    preprocess = read_document(os.path.join(folder, "preprocess.json"))
+    preprocess = replace_fields(preprocess, anomaly=None)
+    interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
+    codes = []
+    for path in options.files:
+        with prefix_errors(path):
+            raw = read_samples(path, preprocess.inputs)
+            codes += [(path, row.tolist()) for row in predict(interpreter, raw, preprocess, 1)]
+    if options.json:
+        print(json.dumps([{"input": path, "code": code} for path, code in codes]))
+        return
+    for path, code in codes:
+        print("%s: %s" % (path, " ".join("%.4g" % number for number in code)))
+
+
+def run_self_test(options, folder):
+    """Compare the model with the golden vectors; return whether the decisions are the same."""
+    preprocess = read_document(os.path.join(folder, "preprocess.json"))
+    form = format_of(options.model)
+    with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
+        raw = {e.name: golden["input_" + e.name] for e in preprocess.inputs}
+        expected = golden[form]
+        plain = golden[form + UNSQUEEZED] if form + UNSQUEEZED in golden.files else None
+    interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
+    inputs = prepare_inputs(raw, preprocess)
+    outputs, predictions = run_model(interpreter, inputs, preprocess, options.batch)
+    detail = interpreter.get_output_details()[0]
+    wanted = decode_outputs(detail, inputs, expected, preprocess.anomaly)
+    worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
+    same = (
+        predictions.argmax(-1) == wanted.argmax(-1)
+        if preprocess.labels
+        else np.isclose(outputs, expected)
+    )
+    unit = "LSB" if np.issubdtype(outputs.dtype, np.integer) else ""
+    limit = detector_limit(preprocess, options.model)
+    if plain is not None and limit is not None:
+        bare = remove_squeezing(preprocess)
+        inputs = prepare_inputs(raw, bare)
+        unsqueezed = run_model(interpreter, inputs, bare, options.batch)[1]
+        same &= (l1_distance(predictions, unsqueezed) > limit) == (
+            l1_distance(wanted, decode_outputs(detail, inputs, plain, None)) > limit
+        )
+    print(
+        "%s %s, %s: %d of %d decisions as expected, largest difference %g %s"
+        % (name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit)
+    )
+    return bool(same.all())
+
+
+def shipped_file(folder, encode):
+    """Return the name of the file that a bundle ships: the model, or its encoder."""
+    manifest = read_document(os.path.join(folder, "manifest.json"))
+    if not encode:
+        return next(m.file for m in manifest.models if m.format == manifest.ships)
+    if manifest.encoder is None:
+        raise ValueError("this bundle has no encoder; set export.encoder: true")
+    return manifest.encoder.ships
+
+
+def main():
+    """Read the arguments and run one of the commands."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
+    parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
+    parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
+    parser.add_argument("--encode", action="store_true", help="print the encoder's codes instead")
+    parser.add_argument("--json", action="store_true", help="print the decisions as JSON")
+    parser.add_argument("--runtime", choices=MODULES, help="by default the first that is installed")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--bundle", default=OWN, help=argparse.SUPPRESS)
+    parser.add_argument("--arrays", help=argparse.SUPPRESS)
+    parser.add_argument("--outputs", help=argparse.SUPPRESS)
+    parser.add_argument("--preprocess", help=argparse.SUPPRESS)
+    parser.add_argument("--prepared", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = options.bundle
+    try:
+        if options.model is None:
+            options.model = os.path.join(folder, shipped_file(folder, options.encode))
+        if options.arrays:
+            run_arrays(options)
+        elif options.self_test:
+            return 0 if run_self_test(options, folder) else 3
+        elif options.files and options.encode:
+            run_encoder(options, folder)
+        elif options.files:
+            run_files(options, folder)
+        else:
+            parser.error("give files, or --self-test")
+    except (ValueError, KeyError, OSError) as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 2
+    except ModelError as error:
+        print("error: the model cannot be run: %s" % error, file=sys.stderr)
+        return 4
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
