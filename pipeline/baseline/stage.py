@@ -18,6 +18,7 @@ from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare_input
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import task_of
 
@@ -116,8 +117,8 @@ def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Return name -> untrained model for the task, and what texts, series and readers have more."""
     seed = fold_seed(config.seed, "baseline")
     models = classical.FAMILIES[config.task](seed, _channels(dataset))
-    kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
-    if kinds == ["tokens"] and config.task == "classification":
+    is_text = all(KINDS[entry["kind"]].is_text for entry in dataset.preprocess["inputs"])
+    if is_text and config.task == "classification":
         models = classical.for_texts(models)
     if config.task == "forecasting":
         models |= forecasts.forecasters(dataset.preprocess["target"]["horizon"])
@@ -129,8 +130,9 @@ def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 def _channels(dataset: Dataset) -> int | None:
     """Return the channels of a series; None where the samples are something else."""
-    kinds = [(entry["kind"], entry["shape"]) for entry in dataset.preprocess["inputs"]]
-    return int(kinds[0][1][-1]) if len(kinds) == 1 and kinds[0][0] == "series" else None
+    entry, *others = dataset.preprocess["inputs"]
+    has_channels = KINDS[entry["kind"]].has_channels and not others
+    return int(entry["shape"][-1]) if has_channels else None
 
 
 def _features(dataset: Dataset, positions: Any) -> Any:

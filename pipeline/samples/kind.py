@@ -78,6 +78,8 @@ class Kind:
     inputs are numbers."""
     padding_id: int | None = None
     """Id after the end of a sample; None: there is no padding."""
+    has_channels: bool = False
+    """Whether the last axis of a raw sample is channels over time."""
     is_tabular: bool = False
     """Whether a sample is a row: its values have no order, and each has a meaning of its own."""
     is_row_of_cells: bool = False
@@ -97,6 +99,16 @@ class Kind:
     def is_embedded(self) -> bool:
         """Whether model inputs are ids, so that every implementation must give the same."""
         return self.embedding_pool is not None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a sample is a text."""
+        return self.form == "text"
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a sample can be heard."""
+        return self.form == "sound"
 
     @property
     def augmented_as(self) -> str | None:

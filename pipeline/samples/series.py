@@ -70,5 +70,6 @@ SERIES = Kind(
     smoothing_axes=1,
     has_limits=True,
     has_unknown=True,
+    has_channels=True,
     near_duplicate_distance=0.05,
 )
