@@ -25,6 +25,7 @@ from pipeline.artifacts import MANIFEST, read_json, write_arrays
 from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
+from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
 from pipeline.run_summary import check_verdict, figure
@@ -257,7 +258,7 @@ def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:
 
     reached = NAMES[: NAMES.index(until) + 1]
     metrics = {
-        name: {m["name"]: m["value"] for m in read_json(folder / name / MANIFEST)["metrics"]}
+        name: {m.name: m.value for m in StageManifest.read(folder / name / MANIFEST).metrics}
         for name in reached
         if getattr(config, name, name) is not None and (folder / name / MANIFEST).is_file()
     }

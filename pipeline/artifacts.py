@@ -18,13 +18,23 @@ from typing import IO, Any
 
 from pipeline.errors import ArtifactError
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
 WORK = "work"  # inside a stage's folder: checkpoints; survives a crash, never part of the result
 KEY = "key"  # what an unfinished folder is made for
 WRITTEN = 1 << 20  # bytes of an array that are written at once
 UNHASHED = (MANIFEST, TIMINGS, KEY, "tensorboard/*", WORK + "/*")
+
+
+@dataclass(frozen=True)
+class FileHash:
+    """What a file's bytes were when they were written down."""
+
+    sha256: str
+    """Hexadecimal."""
+    bytes: int
+    """Size."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +151,17 @@ def files_below(folder: Path) -> list[str]:
     return sorted(name for name in names if is_hashed(name))
 
 
-def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return name -> {sha256, bytes} of all results in a folder."""
-    return {
-        name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in files_below(folder)
-    }
+def describe_files(folder: Path) -> dict[str, FileHash]:
+    """Return name -> hash and size of all results in a folder."""
+    return {name: describe_file(folder / name) for name in files_below(folder)}
 
 
-def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: str) -> None:
+def describe_file(path: Path) -> FileHash:
+    """Return hash and size of a file."""
+    return FileHash(sha256_file(path), path.stat().st_size)
+
+
+def check_files(folder: Path, described: Mapping[str, FileHash], cure: str) -> None:
     """Compare files with the hashes that were written down for them.
 
     Raises:
@@ -160,7 +172,7 @@ def check_files(folder: Path, described: Mapping[str, Mapping[str, Any]], cure: 
         path = folder / name
         if not path.is_file():
             problems.append(f"{path}: missing. {cure}")
-        elif path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+        elif path.stat().st_size != entry.bytes or sha256_file(path) != entry.sha256:
             problems.append(
                 f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. "
                 f"{cure}"

@@ -24,23 +24,30 @@ from pipeline import host
 from pipeline.artifacts import (
     KEY,
     MANIFEST,
-    SCHEMA,
     TIMINGS,
     WORK,
+    FileHash,
     Inputs,
+    Metrics,
     check_files,
     describe_files,
     finish_swap,
-    read_json,
     sha256_json,
     swap_in,
-    write_json,
 )
 from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.device.targets import TARGETS
+from pipeline.documents.stages import (
+    Published,
+    Recipe,
+    Skipped,
+    StageManifest,
+    StageMetric,
+    Timings,
+)
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.freshness import is_fresh, is_usable
 from pipeline.resource_errors import explain_shortage
@@ -115,7 +122,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     finish_swap(partial, folder)
     bound = _bind(stage, stages, run.folder)
     recipe = _recipe(stage, bound, run)
-    key = sha256_json(recipe)
+    key = sha256_json(recipe.dump())
     if not forced and is_fresh(folder, key) and _is_published(stage, run):
         tell_fresh(stage.name)
         return
@@ -127,7 +134,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
         folders={kind: source for kind, (source, _) in bound.items()},
         base=run.base,
         exported=run.exported,
-        previous=folder if is_usable(folder, recipe["code"]) else None,
+        previous=folder if is_usable(folder, recipe.code) else None,
     )
     started = time.monotonic()
     with explain_shortage(stage.name, run.config):
@@ -137,7 +144,7 @@ def _run_stage(stage: Stage, stages: list[Stage], run: Run, *, forced: bool) -> 
     tell_ended(stage.name, metrics, time.monotonic() - started)
 
 
-Bound = dict[str, tuple[Path, dict[str, Any]]]
+Bound = dict[str, tuple[Path, dict[str, FileHash]]]
 
 
 def _bind(stage: Stage, stages: list[Stage], runs: Path) -> Bound:
@@ -149,33 +156,32 @@ def _bind(stage: Stage, stages: list[Stage], runs: Path) -> Bound:
             if kind in stage.reads:
                 raise ArtifactError(f"{stage.name}: no enabled stage writes {kind!r}")
             continue
-        outputs = read_json(runs / writer.name / MANIFEST)["outputs"]
+        outputs = StageManifest.read(runs / writer.name / MANIFEST).outputs
         bound[kind] = runs / writer.name, _of_kind(outputs, writer.writes[kind])
     return bound
 
 
-def _of_kind(outputs: Mapping[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]:
+def _of_kind(outputs: Mapping[str, FileHash], patterns: tuple[str, ...]) -> dict[str, FileHash]:
     return {
         name: entry for name, entry in outputs.items() if any(fnmatch(name, p) for p in patterns)
     }
 
 
-def _recipe(stage: Stage, bound: Bound, run: Run) -> dict[str, Any]:
+def _recipe(stage: Stage, bound: Bound, run: Run) -> Recipe:
     """Return all that decides a stage's result; equal recipes give equal bytes."""
     sections = None if stage.sections is None else set(stage.sections)
-    return {
-        "schema": SCHEMA,
-        "stage": stage.name,
-        "code": hash_source(stage.module),
-        "seed": run.config.seed,
-        "config": run.config.model_dump(mode="json", include=sections),
-        "packages": {name: importlib.metadata.version(name) for name in stage.packages},
-        "inputs": {
-            kind: {name: entry["sha256"] for name, entry in described.items()}
+    return Recipe(
+        stage=stage.name,
+        code=hash_source(stage.module),
+        seed=run.config.seed,
+        config=run.config.model_dump(mode="json", include=sections),
+        packages={name: importlib.metadata.version(name) for name in stage.packages},
+        inputs={
+            kind: {name: entry.sha256 for name, entry in described.items()}
             for kind, (_, described) in bound.items()
         },
-        "outside": _outside(stage, run),
-    }
+        outside=_outside(stage, run),
+    )
 
 
 def _outside(stage: Stage, run: Run) -> Any:
@@ -199,7 +205,7 @@ def _is_published(stage: Stage, run: Run) -> bool:
     """Tell whether the bundle still stands in exported/; other stages publish nothing."""
     if stage.name != "bundle":
         return True
-    record = read_json(run.folder / stage.name / "bundle.json")
+    record = Published.read(run.folder / stage.name / "bundle.json")
     return is_published(record, run.exported / run.config.name)
 
 
@@ -237,9 +243,7 @@ def _import(stage: Stage) -> Any:
     return import_quietly(stage.module)
 
 
-def _finish(
-    stage: Stage, recipe: dict[str, Any], metrics: Any, partial: Path, seconds: float
-) -> None:
+def _finish(stage: Stage, recipe: Recipe, metrics: Metrics, partial: Path, seconds: float) -> None:
     """Hash the outputs and write the manifest, last."""
     outputs = describe_files(partial)
     for kind, patterns in stage.writes.items():
@@ -247,29 +251,23 @@ def _finish(
             raise RuntimeError(
                 f"{stage.name} wrote nothing of kind {kind!r} ({', '.join(patterns)})"
             )
-    write_json(
-        partial / TIMINGS,
-        {
-            "seconds": seconds,
-            "parts": dict(metrics.seconds),
-            "host": platform.node(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
-        },
-    )
-    values = [{"name": n, "value": v, "unit": u} for n, (v, u) in metrics.values.items()]
-    skipped = [{"item": item, "reason": reason} for item, reason in metrics.skipped.items()]
-    write_json(
-        partial / MANIFEST,
-        {
-            **recipe,
-            "key": sha256_json(recipe),
-            "machine": host.record(),
-            "outputs": outputs,
-            "metrics": values,
-            "skipped": skipped,
-        },
-    )
+    Timings(
+        seconds=seconds,
+        parts=dict(metrics.seconds),
+        host=platform.node(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=_commit(),
+    ).write(partial / TIMINGS)
+    values = metrics.values.items()
+    skipped = metrics.skipped.items()
+    StageManifest(
+        **dict(recipe),
+        key=sha256_json(recipe.dump()),
+        machine=host.describe_machine(),
+        outputs=outputs,
+        metrics=tuple(StageMetric(name=n, value=v, unit=u) for n, (v, u) in values),
+        skipped=tuple(Skipped(item=item, reason=reason) for item, reason in skipped),
+    ).write(partial / MANIFEST)
 
 
 def _commit() -> str | None:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.artifacts import MANIFEST, SCHEMA, check_files, read_json
+from pipeline.artifacts import MANIFEST, check_files
+from pipeline.documents.stages import StageManifest
 from pipeline.errors import ArtifactError
 
 
@@ -12,24 +13,30 @@ def is_fresh(folder: Path, key: str) -> bool:
     Raises:
         ArtifactError: it does, and a file was changed since.
     """
-    if not (folder / MANIFEST).exists():
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.key != key:
         return False
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("key") != key:  # older versions' too
+    if not all((folder / name).exists() for name in manifest.outputs):
         return False
-    if not all((folder / name).exists() for name in manifest["outputs"]):
-        return False
-    check_files(folder, manifest["outputs"], f"Run again with --force {folder.name}.")
+    check_files(folder, manifest.outputs, f"Run again with --force {folder.name}.")
     return True
 
 
 def is_usable(folder: Path, code: str) -> bool:
     """Tell whether a stage may look at its last result: whole, and written by the same code."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.code != code:
+        return False
     try:
-        manifest = read_json(folder / MANIFEST)
-        if (manifest["schema"], manifest["code"]) != (SCHEMA, code):
-            return False
-        check_files(folder, manifest["outputs"], "It is not used.")
-    except (ArtifactError, KeyError, TypeError):
+        check_files(folder, manifest.outputs, "It is not used.")
+    except ArtifactError:
         return False
     return True
+
+
+def read_manifest(folder: Path) -> StageManifest | None:
+    """Return the manifest of a complete stage; None: there is none, or another version's."""
+    try:
+        return StageManifest.read(folder / MANIFEST)
+    except ArtifactError:
+        return None

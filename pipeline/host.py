@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.documents.stages import Equality, Machine
+
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow")  # beside those of a recipe
 # What Eigen, oneDNN, XNNPACK and BLAS choose their kernels by.
 FEATURES = re.compile(r"sse4_2|avx\w*|fma|f16c|amx_\w+|asimd\w*|sve\w*|bf16|i8mm|fphp")
@@ -26,42 +28,39 @@ SETTINGS = (
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def record() -> dict[str, Any]:
+def describe_machine() -> Machine:
     """Return what the bits made in this process depend on; the same on one machine, always."""
-    return _still() | {
-        "threads": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
-        "gpus": _gpus(),
-    }
+    can_tell = hasattr(os, "sched_getaffinity")
+    return Machine(
+        **_still(),
+        threads=len(os.sched_getaffinity(0)) if can_tell else os.cpu_count(),
+        settings={name: os.environ[name] for name in SETTINGS if name in os.environ},
+        gpus=tuple(_gpus()),
+    )
 
 
-def equality(own: Mapping[str, Any], stages: Mapping[str, Any]) -> dict[str, Any]:
+def compare_machines(own: Machine, stages: Mapping[str, Machine]) -> Equality:
     """Return which class of equality a bundle's bytes have, and what it depends on.
 
     Args:
-        own: the record of who writes the bundle.
-        stages: name -> the record of where a stage ran; None where that is not known.
+        own: the machine that writes the bundle.
+        stages: name -> the machine that a stage ran on.
     """
-    plain = {**own, "gpus": []}
+    plain = own.model_copy(update={"gpus": ()})
     elsewhere = {
-        name: found
-        for name, found in stages.items()
-        if found is None or {**found, "gpus": []} != plain
+        name: machine
+        for name, machine in stages.items()
+        if machine.model_copy(update={"gpus": ()}) != plain
     }
-    gpus = sorted({gpu for found in stages.values() if found for gpu in found["gpus"]})
-    return {
-        "same": "bits",
-        "other": "rounding",
-        "depends_on": {**own, "gpus": gpus},
-        "ran_elsewhere": elsewhere,
-    }
+    gpus = sorted({gpu for machine in stages.values() for gpu in machine.gpus})
+    return Equality(
+        depends_on=own.model_copy(update={"gpus": tuple(gpus)}), ran_elsewhere=elsewhere
+    )
 
 
 @functools.cache
 def _still() -> dict[str, Any]:
-    """Return what does not change while a process lives."""
+    """Return the fields of a machine that do not change while a process lives."""
     return {
         "system": platform.system(),
         "machine": platform.machine(),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json, sha256_json
+from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
 from pipeline.executor import Run, run_chain
@@ -85,7 +86,7 @@ def record(run: Path, config: Mapping[str, Any], where: str) -> None:
     done = {name: run / name for name in NAMES if (run / name / MANIFEST).is_file()}
     if not done:
         return
-    keys = {name: read_json(folder / MANIFEST)["key"] for name, folder in done.items()}
+    keys = {name: StageManifest.read(folder / MANIFEST).key for name, folder in done.items()}
     key = sha256_json(keys)
     try:
         with _mlflow(where) as (mlflow, experiment):
@@ -129,10 +130,9 @@ def _write(mlflow: Any, done: Mapping[str, Path], config: Mapping[str, Any], key
         mlflow.log_params({name: params[name] for name in names[start : start + ONCE]})
     mlflow.set_tags({KEY_TAG: key, **_tags(done)})
     for name, folder in done.items():
-        for row in read_json(folder / MANIFEST)["metrics"]:
-            mlflow.log_metric(f"{name}.{_plain(row['name'])}", float(row["value"]))
-        seconds = read_json(folder / TIMINGS)["seconds"]
-        mlflow.log_metric(f"seconds.{name}", float(seconds))
+        for row in StageManifest.read(folder / MANIFEST).metrics:
+            mlflow.log_metric(f"{name}.{_plain(row.name)}", float(row.value))
+        mlflow.log_metric(f"seconds.{name}", Timings.read(folder / TIMINGS).seconds)
     for name in HISTORIES:
         if name in done:
             _write_history(mlflow, name, done[name] / "history.csv")
@@ -158,8 +158,8 @@ def _tags(done: Mapping[str, Path]) -> dict[str, str]:
     found = {}
     if "data" in done:
         found["data.fingerprint"] = read_json(done["data"] / "dataset.json")["fingerprint"]
-    latest = read_json(list(done.values())[-1] / TIMINGS)
-    found |= {"host": str(latest["host"]), "commit": str(latest["commit"])}
+    latest = Timings.read(list(done.values())[-1] / TIMINGS)
+    found |= {"host": latest.host, "commit": str(latest.commit)}
     if "gate" in done:
         verdict = Verdict.read(done["gate"] / "verdict.json")
         found |= {"passed": str(verdict.passed).lower(), "ships": verdict.ships}

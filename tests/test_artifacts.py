@@ -23,12 +23,13 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.errors import ArtifactError
+from tests.documents.stages import seal_stage
 
 
 def complete(folder: Path, content: str) -> Path:
     folder.mkdir()
     (folder / "result.txt").write_text(content)
-    write_json(folder / MANIFEST, {"outputs": describe_files(folder)})
+    seal_stage(folder)
     return folder
 
 

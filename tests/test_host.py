@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import host
+from pipeline.documents.stages import Machine
 
 INTEL = """
 processor\t: 0
@@ -18,8 +19,8 @@ model name\t: another
 ARM = "Features\t: fp asimd asimdhp asimddp sve2 crc32\nCPU part\t: 0xd0c\n"
 
 
-def own(**changes: Any) -> dict[str, Any]:
-    return host.record() | changes
+def own(**changes: Any) -> Machine:
+    return host.describe_machine().model_copy(update=changes)
 
 
 @pytest.mark.parametrize(
@@ -40,27 +41,25 @@ def test_a_processor_that_tells_nothing_is_no_error() -> None:
 
 
 def test_the_record_is_the_same_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from pipeline import host; print(host.record())"
+    code = "from pipeline import host; print(repr(host.describe_machine()))"
     for hashing in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", hashing)
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        assert done.stdout.strip() == str(own(gpus=[]))
+        assert done.stdout.strip() == repr(own(gpus=()))
 
 
 def test_settings_that_change_bits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = host.record()
+    before = host.describe_machine()
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
-    assert host.record() != before
-    assert host.record()["settings"]["TF_NUM_INTRAOP_THREADS"] == "7"
+    assert host.describe_machine() != before
+    assert host.describe_machine().settings["TF_NUM_INTRAOP_THREADS"] == "7"
 
 
 def test_stages_that_ran_elsewhere_are_named() -> None:
-    here, other = own(gpus=[]), own(cpu="another", gpus=["H"])
-    found = host.equality(
-        here, {"data": here, "train": other, "gate": own(gpus=["H"]), "audit": None}
-    )
-    assert found["ran_elsewhere"] == {"train": other, "audit": None}
-    assert found["depends_on"]["gpus"] == ["H"]
-    assert (found["same"], found["other"]) == ("bits", "rounding")
+    here, other = own(gpus=()), own(cpu="another", gpus=("H",))
+    found = host.compare_machines(here, {"data": here, "train": other, "gate": own(gpus=("H",))})
+    assert found.ran_elsewhere == {"train": other}
+    assert found.depends_on.gpus == ("H",)
+    assert (found.same, found.other) == ("bits", "rounding")

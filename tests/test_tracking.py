@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline import tracking
-from pipeline.artifacts import write_json
 from pipeline.cli import main
 from pipeline.errors import ConfigError
 from tests.conftest import MINIMAL
+from tests.documents.stages import seal_stage
 
 HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
 WITH = pytest.mark.skipif(not HAS_MLFLOW, reason="MLflow is not installed: edgeline[mlflow]")
@@ -22,10 +22,7 @@ def run(tmp_path: Path) -> Path:
     """Return a run folder with one stage that trained."""
     folder = tmp_path / "runs" / "small"
     (folder / "train").mkdir(parents=True)
-    metrics = [{"name": "val accuracy (%)", "value": 0.5, "unit": ""}]
-    write_json(folder / "train" / "manifest.json", {"key": "k", "metrics": metrics})
-    times = {"seconds": 2.0, "host": "here", "commit": None, "date": "2026-01-01"}
-    write_json(folder / "train" / "timings.json", times)
+    seal_stage(folder / "train", seconds=2.0, **{"val accuracy (%)": 0.5})
     (folder / "train" / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
     return folder
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.audit.membership import found_at
-from pipeline.tasks import area_under_roc
+from pipeline.tasks.metrics import area_under_roc
 
 LEAST = 20  # samples of a group that is judged; the share of fewer says little
 MOST = 100  # groups that are told, the largest first

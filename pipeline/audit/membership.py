@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.audit.evasion import wilson
-from pipeline.tasks import area_under_roc
+from pipeline.tasks.metrics import area_under_roc
 
 RATES = (0.01, 0.001)  # false positives allowed: of 100 who were not there, 1 is accused; of 1,000
 FLOOR = 1e-6  # least probability: float32 cannot tell 1 - p from 0 below

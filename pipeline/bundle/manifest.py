@@ -2,10 +2,11 @@
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pipeline import host
-from pipeline.artifacts import SCHEMA, sha256_json
+from pipeline.artifacts import SCHEMA, FileHash, sha256_json
 
 PACKAGES = (
     "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer",
@@ -16,7 +17,7 @@ COMPRESSED = ("prune", "cluster", "zeros", "validation", "kernels")  # of weight
 
 
 def manifest(
-    config: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
+    config: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
 ) -> dict[str, Any]:
     """Return the manifest.
 
@@ -36,7 +37,7 @@ def manifest(
         "config": config,
         "config_sha256": sha256_json(config),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "equality": host.equality(host.record(), artifacts["machines"]),
+        "equality": host.compare_machines(host.describe_machine(), artifacts["machines"]).dump(),
         "labels": dataset["labels"]["names"],
         "ships": artifacts["verdict"]["ships"],
         "data": _data(config, dataset, parity),
@@ -44,7 +45,7 @@ def manifest(
         "preprocess_parity": parity["preprocessing"],
         "reference": {
             "file": "model.keras",
-            "sha256": files["model.keras"]["sha256"],
+            "sha256": files["model.keras"].sha256,
             "parameters": artifacts["budget"]["parameters"],
             "macs": artifacts["budget"]["macs"],
             "metrics": parity["reference"]["metrics"],
@@ -60,7 +61,7 @@ def manifest(
         "skipped": artifacts["files"]["skipped"] + parity["skipped"],
         "compress": {name: artifacts["weights"][name] for name in COMPRESSED},
         "remedies": artifacts["ladder"]["rungs"],
-        "files": dict(files),
+        "files": {name: asdict(entry) for name, entry in files.items()},
     }
 
 
@@ -76,14 +77,14 @@ def _data(
     }
 
 
-def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any] | None:
+def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, FileHash]) -> dict[str, Any] | None:
     """Return the encoder's files with what their codes are worth."""
     encoder, worth = artifacts["files"]["encoder"], artifacts["parity"]["encoder"]
     if encoder is None:
         return None
     rows = [
         {key: row[key] for key in ENCODER}
-        | {"sha256": files[row["file"]]["sha256"], **worth[row["file"]]}
+        | {"sha256": files[row["file"]].sha256, **worth[row["file"]]}
         for row in encoder["files"]
     ]
     return {"model": encoder["model"], "ships": encoder["ships"], "files": rows}
@@ -101,7 +102,7 @@ def _baseline(
 
 
 def _model(
-    entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, Any]
+    entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
 ) -> dict[str, Any]:
     """Return the row of one exported file."""
     name, gates = entry["file"], artifacts["verdict"]["gates"][entry["format"]]
@@ -119,8 +120,8 @@ def _model(
     return {
         "format": entry["format"],
         "file": name,
-        "sha256": files[name]["sha256"],
-        "bytes": files[name]["bytes"],
+        "sha256": files[name].sha256,
+        "bytes": files[name].bytes,
         "bytes_gzip": entry["bytes_gzip"],
         "zero_weights": entry["zero_weights"],
         "input": entry["input"],

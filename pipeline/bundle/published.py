@@ -4,25 +4,26 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, SCHEMA, check_files, read_json
+from pipeline.artifacts import MANIFEST, SCHEMA, FileHash, check_files, read_json
+from pipeline.documents.stages import Published
 from pipeline.errors import ArtifactError
 
 KEYS = {"files", "models", "ships"}
 
 
-def is_published(record: Mapping[str, Any], bundle: Path) -> bool:
+def is_published(record: Published, bundle: Path) -> bool:
     """Tell whether every file that was published is still there, unchanged.
 
     Args:
-        record: contents of bundle.json.
+        record: what was published.
         bundle: exported/<name>.
 
     Raises:
         ArtifactError: a file was changed; missing files only mean that it is to be published again.
     """
-    if not all((bundle / name).is_file() for name in record["files"]):
+    if not all((bundle / name).is_file() for name in record.files):
         return False
-    check_files(bundle, record["files"], "Run again with --force bundle.")
+    check_files(bundle, record.files, "Run again with --force bundle.")
     return True
 
 
@@ -41,7 +42,8 @@ def checked_manifest(bundle: Path) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = read_json(bundle / MANIFEST)
     _check_form(manifest, bundle)
-    check_files(bundle, manifest["files"], "Publish it again: edgeline run CONFIG --force bundle.")
+    described = {name: FileHash(**entry) for name, entry in manifest["files"].items()}
+    check_files(bundle, described, "Publish it again: edgeline run CONFIG --force bundle.")
     return manifest
 
 

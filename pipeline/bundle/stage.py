@@ -6,6 +6,7 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from pipeline.artifacts import (
     MANIFEST,
-    SCHEMA,
     TIMINGS,
+    FileHash,
     Inputs,
     Metrics,
+    describe_file,
     describe_files,
     finish_swap,
     read_json,
@@ -30,6 +32,13 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.documents.stages import (
+    BundleTimings,
+    Machine,
+    Published,
+    StageManifest,
+    Timings,
+)
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
 from pipeline.train.gain import training_records
@@ -52,12 +61,12 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     publish(partial, target)
-    write_json(out / "bundle.json", {"schema": SCHEMA, "files": published})
-    total = sum(entry["bytes"] for entry in published.values())
+    Published(files=published).write(out / "bundle.json")
+    total = sum(entry.bytes for entry in published.values())
     return Metrics({"files": (len(published), ""), "size": (total, "bytes")})
 
 
-def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, Any]:
+def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]:
     """Write everything; return name -> sha256 and bytes of the files of the byte contract."""
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
@@ -68,19 +77,15 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, Any]:
     document = manifest(dumped, artifacts, described)
     (partial / "README.md").write_text(readme(document))
     write_web(partial, document, artifacts["preprocess"])
-    document["files"] |= describe_files(partial) | document["files"]
-    document["files"] = {n: e for n, e in document["files"].items() if n not in VARYING}
-    write_json(partial / TIMINGS, _timings(inputs))
+    document["files"] = {
+        name: asdict(entry)
+        for name, entry in (describe_files(partial) | described).items()
+        if name not in VARYING
+    }
+    _timings(inputs).write(partial / TIMINGS)
     write_json(partial / MANIFEST, document)
-    return {name: entry for name, entry in _described(partial).items() if name not in VARYING}
-
-
-def _described(folder: Path) -> dict[str, Any]:
-    """Return name -> sha256 and bytes of all files, the manifest included."""
-    from pipeline.artifacts import sha256_file
-
-    entry = {"sha256": sha256_file(folder / MANIFEST), "bytes": (folder / MANIFEST).stat().st_size}
-    return {**describe_files(folder), MANIFEST: entry}
+    entries = describe_files(partial) | {MANIFEST: describe_file(partial / MANIFEST)}
+    return {name: entry for name, entry in entries.items() if name not in VARYING}
 
 
 def _assemble(inputs: Inputs, folder: Path) -> None:
@@ -141,10 +146,10 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _machines(inputs: Inputs) -> dict[str, Any]:
-    """Return what the bits of each stage depend on: by its manifest, where it says so."""
+def _machines(inputs: Inputs) -> dict[str, Machine]:
+    """Return what the bits of each stage depend on."""
     folders = sorted({inputs[kind] for kind in inputs.folders})
-    return {folder.name: read_json(folder / MANIFEST).get("machine") for folder in folders}
+    return {folder.name: StageManifest.read(folder / MANIFEST).machine for folder in folders}
 
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
@@ -164,7 +169,7 @@ def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | No
     return {form: row["detector"]["limit"] for form, row in document["files"].items()}
 
 
-def _timings(inputs: Inputs) -> dict[str, Any]:
+def _timings(inputs: Inputs) -> BundleTimings:
     """Return what varies from run to run: seconds, host and date of each stage."""
     folders = sorted({inputs[kind] for kind in inputs.folders})
-    return {folder.name: read_json(folder / TIMINGS) for folder in folders}
+    return BundleTimings(stages={f.name: Timings.read(f / TIMINGS) for f in folders})

@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.compare.sides import Side
-from pipeline.tasks import Task, task_of
+from pipeline.tasks import task_of
+from pipeline.tasks.task import Task
 from pipeline.verify.parity import drop_interval
 
 Found = dict[str, Any]

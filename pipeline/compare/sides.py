@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.bundle.published import checked_manifest
+from pipeline.documents.stages import BundleTimings, StageManifest, Timings
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
 
@@ -81,7 +82,7 @@ def _bundle(path: Path) -> Side:
         ships=manifest["ships"],
         passed=True,
         answers=_answers(path / ANSWERS),
-        made=_made(read_json(path / TIMINGS)) if (path / TIMINGS).is_file() else {},
+        made=_made(BundleTimings.read(path / TIMINGS)) if (path / TIMINGS).is_file() else {},
     )
 
 
@@ -100,8 +101,8 @@ def _run(path: Path) -> Side:
     config: dict[str, Any] = {}
     packages: dict[str, str] = {}
     for manifest in manifests.values():
-        config |= manifest["config"]
-        packages |= manifest["packages"]
+        config |= manifest.config
+        packages |= manifest.packages
     names = dataset["labels"]["names"]
     return Side(
         name=str(path),
@@ -116,23 +117,23 @@ def _run(path: Path) -> Side:
         ships=exported["ships"],
         passed=verdict.is_file() and read_json(verdict)["passed"],
         answers=_answers(path / "verify" / ANSWERS),
-        made=_made({name: read_json(path / name / TIMINGS) for name in manifests}),
+        made=_made(BundleTimings(stages={n: Timings.read(path / n / TIMINGS) for n in manifests})),
     )
 
 
-def _manifest(path: Path, name: str) -> dict[str, Any]:
-    manifest: dict[str, Any] = read_json(path / name / MANIFEST)
-    check_files(path / name, manifest["outputs"], f"Run again with --force {name}.")
+def _manifest(path: Path, name: str) -> StageManifest:
+    manifest = StageManifest.read(path / name / MANIFEST)
+    check_files(path / name, manifest.outputs, f"Run again with --force {name}.")
     return manifest
 
 
-def _reference(path: Path, manifests: Mapping[str, Any]) -> dict[str, Any]:
+def _reference(path: Path, manifests: Mapping[str, StageManifest]) -> dict[str, Any]:
     """Return the trained model that the files were measured against, wherever it was written."""
-    wanted = manifests["verify"]["inputs"]["reference"]["model.keras"]
+    wanted = manifests["verify"].inputs["reference"]["model.keras"]
     found = next(
         path / name / "model.keras"
         for name, manifest in manifests.items()
-        if manifest["outputs"].get("model.keras", {"sha256": ""})["sha256"] == wanted
+        if "model.keras" in manifest.outputs and manifest.outputs["model.keras"].sha256 == wanted
     )
     budgets = [path / name / "budget.json" for name in ("tune", "build")]
     budget = read_json(next(file for file in budgets if file.exists()))
@@ -159,8 +160,8 @@ def _answers(path: Path) -> dict[str, Array]:
         return {name: found[name] for name in found.files}
 
 
-def _made(times: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _made(times: BundleTimings) -> dict[str, Any]:
     """Return where and when the latest stage ran, and how long all took."""
-    latest = max(times.values(), key=lambda row: str(row["date"]))
-    own = {key: latest[key] for key in ("host", "date", "commit")}
-    return own | {"seconds": sum(row["seconds"] for row in times.values())}
+    latest = max(times.stages.values(), key=lambda row: row.date)
+    own = {"host": latest.host, "date": latest.date, "commit": latest.commit}
+    return own | {"seconds": sum(row.seconds for row in times.stages.values())}

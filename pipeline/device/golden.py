@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.device.runner import abstain_rule, decide_outputs, decode_outputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
-from pipeline.tasks import AGREEMENT_SHARE, allowed_changes
+from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden answers
 KERNELS = {  # runtime, as the runner names it -> class of its kernels

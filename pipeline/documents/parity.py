@@ -6,17 +6,9 @@ from pydantic import Field
 
 from pipeline.documents.record import Record
 from pipeline.documents.selective import Abstention, Sanitization
+from pipeline.documents.stages import Skipped
 
 Interval = tuple[float, float]
-
-
-class Skipped(Record):
-    """Something that was left out."""
-
-    item: str
-    """What it is."""
-    reason: str
-    """Why."""
 
 
 class ReferenceResult(Record):

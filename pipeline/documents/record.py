@@ -27,10 +27,24 @@ class Record(BaseModel):
         Raises:
             ArtifactError: the file is missing, is no JSON, or is no document of this form.
         """
+        found = read_json(path)
+        wanted = cls._schema()
+        came = found.get("schema", wanted) if isinstance(found, dict) else wanted
+        if came != wanted:
+            raise ArtifactError(
+                f"{path}: not of this version of Edgeline (schema {came}; wanted {wanted}); "
+                "make it again with the stage or the command that wrote it"
+            )
         try:
-            return cls.model_validate_json(json.dumps(read_json(path)))
+            return cls.model_validate_json(json.dumps(found))
         except ValidationError as error:
             raise ArtifactError(f"{path}: {_problems(error)}") from None
+
+    @classmethod
+    def _schema(cls) -> object:
+        """Return the version of the document's form; None: a document that has none."""
+        field = cls.model_fields.get("schema_version")
+        return None if field is None else field.default
 
     def write(self, path: Path) -> None:
         """Write the document as canonical JSON, whole or not at all."""
@@ -67,6 +81,6 @@ def _problems(error: ValidationError) -> str:
     ]
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     return (
-        f"not a document of this version of Edgeline ({'; '.join(problems[:SHOWN])}{more}); "
+        f"not of this version of Edgeline ({'; '.join(problems[:SHOWN])}{more}); "
         "make it again with the stage or the command that wrote it"
     )

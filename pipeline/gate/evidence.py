@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.documents.parity import FileResult, Parity, RuntimeResult
-from pipeline.tasks import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop
 
 MICRO = "tflite-micro"
 

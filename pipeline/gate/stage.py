@@ -11,7 +11,8 @@ from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.gate.evidence import Evidence
 from pipeline.gate.gates import judge
-from pipeline.tasks import allowed_changes, task_of
+from pipeline.tasks import task_of
+from pipeline.tasks.task import allowed_changes
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.arrays import Array
-from pipeline.tasks import area_under_roc
+from pipeline.tasks.metrics import area_under_roc
 
 
 def attacked_figures(

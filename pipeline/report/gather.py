@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
+from pipeline.documents.record import Record
+from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.trials import Trials
 from pipeline.train.gain import training_records
 
 DOCUMENTS = {
@@ -23,6 +26,7 @@ DOCUMENTS = {
     "robustness": "robustness.json",
     "audit": "audit.json",
 }
+RECORDS: dict[str, type[Record]] = {"trials": Trials}
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
 
@@ -30,7 +34,7 @@ HISTORIES = {"train": "history", "harden": "robustness"}
 def gather(inputs: Inputs) -> dict[str, Any]:
     """Return the documents by kind, `figures` by kind, `histories` by stage."""
     found: dict[str, Any] = {
-        kind: read_json(inputs[kind] / name) if kind in inputs else None
+        kind: _read(kind, inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
@@ -45,6 +49,11 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         if kind in inputs
     }
     return found
+
+
+def _read(kind: str, path: Path) -> Any:
+    """Return a document, of a record where it has one."""
+    return RECORDS[kind].read(path) if kind in RECORDS else read_json(path)
 
 
 def _arrays(path: Path) -> dict[str, Any]:
@@ -71,20 +80,22 @@ def timings(run: Path) -> dict[str, Any]:
         sample; packages: name -> version of all that a stage depends on; host, date, commit of the
         latest stage, and python and system of this process.
     """
-    times = {path.parent.name: read_json(path) for path in run.glob(f"*/{TIMINGS}")}
+    times = {path.parent.name: Timings.read(path) for path in run.glob(f"*/{TIMINGS}")}
     from pipeline.stages import NAMES
 
     ran = [name for name in NAMES if name in times]
     packages: dict[str, str] = {}
     for name in ran:
-        packages |= read_json(run / name / MANIFEST)["packages"]
-    latest = max((times[name] for name in ran), key=lambda row: str(row["date"]))
+        packages |= StageManifest.read(run / name / MANIFEST).packages
+    latest = max((times[name] for name in ran), key=lambda row: row.date)
     return {
-        "seconds": {name: times[name]["seconds"] for name in ran},
-        "baseline": times["baseline"]["parts"] if "baseline" in times else {},
-        "files": times["verify"]["parts"] if "verify" in times else {},
+        "seconds": {name: times[name].seconds for name in ran},
+        "baseline": times["baseline"].parts if "baseline" in times else {},
+        "files": times["verify"].parts if "verify" in times else {},
         "packages": dict(sorted(packages.items())),
-        **{key: latest[key] for key in ("host", "date", "commit")},
+        "host": latest.host,
+        "date": latest.date,
+        "commit": latest.commit,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
     }

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
+from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
 from pipeline.report.words import figure, format_gate, lighter, size
@@ -48,9 +49,10 @@ def facts(path: Path) -> dict[str, Any]:
     stages: dict[str, Any] = {}
     for stage in STAGES:
         if (path / stage.name / MANIFEST).is_file():
-            manifest, times = (read_json(path / stage.name / name) for name in (MANIFEST, TIMINGS))
+            manifest = StageManifest.read(path / stage.name / MANIFEST).dump()
+            times = Timings.read(path / stage.name / TIMINGS)
             kept = {key: manifest[key] for key in ("metrics", "skipped", "outputs")}
-            stages[stage.name] = kept | {"seconds": times["seconds"], "date": times["date"]}
+            stages[stage.name] = kept | {"seconds": times.seconds, "date": times.date}
     verdict = path / "gate" / "verdict.json"
     return {"stages": stages, "verdict": read_json(verdict) if verdict.is_file() else None}
 
@@ -129,11 +131,9 @@ def _run(folder: Path) -> list[Any]:
     for stage in STAGES:
         if not (folder / stage.name / MANIFEST).is_file():
             continue
-        manifest = read_json(folder / stage.name / MANIFEST)
-        figures = "  ".join(
-            format_metric(m["name"], m["value"], m["unit"]) for m in manifest["metrics"]
-        )
-        seconds = read_json(folder / stage.name / TIMINGS)["seconds"]
+        manifest = StageManifest.read(folder / stage.name / MANIFEST)
+        figures = "  ".join(format_metric(m.name, m.value, m.unit) for m in manifest.metrics)
+        seconds = Timings.read(folder / stage.name / TIMINGS).seconds
         table.add_row(stage.name, f"{seconds:.1f}", Text(figures))
     parts: list[Any] = [f"{folder}", "", table]
     if (folder / "gate" / "verdict.json").is_file():

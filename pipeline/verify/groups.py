@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.parity import GroupResult
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 from pipeline.verify.recordings import metrics_with
 
 MOST = 100

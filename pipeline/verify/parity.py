@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
-from pipeline.tasks import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
 LEVEL = (2.5, 97.5)

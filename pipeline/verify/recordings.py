@@ -7,7 +7,8 @@ et al. 2021, arXiv:2106.07597): one strange moment among many counts little, a s
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import TASKS
+from pipeline.tasks.task import Task
 
 AUC = "recording_auc"  # the name that it has among the metrics
 MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a score without end

@@ -13,7 +13,7 @@ from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.documents.parity import RuntimeResult
 from pipeline.errors import ArtifactError
 from pipeline.models.predict import in_target_unit
-from pipeline.tasks import Task
+from pipeline.tasks.task import Task
 from pipeline.verify.held import Held
 
 FIRST = "litert"  # runs every file; the others are compared with it

@@ -29,10 +29,10 @@ from pipeline.documents.parity import (
     Parity,
     RangeMetrics,
     ReferenceResult,
-    Skipped,
     Streaming,
 )
 from pipeline.documents.selective import Abstention
+from pipeline.documents.stages import Skipped
 from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict

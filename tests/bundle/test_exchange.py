@@ -8,6 +8,7 @@ import pytest
 from pipeline.artifacts import MANIFEST, describe_files, finish_swap
 from pipeline.bundle.exchange import publish
 from pipeline.bundle.published import is_published
+from pipeline.documents.stages import Published
 from pipeline.errors import ArtifactError
 
 
@@ -55,7 +56,7 @@ def test_a_swap_that_was_cut_short_is_finished(tmp_path: Path, stopped_after: st
 
 def test_a_changed_file_is_an_error_and_a_missing_one_is_not(tmp_path: Path) -> None:
     bundle = folder(tmp_path / "bundle", "x")
-    record = {"files": describe_files(bundle)}
+    record = Published(files=describe_files(bundle))
     assert is_published(record, bundle)
     (bundle / "file.txt").write_text("y")
     with pytest.raises(ArtifactError, match=r"file\.txt.*--force bundle"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline import cli
 from pipeline.device.golden import MOST_SHARE, Golden, judge
 from pipeline.device.runtimes import why_missing
-from pipeline.tasks import allowed_changes
+from pipeline.tasks.task import allowed_changes
 from tests.device.tiny import PREPROCESS, seal, write_bundle
 
 MODEL = {

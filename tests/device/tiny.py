@@ -3,6 +3,7 @@
 import copy
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -156,5 +157,9 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    document = {"schema": SCHEMA} | manifest | {"files": describe_files(folder)}
+    document = (
+        {"schema": SCHEMA}
+        | manifest
+        | {"files": {name: asdict(entry) for name, entry in describe_files(folder).items()}}
+    )
     write_json(folder / "manifest.json", document)

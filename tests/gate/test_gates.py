@@ -12,7 +12,8 @@ from pipeline.documents.verdict import GateResult
 from pipeline.gate.evidence import Evidence
 from pipeline.gate.gates import GATES, ROUNDING, judge
 from pipeline.gate.remediation import FINER
-from pipeline.tasks import TASKS, allowed_changes
+from pipeline.tasks import TASKS
+from pipeline.tasks.task import allowed_changes
 
 NAME = "model_int8.tflite"
 LIMITS = Gate().model_dump()

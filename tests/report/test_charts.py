@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.report import charts
 from pipeline.report.quantities import roc_points
-from pipeline.tasks import area_under_roc
+from pipeline.tasks.metrics import area_under_roc
 
 
 def numbers(drawn: str, name: str) -> list[float]:

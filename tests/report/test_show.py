@@ -4,20 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import MANIFEST, TIMINGS, write_json
+from pipeline.artifacts import write_json
 from pipeline.errors import ArtifactError
 from pipeline.report.show import WIDTH, show
+from tests.documents.stages import seal_stage
 
 
 def test_a_run_is_told_with_its_gates_and_what_to_try(tmp_path: Path) -> None:
     folder = tmp_path / "gate"
     folder.mkdir()
-    metrics = [
-        {"name": "samples", "value": 54_000.0, "unit": ""},
-        {"name": "loss", "value": 0.123456, "unit": ""},
-    ]
-    write_json(folder / MANIFEST, {"metrics": metrics})
-    write_json(folder / TIMINGS, {"seconds": 3.21})
+    seal_stage(folder, samples=54_000.0, loss=0.123456, seconds=3.21)
     gate = {
         "name": "bytes",
         "value": 900,
@@ -27,7 +23,8 @@ def test_a_run_is_told_with_its_gates_and_what_to_try(tmp_path: Path) -> None:
         "remediation": "Try [a, b] and {c}.",
     }
     write_json(
-        folder / "verdict.json", {"passed": False, "ships": "int8", "gates": {"int8": [gate]}}
+        folder / "verdict.json",
+        {"schema": 2, "passed": False, "ships": "int8", "gates": {"int8": [gate]}},
     )
     text = show(tmp_path)
     assert "samples 54,000  loss 0.1235" in text

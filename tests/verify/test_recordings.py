@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ondevice.predict import anomaly_predictions
-from pipeline.tasks import TASKS, area_under_roc
+from pipeline.tasks import TASKS
+from pipeline.tasks.metrics import area_under_roc
 from pipeline.verify.groups import measure_groups
 from pipeline.verify.recordings import AUC, recording_auc
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from pipeline.tasks import OTHERS, TASKS, area_under_roc, metric_drop, task_of
+from pipeline.tasks import TASKS, task_of
+from pipeline.tasks.metrics import area_under_roc
+from pipeline.tasks.task import metric_drop
 
 samples = st.integers(2, 60)
 
@@ -51,7 +53,7 @@ def test_regression_decisions_agree_within_a_hundredth_of_the_range() -> None:
     assert agree.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("name", ["auto", "accuracy", *OTHERS["classification"]])
+@pytest.mark.parametrize("name", ["auto", "accuracy", *TASKS["classification"].other_scores])
 def test_a_task_is_judged_by_the_metric_that_is_asked_for(name: str) -> None:
     rng = np.random.default_rng(3)
     labels, outputs = rng.integers(0, 2, 60), rng.random((60, 2))

@@ -1,0 +1,41 @@
+"""Anomaly detection: a model of what is normal; samples that it predicts badly are flagged."""
+
+from pipeline.arrays import Array
+from pipeline.tasks.metrics import auc
+from pipeline.tasks.task import Task, predicted_class, same_class
+
+
+def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return the area under the ROC curve, and precision, recall and F1 at the threshold."""
+    flagged, is_anomaly = outputs.argmax(axis=1) == 1, labels == 1
+    hits = float((flagged & is_anomaly).sum())
+    return {
+        "auc": auc(labels, outputs),
+        "f1": 2 * hits / max(1.0, float(flagged.sum() + is_anomaly.sum())),
+        "precision": hits / max(1.0, float(flagged.sum())),
+        "recall": hits / max(1.0, float(is_anomaly.sum())),
+    }
+
+
+ANOMALY = Task(
+    metric="auc",
+    direction="up",
+    score=auc,
+    metrics=_metrics,
+    metric_names=("auc", "f1", "precision", "recall"),
+    other_scores={},
+    decisions=predicted_class,
+    agree=same_class,
+    constant_score=None,
+    target_dtype="int64",
+    losses=("mse", "mae"),
+    has_classes=True,
+    predicts_input=True,
+    learns_normal=True,
+    has_threshold=True,
+    has_recordings=True,
+    baselines="detectors",
+    split="time",
+    agreement=0.97,
+    agreement_note="an error near the threshold is flagged or not by one step of int8",
+)

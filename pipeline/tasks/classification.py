@@ -1,0 +1,62 @@
+"""Classification: one of K classes a sample."""
+
+import numpy as np
+
+from pipeline.arrays import Array
+from pipeline.tasks.metrics import area_under_roc, auc
+from pipeline.tasks.task import Task, predicted_class, same_class
+
+
+def _accuracy(labels: Array, outputs: Array) -> float:
+    return float((outputs.argmax(axis=1) == labels).mean())
+
+
+def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
+    """Return accuracy, macro-averaged F1 and, for two classes, the area under the ROC curve.
+
+    A class that is neither there nor predicted has no F1 and is left out of the average.
+    """
+    predicted = outputs.argmax(axis=1)
+    metrics = {"accuracy": _accuracy(labels, outputs)}
+    scores = []
+    for k in range(outputs.shape[1]):
+        is_class, is_predicted = labels == k, predicted == k
+        if is_class.any() or is_predicted.any():
+            hits = float((is_class & is_predicted).sum())
+            scores.append(2 * hits / float(is_class.sum() + is_predicted.sum()))
+    metrics["macro_f1"] = float(np.mean(scores))
+    if outputs.shape[1] == 2 and 0 < labels.sum() < len(labels):
+        metrics["auc"] = area_under_roc(labels, outputs[:, 1])
+    return metrics
+
+
+CLASSIFICATION = Task(
+    metric="accuracy",
+    direction="up",
+    score=_accuracy,
+    metrics=_metrics,
+    metric_names=("accuracy", "macro_f1", "auc"),
+    other_scores={
+        "macro_f1": lambda labels, outputs: _metrics(labels, outputs)["macro_f1"],
+        "auc": auc,
+    },
+    decisions=predicted_class,
+    agree=same_class,
+    constant_score=lambda counts: float(counts.max() / counts.sum()),
+    target_dtype="int64",
+    losses=(
+        "categorical_crossentropy",
+        "binary_crossentropy",
+        "focal",
+        "generalized_crossentropy",
+        "perceptron",
+    ),
+    has_softmax=True,
+    has_classes=True,
+    learns_classes=True,
+    takes_hidden_labels=True,
+    can_be_attacked=True,
+    can_abstain=True,
+    baselines="classifiers",
+    split="stratified",
+)

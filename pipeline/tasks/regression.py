@@ -1,0 +1,43 @@
+"""Regression: one value a sample, in the target's own unit."""
+
+import numpy as np
+
+from pipeline.arrays import Array
+from pipeline.tasks.metrics import mae, rmse
+from pipeline.tasks.task import Task, close_values, predicted_value
+
+
+def _r2(targets: Array, outputs: Array) -> float:
+    """Return the coefficient of determination: 1 is perfect, 0 as good as the mean."""
+    error = outputs[:, 0].astype(np.float64) - targets
+    spread = float(((targets - targets.mean(dtype=np.float64)) ** 2).sum())
+    return 1 - float((error**2).sum()) / spread if spread else 0.0
+
+
+def _metrics(targets: Array, outputs: Array) -> dict[str, float]:
+    """Return the coefficient of determination R2, and MAE and RMSE in the target's unit."""
+    return {
+        "r2": _r2(targets, outputs),
+        "mae": mae(targets, outputs),
+        "rmse": rmse(targets, outputs),
+    }
+
+
+REGRESSION = Task(
+    metric="r2",
+    direction="up",
+    score=_r2,
+    metrics=_metrics,
+    metric_names=("r2", "mae", "rmse"),
+    other_scores={},
+    decisions=predicted_value,
+    agree=close_values,
+    constant_score=lambda counts: 0.0,
+    target_dtype="float32",
+    losses=("mse", "mae", "huber"),
+    takes_hidden_labels=True,
+    baselines="regressors",
+    split="random",
+    agreement=0.8,
+    agreement_note="an int8 answer has 255 steps",
+)

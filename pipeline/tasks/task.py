@@ -1,0 +1,115 @@
+"""What a task is: one record that answers every question about it; NumPy alone, no TensorFlow.
+
+Legend: N samples, K classes or outputs. Outputs are probabilities (N, K) for classification, the
+scores of normal and anomalous (N, 2) for detectors, values in the target's own unit (N, 1) else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.arrays import Array
+
+AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than this are one decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is learnt, by which loss, how predictions are judged, and what may be asked of them."""
+
+    metric: str
+    """Name of the metric that gates look at; a key of what `metrics` returns."""
+    direction: Literal["up", "down"]
+    """Whether more is better."""
+    is_relative: bool = False
+    """Whether a drop is counted relative to the reference's value, as for errors."""
+    score: Callable[[Array, Array], float]
+    """(targets (N,), outputs (N, K)) -> value of `metric` alone, for those who need it often."""
+    metrics: Callable[[Array, Array], dict[str, float]]
+    """(targets (N,), outputs (N, K)) -> name -> value."""
+    metric_names: tuple[str, ...]
+    """All that `metrics` may return, the task's own metric first."""
+    other_scores: Mapping[str, Callable[[Array, Array], float]]
+    """What `task_metric` may name beside `metric`: name -> score."""
+    decisions: Callable[[Array], Array]
+    """outputs (N, K) -> the decision for each sample (N,)."""
+    agree: Callable[[Array, Array, Array], Array]
+    """(decisions, decisions, targets) -> whether two decisions count as the same (N,)."""
+    constant_score: Callable[[Array], float] | None
+    """How many samples each class has (K,) -> `metric` of the best constant prediction; values have
+    no classes, and need no counts. None: there is no such bound."""
+
+    target_dtype: Literal["int64", "float32"]
+    """Of a sample's target on disk; class ids are integers, values are in their own unit."""
+    target_shape: tuple[int, ...] = ()
+    """Of one sample's target; () is a single number."""
+    losses: tuple[str, ...]
+    """Keys of LOSSES that it can be trained with; `auto` is the first."""
+    has_softmax: bool = False
+    """Whether the network ends with a softmax over classes; else with a linear layer."""
+
+    has_classes: bool = False
+    """Whether targets are class ids, which can be named, counted and stratified."""
+    learns_classes: bool = False
+    """Whether the loss compares with class ids: they can be weighted, smoothed and distilled."""
+    takes_hidden_labels: bool = False
+    """Whether it learns from labels, of which some may be missing or be hidden."""
+    takes_changes: bool = False
+    """Whether targets are changes from the last known value of a series, and come from the series
+    itself."""
+    predicts_input: bool = False
+    """Whether the network predicts its own input, and learns from no target."""
+    learns_normal: bool = False
+    """Whether it is trained on samples of class 0 alone."""
+    has_threshold: bool = False
+    """Whether a threshold on a score decides; training calibrates it and writes decision.json."""
+    has_recordings: bool = False
+    """Whether samples that are windows of a recording are judged together, too."""
+    can_be_attacked: bool = False
+    """Whether adversarial training and audit have a decision that they can try to change."""
+    can_abstain: bool = False
+    """Whether outputs hold a confidence, by which predictions can be left out."""
+
+    baselines: Literal["classifiers", "regressors", "forecasters", "detectors"]
+    """Which classical models it is compared with; a key of baseline/classical.FAMILIES."""
+    split: Literal["stratified", "random", "time"]
+    """How `edgeline new` splits the samples."""
+    agreement: float | None = None
+    """Gate on agreement that `edgeline new` writes; None: the default, or by the test's size."""
+    agreement_note: str = ""
+    """Why that gate is wider than the default."""
+
+
+def metric_drop(task: Task, reference: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return how much worse `other` is, positive when worse; relative for errors."""
+    sign = 1 if task.direction == "up" else -1
+    drop = sign * (reference[task.metric] - other[task.metric])
+    return drop / abs(reference[task.metric]) if task.is_relative else drop
+
+
+def allowed_changes(share: float, samples: int) -> int:
+    """Return how many decisions may differ on another runtime: a fraction, and at least one."""
+    return max(1, int(share * samples))
+
+
+def predicted_class(outputs: Array) -> Array:
+    """Return the class of the largest output (N,)."""
+    return np.asarray(outputs.argmax(axis=1))
+
+
+def predicted_value(outputs: Array) -> Array:
+    """Return the only output (N,)."""
+    return outputs[:, 0]
+
+
+def same_class(a: Array, b: Array, targets: Array) -> Array:
+    """Return whether two decisions are the same class (N,)."""
+    return np.asarray(a == b)
+
+
+def close_values(a: Array, b: Array, targets: Array) -> Array:
+    """Return whether values differ by at most AGREEMENT_SHARE of the targets' 5-95 % range (N,)."""
+    low, high = np.percentile(targets, [5, 95])
+    return np.asarray(np.abs(a - b) <= AGREEMENT_SHARE * (high - low))
