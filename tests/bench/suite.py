@@ -226,7 +226,7 @@ def figures(manifest: Row, timings: Row) -> Row:
         **{name: shipped[name] for name in ("bytes", "bytes_gzip")},
         **{name: manifest["reference"][name] for name in ("parameters", "macs")},
         "float_ops": len(shipped["float_ops_left"]),
-        "rung": next((row["step"] for row in manifest["remedies"] if row["passed"]), None),
+        "rung": next((row["name"] for row in manifest["remedies"] if row["passed"]), None),
         "baseline": baseline
         and {"name": baseline["name"], "value": baseline["metrics"].get(gated)},
         **{name: robust.get(name) for name in ROBUST},
