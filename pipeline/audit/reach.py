@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.config.space_schema import SAID, AuditReach
 from pipeline.samples import KINDS
+from pipeline.tasks import TASKS
 
 Settings = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ def why_not(
         audit: of the section.
         hardened: those of `harden.attack`; None: nothing is hardened.
     """
-    if task != "classification":
+    if not TASKS[task].can_be_attacked:
         return f"the attack needs classes and the task is {task}"
     if hardened is not None or all(KINDS[kind].has_fixed_range for kind in kinds):
         return None

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.report.words import figure
 from pipeline.samples import KINDS
+from pipeline.tasks import TASKS
 
 Documents = Mapping[str, Any]
 Found = tuple[float, str] | None
@@ -80,7 +81,7 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
             f"what limits this run is how it is trained: {both}, and {better} does better with "
             "fewer weights; train longer, or set train.range_test: true"
         )
-    if config["task"] == "anomaly" or sign * row["train"] >= sign * _full(sign):
+    if TASKS[config["task"]].predicts_input or sign * row["train"] >= sign * _full(sign):
         return 0.05, f"nothing holds this run back that its figures show: {both}"
     if d["baseline"] is not None and is_table(d) and _none_is_better(d):
         return 0.3, (
