@@ -11,18 +11,28 @@ import numpy as np
 
 from pipeline.data.findings import FEW, IMBALANCE, PARTS
 from pipeline.documents.advice import Advice
-from pipeline.report.bottleneck import LINEAR, Finding, data_noun, find_bottleneck, judge_size
+from pipeline.report.bottleneck import LINEAR, Finding, find_bottleneck, is_table, judge_size
 from pipeline.report.gather import Documents
 from pipeline.report.words import figure, shipped_file, size
+from pipeline.tasks import TASKS
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 LOST = 0.1  # recall that the smallest class lacks
 FORGOT = 0.05  # recall of a class
-BLIND: dict[str, tuple[tuple[str, ...], str]] = {  # input -> families that ignore its order
-    "image": (("mlp", "perceptron"), "cnn, ds_cnn or resnet8, which use neighboring pixels"),
-    "audio": (("mlp", "perceptron"), "ds_cnn or cnn, which use neighbors in time and frequency"),
-    "series": (("perceptron",), "cnn1d, rnn or transformer, which use the order of the steps"),
+BLIND: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "image": (("mlp", "perceptron"), (), "cnn, ds_cnn or resnet8, which use neighboring pixels"),
+    "audio": (
+        ("mlp", "perceptron"),
+        (),
+        "ds_cnn or cnn, which use neighbors in time and frequency",
+    ),
+    "series": (
+        ("perceptron",),
+        ("mlp",),
+        "cnn1d, rnn or transformer, which use the order of the steps",
+    ),
 }
+"""Kind of input -> families that ignore its order; those that do where it is long; what to try."""
 MANY = 64  # steps of a series from which a model without order has many weights for little
 
 
@@ -55,8 +65,8 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
     interval = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
-            f"{both} {at} ({interval}): for this {data_noun(d)}, ship that, unless the device runs "
-            "nothing but .tflite files"
+            f"{both} {at} ({interval}): for this {'table' if is_table(d) else 'task'}, ship that, "
+            "unless the device runs nothing but .tflite files"
         )
     if low <= 0:
         weight = 0.9 if compared.drop <= 0 else 0.6
@@ -132,7 +142,7 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Finding:
     matrix = d.figures["parity"].get(f"confusion_{d.verdict.ships}")
     train = config["train"]
     is_met = train["class_weights"] is not None or train["oversample"] or train["loss"] == "focal"
-    if config["task"] != "classification" or counts is None or matrix is None or is_met:
+    if not TASKS[config["task"]].learns_classes or counts is None or matrix is None or is_met:
         return None
     known = np.asarray(counts[0], float)
     rarest, commonest = int(known.argmin()), int(known.argmax())
@@ -152,10 +162,8 @@ def _family(d: Documents, config: Mapping[str, Any]) -> Finding:
     kind = config["model"]["kind"]
     for entry in d.preprocess["inputs"]:
         form = entry["kind"]
-        blind, better = BLIND.get(form, ((), ""))
-        if form == "series" and entry["shape"][0] >= MANY:
-            blind = (*blind, "mlp")
-        if kind in blind:
+        blind, blind_to_long, better = BLIND.get(form, ((), (), ""))
+        if kind in blind or (kind in blind_to_long and entry["shape"][0] >= MANY):
             return 0.65, f"{kind} ignores the order of values in {form}: try model.kind {better}"
         cell = config["model"].get("cell")
         if kind == "rnn" and cell == "simple" and entry["shape"][0] >= MANY:

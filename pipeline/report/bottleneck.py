@@ -7,6 +7,8 @@ import numpy as np
 
 from pipeline.report.gather import Documents
 from pipeline.report.words import figure
+from pipeline.samples import KINDS
+from pipeline.tasks import TASKS
 
 Finding = tuple[float, str] | None
 """Weight in [0, 1], and a sentence; None: the rule does not apply."""
@@ -40,7 +42,7 @@ def judge_size(d: Documents, config: Mapping[str, Any]) -> Finding:
         )
     if gap >= GAP:
         return 0.75, f"more data would help ({curve}): the gap closes with more samples"
-    is_exhausted = d.baseline is not None and data_noun(d) == "table" and _none_is_better(d)
+    is_exhausted = d.baseline is not None and is_table(d) and _none_is_better(d)
     if gained < FLAT and sign * last["train"] < sign * _full(sign) and not is_exhausted:
         return 0.75, (
             f"the model is too shallow or too narrow ({curve}): more data does not help, and the "
@@ -86,9 +88,9 @@ def _limits_of_model(
             f"what limits this run is how it is trained: {both}, and {better} does better with "
             "fewer weights; train longer, or set train.range_test: true"
         )
-    if config["task"] == "anomaly" or is_full:
+    if TASKS[config["task"]].predicts_input or is_full:
         return 0.05, f"no bottleneck found: {both}"
-    if d.baseline is not None and data_noun(d) == "table" and _none_is_better(d):
+    if d.baseline is not None and is_table(d) and _none_is_better(d):
         return 0.3, (
             f"what limits this run is what the columns tell: {both}, and none of "
             f"{len(d.baseline.models)} classical models does better; look for other columns"
@@ -113,10 +115,9 @@ def _full(sign: int) -> float:
 
 def _augment(d: Documents) -> str:
     """Return the advice to augment, where random changes keep a sample's class."""
-    return "" if data_noun(d) == "table" else "data.augment, "
+    return "" if is_table(d) else "data.augment, "
 
 
-def data_noun(d: Documents) -> str:
-    """Return what the data are called in a sentence: a table, or a task."""
-    kinds = {entry["kind"] for entry in d.preprocess["inputs"]}
-    return "table" if kinds <= {"columns", "codes", "table"} else "task"
+def is_table(d: Documents) -> bool:
+    """Tell whether samples are rows of a table."""
+    return all(KINDS[entry["kind"]].is_tabular for entry in d.preprocess["inputs"])
