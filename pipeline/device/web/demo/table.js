@@ -33,7 +33,7 @@ export function evened(value, column) {
   return (clip(x, column.low, column.high) - column.offset) * column.scale;
 }
 
-function stretches(value, { fill, edges }) {
+function stretches(value, { impute_value: fill, edges }) {
   const x = Number.isNaN(value) ? Math.fround(fill) : value;
   return edges.slice(1).map((edge, i) => clip((x - edges[i]) / (edge - edges[i]), 0, 1));
 }
