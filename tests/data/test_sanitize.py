@@ -19,7 +19,8 @@ from pipeline.samples.kind import Input
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}
 NOTHING = {"median": None, "bit_depth": None, "range": "clip", "limits": None, "levels": None}
 NUMBER = {
-    "kind": "number", "encoding": "robust", "impute_value": 0.5, "low": -2.0, "high": 2.0, "offset": 0.1,
+    "kind": "number", "encoding": "robust", "impute_value": 0.5, "low": -2.0, "high": 2.0,
+    "offset": 0.1,
     "scale": 1.3, "width": 1,
 }  # fmt: skip
 IMAGE = {
@@ -27,7 +28,8 @@ IMAGE = {
     "raw_dtype": "uint8",
 }  # fmt: skip
 SERIES = {
-    "name": "x", "kind": "series", "shape": [11, 2], "per_window_standardize": False, "raw_dtype": "float32",
+    "name": "x", "kind": "series", "shape": [11, 2], "per_window_standardize": False,
+    "raw_dtype": "float32",
     "columns": [NUMBER | {"name": "a"}, NUMBER | {"name": "b"}],
 }  # fmt: skip
 ROWS = SERIES | {"kind": "columns", "shape": [2]}

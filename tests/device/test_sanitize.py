@@ -45,7 +45,8 @@ WORDS = {
     "lower": True, "vocabulary": ["good", "bad"],
 }  # fmt: skip
 SERIES = {
-    "name": "x", "kind": "series", "shape": [3, 1], "raw_dtype": "float32", "per_window_standardize": False,
+    "name": "x", "kind": "series", "shape": [3, 1], "raw_dtype": "float32",
+    "per_window_standardize": False,
     "columns": [NUMBER],
 }  # fmt: skip
 RULE = {"median": None, "bit_depth": None, "limits": None, "levels": None}
