@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,14 @@ from pipeline.compress.calibration import write_calibration
 from pipeline.compress.ladder import MODEL
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.poisoning import (
+    BackdoorTest,
+    ModelIntervals,
+    ModelRates,
+    PoisonDetection,
+    PoisoningDrill,
+    PrecisionRecall,
+)
 from pipeline.errors import ConfigError
 from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.make import make_file
@@ -61,7 +68,7 @@ class Plan:
     """Border type of the file."""
 
 
-def drill(attacked: Attacked, held: Array, plan: Plan) -> dict[str, Any]:
+def drill(attacked: Attacked, held: Array, plan: Plan) -> PoisoningDrill:
     """Return how often the trigger works, before and after quantization, and what the scan found.
 
     Args:
@@ -87,16 +94,16 @@ def drill(attacked: Attacked, held: Array, plan: Plan) -> dict[str, Any]:
 
     own = attacked.model, attacked.ask
     tried = evenly(poisoned.split("train"), plan.scanned)
-    return {
-        "trigger": trigger.words,
-        "target": attacked.names[target],
-        "share": plan.share,
-        "poisoned": len(bad),
-        "format": form,
-        "poisoned_net": _attacked(dataset, held, trigger, target, (model, ask)),
-        "shipped_net": _attacked(dataset, held, trigger, target, own),
-        "detection": _detected(model, poisoned, tried, np.isin(tried, bad), target, seed),
-    }
+    return PoisoningDrill(
+        trigger=trigger.words,
+        target=attacked.names[target],
+        poisoning_rate=plan.share,
+        poisoned=len(bad),
+        format=form,
+        poisoned_model=_test_trigger(dataset, held, trigger, target, (model, ask)),
+        shipped_model=_test_trigger(dataset, held, trigger, target, own),
+        detection=_detect(model, poisoned, tried, np.isin(tried, bad), target, seed),
+    )
 
 
 def _victims(dataset: Dataset, share: float, target: int, seed: int) -> Array:
@@ -136,58 +143,54 @@ def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> 
     return file, form
 
 
-def _attacked(
-    dataset: Dataset, held: Array, trigger: Trigger, target: int, net: tuple[Any, Ask]
-) -> dict[str, Any]:
-    """Return clean accuracy, and how often the trigger makes the target of another class.
-
-    `base` is how often that happens without a trigger; `woken` are samples that the trigger turns
-    in the file alone, `asleep` those that it turns in the float network alone.
-    """
+def _test_trigger(
+    dataset: Dataset, held: Array, trigger: Trigger, target: int, net: tuple[Model, Ask]
+) -> BackdoorTest:
+    """Return clean accuracy, and how often the trigger turns another class into the target."""
     model, ask = net
     labels = np.asarray(dataset.labels[held])
     shown = plant_trigger(dataset, trigger, held)
     others = labels != target
     float_clean, float_hit = (predict(model, d, held).argmax(axis=1) for d in (dataset, shown))
     file_clean, file_hit = (ask(d.read(held)).argmax(axis=1) for d in (dataset, shown))
-    hits = {"float": float_hit[others] == target, "file": file_hit[others] == target}
+    in_float, in_file = float_hit[others] == target, file_hit[others] == target
     count = int(others.sum())
-    return {
-        "samples": count,
-        "clean": {
-            "float": float((float_clean == labels).mean()),
-            "file": float((file_clean == labels).mean()),
-        },
-        "base": {
-            "float": float((float_clean[others] == target).mean()),
-            "file": float((file_clean[others] == target).mean()),
-        },
-        "success": {name: float(hit.mean()) for name, hit in hits.items()},
-        "success_ci95": {name: wilson(int(hit.sum()), count) for name, hit in hits.items()},
-        "woken": float((hits["file"] & ~hits["float"]).mean()),
-        "asleep": float((hits["float"] & ~hits["file"]).mean()),
-        "agreement": float((float_hit == file_hit).mean()),
-    }
+    return BackdoorTest(
+        samples=count,
+        clean_accuracy=_rates(float_clean == labels, file_clean == labels),
+        base_rate=_rates(float_clean[others] == target, file_clean[others] == target),
+        success_rate=_rates(in_float, in_file),
+        success_ci95=ModelIntervals(
+            float_model=wilson(int(in_float.sum()), count), file=wilson(int(in_file.sum()), count)
+        ),
+        file_only_rate=float((in_file & ~in_float).mean()),
+        float_only_rate=float((in_float & ~in_file).mean()),
+        agreement=float((float_hit == file_hit).mean()),
+    )
 
 
-def _detected(
+def _rates(float_model: Array, file: Array) -> ModelRates:
+    return ModelRates(float_model=float(float_model.mean()), file=float(file.mean()))
+
+
+def _detect(
     model: Model, poisoned: Dataset, tried: Array, is_bad: Array, target: int, seed: int
-) -> dict[str, Any]:
-    """Return what a scan of the poisoned set finds: by clusters, and by spectral signatures."""
+) -> PoisonDetection:
+    """Return what the scan of the poisoned set detects."""
     labels = np.asarray(poisoned.labels[tried])
     names = poisoned.class_names or ()
     found = scan(
         activations(model, poisoned, tried), appearance(poisoned, tried), labels, names, seed
     )
-    alarms = [row["name"] for row in found.classes if row["alarm"]]
-    return {
-        "samples": len(tried),
-        "poisoned": int(is_bad.sum()),
-        "alarmed": names[target] in alarms,
-        "false_alarms": [name for name in alarms if name != names[target]],
-        "clusters": _hits(found.suspects, is_bad),
-        "spectral": _hits(_removed(found, labels == target, is_bad), is_bad),
-    }
+    alarms = [row.name for row in found.classes if row.is_alarm]
+    return PoisonDetection(
+        samples=len(tried),
+        poisoned=int(is_bad.sum()),
+        is_detected=names[target] in alarms,
+        false_positives=tuple(name for name in alarms if name != names[target]),
+        activation_clustering=_score(found.suspects, is_bad),
+        spectral_signatures=_score(_removed(found, labels == target, is_bad), is_bad),
+    )
 
 
 def _removed(found: Scan, of_target: Array, is_bad: Array) -> Array:
@@ -199,10 +202,10 @@ def _removed(found: Scan, of_target: Array, is_bad: Array) -> Array:
     return removed
 
 
-def _hits(chosen: Array, is_bad: Array) -> dict[str, float | None]:
-    """Return which share of the poisoned is chosen, and which share of the chosen is poisoned."""
+def _score(chosen: Array, is_bad: Array) -> PrecisionRecall:
+    """Return precision and recall of chosen samples against the poisoned ones."""
     both = float((chosen & is_bad).sum())
-    return {
-        "recall": both / float(is_bad.sum()) if is_bad.any() else None,
-        "precision": both / float(chosen.sum()) if chosen.any() else None,
-    }
+    return PrecisionRecall(
+        recall=both / float(is_bad.sum()) if is_bad.any() else None,
+        precision=both / float(chosen.sum()) if chosen.any() else None,
+    )

@@ -1,24 +1,24 @@
-"""Figures of an evasion audit: who withstands which attack, with intervals. Pure NumPy."""
+"""Accuracy under evasion attacks, with intervals. Pure NumPy."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.evasion import Accuracy, Interval
 from pipeline.tasks.classification import CLASSIFICATION
 from pipeline.verify.parity import drop_interval
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
-def wilson(successes: int, samples: int) -> list[float]:
-    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+def wilson(successes: int, samples: int) -> Interval:
+    """Return the 95 % interval of a rate (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
     share = successes / samples
     spread = 1 + Z95**2 / samples
     middle = (share + Z95**2 / (2 * samples)) / spread
     half = Z95 * np.sqrt(share * (1 - share) / samples + Z95**2 / (4 * samples**2)) / spread
-    return [float(max(0.0, middle - half)), float(min(1.0, middle + half))]
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def survivors(clean: Array, attacked: Sequence[Array]) -> Array:
@@ -27,11 +27,11 @@ def survivors(clean: Array, attacked: Sequence[Array]) -> Array:
 
 
 def under_transfer(held: Sequence[Array], count: int) -> dict[str, Array]:
-    """Return name -> which samples withstand what was found on float models.
+    """Return name -> which samples are correct under adversarial examples of float models.
 
     Args:
-        held: who is right clean, under each restart on the reference, and under each on the float
-            model that the file is made from, where that is another.
+        held: which are correct clean, under each restart on the reference, and under each on the
+            float model that the file is made from, where that is another.
         count: of those, clean and the reference's.
     """
     clean = held[0]
@@ -48,8 +48,8 @@ def evenly(positions: Array, count: int) -> Array:
     return positions[np.linspace(0, len(positions) - 1, count).astype(int)]
 
 
-def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
-    """Return the 95 % interval of the loss of a share, by the paired bootstrap over samples.
+def paired_drop(reference: Array, file: Array, seed: int) -> Interval:
+    """Return the 95 % interval of the loss of an accuracy, by the paired bootstrap over samples.
 
     Args:
         reference: who is right there (n,).
@@ -58,17 +58,10 @@ def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
     """
     always = np.zeros(len(reference), np.int64)
     outputs = [np.stack([held, ~held], axis=1).astype(np.float32) for held in (reference, file)]
-    return list(drop_interval(CLASSIFICATION, always, *outputs, seed=seed))
+    low, high = drop_interval(CLASSIFICATION, always, *outputs, seed=seed)
+    return low, high
 
 
-def robustness_loss(reference: Array, file: Array, seed: int) -> dict[str, Any]:
-    """Return what a file loses against the reference, with its interval: of audit.json."""
-    return {
-        "robust_drop": float(reference.mean() - file.mean()),
-        "robust_drop_ci95": paired_drop(reference, file, seed),
-    }
-
-
-def share(mask: Array) -> dict[str, Any]:
-    """Return an accuracy with its interval: {accuracy, ci95}."""
-    return {"accuracy": float(mask.mean()), "ci95": wilson(int(mask.sum()), len(mask))}
+def accuracy_of(mask: Array) -> Accuracy:
+    """Return the fraction of samples that are correct, with its interval."""
+    return Accuracy(accuracy=float(mask.mean()), ci95=wilson(int(mask.sum()), len(mask)))

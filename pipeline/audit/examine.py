@@ -1,9 +1,8 @@
-"""What is audited beside evasion: privacy, theft and poisoning, and what it all amounts to.
+"""Privacy, extraction and poisoning audits, and the findings of the whole audit.
 
-Only classes are examined. What needs training is off unless asked for; the rest takes seconds.
+Only classifiers are examined. Whatever needs training is off by default; the rest takes seconds.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,37 @@ from pipeline.artifacts import Inputs
 from pipeline.audit.attacked import Attacked, attacked_of
 from pipeline.audit.drill import Plan, drill
 from pipeline.audit.evasion import evenly
-from pipeline.audit.findings import findings
+from pipeline.audit.findings import list_findings
 from pipeline.audit.groups import by_group
 from pipeline.audit.membership import RATES
 from pipeline.audit.penultimate import activations, appearance
 from pipeline.audit.poisoning import ALPHA, CLEAR, ON_CLEAN_SETS, SIGN, list_suspects, scan
-from pipeline.audit.privacy import measure_extraction, told_apart
+from pipeline.audit.privacy import MembershipScores, infer_membership, measure_extraction
 from pipeline.config.schema import Audit, Config
 from pipeline.data.dataset import Dataset
+from pipeline.documents.audit import Evasion, Examination, GroupMetrics, NotAttempted
+from pipeline.documents.poisoning import Poisoning, PoisoningDrill, PoisonScan
+from pipeline.documents.privacy import Membership
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
 
 SCANNED = 5000  # training samples that are scanned, at most
-SHIFTS = {  # how the data was split -> what else than membership tells the two sides apart
+SHIFTS = {  # how the data was split -> what else may tell members from nonmembers
     "random": None,
     "stratified": None,
-    "group": "members and others are of different groups",
-    "time": "members and others are of different times",
-    "given": "members and others come from parts that the source made",
+    "group": "members and nonmembers are of different groups",
+    "time": "members and nonmembers are of different times",
+    "given": "members and nonmembers come from parts that the source made",
 }
-LEFT_OUT = [
-    {"attack": "model inversion", "why": "reconstructions of training samples are not tried"},
-    {"attack": "property inference", "why": "shares in the training set are not guessed"},
-    {"attack": "clean-label poisoning", "why": "the drill relabels what it plants a trigger in"},
-    {"attack": "sponge inputs", "why": "the time of a fixed network does not depend on its input"},
-]
+LEFT_OUT = tuple(
+    NotAttempted(attack=attack, reason=reason)
+    for attack, reason in (
+        ("model inversion", "reconstruction of training samples is not implemented"),
+        ("property inference", "inference of properties of the training set is not implemented"),
+        ("clean-label poisoning", "the drill relabels the samples that get the trigger"),
+        ("sponge inputs", "the latency of a fixed network does not depend on its input"),
+    )
+)
 
 
 def run_examinations(
@@ -47,77 +52,81 @@ def run_examinations(
     dataset: Dataset,
     out: Path,
     *,
-    evasion: Mapping[str, Any],
+    evasion: Evasion,
     survivors: tuple[Array, Array] | None = None,
-) -> dict[str, Any]:
-    """Return what audit.json says beside evasion.
+) -> Examination:
+    """Return the results beside evasion, and the findings.
 
     Args:
         config: the whole of it.
         inputs: of the audit stage.
         dataset: what was learnt and held back.
         out: folder of the stage, for what is kept over an interruption.
-        evasion: audit.json so far: skipped, files, epsilon.
-        survivors: samples that were attacked, and whether the shipped file withstood (n,) each;
-            None: not known.
+        evasion: of audit.json.
+        survivors: samples that were attacked, and whether the shipped file is correct under every
+            attack, (n,) each; None: nothing was attacked.
     """
     settings = config.audit
     assert settings is not None  # else the stage is off
     if not TASKS[config.task].can_be_attacked:
-        return _nothing(f"the task is {config.task}; told apart are classes")
+        return _nothing(f"the task is {config.task}; wanted classification")
     attacked = attacked_of(config, inputs, dataset, out)
-    found = told_apart(attacked, settings.membership_samples, settings.shadow_models)
-    scores = found.pop("scores")
-    document: dict[str, Any] = {
-        "membership": {
-            "split": config.verify.split,
-            "shift": SHIFTS[config.data.split.by],
-            **found,
-        },
-        "extraction": measure_extraction(attacked, settings.extraction_queries, settings.samples),
-        "poisoning": {
-            "scan": _scan(attacked) if settings.poisoning_scan else None,
-            "drill": _drill(attacked, settings, config.export.io),
-        },
-        "groups": _groups(attacked, scores, survivors),
-        "not_attacked": _left_out(evasion, settings),
-    }
-    return document | {"findings": findings({**evasion, **document}, attacked.file.name)}
+    membership, scores = infer_membership(
+        attacked,
+        settings.membership_samples,
+        settings.shadow_models,
+        split=config.verify.split,
+        shift=SHIFTS[config.data.split.by],
+    )
+    extraction = measure_extraction(attacked, settings.extraction_queries, settings.samples)
+    poisoning = Poisoning(
+        scan=_scan(attacked) if settings.poisoning_scan else None,
+        drill=_drill(attacked, settings, config.export.io),
+    )
+    file = evasion.files.get(attacked.file.name)
+    return Examination(
+        membership=membership,
+        extraction=extraction,
+        poisoning=poisoning,
+        groups=_groups(attacked, scores, survivors),
+        not_attempted=_left_out(evasion, settings),
+        findings=list_findings(file, evasion.epsilon, membership, extraction, poisoning),
+    )
 
 
-def _nothing(why: str) -> dict[str, Any]:
-    """Return the document where there is nothing to tell apart."""
-    return {
-        "membership": {"skipped": why},
-        "extraction": None,
-        "poisoning": {"scan": None, "drill": None},
-        "groups": None,
-        "not_attacked": [{"attack": "all but evasion", "why": why}],
-        "findings": [],
-    }
+def _nothing(reason: str) -> Examination:
+    """Return the result where there are no classes."""
+    return Examination(
+        membership=Membership(skipped=reason),
+        extraction=None,
+        poisoning=Poisoning(scan=None, drill=None),
+        groups=None,
+        not_attempted=(NotAttempted(attack="all but evasion", reason=reason),),
+        findings=(),
+    )
 
 
-def _scan(attacked: Attacked) -> dict[str, Any]:
-    """Return what the network that ships makes of the training set."""
+def _scan(attacked: Attacked) -> PoisonScan:
+    """Scan the training set by the activations of the trained model."""
     dataset, names = attacked.dataset, attacked.names
     tried = evenly(dataset.split("train"), SCANNED)
     labels = np.asarray(dataset.labels[tried])
     seen = activations(attacked.model, dataset, tried)
     found = scan(seen, appearance(dataset, tried), labels, names, attacked.learning["seed"])
-    return {
-        "samples": len(tried),
-        "of": len(dataset.split("train")),
-        "clear": CLEAR,
-        "sign": SIGN,
-        "grouped_by_chance": ALPHA,
-        "on_clean_sets": ON_CLEAN_SETS,
-        "classes": found.classes,
-        "suspects": list_suspects(found, np.asarray(dataset.ids[tried]), names, labels),
-    }
+    return PoisonScan(
+        samples=len(tried),
+        training_samples=len(dataset.split("train")),
+        min_silhouette=CLEAR,
+        min_separation=SIGN,
+        significance_level=ALPHA,
+        clean_rates=ON_CLEAN_SETS,
+        classes=tuple(found.classes),
+        suspects=tuple(list_suspects(found, np.asarray(dataset.ids[tried]), names, labels)),
+    )
 
 
-def _drill(attacked: Attacked, settings: Audit, io: str) -> dict[str, Any] | None:
-    """Return what a planted backdoor would do; None where it was not asked for."""
+def _drill(attacked: Attacked, settings: Audit, io: str) -> PoisoningDrill | None:
+    """Return what a planted backdoor would do; None: it was not asked for."""
     asked = settings.poisoning_drill
     if asked is None:
         return None
@@ -142,10 +151,10 @@ def _target(name: str | None, names: tuple[str, ...]) -> int:
 
 def _groups(
     attacked: Attacked,
-    scores: tuple[Array, Array, Array] | None,
+    scores: MembershipScores | None,
     survivors: tuple[Array, Array] | None,
-) -> dict[str, Any] | None:
-    """Return the figures by group, of the samples that were attacked or, without, of all."""
+) -> GroupMetrics | None:
+    """Return the metrics per group, of the samples that were attacked or, without, of all."""
     groups = attacked.dataset.report_groups
     if groups is None:
         return None
@@ -154,8 +163,9 @@ def _groups(
     right = attacked.ask(attacked.dataset.read(held)).argmax(axis=1) == labels
     told = None
     if scores is not None:
-        members, others, who = scores
-        told = members, others, groups[who], groups[held[: len(others)]]
+        nonmembers = scores.nonmembers
+        own = groups[scores.positions], groups[held[: len(nonmembers)]]
+        told = scores.members, nonmembers, *own
     withstood = None
     if survivors is not None:
         order, kept = np.argsort(survivors[0]), np.isin(held, survivors[0])
@@ -164,16 +174,17 @@ def _groups(
     return by_group(groups[held], right, withstood, told, rate=RATES[0])
 
 
-def _left_out(evasion: Mapping[str, Any], settings: Audit) -> list[dict[str, str]]:
-    """Return what was not attacked, and why."""
+def _left_out(evasion: Evasion, settings: Audit) -> tuple[NotAttempted, ...]:
+    """Return which attacks were not tried, and why."""
     off = {
-        "evasion": evasion["skipped"],
+        "evasion": evasion.skipped,
         "membership inference": _off(settings.membership_samples, "audit.membership_samples"),
         "extraction": _off(settings.extraction_queries, "audit.extraction_queries"),
         "scan for poison": None if settings.poisoning_scan else "audit.poisoning_scan is false",
         "poisoning drill": _off(settings.poisoning_drill, "audit.poisoning_drill"),
     }
-    return [{"attack": name, "why": why} for name, why in off.items() if why] + LEFT_OUT
+    tried = (NotAttempted(attack=name, reason=why) for name, why in off.items() if why)
+    return (*tried, *LEFT_OUT)
 
 
 def _off(value: Any, key: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Extraction: how well a network that learns a file's answers alone comes to decide as the file.
+"""Model extraction: how often a surrogate trained on a file's outputs decides as the file.
 
 Tramer et al. 2016 (arXiv:1609.02943) and Orekondy et al. 2019 ("Knockoff nets", arXiv:1812.02766):
-the attacker asks, writes the answers down, and trains a network of his own on them.
+the attacker queries the file and trains a surrogate on its outputs.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from pipeline.artifacts import WORK
 from pipeline.audit.evasion import wilson
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.privacy import Extraction, Surrogate
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
@@ -74,8 +75,8 @@ def budgets(most: int) -> list[int]:
     return [*(step for step in steps if step < most), most]
 
 
-def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[str, Any]:
-    """Return how often surrogates decide as the attacked file on samples that it was not asked.
+def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> Extraction:
+    """Return how often surrogates decide as the attacked file on samples that were not queried.
 
     Args:
         dataset: its training samples are asked for, as data of the same kind.
@@ -94,7 +95,7 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[st
     for source, (shown, positions, counts) in sources.items():
         answers = ask(shown.read(positions))
         for count, form in itertools.product(counts, ("labels", "probabilities")):
-            log.info("          copied from %d answers (%s, %s)", count, source, form)
+            log.info("          surrogate of %d queries (%s, %s)", count, source, form)
             told = _told(answers[:count], form)
             name = f"surrogate_{source}_{count}_{form}"
             model = surrogate(shown, positions[:count], told, thief, name)
@@ -102,13 +103,13 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[st
             row = {
                 "source": source,
                 "queries": count,
-                "answers": form,
+                "outputs": form,
                 "agreement": float((said == decided).mean()),
                 "agreement_ci95": wilson(int((said == decided).sum()), len(held)),
                 "accuracy": float((said == labels).mean()),
             }
-            rows.append(row)
-    return {"samples": len(held), "steps": STEPS, "rows": rows}
+            rows.append(Surrogate.model_validate(row))
+    return Extraction(samples=len(held), steps=STEPS, surrogates=tuple(rows))
 
 
 def _told(answers: Array, form: str) -> Array:

@@ -1,20 +1,23 @@
-"""Findings: what the figures of an audit mean, by stated rules, in the words of the field. Pure.
+"""Findings: the severity of each attack, by stated rules. Pure.
 
 Names are those of the OWASP Machine Learning Security Top Ten (2023), of MITRE ATLAS, and of NIST
 AI 100-2 E2025 ("Adversarial machine learning: a taxonomy and terminology of attacks and
 mitigations", doi:10.6028/NIST.AI.100-2e2025).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pipeline.audit.poisoning import SIGN
+from pipeline.documents.audit import Finding
+from pipeline.documents.evasion import FileRobustness
+from pipeline.documents.poisoning import Poisoning, PoisoningDrill, PoisonScan
+from pipeline.documents.privacy import Extraction, Membership
 
-Document = Mapping[str, Any]
 Severity = Literal["high", "medium", "low", "none"]
 
 # kind -> its names in OWASP, ATLAS, NIST
-NAMES = {
+NAMES: dict[str, dict[str, Any]] = {
     "evasion": {
         "owasp": "ML01:2023 Input Manipulation Attack",
         "atlas": ["AML.T0043 Craft Adversarial Data", "AML.T0015 Evade AI Model"],
@@ -47,165 +50,164 @@ NAMES = {
     },
 }
 
-KEPT = (0.5, 0.8)  # of the clean accuracy, under attack: below the first high, the second medium
-TEN_TIMES = 10  # members found for each other accused, from which on membership is high
+KEPT = (0.5, 0.8)  # robust over clean accuracy: below the first high, below the second medium
+TEN_TIMES = 10  # true positive rate over false positive rate from which on membership is high
 STOLEN = (0.95, 0.85)  # agreement of a surrogate: from the first on high, the second medium
-WORKS = 0.5  # success of a trigger, from which on a backdoor works
-WOKEN = (0.05, 0.01)  # of the samples that a trigger turns in the file alone: high, medium
+WORKS = 0.5  # success rate of a trigger from which on a backdoor works
+FILE_ONLY = (0.05, 0.01)  # rate of samples that a trigger turns in the file alone: high, medium
 
 
-def findings(document: Document, ships: str) -> list[dict[str, Any]]:
-    """Return a row for every kind of attack that was tried, the gravest first.
+def list_findings(
+    file: FileRobustness | None,
+    epsilon: float,
+    membership: Membership,
+    extraction: Extraction | None,
+    poisoning: Poisoning,
+) -> tuple[Finding, ...]:
+    """Return a finding for every kind of attack that was tried, the gravest first.
 
     Args:
-        document: audit.json, with what was found.
-        ships: name of the shipped file in it.
+        file: the shipped one; None: it was not attacked.
+        epsilon: radius of the perturbation.
+        membership: of audit.json.
+        extraction: of audit.json.
+        poisoning: of audit.json.
     """
     rows = [
-        *_evasion(document, ships),
-        *_membership(document["membership"]),
-        *_extraction(document["extraction"]),
-        *_scan(document["poisoning"]),
-        *_drill(document["poisoning"]["drill"]),
+        *(() if file is None else (_evasion(file, epsilon),)),
+        *(() if membership.skipped is not None else (_membership(membership),)),
+        *(() if extraction is None else (_extraction(extraction),)),
+        *(() if poisoning.scan is None else (_scan(poisoning.scan),)),
+        *(() if poisoning.drill is None else _drill(poisoning.drill)),
     ]
     order = ("high", "medium", "low", "none")
-    return sorted(rows, key=lambda row: order.index(row["severity"]))
+    return tuple(sorted(rows, key=lambda row: order.index(row.severity)))
 
 
-def _row(
-    kind: str, name: str, severity: Severity, rule: str, cure: str, **evidence: Any
-) -> dict[str, Any]:
-    return {
-        "id": f"{kind}",
-        "name": name,
+def _finding(
+    kind: str, name: str, severity: Severity, rule: str, remediation: str, **evidence: Any
+) -> Finding:
+    return Finding(
+        kind=kind,
+        name=name,
         **NAMES[kind],
-        "severity": severity,
-        "rule": rule,
-        "evidence": evidence,
-        "what_to_do": cure,
-    }
+        severity=severity,
+        rule=rule,
+        evidence=evidence,
+        remediation=remediation,
+    )
 
 
-def _graded(value: float, limits: tuple[float, float], least: Severity = "low") -> Severity:
+def _grade(value: float, limits: tuple[float, float], least: Severity = "low") -> Severity:
     """Return high from the first limit on, medium from the second."""
     return "high" if value >= limits[0] else "medium" if value >= limits[1] else least
 
 
-def _evasion(document: Document, ships: str) -> Iterator[dict[str, Any]]:
-    if ships not in document["files"]:
-        return
-    row = document["files"][ships]
-    kept = row["robust"] / row["clean"] if row["clean"] else 0.0
-    severity = _graded(1 - kept, (1 - KEPT[0] + 1e-9, 1 - KEPT[1] + 1e-9))
-    cure = "train with `harden`, or with a larger epsilon there; give doubtful answers to a person"
-    yield _row(
+def _evasion(file: FileRobustness, epsilon: float) -> Finding:
+    kept = file.robust_accuracy / file.clean_accuracy if file.clean_accuracy else 0.0
+    return _finding(
         "evasion",
-        "Small changes of the input change the answer",
-        severity,
-        f"high below {KEPT[0]:.0%} of the clean accuracy under attack, medium below {KEPT[1]:.0%}",
-        f"{cure} (verify.abstain)",
-        clean=row["clean"],
-        robust=row["robust"],
-        float_robust=row["float_robust"],
-        epsilon=document["epsilon"],
+        "Small input changes cause misclassification",
+        _grade(1 - kept, (1 - KEPT[0] + 1e-9, 1 - KEPT[1] + 1e-9)),
+        f"high where robust accuracy is below {KEPT[0]:.0%} of clean accuracy, medium below "
+        f"{KEPT[1]:.0%}",
+        "train with `harden`, or with a larger epsilon there; let the device abstain from uncertain "
+        "predictions (verify.abstain)",
+        clean_accuracy=file.clean_accuracy,
+        robust_accuracy=file.robust_accuracy,
+        float_robust_accuracy=file.float_robust_accuracy,
+        epsilon=epsilon,
     )
 
 
-def _membership(found: Document) -> Iterator[dict[str, Any]]:
-    if found["skipped"] is not None:
-        return
-    attacks = found["models"]["file"]["attacks"]
-    told = [
-        (at["tpr"], at["fpr"], name, at["told_apart"])
+def _membership(membership: Membership) -> Finding:
+    assert membership.models is not None  # it was not skipped
+    attacks = membership.models["file"]
+    measured = [
+        (point.tpr, point.fpr, name, point.is_significant)
         for name, attack in attacks.items()
-        for at in attack["tpr"]
-        if at["tpr"] is not None
+        for point in attack.operating_points
+        if point.tpr is not None
     ]
-    best = max((row for row in told if row[3]), key=lambda row: row[0] / row[1], default=None)
-    severity: Severity = "none" if told else "low"
+    best = max((row for row in measured if row[3]), key=lambda row: row[0] / row[1], default=None)
+    severity: Severity = "none" if measured else "low"
     if best is not None:
         severity = "high" if best[0] >= TEN_TIMES * best[1] else "medium"
-    strongest = best if best is not None else max(told, default=(None, None, None, None))
-    yield _row(
+    strongest = best if best is not None else max(measured, default=(None, None, None, None))
+    return _finding(
         "membership",
-        "The answers tell who was in the training set",
+        "The outputs reveal which samples were in the training set",
         severity,
-        f"medium where members are found at more than the rate of false alarms, beyond chance; "
-        f"high from {TEN_TIMES} times that rate on; low where there are too few samples to tell",
-        "fewer train.epochs or train.early_stopping, augmentation, more samples, label smoothing; "
-        "answer with the class alone where the shares are not needed",
+        "medium where the true positive rate significantly exceeds the false positive rate, high "
+        f"from {TEN_TIMES} times that rate; low where there are too few samples to measure it",
+        "use fewer train.epochs or train.early_stopping, augmentation, more samples, or label "
+        "smoothing; output the class alone where the probabilities are not needed",
         attack=strongest[2],
-        found=strongest[0],
-        false_alarms=strongest[1],
-        auc=max(attack["auc"] for attack in attacks.values()),
-        shift=found["shift"],
+        true_positive_rate=strongest[0],
+        false_positive_rate=strongest[1],
+        auc=max(attack.auc for attack in attacks.values()),
+        shift=membership.shift,
     )
 
 
-def _extraction(found: Document | None) -> Iterator[dict[str, Any]]:
-    if found is None:
-        return
-    best = max(found["rows"], key=lambda row: row["agreement"])
-    yield _row(
+def _extraction(extraction: Extraction) -> Finding:
+    best = max(extraction.surrogates, key=lambda row: row.agreement)
+    return _finding(
         "extraction",
-        "A copy learns to decide as the file from its answers",
-        _graded(best["agreement"], STOLEN),
-        f"high from {STOLEN[0]:.0%} equal decisions on, medium from {STOLEN[1]:.0%}",
-        "limit how often a device answers, and answer with the class alone; who holds the device "
-        "holds the file, so that secrets belong behind secure storage, or elsewhere",
-        queries=best["queries"],
-        answers=best["answers"],
-        source=best["source"],
-        agreement=best["agreement"],
+        "A surrogate trained on the file's outputs decides as the file",
+        _grade(best.agreement, STOLEN),
+        f"high from an agreement of {STOLEN[0]:.0%}, medium from {STOLEN[1]:.0%}",
+        "limit the rate of queries to a device, and output the class alone; whoever holds the "
+        "device holds the file, so keep secrets in secure storage or elsewhere",
+        queries=best.queries,
+        outputs=best.outputs,
+        source=best.source,
+        agreement=best.agreement,
     )
 
 
-def _scan(found: Document) -> Iterator[dict[str, Any]]:
-    scanned = found["scan"]
-    if scanned is None:
-        return
-    alarmed = [row["name"] for row in scanned["classes"] if row["alarm"]]
-    yield _row(
+def _scan(scan: PoisonScan) -> Finding:
+    alarms = [row.name for row in scan.classes if row.is_alarm]
+    return _finding(
         "poisoning",
-        "A group of training samples in a class carries a sign of its own",
-        "medium" if alarmed else "none",
-        f"medium where a class falls into two groups and one value alone tells at least {SIGN:.0%} "
-        "of the smaller one from all other samples, as a trigger would",
-        "look at the samples in audit.json, poisoning.scan.suspects; where it is a trigger, drop "
-        "them and train again",
-        alarmed=alarmed,
-        of_two_groups=[row["name"] for row in scanned["classes"] if row["grouped"]],
-        classes=len(scanned["classes"]),
+        "Training samples of a class share a feature that no other sample has",
+        "medium" if alarms else "none",
+        "medium where a class has two clusters and a single value separates the smaller one from "
+        f"all other samples (Kolmogorov-Smirnov distance of at least {SIGN:.0%}), as a trigger "
+        "would",
+        "look at the samples in audit.json, poisoning.scan.suspects; if they carry a trigger, "
+        "remove them and train again",
+        alarms=alarms,
+        clustered=[row.name for row in scan.classes if row.is_clustered],
+        classes=len(scan.classes),
     )
 
 
-def _drill(found: Document | None) -> Iterator[dict[str, Any]]:
-    if found is None:
-        return
-    hit, detected = found["poisoned_net"]["success"]["file"], found["detection"]["alarmed"]
-    works: Severity = "low" if hit < WORKS else "medium" if detected else "high"
-    yield _row(
+def _drill(drill: PoisoningDrill) -> Iterator[Finding]:
+    success, is_detected = drill.poisoned_model.success_rate, drill.detection.is_detected
+    severity: Severity = "medium" if is_detected else "high"
+    yield _finding(
         "backdoor",
-        "Who can write to the training set can plant a backdoor",
-        works,
-        f"low where the planted trigger turns less than {WORKS:.0%} of the samples; else medium "
-        "where the scan finds it, high where it does not",
-        "let nobody add training samples unseen; keep the scan on, and compare the accuracy of "
-        "each source of data",
-        share=found["share"],
-        success=found["poisoned_net"]["success"],
-        detected=detected,
+        "Whoever can write to the training set can plant a backdoor",
+        "low" if success.file < WORKS else severity,
+        f"low where the success rate of the trigger is below {WORKS:.0%}; else medium where the "
+        "scan detects it, high where it does not",
+        "review every sample that is added to the training set; keep the scan on, and compare the "
+        "accuracy of each source of data",
+        poisoning_rate=drill.poisoning_rate,
+        success_rate=success.dump(),
+        is_detected=is_detected,
     )
-    own = found["shipped_net"]
-    yield _row(
+    own = drill.shipped_model
+    yield _finding(
         "quantization",
-        "The file answers to the trigger where the trained network does not",
-        _graded(own["woken"] - own["asleep"], WOKEN, "none"),
-        f"medium from {WOKEN[1]:.0%} of the samples on that the trigger turns in the file alone, "
-        f"net of those that it turns in the network alone; high from {WOKEN[0]:.0%} on",
-        "train the network yourself, or from weights that you trust; look at the triggered "
-        "samples; try another rung of compress.quantize.remedies",
-        woken=own["woken"],
-        asleep=own["asleep"],
-        success=own["success"],
+        "The file reacts to the trigger where the trained model does not",
+        _grade(own.file_only_rate - own.float_only_rate, FILE_ONLY, "none"),
+        f"medium from {FILE_ONLY[1]:.0%} of the samples that the trigger turns in the file alone, "
+        f"less those that it turns in the float model alone; high from {FILE_ONLY[0]:.0%}",
+        "train the model yourself, or start from weights that you trust; look at the samples with "
+        "the trigger; try another rung of compress.quantize.remedies",
+        file_only_rate=own.file_only_rate,
+        float_only_rate=own.float_only_rate,
+        success_rate=own.success_rate.dump(),
     )

@@ -1,4 +1,4 @@
-"""Who is worst off: accuracy, clean and under attack, and membership, by group. Pure NumPy."""
+"""Metrics per group: clean and robust accuracy, and membership inference. Pure NumPy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.audit.membership import found_at
+from pipeline.audit.membership import true_positive_rate
+from pipeline.documents.audit import GroupMetrics, GroupRobustness
 from pipeline.tasks.metrics import area_under_roc
 
-LEAST = 20  # samples of a group that is judged; the share of fewer says little
-MOST = 100  # groups that are told, the largest first
+LEAST = 20  # samples of a group whose rates are compared; those of fewer are too noisy
+MOST = 100  # groups in the document, the largest first
 
 
 def by_group(
@@ -20,12 +21,12 @@ def by_group(
     scores: tuple[Array, Array, Array, Array] | None,
     *,
     rate: float,
-) -> dict[str, Any]:
-    """Return the figures of each group, and which group is worst off in each.
+) -> GroupMetrics:
+    """Return the metrics of each group, and the worst group of each metric.
 
     Args:
         groups: of the audited samples (n,).
-        right: whether the shipped file decides rightly (n,).
+        right: whether the shipped file is correct (n,).
         survivors: whether it still does under attack (n,); None: nothing was attacked.
         scores: of membership, of members and others (a,) each, and the groups of both (a,) each;
             None: not tried.
@@ -34,34 +35,31 @@ def by_group(
     names, counts = np.unique(groups, return_counts=True)
     order = sorted(zip(-counts, names, strict=True))[:MOST]
     threshold = None if scores is None else _threshold(scores[0], scores[1], rate)
-    rows = {}
+    rows: dict[str, GroupRobustness] = {}
     for count, name in order:
         own = groups == name
-        row: dict[str, Any] = {
-            "samples": int(-count),
-            "clean": float(right[own].mean()),
-            "robust": None if survivors is None else float(survivors[own].mean()),
-            "membership_auc": None,
-            "found": None,
-        }
-        if scores is not None:
-            row |= _membership(*scores, name, threshold)
-        rows[str(name)] = row
-    return {"values": rows, "worst": _worst(rows)}
+        inferred = {} if scores is None else _membership(*scores, name, threshold)
+        rows[str(name)] = GroupRobustness(
+            samples=int(-count),
+            clean_accuracy=float(right[own].mean()),
+            robust_accuracy=None if survivors is None else float(survivors[own].mean()),
+            **inferred,
+        )
+    return GroupMetrics(values=rows, worst=_worst(rows))
 
 
 def _threshold(members: Array, others: Array, rate: float) -> float:
     """Return the score above which at most `rate` of the others lie."""
-    share = found_at(members, others, rate)
-    if share == 0:
+    tpr = true_positive_rate(members, others, rate)
+    if tpr == 0:
         return np.inf
-    return float(np.sort(members)[::-1][round(share * len(members)) - 1])
+    return float(np.sort(members)[::-1][round(tpr * len(members)) - 1])
 
 
 def _membership(
     members: Array, others: Array, whose: Array, whose_not: Array, name: Any, limit: float | None
-) -> dict[str, float | None]:
-    """Return AUC, and the share of the group's members that is found."""
+) -> dict[str, float]:
+    """Return AUC and true positive rate of the group; nothing where it is too small."""
     inside, outside = members[whose == name], others[whose_not == name]
     if min(len(inside), len(outside)) < LEAST:
         return {}
@@ -69,19 +67,24 @@ def _membership(
     assert limit is not None  # it is known where there are scores
     return {
         "membership_auc": area_under_roc(labels, np.concatenate([inside, outside])),
-        "found": float((inside >= limit).mean()),
+        "membership_tpr": float((inside >= limit).mean()),
     }
 
 
-def _worst(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return figure -> the group that it is worst for; None where no group is large enough."""
-    sides = {"clean": min, "robust": min, "membership_auc": max, "found": max}
+def _worst(rows: Mapping[str, GroupRobustness]) -> dict[str, str | None]:
+    """Return metric -> group with the worst value; None where no group is large enough."""
+    sides = {
+        "clean_accuracy": min,
+        "robust_accuracy": min,
+        "membership_auc": max,
+        "membership_tpr": max,
+    }
     worst: dict[str, str | None] = {}
     for name, side in sides.items():
         known = {
-            group: row[name]
+            group: getattr(row, name)
             for group, row in rows.items()
-            if row[name] is not None and row["samples"] >= LEAST
+            if getattr(row, name) is not None and row.samples >= LEAST
         }
         worst[name] = side(known, key=lambda group: known[group]) if known else None
     return worst

@@ -15,15 +15,19 @@ from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded_radius
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupt_images
-from pipeline.audit.evasion import share, survivors, under_transfer
+from pipeline.audit.evasion import accuracy_of, survivors, under_transfer
 from pipeline.audit.queries import Budget
 from pipeline.audit.square import Searched, search
 from pipeline.audit.whitebox import WhiteBox, box_of
 from pipeline.device.measure import run_file
+from pipeline.documents.evasion import (
+    Check,
+    CorruptionAccuracy,
+    FileRobustness,
+    ReferenceRobustness,
+)
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,21 @@ class Known:
     """Who withstands gradients and search (n,)."""
     queries: float | None
     """Mean number of answers that the search asked a sample for; None: there was none."""
-    checks: list[Row]
+    checks: list[Check]
 
     @property
-    def figures(self) -> Row:
-        """What audit.json says of the reference."""
-        clean, robust = share(self.attacked.clean), share(self.robust)
-        return {
-            "clean": clean["accuracy"],
-            "clean_ci95": clean["ci95"],
-            "noise": float(self.attacked.masks["noise"].mean()),
-            "white_box": float(self.attacked.robust.mean()),
-            "mean_queries": self.queries,
-            "robust": robust["accuracy"],
-            "robust_ci95": robust["ci95"],
-        }
+    def metrics(self) -> ReferenceRobustness:
+        """Of the reference, for audit.json."""
+        clean, robust = accuracy_of(self.attacked.clean), accuracy_of(self.robust)
+        return ReferenceRobustness(
+            clean_accuracy=clean.accuracy,
+            clean_ci95=clean.ci95,
+            noise_accuracy=float(self.attacked.masks["noise"].mean()),
+            white_box_accuracy=float(self.attacked.robust.mean()),
+            mean_queries=self.queries,
+            robust_accuracy=robust.accuracy,
+            robust_ci95=robust.ci95,
+        )
 
 
 def attack_reference(model: Path, pictures: Pictures, by: Attack) -> Known:
@@ -119,7 +123,9 @@ def search_images(
     return robust, float(found.queries.mean())
 
 
-def gradient_checks(attacked: Attacked, pictures: Pictures, by: Attack, on: str) -> list[Row]:
+def gradient_checks(
+    attacked: Attacked, pictures: Pictures, by: Attack, on: soundness.On
+) -> list[Check]:
     """Return the checks of an attack by gradients that was carried out; see soundness.py."""
     whole = unbounded_radius(pictures.x, by) / by.epsilon
     masks = {
@@ -133,7 +139,9 @@ def gradient_checks(attacked: Attacked, pictures: Pictures, by: Attack, on: str)
     return soundness.of_gradients(found, len(pictures.x), on)
 
 
-def search_checks(before: Array, after: Array, queries: float | None, on: str) -> list[Row]:
+def search_checks(
+    before: Array, after: Array, queries: float | None, on: soundness.On
+) -> list[Check]:
     """Return the check of a search, where there was one."""
     if queries is None:
         return []
@@ -154,15 +162,15 @@ def found_on(model: Path, pictures: Pictures, by: Attack) -> dict[str, Array]:
 
 def measure_transfer(
     file: Path, form: str, pictures: Pictures, known: Known, own: Mapping[str, Array]
-) -> tuple[Row, dict[str, Array]]:
-    """Return the figures of a file under transferred inputs, and name -> who withstands (n,).
+) -> tuple[FileRobustness, dict[str, Array]]:
+    """Return the metrics of a file under transferred inputs, and name -> which are correct (n,).
 
     Args:
         file: the .tflite file.
         form: its format.
         pictures: what is attacked.
         known: of the reference.
-        own: what fools the float model that the file is made from, where that is another.
+        own: adversarial examples of the float model that the file is made from, if another.
     """
     asked = [pictures.x, *known.attacked.found.values(), *own.values()]
     outputs = _run(file, pictures, asked)
@@ -171,28 +179,29 @@ def measure_transfer(
     return row_of(form, masks, known.attacked.robust), masks
 
 
-def row_of(form: str, masks: Mapping[str, Array], reference: Array) -> Row:
-    """Return what audit.json says of a file by name -> who withstands (n,), `clean` first.
+def row_of(form: str, masks: Mapping[str, Array], reference: Array) -> FileRobustness:
+    """Return the metrics of a file from name -> which samples are correct (n,), `clean` first.
 
-    `reference`: who withstands on the float reference what is most like those attacks (n,).
+    `reference`: which are correct on the float reference under the most similar attacks (n,).
     """
-    found = {name: share(mask) for name, mask in masks.items()}
-    clean, robust = found.pop("clean"), share(survivors(masks["clean"], list(masks.values())))
-    return {
-        "format": form,
-        "clean": clean["accuracy"],
-        "clean_ci95": clean["ci95"],
-        "float_robust": float(reference.mean()),
-        "robust": robust["accuracy"],
-        "robust_ci95": robust["ci95"],
-        "attacks": {name: row["accuracy"] for name, row in found.items()},
-        "attacks_ci95": {name: row["ci95"] for name, row in found.items()},
-        "is_full": False,
-    }
+    attacks = {name: accuracy_of(mask) for name, mask in masks.items()}
+    clean, robust = attacks.pop("clean"), accuracy_of(survivors(masks["clean"], [*masks.values()]))
+    return FileRobustness(
+        format=form,
+        clean_accuracy=clean.accuracy,
+        clean_ci95=clean.ci95,
+        float_robust_accuracy=float(reference.mean()),
+        robust_accuracy=robust.accuracy,
+        robust_ci95=robust.ci95,
+        attacks=attacks,
+        is_full=False,
+    )
 
 
-def under_corruption(file: Path, pictures: Pictures, known: Known, seed: int) -> list[Row]:
-    """Return {name, severity, reference, shipped}: accuracy under each common corruption.
+def under_corruption(
+    file: Path, pictures: Pictures, known: Known, seed: int
+) -> list[CorruptionAccuracy]:
+    """Return the accuracy under each common corruption.
 
     Args:
         file: the one that ships.
@@ -201,15 +210,21 @@ def under_corruption(file: Path, pictures: Pictures, known: Known, seed: int) ->
         seed: of the noise.
     """
     plan = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
-    rows: list[Row] = []
-    for name, severity in plan:
-        x = corrupt_images(pictures.x, name, severity, fold_seed(seed, name, severity))
-        reference = pictures.right(known.box.answers(x)).mean()
-        rows.append({"name": name, "severity": severity, "reference": float(reference), "x": x})
-    outputs = _run(file, pictures, [row.pop("x") for row in rows])
-    for row, answered in zip(rows, outputs, strict=True):
-        row["shipped"] = float(pictures.right(answered).mean())
-    return rows
+    corrupted = [
+        corrupt_images(pictures.x, name, severity, fold_seed(seed, name, severity))
+        for name, severity in plan
+    ]
+    references = [pictures.right(known.box.answers(x)).mean() for x in corrupted]
+    shipped = [pictures.right(outputs).mean() for outputs in _run(file, pictures, corrupted)]
+    return [
+        CorruptionAccuracy(
+            name=name,
+            severity=severity,
+            reference_accuracy=float(reference),
+            shipped_accuracy=float(own),
+        )
+        for (name, severity), reference, own in zip(plan, references, shipped, strict=True)
+    ]
 
 
 def _run(file: Path, pictures: Pictures, asked: list[Array]) -> list[Array]:

@@ -1,21 +1,22 @@
-"""Membership inference: which samples were learnt, told from a model's answers alone. Pure NumPy.
+"""Membership inference: which samples were learned, by a model's outputs alone. Pure NumPy.
 
-What counts is how many members are found while almost no other is accused (Carlini et al. 2022,
-"Membership inference attacks from first principles", arXiv:2112.03570): an attack may find a few
-for sure and still be right half of the time, so the area under the curve is shown, not judged.
+What counts is the true positive rate at a low false positive rate (Carlini et al. 2022,
+"Membership inference attacks from first principles", arXiv:2112.03570): an attack may identify
+a few members with certainty and have an AUC near 0.5, so AUC is reported and not judged.
 
 Legend: N samples, K classes, S shadow models.
 """
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.audit.evasion import wilson
+from pipeline.documents.privacy import MembershipAttack, OperatingPoint, RocPoint
 from pipeline.tasks.metrics import area_under_roc
 
-RATES = (0.01, 0.001)  # false positives allowed: of 100 who were not there, 1 is accused; of 1,000
+RATES = (0.01, 0.001)  # false positive rates
 FLOOR = 1e-6  # least probability: float32 cannot tell 1 - p from 0 below
 STEP = 1 / 512  # the same of 8-bit outputs: half a step
 POINTS = 41  # of the curve: ten a decade
@@ -78,53 +79,50 @@ def roc(members: Array, others: Array) -> tuple[Array, Array]:
     return np.concatenate([[0.0], rates[0]]), np.concatenate([[0.0], rates[1]])
 
 
-def found_at(members: Array, others: Array, rate: float) -> float:
-    """Return the largest share of members that is found while at most `rate` of others is."""
+def true_positive_rate(members: Array, others: Array, rate: float) -> float:
+    """Return the largest true positive rate at a false positive rate of at most `rate`."""
     false, true = roc(members, others)
     return float(true[false <= rate + 1e-12].max())
 
 
-def membership_metrics(members: Array, others: Array) -> dict[str, Any]:
-    """Return AUC, the members found at each rate of RATES, and the curve on a logarithmic scale.
+def membership_metrics(members: Array, others: Array) -> MembershipAttack:
+    """Return AUC, the true positive rate at each of RATES, and the ROC curve.
 
     Args:
-        members: scores of the training samples (n,): the larger, the more likely learnt.
-        others: scores of samples that were not learnt (m,).
+        members: scores of the training samples (n,): the larger, the more likely learned.
+        others: scores of samples that were not learned (m,).
     """
     labels = np.repeat([1, 0], [len(members), len(others)])
     false, true = roc(members, others)
     wanted = np.logspace(LOWEST, 0, POINTS)
     wanted = wanted[wanted >= 1 / len(others)]  # no rate between none and one of them
     places = np.searchsorted(false, wanted + 1e-12, side="right") - 1
-    return {
-        "auc": area_under_roc(labels, np.concatenate([members, others])),
-        "tpr": [_at(members, others, rate) for rate in RATES],
-        "roc": [
-            {"fpr": float(f), "tpr": float(true[i])} for f, i in zip(wanted, places, strict=True)
-        ],
-    }
+    return MembershipAttack(
+        auc=area_under_roc(labels, np.concatenate([members, others])),
+        operating_points=tuple(_at(members, others, rate) for rate in RATES),
+        roc=tuple(
+            RocPoint(fpr=float(f), tpr=float(true[i])) for f, i in zip(wanted, places, strict=True)
+        ),
+    )
 
 
-def _at(members: Array, others: Array, rate: float) -> dict[str, Any]:
-    """Return the share of members found at a rate; None, and why, where the others are too few.
+def _at(members: Array, others: Array, rate: float) -> OperatingPoint:
+    """Return the true positive rate at a false positive rate.
 
-    They are told apart where the lower end of that share lies above the upper end of the rate at
-    which others are accused: both are counted on a sample.
+    It is significant where the lower end of its interval lies above the upper end of that of the
+    false positive rate: both are measured on a sample.
     """
-    row: dict[str, Any] = {"fpr": rate, "tpr": None, "ci95": None, "told_apart": None}
     needed = int(np.ceil(1 / rate))
     if len(others) < needed:
-        why = f"{len(others)} samples that were not learnt cannot tell a rate of {rate:g}"
-        return row | {"reason": f"{why}; it takes {needed}"}
-    share = found_at(members, others, rate)
-    found = wilson(round(share * len(members)), len(members))
-    accused = wilson(int(rate * len(others)), len(others))
-    return row | {
-        "tpr": share,
-        "ci95": found,
-        "told_apart": found[0] > accused[1],
-        "reason": None,
-    }
+        reason = f"a false positive rate of {rate:g} takes {needed} nonmembers, not {len(others)}"
+        return OperatingPoint(fpr=rate, tpr=None, ci95=None, is_significant=None, reason=reason)
+    tpr = true_positive_rate(members, others, rate)
+    positive = wilson(round(tpr * len(members)), len(members))
+    false_positive = wilson(int(rate * len(others)), len(others))
+    is_significant = positive[0] > false_positive[1]
+    return OperatingPoint(
+        fpr=rate, tpr=tpr, ci95=positive, is_significant=is_significant, reason=None
+    )
 
 
 def halves(count: int, models: int, seed: int) -> Array:
@@ -142,8 +140,10 @@ def halves(count: int, models: int, seed: int) -> Array:
     return np.array(rows)
 
 
-def likelihood_ratio(observed: Array, shadows: Array, learnt: Array) -> tuple[Array, str]:
-    """Return how much likelier each sample is learnt than not (N,), and how that was told.
+def likelihood_ratio(
+    observed: Array, shadows: Array, learnt: Array
+) -> tuple[Array, Literal["online", "offline"]]:
+    """Return the log likelihood ratio of each sample's membership (N,), and the estimator.
 
     LiRA (Carlini 2022, algorithm 1): normal distributions of the score of models that learnt the
     sample and of models that did not. With fewer than ONLINE models the second alone is estimated

@@ -15,15 +15,22 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import CURVE, FEWER
-from pipeline.audit.evasion import robustness_loss, share, survivors, under_transfer
+from pipeline.audit.evasion import accuracy_of, paired_drop, survivors, under_transfer
 from pipeline.audit.images import row_of
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.evasion import (
+    Check,
+    CurvePoint,
+    FileRobustness,
+    ReferenceRobustness,
+    SquareAttack,
+    StraightThrough,
+)
+from pipeline.documents.threat_model import ThreatModel
 from pipeline.harden.space_figures import measure_classes
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
-
-Row = dict[str, Any]
 
 WHOLE = 1.0  # epsilon at which every image can be reached
 FAR = 1000.0  # epsilons at which the range alone bounds everything else
@@ -53,8 +60,12 @@ class Known:
     """Which samples are right (n,)."""
     robust: Array
     """Which withstand all restarts (n,)."""
-    sections: Row
-    """Of audit.json: reference, curve, checks, reach, space."""
+    metrics: ReferenceRobustness
+    curve: list[CurvePoint]
+    checks: list[Check]
+    perturbation: str
+    """Largest perturbation, in words."""
+    threat_model: ThreatModel
     parts: Sequence[Mapping[str, Array]]
     """Name -> what the attacker holds of an attacked input (n, ...): clean, then each restart."""
 
@@ -78,30 +89,36 @@ def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach)
     first = float((clean & held[0]).mean())
     curve, more = _more(first, by, at, _huge(dataset, space, by))
     checks = soundness.of_gradients({"noise": calm, **more}, len(positions), "reference")
-    own, all_ = share(clean), share(robust)
-    reference = {
-        "clean": own["accuracy"],
-        "clean_ci95": own["ci95"],
-        "noise": calm,
-        "white_box": all_["accuracy"],
-        "mean_queries": None,
-        "robust": all_["accuracy"],
-        "robust_ci95": all_["ci95"],
-    }
-    start = {"epsilon": 0.0, "robust": own["accuracy"], "shipped": None}
-    sections = {
-        "reference": reference,
-        "curve": [start, *curve] if curve else [],
-        "checks": checks,
-        "reach": reach_words(space),
-        "space": space_document(space).dump(),
-    }
+    own, all_ = accuracy_of(clean), accuracy_of(robust)
+    reference = ReferenceRobustness(
+        clean_accuracy=own.accuracy,
+        clean_ci95=own.ci95,
+        noise_accuracy=calm,
+        white_box_accuracy=all_.accuracy,
+        mean_queries=None,
+        robust_accuracy=all_.accuracy,
+        robust_ci95=all_.ci95,
+    )
+    start = _curve_point(0.0, own.accuracy)
     shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
     parts = [space.in_parts(x, samples.given) for x in (samples.x, *found)]
-    return Known(samples.labels, shown, clean, robust, sections, parts)
+    return Known(
+        samples.labels,
+        shown,
+        clean,
+        robust,
+        reference,
+        [start, *curve] if curve else [],
+        checks,
+        reach_words(space),
+        space_document(space),
+        parts,
+    )
 
 
-def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list[Row]:
+def found_on(
+    model: Path, dataset: Dataset, positions: Array, by: Reach
+) -> list[Mapping[str, Array]]:
     """Return name -> model input (n, *shape) of each restart, found on a `.keras` file."""
     from pipeline.harden.space_search import model_inputs
 
@@ -112,9 +129,9 @@ def found_on(model: Path, dataset: Dataset, positions: Array, by: Reach) -> list
 
 
 def measure_transfer(
-    file: Path, form: str, dataset: Dataset, known: Known, own: list[Row], by: Reach
-) -> tuple[Row, Array, Array]:
-    """Return the figures of a file, who withstands (n,), and its answers to all inputs (A, n).
+    file: Path, form: str, dataset: Dataset, known: Known, own: list[Mapping[str, Array]], by: Reach
+) -> tuple[FileRobustness, Array, Array]:
+    """Return the metrics of a file, which are robust (n,), and predicted classes (A, n).
 
     Args:
         file: the .tflite file.
@@ -131,18 +148,15 @@ def measure_transfer(
     answers = outputs.argmax(axis=1).reshape(len(asked), count)
     held = list(answers == known.labels)
     masks, robust = under_transfer(held, len(known.inputs)), survivors(held[0], held)
-    row = {
-        **row_of(form, masks, known.robust),
-        **robustness_loss(known.robust, robust, fold_seed(by.seed, "bootstrap")),
-        "straight_through": {"skipped": NO_TWIN, "counts": False},
-        "square": {"asked": 0, "mean_queries": None},
-        "classes": {
-            name: row.dump()
-            for name, row in measure_classes(
-                held[0], robust, known.labels, dataset.class_names or ()
-            ).items()
-        },
-    }
+    row = row_of(form, masks, known.robust).model_copy(
+        update={
+            "robust_drop": float(known.robust.mean() - robust.mean()),
+            "robust_drop_ci95": paired_drop(known.robust, robust, fold_seed(by.seed, "bootstrap")),
+            "straight_through": StraightThrough(skipped=NO_TWIN, is_white_box=False),
+            "square": SquareAttack(samples=0, mean_queries=None),
+            "classes": measure_classes(held[0], robust, known.labels, dataset.class_names or ()),
+        }
+    )
     return row, robust, answers
 
 
@@ -184,7 +198,7 @@ def _huge(dataset: Dataset, space: Any, by: Reach) -> float | None:
 
 def _more(
     first: float, by: Reach, at: Callable[..., float], huge: float | None
-) -> tuple[list[Row], dict[str, float]]:
+) -> tuple[list[CurvePoint], dict[str, float]]:
     """Return the curve of accuracy by epsilon, and what the checks look at beside it.
 
     Nothing of texts, whose words cannot move by a share.
@@ -203,7 +217,8 @@ def _more(
     if huge is not None:
         found["unbounded"] = at(huge, "huge")
     epsilon = by.settings["epsilon"]
-    return [
-        {"epsilon": part * epsilon, "robust": held, "shipped": None}
-        for part, held in shares.items()
-    ], found
+    return [_curve_point(part * epsilon, accuracy) for part, accuracy in shares.items()], found
+
+
+def _curve_point(epsilon: float, accuracy: float) -> CurvePoint:
+    return CurvePoint(epsilon=epsilon, reference_accuracy=accuracy, shipped_accuracy=None)

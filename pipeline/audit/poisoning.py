@@ -9,12 +9,12 @@ Legend: N samples, D values before the last layer, F values of what a sample loo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from pipeline.arrays import Array
+from pipeline.documents.poisoning import CleanRates, ScannedClass, Suspect
 from pipeline.seeds import fold_seed
 
 COMPONENTS = 10  # that clusters are looked for in, as in Chen 2018
@@ -32,23 +32,14 @@ DRAWS = 99  # classes without groups that a class is compared with: the least th
 TOLD = 20  # suspicious samples that are named
 # Of networks trained on clean sets: digits (plain and hardened), Fashion-MNIST, breast cancer, SMS
 # spam, and the generated machines, gestures, messages and tones, by their shipped configs.
-ON_CLEAN_SETS = {"classes": 42, "grouped": 13, "alarms": 0}
-UNKNOWN: dict[str, Any] = {
-    "cluster_share": None,
-    "silhouette": None,
-    "p": None,
-    "grouped": False,
-    "alarm": False,
-    "relearnt": None,
-    "sign": None,
-}
+ON_CLEAN_SETS = CleanRates(classes=42, clustered=13, alarms=0)
 
 
 @dataclass(frozen=True)
 class Scan:
     """What a scan found."""
 
-    classes: list[dict[str, Any]]
+    classes: list[ScannedClass]
     """A row a class."""
     suspects: Array
     """Samples of the clusters that raised an alarm (N,), bool."""
@@ -76,41 +67,44 @@ def scan(seen: Array, looks: Array, labels: Array, names: Sequence[str], seed: i
     suspects, outlying, classes = np.zeros(len(labels), bool), np.zeros(len(labels)), []
     for label, name in enumerate(names):
         own = np.flatnonzero(labels == label)
-        found = {"name": name, "samples": len(own), "reason": None, **UNKNOWN}
         if len(own) < LEAST:
-            classes.append(found | {"reason": f"fewer than {LEAST} samples"})
+            reason = f"fewer than {LEAST} samples"
+            classes.append(ScannedClass(name=name, samples=len(own), reason=reason))
             continue
         rows = principal(seen[own], fold_seed(seed, "project"))
         inside, outlying[own] = two_means(rows), spectral(rows)
-        classes.append(found | _judged(rows, inside, fold_seed(seed, "null", label)))
-        suspects[own[inside]] = classes[-1]["grouped"]
+        classes.append(_judge_class(name, rows, inside, fold_seed(seed, "null", label)))
+        suspects[own[inside]] = classes[-1].is_clustered
     grouped = suspects.copy()
     if grouped.any():
         again = _relearnt(looks, labels, grouped, fold_seed(seed, "forest"))
         for label, row in enumerate(classes):
-            if row["grouped"]:
+            if row.is_clustered:
                 inside = grouped & (labels == label)
-                told = sign(looks, inside)
-                row |= {
-                    "relearnt": float(again[inside].mean()),
-                    "sign": told,
-                    "alarm": told >= SIGN,
+                separation = sign(looks, inside)
+                measured = {
+                    "relabel_rate": float(again[inside].mean()),
+                    "separation": separation,
+                    "is_alarm": separation >= SIGN,
                 }
-                suspects[inside] = row["alarm"]
+                classes[label] = row.model_copy(update=measured)
+                suspects[inside] = separation >= SIGN
     return Scan(classes, suspects, outlying)
 
 
-def _judged(rows: Array, inside: Array, seed: int) -> dict[str, Any]:
+def _judge_class(name: str, rows: Array, inside: Array, seed: int) -> ScannedClass:
     """Return how clearly a class falls into two groups, and whether that is beyond chance."""
     kept = np.unique(np.linspace(0, len(rows) - 1, MEASURED).astype(int))
     clear = silhouette(rows[kept], two_means(rows[kept]))
     p = against_one_group(rows[kept], clear, seed) if clear >= CLEAR else None
-    return {
-        "cluster_share": float(inside.mean()),
-        "silhouette": clear,
-        "p": p,
-        "grouped": p is not None and p <= ALPHA,
-    }
+    return ScannedClass(
+        name=name,
+        samples=len(rows),
+        cluster_fraction=float(inside.mean()),
+        silhouette=clear,
+        p_value=p,
+        is_clustered=p is not None and p <= ALPHA,
+    )
 
 
 def _relearnt(looks: Array, labels: Array, left_out: Array, seed: int) -> Array:
@@ -239,9 +233,7 @@ def silhouette(rows: Array, inside: Array) -> float:
     return float(((beyond - within) / np.maximum(np.maximum(within, beyond), 1e-12)).mean())
 
 
-def list_suspects(
-    found: Scan, ids: Array, names: Sequence[str], labels: Array
-) -> list[dict[str, Any]]:
+def list_suspects(found: Scan, ids: Array, names: Sequence[str], labels: Array) -> list[Suspect]:
     """Return the most suspicious samples: those of an alarm first, then what lies farthest out.
 
     Args:
@@ -252,11 +244,11 @@ def list_suspects(
     """
     order = np.lexsort((np.arange(len(ids)), -found.outlying, ~found.suspects))[:TOLD]
     return [
-        {
-            "id": str(ids[i]),
-            "class": names[labels[i]],
-            "outlying": float(found.outlying[i]),
-            "in_cluster": bool(found.suspects[i]),
-        }
+        Suspect(
+            id=str(ids[i]),
+            label=names[labels[i]],
+            spectral_score=float(found.outlying[i]),
+            is_in_cluster=bool(found.suspects[i]),
+        )
         for i in order
     ]

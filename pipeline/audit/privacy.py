@@ -1,6 +1,6 @@
-"""Who was learnt, and what can be copied: membership inference and extraction on what ships."""
+"""Membership inference and model extraction on the shipped model."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,24 +10,41 @@ from pipeline.audit.attacked import Attacked
 from pipeline.audit.evasion import evenly
 from pipeline.audit.extraction import Thief, extraction
 from pipeline.audit.shadows import shadow_scores
+from pipeline.documents.privacy import Extraction, Membership, MembershipAttack
 from pipeline.models.predict import predict
 from pipeline.seeds import fold_seed
 
 
-def told_apart(attacked: Attacked, most: int | None, shadow_models: int | None) -> dict[str, Any]:
-    """Return the figures of membership inference, and its `scores`.
+@dataclass(frozen=True)
+class MembershipScores:
+    """Scores of the shipped file, (n,) each; the larger, the more likely learned."""
+
+    members: Array
+    nonmembers: Array
+    positions: Array
+    """Of the members."""
+
+
+def infer_membership(
+    attacked: Attacked,
+    most: int | None,
+    shadow_models: int | None,
+    *,
+    split: str,
+    shift: str | None,
+) -> tuple[Membership, MembershipScores | None]:
+    """Return the results of membership inference, and the scores; None: it was not tried.
 
     Args:
         attacked: what is examined.
         most: members, and as many others, at most; None: it is not tried.
         shadow_models: how many are trained; None: none.
-
-    Returns:
-        What audit.json says; `scores` are those of the file for members and others, and who the
-        members are: (n,) each; None where it was not tried.
+        split: where nonmembers are from.
+        shift: what else than membership may tell the two sides apart.
     """
     if most is None:
-        return {"skipped": "audit.membership_samples is null", "scores": None}
+        skipped = "audit.membership_samples is null"
+        return Membership(skipped=skipped, split=split, shift=shift), None
     dataset, train = attacked.dataset, attacked.dataset.split("train")
     count = min(most, len(train), len(attacked.held))
     members, others = evenly(train, count), attacked.held[:count]
@@ -39,20 +56,18 @@ def told_apart(attacked: Attacked, most: int | None, shadow_models: int | None) 
     }
     floors = {"file": attacked.floor, "reference": membership.FLOOR}
     scores = {n: membership.confidence(a, labels, floors[n]) for n, a in answers.items()}
-    models = {name: {"attacks": _guessed(own, labels)} for name, own in scores.items()}
+    models = {name: _threshold_attacks(own, labels) for name, own in scores.items()}
     if shadow_models is not None:
         _ask_shadows(attacked, pool, shadow_models, scores, models)
-    return {
-        "skipped": None,
-        "members": count,
-        "others": count,
-        "models": models,
-        "scores": (scores["file"][:count], scores["file"][count:], members),
-    }
+    document = Membership(
+        skipped=None, split=split, shift=shift, members=count, nonmembers=count, models=models
+    )
+    own = scores["file"]
+    return document, MembershipScores(own[:count], own[count:], members)
 
 
-def _guessed(scores: Array, labels: Array) -> dict[str, Any]:
-    """Return what thresholds on the answers tell: one for all classes, and one for each."""
+def _threshold_attacks(scores: Array, labels: Array) -> dict[str, MembershipAttack]:
+    """Return the attacks by a threshold on the score: one for all classes, and one per class."""
     half = len(scores) // 2
     members, others = scores[:half], scores[half:]
     levelled = membership.by_class(members, others, (labels[:half], labels[half:]))
@@ -63,25 +78,29 @@ def _guessed(scores: Array, labels: Array) -> dict[str, Any]:
 
 
 def _ask_shadows(
-    attacked: Attacked, pool: Array, count: int, scores: dict[str, Array], models: dict[str, Any]
+    attacked: Attacked,
+    pool: Array,
+    count: int,
+    scores: dict[str, Array],
+    models: dict[str, dict[str, MembershipAttack]],
 ) -> None:
-    """Add what the likelihood ratio against shadow models tells."""
+    """Add the likelihood ratio attack with shadow models."""
     half = len(pool) // 2
     shadows, learnt = shadow_scores(attacked, pool, count)
     for name, own in scores.items():
-        ratio, how = membership.likelihood_ratio(own, shadows, learnt)
-        found = membership.membership_metrics(ratio[:half], ratio[half:])
-        models[name]["attacks"]["lira"] = found | {"form": how, "models": count}
+        ratio, estimator = membership.likelihood_ratio(own, shadows, learnt)
+        result = membership.membership_metrics(ratio[:half], ratio[half:])
+        models[name]["lira"] = result.model_copy(
+            update={"estimator": estimator, "shadow_models": count}
+        )
 
 
-def measure_extraction(
-    attacked: Attacked, queries: int | None, samples: int
-) -> dict[str, Any] | None:
-    """Return how well a network learns to decide as the file from its answers; None: not tried.
+def measure_extraction(attacked: Attacked, queries: int | None, samples: int) -> Extraction | None:
+    """Return how well a surrogate of the file can be trained by queries; None: not tried.
 
     Args:
         attacked: what is examined.
-        queries: questions to the file, at most; None: it is not tried.
+        queries: queries to the file, at most; None: it is not tried.
         samples: held back, that decisions are compared on, at most.
     """
     if queries is None:

@@ -1,4 +1,4 @@
-"""How a file holds out behind its squeezing, attacked through it; figures for audit.json."""
+"""Robust accuracy behind input sanitization, under adaptive attacks on it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,11 @@ from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input, remove_squeezing
+from pipeline.documents.evasion import (
+    DetectorRates,
+    SanitizationCheck,
+    SanitizationRobustness,
+)
 from pipeline.ondevice.decide import l1_distance
 from pipeline.verify.sanitize import calibrate_detector
 
@@ -27,8 +32,8 @@ def measure_sanitized(
     file: Path,
     parent: Path,
     false_alarms: float | None,
-) -> dict[str, Any] | None:
-    """Return `sanitize` of audit.json; None where nothing is squeezed.
+) -> SanitizationRobustness | None:
+    """Return the robustness behind sanitization; None where nothing is squeezed.
 
     Args:
         dataset: has one image input.
@@ -60,7 +65,7 @@ def measure_sanitized(
     shown = {name: raw_within(x, raw, by.epsilon) for name, x in found.items()}
     answers = _answers(file, dataset.preprocess, {"clean": raw, **shown})
     limit = None if false_alarms is None else calibrate_detector(false_alarms, dataset, file)[0]
-    return {"file": file.name, **figures(labels, answers, limit)}
+    return measure_squeezing(labels, answers, file=file.name, limit=limit)
 
 
 def _answers(
@@ -74,20 +79,16 @@ def _answers(
     return dict(zip(shown, zip(*parts, strict=True), strict=True))
 
 
-def figures(
-    labels: Array, answers: Mapping[str, tuple[Array, Array]], limit: float | None
-) -> dict[str, Any]:
-    """Return how many samples withstand which attacks, with squeezing and without.
+def measure_squeezing(
+    labels: Array, answers: Mapping[str, tuple[Array, Array]], *, file: str, limit: float | None
+) -> SanitizationRobustness:
+    """Return the accuracy under each attack, with squeezing and without.
 
     Args:
         labels: class ids (n,).
         answers: `clean` and attacks by name -> answers (n, K) with and without squeezing.
-        limit: distance of the two above which a sample is suspect; None: no detector.
-
-    Returns:
-        Shares of all samples: clean, robust_naive (the attacker does not know of the squeezing),
-        robust (the union of all attacks), robust_ci95, robust_without (squeezing left out),
-        attacks (accuracy under each), detector (see `_detected`) and checks.
+        file: name of the file.
+        limit: distance of the two above which a sample is flagged; None: no detector.
     """
     squeezed = {name: both[0].argmax(axis=1) == labels for name, both in answers.items()}
     plain = {name: both[1].argmax(axis=1) == labels for name, both in answers.items()}
@@ -97,55 +98,49 @@ def figures(
     without = survivors(plain["clean"], [plain[name] for name in names])
     known = survivors(clean, [held[name] for name in names if name != "naive"])
     gain = float(known.mean() - held["naive"].mean())
-    return {
-        "clean": float(clean.mean()),
-        "robust_naive": float(held["naive"].mean()),
-        "robust": float(robust.mean()),
-        "robust_ci95": wilson(int(robust.sum()), len(labels)),
-        "robust_without": float(without.mean()),
-        "attacks": {name: float(held[name].mean()) for name in names},
-        "detector": None if limit is None else _detected(clean, squeezed, answers, limit),
-        "checks": [
-            {
-                "name": "to know of the squeezing never helps the defender",
-                "value": gain,
-                "limit": SLACK,
-                "passed": gain <= SLACK,
-            }
-        ],
-    }
+    check = SanitizationCheck(
+        name="an attack that knows the sanitization is no weaker",
+        value=gain,
+        limit=SLACK,
+        passed=gain <= SLACK,
+    )
+    return SanitizationRobustness(
+        file=file,
+        clean_accuracy=float(clean.mean()),
+        unaware_robust_accuracy=float(held["naive"].mean()),
+        robust_accuracy=float(robust.mean()),
+        robust_ci95=wilson(int(robust.sum()), len(labels)),
+        unsanitized_robust_accuracy=float(without.mean()),
+        attacks={name: float(held[name].mean()) for name in names},
+        detector=None if limit is None else _measure_detector(clean, squeezed, answers, limit),
+        checks=(check,),
+    )
 
 
-def _detected(
+def _measure_detector(
     clean: Array,
     squeezed: Mapping[str, Array],
     answers: Mapping[str, tuple[Array, Array]],
     limit: float,
-) -> dict[str, float]:
-    """Return what a detector adds.
-
-    detected_naive, detected: share that is suspected of the inputs that fool the squeezed model, by
-    the attack that does not know of the squeezing, and by those that do but do not mind the
-    detector; detected_minding: by those that do; 0 where nothing fools it. held: share of all
-    samples that are right clean, and under every attack right or suspected. evading: share that
-    some attack gets past both.
-    """
+) -> DetectorRates:
+    """Return what a detector adds; detection rates are 0 without adversarial examples."""
     suspect = {name: l1_distance(*both) > limit for name, both in answers.items()}
     names = [name for name in answers if name != "clean"]
     past = {name: clean & ~squeezed[name] & ~suspect[name] for name in names}
 
-    def seen(chosen: list[str]) -> float:
+    def detection_rate(chosen: list[str]) -> float:
         fooled = np.concatenate([clean & ~squeezed[name] for name in chosen])
         alarms = np.concatenate([suspect[name] for name in chosen])
         return float(alarms[fooled].mean()) if fooled.any() else 0.0
 
     evading = np.logical_or.reduce(list(past.values()))
-    return {
-        "limit": limit,
-        "clean_suspected": float(suspect["clean"].mean()),
-        "detected_naive": seen(["naive"]),
-        "detected": seen([name for name in names if name in UNMINDED and name != "naive"]),
-        "detected_minding": seen([name for name in names if name not in UNMINDED]),
-        "held": float((clean & ~evading).mean()),
-        "evading": float(evading.mean()),
-    }
+    unminding = [name for name in names if name in UNMINDED and name != "naive"]
+    return DetectorRates(
+        threshold=limit,
+        false_positive_rate=float(suspect["clean"].mean()),
+        unaware_detection_rate=detection_rate(["naive"]),
+        detection_rate=detection_rate(unminding),
+        aware_detection_rate=detection_rate([n for n in names if n not in UNMINDED]),
+        robust_accuracy=float((clean & ~evading).mean()),
+        evasion_rate=float(evading.mean()),
+    )

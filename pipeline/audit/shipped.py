@@ -12,11 +12,10 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit import soundness
 from pipeline.audit.attack import ALONG, CURVE, Attack, Attacked, carry_out
-from pipeline.audit.evasion import robustness_loss, survivors
+from pipeline.audit.evasion import paired_drop, survivors
 from pipeline.audit.images import (
     Known,
     Pictures,
-    Row,
     changed_rate,
     gradient_checks,
     row_of,
@@ -26,6 +25,7 @@ from pipeline.audit.images import (
 from pipeline.audit.queries import Asked
 from pipeline.audit.saliency import integrated_gradients
 from pipeline.audit.whitebox import WhiteBox, box_of_twin
+from pipeline.documents.evasion import Check, FileRobustness, SquareAttack, StraightThrough
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.twin import Twin, twin_of
 
@@ -36,22 +36,20 @@ SHOWN = 12  # adversarial examples in the report
 class Straight:
     """What came of the attack through the rounding."""
 
-    figures: Row
-    """`skipped`: why there was none, or None; `agreement` and `mean_lsb` of twin and file; whether
-    it `counts` as an attack on the file with all known."""
+    metrics: StraightThrough
     attacked: Attacked | None
     box: WhiteBox | None
-    checks: list[Row]
+    checks: list[Check]
 
 
 @dataclass(frozen=True)
 class Shipped:
     """What came of the attack on the file that ships."""
 
-    row: Row
+    row: FileRobustness
     curve: list[float | None]
     """Accuracy at each of attack.CURVE through the rounding; None: there was no such attack."""
-    checks: list[Row]
+    checks: list[Check]
     figures: dict[str, Array]
     """Adversarial examples for the report."""
     held: Array
@@ -88,13 +86,15 @@ def attack_shipped(
     if queries is not None:
         held["square"] = robust
     reference = _shown_to(known, pictures, straight)
-    row = {
-        **row_of(form, held, reference),
-        **robustness_loss(reference, robust, by.of("bootstrap")),
-        "straight_through": straight.figures,
-        "square": {"asked": int(before.sum()), "mean_queries": queries},
-        "is_full": True,
-    }
+    row = row_of(form, held, reference).model_copy(
+        update={
+            "robust_drop": float(reference.mean() - robust.mean()),
+            "robust_drop_ci95": paired_drop(reference, robust, by.of("bootstrap")),
+            "straight_through": straight.metrics,
+            "square": SquareAttack(samples=int(before.sum()), mean_queries=queries),
+            "is_full": True,
+        }
+    )
     checks = [
         soundness.of_answers(changed_rate(asked.answers, pictures.x), "file"),
         *straight.checks,
@@ -111,7 +111,8 @@ def _straight(
     try:
         twin = twin_of(asked.file)
     except Refused as error:
-        return Straight({"skipped": str(error), "counts": False}, None, None, [])
+        skipped = StraightThrough(skipped=str(error), is_white_box=False)
+        return Straight(skipped, None, None, [])
     box = box_of_twin(twin)
 
     def judge(inputs: Array) -> Array:
@@ -119,17 +120,26 @@ def _straight(
 
     attacked = carry_out(box, judge, pictures.x, pictures.labels, by, purpose="twin")
     shown = [pictures.x, *known.attacked.found.values(), *attacked.found.values()]
-    figures = _agreement(asked, box, twin, shown)
+    inputs = np.concatenate(shown)
+    agreement, mean_lsb = _agreement(asked, box, twin, inputs)
+    noise = float(attacked.masks["noise"].mean())
     checks = soundness.of_twin(
-        figures["agreement"],
+        agreement,
         own=float(attacked.robust.mean()),
         transferred=float(masks["pgd_transfer"].mean()),
-        noise=float(attacked.masks["noise"].mean()),
+        noise=noise,
         samples=len(pictures.x),
     )
-    figures |= {"noise": float(attacked.masks["noise"].mean()), "counts": checks[0]["passed"]}
+    metrics = StraightThrough(
+        skipped=None,
+        agreement=agreement,
+        inputs=len(inputs),
+        mean_lsb=mean_lsb,
+        noise_accuracy=noise,
+        is_white_box=checks[0].passed,
+    )
     checks += gradient_checks(attacked, pictures, by, "file")
-    return Straight(figures, attacked, box, checks)
+    return Straight(metrics, attacked, box, checks)
 
 
 def _shown_to(known: Known, pictures: Pictures, straight: Straight) -> Array:
@@ -143,18 +153,14 @@ def _shown_to(known: Known, pictures: Pictures, straight: Straight) -> Array:
     return survivors(known.robust, held)
 
 
-def _agreement(asked: Asked, box: WhiteBox, twin: Twin, shown: list[Array]) -> Row:
-    """Return how far the twin's answers are from the file's, over clean and attacked inputs."""
-    inputs = np.concatenate(shown)
+def _agreement(
+    asked: Asked, box: WhiteBox, twin: Twin, inputs: Array
+) -> tuple[float, float | None]:
+    """Return the rate of equal decisions of copy and file, and their distance in integer steps."""
     wanted, found = asked.answers(inputs), box.answers(inputs)
     same = wanted.argmax(axis=1) == found.argmax(axis=1)
     apart = float(np.abs(wanted - found).mean())
-    return {
-        "skipped": None,
-        "agreement": float(same.mean()),
-        "inputs": len(inputs),
-        "mean_lsb": apart / twin.step if twin.step else None,
-    }
+    return float(same.mean()), apart / twin.step if twin.step else None
 
 
 def _examples(asked: Asked, pictures: Pictures, fooling: Array, box: WhiteBox) -> dict[str, Array]:

@@ -1,29 +1,31 @@
-"""Whether an attack can be trusted: checks that a sound one passes and a broken defence fails.
+"""Whether an attack can be trusted: checks that a sound one passes and a broken one fails.
 
 Carlini et al. 2019 (arXiv:1902.06705), section 5, and Athalye et al. 2018 (arXiv:1802.00420),
-section 3.1: a defence that hides its gradients only looks robust. A check that fails says that the
-figures beside it are not to be believed, so it is no figure itself: it fails a gate.
+section 3.1: a defense that hides its gradients only looks robust. A failed check says that
+robust accuracy is not to be trusted: it fails a gate.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
-Row = dict[str, Any]
+from pipeline.documents.evasion import Check
 
-SHARE = 0.02  # of the samples, that chance may move
+On = Literal["reference", "file"]
+
+FRACTION = 0.02  # of the samples, that chance may move
 FEW = 3  # samples that it may move where that is more
-AGREEMENT = 0.99  # of a twin's decisions with its file's
+AGREEMENT = 0.99  # of a copy's decisions with its file's
 
 
 def slack(samples: int) -> float:
-    """Return the share of the samples that chance may move."""
-    return max(SHARE, FEW / samples)
+    """Return the fraction of the samples that chance may move."""
+    return max(FRACTION, FEW / samples)
 
 
-def of_gradients(found: Mapping[str, float], samples: int, on: str) -> list[Row]:
+def of_gradients(found: Mapping[str, float], samples: int, on: On) -> list[Check]:
     """Return the checks of an attack by gradients.
 
-    Those whose figures were not measured are left out: words have no epsilon, and where a column
+    Those that were not measured are left out: words have no epsilon, and where a column
     stays as it is an unbounded attack need not succeed.
 
     Args:
@@ -54,12 +56,12 @@ def of_gradients(found: Mapping[str, float], samples: int, on: str) -> list[Row]
     if "unbounded" in found:
         rows["an unbounded attack always succeeds"] = (
             found["unbounded"],
-            "accuracy where any input may be made: only a broken attack leaves any",
+            "accuracy where the attack may make any input: only a broken attack leaves some",
         )
     return [_check(name, on, value, spare, means) for name, (value, means) in rows.items()]
 
 
-def of_search(before: float, after: float, samples: int, on: str) -> Row:
+def of_search(before: float, after: float, samples: int, on: On) -> Check:
     """Return the check that a search without gradients finds little that gradients missed.
 
     Args:
@@ -73,43 +75,43 @@ def of_search(before: float, after: float, samples: int, on: str) -> Row:
         on,
         before - after,
         slack(samples),
-        "what Square attack breaks, without gradients, of what withstood them: the gradients are "
-        "masked",
+        "robust accuracy under gradient attacks less that under Square attack too, which needs no "
+        "gradients: they are masked",
     )
 
 
-def of_answers(changed: float, on: str) -> Row:
-    """Return the check that a model answers twice alike; `changed`: share of other decisions."""
+def of_answers(changed: float, on: On) -> Check:
+    """Return the check that a model answers twice alike; `changed`: fraction of other decisions."""
     return _check(
         "the same input has the same answer",
         on,
         changed,
         0.0,
-        "share of decisions that change when asked again: a defence by chance must be attacked on "
-        "average over its draws",
+        "fraction of decisions that change on the same input: attack a randomized defense in "
+        "expectation over its randomness",
     )
 
 
 def of_twin(
     agreement: float, *, own: float, transferred: float, noise: float, samples: int
-) -> list[Row]:
+) -> list[Check]:
     """Return the checks of an attack straight through a file's rounding.
 
     Args:
-        agreement: share of decisions that the twin and the file have in common.
-        own: the file's accuracy under the attack on its twin.
-        transferred: the file's accuracy under what fooled the float reference, at equal budget.
+        agreement: fraction of decisions that the differentiable copy and the file share.
+        own: the file's accuracy under the attack on its copy.
+        transferred: the file's accuracy under adversarial examples of the float reference.
         noise: the file's accuracy under random noise.
         samples: that were attacked.
     """
     return [
         _check(
-            "the twin decides as the file does",
+            "the differentiable copy decides as the file",
             "file",
             1 - agreement,
             1 - AGREEMENT,
-            "share of decisions, clean and attacked, in which the network made of the file's own "
-            "scales differs from the file: its gradients are not the file's",
+            "fraction of decisions, clean and attacked, in which the differentiable copy and the "
+            "file differ: its gradients are not the file's",
         ),
         _check(
             "the file's own gradients beat transferred inputs",
@@ -129,13 +131,12 @@ def of_twin(
     ]
 
 
-def _check(name: str, on: str, value: float, limit: float, means: str) -> Row:
-    passed = value <= limit + 1e-9
-    return {
-        "name": name,
-        "on": on,
-        "value": float(value),
-        "limit": float(limit),
-        "passed": bool(passed),
-        "means": means,
-    }
+def _check(name: str, on: On, value: float, limit: float, meaning: str) -> Check:
+    return Check(
+        name=name,
+        on=on,
+        value=float(value),
+        limit=float(limit),
+        passed=bool(value <= limit + 1e-9),
+        meaning=meaning,
+    )

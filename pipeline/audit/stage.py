@@ -11,14 +11,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import (
-    SCHEMA,
     WORK,
     Inputs,
     Metrics,
     read_json,
     sha256_file,
     write_arrays,
-    write_json,
 )
 from pipeline.audit.attack import CURVE, Attack
 from pipeline.audit.evasion import evenly
@@ -29,6 +27,13 @@ from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import threads_for
+from pipeline.documents.audit import Audit, Evasion
+from pipeline.documents.evasion import (
+    CurvePoint,
+    FileRobustness,
+    ReferenceRobustness,
+    SanitizationRobustness,
+)
 from pipeline.export.inspect import shipped_entry
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
@@ -36,17 +41,17 @@ from pipeline.seeds import fold_seed
 log = logging.getLogger(__name__)
 
 
-Part = tuple[dict[str, Any], dict[str, Array], Metrics]
+Part = tuple[Evasion, dict[str, Array], Metrics]
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Attack the files, the one that ships with all that is known."""
     dataset = open_dataset(inputs["dataset"])
-    document, figures, metrics = _evasion(config, inputs, dataset, out)
-    document |= run_examinations(
-        config, inputs, dataset, out, evasion=document, survivors=_held(figures)
+    evasion, figures, metrics = _evasion(config, inputs, dataset, out)
+    examination = run_examinations(
+        config, inputs, dataset, out, evasion=evasion, survivors=_held(figures)
     )
-    write_json(out / "audit.json", document)
+    Audit(**dict(evasion), **dict(examination)).write(out / "audit.json")
     write_arrays(out / "figures.npz", figures)
     return metrics
 
@@ -57,7 +62,7 @@ def _held(figures: dict[str, Array]) -> tuple[Array, Array] | None:
 
 
 def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Part:
-    """Return the evasion of every file: sections of audit.json, arrays of figures.npz."""
+    """Return the evasion of every file, arrays of figures.npz, and the closing line."""
     settings = config.audit
     assert settings is not None  # else the stage is off
     attack = _attack(config)
@@ -66,19 +71,23 @@ def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Par
     reason = why_not(config.task, kinds, *_sections(config))
     if reason is not None:
         none = {"labels": np.zeros(0, np.int64)}
-        return document | {"skipped": reason}, none, Metrics(skipped={"evasion": reason})
+        return (
+            document.model_copy(update={"skipped": reason}),
+            none,
+            Metrics(skipped={"evasion": reason}),
+        )
     positions = evenly(dataset.split(config.verify.split), settings.samples)
     if len(kinds) > 1 or not KINDS[kinds[0]].has_fixed_range:
         return _in_space(config, inputs, dataset, positions, document)
     document, figures, metrics = _attacked(inputs, dataset, positions, attack, document, out)
-    document["sanitize"] = _sanitized(config, inputs, dataset, positions, attack)
-    return document, figures, metrics
+    sanitization = _sanitized(config, inputs, dataset, positions, attack)
+    return document.model_copy(update={"sanitization": sanitization}), figures, metrics
 
 
 def _sanitized(
     config: Config, inputs: Inputs, dataset: Dataset, positions: Array, by: Attack
-) -> dict[str, Any] | None:
-    """Return how the file that ships holds out behind its squeezing."""
+) -> SanitizationRobustness | None:
+    """Return the robustness of the shipped file behind its input sanitization."""
     entry = shipped_entry(read_json(inputs["files"] / "files.json"))
     return measure_sanitized(
         dataset,
@@ -95,10 +104,10 @@ def _attacked(
     dataset: Dataset,
     positions: Array,
     by: Attack,
-    document: dict[str, Any],
+    document: Evasion,
     out: Path,
 ) -> Part:
-    """Attack the reference, and show every file what came of it; then the one that ships."""
+    """Attack the reference, then every file by transfer, then the shipped file itself."""
     from pipeline.audit.images import Pictures, attack_reference, measure_transfer, under_corruption
     from pipeline.audit.queries import Asked
     from pipeline.audit.shipped import attack_shipped
@@ -107,62 +116,82 @@ def _attacked(
     x, labels = clean_inputs(dataset, positions), np.asarray(dataset.labels[positions])
     pictures = Pictures(x, labels, dataset.preprocess)
     known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
-    _tell("reference", known.figures, known.figures["white_box"])
+    _log_robustness("reference", known.metrics, known.metrics.white_box_accuracy)
     files = read_json(inputs["files"] / "files.json")
     parents = _parents(files["files"], inputs, pictures, by)
-    held = {}
+    held, rows = {}, {}
     for entry in files["files"]:
         path, own = inputs["files"] / entry["file"], parents[entry["recipe"]["model"]]
         row, masks = measure_transfer(path, entry["format"], pictures, known, own)
-        document["files"][entry["file"]] = row
+        rows[entry["file"]] = row
         held[entry["format"]] = path, masks
     path, masks = held[files["ships"]]
     (out / WORK).mkdir(exist_ok=True)
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
     shipped = attack_shipped(asked, pictures, known, masks, by, files["ships"])
-    document["files"][path.name] = shipped.row
-    _tell(path.name, shipped.row, min(shipped.row["attacks"].values()))
-    document |= {
-        "samples": len(positions),
-        "reference": known.figures,
-        "curve": _curve(known, shipped, by),
-        "checks": known.checks + shipped.checks,
-        "corruptions": under_corruption(path, pictures, known, by.of("corruptions")),
-    }
+    rows[path.name] = shipped.row
+    strongest = min(attack.accuracy for attack in shipped.row.attacks.values())
+    _log_robustness(path.name, shipped.row, strongest)
+    document = document.model_copy(
+        update={
+            "samples": len(positions),
+            "reference": known.metrics,
+            "files": rows,
+            "curve": _curve(known, shipped, by),
+            "checks": (*known.checks, *shipped.checks),
+            "corruptions": tuple(under_corruption(path, pictures, known, by.of("corruptions"))),
+        }
+    )
     figures = shipped.figures | {"positions": positions, "held": shipped.held}
     return document, figures, _metrics(document, shipped.row)
 
 
-def _tell(name: str, figures: dict[str, Any], strongest: float) -> None:
-    """Log what withstands, as soon as it is known: an audit of many samples takes minutes."""
-    told = (name, figures["clean"], strongest, figures["robust"])
-    log.info("          %s: clean %.4g, strongest attack %.4g, all of them %.4g", *told)
+def _log_robustness(name: str, row: ReferenceRobustness | FileRobustness, strongest: float) -> None:
+    """Log accuracies as soon as they are known: an audit of many samples takes minutes."""
+    log.info(
+        "          %s: accuracy %.4g clean, %.4g under the strongest attack, %.4g under all",
+        name,
+        row.clean_accuracy,
+        strongest,
+        row.robust_accuracy,
+    )
 
 
 def _in_space(
-    config: Config, inputs: Inputs, dataset: Dataset, positions: Array, document: dict[str, Any]
+    config: Config, inputs: Inputs, dataset: Dataset, positions: Array, document: Evasion
 ) -> Part:
-    """Attack the reference where it is no picture, and show every file what came of it."""
+    """Attack the reference under a threat model, and every file by transfer."""
     from pipeline.audit.examples import examples
     from pipeline.audit.points import Reach, attack_reference, found_on, measure_transfer
 
     by = Reach(
         reach_of(*_sections(config)),
-        document["steps"],
-        document["restarts"],
+        document.steps,
+        document.restarts,
         fold_seed(config.seed, "audit"),
     )
     known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by)
     files = read_json(inputs["files"] / "files.json")
     others = _others(files["files"], inputs)
     parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
+    rows = {}
     for entry in files["files"]:
         path, own = inputs["files"] / entry["file"], parents.get(entry["recipe"]["model"], [])
         row, robust, answers = measure_transfer(path, entry["format"], dataset, known, own, by)
-        document["files"][entry["file"]] = row
+        rows[entry["file"]] = row
         if entry["format"] == files["ships"]:
             shipped, held, answered = row, robust, answers
-    document |= known.sections | {"samples": len(positions)}
+    document = document.model_copy(
+        update={
+            "samples": len(positions),
+            "reference": known.metrics,
+            "files": rows,
+            "curve": tuple(known.curve),
+            "checks": tuple(known.checks),
+            "perturbation": known.perturbation,
+            "threat_model": known.threat_model,
+        }
+    )
     figures = {"positions": positions, "held": held} | examples(known, answered, dataset, positions)
     return document, figures, _metrics(document, shipped)
 
@@ -174,25 +203,16 @@ def _sections(config: Config) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return settings_of(config.audit), hardened
 
 
-def _empty(attack: Attack) -> dict[str, Any]:
-    """Return audit.json before anything was attacked."""
-    return {
-        "schema": SCHEMA,
-        "norm": attack.norm,
-        "epsilon": attack.epsilon,
-        "steps": attack.steps,
-        "restarts": attack.restarts,
-        "square_queries": attack.queries,
-        "reach": picture_reach(attack.norm, attack.epsilon),
-        "space": None,
-        "samples": 0,
-        "skipped": None,
-        "files": {},
-        "curve": [],
-        "checks": [],
-        "corruptions": [],
-        "sanitize": None,
-    }
+def _empty(attack: Attack) -> Evasion:
+    """Return the document before anything was attacked."""
+    return Evasion(
+        norm=attack.norm,
+        epsilon=attack.epsilon,
+        steps=attack.steps,
+        restarts=attack.restarts,
+        square_queries=attack.queries,
+        perturbation=picture_reach(attack.norm, attack.epsilon),
+    )
 
 
 def _attack(config: Config) -> Attack:
@@ -228,30 +248,28 @@ def _others(entries: list[dict[str, Any]], inputs: Inputs) -> dict[str, Path]:
     return {name: path for name, path in names.items() if sha256_file(path) != reference}
 
 
-def _curve(known: Any, shipped: Any, by: Attack) -> list[dict[str, Any]]:
+def _curve(known: Any, shipped: Any, by: Attack) -> tuple[CurvePoint, ...]:
     """Return accuracy by epsilon under one restart of the margin, of reference and shipped file."""
-    start = {
-        "epsilon": 0.0,
-        "robust": float(known.attacked.clean.mean()),
-        "shipped": shipped.row["clean"],
-    }
-    shares = [float(known.attacked.at(part).mean()) for part in CURVE]
-    return [start] + [
-        {"epsilon": part * by.epsilon, "robust": robust, "shipped": own}
-        for part, robust, own in zip(CURVE, shares, shipped.curve, strict=True)
+    accuracies = [float(known.attacked.at(part).mean()) for part in CURVE]
+    points = [
+        (0.0, float(known.attacked.clean.mean()), shipped.row.clean_accuracy),
+        *zip((part * by.epsilon for part in CURVE), accuracies, shipped.curve, strict=True),
     ]
+    return tuple(
+        CurvePoint(epsilon=epsilon, reference_accuracy=reference, shipped_accuracy=own)
+        for epsilon, reference, own in points
+    )
 
 
-def _metrics(document: dict[str, Any], row: dict[str, Any]) -> Metrics:
+def _metrics(document: Evasion, row: FileRobustness) -> Metrics:
     """Return the closing line of the stage, and what was skipped."""
-    failed = sum(not check["passed"] for check in document["checks"])
-    at = f"({document['reach']})"
-    reason = row["straight_through"]["skipped"]
+    failed = sum(not check.passed for check in document.checks)
+    reason = None if row.straight_through is None else row.straight_through.skipped
     return Metrics(
         {
-            "clean": (row["clean"], ""),
-            "robust": (row["robust"], at),
-            "checks_failed": (failed, f"of {len(document['checks'])}"),
+            "clean_accuracy": (row.clean_accuracy, ""),
+            "robust_accuracy": (row.robust_accuracy, f"({document.perturbation})"),
+            "checks_failed": (failed, f"of {len(document.checks)}"),
         },
         skipped={} if reason is None else {"straight_through": reason},
     )

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
 from pipeline.bundle.published import checked_manifest
+from pipeline.documents.audit import Audit
 from pipeline.documents.stages import BundleTimings, StageManifest, Timings
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
@@ -66,7 +67,9 @@ def _bundle(path: Path) -> Side:
     manifest = checked_manifest(path)
     reference = manifest["reference"]
     files = {
-        model["format"]: _file(model, (model["robustness"] or {"robust": None})["robust"])
+        model["format"]: _file(
+            model, (model["robustness"] or {"robust_accuracy": None})["robust_accuracy"]
+        )
         for model in manifest["models"]
     }
     return Side(
@@ -92,11 +95,12 @@ def _run(path: Path) -> Side:
     parity = read_json(path / "verify" / "parity.json")
     exported = read_json(path / "export" / "files.json")
     verdict = path / "gate" / "verdict.json"
-    audit = read_json(path / "audit" / "audit.json") if "audit" in manifests else {"files": {}}
+    audit = Audit.read(path / "audit" / "audit.json") if "audit" in manifests else None
     dataset = read_json(path / "data" / "dataset.json")
     files = {}
     for entry in exported["files"]:
-        robust = audit["files"].get(entry["file"], {"robust": None})["robust"]
+        attacked = None if audit is None else audit.files.get(entry["file"])
+        robust = None if attacked is None else attacked.robust_accuracy
         files[entry["format"]] = _file(entry | parity["files"][entry["file"]], robust)
     config: dict[str, Any] = {}
     packages: dict[str, str] = {}

@@ -74,11 +74,9 @@ class Finding(Record):
     """What to do about it."""
 
 
-class Audit(Record):
-    """Contents of audit.json, written by `audit`."""
+class Evasion(Record):
+    """Evasion attacks."""
 
-    schema_version: Literal[2] = Field(default=2, alias="schema")
-    """Version of this document's form."""
     norm: Literal["linf", "l2"]
     """Norm of the perturbation."""
     epsilon: float
@@ -109,6 +107,11 @@ class Audit(Record):
     """Common corruptions; empty unless the samples are images."""
     sanitization: SanitizationRobustness | None = None
     """Behind input sanitization; null: there is none."""
+
+
+class Examination(Record):
+    """Everything but evasion, and what the audit amounts to."""
+
     membership: Membership
     """Membership inference."""
     extraction: Extraction | None
@@ -121,3 +124,10 @@ class Audit(Record):
     """Attacks that were not tried."""
     findings: tuple[Finding, ...]
     """What the attacks amount to, the gravest first."""
+
+
+class Audit(Evasion, Examination):
+    """Contents of audit.json, written by `audit`."""
+
+    schema_version: Literal[2] = Field(default=2, alias="schema")
+    """Version of this document's form."""

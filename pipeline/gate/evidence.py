@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.documents.audit import Audit
+from pipeline.documents.evasion import Check, FileRobustness
 from pipeline.documents.parity import FileResult, Parity, RuntimeResult
 from pipeline.tasks.task import Task, metric_drop
 
@@ -22,7 +24,7 @@ class Evidence:
     """parity.json."""
     targets: Sequence[Mapping[str, Any]]
     """Rows of files.json's targets, of all files."""
-    audit: Mapping[str, Any] | None
+    audit: Audit | None
     """audit.json; None: no audit ran."""
 
     @property
@@ -36,9 +38,9 @@ class Evidence:
         return self.measured.metrics[self.task.metric]
 
     @property
-    def attacked(self) -> Mapping[str, Any] | None:
+    def attacked(self) -> FileRobustness | None:
         """The file's row of audit.json; None: it was not attacked."""
-        return None if self.audit is None else self.audit["files"].get(self.entry["file"])
+        return None if self.audit is None else self.audit.files.get(self.entry["file"])
 
     @property
     def latency_ms(self) -> float | None:
@@ -85,7 +87,7 @@ class Evidence:
         return next((row.reason for row in skipped if row.item == item), "it was not asked")
 
     @property
-    def failed_checks(self) -> list[Mapping[str, Any]] | None:
+    def failed_checks(self) -> list[Check] | None:
         """The checks of the attacks that failed; None: the file was not attacked.
 
         The checks on the shipped file say nothing of the other files, which only get the
@@ -93,5 +95,5 @@ class Evidence:
         """
         if self.audit is None or self.attacked is None:
             return None
-        models = ("reference", "file") if self.attacked["is_full"] else ("reference",)
-        return [row for row in self.audit["checks"] if row["on"] in models and not row["passed"]]
+        models = ("reference", "file") if self.attacked.is_full else ("reference",)
+        return [row for row in self.audit.checks if row.on in models and not row.passed]

@@ -58,12 +58,14 @@ def _read_metric(direction: Literal["up", "down"]) -> Callable[[Evidence], float
 
 def _read_robust_drop(file: Evidence) -> float | None:
     row = file.attacked
-    return None if row is None else float(row["float_robust"] - row["robust"])
+    return None if row is None else row.float_robust_accuracy - row.robust_accuracy
 
 
 def _read_robust_drop_upper(file: Evidence) -> float | None:
     row = file.attacked
-    return None if row is None or not row["is_full"] else float(row["robust_drop_ci95"][1])
+    if row is None or not row.is_full or row.robust_drop_ci95 is None:
+        return None
+    return row.robust_drop_ci95[1]
 
 
 GATES = {
@@ -165,7 +167,7 @@ GATES = {
             "at least",
             "",
             "accuracy under all attacks together",
-            lambda file: None if file.attacked is None else float(file.attacked["robust"]),
+            lambda file: None if file.attacked is None else file.attacked.robust_accuracy,
             remediation.harden_more,
         ),
         Gate(

@@ -74,8 +74,7 @@ def narrow_robust_interval(file: Evidence) -> str:
 def repair_attack(file: Evidence) -> str:
     """Name the checks that failed, and stronger attacks."""
     failed = [
-        f"{row['name']} ({row['on']}: {row['value']:.3g}, at most {row['limit']:.3g}; it is the "
-        f"{row['means']})"
+        f"{row.name} ({row.on}: {row.value:.3g}, at most {row.limit:.3g}; it is the {row.meaning})"
         for row in file.failed_checks or ()
     ]
     return (

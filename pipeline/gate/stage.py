@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.artifacts import Inputs, Metrics, read_json
 from pipeline.config.schema import Config
+from pipeline.documents.audit import Audit
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.gate.evidence import Evidence
@@ -19,7 +20,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Hold every file against the gates; those of the shipped file decide."""
     files = read_json(inputs["files"] / "files.json")
     parity = Parity.read(inputs["parity"] / "parity.json")
-    audit = read_json(inputs["audit"] / "audit.json") if "audit" in inputs else None
+    audit = Audit.read(inputs["audit"] / "audit.json") if "audit" in inputs else None
     limits = config.gate.model_dump()
     if (share := config.gate.max_runtime_disagreement) is not None:
         limits["max_runtime_disagreement"] = allowed_changes(share, parity.samples)

@@ -3,129 +3,141 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.documents.audit import Audit
+from pipeline.documents.evasion import CorruptionAccuracy, FileRobustness
 from pipeline.report import attacked, charts, pictures, words
 from pipeline.report.gather import Documents
 
 Row = dict[str, Any]
-# Name in audit.json -> what the page calls it, and what the attacker has.
+# Name in audit.json -> label of the report, and what the attacker has.
 NAMES = {
-    "pgd_transfer": ("transferred", "the trained model"),
-    "pgd_parent": ("transferred from the fine-tuned model", "the float model the file is made of"),
-    "straight_through": ("through the rounding", "the file: its weights and scales"),
-    "square": ("Square attack on what is left", "answers of the file alone"),
+    "pgd_transfer": ("transfer", "the trained model"),
+    "pgd_parent": ("transfer from the fine-tuned model", "the float model the file is made of"),
+    "straight_through": (
+        "gradients straight through the rounding",
+        "the file: its weights and scales",
+    ),
+    "square": ("Square attack on the remaining samples", "outputs of the file alone"),
 }
 
 
 def evasion_view(documents: Documents) -> Row | None:
     """Return what evasion.html.j2 needs; None where nothing was attacked."""
     audit = documents.audit
-    if audit is None or audit["skipped"]:
+    if audit is None or audit.skipped:
         return None
     ships = documents.verdict.ships
-    own = next(row for row in audit["files"].values() if row["format"] == ships)
-    corruptions: dict[str, list[Row]] = {}
-    for row in audit["corruptions"]:
-        corruptions.setdefault(row["name"], []).append(row)
+    own = next(row for row in audit.files.values() if row.format == ships)
+    corruptions: dict[str, list[CorruptionAccuracy]] = {}
+    for row in audit.corruptions:
+        corruptions.setdefault(row.name, []).append(row)
     return {
-        "allowed": audit["reach"],
+        "allowed": audit.perturbation,
         "groups": [_reference(audit), _file(audit, own)],
-        "others": [row for row in audit["files"].values() if row["format"] != ships],
+        "others": [row for row in audit.files.values() if row.format != ships],
         "curve": _curve(audit, ships),
         "checks": _checks(audit),
         "drop": _drop(own),
-        "twin": _twin(own),
+        "copy": _straight_through(own),
         "corruptions": corruptions,
-        "severities": sorted({row["severity"] for row in audit["corruptions"]}),
+        "severities": sorted({row.severity for row in audit.corruptions}),
         "examples": _examples(documents),
         "attacked": attacked.examples(documents),
     }
 
 
-def _steps(audit: Mapping[str, Any]) -> str:
-    times = "1 restart" if audit["restarts"] == 1 else f"{audit['restarts']} restarts"
-    return f"{audit['steps']} steps, {times}, 2 losses"
+def _steps(audit: Audit) -> str:
+    times = "1 restart" if audit.restarts == 1 else f"{audit.restarts} restarts"
+    return f"{audit.steps} steps, {times}, 2 losses"
 
 
 def _row(name: str, uses: str, budget: str, accuracy: float, ci95: Any = None) -> Row:
     return {"name": name, "uses": uses, "budget": budget, "accuracy": accuracy, "ci95": ci95}
 
 
-def _reference(audit: Mapping[str, Any]) -> Row:
+def _reference(audit: Audit) -> Row:
     """Return the rows of the trained model."""
-    found = audit["reference"]
+    own = audit.reference
+    assert own is not None  # it was attacked
+    queries = _queries(audit, own.mean_queries)
     rows = [
-        _row("none", "", "", found["clean"], found["clean_ci95"]),
-        _row("random noise", "nothing", "1 draw", found["noise"]),
-        _row("its own gradients", "the trained model", _steps(audit), found["white_box"]),
-        _row("all", "", _queries(audit, found), found["robust"], found["robust_ci95"]),
+        _row("none", "", "", own.clean_accuracy, own.clean_ci95),
+        _row("random noise", "nothing", "1 draw", own.noise_accuracy),
+        _row("gradient attack", "the trained model", _steps(audit), own.white_box_accuracy),
+        _row("all", "", queries, own.robust_accuracy, own.robust_ci95),
     ]
     return {"name": "trained model (reference)", "rows": rows, "ships": False}
 
 
-def _file(audit: Mapping[str, Any], own: Row) -> Row:
+def _file(audit: Audit, own: FileRobustness) -> Row:
     """Return the rows of the file that ships."""
-    rows = [_row("none", "", "", own["clean"], own["clean_ci95"])]
+    rows = [_row("none", "", "", own.clean_accuracy, own.clean_ci95)]
     for name, (called, uses) in NAMES.items():
-        if name not in own["attacks"]:
+        if name not in own.attacks:
             continue
-        budget = _queries(audit, own["square"]) if name == "square" else _steps(audit)
-        interval = own["attacks_ci95"][name]
-        rows.append(_row(called, uses, budget, own["attacks"][name], interval))
-    rows.append(_row("all", "", "", own["robust"], own["robust_ci95"]))
-    return {"name": f"{own['format']} file, as it ships", "rows": rows, "ships": True}
+        queries = None if own.square is None else own.square.mean_queries
+        budget = _queries(audit, queries) if name == "square" else _steps(audit)
+        rows.append(_row(called, uses, budget, own.attacks[name].accuracy, own.attacks[name].ci95))
+    rows.append(_row("all", "", "", own.robust_accuracy, own.robust_ci95))
+    return {"name": f"{own.format} file, as it ships", "rows": rows, "ships": True}
 
 
-def _checks(audit: Mapping[str, Any]) -> list[Row]:
+def _checks(audit: Audit) -> list[Row]:
     """Return a row a check: its name, meaning and limit, and its verdict on reference and file."""
     rows: dict[str, Row] = {}
-    for check in audit["checks"]:
-        empty = {**check, "reference": None, "file": None}
-        rows.setdefault(check["name"], empty)[check["on"]] = check
+    for check in audit.checks:
+        empty = {**check.dump(), "reference": None, "file": None}
+        rows.setdefault(check.name, empty)[check.on] = check
     return list(rows.values())
 
 
-def _queries(audit: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    if found["mean_queries"] is None:
+def _queries(audit: Audit, mean: float | None) -> str:
+    if mean is None:
         return "no search"
-    return f"search: {audit['square_queries']} queries, {found['mean_queries']:.0f} on average"
+    return f"search: {audit.square_queries} queries, {mean:.0f} on average"
 
 
-def _drop(own: Row) -> str:
-    low, high = own["robust_drop_ci95"]
+def _drop(own: FileRobustness) -> str:
+    if own.robust_drop is None or own.robust_drop_ci95 is None:
+        return ""
+    low, high = own.robust_drop_ci95
     return (
-        f"Against the trained model the file loses {100 * own['robust_drop']:.1f} points of "
+        f"Compared with the trained model the file loses {100 * own.robust_drop:.1f} points of "
         f"robust accuracy (paired 95 % interval {100 * low:.1f} to {100 * high:.1f})."
     )
 
 
-def _twin(own: Row) -> str:
-    found = own["straight_through"]
-    if found["skipped"] is not None:
-        return f"There was no attack through the rounding: {found['skipped']}."
-    apart = "" if found["mean_lsb"] is None else f", {found['mean_lsb']:.2g} LSB apart on average"
-    counts = "" if found["counts"] else ": too few for its gradients to be called the file's"
+def _straight_through(own: FileRobustness) -> str:
+    attack = own.straight_through
+    if attack is None or attack.agreement is None:
+        skipped = "" if attack is None else f": {attack.skipped}"
+        return f"There was no gradient attack on the file{skipped}."
+    apart = (
+        "" if attack.mean_lsb is None else f", with a mean difference of {attack.mean_lsb:.2g} LSB"
+    )
+    verdict = "" if attack.is_white_box else ": too few for its gradients to be the file's"
     return (
-        f"The gradients of the file come from a network with the file's own weights and scales, "
-        f"which decides {100 * found['agreement']:.2f} % of {found['inputs']:,} clean and attacked "
-        f"inputs as the file does{apart}{counts}."
+        f"The gradients of the file come from a differentiable copy with its weights and scales. It "
+        f"decides {100 * attack.agreement:.2f} % of {attack.inputs:,} clean and attacked inputs as "
+        f"the file{apart}{verdict}."
     )
 
 
-def _curve(audit: Mapping[str, Any], ships: str) -> Any:
+def _curve(audit: Audit, ships: str) -> Any:
     """Return accuracy under attack against epsilon, of the reference and the file that ships."""
-    named = {"robust": "trained model", "shipped": f"{ships} file"}
+    named = {"reference_accuracy": "trained model", "shipped_accuracy": f"{ships} file"}
     curves = {
         f"{name}, one restart of the margin": [
-            (row["epsilon"], row[key]) for row in audit["curve"] if row[key] is not None
+            (row.epsilon, getattr(row, key)) for row in audit.curve if getattr(row, key) is not None
         ]
         for key, name in named.items()
     }
     return charts.line_chart(
         {name: points for name, points in curves.items() if len(points) > 1},
-        title=f"Accuracy under attack by epsilon, {audit['samples']:,} samples",
-        x=f"epsilon ({audit['norm']} distance, of the input range)",
-        y="accuracy",
-        rules={"audited": audit["epsilon"]},
+        title=f"Robust accuracy by epsilon, {audit.samples:,} samples",
+        x=f"epsilon ({audit.norm} distance, of the input range)",
+        y="robust accuracy",
+        rules={"audited": audit.epsilon},
     )
 
 
@@ -149,7 +161,7 @@ def _example(documents: Documents, figures: Mapping[str, Any], place: int) -> Ro
         if key in figures:
             map_ = figures[key][place].sum(axis=-1, keepdims=True)
             image = pictures.difference(0 * map_, map_)
-            drawn.append(pictures.picture(image, alt=f"what the answer rests on {told}"))
+            drawn.append(pictures.picture(image, alt=f"integrated gradients {told}"))
     keys = {"label": "labels", "said": "prediction_clean", "then": "prediction_adversarial"}
     named = {k: words.class_name(documents, figures[v][place]) for k, v in keys.items()}
     return {"pictures": drawn, **named}

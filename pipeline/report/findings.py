@@ -1,16 +1,17 @@
-"""The audit's findings and curves, as people read them. Pure."""
+"""The audit's findings and curves for the report. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.documents.audit import Audit
 from pipeline.report import charts
 
 
-def evidence(figures: Mapping[str, Any]) -> str:
-    """Return the figures of a finding in one line; what is not known is left out."""
+def format_evidence(metrics: Mapping[str, Any]) -> str:
+    """Return the evidence of a finding in one line; what was not measured is left out."""
     return ", ".join(
         f"{name.replace('_', ' ')} {_told(value)}"
-        for name, value in figures.items()
+        for name, value in metrics.items()
         if value is not None
     )
 
@@ -27,41 +28,41 @@ def _told(value: Any) -> str:
     return str(value)
 
 
-def membership_curve(audit: Mapping[str, Any] | None) -> Any:
-    """Return members found against false alarms, on logarithmic axes; None where not tried."""
-    if audit is None or audit["membership"]["skipped"] is not None:
+def membership_curve(audit: Audit | None) -> Any:
+    """Return the ROC curves of membership inference, on logarithmic axes; None: not tried."""
+    if audit is None or audit.membership.models is None:
         return None
     curves = {}
-    attacks = audit["membership"]["models"]["file"]["attacks"]
+    attacks = audit.membership.models["file"]
     for name, attack in attacks.items():
-        points = [(row["fpr"], row["tpr"]) for row in attack["roc"] if row["tpr"] > 0]
+        points = [(row.fpr, row.tpr) for row in attack.roc if row.tpr > 0]
         if points:
             curves[name.replace("_", " ")] = points
     if not curves:
         return None
-    rates = [row["fpr"] for attack in attacks.values() for row in attack["roc"]]
+    rates = [row.fpr for attack in attacks.values() for row in attack.roc]
     curves["chance"] = [(min(rates), min(rates)), (1.0, 1.0)]
     return charts.line_chart(
         curves,
-        title="Training samples found, by how many others are accused",
-        x="share of others accused",
-        y="share of training samples found",
+        title="Membership inference: ROC curve",
+        x="false positive rate",
+        y="true positive rate",
         is_log=(True, True),
     )
 
 
-def extraction_curve(audit: Mapping[str, Any] | None) -> Any:
-    """Return the agreement of copies by questions asked; None where none was made."""
-    if audit is None or audit["extraction"] is None:
+def extraction_curve(audit: Audit | None) -> Any:
+    """Return the agreement of surrogates by queries; None: none was trained."""
+    if audit is None or audit.extraction is None:
         return None
     curves: dict[str, list[tuple[float, float]]] = {}
-    for row in audit["extraction"]["rows"]:
-        name = f"{row['source']}, {row['answers']} told"
-        curves.setdefault(name, []).append((row["queries"], row["agreement"]))
+    for row in audit.extraction.surrogates:
+        name = f"{row.source}, {row.outputs}"
+        curves.setdefault(name, []).append((row.queries, row.agreement))
     return charts.line_chart(
         curves,
-        title=f"Agreement of a copy with the file, on {audit['extraction']['samples']:,} samples",
-        x="questions asked",
-        y="share of equal decisions",
+        title=f"Agreement of a surrogate with the file, {audit.extraction.samples:,} samples",
+        x="queries",
+        y="agreement",
         is_log=(True, False),
     )

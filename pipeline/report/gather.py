@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
+from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.parity import Parity
@@ -42,7 +43,7 @@ class Documents:
     baseline: Baseline | None
     trials: Trials | None
     robustness: Robustness | None
-    audit: Any
+    audit: Audit | None
     pretraining: Any
     distillation: Any
     range_test: Any
@@ -74,7 +75,7 @@ def gather(inputs: Inputs) -> Documents:
         robustness=Robustness.read(inputs["robustness"] / "robustness.json")
         if "robustness" in inputs
         else None,
-        audit=_read_optional(inputs, "audit", "audit.json"),
+        audit=Audit.read(inputs["audit"] / "audit.json") if "audit" in inputs else None,
         **training_records(history),
         figures={kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs},
         histories={

@@ -94,7 +94,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     made.filters |= {"size": words.size, "gated": words.format_gate, "seconds": words.seconds}
     made.filters["fixed"] = words.format_fixed
     made.globals |= {"figure": words.figure, "metric_names": words.NAMES}
-    made.globals |= {"evidence": findings.evidence, "gate_means": words.gate_means}
+    made.globals |= {"evidence": findings.format_evidence, "gate_means": words.gate_means}
     return made
 
 

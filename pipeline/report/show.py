@@ -95,7 +95,7 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
         "drop",
         "agreement",
         "SQNR dB",
-        "robust",
+        "robust accuracy",
     ):
         table.add_column(column, justify="left" if column == "file" else "right")
     for model in manifest["models"]:
@@ -108,7 +108,7 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
             f"{parity['metric_drop']:.4f}",
             f"{parity['agreement']:.4f}",
             f"{parity['output_sqnr_db']:.1f}",
-            "–" if robust is None else figure("accuracy", robust["robust"]),
+            "–" if robust is None else figure("accuracy", robust["robust_accuracy"]),
         )
     shipped = shipped_model(manifest)
     advice = [f"{i}. {row['text']}." for i, row in enumerate(manifest["advice"], 1)]

@@ -236,7 +236,9 @@ def figures(manifest: Row, timings: Row) -> Row:
     }
 
 
-ROBUST = ("epsilon", "robust", "robust_ci95", "float_robust", "robust_drop_ci95")
+ROBUST = (
+    "epsilon", "robust_accuracy", "robust_ci95", "float_robust_accuracy", "robust_drop_ci95"
+)  # fmt: skip
 NPU = ("npu_ops", "cpu_ops", "sram_bytes", "latency_ms_estimate")
 
 
