@@ -206,3 +206,14 @@ def test_the_schema_file_is_what_the_command_prints() -> None:
     from pipeline.config.editor import schema_text
 
     assert json.loads((ROOT / "configs/schema.json").read_text()) == json.loads(schema_text())
+
+
+def test_the_schemas_of_documents_are_current() -> None:
+    from pipeline.documents.schemas import list_documents, schema_of
+
+    folder = ROOT / "configs" / "schemas"
+    documents = list_documents()
+    again = "run: .venv/bin/python -m pipeline.documents.schemas"
+    assert {path.stem for path in folder.glob("*.json")} == set(documents), again
+    for name, record in documents.items():
+        assert json.loads((folder / f"{name}.json").read_text()) == schema_of(record), again

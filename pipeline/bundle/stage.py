@@ -6,7 +6,6 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,14 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.bundle.exchange import publish
-from pipeline.bundle.manifest import manifest
+from pipeline.bundle.manifest import make_manifest
 from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.documents.manifest import SCHEMA_FILE, Manifest
+from pipeline.documents.schemas import schema_of
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -70,20 +71,17 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     """Write everything; return name -> sha256 and bytes of the files of the byte contract."""
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
+    write_json(partial / SCHEMA_FILE, schema_of(Manifest))
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }
     dumped = json.loads(config.model_dump_json())
-    document = manifest(dumped, artifacts, described)
-    (partial / "README.md").write_text(readme(document))
-    write_web(partial, document, artifacts["preprocess"])
-    document["files"] = {
-        name: asdict(entry)
-        for name, entry in (describe_files(partial) | described).items()
-        if name not in VARYING
-    }
+    made = make_manifest(dumped, artifacts, described)
+    (partial / "README.md").write_text(readme(made))
+    write_web(partial, made, artifacts["preprocess"])
+    files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
     _timings(inputs).write(partial / TIMINGS)
-    write_json(partial / MANIFEST, document)
+    made.model_copy(update={"files": files}).write(partial / MANIFEST)
     entries = describe_files(partial) | {MANIFEST: describe_file(partial / MANIFEST)}
     return {name: entry for name, entry in entries.items() if name not in VARYING}
 

@@ -1,0 +1,247 @@
+"""manifest.json of a bundle: each measurement beside the sha256 of the file it was made on.
+
+Other people's devices and programs read it: fields are added, never renamed.
+"""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from pipeline.artifacts import FileHash
+from pipeline.documents.parity import (
+    EncoderResult,
+    FileParity,
+    Groups,
+    PreprocessingCheck,
+    RangeMetrics,
+    RuntimeResult,
+    Streaming,
+)
+from pipeline.documents.record import Record
+from pipeline.documents.selective import Abstention, Sanitization
+from pipeline.documents.stages import Equality, Skipped
+from pipeline.documents.verdict import GateResult
+
+SCHEMA_FILE = "manifest.schema.json"
+
+
+class DataSummary(Record):
+    """What the network learned from, and how often its test split was read."""
+
+    name: str
+    """Name of the data set, or the kind of its source."""
+    fingerprint: str
+    """sha256 of all samples and their split."""
+    splits: dict[str, int]
+    """Split -> number of samples."""
+    test_readings: int
+    """How often this run read the test split."""
+
+
+class Reference(Record):
+    """The trained model that every file is measured against."""
+
+    file: str
+    """Path in the bundle."""
+    sha256: str
+    """Of the file."""
+    parameters: int
+    """Number of weights."""
+    macs: int
+    """Multiply-accumulates of one inference."""
+    metrics: dict[str, float]
+    """Metric -> value."""
+    samples: int
+    """Number of samples it was measured on."""
+
+
+class TensorInfo(Record):
+    """An input or output of a .tflite file."""
+
+    name: str
+    """In the signature."""
+    dtype: str
+    """NumPy's name of the type, such as int8."""
+    shape: tuple[int, ...]
+    """With the batch axis, which is 1."""
+    scale: float | None
+    """Step of the quantized values; null: not quantized. real = scale * (stored - zero_point)."""
+    zero_point: int | None
+    """Stored value that stands for 0; null: not quantized."""
+
+
+class FloatOperation(Record):
+    """An operation that an integer file still computes in float."""
+
+    op: str
+    """TFLite's name of it."""
+    why: str
+    """The reason."""
+
+
+class RuntimeRow(RuntimeResult):
+    """What one runtime makes of a file, and whether that conforms."""
+
+    conforms: bool | None
+    """Whether the gate on disagreements with LiteRT passed; null: there is no such gate."""
+
+
+class CompiledFile(Record):
+    """A file that was compiled for one accelerator."""
+
+    file: str | None
+    """Path in the bundle; null: the plain file runs there."""
+    bytes: int | None
+    """Size of the file."""
+    npu_ops: int
+    """Operations on the accelerator."""
+    cpu_ops: int
+    """Operations that are left to the CPU."""
+    sram_bytes: int | None
+    """Memory that the compiler says is needed; null: it does not say."""
+    latency_ms_estimate: float | None
+    """The compiler's estimate of one inference, in ms; null: it gives none."""
+    compiler_version: str
+    """Name and version of the compiler."""
+    system: str | None
+    """Configuration that the compiler assumed; null: it has none."""
+
+
+class Exported(Record):
+    """A .tflite file."""
+
+    format: str
+    """float32, float16, dynamic, int8 or int16x8."""
+    file: str
+    """Path in the bundle."""
+    sha256: str
+    """Of the file."""
+    bytes: int
+    """Size of the file."""
+    bytes_gzip: int
+    """Size of the file when it is compressed."""
+    input: TensorInfo
+    """The first input."""
+    output: TensorInfo
+    """The output."""
+    float_ops_left: tuple[FloatOperation, ...]
+    """Operations of an integer file that are still computed in float."""
+
+
+class ModelFile(Exported):
+    """A .tflite file of the whole model, with everything that was measured on it."""
+
+    zero_weights: float
+    """Fraction of the weights that are zero, in [0, 1]."""
+    inputs: tuple[TensorInfo, ...]
+    """All inputs."""
+    ops: dict[str, int]
+    """TFLite's name of an operation -> how often it occurs."""
+    metrics: dict[str, float]
+    """Metric -> value, on LiteRT."""
+    parity: FileParity
+    """Against the reference."""
+    robustness: dict[str, JsonValue] | None
+    """Accuracy under adversarial examples; null: not audited."""
+    runtimes: dict[str, RuntimeRow]
+    """Runtime -> result."""
+    targets: dict[str, CompiledFile]
+    """Accelerator -> compiled file."""
+    gates: tuple[GateResult, ...]
+    """Every gate of the config."""
+
+
+class EncoderFile(Exported, EncoderResult):
+    """A .tflite file of the encoder alone."""
+
+
+class Encoder(Record):
+    """The encoder of an autoencoder: its output is a code for clustering and search."""
+
+    model: str
+    """Path of the .keras file."""
+    ships: str
+    """Path of the .tflite file to use."""
+    files: tuple[EncoderFile, ...]
+    """All its .tflite files."""
+
+
+class BaselineSummary(Record):
+    """Classical models on the same samples."""
+
+    name: str
+    """The best of them on validation."""
+    metrics: dict[str, float]
+    """Metric -> value of the best."""
+    models: tuple[dict[str, JsonValue], ...]
+    """Every classical model beside the shipped file."""
+
+
+class Manifest(Record):
+    """Contents of a bundle's manifest.json."""
+
+    json_schema: str = Field(default=SCHEMA_FILE, alias="$schema")
+    """File with the JSON schema of this document, in the bundle."""
+    schema_version: Literal[2] = Field(default=2, alias="schema")
+    """Version of this document's form."""
+    name: str
+    """Name of the run."""
+    task: str
+    """classification, regression, forecasting or anomaly."""
+    seed: int
+    """Of the run."""
+    config: dict[str, JsonValue]
+    """The resolved config."""
+    config_sha256: str
+    """Of its canonical JSON."""
+    packages: dict[str, str]
+    """Distribution -> version that made the bundle."""
+    equality: Equality
+    """On which machines the same run gives the same bytes."""
+    labels: tuple[str, ...] | None
+    """Classes in the order of the outputs; null: there are none."""
+    ships: str
+    """Format of the file to use."""
+    data: DataSummary
+    """What the network learned from."""
+    preprocess: dict[str, JsonValue]
+    """Contents of preprocess.json."""
+    preprocess_parity: dict[str, PreprocessingCheck]
+    """Input -> the device's preprocessing against that of training."""
+    reference: Reference
+    """The trained model."""
+    front_end: dict[str, JsonValue]
+    """Which converter made the files, and why not the first choice."""
+    groups: Groups | None
+    """Metrics per group of samples; null: no column was named."""
+    streaming: Streaming | None
+    """Keyword spotting on a stream; null: another task."""
+    ranges: dict[str, RangeMetrics] | None
+    """reference or format -> metrics of spans of time; null: samples have no time."""
+    abstain: Abstention | None
+    """Selective prediction; null: every sample is answered."""
+    sanitize: Sanitization | None
+    """Input sanitization; null: none."""
+    baseline: BaselineSummary | None
+    """Classical models; null: none were trained."""
+    advice: tuple[dict[str, JsonValue], ...]
+    """What to do next, the weightiest first."""
+    encoder: Encoder | None
+    """The encoder alone; null: not exported."""
+    training: dict[str, JsonValue]
+    """warnings, learning, pretraining, distillation, range_test: how training went."""
+    models: tuple[ModelFile, ...]
+    """Every .tflite file."""
+    skipped: tuple[Skipped, ...]
+    """What was left out, and why."""
+    compress: dict[str, JsonValue]
+    """What pruning and weight clustering did."""
+    remedies: tuple[dict[str, JsonValue], ...]
+    """Rungs of the quantization ladder: name, why, bytes, metric, passed."""
+    files: dict[str, FileHash]
+    """Path -> sha256 and bytes of everything in the bundle whose bytes are promised."""
+
+    @property
+    def shipped_model(self) -> ModelFile:
+        """The file that ships."""
+        return next(model for model in self.models if model.format == self.ships)
