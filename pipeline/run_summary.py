@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.artifacts import Metrics, read_json
+from pipeline.artifacts import Metrics
 from pipeline.config.export_schema import Remedy
+from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
@@ -71,12 +72,12 @@ def check_verdict(path: Path) -> None:
 def _lighter(run: Path) -> list[str]:
     """Return what pruning and clustering cost before anything was quantized, where they cost."""
     path = run / "compress" / "weights.json"
-    found = read_json(path) if path.exists() else {"validation": None}
-    if found["validation"] is None or found["validation"]["metric_drop"] <= 0:
+    weights = Weights.read(path) if path.exists() else None
+    if weights is None or weights.validation is None or weights.validation.metric_drop <= 0:
         return []
-    made = [f"compress.{name}" for name in ("prune", "cluster") if found[name] is not None]
+    made = [f"compress.{n}" for n in ("prune", "cluster") if getattr(weights, n) is not None]
     cures = {"compress.prune": "a lower sparsity", "compress.cluster": "more clusters"}
-    drop, agreement = found["validation"]["metric_drop"], found["validation"]["agreement"]
+    drop, agreement = weights.validation.metric_drop, weights.validation.agreement
     return [
         f"{' and '.join(made)} alone: drop {drop:.4f}, agreement {agreement:.4f} on validation. "
         f"Try {', '.join(cures[name] for name in made)}, or more epochs."
@@ -86,23 +87,23 @@ def _lighter(run: Path) -> list[str]:
 def _rungs(run: Path) -> list[str]:
     """Return the ladder's rungs as a table, and those that the config does not allow."""
     path = run / "compress" / "ladder.json"
-    rows = read_json(path)["rungs"] if path.exists() else []
+    rows = Ladder.read(path).rungs if path.exists() else ()
     if not rows:
         return []
-    width = max(len(row["step"]) for row in rows)
+    width = max(len(row.name) for row in rows)
     lines = ["remedies, on validation data:"]
     for row in rows:
-        if row["bytes"] is None:
-            lines.append(f"  {row['step']:{width}}  {row['why']}")
+        if row.bytes is None:
+            lines.append(f"  {row.name:{width}}  {row.why}")
             continue
-        held = "holds the gates" if row["passed"] else "fails"
+        held = "holds the gates" if row.passed else "fails"
         lines.append(
-            f"  {row['step']:{width}}  {row['bytes']:>11,} bytes  drop {row['metric_drop']:.4f}  "
-            f"agreement {row['agreement']:.4f}  {held}"
+            f"  {row.name:{width}}  {row.bytes:>11,} bytes  drop {row.metric_drop:.4f}  "
+            f"agreement {row.agreement:.4f}  {held}"
         )
-    climbed = {row["step"].split("_")[0] for row in rows}
+    climbed = {row.name.split("_")[0] for row in rows}
     others = [name for name in get_args(Remedy) if name not in climbed]
-    does_hold = any(row["passed"] for row in rows)
+    does_hold = any(row.passed for row in rows)
     why = "not climbed, as one holds" if does_hold else "not allowed by compress.quantize"
     return lines + ([f"  {why}: {', '.join(others)}"] if others else [])
 

@@ -11,6 +11,7 @@ from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.spec import Spec
 from pipeline.export.inspect import shipped_entry
 from pipeline.models.save import give_start, load_keras
@@ -24,7 +25,7 @@ class Attacked:
     model: Any
     file: Path
     form: str
-    recipe: Mapping[str, Any]
+    recipe: FileRecipe
     dataset: Dataset
     held: Array
     """Samples that were not learnt, in random order (n,)."""
@@ -71,7 +72,7 @@ def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> 
         load_keras(inputs["reference"] / "model.keras"),
         inputs["files"] / entry["file"],
         entry["format"],
-        entry["recipe"],
+        FileRecipe.model_validate(entry["recipe"]),
         dataset,
         dataset.split(config.verify.split),
         spec,

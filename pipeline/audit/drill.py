@@ -126,7 +126,7 @@ def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> 
     make_file(
         file,
         form,
-        recipe={**attacked.recipe, "model": MODEL},
+        recipe=attacked.recipe.model_copy(update={"model": MODEL}),
         models=folder,
         spec=attacked.spec_file,
         calibration=folder / "calibration.npz",

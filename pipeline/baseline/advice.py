@@ -14,24 +14,32 @@ from pipeline.baseline.limits import (
     LINEAR,
     Documents,
     Found,
-    data_noun,
+    is_table,
     size_of_network,
     what_limits,
 )
 from pipeline.data.findings import FEW, IMBALANCE, PARTS
 from pipeline.report.words import figure, shipped_file, size
+from pipeline.tasks import TASKS
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 LOST = 0.1  # recall that the smallest class lacks
 FORGOT = 0.05  # recall of a class
-SEES: dict[str, tuple[tuple[str, ...], str]] = {  # input -> kinds that do not see its order
+SEES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "image": (
         ("mlp", "perceptron"),
+        (),
         "cnn, ds_cnn or resnet8, which see that pixels are neighbours",
     ),
-    "audio": (("mlp", "perceptron"), "ds_cnn or cnn, which see neighbours in time and pitch"),
-    "series": (("perceptron",), "cnn1d, rnn or transformer, which see the order of the steps"),
+    "audio": (("mlp", "perceptron"), (), "ds_cnn or cnn, which see neighbours in time and pitch"),
+    "series": (
+        ("perceptron",),
+        ("mlp",),
+        "cnn1d, rnn or transformer, which see the order of the steps",
+    ),
 }
+"""Kind of input -> families that do not see its order; those that do not where it is long; what to
+try."""
 MANY = 64  # steps of a series from which a net without order has many weights for little
 
 
@@ -65,8 +73,8 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Found:
     sure = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
-            f"{both} {at} ({sure}): for this {data_noun(d)}, ship that, unless the device runs "
-            "nothing but .tflite files"
+            f"{both} {at} ({sure}): for this {'table' if is_table(d) else 'task'}, ship that, "
+            "unless the device runs nothing but .tflite files"
         )
     if low <= 0:
         weight = 0.9 if behind["drop"] <= 0 else 0.6
@@ -141,7 +149,7 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Found:
     matrix = d["figures"]["parity"].get(f"confusion_{d['verdict']['ships']}")
     train = config["train"]
     is_met = train["class_weights"] is not None or train["oversample"] or train["loss"] == "focal"
-    if config["task"] != "classification" or counts is None or matrix is None or is_met:
+    if not TASKS[config["task"]].learns_classes or counts is None or matrix is None or is_met:
         return None
     known = np.asarray(counts[0], float)
     rarest, commonest = int(known.argmin()), int(known.argmax())
@@ -161,10 +169,8 @@ def _family(d: Documents, config: Mapping[str, Any]) -> Found:
     kind = config["model"]["kind"]
     for entry in d["preprocess"]["inputs"]:
         form = entry["kind"]
-        blind, better = SEES.get(form, ((), ""))
-        if form == "series" and entry["shape"][0] >= MANY:
-            blind = (*blind, "mlp")
-        if kind in blind:
+        blind, blind_to_long, better = SEES.get(form, ((), (), ""))
+        if kind in blind or (kind in blind_to_long and entry["shape"][0] >= MANY):
             return 0.65, f"a {kind} does not see how a {form} is ordered: try model.kind {better}"
         cell = config["model"].get("cell")
         if kind == "rnn" and cell == "simple" and entry["shape"][0] >= MANY:

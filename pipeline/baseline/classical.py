@@ -29,6 +29,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.arrays import Array, Model
 from pipeline.ondevice.predict import anomaly_predictions
+from pipeline.samples import KINDS
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
@@ -141,10 +142,10 @@ def for_texts(models: dict[str, Any]) -> dict[str, Any]:
 
 
 FAMILIES: dict[str, Callable[[int, int | None], dict[str, Any]]] = {
-    "anomaly": detectors,
-    "classification": classifiers,
-    "regression": regressors,
-    "forecasting": forecasters,
+    "detectors": detectors,
+    "classifiers": classifiers,
+    "regressors": regressors,
+    "forecasters": forecasters,
 }
 
 
@@ -224,13 +225,14 @@ def size_bytes(model: Model) -> int:
 
 def features(x: Array, entry: Mapping[str, Any]) -> Array:
     """Return a model input (N, ...) as rows; words and categories as how often each is there."""
-    if entry["kind"] not in ("tokens", "codes"):
+    kind = KINDS[entry["kind"]]
+    if not kind.is_embedded:
         return flatten(x)
     size = entry["vocabulary_size"]
     places = x.astype(np.int64) + size * np.arange(len(x))[:, None]
     counts = np.bincount(places.ravel(), minlength=size * len(x)).reshape(len(x), size)
-    if entry["kind"] == "tokens":
-        counts[:, 0] = 0  # what stands after the end
+    if kind.padding_id is not None:
+        counts[:, kind.padding_id] = 0
     return counts.astype(np.float32)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.report.words import figure
+from pipeline.samples import KINDS
+from pipeline.tasks import TASKS
 
 Documents = Mapping[str, Any]
 Found = tuple[float, str] | None
@@ -40,7 +42,7 @@ def size_of_network(d: Documents, config: Mapping[str, Any]) -> Found:
         )
     if gap >= GAP:
         return 0.75, f"more data would help ({curve}): the gap closes as they grow"
-    is_told_all = d["baseline"] is not None and data_noun(d) == "table" and _none_is_better(d)
+    is_told_all = d["baseline"] is not None and is_table(d) and _none_is_better(d)
     if gained < FLAT and sign * last["train"] < sign * _full(sign) and not is_told_all:
         return 0.75, (
             f"the network is too shallow or too narrow ({curve}): neither more data nor training "
@@ -79,9 +81,9 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
             f"what limits this run is how it is trained: {both}, and {better} does better with "
             "fewer weights; train longer, or set train.range_test: true"
         )
-    if config["task"] == "anomaly" or sign * row["train"] >= sign * _full(sign):
+    if TASKS[config["task"]].predicts_input or sign * row["train"] >= sign * _full(sign):
         return 0.05, f"nothing holds this run back that its figures show: {both}"
-    if d["baseline"] is not None and data_noun(d) == "table" and _none_is_better(d):
+    if d["baseline"] is not None and is_table(d) and _none_is_better(d):
         return 0.3, (
             f"what limits this run is what the columns tell: {both}, and none of "
             f"{len(d['baseline']['models'])} classical models does better; look for other columns"
@@ -106,10 +108,9 @@ def _full(sign: int) -> float:
 
 def _spread(d: Documents) -> str:
     """Return that samples may be changed at random, where that makes others of their class."""
-    return "" if data_noun(d) == "table" else "data.augment, "
+    return "" if is_table(d) else "data.augment, "
 
 
-def data_noun(d: Documents) -> str:
-    """Return what the data are called in a sentence: a table, or a task."""
-    kinds = {entry["kind"] for entry in d["preprocess"]["inputs"]}
-    return "table" if kinds <= {"columns", "codes", "table"} else "task"
+def is_table(d: Documents) -> bool:
+    """Tell whether samples are rows of a table."""
+    return all(KINDS[entry["kind"]].is_tabular for entry in d["preprocess"]["inputs"])

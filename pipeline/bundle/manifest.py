@@ -2,13 +2,17 @@
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline import host
 from pipeline.artifacts import FileHash, sha256_json
+from pipeline.documents.budget import Budget
+from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import (
     BaselineSummary,
     CompiledFile,
+    Compression,
     DataSummary,
     Encoder,
     EncoderFile,
@@ -18,7 +22,7 @@ from pipeline.documents.manifest import (
     RuntimeRow,
 )
 from pipeline.documents.parity import Parity, RuntimeResult
-from pipeline.documents.stages import Skipped
+from pipeline.documents.stages import Machine, Skipped
 from pipeline.documents.verdict import GateResult, Verdict
 
 PACKAGES = (
@@ -26,25 +30,43 @@ PACKAGES = (
     "ethos-u-vela", "numpy",
 )  # fmt: skip
 MEASURED = ("groups", "streaming", "ranges", "abstain", "sanitize")  # as parity.json has them
+COMPRESSED = tuple(Compression.model_fields)
 EXPORTED = ("format", "file", "bytes_gzip", "input", "output", "float_ops_left")
 REFERENCE = "model.keras"
-COMPRESSED = ("prune", "cluster", "zeros", "validation", "kernels")  # of weights.json
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What the stages wrote, of what the manifest is made."""
+
+    dataset: Mapping[str, Any]
+    preprocess: Mapping[str, Any]
+    budget: Budget
+    ladder: Ladder
+    weights: Weights
+    files: Mapping[str, Any]
+    parity: Parity
+    verdict: Verdict
+    advice: Mapping[str, Any]
+    baseline: Mapping[str, Any] | None
+    audit: Mapping[str, Any] | None
+    training: Mapping[str, Any]
+    machines: Mapping[str, Machine]
+    """Stage -> where it ran."""
 
 
 def make_manifest(
-    config: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
+    config: Mapping[str, Any], artifacts: Artifacts, files: Mapping[str, FileHash]
 ) -> Manifest:
     """Return the manifest.
 
     Args:
         config: the resolved config, dumped.
-        artifacts: the documents dataset, preprocess, budget, ladder, weights, files, parity,
-            verdict, training, advice, and baseline and audit or None; and machines: stage -> where
-            it ran.
+        artifacts: what the stages wrote.
         files: path in the bundle -> hash and size.
     """
-    parity: Parity = artifacts["parity"]
-    dataset, exported, budget = artifacts["dataset"], artifacts["files"], artifacts["budget"]
+    parity, budget = artifacts.parity, artifacts.budget
+    dataset, exported = artifacts.dataset, artifacts.files
     return Manifest(
         name=config["name"],
         task=config["task"],
@@ -52,11 +74,11 @@ def make_manifest(
         config=dict(config),
         config_sha256=sha256_json(config),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
-        equality=host.compare_machines(host.describe_machine(), artifacts["machines"]),
+        equality=host.compare_machines(host.describe_machine(), artifacts.machines),
         labels=dataset["labels"]["names"],
-        ships=artifacts["verdict"].ships,
+        ships=artifacts.verdict.ships,
         data=_data(config, dataset, parity),
-        preprocess=artifacts["preprocess"],
+        preprocess=dict(artifacts.preprocess),
         preprocess_parity=parity.preprocessing,
         reference=Reference(
             file=REFERENCE,
@@ -68,14 +90,16 @@ def make_manifest(
         ),
         front_end=exported["front_end"],
         **{name: getattr(parity, name) for name in MEASURED},
-        baseline=_baseline(artifacts["baseline"], parity),
-        advice=artifacts["advice"]["advice"],
+        baseline=_baseline(artifacts.baseline, parity),
+        advice=artifacts.advice["advice"],
         encoder=_encoder(exported["encoder"], parity, files),
-        training=artifacts["training"],
+        training=dict(artifacts.training),
         models=tuple(_model(entry, artifacts, files) for entry in exported["files"]),
         skipped=(*(Skipped(**row) for row in exported["skipped"]), *parity.skipped),
-        compress={name: artifacts["weights"][name] for name in COMPRESSED},
-        remedies=artifacts["ladder"]["rungs"],
+        compress=Compression(
+            **{n: getattr(artifacts.weights, n) for n in Compression.model_fields}
+        ),
+        remedies=artifacts.ladder.rungs,
         files=dict(files),
     )
 
@@ -119,11 +143,11 @@ def _baseline(baseline: Mapping[str, Any] | None, parity: Parity) -> BaselineSum
 
 
 def _model(
-    entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
+    entry: Mapping[str, Any], artifacts: Artifacts, files: Mapping[str, FileHash]
 ) -> ModelFile:
     """Return the row of one exported file."""
-    verdict: Verdict = artifacts["verdict"]
-    gates, measured = verdict.gates[entry["format"]], artifacts["parity"].files[entry["file"]]
+    gates = artifacts.verdict.gates[entry["format"]]
+    measured = artifacts.parity.files[entry["file"]]
     return ModelFile(
         **_exported(entry, files),
         zero_weights=entry["zero_weights"],
@@ -131,11 +155,11 @@ def _model(
         ops=entry["ops"],
         metrics=measured.metrics,
         parity=measured.parity,
-        robustness=_robustness(entry["file"], artifacts["audit"]),
+        robustness=_robustness(entry["file"], artifacts.audit),
         runtimes=_runtimes(measured.runtimes, gates),
         targets={
             row["target"]: CompiledFile(**{key: row[key] for key in CompiledFile.model_fields})
-            for row in artifacts["files"]["targets"]
+            for row in artifacts.files["targets"]
             if row["format"] == entry["format"] and row["npu_ops"] is not None
         },
         gates=gates,

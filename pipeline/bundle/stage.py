@@ -5,7 +5,6 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,18 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.bundle.exchange import publish
-from pipeline.bundle.manifest import make_manifest
+from pipeline.bundle.manifest import Artifacts, make_manifest
 from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.documents.budget import Budget
+from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest
+from pipeline.documents.parity import Parity
 from pipeline.documents.schemas import schema_of
+from pipeline.documents.selective import Sanitization
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -40,6 +43,7 @@ from pipeline.documents.stages import (
     StageManifest,
     Timings,
 )
+from pipeline.documents.verdict import Verdict
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
 from pipeline.train.gain import training_records
@@ -78,7 +82,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     dumped = json.loads(config.model_dump_json())
     made = make_manifest(dumped, artifacts, described)
     (partial / "README.md").write_text(readme(made))
-    write_web(partial, made, artifacts["preprocess"])
+    write_web(partial, made, artifacts.preprocess)
     files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
     _timings(inputs).write(partial / TIMINGS)
     made.model_copy(update={"files": files}).write(partial / MANIFEST)
@@ -117,31 +121,27 @@ def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
         write_arrays(folder / "answers.npz", {name: found[name] for name in kept})
 
 
-def _artifacts(inputs: Inputs) -> dict[str, Any]:
+def _artifacts(inputs: Inputs) -> Artifacts:
     """Read the documents that the manifest is made of."""
-    names = {
-        "dataset": "dataset.json",
-        "budget": "budget.json",
-        "ladder": "ladder.json",
-        "files": "files.json",
-        "parity": "parity.json",
-        "verdict": "verdict.json",
-        "baseline": "baseline.json",
-        "report": "advice.json",
-        "audit": "audit.json",
-    }
-    found = {
-        kind: read_json(inputs[kind] / name) if kind in inputs else None
-        for kind, name in names.items()
-    }
-    found["advice"] = found.pop("report")
-    found["weights"] = read_json(inputs["ladder"] / "weights.json")
-    found["machines"] = _machines(inputs)
-    return {
-        **found,
-        "preprocess": _preprocess(inputs),
-        "training": training_records(inputs["history"]),
-    }
+    baseline, audit = (
+        read_json(inputs[kind] / f"{kind}.json") if kind in inputs else None
+        for kind in ("baseline", "audit")
+    )
+    return Artifacts(
+        dataset=read_json(inputs["dataset"] / "dataset.json"),
+        preprocess=_preprocess(inputs),
+        budget=Budget.read(inputs["budget"] / "budget.json"),
+        ladder=Ladder.read(inputs["ladder"] / "ladder.json"),
+        weights=Weights.read(inputs["ladder"] / "weights.json"),
+        files=read_json(inputs["files"] / "files.json"),
+        parity=Parity.read(inputs["parity"] / "parity.json"),
+        verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
+        advice=read_json(inputs["report"] / "advice.json"),
+        baseline=baseline,
+        audit=audit,
+        training=training_records(inputs["history"]),
+        machines=_machines(inputs),
+    )
 
 
 def _machines(inputs: Inputs) -> dict[str, Machine]:
@@ -153,18 +153,22 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = with_decision(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
-    parity = read_json(inputs["parity"] / "parity.json")
-    abstain = parity["abstain"]
-    rows = {} if abstain is None else abstain["models"]
-    rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None, "detector": detector_limits(parity["sanitize"])}
+    parity = Parity.read(inputs["parity"] / "parity.json")
+    rows = {} if parity.abstain is None else parity.abstain.models
+    rules = {
+        name: {"temperature": row.temperature, "threshold": row.threshold}
+        for name, row in rows.items()
+    }
+    return {**found, "abstain": rules or None, "detector": detector_limits(parity.sanitize)}
 
 
-def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
-    """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
-    if document is None or document["false_positive_rate"] is None:
+def detector_limits(document: Sanitization | None) -> dict[str, float] | None:
+    """Return format -> limit of its detector; None: there is none."""
+    if document is None or document.false_positive_rate is None:
         return None
-    return {form: row["detector"]["limit"] for form, row in document["files"].items()}
+    return {
+        form: row.detector.limit for form, row in document.files.items() if row.detector is not None
+    }
 
 
 def _timings(inputs: Inputs) -> BundleTimings:

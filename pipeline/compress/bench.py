@@ -10,6 +10,8 @@ from pipeline.compress import ladder
 from pipeline.compress.calibration import known_ranges
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
+from pipeline.documents.ladder import Measurement, Refusal
+from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError
 from pipeline.export.worker import ConversionError, request
 from pipeline.tasks import task_of
@@ -36,31 +38,30 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
     def tuned() -> None:
         _tune(config, inputs, dataset, out)
 
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> Measurement | Refusal:
         from pipeline.compress.measure import measure_rung
         from pipeline.export.make import make_file
 
-        form, made, _ = ladder.RUNGS[step]
-        file = out / WORK / f"{step}_{quantizer}.tflite"
+        form, made, _ = ladder.RUNGS[rung]
+        file = out / WORK / f"{rung}_{quantizer}.tflite"
         try:
-            if made["model"] == ladder.TUNED:
+            if made.model == ladder.TUNED:
                 tuned()
             make_file(
                 file,
                 form,
-                recipe=made | common | {"quantizer": quantizer},
+                recipe=made.model_copy(update=common | {"quantizer": quantizer}),
                 models=out,
                 spec=inputs["spec"] / "spec.json",
                 calibration=out / "calibration.npz",
                 io=config.export.io,
                 work=out / WORK,
             )
-            found = measure_rung(file, form, dataset, answers(), task)
+            return measure_rung(file, form, dataset, answers(), task, quantizer)
         except (ConversionError, ArtifactError) as error:
-            return {"quantizer": quantizer, "refused": str(error)}
-        return {"quantizer": quantizer, **found}
+            return Refusal(quantizer=quantizer, refused=str(error))
 
-    return lambda step: ladder.least_float(step, attempt)
+    return lambda rung: ladder.least_float(rung, attempt)
 
 
 def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:

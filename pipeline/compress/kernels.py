@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.config.export_schema import Compress
+from pipeline.documents.ladder import Kernel
 from pipeline.errors import ConfigError
 from pipeline.train.hold import Hold, with_ties, with_zeros
 
@@ -84,20 +85,20 @@ def check_sizes(model: Model, settings: Compress) -> None:
         )
 
 
-def describe_kernels(model: Model) -> list[dict[str, Any]]:
-    """Return name, number of weights, zeros and distinct values of what is made small."""
+def describe_kernels(model: Model) -> tuple[Kernel, ...]:
+    """Return what became of each kernel that is made small."""
     rows = []
     for weight in compressible_kernels(model):
         values = np.asarray(weight.value)
         rows.append(
-            {
-                "name": str(weight.path),
-                "weights": int(values.size),
-                "zeros": int((values == 0).sum()),
-                "values": len(np.unique(values)),
-            }
+            Kernel(
+                name=str(weight.path),
+                weights=int(values.size),
+                zeros=int((values == 0).sum()),
+                values=len(np.unique(values)),
+            )
         )
-    return rows
+    return tuple(rows)
 
 
 def made_small(weights: Sequence[Any], clusters: int | None) -> list[Hold]:

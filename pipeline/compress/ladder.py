@@ -8,90 +8,96 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Final, NamedTuple, TypeVar
 
+from pipeline.documents.ladder import MadeFile, Measurement, Refusal, Rung
+from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.gate.gates import GATES
 
 log = logging.getLogger(__name__)
 
 PLAIN = "int8"
-ISLANDS = "mixed_float"
+MIXED_FLOAT = "mixed_float"
 QAT = "qat"
-MODEL, TUNED = "model.keras", "qat.keras"  # what a rung's file is made from
-AS_IS: dict[str, Any] = {
-    "model": MODEL,
-    "clipping": "min_max",
-    "correct": False,
-    "wide": 0.0,
-    "islands": 0.0,
-}
-# step -> (format it ships, how its file is made, why one climbs to it)
-RUNGS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "int8": ("int8", AS_IS, "full integers, ranges by least and greatest value"),
-    "calibration": (
+MODEL: Final = "model.keras"  # what a rung's file is made from
+TUNED: Final = "qat.keras"
+AS_IS = FileRecipe()
+
+
+class Way(NamedTuple):
+    """One way to quantize: the format that it ships, how it is made, and why one climbs to it."""
+
+    form: str
+    recipe: FileRecipe
+    why: str
+
+
+RUNGS = {
+    "int8": Way("int8", AS_IS, "full integers, ranges by least and greatest value"),
+    "calibration": Way(
         "int8",
-        AS_IS | {"clipping": "mse"},
+        FileRecipe(clipping="mse"),
         "ranges cut to the least squared error: outliers no longer coarsen the rest",
     ),
-    "calibration_percentile": (
+    "calibration_percentile": Way(
         "int8",
-        AS_IS | {"clipping": "percentile"},
+        FileRecipe(clipping="percentile"),
         "ranges that leave one value in ten thousand outside on either side",
     ),
-    "calibration_entropy": (
-        "int8",
-        AS_IS | {"clipping": "entropy"},
-        "ranges at which the least information is lost",
+    "calibration_entropy": Way(
+        "int8", FileRecipe(clipping="entropy"), "ranges at which the least information is lost"
     ),
-    "correction": (
+    "correction": Way(
         "int8",
-        AS_IS | {"correct": True},
+        FileRecipe(correct=True),
         "channels scaled alike from layer to layer, and biases that take back what rounding adds",
     ),
-    "mixed_10": ("int8", AS_IS | {"wide": 0.1}, "16-bit activations where a tenth gains most"),
-    "mixed_30": ("int8", AS_IS | {"wide": 0.3}, "16-bit activations where three tenths gain most"),
-    "mixed_corrected": (
+    "mixed_10": Way("int8", FileRecipe(int16_fraction=0.1), "16-bit activations in a tenth"),
+    "mixed_30": Way("int8", FileRecipe(int16_fraction=0.3), "16-bit activations in three tenths"),
+    "mixed_corrected": Way(
         "int8",
-        AS_IS | {"wide": 0.3, "correct": True},
+        FileRecipe(int16_fraction=0.3, correct=True),
         "both: channels alike for the weights, 16-bit activations where that coarsens them",
     ),
-    ISLANDS: ("int8", AS_IS | {"islands": 0.1}, "float where a tenth gains most"),
-    QAT: (
+    MIXED_FLOAT: Way("int8", FileRecipe(float_fraction=0.1), "float where a tenth gains most"),
+    QAT: Way(
         "int8",
-        AS_IS | {"model": TUNED, "clipping": "mse"},
+        FileRecipe(model=TUNED, clipping="mse"),
         "fine-tuned to answer as before through the rounding of int8",
     ),
-    "int16x8": (
+    "int16x8": Way(
         "int16x8",
         AS_IS,
         "16-bit activations: 256 times finer steps, at twice the activation memory",
     ),
-    "int16x8_corrected": (
+    "int16x8_corrected": Way(
         "int16x8",
-        AS_IS | {"correct": True},
+        FileRecipe(correct=True),
         "16-bit activations, and channels alike for the weights",
     ),
 }
-STEPS = {  # remedies of several rungs
+REMEDIES = {  # those of several rungs
     "calibration": ("calibration", "calibration_percentile", "calibration_entropy"),
-    "mixed": ("mixed_10", "mixed_30", "mixed_corrected", ISLANDS),
+    "mixed": ("mixed_10", "mixed_30", "mixed_corrected", MIXED_FLOAT),
     "int16x8": ("int16x8", "int16x8_corrected"),
 }
 NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
     "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",
     "coral-edgetpu": "the Edge TPU has no 16-bit activations",
 }
-# Who makes integer files, in the order in which they are tried: the first is 70 times faster, the
-# second has an integer form of operations that the first leaves in float.
-QUANTIZERS = ("ai-edge", "converter")
+# In the order in which they are tried: the first is 70 times faster, the second has an integer form
+# of operations that the first leaves in float.
+QUANTIZERS: tuple[Quantizer, ...] = ("ai-edge", "converter")
 ABREAST = 2  # rungs at a time where all are measured: a file is made while another is run
 
-Measured = Mapping[str, Mapping[str, Any]]
+Result = Measurement | Refusal
+Measured = Mapping[str, Result]
+File = TypeVar("File", bound=MadeFile)
 Limits = Mapping[str, float | None]
-Bench = Callable[[str], dict[str, Any]]
+Bench = Callable[[str], Result]
 
 
-def steps(remedies: Sequence[str], ships: str, begin: str = PLAIN) -> list[str]:
+def rungs_to_climb(remedies: Sequence[str], ships: str, begin: str = PLAIN) -> list[str]:
     """Return the rungs to climb, in order.
 
     Args:
@@ -100,16 +106,18 @@ def steps(remedies: Sequence[str], ships: str, begin: str = PLAIN) -> list[str]:
             its plain one always; a float format has none.
         begin: the first rung: plain int8, or what comes before it.
     """
-    climbed = [step for name in remedies for step in STEPS.get(name, (name,))]
+    climbed = [rung for name in remedies for rung in REMEDIES.get(name, (name,))]
     first = [PLAIN] if begin == PLAIN else [begin, PLAIN]
-    allowed = first + [step for step in climbed if step in RUNGS and step not in first]
+    allowed = first + [rung for rung in climbed if rung in RUNGS and rung not in first]
     if ships == "auto":
         return allowed
     plain = [ships] if ships in RUNGS and ships not in allowed else []
-    return plain + [step for step in allowed if RUNGS[step][0] == ships]
+    return plain + [rung for rung in allowed if RUNGS[rung].form == ships]
 
 
-def unable(runtimes: Sequence[str], targets: Sequence[str], gates: Limits) -> dict[str, str]:
+def unavailable_rungs(
+    runtimes: Sequence[str], targets: Sequence[str], gates: Limits
+) -> dict[str, str]:
     """Return rung -> why it is left out: what the file must run on, or a gate, does not take it.
 
     Args:
@@ -118,16 +126,16 @@ def unable(runtimes: Sequence[str], targets: Sequence[str], gates: Limits) -> di
         gates: the limits by name.
     """
     found = [why for name, why in NO_MIXTURE.items() if name in (*runtimes, *targets)]
-    of_mixtures = [step for step in STEPS["mixed"] if step != ISLANDS]
+    of_mixtures = [rung for rung in REMEDIES["mixed"] if rung != MIXED_FLOAT]
     refused = dict.fromkeys(of_mixtures, found[0]) if found else {}
     if gates["float_ops"] == 0:
-        refused[ISLANDS] = "gate.float_ops allows no operation in float"
+        refused[MIXED_FLOAT] = "gate.float_ops allows no operation in float"
     return refused
 
 
 def climb(
     rungs: Sequence[str], gates: Limits, *, exhaustive: bool, kept: Measured, bench: Bench
-) -> dict[str, Mapping[str, Any]]:
+) -> dict[str, Result]:
     """Return the measurements of rung after rung until one passes, or of all when exhaustive.
 
     Args:
@@ -137,90 +145,90 @@ def climb(
         kept: measurements that hold still; these rungs are not measured again.
         bench: makes a rung's file and measures it.
     """
-    measured: dict[str, Mapping[str, Any]] = {}
-    ahead: dict[str, Callable[[], Mapping[str, Any]]] = {}
+    measured: dict[str, Result] = {}
+    ahead: dict[str, Callable[[], Result]] = {}
     with _abreast() as begun:
-        for step in rungs:
-            refused = _not_clipped(step, measured) or kept.get(step)
-            measured[step] = found = refused or ahead.get(step, lambda: bench(step))()  # noqa: B023
-            _tell(step, found)
+        for rung in rungs:
+            refused = _not_clipped(rung, measured) or kept.get(rung)
+            measured[rung] = found = refused or ahead.get(rung, lambda: bench(rung))()  # noqa: B023
+            _tell(rung, found)
             if passes(found, gates) and not exhaustive:
                 break
-            if exhaustive and step == PLAIN:
-                left = [s for s in rungs if s not in (*measured, *kept, QAT)]
-                ahead = {s: begun(bench, s) for s in left if not _not_clipped(s, measured)}
+            if exhaustive and rung == PLAIN:
+                left = [r for r in rungs if r not in (*measured, *kept, QAT)]
+                ahead = {r: begun(bench, r) for r in left if not _not_clipped(r, measured)}
     return measured
 
 
 @contextlib.contextmanager
-def _abreast() -> Iterator[Callable[..., Callable[[], Any]]]:
+def _abreast() -> Iterator[Callable[[Bench, str], Callable[[], Result]]]:
     """Give what begins a call beside others, and returns how to wait for what comes of it."""
     pool = ThreadPoolExecutor(ABREAST)
     try:
-        yield lambda call, *arguments: pool.submit(call, *arguments).result
+        yield lambda bench, rung: pool.submit(bench, rung).result
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _tell(step: str, found: Mapping[str, Any]) -> None:
-    if "refused" in found:
-        log.warning("          rung %s: %s", step, found["refused"])
+def _tell(rung: str, found: Result) -> None:
+    if isinstance(found, Refusal):
+        log.warning("          rung %s: %s", rung, found.refused)
     else:
-        figures = found["metric_drop"], found["agreement"]
-        log.info("          rung %s: drop %.4f, agreement %.4f", step, *figures)
+        values = found.metric_drop, found.agreement
+        log.info("          rung %s: drop %.4f, agreement %.4f", rung, *values)
 
 
-def _not_clipped(step: str, measured: Measured) -> dict[str, Any] | None:
+def _not_clipped(rung: str, measured: Measured) -> Refusal | None:
     """Return why a rung of another making is left out, where the converter made the plain one."""
-    if _is_plain(step) or PLAIN not in measured or measured[PLAIN]["quantizer"] == QUANTIZERS[0]:
+    if _is_plain(rung) or PLAIN not in measured or measured[PLAIN].quantizer == QUANTIZERS[0]:
         return None
-    return {
-        "quantizer": QUANTIZERS[1],
-        "refused": "this model has operations that only the converter brings to integers, and it "
+    return Refusal(
+        quantizer=QUANTIZERS[1],
+        refused="this model has operations that only the converter brings to integers, and it "
         "makes them in one way alone",
-    }
+    )
 
 
-def _is_plain(step: str) -> bool:
+def _is_plain(rung: str) -> bool:
     """Tell whether both quantizers can make a rung: full ranges suffice, or it has own weights."""
-    return step == QAT or RUNGS[step][1] == AS_IS
+    return rung == QAT or RUNGS[rung].recipe == AS_IS
 
 
-def least_float(step: str, attempt: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:
+def least_float(rung: str, attempt: Callable[[str, Quantizer], File | Refusal]) -> File | Refusal:
     """Return the measurements of a rung by the first quantizer that leaves nothing in float.
 
     Where both leave something, or a file cannot be made or run, the better of the two counts. The
     converter sets full ranges only, so it is asked for others where they are not the point alone.
 
     Args:
-        step: the rung.
-        attempt: (step, quantizer) -> measurements, or `refused` where there is no file that runs.
+        rung: the rung.
+        attempt: (rung, quantizer) -> measurements, or `refused` where there is no file that runs.
     """
-    asked = QUANTIZERS if _is_plain(step) else QUANTIZERS[:1]
-    tried: list[dict[str, Any]] = []
+    asked = QUANTIZERS if _is_plain(rung) else QUANTIZERS[:1]
+    made: list[File] = []
     for quantizer in asked:
-        tried.append(attempt(step, quantizer))
-        if tried[-1].get("float_ops") == 0:
-            return tried[-1]
-    made = [found for found in tried if "refused" not in found]
-    return min(made, key=lambda found: found["float_ops"]) if made else tried[-1]
+        found = attempt(rung, quantizer)
+        if not isinstance(found, Refusal):
+            made.append(found)
+            if found.float_ops == 0:
+                return found
+    return min(made, key=lambda file: file.float_ops) if made else found
 
 
-def passes(found: Mapping[str, Any], gates: Limits) -> bool:
+def passes(found: Result, gates: Limits) -> bool:
     """Tell whether a rung's measurements hold the gates that validation data can judge.
 
     Args:
-        found: metric_drop, agreement, worst_class_drop (None where there are no classes),
-            float_ops, bytes; or `refused`, where its file cannot be made.
+        found: of the rung.
         gates: the limits by name; None: not asked.
     """
-    if "refused" in found:
+    if isinstance(found, Refusal):
         return False
     return all(
-        gate.passes(found[name], limit)
+        gate.passes(value, limit)
         for name, gate in GATES.items()
         if gate.is_judged_on_validation
-        and found[name] is not None
+        and (value := getattr(found, name)) is not None
         and (limit := gates[name]) is not None
     )
 
@@ -232,37 +240,39 @@ def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None
     most agreement: the gate, which judges on other samples, then fails with its figures. None where
     no rung's file can be made.
     """
-    made = {step: found for step, found in measured.items() if "refused" not in found}
-    passing = [step for step, found in made.items() if passes(found, gates)]
+    made = {rung: found for rung, found in measured.items() if isinstance(found, Measurement)}
+    passing = [rung for rung, found in made.items() if passes(found, gates)]
     if passing:
-        return min(passing, key=lambda s: made[s]["bytes"]) if exhaustive else passing[0]
-    return min(made, key=lambda step: _shortfall(made[step]), default=None)
+        return min(passing, key=lambda rung: made[rung].bytes) if exhaustive else passing[0]
+
+    def shortfall(rung: str) -> tuple[int, float, float, int]:
+        found = made[rung]
+        return found.float_ops, found.metric_drop, -found.agreement, found.bytes
+
+    return min(made, key=shortfall, default=None)
 
 
-def _shortfall(found: Mapping[str, Any]) -> tuple[int, float, float, int]:
-    """Return what makes one failing rung better than another: the least is best."""
-    return found["float_ops"], found["metric_drop"], -found["agreement"], found["bytes"]
-
-
-def recipe_of(form: str, step: str | None, measured: Measured, gates: Limits) -> dict[str, Any]:
-    """Return how a format's file is made.
+def recipe_of(form: str, rung: str | None, measured: Measured, gates: Limits) -> FileRecipe:
+    """Return how a format's file is made, but for what all have in common.
 
     Args:
         form: the format.
-        step: the rung that ships; its own format is made in its way.
+        rung: the one that ships; its own format is made in its way.
         measured: the rungs that were climbed; another integer format is made in its best way, or,
             where none of its own was, by the quantizer that made the first of them.
         gates: as for `passes`.
     """
-    if step is None or RUNGS[step][0] != form:
-        own = {s: found for s, found in measured.items() if RUNGS[s][0] == form}
-        step = choose(own, gates, exhaustive=False)
-    makers = [found["quantizer"] for found in measured.values() if "refused" not in found]
-    own_maker = measured[step]["quantizer"] if step is not None else [*makers, QUANTIZERS[0]][0]
-    return RUNGS[PLAIN if step is None else step][1] | {"quantizer": own_maker}
+    if rung is None or RUNGS[rung].form != form:
+        own = {name: found for name, found in measured.items() if RUNGS[name].form == form}
+        rung = choose(own, gates, exhaustive=False)
+    makers = [found.quantizer for found in measured.values() if isinstance(found, Measurement)]
+    quantizer = measured[rung].quantizer if rung is not None else [*makers, QUANTIZERS[0]][0]
+    return RUNGS[PLAIN if rung is None else rung].recipe.model_copy(update={"quantizer": quantizer})
 
 
-def rows(measured: Measured, gates: Limits, skipped: Mapping[str, str]) -> list[dict[str, Any]]:
+def describe_rungs(
+    measured: Measured, gates: Limits, skipped: Mapping[str, str]
+) -> tuple[Rung, ...]:
     """Return the table of rungs for report and manifest: the climbed, then the skipped.
 
     Args:
@@ -270,22 +280,20 @@ def rows(measured: Measured, gates: Limits, skipped: Mapping[str, str]) -> list[
         gates: as for `passes`.
         skipped: rung -> why it was not.
     """
-    return [_row(step, found, gates) for step, found in measured.items()] + [
-        _skipped(step, f"skipped: {why}") for step, why in skipped.items()
-    ]
+    rows = [_row(rung, found, gates) for rung, found in measured.items()]
+    return (*rows, *(Rung(name=rung, why=f"skipped: {why}") for rung, why in skipped.items()))
 
 
-def _row(step: str, found: Mapping[str, Any], gates: Limits) -> dict[str, Any]:
-    if "refused" in found:
-        return _skipped(step, f"cannot be made: {found['refused']}")
-    names = ("bytes", "metric", "metric_drop", "agreement", "worst_class_drop")
-    return {
-        "step": step,
-        "why": RUNGS[step][2],
-        **{name: found[name] for name in names},
-        "passed": passes(found, gates),
-    }
-
-
-def _skipped(step: str, why: str) -> dict[str, Any]:
-    return {"step": step, "why": why, "bytes": None, "metric": None, "passed": None}
+def _row(rung: str, found: Result, gates: Limits) -> Rung:
+    if isinstance(found, Refusal):
+        return Rung(name=rung, why=f"cannot be made: {found.refused}")
+    return Rung(
+        name=rung,
+        why=RUNGS[rung].why,
+        bytes=found.bytes,
+        metric=found.metric,
+        metric_drop=found.metric_drop,
+        agreement=found.agreement,
+        worst_class_drop=found.worst_class_drop,
+        passed=passes(found, gates),
+    )

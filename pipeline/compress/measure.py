@@ -1,13 +1,14 @@
 """What the validation split says of a quantized file, against the reference's own answers."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.ladder import Judgement, Measurement
+from pipeline.documents.recipe import Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
@@ -20,8 +21,8 @@ def reference_answers(model: Path, dataset: Dataset) -> Array:
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
-def measure_model(model: Model, reference: Any, dataset: Dataset, task: Task) -> dict[str, Any]:
-    """Return metric, metric_drop, agreement and worst_class_drop of a Keras model, on validation.
+def measure_model(model: Model, reference: Model, dataset: Dataset, task: Task) -> Judgement:
+    """Return how a Keras model compares with the reference, on validation.
 
     Args:
         model: the model.
@@ -34,9 +35,14 @@ def measure_model(model: Model, reference: Any, dataset: Dataset, task: Task) ->
 
 
 def measure_rung(
-    file: Path, form: str, dataset: Dataset, reference: Array, task: Task
-) -> dict[str, Any]:
-    """Return bytes, metric, metric_drop, agreement, worst_class_drop and float_ops of one file.
+    file: Path,
+    form: str,
+    dataset: Dataset,
+    reference: Array,
+    task: Task,
+    quantizer: Quantizer,
+) -> Measurement:
+    """Return what one file costs, and how it compares with the reference.
 
     Args:
         file: the .tflite file.
@@ -44,12 +50,15 @@ def measure_rung(
         dataset: where the validation split is.
         reference: the reference's outputs on that split (N, K).
         task: what answers are judged by.
+        quantizer: who made it.
     """
-    return {
-        "bytes": file.stat().st_size,
-        **judge_outputs(dataset, reference, answers_of(file, dataset), task),
-        "float_ops": len(inspect(file, form)["float_ops_left"]),
-    }
+    judged = judge_outputs(dataset, reference, answers_of(file, dataset), task)
+    return Measurement(
+        quantizer=quantizer,
+        bytes=file.stat().st_size,
+        float_ops=len(inspect(file, form)["float_ops_left"]),
+        **judged.dump(),
+    )
 
 
 def answers_of(file: Path, dataset: Dataset) -> Array:
@@ -58,15 +67,15 @@ def answers_of(file: Path, dataset: Dataset) -> Array:
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> dict[str, Any]:
+def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> Judgement:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
     same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
     is_classes = dataset.class_names is not None
-    return {
-        "metric": found[task.metric],
-        "metric_drop": metric_drop(task, wanted, found),
-        "agreement": float(same.mean()),
-        "worst_class_drop": worst_class(labels, reference, outputs)[1] if is_classes else None,
-    }
+    return Judgement(
+        metric=found[task.metric],
+        metric_drop=metric_drop(task, wanted, found),
+        agreement=float(same.mean()),
+        worst_class_drop=worst_class(labels, reference, outputs)[1] if is_classes else None,
+    )

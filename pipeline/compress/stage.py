@@ -6,17 +6,22 @@ ladder.json (the rungs, and their measurements, kept).
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, sha256_json, write_json
+from pydantic import JsonValue
+
+from pipeline.artifacts import Inputs, Metrics, sha256_json
 from pipeline.compress import ladder
 from pipeline.compress.bench import bench, common_recipe, learning_of
 from pipeline.compress.calibration import write_calibration
-from pipeline.compress.kept import LADDER, kept_measurements, key_of
-from pipeline.compress.lighter import write_model
+from pipeline.compress.measurement_cache import LADDER, key_of, load_measurements
+from pipeline.compress.prune_and_cluster import write_model
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset, with_decision
+from pipeline.documents.ladder import Ladder, Measurement, Refusal
+from pipeline.documents.recipe import CalibrationSet, Recipe
 from pipeline.export.worker import ConversionError
 from pipeline.tasks import task_of
 
@@ -38,35 +43,35 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         key=_model_key(config, inputs, dataset),
         choice=sha256_json([key, choice]),
     )
-    steps = ladder.steps(settings.remedies, config.export.ships, settings.begin)
-    unable = ladder.unable(config.verify.runtimes, config.export.targets, gates)
-    skipped = {step: why for step, why in unable.items() if step in steps}
+    rungs = ladder.rungs_to_climb(settings.remedies, config.export.ships, settings.begin)
+    unavailable = ladder.unavailable_rungs(config.verify.runtimes, config.export.targets, gates)
+    skipped = {rung: why for rung, why in unavailable.items() if rung in rungs}
     measured = ladder.climb(
-        [step for step in steps if step not in skipped],
+        [rung for rung in rungs if rung not in skipped],
         gates,
         exhaustive=settings.exhaustive,
         kept=_kept(inputs, out, key=key, choice=choice),
         bench=bench(config, inputs, dataset, out),
     )
-    step = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
-    if step is None and measured:
-        raise ConversionError("\n".join(found["refused"] for found in measured.values()))
-    table = {"measured": measured, "rungs": ladder.rows(measured, gates, skipped)}
-    write_json(out / LADDER, {"schema": SCHEMA, "key": key, "choice": choice, **table})
-    write_json(
-        out / "recipe.json",
-        _recipe(config, step, measured, calibration, common_recipe(config, dataset)),
-    )
-    if step is None:
+    rung = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
+    chosen = None if rung is None else measured[rung]
+    if chosen is None and measured:
+        refusals = [found.refused for found in measured.values() if isinstance(found, Refusal)]
+        raise ConversionError("\n".join(refusals))
+    table = ladder.describe_rungs(measured, gates, skipped)
+    Ladder(key=key, choice=choice, measured=measured, rungs=table).write(out / LADDER)
+    common = common_recipe(config, dataset)
+    _recipe(config, rung, measured, calibration, common).write(out / "recipe.json")
+    if not isinstance(chosen, Measurement):
         return Metrics({}, skipped)
-    drop, metric = measured[step]["metric_drop"], measured[step]["metric"]
-    return Metrics({"val_metric": (metric, ""), "val_drop": (drop, "")}, skipped)
+    values = {"val_metric": (chosen.metric, ""), "val_drop": (chosen.metric_drop, "")}
+    return Metrics(values, skipped)
 
 
-def _kept(inputs: Inputs, out: Path, *, key: str, choice: Any) -> dict[str, dict[str, Any]]:
+def _kept(inputs: Inputs, out: Path, *, key: str, choice: JsonValue) -> Mapping[str, ladder.Result]:
     """Return the measurements that still hold, and bring over the model that one of them is of."""
-    kept = kept_measurements(inputs.previous, key=key, choice=choice)
-    if "refused" not in kept.get(ladder.QAT, {"refused": "never made"}):
+    kept = load_measurements(inputs.previous, key=key, choice=choice)
+    if isinstance(kept.get(ladder.QAT), Measurement):
         assert inputs.previous is not None  # they are kept there
         shutil.copyfile(inputs.previous / ladder.TUNED, out / ladder.TUNED)
     return kept
@@ -74,30 +79,29 @@ def _kept(inputs: Inputs, out: Path, *, key: str, choice: Any) -> dict[str, dict
 
 def _recipe(
     config: Config,
-    step: str | None,
+    rung: str | None,
     measured: ladder.Measured,
     calibration: dict[str, Any],
     common: dict[str, Any],
-) -> dict[str, Any]:
-    """Return what export is to do; `step` is None where a float format ships."""
+) -> Recipe:
+    """Return what export is to do; `rung` is None where a float format ships."""
     gates = config.gate.model_dump()
-    ships = config.export.ships if step is None else ladder.RUNGS[step][0]
+    ships = config.export.ships if rung is None else ladder.RUNGS[rung].form
     formats = {
-        form: ladder.recipe_of(form, step, measured, gates) | common
+        form: ladder.recipe_of(form, rung, measured, gates).model_copy(update=common)
         for form in dict.fromkeys((*config.export.formats, ships))
     }
-    return {
-        "schema": SCHEMA,
-        "ships": ships,
-        "step": step,
-        "calibration": {"method": formats[ships]["clipping"], **calibration},
-        "formats": formats,
-    }
+    return Recipe(
+        ships=ships,
+        rung=rung,
+        calibration=CalibrationSet(method=formats[ships].clipping, **calibration),
+        formats=formats,
+    )
 
 
 def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
     """Return what the measurements hold for: model, data, rungs and border type."""
-    rungs = {step: made for step, (_, made, _) in ladder.RUNGS.items()}
+    rungs = {rung: way.recipe.dump() for rung, way in ladder.RUNGS.items()}
     settings = {
         "rungs": rungs,
         "io": config.export.io,

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from pipeline.artifacts import FileHash
+from pipeline.config.export_schema import Cluster, Prune
+from pipeline.documents.ladder import Rung, SmallModel
 from pipeline.documents.parity import (
     EncoderResult,
     FileParity,
@@ -177,6 +179,15 @@ class BaselineSummary(Record):
     """Every classical model beside the shipped file."""
 
 
+class Compression(SmallModel):
+    """What pruning and weight clustering were asked for, and what they did."""
+
+    prune: Prune | None = None
+    """The `compress.prune` section."""
+    cluster: Cluster | None = None
+    """The `compress.cluster` section."""
+
+
 class Manifest(Record):
     """Contents of a bundle's manifest.json."""
 
@@ -234,10 +245,10 @@ class Manifest(Record):
     """Every .tflite file."""
     skipped: tuple[Skipped, ...]
     """What was left out, and why."""
-    compress: dict[str, JsonValue]
+    compress: Compression
     """What pruning and weight clustering did."""
-    remedies: tuple[dict[str, JsonValue], ...]
-    """Rungs of the quantization ladder: name, why, bytes, metric, passed."""
+    remedies: tuple[Rung, ...]
+    """Rungs of the quantization ladder."""
     files: dict[str, FileHash]
     """Path -> sha256 and bytes of everything in the bundle whose bytes are promised."""
 

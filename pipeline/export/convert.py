@@ -174,8 +174,8 @@ def integer_file(
     granularity: str,
     clipping: str,
     correct: bool,
-    wide: float,
-    islands: float,
+    int16_fraction: float,
+    float_fraction: float,
     input_ranges: Mapping[str, tuple[float, float]],
 ) -> None:
     """Write the int8 or int16x8 file.
@@ -190,8 +190,8 @@ def integer_file(
         granularity: of the weights' scales: channel, or tensor.
         clipping: how ranges are set: min_max, or a key of CLIPPINGS.
         correct: whether channels are equalised before, and biases corrected after.
-        wide: share of an int8 file's operations that have 16-bit activations.
-        islands: share of an int8 file's operations that stay in float.
+        int16_fraction: fraction of an int8 file's operations that have 16-bit activations.
+        float_fraction: fraction of an int8 file's operations that stay in float.
         input_ranges: name -> (low, high) of inputs whose range is known, as that of pixels is.
     """
     from ai_edge_quantizer import qtyping
@@ -202,9 +202,9 @@ def integer_file(
     if io not in INTEGER_BORDERS:
         for border in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             maker.update_quantization_recipe(".*", border, algorithm_key="no_quantize")
-    shares: dict[Kind, float] = {"wide": wide, "float": islands} if form == "int8" else {}
-    for kind, share in shares.items():
-        if share:
+    fractions: dict[Kind, float] = {"wide": int16_fraction, "float": float_fraction}
+    for kind, share in fractions.items():
+        if share and form == "int8":
             chosen = most_sensitive(float32, calibration, kind, share, granularity, input_ranges)
             set_apart(maker, kind, chosen, granularity)
     with _refusals(form):

@@ -1,16 +1,16 @@
 """Make one .tflite file of a format: which operation of the worker, with what."""
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.documents.recipe import FileRecipe
 from pipeline.export.inspect import INTEGER_FORMATS
 from pipeline.export.worker import request
 
 FROM_FLOAT32 = {"float16": "float16_file", "dynamic": "dynamic_file"}  # format -> operation
 # What a recipe says of an integer file that is made from the float32 one.
-CHOSEN = ("clipping", "correct", "wide", "islands", "input_ranges")
+CHOSEN = {"clipping", "correct", "int16_fraction", "float_fraction", "input_ranges"}
 
 _making = threading.Lock()  # rungs that are measured side by side share the float32 file
 
@@ -19,7 +19,7 @@ def make_file(
     path: Path,
     form: str,
     *,
-    recipe: Mapping[str, Any],
+    recipe: FileRecipe,
     models: Path,
     spec: Path,
     calibration: Path,
@@ -38,14 +38,14 @@ def make_file(
         io: type of input and output of the integer files.
         work: folder for the float32 file of each.
     """
-    model = models / recipe["model"]
+    model = models / recipe.model
     made: dict[str, Any] = {"out": str(path), "form": form}
     if form in INTEGER_FORMATS:
-        made |= {"io": io, "calibration": str(calibration), "granularity": recipe["granularity"]}
-        if recipe["quantizer"] == "converter":
+        made |= {"io": io, "calibration": str(calibration), "granularity": recipe.granularity}
+        if recipe.quantizer == "converter":
             request("converted_integer_file", model=str(model), spec=str(spec), **made)
         else:
-            chosen = {name: recipe[name] for name in CHOSEN}
+            chosen = recipe.model_dump(mode="json", include=CHOSEN)
             request("integer_file", float32=str(float32_file(model, spec, work)), **made, **chosen)
     elif form in FROM_FLOAT32:
         request(FROM_FLOAT32[form], float32=str(float32_file(model, spec, work)), out=str(path))

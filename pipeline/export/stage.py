@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
 from pipeline.config.schema import Config
+from pipeline.documents.recipe import Recipe
 from pipeline.documents.spec import Spec
 from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
@@ -26,15 +27,15 @@ SOURCE_FORMAT = "int8"  # what compilers and microcontrollers take
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Make every file that the config asks for, in the way that the recipe says."""
-    recipe = read_json(inputs["recipe"] / "recipe.json")
+    recipe = Recipe.read(inputs["recipe"] / "recipe.json")
     skipped: dict[str, str] = {}
     files = []
-    for form in dict.fromkeys((*config.export.formats, recipe["ships"])):
+    for form in dict.fromkeys((*config.export.formats, recipe.ships)):
         try:
             files.append(_file(form, recipe, inputs, out, io=config.export.io))
         except ConversionError as error:
             (out / f"model_{form}.tflite").unlink(missing_ok=True)
-            if form == recipe["ships"]:
+            if form == recipe.ships:
                 raise
             skipped[f"model_{form}.tflite"] = str(error)
             log.warning("          %s", error)
@@ -52,7 +53,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         out / "files.json",
         {
             "schema": SCHEMA,
-            "ships": recipe["ships"],
+            "ships": recipe.ships,
             "front_end": front_end,
             "files": files,
             "encoder": _encoder(recipe, inputs, out, config) if config.export.encoder else None,
@@ -80,9 +81,7 @@ def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: 
         row |= sizes(path)
 
 
-def _file(
-    form: str, recipe: dict[str, Any], inputs: Inputs, out: Path, *, io: str
-) -> dict[str, Any]:
+def _file(form: str, recipe: Recipe, inputs: Inputs, out: Path, *, io: str) -> dict[str, Any]:
     """Make the file of one format and return its row in files.json."""
     source = Source(inputs["model"], inputs["spec"] / "spec.json", out / WORK)
     return _made(out / f"model_{form}.tflite", form, recipe, source, inputs, io=io)
@@ -99,7 +98,7 @@ class Source:
     """Folder for the float32 files that others are made from."""
 
 
-def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) -> dict[str, Any]:
+def _encoder(recipe: Recipe, inputs: Inputs, out: Path, config: Config) -> dict[str, Any]:
     """Make the encoder's files, float32 and the format that ships, in the way of the whole net."""
     from pipeline.models.autoencoder import encoder_of, encoder_spec
     from pipeline.models.save import load_keras, save_keras
@@ -114,19 +113,19 @@ def _encoder(recipe: dict[str, Any], inputs: Inputs, out: Path, config: Config) 
     source = Source(models, spec, models)
     rows = [
         _made(out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io)
-        for form in dict.fromkeys(("float32", recipe["ships"]))
-        if form in recipe["formats"]
+        for form in dict.fromkeys(("float32", recipe.ships))
+        if form in recipe.formats
     ]
-    return {"model": "encoder.keras", "ships": f"encoder_{recipe['ships']}.tflite", "files": rows}
+    return {"model": "encoder.keras", "ships": f"encoder_{recipe.ships}.tflite", "files": rows}
 
 
 def _made(
-    path: Path, form: str, recipe: dict[str, Any], source: Source, inputs: Inputs, *, io: str
+    path: Path, form: str, recipe: Recipe, source: Source, inputs: Inputs, *, io: str
 ) -> dict[str, Any]:
     make_file(
         path,
         form,
-        recipe=recipe["formats"][form],
+        recipe=recipe.formats[form],
         models=source.models,
         spec=source.spec,
         calibration=inputs["recipe"] / "calibration.npz",
@@ -135,4 +134,4 @@ def _made(
     )
     request("try_once", file=str(path))
     row = {"format": form, "file": path.name, **inspect(path, form), **sizes(path)}
-    return row | {"zero_weights": zero_weights(path), "recipe": recipe["formats"][form]}
+    return row | {"zero_weights": zero_weights(path), "recipe": recipe.formats[form].dump()}

@@ -10,6 +10,8 @@ from pipeline.artifacts import WORK
 from pipeline.compress import ladder, measure
 from pipeline.compress.calibration import known_ranges
 from pipeline.data.dataset import Dataset
+from pipeline.documents.ladder import MadeFile, Refusal
+from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
 from pipeline.export.worker import ConversionError
@@ -32,15 +34,17 @@ def make_shipped_file(
     Raises:
         ConversionError: no file can be made of this model.
     """
-    common = {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
+    plain = FileRecipe.model_validate(
+        {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
+    )
 
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         file = folder / f"{quantizer}.tflite"
         try:
             make_file(
                 file,
                 form,
-                recipe={**ladder.AS_IS, **common, "quantizer": quantizer},
+                recipe=plain.model_copy(update={"quantizer": quantizer}),
                 models=folder,
                 spec=folder / "spec.json",
                 calibration=calibration,
@@ -48,13 +52,14 @@ def make_shipped_file(
                 work=folder / WORK,
             )
         except ConversionError as error:
-            return {"refused": str(error)}
-        return {"file": file, "float_ops": len(inspect(file, form)["float_ops_left"])}
+            return Refusal(quantizer=quantizer, refused=str(error))
+        left = inspect(file, form)["float_ops_left"]
+        return MadeFile(quantizer=quantizer, float_ops=len(left))
 
     found = ladder.least_float(ladder.PLAIN, attempt)
-    if "refused" in found:
-        raise ConversionError(found["refused"])
-    return found["file"], found["float_ops"]
+    if isinstance(found, Refusal):
+        raise ConversionError(found.refused)
+    return folder / f"{found.quantizer}.tflite", found.float_ops
 
 
 def judge_file(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[str, Any]:
@@ -76,6 +81,6 @@ def judge_file(file: Path, dataset: Dataset, reference: Array, task: Task) -> di
     return {
         "metrics": task.metrics(np.asarray(labels), outputs),
         "reference": task.metrics(np.asarray(labels), reference)[task.metric],
-        "metric_drop": compared["metric_drop"],
-        "agreement": compared["agreement"],
+        "metric_drop": compared.metric_drop,
+        "agreement": compared.agreement,
     }

@@ -19,6 +19,8 @@ import tensorflow as tf
 from pipeline.compress.ladder import RUNGS, climb
 from pipeline.config.schema import Gate
 from pipeline.device.measure import run_file
+from pipeline.documents.ladder import Measurement
+from pipeline.documents.recipe import FileRecipe
 from pipeline.errors import ArtifactError
 from pipeline.export.make import make_file
 from pipeline.models.save import load_keras
@@ -30,11 +32,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SHAPE, CLASSES = (96, 96, 3), 10
 CALIBRATION, IMAGES = 100, 2000
 FORMATS = ("float32", "float16", "dynamic", "int8")
-BY_LADDER = [step for step in RUNGS if step not in ("qat", "mixed_float")]  # ten that train nothing
-COMMON = {"quantizer": "ai-edge", "granularity": "channel", "input_ranges": {"image": [0.0, 1.0]}}
+BY_LADDER = [rung for rung in RUNGS if rung not in ("qat", "mixed_float")]  # ten that train nothing
+COMMON = {"input_ranges": {"image": (0.0, 1.0)}}
 # What a bench says of a rung; here what it costs is asked, not what comes of it.
-MEASURED = {"quantizer": "ai-edge", "bytes": 0, "metric_drop": 0.0, "agreement": 1.0,
-            "worst_class_drop": 0.0, "float_ops": 0}  # fmt: skip
+MEASURED = Measurement(
+    quantizer="ai-edge", bytes=0, metric=0.0, metric_drop=0.0, agreement=1.0,
+    worst_class_drop=0.0, float_ops=0,
+)  # fmt: skip
 
 _seeds = itertools.count()
 
@@ -56,13 +60,13 @@ class Case:
         make_given(net, self.folder, samples, scale=2.0, offset=-1.0)
         self.model = load_keras(self.folder / "model.keras")
 
-    def make(self, name: str, form: str, recipe: dict[str, Any], preprocess: Any) -> None:
+    def make(self, name: str, form: str, recipe: FileRecipe, preprocess: Any) -> None:
         """Make a file as compress and export do, and measure it as verify does."""
         file = self.folder / f"{name}.tflite"
         make_file(
             file,
             form,
-            recipe=recipe | COMMON,
+            recipe=recipe.model_copy(update=COMMON),
             models=self.folder,
             spec=self.folder / "spec.json",
             calibration=self.folder / "calibration.npz",
@@ -108,7 +112,7 @@ def formats(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float
 
     def ours(case: Case, preprocess: Any) -> None:
         for form in FORMATS:
-            case.make(form, form, RUNGS["int8"][1], preprocess)
+            case.make(form, form, RUNGS["int8"].recipe, preprocess)
 
     return _contenders(folder, entry, ours, FORMATS)
 
@@ -117,8 +121,8 @@ def rungs(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float]]
     """Return how to climb ten rungs, all of them: by hand each is an int8 file. As `formats`."""
 
     def ours(case: Case, preprocess: Any) -> None:
-        def bench(step: str) -> dict[str, Any]:
-            case.make(step, *RUNGS[step][:2], preprocess)
+        def bench(rung: str) -> Measurement:
+            case.make(rung, RUNGS[rung].form, RUNGS[rung].recipe, preprocess)
             return MEASURED
 
         climb(BY_LADDER, Gate().model_dump(), exhaustive=True, kept={}, bench=bench)
@@ -136,7 +140,7 @@ def _contenders(
     shown = {**entry, "shape": list(SHAPE), "color": "rgb"}
     preprocess = {"inputs": [shown], "target": None, "anomaly": None}
     warm = Case(folder)
-    warm.make("warm", "int8", RUNGS["int8"][1], preprocess)
+    warm.make("warm", "int8", RUNGS["int8"].recipe, preprocess)
 
     def theirs(case: Case) -> None:
         for form in by_hand:

@@ -8,18 +8,26 @@ import pytest
 
 from pipeline.compress import ladder
 from pipeline.config.schema import Gate, Remedy
+from pipeline.documents.ladder import MadeFile, Measurement, Refusal
+from pipeline.documents.recipe import Quantizer
 
 GATES = Gate(bytes=1000).model_dump()
-GOOD = {
-    "quantizer": "ai-edge",
-    "bytes": 100,
-    "metric": 0.9,
-    "metric_drop": 0.0,
-    "agreement": 1.0,
-    "worst_class_drop": 0.0,
-    "float_ops": 0,
-}
-BAD = GOOD | {"metric_drop": 0.3, "agreement": 0.6}
+GOOD = Measurement(
+    quantizer="ai-edge",
+    bytes=100,
+    metric=0.9,
+    metric_drop=0.0,
+    agreement=1.0,
+    worst_class_drop=0.0,
+    float_ops=0,
+)
+
+
+def changed(found: Measurement, **values: Any) -> Measurement:
+    return found.model_copy(update=values)
+
+
+BAD = changed(GOOD, metric_drop=0.3, agreement=0.6)
 MIXED = ("mixed_10", "mixed_30", "mixed_corrected", "mixed_float")
 WIDE = ("int16x8", "int16x8_corrected")
 CUT = ("calibration", "calibration_percentile", "calibration_entropy")
@@ -27,22 +35,22 @@ ALL = ("calibration", "correction", "mixed", "qat", "int16x8")
 
 
 def climb(
-    found: Mapping[str, dict[str, Any]], *, exhaustive: bool = False, kept: Any = None
-) -> tuple[dict[str, Any], list[str]]:
+    found: Mapping[str, ladder.Result], *, exhaustive: bool = False, kept: Any = None
+) -> tuple[dict[str, ladder.Result], list[str]]:
     """Return the measurements, and the rungs that were really measured."""
     benched: list[str] = []
 
-    def bench(step: str) -> dict[str, Any]:
+    def bench(step: str) -> ladder.Result:
         benched.append(step)
         return found.get(step, BAD)
 
-    steps = ladder.steps(ALL, "auto")
+    steps = ladder.rungs_to_climb(ALL, "auto")
     measured = ladder.climb(steps, GATES, exhaustive=exhaustive, kept=kept or {}, bench=bench)
     return measured, benched
 
 
 def test_every_remedy_of_the_schema_is_a_rung() -> None:
-    assert set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.STEPS.keys()
+    assert set(get_args(Remedy)) <= ladder.RUNGS.keys() | ladder.REMEDIES.keys()
 
 
 @pytest.mark.parametrize(
@@ -56,15 +64,15 @@ def test_every_remedy_of_the_schema_is_a_rung() -> None:
     ],
 )
 def test_only_rungs_of_what_may_ship_are_climbed(ships: str, wanted: list[str]) -> None:
-    assert ladder.steps(ALL, ships) == wanted
+    assert ladder.rungs_to_climb(ALL, ships) == wanted
 
 
 def test_plain_int8_is_always_the_first_rung_and_the_config_orders_the_rest() -> None:
-    assert ladder.steps(("int16x8", "calibration"), "auto") == ["int8", *WIDE, *CUT]
-    assert ladder.steps((), "auto") == ["int8"]
-    assert ladder.steps(("qat", "calibration"), "auto", "qat") == ["qat", "int8", *CUT]
-    assert ladder.steps((), "float32", "qat") == []
-    assert ladder.steps((), "int16x8") == ["int16x8"]
+    assert ladder.rungs_to_climb(("int16x8", "calibration"), "auto") == ["int8", *WIDE, *CUT]
+    assert ladder.rungs_to_climb((), "auto") == ["int8"]
+    assert ladder.rungs_to_climb(("qat", "calibration"), "auto", "qat") == ["qat", "int8", *CUT]
+    assert ladder.rungs_to_climb((), "float32", "qat") == []
+    assert ladder.rungs_to_climb((), "int16x8") == ["int16x8"]
 
 
 def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
@@ -74,7 +82,7 @@ def test_the_first_that_passes_ships_and_the_rest_is_not_measured() -> None:
 
 
 def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
-    sizes = {"int8": BAD | {"bytes": 1}, "calibration": GOOD, "int16x8": GOOD | {"bytes": 60}}
+    sizes = {"int8": changed(BAD, bytes=1), "calibration": GOOD, "int16x8": changed(GOOD, bytes=60)}
     measured, benched = climb(sizes, exhaustive=True)
     assert sorted(benched) == sorted(measured)
     assert list(measured) == ["int8", *CUT, "correction", *MIXED, "qat", *WIDE]
@@ -83,14 +91,14 @@ def test_exhaustive_measures_all_and_ships_the_smallest_that_passes() -> None:
 
 
 def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
-    better = BAD | {"metric_drop": 0.1}
+    better = changed(BAD, metric_drop=0.1)
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row["passed"] for row in ladder.rows(measured, GATES, {})] == [False] * 12
+    assert [row.passed for row in ladder.describe_rungs(measured, GATES, {})] == [False] * 12
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
-    measured = {"int8": BAD, "int16x8": BAD | {"agreement": 0.7, "bytes": 900}}
+    measured = {"int8": BAD, "int16x8": changed(BAD, agreement=0.7, bytes=900)}
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
 
 
@@ -100,13 +108,13 @@ def test_what_is_kept_is_not_measured_again() -> None:
 
 
 def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
-    refused = {"quantizer": "ai-edge", "refused": "the converter refuses this model: no"}
-    made = dict.fromkeys(("int8", *CUT, "correction", *MIXED), refused)
+    refused = Refusal(quantizer="ai-edge", refused="the converter refuses this model: no")
+    made: dict[str, ladder.Result] = dict.fromkeys(("int8", *CUT, "correction", *MIXED), refused)
     measured, _ = climb(made | {"int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
-    row = ladder.rows(measured, GATES, {})[0]
-    assert row["passed"] is None
-    assert "refuses" in row["why"]
+    row = ladder.describe_rungs(measured, GATES, {})[0]
+    assert row.passed is None
+    assert "refuses" in row.why
     assert ladder.choose({"int8": refused}, GATES, exhaustive=False) is None
 
 
@@ -121,33 +129,33 @@ def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     ],
 )
 def test_each_gate_can_fail_a_rung_and_be_switched_off(name: str, value: float) -> None:
-    found = GOOD | {name: value}
+    found = changed(GOOD, **{name: value})
     assert not ladder.passes(found, GATES)
     assert ladder.passes(found, GATES | {name: None})
 
 
 def test_a_regression_has_no_worst_class() -> None:
-    assert ladder.passes(GOOD | {"worst_class_drop": None}, GATES)
+    assert ladder.passes(changed(GOOD, worst_class_drop=None), GATES)
 
 
 def test_a_drop_at_the_limit_passes() -> None:
-    assert ladder.passes(GOOD | {"metric_drop": GATES["metric_drop"]}, GATES)
+    assert ladder.passes(changed(GOOD, metric_drop=GATES["metric_drop"]), GATES)
 
 
 def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
-    better = BAD | {"metric_drop": 0.1}
+    better = changed(BAD, metric_drop=0.1)
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": GOOD})
     step = ladder.choose(measured, GATES, exhaustive=False)
     assert step == "int16x8"
-    assert ladder.recipe_of("int8", step, measured, GATES)["clipping"] == "mse"
-    assert ladder.recipe_of("int16x8", step, measured, GATES)["clipping"] == "min_max"
-    assert ladder.recipe_of("float32", step, measured, GATES)["clipping"] == "min_max"
+    assert ladder.recipe_of("int8", step, measured, GATES).clipping == "mse"
+    assert ladder.recipe_of("int16x8", step, measured, GATES).clipping == "min_max"
+    assert ladder.recipe_of("float32", step, measured, GATES).clipping == "min_max"
 
 
 def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> None:
-    rows = ladder.rows({"int8": GOOD}, GATES, {"mixed_10": "no runtime"})
-    assert [row["step"] for row in rows] == ["int8", "mixed_10"]
-    assert all("no runtime" in row["why"] for row in rows[1:])
+    rows = ladder.describe_rungs({"int8": GOOD}, GATES, {"mixed_10": "no runtime"})
+    assert [row.name for row in rows] == ["int8", "mixed_10"]
+    assert all("no runtime" in row.why for row in rows[1:])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> Non
 def test_a_rung_that_a_target_cannot_run_is_left_out_with_the_reason(
     runtimes: tuple[str, ...], targets: tuple[str, ...], said: str | None
 ) -> None:
-    found = ladder.unable(runtimes, targets, GATES | {"float_ops": None})
+    found = ladder.unavailable_rungs(runtimes, targets, GATES | {"float_ops": None})
     assert set(found) == (set(MIXED) - {"mixed_float"} if said else set())
     assert all(why.startswith(said or "") for why in found.values())
 
@@ -170,13 +178,13 @@ def test_a_rung_that_a_target_cannot_run_is_left_out_with_the_reason(
 def test_float_is_tried_only_where_the_gate_allows_some(
     most: int | None, is_left_out: bool
 ) -> None:
-    found = ladder.unable(("litert",), ("cpu",), GATES | {"float_ops": most})
+    found = ladder.unavailable_rungs(("litert",), ("cpu",), GATES | {"float_ops": most})
     assert ("mixed_float" in found) == is_left_out
     assert set(found) <= {"mixed_float"}
 
 
 def test_where_no_rung_passes_one_without_float_operations_ships() -> None:
-    left = GOOD | {"float_ops": 1}
+    left = changed(GOOD, float_ops=1)
     measured, _ = climb({"int8": BAD, "calibration": BAD, "int16x8": left})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int8"
 
@@ -194,44 +202,47 @@ def test_where_no_rung_passes_one_without_float_operations_ships() -> None:
 def test_the_quantizer_that_leaves_least_in_float_makes_a_rung(
     by_maker: dict[str, int | None], wanted: str
 ) -> None:
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         left = by_maker[quantizer]
-        row: dict[str, Any] = {"refused": "no"} if left is None else {"float_ops": left}
-        return {"quantizer": quantizer} | row
+        if left is None:
+            return Refusal(quantizer=quantizer, refused="no")
+        return MadeFile(quantizer=quantizer, float_ops=left)
 
     found = ladder.least_float("int8", attempt)
-    assert found["quantizer"] == wanted
-    assert ("refused" in found) == (by_maker[wanted] is None)
+    assert found.quantizer == wanted
+    assert isinstance(found, Refusal) == (by_maker[wanted] is None)
 
 
 def test_formats_that_were_not_measured_are_made_by_the_quantizer_of_the_first_rung() -> None:
-    measured, _ = climb({"int8": GOOD | {"quantizer": "converter"}})
-    assert ladder.recipe_of("int16x8", "int8", measured, GATES)["quantizer"] == "converter"
-    assert ladder.recipe_of("int8", None, {}, GATES)["quantizer"] == "ai-edge"
+    measured, _ = climb({"int8": changed(GOOD, quantizer="converter")})
+    assert ladder.recipe_of("int16x8", "int8", measured, GATES).quantizer == "converter"
+    assert ladder.recipe_of("int8", None, {}, GATES).quantizer == "ai-edge"
 
 
 def test_ranges_are_not_cut_where_only_the_converter_brings_all_to_integers() -> None:
-    by_converter = BAD | {"quantizer": "converter"}
+    by_converter = changed(BAD, quantizer="converter")
     measured, benched = climb({"int8": by_converter, "int16x8": GOOD})
     assert benched == ["int8", "qat", "int16x8"]
-    assert "only the converter" in measured["calibration"]["refused"]
+    left_out = measured["calibration"]
+    assert isinstance(left_out, Refusal)
+    assert "only the converter" in left_out.refused
 
 
 def test_where_all_are_measured_one_is_made_while_another_runs() -> None:
     both = threading.Barrier(ladder.ABREAST, timeout=20)
 
-    def bench(step: str) -> dict[str, Any]:
+    def bench(step: str) -> ladder.Result:
         if step in CUT[: ladder.ABREAST]:
             both.wait()  # breaks unless another rung is there at the same time
         return GOOD
 
-    steps = ladder.steps(["calibration", "qat"], "auto")
+    steps = ladder.rungs_to_climb(["calibration", "qat"], "auto")
     measured = ladder.climb(steps, GATES, exhaustive=True, kept={}, bench=bench)
     assert list(measured) == steps
 
 
 def test_what_goes_wrong_beside_others_is_told() -> None:
-    def bench(step: str) -> dict[str, Any]:
+    def bench(step: str) -> ladder.Result:
         if step == CUT[0]:
             raise ArithmeticError(step)
         return GOOD

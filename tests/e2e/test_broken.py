@@ -145,7 +145,7 @@ def test_what_int8_breaks_is_repaired_or_nothing_is_published(
     assert run("calibration, correction, mixed, qat, int16x8") == 0
     manifest = json.loads((tmp_path / "exported" / "broken" / "manifest.json").read_text())
     climbed = [row for row in manifest["remedies"] if row["passed"] is not None]
-    assert climbed[0]["step"] == "int8"
+    assert climbed[0]["name"] == "int8"
     assert [row["passed"] for row in climbed] == [False] * (len(climbed) - 1) + [True]
     shipped = next(m for m in manifest["models"] if m["format"] == manifest["ships"])
     assert all(gate["passed"] for gate in shipped["gates"])

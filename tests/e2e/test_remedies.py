@@ -90,7 +90,7 @@ def test_correction_repairs_what_ships_nothing_without(
     assert not (tmp_path / "exported" / "broken").exists()
     assert run(tmp_path, broken, "calibration, correction") == 0
     manifest = json.loads((tmp_path / "exported" / "broken" / "manifest.json").read_text())
-    assert [(row["step"], row["passed"]) for row in manifest["remedies"]] == [
+    assert [(row["name"], row["passed"]) for row in manifest["remedies"]] == [
         ("int8", False),
         *((name, False) for name in STEPS["calibration"]),
         ("correction", True),
@@ -108,7 +108,7 @@ def test_fine_tuning_through_the_rounding_repairs_it_too(
     assert run(tmp_path, broken, "qat", WIDE) == 0
     bundle = tmp_path / "exported" / "broken"
     manifest = json.loads((bundle / "manifest.json").read_text())
-    assert [(row["step"], row["passed"]) for row in manifest["remedies"]] == [
+    assert [(row["name"], row["passed"]) for row in manifest["remedies"]] == [
         ("int8", False),
         ("qat", True),
     ]

@@ -135,7 +135,7 @@ def test_the_rung_that_learns_through_the_rounding_keeps_both(folder: Path, tmp_
     make_file(
         file,
         "int8",
-        recipe=RUNGS["qat"][1] | common,
+        recipe=RUNGS["qat"].recipe.model_copy(update=common),
         models=models,
         spec=tmp_path / "runs" / "tiny" / "build" / "spec.json",
         calibration=models / "calibration.npz",

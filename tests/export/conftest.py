@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.spec import SpecInput
 from pipeline.export import worker
 from pipeline.export.make import make_file
@@ -64,20 +65,10 @@ class Made:
     def file(self, form: str, *, io: str = "int8", name: str | None = None, **recipe: Any) -> Path:
         path = self.folder / (name or f"{form}_{io}_{recipe.get('clipping', '')}.tflite")
         if not path.exists():
-            chosen = {
-                "quantizer": "ai-edge",
-                "model": "model.keras",
-                "granularity": "channel",
-                "clipping": "min_max",
-                "correct": False,
-                "wide": 0.0,
-                "islands": 0.0,
-                "input_ranges": {},
-            } | recipe
             make_file(
                 path,
                 form,
-                recipe=chosen,
+                recipe=FileRecipe(**recipe),
                 models=self.folder,
                 spec=self.folder / "spec.json",
                 calibration=self.folder / "calibration.npz",

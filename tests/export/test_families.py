@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,8 @@ from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.device.placement import place
 from pipeline.device.runtimes import RUNTIMES, why_missing
+from pipeline.documents.ladder import MadeFile, Refusal
+from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
@@ -90,18 +91,19 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Mad
 def int8_file(made: Made) -> Path:
     """Return the int8 file by the quantizer that the ladder chooses."""
 
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         try:
             file = made.file("int8", name=f"{quantizer}.tflite", quantizer=quantizer)
             run_file(file, {"inputs": []}, made.inputs, prepared=True)
         except (ConversionError, ArtifactError) as error:
-            return {"quantizer": quantizer, "refused": str(error)}
+            return Refusal(quantizer=quantizer, refused=str(error))
         left = inspect(file, "int8")["float_ops_left"]
-        return {"quantizer": quantizer, "float_ops": len(left)}
+        return MadeFile(quantizer=quantizer, float_ops=len(left))
 
     found = least_float("int8", attempt)
-    assert found.get("float_ops") == 0, found
-    return made.folder / f"{found['quantizer']}.tflite"
+    assert isinstance(found, MadeFile), found
+    assert found.float_ops == 0
+    return made.folder / f"{found.quantizer}.tflite"
 
 
 def _slow(name: str) -> bool:

@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
+from pipeline.documents.ladder import MadeFile, Refusal
+from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError
 from pipeline.export.inspect import inspect
 from pipeline.export.worker import ConversionError, request
@@ -92,16 +94,18 @@ def test_the_float_file_answers_as_the_network(given: Any) -> None:
 
 def test_it_comes_to_full_integers(given: Any) -> None:
     made, _ = given
+    answers: dict[str, Any] = {}
 
-    def attempt(step: str, quantizer: str) -> dict[str, Any]:
+    def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         try:
             path = made.file("int8", name=f"int8_{quantizer}.tflite", quantizer=quantizer)
             outputs = _run(made, path)
         except (ConversionError, ArtifactError) as error:
-            return {"refused": str(error)}
-        left = inspect(path, "int8")["float_ops_left"]
-        return {"float_ops": len(left), "left": left, "outputs": outputs}
+            return Refusal(quantizer=quantizer, refused=str(error))
+        answers[quantizer] = outputs
+        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8")["float_ops_left"]))
 
     found = least_float("int8", attempt)
-    assert found["float_ops"] == 0, found
-    assert np.abs(found["outputs"] - made.reference).mean() < 0.03  # of probabilities
+    assert isinstance(found, MadeFile), found
+    assert found.float_ops == 0
+    assert np.abs(answers[found.quantizer] - made.reference).mean() < 0.03  # of probabilities

@@ -42,7 +42,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:
     x = lost.inputs["x"]
     plain = answers(lost.file("int8", name="plain.tflite"), x)
-    path = lost.file("int8", name="mixed.tflite", wide=0.3)
+    path = lost.file("int8", name="mixed.tflite", int16_fraction=0.3)
     widened = answers(path, x)
     assert same(lost, plain) < 0.7
     assert same(lost, widened) > 0.95
@@ -59,7 +59,7 @@ def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:
 def test_or_it_stays_in_float(lost: Made, granularity: str) -> None:
     x, made = lost.inputs["x"], {"granularity": granularity}
     plain = answers(lost.file("int8", name=f"plain_{granularity}.tflite", **made), x)
-    path = lost.file("int8", name=f"islands_{granularity}.tflite", islands=0.1, **made)
+    path = lost.file("int8", name=f"islands_{granularity}.tflite", float_fraction=0.1, **made)
     found = answers(path, x)
     assert same(lost, found) > 0.95
     assert sqnr_db(lost.reference, found) > 10 + sqnr_db(lost.reference, plain)
@@ -70,14 +70,14 @@ def test_or_it_stays_in_float(lost: Made, granularity: str) -> None:
 
 
 def test_the_same_file_twice(lost: Made) -> None:
-    one, two = (lost.file("int8", name=f"{n}.tflite", wide=0.3) for n in ("one", "two"))
+    one, two = (lost.file("int8", name=f"{n}.tflite", int16_fraction=0.3) for n in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["cnn", "strided", "table", "value", "two", "words"])
 def test_other_nets_get_files_that_run_and_are_no_worse(models: dict[str, Made], name: str) -> None:
     made = models[name]
-    path = made.file("int8", name="int8_mixed.tflite", wide=0.3)
+    path = made.file("int8", name="int8_mixed.tflite", int16_fraction=0.3)
     assert inspect(path, "int8")["float_ops_left"] == []
     if len(made.inputs) == 1:
         (x,) = made.inputs.values()

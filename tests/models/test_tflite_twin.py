@@ -77,8 +77,8 @@ def test_borders_of_bytes_and_mixed_precision_have_a_twin(nets: Callable[[str], 
     file = made.file("int8")
     bytes_ = file.with_name("bytes.tflite")
     bytes_.write_bytes(with_uint8(file.read_bytes()))
-    mixed = made.file("int8", name="mixed.tflite", wide=0.5)
-    floats = made.file("int8", name="islands.tflite", islands=0.5)
+    mixed = made.file("int8", name="mixed.tflite", int16_fraction=0.5)
+    floats = made.file("int8", name="islands.tflite", float_fraction=0.5)
     for other in (bytes_, mixed, floats):
         twin, wanted, found = both(other, made)
         assert np.abs(found - wanted).mean() <= max(twin.step, STEP_INT8)

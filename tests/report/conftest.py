@@ -237,7 +237,7 @@ def good_run() -> dict[str, Any]:
         "compiler_version": "vela 5",
         "system": "Ethos_U55_High_End_Embedded",
     }
-    rung = {"step": "int8", "why": "plain", "bytes": 2000, "metric": 0.95, "passed": True}
+    rung = {"name": "int8", "why": "plain", "bytes": 2000, "metric": 0.95, "passed": True}
     baseline = {
         "models": [
             {

@@ -1,13 +1,16 @@
-"""What the last run made and measured: where it still holds, nothing is made or run again."""
+"""Measurements and models of the last run: where they still hold, nothing is made or run again."""
 
 import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pipeline.artifacts import MANIFEST, check_files, read_json, sha256_file, sha256_json
-from pipeline.compress.ladder import TUNED
+from pydantic import JsonValue
+
+from pipeline.artifacts import MANIFEST, check_files, sha256_file, sha256_json
+from pipeline.compress.ladder import TUNED, Result
+from pipeline.documents.ladder import Cached, Ladder
 from pipeline.documents.stages import StageManifest
 from pipeline.errors import ArtifactError
 
@@ -19,6 +22,7 @@ MAKERS = (
     "tensorflow-model-optimization",
 )  # fmt: skip
 LADDER, WEIGHTS = "ladder.json", "weights.json"
+Document = TypeVar("Document", bound=Cached)
 
 
 def key_of(files: Mapping[str, Path], settings: Mapping[str, Any]) -> str:
@@ -33,43 +37,48 @@ def key_of(files: Mapping[str, Path], settings: Mapping[str, Any]) -> str:
     return sha256_json({"files": hashes, "settings": settings, "makers": makers})
 
 
-def kept_measurements(previous: Path | None, *, key: str, choice: Any) -> dict[str, dict[str, Any]]:
-    """Return step -> measurements of the last run, where they hold and only the choice is another.
+def load_measurements(
+    previous: Path | None, *, key: str, choice: JsonValue
+) -> Mapping[str, Result]:
+    """Return rung -> measurements of the last run, where they hold and only the choice is another.
 
     Args:
         previous: the stage's last complete folder, if any.
         key: of this run, by `key_of`.
         choice: the settings of this run that choose among rungs and change no measurement.
     """
-    found = kept_document(previous, LADDER, (LADDER, TUNED), key=key, choice=choice)
-    return {} if found is None else dict(found["measured"])
+    cached = load_cached(previous, Ladder, (LADDER, TUNED), key=key, choice=choice)
+    return {} if cached is None else cached.measured
 
 
-def kept_document(
-    previous: Path | None, name: str, files: Sequence[str], *, key: str, choice: Any
-) -> dict[str, Any] | None:
-    """Return a JSON document of the last run where it holds; None where it is made anew.
+def load_cached(
+    previous: Path | None,
+    document: type[Document],
+    files: Sequence[str],
+    *,
+    key: str,
+    choice: JsonValue,
+) -> Document | None:
+    """Return a document of the last run where it holds; None where it is made anew.
 
     The same choice again means that the stage was forced: then it is made anew. Files that are not
     as their manifest says are not used.
 
     Args:
         previous: the stage's last complete folder, if any.
-        name: of the document, which holds the `key` and the `choice` that it was made under.
-        files: what is used with it, where it is there.
+        document: its type.
+        files: its name, and what is used with it, where it is there.
         key: of this run: what the document depends on.
         choice: what else this run depends on.
     """
-    if previous is None or not (previous / name).exists():
+    if previous is None or not (previous / files[0]).exists():
         return None
     try:
         outputs = StageManifest.read(previous / MANIFEST).outputs
         described = {file: outputs[file] for file in files if file in outputs}
         check_files(previous, described, "It is made anew.")
-        found = read_json(previous / name)
+        cached = document.read(previous / files[0])
     except ArtifactError as error:
         log.warning("%s", error)
         return None
-    if found["key"] != key or found.get("choice") == choice:
-        return None
-    return dict(found)
+    return cached if cached.key == key and cached.choice != choice else None

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts import read_json
-from pipeline.compress import lighter
-from pipeline.compress.kept import WEIGHTS
+from pipeline.compress import prune_and_cluster
+from pipeline.compress.measurement_cache import WEIGHTS
 from pipeline.config.export_schema import Cluster, Compress, Prune
+from pipeline.documents.ladder import Judgement, SmallModel
 from pipeline.tasks import TASKS
 from tests.documents.stages import seal_stage
 
-MADE = {"zeros": 0.5, "validation": {"metric_drop": 0.01}, "kernels": []}
+JUDGED = Judgement(metric=0.9, metric_drop=0.01, agreement=1.0, worst_class_drop=None)
+MADE = SmallModel(zeros=0.5, validation=JUDGED, kernels=())
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Compress]:
         (out / "model.keras").write_text(f"made {len(asked)}")
         return MADE
 
-    monkeypatch.setattr(lighter, "_made", make)
+    monkeypatch.setattr(prune_and_cluster, "_prune_and_cluster", make)
     return asked
 
 
@@ -35,7 +37,7 @@ def write(folder: Path, name: str, settings: Compress, key: str, choice: str) ->
     (folder / "reference.keras").write_text("trained")
     out, before = folder / name, sorted(folder.glob("run*"))
     out.mkdir()
-    lighter.write_model(
+    prune_and_cluster.write_model(
         settings,
         folder / "reference.keras",
         None,  # type: ignore[arg-type]
@@ -61,7 +63,7 @@ def test_another_choice_takes_the_model_over_and_another_key_makes_it(
     assert len(made) == 1
     assert (second / "model.keras").read_text() == "made 1"
     found = read_json(second / WEIGHTS)
-    assert {name: found[name] for name in MADE} == MADE
+    assert {name: found[name] for name in MADE.dump()} == MADE.dump()
     assert found["prune"]["sparsity"] == 0.5
     third = write(tmp_path, "run3", PRUNED, "other", "another")
     assert (third / "model.keras").read_text() == "made 2"

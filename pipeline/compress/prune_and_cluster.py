@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.artifacts import SCHEMA, WORK, write_json
-from pipeline.compress.kept import WEIGHTS, kept_document
+from pydantic import JsonValue
+
+from pipeline.artifacts import WORK
 from pipeline.compress.ladder import MODEL
+from pipeline.compress.measurement_cache import WEIGHTS, load_cached
 from pipeline.config.export_schema import Compress
 from pipeline.data.dataset import Dataset
+from pipeline.documents.ladder import SmallModel, Weights
 from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from pipeline.compress.imitate import Lesson
 
 log = logging.getLogger(__name__)
-
-AS_IT_IS: dict[str, Any] = {"zeros": None, "validation": None, "kernels": []}
 
 
 def write_model(
@@ -35,7 +36,7 @@ def write_model(
     out: Path,
     previous: Path | None,
     key: str,
-    choice: Any,
+    choice: JsonValue,
 ) -> None:
     """Write the model, and weights.json: what was asked, and what became of each kernel.
 
@@ -53,27 +54,34 @@ def write_model(
     Raises:
         ConfigError: the weights are too few, or the loss is no longer a number.
     """
-    kept = kept_document(previous, WEIGHTS, (WEIGHTS, MODEL), key=key, choice=choice)
+    cached = load_cached(previous, Weights, (WEIGHTS, MODEL), key=key, choice=choice)
     if settings.prune is None and settings.cluster is None:
         shutil.copyfile(reference, out / MODEL)
-        found = AS_IT_IS
-    elif kept is not None and previous is not None:
+        made = SmallModel()
+    elif cached is not None and previous is not None:
         shutil.copyfile(previous / MODEL, out / MODEL)
-        found = {name: kept[name] for name in AS_IT_IS}
+        made = cached
     else:
-        found = _made(settings, reference, dataset, learning, task, out)
-    asked = settings.model_dump(mode="json", include={"prune", "cluster"})
-    write_json(out / WEIGHTS, {"schema": SCHEMA, "key": key, "choice": choice, **asked, **found})
+        made = _prune_and_cluster(settings, reference, dataset, learning, task, out)
+    Weights(
+        key=key,
+        choice=choice,
+        prune=settings.prune,
+        cluster=settings.cluster,
+        zeros=made.zeros,
+        validation=made.validation,
+        kernels=made.kernels,
+    ).write(out / WEIGHTS)
 
 
-def _made(
+def _prune_and_cluster(
     settings: Compress,
     reference: Path,
     dataset: Dataset,
     learning: Mapping[str, Any],
     task: Task,
     out: Path,
-) -> dict[str, Any]:
+) -> SmallModel:
     """Prune and cluster the reference, and return what came of it."""
     from pipeline.compress.imitate import Lesson
     from pipeline.compress.kernels import check_sizes, describe_kernels
@@ -100,11 +108,11 @@ def _made(
     model = load_keras(lesson.student)
     save_keras(model, out / MODEL)
     kernels = describe_kernels(model)
-    zeros = sum(row["zeros"] for row in kernels) / sum(row["weights"] for row in kernels)
+    zeros = sum(row.zeros for row in kernels) / sum(row.weights for row in kernels)
     validation = measure_model(model, load_keras(reference), dataset, task)
-    shown = zeros, validation["metric_drop"], validation["agreement"]
+    shown = zeros, validation.metric_drop, validation.agreement
     log.info("          %.3f of the weights are zero, drop %.4f, agreement %.4f", *shown)
-    return {"zeros": zeros, "validation": validation, "kernels": kernels}
+    return SmallModel(zeros=zeros, validation=validation, kernels=kernels)
 
 
 def _pruned(lesson: "Lesson", out: Path) -> Path:
