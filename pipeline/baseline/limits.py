@@ -31,7 +31,7 @@ def size_of_network(d: Documents, config: Mapping[str, Any]) -> Found:
     gained = sign * (last["validation"] - before["validation"])
     metric = learning["metric"]
     curve = ", ".join(
-        f"{row['share']:.0%}: {figure(metric, row['train'])} on training and "
+        f"{row['fraction']:.0%}: {figure(metric, row['train'])} on training and "
         f"{figure(metric, row['validation'])} on validation samples"
         for row in learning["rows"]
     )

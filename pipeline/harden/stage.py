@@ -49,8 +49,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "max_clean_drop": settings.max_clean_drop,
         **found.course,
         "fine_tuning": {
-            "before": knew,
-            "after": validation_recall(found.model, dataset, config.task),
+            "before": knew.dump(),
+            "after": validation_recall(found.model, dataset, config.task).dump(),
         },
     }
     write_json(out / "robustness.json", document)

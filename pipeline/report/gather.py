@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.record import Record
 from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.training import read_training_records
 from pipeline.documents.trials import Trials
-from pipeline.train.gain import training_records
 
 DOCUMENTS = {
     "dataset": "dataset.json",
@@ -39,7 +39,7 @@ def gather(inputs: Inputs) -> dict[str, Any]:
     }
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
     found["preprocess"] = read_json(inputs["dataset"] / "preprocess.json")
-    found |= training_records(inputs["history"])
+    found |= read_training_records(inputs["history"])
     found["figures"] = {
         kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
     }

@@ -215,7 +215,7 @@ def examined() -> dict[str, Any]:
 
 def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
     return {
-        "share": share,
+        "fraction": share,
         "samples": round(7000 * share),
         "train": train,
         "validation": validation,

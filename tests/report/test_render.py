@@ -248,18 +248,18 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         "unlabelled": 1250,
         "labelled": 50,
         "metric": "accuracy",
-        "with": 0.84,
-        "without": 0.79,
+        "metric_with": 0.84,
+        "metric_without": 0.79,
     }
     documents["distillation"] = {
         "teacher_kind": "resnet8",
         "teacher_parameters": 78000,
         "metric": "accuracy",
         "teacher": 0.93,
-        "with": 0.91,
-        "without": 0.897,
+        "metric_with": 0.91,
+        "metric_without": 0.897,
     }
-    documents["range_test"] = {"suggested": 0.0031}
+    documents["range_test"] = {"suggested_rate": 0.0031}
     warned = {"code": "dead_relu", "text": "units are dead", "cure": "lower the rate"}
     documents["warnings"] = {"schema": 1, "warnings": [warned]}
     html, card = page(documents), render_card(documents, CONFIG)
