@@ -1,7 +1,7 @@
 """Records that training writes: warnings, learning, pretraining, distillation, range_test."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -134,8 +134,8 @@ RECORDS: dict[str, type[Record]] = {
 }
 
 
-def read_training_records(history: Path) -> dict[str, Record | None]:
-    """Return what a training wrote down of itself; None for what there was not.
+def read_training_records(history: Path) -> dict[str, Any]:
+    """Return what a training wrote down of itself: a record by name; None for what there was not.
 
     Args:
         history: folder of the `train` stage.

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.baseline.advice import advise
+from pipeline.documents import training
+from pipeline.documents.baseline import Baseline
+from pipeline.documents.parity import Parity
+from pipeline.documents.verdict import Verdict
+from pipeline.report.advice import advise
+from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
 
 CONFIG = {
@@ -245,8 +250,14 @@ def good_run() -> dict[str, Any]:
                 "metrics": {"accuracy": 0.9, "macro_f1": 0.9},
                 "size_bytes": 9,
                 "ci95": [0.8, 0.9],
+                "validation": {"accuracy": 0.9},
+                "tree": None,
+                "training_samples": 70,
+                "converged": True,
             }
         ],
+        "metric": "accuracy",
+        "split": "test",
         "best": "logistic regression",
     }
     gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "remediation": ""}
@@ -352,7 +363,7 @@ def good_run() -> dict[str, Any]:
             "anomaly": None,
             "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
         },
-        "warnings": {"schema": 1, "warnings": []},
+        "warnings": {"schema": 2, "warnings": []},
         "learning": {
             "metric": "accuracy",
             "direction": "up",
@@ -420,5 +431,18 @@ def documents() -> dict[str, Any]:
 
 def page(documents: dict[str, Any], **config: Any) -> str:
     settings = CONFIG | config
-    told = documents | {"advice": advise(documents, settings)}
-    return render_report(told, settings, TIMES)
+    typed = typed_documents(documents)
+    return render_report(typed, advise(typed, settings), settings, TIMES)
+
+
+RECORDS: dict[str, Any] = {"parity": Parity, "verdict": Verdict, "baseline": Baseline}
+RECORDS |= training.RECORDS
+
+
+def typed_documents(documents: dict[str, Any]) -> Documents:
+    """Return the documents of a run as the stages write them."""
+    typed: dict[str, Any] = {
+        name: documents[name] and record.model_validate(documents[name])
+        for name, record in RECORDS.items()
+    }
+    return Documents(**documents | typed)
