@@ -56,7 +56,7 @@ def measure_rung(
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
-        float_ops=len(inspect(file, form)["float_ops_left"]),
+        float_ops=len(inspect(file, form).float_ops_left),
         **judged.dump(),
     )
 

@@ -2,27 +2,17 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from pipeline.device.placement import place
 from pipeline.device.targets import TARGETS
+from pipeline.documents.files import CompileReport, TargetFile
 from pipeline.errors import ArtifactError
 from pipeline.export import edgetpu
 from pipeline.export.inspect import operations
 from pipeline.export.worker import ConversionError, request
 
-FIGURES = (
-    "bytes",
-    "npu_ops",
-    "cpu_ops",
-    "sram_bytes",
-    "latency_ms_estimate",
-    "compiler_version",
-    "system",
-)
 
-
-def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> dict[str, Any]:
+def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> TargetFile:
     """Return a target's row in files.json; its compiled file goes into `out`.
 
     Args:
@@ -31,7 +21,7 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
         out: folder of the compiled file.
         skipped: gets the reason where nothing is compiled that should be.
     """
-    row = {"target": name, "format": "int8", "file": None} | dict.fromkeys(FIGURES)
+    row = TargetFile(target=name)
     target = TARGETS[name]
     if target.compiler in (None, "c_source"):
         return row
@@ -41,11 +31,11 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
         return row
     if target.compiler == "edgetpu_compiler" and shutil.which(target.compiler) is None:
         placed = place(operations(int8_file), name)
-        counts = {where: sum(p["where"] == where for p in placed) for where in ("npu", "cpu")}
+        counts = {where: sum(p.where == where for p in placed) for where in ("npu", "cpu")}
         skipped[compiled.name] = (
             "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it); "
             f"by its rules {counts['npu']} operations would run on the NPU, {counts['cpu']} on "
-            "the CPU" + "".join(f"; {p['op']}: {p['why']}" for p in placed if p["why"])
+            "the CPU" + "".join(f"; {p.op}: {p.why}" for p in placed if p.why)
         )
         return row
     try:
@@ -63,4 +53,6 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
     except (ConversionError, ArtifactError) as error:
         skipped[compiled.name] = str(error)
         return row
-    return row | {"file": compiled.name, "bytes": compiled.stat().st_size} | found
+    size = compiled.stat().st_size
+    report = dict(CompileReport.model_validate(found))
+    return TargetFile(target=name, file=compiled.name, bytes=size, **report)

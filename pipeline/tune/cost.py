@@ -60,7 +60,7 @@ def of_file(
         if TARGETS[target].compiler == "vela"
     ]
     for name, key in (("latency_ms", "latency_ms_estimate"), ("sram_bytes", "sram_bytes")):
-        values = [row[key] for row in rows]
+        values = [getattr(row, key) for row in rows]
         if values:
             found[name] = None if None in values else max(values)
     if arena_of is not None:

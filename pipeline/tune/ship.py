@@ -53,7 +53,7 @@ def make_shipped_file(
             )
         except ConversionError as error:
             return Refusal(quantizer=quantizer, refused=str(error))
-        left = inspect(file, form)["float_ops_left"]
+        left = inspect(file, form).float_ops_left
         return MadeFile(quantizer=quantizer, float_ops=len(left))
 
     found = ladder.least_float(ladder.PLAIN, attempt)

@@ -103,7 +103,7 @@ def test_it_comes_to_full_integers(given: Any) -> None:
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
         answers[quantizer] = outputs
-        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8")["float_ops_left"]))
+        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8").float_ops_left))
 
     found = least_float("int8", attempt)
     assert isinstance(found, MadeFile), found
