@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.tasks import TASKS
+from pipeline.tasks.classification import CLASSIFICATION
 from pipeline.verify.parity import drop_interval
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
@@ -58,8 +58,7 @@ def paired_drop(reference: Array, file: Array, seed: int) -> list[float]:
     """
     always = np.zeros(len(reference), np.int64)
     outputs = [np.stack([held, ~held], axis=1).astype(np.float32) for held in (reference, file)]
-    task = TASKS["classification"]
-    return list(drop_interval(task, always, *outputs, seed=seed))
+    return list(drop_interval(CLASSIFICATION, always, *outputs, seed=seed))
 
 
 def robustness_loss(reference: Array, file: Array, seed: int) -> dict[str, Any]:

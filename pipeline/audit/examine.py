@@ -23,6 +23,7 @@ from pipeline.audit.privacy import measure_extraction, told_apart
 from pipeline.config.schema import Audit, Config
 from pipeline.data.dataset import Dataset
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
 
 SCANNED = 5000  # training samples that are scanned, at most
 SHIFTS = {  # how the data was split -> what else than membership tells the two sides apart
@@ -62,7 +63,7 @@ def run_examinations(
     """
     settings = config.audit
     assert settings is not None  # else the stage is off
-    if config.task != "classification":
+    if not TASKS[config.task].can_be_attacked:
         return _nothing(f"the task is {config.task}; told apart are classes")
     attacked = attacked_of(config, inputs, dataset, out)
     found = told_apart(attacked, settings.membership_samples, settings.shadow_models)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.space_schema import SAID, AuditReach
+from pipeline.tasks import TASKS
 
 Settings = Mapping[str, Any]
 
@@ -56,7 +57,7 @@ def why_not(
         audit: of the section.
         hardened: those of `harden.attack`; None: nothing is hardened.
     """
-    if task != "classification":
+    if not TASKS[task].can_be_attacked:
         return f"the attack needs classes and the task is {task}"
     if hardened is not None or all(kind == "image" for kind in kinds):
         return None

@@ -20,6 +20,7 @@ from pipeline.baseline.limits import (
 )
 from pipeline.data.findings import FEW, IMBALANCE, PARTS
 from pipeline.report.words import figure, shipped_file, size
+from pipeline.tasks import TASKS
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 LOST = 0.1  # recall that the smallest class lacks
@@ -141,7 +142,7 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Found:
     matrix = d["figures"]["parity"].get(f"confusion_{d['verdict']['ships']}")
     train = config["train"]
     is_met = train["class_weights"] is not None or train["oversample"] or train["loss"] == "focal"
-    if config["task"] != "classification" or counts is None or matrix is None or is_met:
+    if not TASKS[config["task"]].learns_classes or counts is None or matrix is None or is_met:
         return None
     known = np.asarray(counts[0], float)
     rarest, commonest = int(known.argmin()), int(known.argmax())

@@ -141,10 +141,10 @@ def for_texts(models: dict[str, Any]) -> dict[str, Any]:
 
 
 FAMILIES: dict[str, Callable[[int, int | None], dict[str, Any]]] = {
-    "anomaly": detectors,
-    "classification": classifiers,
-    "regression": regressors,
-    "forecasting": forecasters,
+    "detectors": detectors,
+    "classifiers": classifiers,
+    "regressors": regressors,
+    "forecasters": forecasters,
 }
 
 

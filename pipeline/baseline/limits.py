@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.report.words import figure
+from pipeline.tasks import TASKS
 
 Documents = Mapping[str, Any]
 Found = tuple[float, str] | None
@@ -79,7 +80,7 @@ def what_limits(d: Documents, config: Mapping[str, Any]) -> Found:
             f"what limits this run is how it is trained: {both}, and {better} does better with "
             "fewer weights; train longer, or set train.range_test: true"
         )
-    if config["task"] == "anomaly" or sign * row["train"] >= sign * _full(sign):
+    if TASKS[config["task"]].predicts_input or sign * row["train"] >= sign * _full(sign):
         return 0.05, f"nothing holds this run back that its figures show: {both}"
     if d["baseline"] is not None and data_noun(d) == "table" and _none_is_better(d):
         return 0.3, (

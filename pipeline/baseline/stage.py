@@ -19,7 +19,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare_input
 from pipeline.seeds import fold_seed
-from pipeline.tasks import task_of
+from pipeline.tasks import TASKS, task_of
 
 log = logging.getLogger(__name__)
 
@@ -114,15 +114,15 @@ def _windows(dataset: Dataset, positions: Any) -> Any:
 
 def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Return name -> untrained model for the task, and what texts, series and readers have more."""
-    seed = fold_seed(config.seed, "baseline")
-    models = classical.FAMILIES[config.task](seed, _channels(dataset))
+    seed, task = fold_seed(config.seed, "baseline"), TASKS[config.task]
+    models = classical.FAMILIES[task.baselines](seed, _channels(dataset))
     kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
-    if kinds == ["tokens"] and config.task == "classification":
+    if kinds == ["tokens"] and task.learns_classes:
         models = classical.for_texts(models)
-    if config.task == "forecasting":
+    if task.takes_changes:
         models |= forecasts.forecasters(dataset.preprocess["target"]["horizon"])
     assert config.baseline is not None
-    if config.baseline.interpretable and config.task != "anomaly":
+    if config.baseline.interpretable and not task.predicts_input:
         models["readable tree"] = classical.readable_tree(seed, is_class=bool(dataset.class_names))
     return models
 

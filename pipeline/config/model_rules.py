@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.arrays import Model
 from pipeline.config.document import Path
 from pipeline.config.source_rules import article, form_of, not_there, source_label
+from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
@@ -43,17 +44,18 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
 def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
     """An autoencoder answers its input; another detector forecasts the last step of a series."""
     is_autoencoder = config.model.kind == "autoencoder"
-    if is_autoencoder and config.task != "anomaly" and config.train.pretrain is None:
+    predicts_input = TASKS[config.task].predicts_input
+    if is_autoencoder and not predicts_input and config.train.pretrain is None:
         yield (
             ("model", "kind"),
             f"an autoencoder is for anomaly, or learns {config.task} with train.pretrain",
         )
-    if config.train.pretrain is not None and (not is_autoencoder or config.task == "anomaly"):
+    if config.train.pretrain is not None and (not is_autoencoder or predicts_input):
         yield (
             ("train", "pretrain"),
             "pre-training is for an autoencoder with a task other than anomaly; wanted null",
         )
-    if config.task != "anomaly" or is_autoencoder or config.model.kind == "file":
+    if not predicts_input or is_autoencoder or config.model.kind == "file":
         return
     if form_of(config.data.source) not in (None, "series"):
         yield (

@@ -22,21 +22,9 @@ from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
 from pipeline.device.targets import TARGETS
+from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
-LOSSES = {
-    "classification": (
-        "auto",
-        "categorical_crossentropy",
-        "binary_crossentropy",
-        "focal",
-        "generalized_crossentropy",
-        "perceptron",
-    ),
-    "regression": ("auto", "mse", "mae", "huber"),
-    "anomaly": ("auto", "mse", "mae"),
-    "forecasting": ("auto", "mse", "mae", "huber"),
-}
 
 
 @dataclass(frozen=True)
@@ -95,16 +83,17 @@ def _augment_fits(config: Any, base: File) -> Iterator[Finding]:
 
 def _mixup_has_classes(config: Any, base: File) -> Iterator[Finding]:
     is_mixed = any(change.kind == "mixup" for change in config.data.augment)
-    if is_mixed and config.task == "anomaly":
+    if is_mixed and TASKS[config.task].predicts_input:
         yield ("data", "augment"), "mixup mixes labels too, which anomaly has not; leave it out"
 
 
 def _losses_take_their_settings(config: Any, base: File) -> Iterator[Finding]:
     train = config.train
+    is_class = TASKS[config.task].learns_classes
     smooth = ("auto", "categorical_crossentropy", "binary_crossentropy")
-    if train.label_smoothing and (config.task != "classification" or train.loss not in smooth):
+    if train.label_smoothing and not (is_class and train.loss in smooth):
         yield ("train", "label_smoothing"), "is for cross-entropy; wanted 0"
-    if train.oversample and config.task != "classification":
+    if train.oversample and not is_class:
         yield ("train", "oversample"), f"the task is {config.task}, which has no classes"
 
 
@@ -112,7 +101,7 @@ def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
     train = config.train
     if train.distill is None:
         return
-    if config.task != "classification":
+    if not TASKS[config.task].learns_classes:
         yield ("train", "distill"), f"is for classification; the task is {config.task}"
     if train.pretrain is not None:
         yield ("train", "distill"), "goes with train.pretrain: null"
@@ -151,8 +140,8 @@ def _plateau_stands_alone(config: Any, base: File) -> Iterator[Finding]:
 
 
 def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
-    wanted = LOSSES.get(config.task)
-    if wanted and config.train.loss not in wanted:
+    wanted = ("auto", *TASKS[config.task].losses)
+    if config.train.loss not in wanted:
         yield (
             ("train", "loss"),
             f"{config.train.loss} is no loss for {config.task}; wanted one of {', '.join(wanted)}",
@@ -160,7 +149,7 @@ def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
 
 
 def _class_weights_have_classes(config: Any, base: File) -> Iterator[Finding]:
-    if config.train.class_weights is not None and config.task != "classification":
+    if config.train.class_weights is not None and not TASKS[config.task].learns_classes:
         yield (
             ("train", "class_weights"),
             f"the task is {config.task}, which has no classes; wanted null",
@@ -168,11 +157,15 @@ def _class_weights_have_classes(config: Any, base: File) -> Iterator[Finding]:
 
 
 def _hidden_labels_have_a_task(config: Any, base: File) -> Iterator[Finding]:
+    task = TASKS[config.task]
     for name in ("unlabelled", "labelled"):
-        if getattr(config.data, name) is not None and config.task in ("anomaly", "forecasting"):
+        if getattr(config.data, name) is not None and not task.takes_hidden_labels:
             yield ("data", name), f"the task is {config.task}, which learns without; wanted null"
-    if config.data.unlabelled is not None and config.task == "regression":
-        yield ("data", "unlabelled"), "the task is regression, which has no classes; wanted null"
+    if config.data.unlabelled is not None and not task.has_classes and task.takes_hidden_labels:
+        yield (
+            ("data", "unlabelled"),
+            f"the task is {config.task}, which has no classes; wanted null",
+        )
 
 
 def _warmup_ends(config: Any, base: File) -> Iterator[Finding]:
@@ -231,12 +224,12 @@ def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
 
 
 def _only_classes_are_left_open(config: Any, base: File) -> Iterator[Finding]:
-    if config.verify.abstain is not None and config.task != "classification":
+    if config.verify.abstain is not None and not TASKS[config.task].can_abstain:
         yield ("verify", "abstain"), f"is for classification; the task is {config.task}"
 
 
 def _metric_is_of_the_task(config: Any, base: File) -> Iterator[Finding]:
-    if config.task != "classification" and config.task_metric != "auto":
+    if config.task_metric != "auto" and not TASKS[config.task].other_scores:
         yield ("task_metric",), f"is for classification; the task is {config.task}; wanted auto"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.config.document import Path
 from pipeline.config.source_rules import article, form_of
+from pipeline.tasks import TASKS
 
 SMOOTHED = ("image", "sound", "series")  # what has neighbours: a table's columns have none
 SECTION = ("data", "sanitize")
@@ -34,7 +35,7 @@ def _squeeze_fits(config: Any) -> Iterator[tuple[Path, str]]:
 
 def _anomalies_are_far(config: Any) -> Iterator[tuple[Path, str]]:
     """Refuse to leave out of judgement what a detector of anomalies is there to flag."""
-    if config.task == "anomaly" and config.data.sanitize.range != "clip":
+    if TASKS[config.task].has_threshold and config.data.sanitize.range != "clip":
         yield (
             (*SECTION, "range"),
             "what is far outside of train is what `task: anomaly` flags; wanted clip",
@@ -46,7 +47,7 @@ def _detector_compares(config: Any) -> Iterator[tuple[Path, str]]:
     if config.verify.detector is None:
         return
     path, rule = ("verify", "detector"), config.data.sanitize
-    if config.task != "classification":
+    if not TASKS[config.task].can_abstain:
         yield path, f"is for classification; the task is {config.task}; wanted null"
     elif rule.bit_depth is None and rule.median is None:
         yield (

@@ -5,6 +5,7 @@ from pathlib import Path as File
 from typing import Any
 
 from pipeline.config.document import Path
+from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
 BUNDLED = {  # name -> task, form of a sample
@@ -61,20 +62,20 @@ def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
     source = config.data.source
     if source.kind == "series_csv":
         is_open = source.label is None and source.windows_path is None
-        if is_open != (config.task == "forecasting"):
+        if is_open != TASKS[config.task].takes_changes:
             yield (
                 ("task",),
                 "a series_csv without data.source.label and windows_path is for forecasting, one "
                 f"with either is not; came {config.task}",
             )
         return
-    if config.task == "forecasting":
+    if TASKS[config.task].takes_changes:
         yield ("task",), f"forecasting needs a series_csv; came {source_label(source)}"
         return
     if source.kind in ("tfds", "csv", "text", "npz"):
         return
     right = BUNDLED[source.name][0] if source.kind == "bundled" else "classification"
-    asked = "classification" if config.task == "anomaly" else config.task  # of classes too
+    asked = "classification" if TASKS[config.task].has_classes else config.task
     if asked != right:
         yield ("task",), f"{source_label(source)} is a set for {right}; came {config.task}"
 
@@ -131,7 +132,7 @@ def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
 
 def stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
     """Only classes can be stratified."""
-    if config.data.split.by == "stratified" and config.task in ("regression", "forecasting"):
+    if config.data.split.by == "stratified" and not TASKS[config.task].has_classes:
         yield (
             ("data", "split", "by"),
             f"stratified needs classes and the task is {config.task}; wanted random",

@@ -12,6 +12,7 @@ from pipeline.config import source_rules
 from pipeline.config.document import Path
 from pipeline.config.shape import did_you_mean
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
 FITS = {  # setting -> form of a sample that it is for
@@ -28,14 +29,14 @@ def attacks_fit(config: Any, base: File) -> Iterator[Finding]:
         attacks.append((("harden", "attack"), config.harden.attack))
     if config.audit is not None:
         attacks.append((("audit",), config.audit))
-    if config.harden is not None and config.task != "classification":
+    if config.harden is not None and not TASKS[config.task].can_be_attacked:
         yield (
             ("harden",),
             f"attacks are for classification and the task is {config.task}; wanted null",
         )
         attacks = attacks[1:]
     for where, settings in attacks:
-        if where == ("audit",) and config.task != "classification":
+        if where == ("audit",) and not TASKS[config.task].can_be_attacked:
             yield from _asked_in_vain(config.task, settings)
             continue
         yield from _fits_form(config.data.source, where, settings)

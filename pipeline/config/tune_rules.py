@@ -15,6 +15,7 @@ from pipeline.config.source_rules import article, form_of
 from pipeline.config.space_schema import SAID
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
 from pipeline.device.targets import TARGETS
+from pipeline.tasks import TASKS
 
 SEARCHED = ("model", "train", "data.batch_size", "data.augment")
 GIVEN = ("file", "application")  # families whose network is made before the search
@@ -24,12 +25,6 @@ LEFT_OUT = {  # paths of train that a trial has not, or has from elsewhere
     "train.distill": "a trial is trained without; leave it out",
     "train.learning_curve": "it changes nothing in a trial; leave it out",
     "train.strategy": "it changes where a trial is trained, not what comes of it; leave it out",
-}
-OBJECTIVES = {  # task -> what its answers are judged by; a test compares them with TASKS
-    "classification": ("accuracy", "macro_f1", "auc"),
-    "anomaly": ("auc", "f1", "precision", "recall"),
-    "regression": ("r2", "mae", "rmse"),
-    "forecasting": ("relative_mae", "mae", "rmse"),
 }
 BY_VELA = ("latency_ms", "sram_bytes")
 MOST = 100_000  # trials of a grid; more is a mistake in the space
@@ -219,13 +214,13 @@ def objective_fits(config: Any, base: File) -> Iterator[Finding]:
     if config.tune is None:
         return
     path, objective = ("tune", "objective"), config.tune.objective
-    wanted = OBJECTIVES[config.task]
+    wanted = TASKS[config.task].metric_names
     if objective == "robust" and not config.tune.robust:
         yield path, "robust is measured where tune.robust is true; set it"
     elif objective not in ("auto", "robust", *wanted):
         yield path, f"{objective} is not measured for {config.task}; wanted {one_of(wanted)}"
     robust = ("tune", "robust")
-    if config.tune.robust and config.task != "classification":
+    if config.tune.robust and not TASKS[config.task].can_be_attacked:
         yield robust, f"attacks are for classification; the task is {config.task}; wanted false"
     elif config.tune.robust and (form := _unbounded(config)) is not None:
         yield (

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.config import source_rules
 from pipeline.config.document import Path
+from pipeline.tasks import TASKS
 
 ARENA = ("gate", "arena_bytes")
 INTEGERS = ("int8", "int16x8")
@@ -25,7 +26,7 @@ def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
 
 def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least error and a most accuracy: nothing would be held against them."""
-    of_errors = config.task == "forecasting"
+    of_errors = TASKS[config.task].direction == "down"
     wrong, right = ("min_metric", "max_error")[:: 1 if of_errors else -1]
     if getattr(config.gate, wrong) is not None:
         better = "less" if of_errors else "more"
@@ -36,7 +37,7 @@ def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str
     """Refuse a least figure of recordings where there are none."""
     if config.gate.min_recording_auc is None:
         return
-    if config.task != "anomaly" or not source_rules.is_windowed(config.data.source):
+    if not TASKS[config.task].has_recordings or not source_rules.is_windowed(config.data.source):
         yield (
             ("gate", "min_recording_auc"),
             "is for anomaly, with samples that are windows of recordings; wanted null, or "

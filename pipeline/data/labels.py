@@ -16,6 +16,7 @@ from pipeline.data.scratch import (
     where,
 )
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
 
 MOST_CLASSES = 1000
 ANOMALY = ("normal", "anomaly")  # of `task: anomaly`, by id
@@ -114,7 +115,7 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
         ConfigError: labels are classes, or hold NaN or infinity, or are all the same; or a forecast
             is asked for and they are no changes, or the other way round.
     """
-    if (task == "forecasting") != (source.answers == "change"):
+    if TASKS[task].takes_changes != (source.answers == "change"):
         raise ConfigError(
             "task: forecasting goes with a series_csv that has neither data.source.label nor "
             f"windows_path, and nothing else does; came {task}"

@@ -45,6 +45,7 @@ from pipeline.data.store import Stored, store
 from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_label
 from pipeline.errors import ConfigError
 from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
 
 FORMS = {  # kind of an input -> form of a sample; words and categories can take no change
     "image": "image",
@@ -103,7 +104,7 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         for spec in source.inputs
         if FORMS.get(spec.kind) not in FITS[change.kind]
     ]
-    if config.task == "classification":
+    if TASKS[config.task].can_be_attacked:
         if config.harden is not None:
             attack = config.harden.attack
             problems += unfit_for_inputs("harden.attack", attack, source.inputs)
@@ -116,9 +117,9 @@ def _refuse_unfit(config: Config, source: Source) -> None:
 def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
     """Return the labels as the task wants them, and the groups as the config names them."""
     labels, names = stored.labels, None
-    if config.task in ("classification", "anomaly"):
+    if TASKS[config.task].has_classes:
         labels, names = class_labels(source, stored.labels, stored.parts)
-        if config.task == "anomaly":
+        if TASKS[config.task].learns_normal:
             labels, names = anomaly_labels(labels, names, config.data.normal)
         elif config.data.unlabelled is not None:
             labels, names = without_label(labels, names, config.data.unlabelled)
@@ -140,7 +141,7 @@ def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
 def _target(config: Config, targets: Array) -> dict[str, Any]:
     """Return the scaling of the target; a forecast is told as a change of the first channel."""
     scaling = fit_target(targets)
-    if config.task != "forecasting":
+    if not TASKS[config.task].takes_changes:
         return scaling | {"channel": None, "horizon": None}
     return scaling | {"channel": 0, "horizon": getattr(config.data.source, "horizon", 1)}
 
@@ -162,7 +163,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         groups=_uncut(config, data),
         times=data.stored.times,
     )
-    if config.task == "anomaly":
+    if TASKS[config.task].learns_normal:
         refuse_one_kind(data.labels, parts)
         parts["train"] = filter_array(parts["train"], lambda own: data.labels[own] == 0)
     elif data.names is not None:
@@ -192,7 +193,7 @@ def _fit(
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Return the preprocessing of each input, and what was noticed while fitting it."""
     entries, found = [], []
-    wish = config.data.sanitize.model_dump() | {"is_limited": config.task != "anomaly"}
+    wish = config.data.sanitize.model_dump() | {"is_limited": not TASKS[config.task].has_threshold}
     for spec in source.inputs:
         entry, constant = FIT[spec.kind](spec, shards[spec.name], train)
         entries.append(entry | {"sanitize": fit_sanitizing(entry, shards[spec.name], train, wish)})
@@ -217,7 +218,7 @@ def _noticed(
         *findings.in_no_part(
             len(data.labels),
             parts,
-            is_detector=config.task == "anomaly",
+            is_detector=TASKS[config.task].learns_normal,
             has_times=stored.times is not None,
         ),
         *findings.fewer_calibrated(wanted, len(parts["calibration"])),

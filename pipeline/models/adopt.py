@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.graph import functional, is_model, replay
 from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
 
 Change = Callable[[list[Array]], list[Array]]
 LINEAR = ("linear", None)
@@ -211,11 +212,11 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Mapping[str, Any
         ConfigError: it does not answer what the task asks.
     """
     output, (last, before) = spec.output, _last(model)
-    if output["task"] == "anomaly":
+    if TASKS[output["task"]].predicts_input:
         return Ending({}, lambda: None)
     scores = before if _is_activation(last) else last
     shape, activation = list(model.outputs[0].shape[1:]), _activation(last)
-    is_class, is_dense = output["task"] == "classification", isinstance(scores, keras.layers.Dense)
+    is_class, is_dense = TASKS[output["task"]].has_softmax, isinstance(scores, keras.layers.Dense)
     softmax = keras.layers.Activation("softmax", name="probabilities")
     is_one_of_two = is_class and is_dense and (output["units"], shape) == (2, [1])
     if is_one_of_two and activation in ("sigmoid", *LINEAR):

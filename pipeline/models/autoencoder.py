@@ -18,6 +18,7 @@ from pipeline.config.model_schema import Autoencoder
 from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of
+from pipeline.tasks import TASKS
 
 CODE = "code"  # name of the layer whose output is the code
 Sizes = list[tuple[int, ...]]
@@ -51,7 +52,7 @@ def build(
     code = _code(keras, spec, x)
     if task == "embedding":
         return keras.Model(inputs, code, name="encoder")
-    if task == "anomaly":
+    if TASKS[task].predicts_input:
         return keras.Model(inputs, decode(keras, spec, code, shape, sizes), name="autoencoder")
     x = blocks.dropout(keras, spec, code, "dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="autoencoder")

@@ -10,6 +10,7 @@ from pipeline.arrays import Model, Namespace, Tensor
 from pipeline.config.model_schema import Hidden
 from pipeline.documents.spec import Spec
 from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
 
 # Before these, He et al. 2015 (arXiv:1502.01852); before the others Glorot and Bengio 2010.
 ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
@@ -149,7 +150,7 @@ def output(keras: Namespace, spec: Spec, x: Any) -> Any:
     """Apply the output layer: `logits` and a softmax for classes, `value` for a quantity."""
     units = spec.output.units
     assert units is not None  # what answers its own input has no such layer
-    if spec.output.task == "classification":
+    if TASKS[spec.output.task].has_softmax:
         logits = dense(keras, spec, x, units, "logits")
         return keras.layers.Activation("softmax", name="probabilities")(logits)
     return dense(keras, spec, x, units, "value")

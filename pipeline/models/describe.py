@@ -16,6 +16,7 @@ from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
 from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
 
 READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")}  # not int8 alone
 
@@ -38,7 +39,7 @@ def describe(
         is_reconstruction: whether a detector from outside answers its own input.
     """
     inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
-    if task != "anomaly":
+    if not TASKS[task].predicts_input:
         output = SpecOutput(task=task, units=len(dataset.class_names) if dataset.class_names else 1)
     elif model.kind == "autoencoder" or is_reconstruction:
         output = SpecOutput(task=task, score="reconstruction")

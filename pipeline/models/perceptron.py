@@ -13,6 +13,7 @@ from pipeline.arrays import Namespace
 from pipeline.documents.spec import Spec
 from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, vector_of
+from pipeline.tasks import TASKS
 
 
 def build(
@@ -37,7 +38,7 @@ def build(
 
 
 def _has_two_classes(spec: Spec) -> bool:
-    return (spec.output.task, spec.output.units) == ("classification", 2)
+    return TASKS[spec.output.task].has_softmax and spec.output.units == 2
 
 
 def _two_classes(keras: Namespace, spec: Spec, x: Any) -> Any:

@@ -28,6 +28,7 @@ from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import START, save_keras
+from pipeline.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tu
             offset=settings.offset,
             reset_weights=settings.reset_weights,
         )
-        is_reconstruction = config.task == "anomaly" and answers_its_input(given)
+        is_reconstruction = TASKS[config.task].predicts_input and answers_its_input(given)
     else:
         shape = dataset.preprocess["inputs"][0]["shape"]
         assert isinstance(settings, Application)  # no other kind comes from outside

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.config.verify_schema import Gate
 from pipeline.new.seen import Seen
+from pipeline.tasks import TASKS
 
 SMALL, MANY = 40, 20_000  # side of a picture, and samples, that a plain CNN is best at
 FEW = 2000  # pictures below which four plain blocks learn what a ResNet-8 learns by heart
@@ -23,10 +24,8 @@ def recipe(seen: Seen) -> Sections:
     """Return the sections batch_size, augment, model, train and gate, with what is no default."""
     sections = RECIPES[seen.modality](seen)
     gate = gates_of(seen) | dict(sections.pop("gate", {}))
-    if seen.task == "regression":
-        gate["agreement"] = 0.8
-    if seen.task == "anomaly":
-        gate["agreement"] = 0.97
+    if TASKS[seen.task].agreement is not None:
+        gate["agreement"] = TASKS[seen.task].agreement
     return sections | ({"gate": gate} if gate else {})
 
 
@@ -129,17 +128,16 @@ def _recording(seen: Seen) -> Sections:
 
 def _series(seen: Seen) -> Sections:
     epochs = _epochs(seen, 64, 10, 30)
-    if seen.task == "anomaly":
+    if TASKS[seen.task].predicts_input:
         model = {"kind": "autoencoder", "units": [32], "code": 4}
         return {"model": model, "train": {"epochs": min(20, epochs)}}
-    if seen.task == "classification":
+    if TASKS[seen.task].learns_classes:
         model = {"kind": "cnn1d", "filters": [16, 32], "dropout": 0.2}
         return {"model": model, "train": {"epochs": epochs, "optimizer": _rate(2e-3)}}
     return {
         "model": {"kind": "mlp", "units": [32, 16]},
         "train": {"epochs": epochs, "optimizer": _rate(3e-3)},
         "export": {"ships": "int16x8"},  # 256 steps are coarse for a forecast
-        "gate": {"agreement": 0.7},
     }
 
 
@@ -148,7 +146,7 @@ def _table(seen: Seen) -> Sections:
     units = [128, 64] if is_large else [32] if seen.samples >= 1000 else [16]
     batch = 256 if seen.samples >= MANY else 64
     stop = {"early_stopping": {"patience": 10}}
-    if seen.task == "regression":
+    if not TASKS[seen.task].has_classes:
         train = {"epochs": _epochs(seen, 160, 40, 120), "optimizer": _rate(3e-3), **stop}
         return {"batch_size": 128, "model": {"kind": "mlp", "units": units}, "train": train}
     model = {"kind": "mlp", "units": units} | ({"dropout": 0.3} if is_large else {})

@@ -19,6 +19,7 @@ from pipeline.new.table import (
     read_table,
     seconds_between,
 )
+from pipeline.tasks import TASKS
 
 DAY, STEPS, WINDOW = 86_400, (8, 96), 32  # a window is a day where it has so many steps
 LONG = 200  # rows of a series, at least
@@ -205,7 +206,7 @@ def _windowed(
 ) -> Seen:
     source["window"] = window
     split: dict[str, Any] = {"by": "time"}
-    if task == "anomaly":  # few as they are, anomalies must be in validation and test
+    if TASKS[task].learns_normal:  # few as they are, anomalies must be in validation and test
         split |= {"test": 0.5, "validation": 0.2}
     return Seen("series", task, source, rows, classes, tuple(said), size=window, extra=split)
 

@@ -14,17 +14,12 @@ from pipeline.errors import ConfigError
 from pipeline.new.look import look
 from pipeline.new.recipe import judged_by, recipe
 from pipeline.new.seen import Seen
+from pipeline.tasks import TASKS
 
 WIDTH = 110  # of a line that holds a mapping
 SHOWN = 8  # classes that are named
 PLAIN = re.compile(r"([A-Za-z_]|\.?\.?/)[\w\-./ ]*\Z")
 WORDS = ("null", "true", "false", "yes", "no", "on", "off")
-SPLITS = {
-    "classification": "stratified",
-    "regression": "random",
-    "forecasting": "time",
-    "anomaly": "time",
-}
 
 
 def write_config(file: Path, data: Path, target: str | None) -> str:
@@ -57,7 +52,7 @@ def config_text(file: Path, seen: Seen) -> str:
     name = re.sub(r"[^a-z0-9_\-]+", "_", file.stem.lower()).strip("_-") or "new"
     parts = recipe(seen)
     data: dict[str, Any] = {"source": _relative(seen.source, file.parent)}
-    by = "given" if seen.is_given else SPLITS[seen.task]
+    by = "given" if seen.is_given else TASKS[seen.task].split
     data["split"] = {"by": by} | dict(seen.extra)
     data |= {key: parts.pop(key) for key in ("batch_size", "augment") if key in parts}
     lines = [
@@ -105,22 +100,17 @@ def _notes(seen: Seen) -> dict[str, str]:
             "stratified": "as many of each class everywhere; group: where samples belong together",
             "random": "every sample by itself; group: where samples belong together",
             "time": "the latest are for the test",
-        }.get(SPLITS[seen.task], "")
+        }.get(TASKS[seen.task].split, "")
         if not seen.is_given
         else "the data say which sample is for the test",
         "augment": "add {kind: flip} where a mirrored picture is of the same class",
         **_gate_notes(seen),
         "early_stopping": "the best epoch is kept",
     }
-    if seen.task == "regression":
-        notes["agreement"] = "an int8 answer has 255 steps"
-    if seen.task == "forecasting":
-        notes |= {
-            "agreement": "a change near zero is easily another one",
-            "ships": "256 steps are few",
-        }
-    if seen.task == "anomaly":
-        notes["agreement"] = "an error near the threshold is flagged or not by one step of int8"
+    if note := TASKS[seen.task].agreement_note:
+        notes["agreement"] = note
+    if TASKS[seen.task].takes_changes:
+        notes["ships"] = "256 steps are few"
     return notes
 
 

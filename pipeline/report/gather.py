@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
+from pipeline.documents.record import Record
 from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.trials import Trials
 from pipeline.train.gain import training_records
 
 DOCUMENTS = {
@@ -24,6 +26,7 @@ DOCUMENTS = {
     "robustness": "robustness.json",
     "audit": "audit.json",
 }
+RECORDS: dict[str, type[Record]] = {"trials": Trials}
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
 
@@ -31,7 +34,7 @@ HISTORIES = {"train": "history", "harden": "robustness"}
 def gather(inputs: Inputs) -> dict[str, Any]:
     """Return the documents by kind, `figures` by kind, `histories` by stage."""
     found: dict[str, Any] = {
-        kind: read_json(inputs[kind] / name) if kind in inputs else None
+        kind: _read(kind, inputs[kind] / name) if kind in inputs else None
         for kind, name in DOCUMENTS.items()
     }
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
@@ -46,6 +49,11 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         if kind in inputs
     }
     return found
+
+
+def _read(kind: str, path: Path) -> Any:
+    """Return a document, of a record where it has one."""
+    return RECORDS[kind].read(path) if kind in RECORDS else read_json(path)
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pipeline.report import charts
 from pipeline.report.words import number
+from pipeline.tasks import TASKS
 
 POINTS = 500  # of a scatter: more only cover each other
 BINS = 40
@@ -28,7 +29,7 @@ def value_charts(documents: Mapping[str, Any]) -> list[Markup]:
         return [_forecast(figures, ships), *found] if "forecast_last" in figures else found
     if "score_reference" not in figures:
         return []
-    is_detector = documents["dataset"]["task"] == "anomaly"
+    is_detector = TASKS[documents["dataset"]["task"]].has_threshold
     second = str(documents["dataset"]["labels"]["names"][1])
     scores = _anomaly_scores(figures, ships) if is_detector else _scores(figures, ships, second)
     return [scores, _roc(figures, ships, second)]

@@ -1,11 +1,12 @@
 """What the page shows of a hyper-parameter search: its table, the fronts, parallel coordinates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
+from pipeline.documents.trials import Front, TrialResult, Trials
 from pipeline.report.charts import (
     BOTTOM,
     HEIGHT,
@@ -26,46 +27,45 @@ COSTS = {"bytes": "size of the file, kB", "latency_ms": "latency that Vela estim
 SCALE = {"bytes": 1000.0, "latency_ms": 1.0}
 
 
-def context(trials: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def context(trials: Trials | None) -> dict[str, Any] | None:
     """Return what the template needs of trials.json; None where nothing was searched."""
     if trials is None:
         return None
-    done = [row for row in trials["trials"] if row["score"] is not None]
+    done = [row for row in trials.trials if row.score is not None]
     return {
-        "trials": trials["trials"][:SHOWN],
-        "count": len(trials["trials"]),
+        "trials": trials.trials[:SHOWN],
+        "count": len(trials.trials),
         "finished": len(done),
-        "metric": trials["metric"],
-        "picked": trials["picked"],
-        "tuner": trials["tuner"],
-        "form": trials["form"],
-        "has_latency": any(row["costs"].get("latency_ms") is not None for row in done),
-        "fronts": {by: _front_chart(trials, done, by) for by in trials["fronts"]},
-        "areas": {by: _area(found, by) for by, found in trials["fronts"].items()},
+        "metric": trials.metric,
+        "picked": trials.picked,
+        "tuner": trials.tuner,
+        "format": trials.format,
+        "has_latency": any(row.costs.get("latency_ms") is not None for row in done),
+        "fronts": {by: _front_chart(trials, done, by) for by in trials.fronts},
+        "areas": {by: _area(found, by) for by, found in trials.fronts.items()},
         "parallel": _parallel(trials, done),
     }
 
 
-def _area(found: Mapping[str, Any], by: str) -> str:
+def _area(found: Front, by: str) -> str:
     """Return a front's hypervolume and its reference point in words."""
-    reference = found["reference"]
     unit = by.rpartition("_")[2]
-    point = f"{reference['score']:.4f} at {number(reference[by])} {unit}"
-    return f"{number(found['hypervolume'])}, from the reference point {point}"
+    point = f"{found.reference.score:.4f} at {number(found.reference.cost)} {unit}"
+    return f"{number(found.hypervolume)}, from the reference point {point}"
 
 
-def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], by: str) -> Markup:
+def _front_chart(trials: Trials, done: Sequence[TrialResult], by: str) -> Markup:
     """Return score against cost: a dot a trial, and the line of those that nothing beats."""
-    known = [row for row in done if row["costs"].get(by) is not None]
-    at = {row["trial"]: (row["costs"][by] / SCALE[by], row["score"]) for row in known}
+    known = [row for row in done if row.costs.get(by) is not None]
+    at = {row.trial: (row.known_cost(by) / SCALE[by], row.known_score) for row in known}
     across = x_axis(COSTS[by], [x for x, _ in at.values()])
-    up = y_axis(trials["metric"], [y for _, y in at.values()])
+    up = y_axis(trials.metric, [y for _, y in at.values()])
 
     def placed(point: tuple[float, float]) -> tuple[float, float]:
         return across.at(point[0]), up.at(point[1])
 
-    title = f"{trials['metric']} against {COSTS[by]}"
-    front = [placed(at[name]) for name in trials["fronts"][by]["trials"]]
+    title = f"{trials.metric} against {COSTS[by]}"
+    front = [placed(at[name]) for name in trials.fronts[by].trials]
     steps = [
         f"{x:.1f},{y:.1f}" for (x, _), (_, y) in zip(front[1:], front[:-1], strict=True)
     ]  # a front is a staircase: between two trials nothing better is known
@@ -74,26 +74,26 @@ def _front_chart(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]], b
     parts = frame(across, up)
     parts.append(f'<polyline class="curve c1" points="{" ".join(stairs)}"/>')
     for row in known:
-        x, y = placed(at[row["trial"]])
-        is_picked = row["trial"] == trials["picked"]
+        x, y = placed(at[row.trial])
+        is_picked = row.trial == trials.picked
         parts.append(
             f'<circle class="dot c{2 if is_picked else 0}" r="{5 if is_picked else 3}" '
-            f'cx="{x:.1f}" cy="{y:.1f}"><title>trial {row["trial"]}: {row["score"]:.4f}, '
-            f"{number(at[row['trial']][0])}</title></circle>"
+            f'cx="{x:.1f}" cy="{y:.1f}"><title>trial {row.trial}: {row.score:.4f}, '
+            f"{number(at[row.trial][0])}</title></circle>"
         )
     legend = {"a trial": 0, "nothing known beats these": 1, "taken": 2}
     told = f"{len(known)} trials, {len(front)} of them on the front"
     return figure(parts, legend, title=title, told=told)
 
 
-def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> Markup | None:
+def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
     """Return a line a trial through an axis a value (Inselberg 1985), the best half in colour."""
-    paths = [path for path in trials["space"] if any(path in row["values"] for row in done)]
+    paths = [path for path in trials.space if any(path in row.values for row in done)]
     paths = paths[: AXES - 1]
     if len(done) < 2:
         return None
-    columns = {path: _column([row["values"].get(path) for row in done]) for path in paths}
-    columns[trials["metric"]] = _column([row["score"] for row in done])
+    columns = {path: _column([row.values.get(path) for row in done]) for path in paths}
+    columns[trials.metric] = _column([row.score for row in done])
     xs = np.linspace(LEFT, WIDTH - LEFT, len(columns))
     title = "values of the trials, and what they reached"
     parts: list[str] = []
@@ -115,12 +115,12 @@ def _parallel(trials: Mapping[str, Any], done: Sequence[Mapping[str, Any]]) -> M
             if heights[place] is not None
         ]
         row = done[place]
-        is_picked = row["trial"] == trials["picked"]
+        is_picked = row.trial == trials.picked
         colour = 2 if is_picked else 0 if place < len(done) / 2 else 5
         width = " bold" if is_picked else " thin"
         parts.append(
             f'<polyline class="curve c{colour}{width}" points="{" ".join(points)}">'
-            f"<title>trial {row['trial']}: {row['score']:.4f}</title></polyline>"
+            f"<title>trial {row.trial}: {row.score:.4f}</title></polyline>"
         )
     legend = {"taken": 2, "better half": 0, "the rest": 5}
     return figure(parts, legend, title=title, told=f"{len(done)} trials")

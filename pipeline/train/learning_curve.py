@@ -67,8 +67,7 @@ def learning_curve(
             )
             rows.append(_row(spec, settings, fewer, less, share))
     rows.append(_row(spec, settings, dataset, trained, 1.0))
-    is_detector = spec.output.task == "anomaly"  # learns no answers: only its error is told
-    metric, direction = ("loss", "down") if is_detector else (task.metric, task.direction)
+    metric, direction = ("loss", "down") if task.predicts_input else (task.metric, task.direction)
     return {"metric": metric, "direction": direction, "rows": rows}
 
 
@@ -82,7 +81,7 @@ def _row(
     kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
     known, loss = _only(dataset, positions[kept]), loss_of(settings, task)
     found = evaluator(trained.model, known, split="train", task=task, loss=loss)()
-    name = "loss" if task == "anomaly" else TASKS[task].metric
+    name = "loss" if TASKS[task].predicts_input else TASKS[task].metric
     return {
         "share": share,
         "samples": len(positions),

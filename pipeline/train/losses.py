@@ -12,15 +12,9 @@ import tensorflow as tf
 
 from pipeline.arrays import Tensor
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
 
 Loss = Callable[[Any, Any], Any]
-
-AUTO = {
-    "classification": "categorical_crossentropy",
-    "regression": "mse",
-    "forecasting": "mae",
-    "anomaly": "mse",
-}
 
 
 def categorical_crossentropy(settings: Any) -> Loss:
@@ -152,7 +146,7 @@ class LossOf:
 
     @cached_property
     def _own(self) -> Loss:
-        name = AUTO[self.task] if self.settings.loss == "auto" else self.settings.loss
+        name = TASKS[self.task].losses[0] if self.settings.loss == "auto" else self.settings.loss
         return LOSSES[name](self.settings)
 
     def __call__(self, labels: Tensor, outputs: Tensor) -> Any:

@@ -82,7 +82,7 @@ def _as_given(
     settings = config.model
     if settings.kind != "file" or settings.reset_weights or settings.head != "keep":
         return None
-    if config.task == "anomaly" or config.train.epochs == 0:
+    if TASKS[config.task].predicts_input or config.train.epochs == 0:
         return None
     model = MODELS["file"](keras, spec)
     begin(model)

@@ -31,14 +31,14 @@ def evaluator(
 
     def evaluate() -> Mapping[str, float]:
         heads = predict_samples(compiled, dataset, positions)
-        if task == "anomaly":  # heads are scores, and only what is normal is learnt
+        if TASKS[task].predicts_input:  # heads are scores, and only what is normal is learnt
             auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
             normal = heads[labels == 0]
             return {"val_loss": float(normal.mean(dtype=np.float64)), "val_auc": auc}
         losses, outputs = scratch(len(heads), np.float32), scratch(heads.shape, heads.dtype)
         for part in blocks(heads):
             losses[part] = loss(tf.constant(targets[part]), tf.constant(heads[part])).numpy()
-            if task == "classification":
+            if TASKS[task].has_softmax:
                 outputs[part] = tf.nn.softmax(heads[part]).numpy()
             else:
                 outputs[part] = in_target_unit(heads[part], dataset.preprocess)

@@ -81,12 +81,12 @@ def watcher(
 
 def _chance(dataset: Dataset, task: str) -> float | None:
     """Return the metric of the best constant answer on validation; None for a detector."""
-    if task == "anomaly":
+    constant_score = TASKS[task].constant_score
+    if constant_score is None:
         return None
-    if task == "classification":
-        labels = take_rows(dataset.labels, dataset.split("validation"))
-        return float(count_ids(labels).max() / len(labels))
-    return {"regression": 0.0, "forecasting": 1.0}[task]
+    if not TASKS[task].has_classes:
+        return constant_score(np.empty(0))
+    return constant_score(count_ids(take_rows(dataset.labels, dataset.split("validation"))))
 
 
 def _constant(feed: Feed, loss: Loss, setting: Any) -> float:

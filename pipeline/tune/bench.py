@@ -23,6 +23,7 @@ from pipeline.errors import ConfigError
 from pipeline.models.describe import describe
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.source_hash import hash_source
+from pipeline.tasks import TASKS
 from pipeline.train.decision import known_range
 
 STEPS = 20  # of the attack, where audit does not say
@@ -101,7 +102,7 @@ def bench_of(
     opened = open_dataset(dataset)
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(config, spec, opened, start, work, logs, threads)
-    scores = ("reconstruction", "forecast") if config.task == "anomaly" else (None,)
+    scores = ("reconstruction", "forecast") if TASKS[config.task].predicts_input else (None,)
     for score in scores:
         if not (path := calibration_of(bench, score)).exists():
             known = {} if score is None else {"known": known_range(opened)}

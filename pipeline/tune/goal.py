@@ -1,19 +1,19 @@
 """What a search is for: which trials are best, which one is taken, and what the rest trade. Pure.
 
-Rows are those of ledger.py; only finished ones, those with a score, take part.
+Only finished trials, those with a score, take part.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
+from pipeline.documents.trials import Front, ReferencePoint, TrialResult
 from pipeline.tasks.task import Task
 
-Row = Mapping[str, Any]
 LESS_IS_MORE = ("mae", "rmse", "relative_mae")
 FRONTS = ("bytes", "latency_ms")  # what the metric is held against, where it is known
 
 
-def goal_of(objective: str, task: Task) -> tuple[str, str]:
+def goal_of(objective: str, task: Task) -> tuple[str, Literal["up", "down"]]:
     """Return the name of what is searched for, and its direction: up or down.
 
     Args:
@@ -24,18 +24,18 @@ def goal_of(objective: str, task: Task) -> tuple[str, str]:
     return name, "down" if name in LESS_IS_MORE else "up"
 
 
-def rank_trials(rows: Sequence[Row], direction: str) -> list[Row]:
+def rank_trials(rows: Sequence[TrialResult], direction: str) -> list[TrialResult]:
     """Return the trials, best first, equal ones by their numbers, refused ones last."""
     sign = -1 if direction == "up" else 1
-    done = [row for row in rows if row["score"] is not None]
-    others = [row for row in rows if row["score"] is None]
-    best = sorted(done, key=lambda row: (sign * row["score"], row["trial"]))
-    return best + sorted(others, key=lambda row: str(row["trial"]))
+    done = [row for row in rows if row.score is not None]
+    others = [row for row in rows if row.score is None]
+    best = sorted(done, key=lambda row: (sign * row.known_score, row.trial))
+    return best + sorted(others, key=lambda row: row.trial)
 
 
 def pick_trial(
-    rows: Sequence[Row], direction: str, *, within: float | None, by: str, is_relative: bool
-) -> Row:
+    rows: Sequence[TrialResult], direction: str, *, within: float | None, by: str, is_relative: bool
+) -> TrialResult:
     """Return the trial that is taken.
 
     Args:
@@ -45,26 +45,26 @@ def pick_trial(
         by: the cost that counts then.
         is_relative: whether that is a share of the best score.
     """
-    first, *_ = order = [row for row in rank_trials(rows, direction) if row["score"] is not None]
+    first, *_ = order = [row for row in rank_trials(rows, direction) if row.score is not None]
     if within is None:
         return first
-    room = within * abs(first["score"]) if is_relative else within
-    near = [row for row in order if abs(row["score"] - first["score"]) <= room + 1e-12]
-    known = [row for row in near if row["costs"].get(by) is not None]
-    return min(known, key=lambda row: row["costs"][by]) if known else first
+    room = within * abs(first.known_score) if is_relative else within
+    near = [row for row in order if abs(row.known_score - first.known_score) <= room + 1e-12]
+    known = [row for row in near if row.costs.get(by) is not None]
+    return min(known, key=lambda row: row.known_cost(by)) if known else first
 
 
-def front(rows: Sequence[Row], direction: str, by: str) -> list[Row]:
+def front(rows: Sequence[TrialResult], direction: str, by: str) -> list[TrialResult]:
     """Return the trials that no other beats in both score and cost, the cheapest first.
 
     Of trials that are equal in both, the first counts.
     """
     sign = 1 if direction == "up" else -1
-    known = [row for row in rows if row["score"] is not None and row["costs"].get(by) is not None]
-    found: list[Row] = []
-    order = sorted(known, key=lambda r: (r["costs"][by], -sign * r["score"], r["trial"]))
+    known = [row for row in rows if row.score is not None and row.costs.get(by) is not None]
+    found: list[TrialResult] = []
+    order = sorted(known, key=lambda r: (r.known_cost(by), -sign * r.known_score, r.trial))
     for row in order:
-        if not found or sign * row["score"] > sign * found[-1]["score"]:
+        if not found or sign * row.known_score > sign * found[-1].known_score:
             found.append(row)
     return found
 
@@ -92,27 +92,27 @@ def hypervolume(
 
 
 def fronts(
-    rows: Sequence[Row], direction: str, limits: Mapping[str, float | None]
-) -> dict[str, dict[str, Any]]:
-    """Return by cost: the trials of the front, its hypervolume, and the reference point of that.
+    rows: Sequence[TrialResult], direction: str, limits: Mapping[str, float | None]
+) -> dict[str, Front]:
+    """Return the Pareto front by cost, with its hypervolume.
 
     The reference is the worst score of a finished trial, at the limit; where there is none, at the
     highest cost of a finished trial.
     """
-    done = [row for row in rows if row["score"] is not None]
-    found: dict[str, dict[str, Any]] = {}
+    done = [row for row in rows if row.score is not None]
+    found: dict[str, Front] = {}
     for by in FRONTS:
-        costs = [row["costs"][by] for row in done if row["costs"].get(by) is not None]
+        costs = [row.known_cost(by) for row in done if row.costs.get(by) is not None]
         if not costs:
             continue
         limit = limits.get(by)
         worst = min if direction == "up" else max
-        reference = (max(costs) if limit is None else limit, worst(r["score"] for r in done))
+        reference = (max(costs) if limit is None else limit, worst(r.known_score for r in done))
         best = front(rows, direction, by)
-        points = [(row["costs"][by], row["score"]) for row in best]
-        found[by] = {
-            "trials": [row["trial"] for row in best],
-            "reference": {by: reference[0], "score": reference[1]},
-            "hypervolume": hypervolume(points, reference, direction),
-        }
+        points = [(row.known_cost(by), row.known_score) for row in best]
+        found[by] = Front(
+            trials=tuple(row.trial for row in best),
+            reference=ReferencePoint(cost=reference[0], score=reference[1]),
+            hypervolume=hypervolume(points, reference, direction),
+        )
     return found

@@ -7,16 +7,14 @@ search that was killed asks the oracle everything again, and finds the answers t
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json, sha256_json, write_json
+from pipeline.artifacts import sha256_json
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.tune.oracles import Asked
-
-Row = dict[str, Any]
-"""What came of a trial: {trial, values, epochs, score, reason, …}; score None: it was refused."""
 
 SILENT_S = 30.0  # after which a worker counts as dead: fifteen of its signs of life
 DEATHS = 3  # workers that die over a trial before it counts as failed
@@ -28,7 +26,7 @@ WAIT, OVER = "wait", "over"
 class Open:
     """A trial that is not finished."""
 
-    row: Row
+    trial: Trial
     worker: str | None = None
     heard: float = 0.0
     """When its worker was last heard of."""
@@ -50,19 +48,19 @@ class Ledger:
     """Trials in a batch; None: all that are left."""
     sign: int
     """1 where more is better, -1 where less is."""
-    on_end: Callable[["Ledger", Row, bool], None] = lambda ledger, row, is_new: None
+    on_end: Callable[["Ledger", TrialResult, bool], None] = lambda ledger, row, is_new: None
     """Is told of every trial that ends; of those that were finished before, too: is_new False."""
     now: Callable[[], float] = time.monotonic
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TrialResult] = field(default_factory=list)
     """Finished trials, in order of their numbers; of the last batch, in order of their end."""
-    _batch: list[Row] = field(default_factory=list)
+    _batch: list[Trial] = field(default_factory=list)
     _open: dict[str, Open] = field(default_factory=dict)
     _proposed: int = 0
     _is_over: bool = False
     _lock: Any = field(default_factory=threading.RLock)
 
-    def take(self, worker: str) -> Row | str:
-        """Return a trial to work on: {trial, values, epochs}; or WAIT, or OVER.
+    def take(self, worker: str) -> Trial | str:
+        """Return a trial to work on; or WAIT, or OVER.
 
         A worker that asks again has given up what it had; the trial of a silent one goes on.
         """
@@ -77,7 +75,7 @@ class Ledger:
             for entry in self._open.values():
                 if entry.worker is None:
                     entry.worker, entry.heard = worker, self.now()
-                    return entry.row
+                    return entry.trial
             return OVER if self._is_over else WAIT
 
     def hear(self, trial: str) -> None:
@@ -86,11 +84,11 @@ class Ledger:
             if trial in self._open:
                 self._open[trial].heard = self.now()
 
-    def end(self, row: Row) -> None:
+    def end(self, row: TrialResult) -> None:
         """Write down what came of a trial; who comes second with it is not heard."""
         with self._lock:
-            if self._open.pop(row["trial"], None) is not None:
-                write_json(self._file(row), row)
+            if self._open.pop(row.trial, None) is not None:
+                row.write(self._file(row))
                 self._count(row, is_new=True)
                 self._take_finished()
             self._go_on()
@@ -121,7 +119,7 @@ class Ledger:
             entry.worker, entry.deaths = None, entry.deaths + died
             if entry.deaths >= DEATHS:
                 reason = f"{DEATHS} workers died over it, or fell silent for {SILENT_S:g} s"
-                self.end(entry.row | {"score": None, "reason": reason})
+                self.end(TrialResult(**dict(entry.trial), reason=reason))
 
     def _go_on(self) -> None:
         """Ask for the next trials while all that were asked for are finished."""
@@ -132,17 +130,18 @@ class Ledger:
             found = self.asked.propose(count) if count is None or count > 0 else []
             self._is_over = not found
             self._proposed += len(found)
-            self._batch = [dict(row) for row in found]
-            self._open = {row["trial"]: Open(row) for row in found}
+            self._batch = list(found)
+            self._open = {row.trial: Open(row) for row in found}
             self._take_finished()
 
     def _take_finished(self) -> None:
         """Take over what is known of open trials: from before, or of another one just like it."""
         for name, entry in list(self._open.items()):
-            path = self._file(entry.row)
+            path = self._file(entry.trial)
             if path.exists():
                 del self._open[name]
-                self._count(read_json(path) | {"trial": name}, is_new=False)
+                known = TrialResult.read(path)
+                self._count(known.model_copy(update={"trial": name}), is_new=False)
 
     def _wanted(self) -> int | None:
         """Return how many trials to ask for; None: as many as there are."""
@@ -154,7 +153,7 @@ class Ledger:
 
     def _trained(self) -> int:
         """Return how many trials were trained, or tried to."""
-        return sum(not row["is_beyond"] for row in self.rows)
+        return sum(not row.exceeds_limits for row in self.rows)
 
     def _deliver(self) -> None:
         """Tell the oracle what came of the batch.
@@ -162,23 +161,22 @@ class Ledger:
         A trial that was refused counts as bad as the worst one that was not: an oracle that knew
         nothing of it would propose the like again and again.
         """
-        done = {row["trial"]: row for row in self.rows}
-        scores = [row["score"] for row in self.rows if row["score"] is not None]
+        done = {row.trial: row for row in self.rows}
+        scores = [row.score for row in self.rows if row.score is not None]
         worst = min(scores, key=lambda score: self.sign * score) if scores else None
-        told = [done[row["trial"]]["score"] for row in self._batch]
+        told = [done[row.trial].score for row in self._batch]
         self.asked.tell([worst if score is None else score for score in told])
-        self.rows.sort(key=lambda row: str(row["trial"]))
+        self.rows.sort(key=lambda row: row.trial)
         self._batch = []
 
-    def _count(self, row: Row, *, is_new: bool) -> None:
-        full = {"score": None, "reason": None, "is_beyond": False} | row
-        self.rows.append(full)
-        self.on_end(self, full, is_new)
+    def _count(self, row: TrialResult, *, is_new: bool) -> None:
+        self.rows.append(row)
+        self.on_end(self, row, is_new)
 
-    def _file(self, row: Mapping[str, Any]) -> Path:
+    def _file(self, row: Trial) -> Path:
         return self.folder / f"{name_of(row, self.key)}.json"
 
 
-def name_of(row: Mapping[str, Any], key: str) -> str:
+def name_of(row: Trial, key: str) -> str:
     """Return what a trial's files are called: the same trial, the same name."""
-    return sha256_json([key, row["values"], row["epochs"]])[:16]
+    return sha256_json([key, row.values, row.epochs])[:16]

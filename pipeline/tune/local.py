@@ -9,17 +9,39 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json, write_json
+from pydantic import JsonValue
+
+from pipeline.documents.record import Record
+from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.tune.ledger import Ledger
 
 QUOTED = 30  # lines of a worker's log that an error shows
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+
+class Job(Record):
+    """What a worker of this machine needs to know; see `bench.bench_of`."""
+
+    config: dict[str, JsonValue]
+    """The whole config."""
+    spec: Spec
+    """As `build` wrote it."""
+    dataset: Path
+    """Folder of the prepared data."""
+    start: Path
+    """Folder of the spec."""
+    work: Path
+    """Folder of the trials."""
+    logs: Path
+    """Folder of TensorBoard logs."""
+    threads: int | None
+    """That compute; null: all."""
 
 
 @dataclass
@@ -56,7 +78,7 @@ def _cores() -> list[int]:
 
 
 @contextlib.contextmanager
-def workers(job: Mapping[str, Any], address: str, parallel: int, work: Path) -> Iterator[Any]:
+def workers(job: Job, address: str, parallel: int, work: Path) -> Iterator[Any]:
     """Run workers while the block runs; gives what looks after them.
 
     Args:
@@ -65,7 +87,7 @@ def workers(job: Mapping[str, Any], address: str, parallel: int, work: Path) -> 
         parallel: how many.
         work: folder for the job and the logs.
     """
-    write_json(work / "job.json", job)
+    job.write(work / "job.json")
     cores, share = _cores(), threads_of(parallel)
     started = []
     for number in range(parallel):
@@ -119,22 +141,21 @@ def main(job: str, address: str, name: str, parent: str) -> int:
     import keras  # noqa: F401  before what reads the environment
 
     from pipeline.config.schema import Config
-    from pipeline.documents.spec import Spec
     from pipeline.errors import PipelineError
     from pipeline.tune.bench import bench_of
     from pipeline.tune.remote import Chief, work
     from pipeline.tune.trial import measure
 
-    asked = read_json(Path(job))
+    asked = Job.read(Path(job))
     try:
         bench = bench_of(
-            Config.model_validate_json(json.dumps(asked["config"])),
-            Spec.model_validate_json(json.dumps(asked["spec"])),
-            Path(asked["dataset"]),
-            Path(asked["start"]),
-            work=Path(asked["work"]),
-            logs=Path(asked["logs"]),
-            threads=asked["threads"],
+            Config.model_validate_json(json.dumps(asked.config)),
+            asked.spec,
+            asked.dataset,
+            asked.start,
+            work=asked.work,
+            logs=asked.logs,
+            threads=asked.threads,
         )
         work(Chief(address, name, bench.key), lambda row: measure(bench, row))
     except PipelineError as error:

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from pipeline.config.tune_space import Space, Values, conditions, grid, in_order
+from pipeline.documents.trials import Trial
 
 SCORE = "score"
 EPOCHS = "tuner/epochs"  # of a trial, where hyperband says how many
@@ -137,14 +138,14 @@ class Asked:
         oracle._set_project_dir(str(folder), "oracle")
         oracle.verbose = 0
 
-    def propose(self, most: int | None) -> list[dict[str, Any]]:
+    def propose(self, most: int | None) -> list[Trial]:
         """Return the next trials, fewer where the oracle has no more before it knows the scores.
 
         Args:
             most: how many; None: as many as there are.
 
         Returns:
-            {trial, values, epochs} of each; none where the search is over.
+            The trials; none where the search is over.
         """
         self._batch = []
         for slot in itertools.count() if most is None else range(most):
@@ -160,13 +161,13 @@ class Asked:
             warnings.simplefilter("ignore", ConvergenceWarning)  # few scores leave it wide open
             return self._oracle.create_trial(slot)
 
-    def _row(self, trial: Any) -> dict[str, Any]:
+    def _row(self, trial: Any) -> Trial:
         said = trial.hyperparameters.values
-        return {
-            "trial": trial.trial_id,
-            "values": read_values(self._space, said),
-            "epochs": int(said[EPOCHS]) if EPOCHS in said else self._epochs,
-        }
+        return Trial(
+            trial=trial.trial_id,
+            values=read_values(self._space, said),
+            epochs=int(said[EPOCHS]) if EPOCHS in said else self._epochs,
+        )
 
     def tell(self, scores: list[float | None]) -> None:
         """Take the scores of the last batch; None: of a trial that must not be looked at again."""

@@ -20,10 +20,13 @@ import keras_tuner
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from keras_tuner.src.engine import trial as trials
+from pydantic import Field
 
 from pipeline.artifacts import sha256_json
+from pipeline.documents.record import Record
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.tune.ledger import OVER, SILENT_S, WAIT, Ledger, Row
+from pipeline.tune.ledger import OVER, SILENT_S, WAIT, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,17 @@ ASK_S = 1.0  # after which a worker without a trial asks again
 CALL_S = 20.0  # that a call may take
 START_S = 600.0  # that a worker waits for its chief: it may prepare its data first
 STATUS = {WAIT: "IDLE", OVER: "STOPPED"}
+
+
+class Letter(Record):
+    """What chief and worker tell each other."""
+
+    key: dict[str, str] = Field(default_factory=dict)
+    """What must be the same at both, by name, as hashes."""
+    trial: Trial | None = None
+    """To be measured."""
+    result: TrialResult | None = None
+    """Measured."""
 
 
 class Lost(PipelineError):
@@ -64,9 +78,9 @@ class Desk:
         is_alike = digest == sha256_json(self._key)
         found = self._ledger.take(worker) if is_alike else OVER
         self.seen[worker] = time.monotonic()
-        letter: dict[str, Any] = {"key": self._key}
+        letter = Letter(key=self._key)
         if not isinstance(found, str):
-            return _trial(found["trial"], letter | {"row": found}, "RUNNING")
+            return _trial(found.trial, Letter(key=self._key, trial=found), "RUNNING")
         if found == OVER:
             del self.seen[worker]
         return _trial("none", letter, STATUS[found])
@@ -74,22 +88,24 @@ class Desk:
     def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
         """Note that a trial is being worked on."""
         self._ledger.hear(trial_id)
-        return _trial(trial_id, {}, "RUNNING")
+        return _trial(trial_id, Letter(), "RUNNING")
 
     def end_trial(self, trial: Any) -> None:
         """Take what came of a trial."""
-        self._ledger.end(_letter(trial)["row"])
+        result = _letter(trial).result
+        assert result is not None  # a worker ends what it measured
+        self._ledger.end(result)
 
 
-def _trial(name: str, letter: Mapping[str, Any], status: str) -> Any:
+def _trial(name: str, letter: Letter, status: str) -> Any:
     """Return a trial of KerasTuner that carries a letter."""
     parameters = keras_tuner.HyperParameters()
-    parameters.values = {LETTER: json.dumps(letter)}
+    parameters.values = {LETTER: json.dumps(letter.dump())}
     return trials.Trial(parameters, trial_id=name, status=status)
 
 
-def _letter(trial: Any) -> Any:
-    return json.loads(trial.hyperparameters.values[LETTER])
+def _letter(trial: Any) -> Letter:
+    return Letter.model_validate(json.loads(trial.hyperparameters.values[LETTER]))
 
 
 @contextlib.contextmanager
@@ -149,8 +165,8 @@ class Chief:
         self._address, self._worker, self._key = address, worker, dict(key)
         self._service = protos.get_service()
 
-    def take(self, *, limit_s: float = SILENT_S) -> tuple[str, Any]:
-        """Return WAIT, OVER or RUNNING, and the trial, {trial, values, epochs}, of the last.
+    def take(self, *, limit_s: float = SILENT_S) -> Trial | str:
+        """Return a trial to work on; or WAIT, or OVER.
 
         Args:
             limit_s: how long to wait for a chief that is not there.
@@ -163,15 +179,14 @@ class Chief:
         request = self._service.CreateTrialRequest(tuner_id=name)
         trial = trials.Trial.from_proto(self._call("CreateTrial", request, limit_s).trial)
         letter = _letter(trial)
-        other = [part for part in self._key if letter["key"].get(part) != self._key[part]]
+        other = [part for part in self._key if letter.key.get(part) != self._key[part]]
         if other:
             raise ConfigError(
                 f"the chief's search is another one: {', '.join(other)} differ here; wanted the "
                 "same config, data and packages at chief and workers"
             )
         states = {status: word for word, status in STATUS.items()}
-        state = states.get(trial.status)
-        return ("RUNNING", letter["row"]) if state is None else (state, None)
+        return states[trial.status] if letter.trial is None else letter.trial
 
     def sign(self, trial: str) -> None:
         """Give a sign of life.
@@ -182,13 +197,13 @@ class Chief:
         request = self._service.UpdateTrialRequest(trial_id=trial, metrics={}, step=0)
         self._call("UpdateTrial", request, SILENT_S)
 
-    def end(self, row: Row) -> None:
+    def end(self, row: TrialResult) -> None:
         """Send what came of a trial.
 
         Raises:
             Lost: the chief did not answer.
         """
-        sent = _trial(row["trial"], {"row": row}, "COMPLETED").to_proto()
+        sent = _trial(row.trial, Letter(result=row), "COMPLETED").to_proto()
         self._call("EndTrial", self._service.EndTrialRequest(trial=sent), SILENT_S)
 
     def _call(self, name: str, request: Any, limit_s: float) -> Any:
@@ -226,29 +241,29 @@ def alive(chief: Chief, trial: str) -> Iterator[None]:
         thread.join()
 
 
-def work(chief: Chief, measure: Callable[[Row], Row]) -> int:
+def work(chief: Chief, measure: Callable[[Trial], TrialResult]) -> int:
     """Measure trials until there are no more, or the chief is gone; return how many it were.
 
     Args:
         chief: who gives them.
-        measure: {trial, values, epochs} -> what came of it.
+        measure: returns the result of a trial.
 
     Raises:
         ConfigError: chief and worker would not measure the same.
         Lost: the chief never answered.
     """
-    state, row = chief.take(limit_s=START_S)
+    trial = chief.take(limit_s=START_S)
     count = 0
     try:
-        while state != OVER:
-            if state == WAIT:
+        while trial != OVER:
+            if isinstance(trial, str):
                 time.sleep(ASK_S)
             else:
-                with alive(chief, row["trial"]):
-                    found = measure(row)
-                chief.end(found)
+                with alive(chief, trial.trial):
+                    result = measure(trial)
+                chief.end(result)
                 count += 1
-            state, row = chief.take()
+            trial = chief.take()
     except Lost as error:
         log.warning("          %s: its search is over, or it will be begun again", error)
     return count

@@ -9,13 +9,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, sha256_json, write_json
+from pipeline.artifacts import WORK, Inputs, Metrics, read_json, sha256_json
 from pipeline.config.schema import Config
 from pipeline.documents.spec import Batches, Spec
+from pipeline.documents.trials import TrialResult, Trials
 from pipeline.errors import ConfigError
 from pipeline.models.describe import build_network, count
 from pipeline.models.save import START
@@ -25,10 +25,9 @@ from pipeline.train.checkpoint import CHECKPOINT, TRAINED
 from pipeline.tune import local, remote
 from pipeline.tune.bench import Bench, apply_trial, bench_of
 from pipeline.tune.goal import fronts, goal_of, pick_trial, rank_trials
-from pipeline.tune.hparams import write_hparams
 from pipeline.tune.ledger import OVER, Ledger, name_of
 from pipeline.tune.oracles import Asked, oracle_of
-from pipeline.tune.table import Watch, write_csv
+from pipeline.tune.table import Watch, write_csv, write_hparams
 from pipeline.tune.trial import measure
 
 log = logging.getLogger(__name__)
@@ -60,28 +59,29 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         with watch.show_table():
             _search(bench, ledger, inputs)
     rows = rank_trials(ledger.rows, direction)
-    done = [row for row in rows if row["score"] is not None]
+    done = [row for row in rows if row.score is not None]
     if not done:
-        last = rows[-1]["reason"] if rows else "the space has none"
+        last = rows[-1].reason if rows else "the space has none"
         raise ConfigError(f"tune: no trial could be finished; the last one: {last}")
     taken = _taken(config, done, direction)
     _write_network(bench, taken, inputs, out, kept)
     _write_trials(bench, rows, taken, out)
     write_hparams(out / "tensorboard", rows, metric)
-    refused = {f"trial {r['trial']}": r["reason"] for r in rows if r["score"] is None}
-    return Metrics({"trials": (len(rows), ""), f"best_{metric}": (done[0]["score"], "")}, refused)
+    refused = {f"trial {r.trial}": str(r.reason) for r in rows if r.score is None}
+    return Metrics(
+        {"trials": (len(rows), ""), f"best_{metric}": (done[0].known_score, "")}, refused
+    )
 
 
 def _kept(previous: Path | None, bench: Bench) -> Path | None:
     """Bring over the trials of an earlier search that measured the same; return its folder."""
     if previous is None or not (previous / TRIALS_FILE).exists():
         return None
-    found = read_json(previous / TRIALS_FILE)
     key = sha256_json(bench.key)
-    if "key" not in found or found["key"] != key:
+    if read_json(previous / TRIALS_FILE).get("key") != key:  # another search, or another version
         return None
-    for row in found["trials"]:
-        write_json(bench.work / f"{name_of(row, key)}.json", row)
+    for row in Trials.read(previous / TRIALS_FILE).trials:
+        row.write(bench.work / f"{name_of(row, key)}.json")
     return previous
 
 
@@ -140,20 +140,20 @@ def _is_chief() -> bool:
     return os.environ.get("KERASTUNER_TUNER_ID") == "chief"
 
 
-def _job(bench: Bench, inputs: Inputs) -> dict[str, Any]:
+def _job(bench: Bench, inputs: Inputs) -> local.Job:
     """Return what a worker of this machine needs to know."""
-    return {
-        "config": bench.config.model_dump(mode="json"),
-        "spec": bench.spec.dump(),
-        "dataset": str(inputs["dataset"]),
-        "start": str(bench.start),
-        "work": str(bench.work),
-        "logs": str(bench.logs),
-        "threads": bench.threads,
-    }
+    return local.Job(
+        config=bench.config.model_dump(mode="json"),
+        spec=bench.spec,
+        dataset=inputs["dataset"],
+        start=bench.start,
+        work=bench.work,
+        logs=bench.logs,
+        threads=bench.threads,
+    )
 
 
-def _taken(config: Config, done: Sequence[Mapping[str, Any]], direction: str) -> Mapping[str, Any]:
+def _taken(config: Config, done: Sequence[TrialResult], direction: str) -> TrialResult:
     """Return the trial that the config's rule takes."""
     assert config.tune is not None
     rule = config.tune.pick
@@ -163,10 +163,10 @@ def _taken(config: Config, done: Sequence[Mapping[str, Any]], direction: str) ->
 
 
 def _write_network(
-    bench: Bench, taken: Mapping[str, Any], inputs: Inputs, out: Path, kept: Path | None
+    bench: Bench, taken: TrialResult, inputs: Inputs, out: Path, kept: Path | None
 ) -> None:
     """Write the spec of a trial, its budget, and where its training ended, if that was in full."""
-    values = taken["values"]
+    values = taken.values
     config, spec = apply_trial(bench, values)
     if any(path.startswith("train.") for path in values):
         spec = spec.model_copy(update={"train": config.train})
@@ -177,7 +177,7 @@ def _write_network(
     count(build_network(spec), config.export.targets).write(out / "budget.json")
     if (inputs["spec"] / START).exists():
         shutil.copyfile(inputs["spec"] / START, out / START)
-    is_whole = taken["epochs"] == config.train.epochs and bench.threads is None
+    is_whole = taken.epochs == config.train.epochs and bench.threads is None
     if not is_whole or config.train.pretrain is not None or config.train.distill is not None:
         return
     ended = bench.work / name_of(taken, sha256_json(bench.key)) / WORK / CHECKPOINT
@@ -187,30 +187,28 @@ def _write_network(
         shutil.copyfile(ended, out / TRAINED)
 
 
-def _was_taken(previous: Path, row: Mapping[str, Any]) -> bool:
+def _was_taken(previous: Path, row: TrialResult) -> bool:
     """Tell whether an earlier search took the same trial."""
-    found = read_json(previous / TRIALS_FILE)
-    before = next(r for r in found["trials"] if r["trial"] == found["picked"])
-    return (before["values"], before["epochs"]) == (row["values"], row["epochs"])
+    found = Trials.read(previous / TRIALS_FILE)
+    before = next(r for r in found.trials if r.trial == found.picked)
+    return (before.values, before.epochs) == (row.values, row.epochs)
 
 
-def _write_trials(bench: Bench, rows: list[Any], taken: Mapping[str, Any], out: Path) -> None:
+def _write_trials(bench: Bench, rows: list[TrialResult], taken: TrialResult, out: Path) -> None:
     """Write all trials, what they trade, and which one was taken."""
     config, settings = bench.config, bench.config.tune
     assert settings is not None
     metric, direction = goal_of(settings.objective, task_of(config.task, config.task_metric))
-    table = {
-        "schema": SCHEMA,
-        "key": sha256_json(bench.key),
-        "tuner": settings.tuner,
-        "metric": metric,
-        "direction": direction,
-        "form": bench.form,
-        "space": {path: entry.model_dump(mode="json") for path, entry in settings.space.items()},
-        "limits": settings.limits.model_dump(mode="json"),
-        "picked": taken["trial"],
-        "fronts": fronts(rows, direction, settings.limits.model_dump()),
-        "trials": rows,
-    }
-    write_json(out / TRIALS_FILE, table)
+    Trials(
+        key=sha256_json(bench.key),
+        tuner=settings.tuner,
+        metric=metric,
+        direction=direction,
+        format=bench.form,
+        space={path: entry.model_dump(mode="json") for path, entry in settings.space.items()},
+        limits=settings.limits.model_dump(mode="json"),
+        picked=taken.trial,
+        fronts=fronts(rows, direction, settings.limits.model_dump()),
+        trials=tuple(rows),
+    ).write(out / TRIALS_FILE)
     write_csv(out / "trials.csv", rows, list(settings.space))

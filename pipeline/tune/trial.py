@@ -17,6 +17,7 @@ from pipeline.artifacts import WORK, sha256_json, write_json
 from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, with_decision
 from pipeline.documents.spec import Spec
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.export.worker import ConversionError
 from pipeline.harden.robustness import judge
@@ -34,7 +35,7 @@ from pipeline.train.supervised import train_network
 from pipeline.tune import cost
 from pipeline.tune.bench import Bench, apply_trial, attack_of, calibration_of, shorten_training
 from pipeline.tune.goal import goal_of
-from pipeline.tune.ledger import Row, name_of
+from pipeline.tune.ledger import name_of
 from pipeline.tune.ship import judge_file, make_shipped_file
 
 log = logging.getLogger(__name__)
@@ -46,45 +47,35 @@ class Beyond(Exception):
     """A trial costs more than the limits allow; its text is the reason."""
 
 
-def measure(bench: Bench, row: Row) -> Row:
-    """Return what comes of a trial: what it is, costs, and on validation the file that would ship.
-
-    Args:
-        bench: what all trials have in common.
-        row: {trial, values, epochs}.
-
-    Returns:
-        The row with costs, score, metrics of the file, what it lost against the float network, and
-        robust; score None and the reason where it was refused or failed; is_beyond where it was
-        not trained, as it costs more than the limits allow.
-    """
+def measure(bench: Bench, row: Trial) -> TrialResult:
+    """Return the result of a trial; one that was refused or failed has a reason and no score."""
     folder = bench.work / name_of(row, sha256_json(bench.key))
     (folder / WORK).mkdir(parents=True, exist_ok=True)
     costs: cost.Costs = {}
-    done: Row = {**row, "score": None, "reason": None, "is_beyond": False, "costs": costs}
+    outcome: dict[str, Any]
     try:
-        done |= _measured(bench, row, folder, costs)
+        outcome = _measured(bench, row, folder, costs)
     except Beyond as reason:
-        done |= {"reason": str(reason), "is_beyond": True}
+        outcome = {"reason": str(reason), "exceeds_limits": True}
     except (ConfigError, ConversionError, ArtifactError) as error:
-        done["reason"] = " ".join(str(error).splitlines()[:1])
+        outcome = {"reason": " ".join(str(error).splitlines()[:1])}
     except tf.errors.ResourceExhaustedError:
-        done["reason"] = "not enough memory"
+        outcome = {"reason": "not enough memory"}
     if (folder / "tensorboard").exists():
-        shutil.rmtree(bench.logs / row["trial"], ignore_errors=True)
+        shutil.rmtree(bench.logs / row.trial, ignore_errors=True)
         bench.logs.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder / "tensorboard", bench.logs / row["trial"])
-    return done
+        shutil.move(folder / "tensorboard", bench.logs / row.trial)
+    return TrialResult(**dict(row), costs=costs, **outcome)
 
 
-def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
-    """Make, train and judge one trial; what is found out on the way goes into `costs`."""
-    config, spec = apply_trial(bench, row["values"])
+def _measured(bench: Bench, row: Trial, folder: Path, costs: cost.Costs) -> dict[str, Any]:
+    """Return further fields of the result of a trial; `costs` is filled on the way."""
+    config, spec = apply_trial(bench, row.values)
     spec.write(folder / "spec.json")
     _hold_limits(bench, spec, folder, costs)
     trained = train_network(
         spec,
-        alone(shorten_training(config.train, row["epochs"])),
+        alone(shorten_training(config.train, row.epochs)),
         bench.dataset,
         batch_size=config.data.batch_size,
         augment=[change.model_dump() for change in config.data.augment],
@@ -105,7 +96,10 @@ def _measured(bench: Bench, row: Row, folder: Path, costs: cost.Costs) -> Row:
     answers = predict(trained.model, dataset, dataset.split("validation"))
     found = judge_file(file, dataset, answers, _task(bench)) | {"float_ops": float_ops}
     robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
-    found |= {"robust": robust, "score": _score(bench, {**found["metrics"], "robust": robust})}
+    found |= {
+        "robust_accuracy": robust,
+        "score": _score(bench, {**found["metrics"], "robust": robust}),
+    }
     shutil.rmtree(folder / "trained")
     return found
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline.artifacts import Inputs
 from pipeline.config.schema import Config
 from pipeline.documents.spec import Spec
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.tune.bench import bench_of
-from pipeline.tune.ledger import Row
 from pipeline.tune.remote import Chief, work
 from pipeline.tune.table import training_unsaid
 from pipeline.tune.trial import measure
@@ -39,14 +39,14 @@ def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
     bench = bench_of(config, spec, inputs["dataset"], inputs["spec"], work=folder, logs=logs)
     log.info("          working for %s", address)
 
-    def told(row: Row) -> Row:
-        found = measure(bench, row)
-        came = found["reason"] if found["score"] is None else f"{found['score']:.4f}"
-        log.info("          trial %s  %s", found["trial"], came)
-        return found
+    def measure_and_log(trial: Trial) -> TrialResult:
+        result = measure(bench, trial)
+        outcome = result.reason if result.score is None else f"{result.score:.4f}"
+        log.info("          trial %s  %s", result.trial, outcome)
+        return result
 
     chief = Chief(address, f"{platform.node()}-{os.getpid()}", bench.key)
     with training_unsaid():
-        count = work(chief, told)
+        count = work(chief, measure_and_log)
     shutil.rmtree(folder, ignore_errors=True)
     log.info("          %d trials measured here", count)

@@ -11,7 +11,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset, with_decision
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
-from pipeline.tasks import task_of
+from pipeline.tasks import TASKS, task_of
 from pipeline.verify.recordings import metrics_with
 
 REFERENCE = "model.keras"
@@ -45,7 +45,7 @@ def held_out(config: Config, inputs: Inputs) -> Held:
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
-    recordings = dataset.recordings if config.task == "anomaly" else None
+    recordings = dataset.recordings if TASKS[config.task].has_recordings else None
     groups = dataset.report_groups
     return Held(
         dataset,

@@ -6,33 +6,40 @@ from typing import Any
 
 import pytest
 
+from pipeline.documents.trials import TrialResult, Trials
 from pipeline.report.search import context
 from pipeline.tune.goal import fronts, rank_trials
 from tests.report.conftest import CONFIG, TIMES, good_run
 from tests.tune.test_goal import rows
 
 
-def searched(seed: int = 0, count: int = 30) -> dict[str, Any]:
+def searched(seed: int = 0, count: int = 30) -> Trials:
     kinds = ("cnn", "ds_cnn")
-    made: list[dict[str, Any]] = []
+    made: list[TrialResult] = []
     for number, row in enumerate(rows(seed, count)):
-        values = {"model.kind": kinds[number % 2], "train.optimizer.learning_rate": 10**-number}
+        values: dict[str, Any] = {
+            "model.kind": kinds[number % 2],
+            "train.optimizer.learning_rate": 10**-number,
+        }
         if number % 2:
             values["model.blocks"] = number
         figures = {"epochs": 3, "metric_drop": 0.001, "reason": "9 bytes, and the limit is 1"}
-        costs = {"macs": 1000, "latency_ms": None, **row["costs"]}
-        made.append({**row, **figures, "values": values, "costs": costs})
+        costs = {"macs": 1000, "latency_ms": None, **row.costs}
+        made.append(row.model_copy(update={**figures, "values": values, "costs": costs}))
     order = rank_trials(made, "up")
-    space: dict[str, Any] = {path: {} for row in made for path in row["values"]}
-    return {
-        "metric": "accuracy",
-        "tuner": "random",
-        "form": "int8",
-        "picked": order[0]["trial"],
-        "space": space,
-        "fronts": fronts(order, "up", {"bytes": None}),
-        "trials": order,
-    }
+    space: dict[str, Any] = {path: {} for row in made for path in row.values}
+    return Trials(
+        key="k",
+        metric="accuracy",
+        direction="up",
+        tuner="random",
+        format="int8",
+        picked=order[0].trial,
+        space=space,
+        limits={},
+        fronts=fronts(order, "up", {"bytes": None}),
+        trials=tuple(order),
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -40,7 +47,7 @@ def test_every_finished_trial_is_a_dot_and_a_line(seed: int) -> None:
     trials = searched(seed)
     found = context(trials)
     assert found is not None
-    done = [row for row in trials["trials"] if row["score"] is not None]
+    done = [row for row in trials.trials if row.score is not None]
     assert found["fronts"]["bytes"].count("<circle") == len(done)
     assert found["parallel"].count("<polyline") == len(done)
     for chart in (*found["fronts"].values(), found["parallel"]):
@@ -50,8 +57,8 @@ def test_every_finished_trial_is_a_dot_and_a_line(seed: int) -> None:
 
 def test_a_search_of_one_trial_is_shown_without_axes() -> None:
     trials = searched(count=1)
-    trials["trials"] = [trials["trials"][0] | {"score": 0.5}]
-    trials["fronts"] = fronts(trials["trials"], "up", {})
+    rows = (trials.trials[0].model_copy(update={"score": 0.5}),)
+    trials = trials.model_copy(update={"trials": rows, "fronts": fronts(rows, "up", {})})
     found = context(trials)
     assert found is not None
     assert found["parallel"] is None

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.tune.ledger import OVER, Ledger, Row
+from pipeline.documents.trials import Trial, TrialResult
+from pipeline.tune.ledger import OVER, Ledger
 from pipeline.tune.oracles import Asked, oracle_of
 
 SPACE: dict[str, dict[str, Any]] = {
@@ -16,13 +17,17 @@ SPACE: dict[str, dict[str, Any]] = {
 }
 
 
-def score(row: Row) -> float:
-    values = row["values"]
-    return -abs(values["model.width"] - 40) / 100 + row["epochs"] / 1000 + values["train.rate"]
+def score(row: Trial) -> float:
+    values: dict[str, Any] = row.values
+    return -abs(values["model.width"] - 40) / 100 + row.epochs / 1000 + values["train.rate"]
 
 
-def finished(row: Row) -> Row:
-    return row | {"score": score(row), "costs": {"bytes": row["values"]["model.width"]}}
+def finished(row: Trial) -> TrialResult:
+    return TrialResult(**dict(row), score=score(row), costs={"bytes": row.values["model.width"]})  # type: ignore[dict-item]
+
+
+def too_large(row: Trial, reason: str = "too large") -> TrialResult:
+    return TrialResult(**dict(row), reason=reason, exceeds_limits=True)
 
 
 def ledger(
@@ -41,8 +46,8 @@ def ledger(
     return Ledger(asked, **{**book, **more})
 
 
-def search(book: Ledger, measure: Callable[[Row], Row] = finished) -> list[Row]:
+def search(book: Ledger, measure: Callable[[Trial], TrialResult] = finished) -> list[TrialResult]:
     while (row := book.take("here")) != OVER:
-        assert isinstance(row, dict)
+        assert isinstance(row, Trial)
         book.end(measure(row))
     return book.rows

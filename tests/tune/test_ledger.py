@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.tune import ledger as book_module
-from pipeline.tune.ledger import DEATHS, OVER, SILENT_S, WAIT, Ledger, Row
-from tests.tune.searches import finished, ledger, search
+from pipeline.tune.ledger import DEATHS, OVER, SILENT_S, WAIT, Ledger
+from tests.tune.searches import finished, ledger, search, too_large
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
@@ -22,9 +23,9 @@ class Clock:
         return self.seconds
 
 
-def counting(measured: list[str]) -> Callable[[Row], Row]:
-    def measure(row: Row) -> Row:
-        measured.append(row["trial"])
+def counting(measured: list[str]) -> Callable[[Trial], TrialResult]:
+    def measure(row: Trial) -> TrialResult:
+        measured.append(row.trial)
         return finished(row)
 
     return measure
@@ -43,7 +44,7 @@ def test_a_search_killed_after_every_trial_is_the_undisturbed_one(
         row = killed.take("here")
         if row == OVER:
             break
-        assert isinstance(row, dict)
+        assert isinstance(row, Trial)
         killed.end(measure(row))
     assert killed.rows == whole
     assert len(measured) == len(set(measured)) == len(whole)
@@ -64,27 +65,27 @@ def test_many_workers_in_any_order_find_what_one_finds(
     clock = Clock()
     book = ledger(tmp_path / "many", tuner, trials=trials, at_once=3, now=clock)
     random = np.random.Generator(np.random.Philox(seed))
-    busy: dict[str, Row] = {}
+    busy: dict[str, Trial] = {}
     ended: list[str] = []
     while not book.is_over():
         worker = f"w{random.integers(4)}"
         clock.seconds += 1.0
         for row in busy.values():
-            book.hear(row["trial"])
+            book.hear(row.trial)
         if worker not in busy:
             taken = book.take(worker)
-            if isinstance(taken, dict):
+            if isinstance(taken, Trial):
                 busy[worker] = taken
         elif random.random() < 0.2:  # it dies
             book.lose(worker)
             del busy[worker]
         else:
-            ended.append(busy[worker]["trial"])
+            ended.append(busy[worker].trial)
             book.end(finished(busy.pop(worker)))
-    reasons = [row for row in book.rows if row["reason"] is not None]
+    reasons = [row for row in book.rows if row.reason is not None]
     if not reasons:  # else one had three deaths, which is told
         assert book.rows == alone
-    assert len({row["trial"] for row in book.rows}) == len(book.rows)
+    assert len({row.trial for row in book.rows}) == len(book.rows)
     assert len(ended) == len(set(ended))
 
 
@@ -92,46 +93,46 @@ def test_the_trial_of_a_silent_worker_goes_to_the_next_and_counts_once(tmp_path:
     clock = Clock()
     book = ledger(tmp_path, trials=1, now=clock)
     first = book.take("a")
-    assert isinstance(first, dict)
+    assert isinstance(first, Trial)
     clock.seconds = SILENT_S - 1
     assert book.take("b") == WAIT
-    book.hear(first["trial"])
+    book.hear(first.trial)
     clock.seconds = 2 * SILENT_S - 2
     assert book.take("b") == WAIT
     clock.seconds = 2 * SILENT_S
     assert book.take("b") == first
     book.end(finished(first))
-    book.end(finished(first) | {"score": -99.0})  # the first one was only slow
+    book.end(finished(first).model_copy(update={"score": -99.0}))  # the first one was only slow
     assert book.take("a") == book.take("b") == OVER
-    assert [row["score"] for row in book.rows] == [finished(first)["score"]]
+    assert [row.score for row in book.rows] == [finished(first).score]
 
 
 def test_a_trial_that_workers_die_over_is_given_up_with_the_reason(tmp_path: Path) -> None:
     book = ledger(tmp_path, trials=2)
     for number in range(DEATHS):
-        assert isinstance(book.take(f"w{number}"), dict)
+        assert isinstance(book.take(f"w{number}"), Trial)
         book.lose(f"w{number}")
     rows = search(book)
-    failed = [row for row in rows if row["score"] is None]
+    failed = [row for row in rows if row.score is None]
     assert len(failed) == 1
-    assert "died over it" in failed[0]["reason"]
+    assert "died over it" in str(failed[0].reason)
     assert len(rows) == 2
 
 
 def test_trials_beyond_the_limits_do_not_use_the_search_up(tmp_path: Path) -> None:
-    def measure(row: Row) -> Row:
-        if row["values"]["model.kind"] == "large":
-            return row | {"reason": "70,000 bytes, and the limit is 65,536", "is_beyond": True}
+    def measure(row: Trial) -> TrialResult:
+        if row.values["model.kind"] == "large":
+            return too_large(row, "70,000 bytes, and the limit is 65,536")
         return finished(row)
 
     rows = search(ledger(tmp_path, trials=6), measure)
-    done = [row for row in rows if row["score"] is not None]
+    done = [row for row in rows if row.score is not None]
     assert len(done) == 6
-    assert {r["values"]["model.kind"] for r in rows if r["score"] is None} == {"large"}
+    assert {r.values["model.kind"] for r in rows if r.score is None} == {"large"}
 
 
 def test_a_search_all_beyond_the_limits_ends(tmp_path: Path) -> None:
-    rows = search(ledger(tmp_path, trials=3), lambda row: row | {"is_beyond": True})
+    rows = search(ledger(tmp_path, trials=3), too_large)
     assert len(rows) == book_module.PROPOSED * 3
 
 
@@ -150,9 +151,9 @@ def test_an_oracle_learns_that_refused_trials_are_bad(tmp_path: Path) -> None:
     tell = book.asked.tell
     book.asked.tell = lambda scores: (told.append(scores), tell(scores))[1]  # type: ignore[func-returns-value,method-assign]
 
-    def measure(row: Row) -> Row:
-        return finished(row) if int(row["trial"]) % 2 else row | {"is_beyond": True}
+    def measure(row: Trial) -> TrialResult:
+        return finished(row) if int(row.trial) % 2 else too_large(row)
 
     rows = search(book, measure)
-    worst = min(row["score"] for row in rows[:3] if row["score"] is not None)
+    worst = min(row.score for row in rows[:3] if row.score is not None)
     assert told[0] == [worst, worst, worst]

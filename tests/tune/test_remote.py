@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.errors import ConfigError
 from pipeline.tune import ledger as book_module
 from pipeline.tune import remote
-from pipeline.tune.ledger import Row
 from tests.tune.searches import finished, ledger, search
 
 KEY = {"config": "a", "data": "b"}
@@ -48,28 +48,29 @@ def test_a_worker_that_falls_silent_loses_its_trial_to_another(tmp_path: Path) -
     book = ledger(tmp_path / "shared", trials=4)
     measured: list[str] = []
 
-    def measure(row: Row) -> Row:
+    def measure(row: Trial) -> TrialResult:
         time.sleep(0.2)
-        measured.append(row["trial"])
+        measured.append(row.trial)
         return finished(row)
 
     with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
-        lost = remote.Chief(address, "dies", KEY).take()[1]  # and is never heard of again
+        lost = remote.Chief(address, "dies", KEY).take()  # and is never heard of again
         worker = at_work(address, "lives", measure)
         worker.join(timeout=60)
         assert book.is_over()
     assert book.rows == alone
-    assert sorted(measured) == [row["trial"] for row in alone]
-    assert lost["trial"] in measured
+    assert sorted(measured) == [row.trial for row in alone]
+    assert isinstance(lost, Trial)
+    assert lost.trial in measured
 
 
 def test_signs_of_life_keep_a_long_trial(tmp_path: Path) -> None:
     book = ledger(tmp_path, trials=1)
     measured: list[str] = []
 
-    def measure(row: Row) -> Row:
+    def measure(row: Trial) -> TrialResult:
         time.sleep(2.5)  # longer than silence may last
-        measured.append(row["trial"])
+        measured.append(row.trial)
         return finished(row)
 
     with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
@@ -86,14 +87,14 @@ def test_a_worker_of_another_search_gets_no_trial(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="another one: data differ here"):
             remote.work(chief, finished)
     assert not book.rows
-    assert isinstance(book.take("here"), dict)
+    assert isinstance(book.take("here"), Trial)
 
 
 def test_workers_leave_when_the_chief_is_gone(tmp_path: Path) -> None:
     book = ledger(tmp_path, trials=3)
     started = threading.Event()
 
-    def measure(row: Row) -> Row:
+    def measure(row: Trial) -> TrialResult:
         started.set()
         time.sleep(0.5)
         return finished(row)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tune.table import Watch, write_csv
-from tests.tune.searches import finished, ledger, search
+from tests.tune.searches import ledger, search
 
 
 def test_each_trial_has_a_line_with_its_rank_and_the_time_left(
@@ -22,7 +22,7 @@ def test_each_trial_has_a_line_with_its_rank_and_the_time_left(
     assert [line.split("rank ")[1].split("/")[1][0] for line in lines] == ["1", "2", "3", "4"]
     assert all("left" in line for line in lines[:-1])
     assert "left" not in lines[-1]
-    best = max(rows, key=lambda row: row["score"])
+    best = max(rows, key=lambda row: row.known_score)
     assert f"rank 1/{1 + rows.index(best)}" in lines[rows.index(best)]
 
 
@@ -46,19 +46,20 @@ def test_the_live_table_shows_the_best_first(tmp_path: Path) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(watch._table(""))
     shown = console.export_text()
-    order = sorted(rows, key=lambda row: -row["score"])
+    order = sorted(rows, key=lambda row: -row.known_score)
     places = [shown.index(f"{row['score']:.4f}") for row in order]
     assert places == sorted(places)
 
 
 def test_the_csv_holds_every_value_in_full(tmp_path: Path) -> None:
     rows = [*search(ledger(tmp_path, trials=3)), *search(ledger(tmp_path / "b", trials=1))]
-    rows[-1] = rows[-1] | {"score": None, "reason": "9 bytes, and the limit is 1", "costs": {}}
-    write_csv(tmp_path / "trials.csv", rows, list(rows[0]["values"]))
+    changes = {"score": None, "reason": "9 bytes, and the limit is 1", "costs": {}}
+    rows[-1] = rows[-1].model_copy(update=changes)
+    write_csv(tmp_path / "trials.csv", rows, list(rows[0].values))
     with (tmp_path / "trials.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
-    assert [float(row["score"]) for row in read[:3]] == [row["score"] for row in rows[:3]]
-    assert float(read[0]["train.rate"]) == rows[0]["values"]["train.rate"]
+    assert [float(row["score"]) for row in read[:3]] == [row.score for row in rows[:3]]
+    assert float(read[0]["train.rate"]) == rows[0].values["train.rate"]
     assert read[3]["score"] == ""
     assert read[3]["reason"] == "9 bytes, and the limit is 1"
-    assert finished(rows[0])["costs"]["bytes"] == int(read[0]["bytes"])
+    assert rows[0].costs["bytes"] == int(read[0]["bytes"])

@@ -11,6 +11,7 @@ from pipeline.artifacts import WORK, Inputs, read_json, sha256_file
 from pipeline.config.load import load
 from pipeline.config.model_schema import Mlp
 from pipeline.documents.spec import Spec
+from pipeline.documents.trials import Trial, TrialResult
 from pipeline.executor import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
@@ -60,9 +61,9 @@ def bench(prepared: Prepared, folder: Path, **changes: Any) -> Bench:
     return bench_of(config, spec, inputs["dataset"], inputs["spec"], **places)  # type: ignore[arg-type]
 
 
-def row(**values: Any) -> dict[str, Any]:
+def row(**values: Any) -> Trial:
     named = {path.replace("__", "."): value for path, value in values.items()}
-    return {"trial": "0000", "values": named, "epochs": 1}
+    return Trial(trial="0000", values=named, epochs=1)
 
 
 def test_a_trial_beyond_a_limit_is_refused_before_it_is_trained(
@@ -74,14 +75,14 @@ def test_a_trial_beyond_a_limit_is_refused_before_it_is_trained(
     monkeypatch.setattr(trial_module, "train_network", train)
     made = bench(prepared, tmp_path)
     found = measure(made, row(model__kind="mlp", model__units=[400]))
-    assert found["is_beyond"]
-    assert found["score"] is None
-    assert "and the limit is 9,000 bytes" in found["reason"]
+    assert found.exceeds_limits
+    assert found.score is None
+    assert "and the limit is 9,000 bytes" in str(found.reason)
     limits = made.config.tune.limits.model_copy(update={"bytes": None, "latency_ms": 1e-6})  # type: ignore[union-attr]
     slow = measure(bench(prepared, tmp_path, limits=limits), row())
-    assert slow["is_beyond"]
-    assert slow["reason"].startswith("a latency of 0.0")
-    assert slow["costs"]["sram_bytes"] > 0
+    assert slow.exceeds_limits
+    assert str(slow.reason).startswith("a latency of 0.0")
+    assert slow.costs["sram_bytes"] > 0
 
 
 def test_a_trial_is_judged_by_its_file_whose_size_was_known_before(
@@ -97,13 +98,13 @@ def test_a_trial_is_judged_by_its_file_whose_size_was_known_before(
 
     monkeypatch.setattr(trial_module, "_exported", noting)
     found = measure(bench(prepared, tmp_path, robust=True), row(model__filters__1=16))
-    assert found["reason"] is None
-    assert sizes == [found["costs"]["bytes"]] * 2
-    assert found["score"] == found["metrics"]["accuracy"]
-    assert found["reference"] - found["score"] == pytest.approx(found["metric_drop"])
-    assert 0 <= found["robust"] <= found["reference"]
-    assert found["costs"]["latency_ms"] > 0
-    assert json.loads(json.dumps(found)) == found
+    assert found.reason is None
+    assert sizes == [found.costs["bytes"]] * 2
+    assert found.score == found.metrics["accuracy"]
+    assert found.reference - found.score == pytest.approx(found.metric_drop)
+    assert 0 <= found.robust_accuracy <= found.reference
+    assert found.costs["latency_ms"] > 0
+    assert TrialResult.model_validate(json.loads(json.dumps(found.dump()))) == found
 
 
 def test_values_that_do_not_go_together_fail_with_the_reason(
@@ -111,9 +112,9 @@ def test_values_that_do_not_go_together_fail_with_the_reason(
 ) -> None:
     wrong = {"model__kind": "transformer", "model__width": 30}  # and four heads
     found = measure(bench(prepared, tmp_path), row(**wrong))
-    assert found["score"] is None
-    assert not found["is_beyond"]
-    assert "heads" in found["reason"]
+    assert found.score is None
+    assert not found.exceeds_limits
+    assert "heads" in str(found.reason)
 
 
 def test_another_family_begins_with_its_own_defaults(prepared: Prepared, tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_more_trials_measure_only_what_is_new(
     measured: list[str] = []
 
     def noting(made: Any, entry: Any) -> Any:
-        measured.append(entry["trial"])
+        measured.append(entry.trial)
         return measure(made, entry)
 
     monkeypatch.setattr(tune_stage, "measure", noting)
@@ -187,7 +188,7 @@ def test_more_trials_measure_only_what_is_new(
     more = Run(run.config.model_copy(update={"tune": tune}), run.base, run.runs, run.exported)
     run_chain(more, until="tune")
     after = read_json(run.folder / "tune" / "trials.json")
-    known = [entry["trial"] for entry in before["trials"]]
+    known = [entry.trial for entry in before.trials]
     assert not set(measured) & set(known)
-    assert [r for r in after["trials"] if r["trial"] in known] == before["trials"]
-    assert sum(not entry["is_beyond"] for entry in after["trials"]) == 4
+    assert [r for r in after["trials"] if r.trial in known] == before.trials
+    assert sum(not entry.exceeds_limits for entry in after["trials"]) == 4
