@@ -12,8 +12,8 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
-from pipeline.export.worker import ConversionError, request
+from pipeline.errors import ArtifactError, ConversionError
+from pipeline.export.worker import request
 from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.artifacts import sha256_file
-from pipeline.device.placement import Operation
 from pipeline.documents.files import FileContents, FileSizes, FloatOperation, ModelTensor
 from pipeline.errors import ArtifactError
+from pipeline.targets.compiler import Operation
 
 IDENTIFIER = b"TFL3"  # at byte 4 of every .tflite file
 FLOAT_TYPES = ("float32", "float16", "float64", "bfloat16")

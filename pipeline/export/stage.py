@@ -15,11 +15,12 @@ from pipeline.documents.files import EncoderFiles, FileEntry, Files, FrontEnd
 from pipeline.documents.recipe import Recipe
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import Skipped
+from pipeline.errors import ConversionError
 from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, sizes, zero_weights
 from pipeline.export.make import make_file
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 
 log = logging.getLogger(__name__)
 

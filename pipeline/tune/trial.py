@@ -18,8 +18,7 @@ from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, with_decision
 from pipeline.documents.spec import Spec
 from pipeline.documents.trials import Trial, TrialResult
-from pipeline.errors import ArtifactError, ConfigError
-from pipeline.export.worker import ConversionError
+from pipeline.errors import ArtifactError, ConfigError, ConversionError
 from pipeline.harden.robustness import judge
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import samples_of

@@ -8,17 +8,17 @@ import pytest
 
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
-from pipeline.device.placement import place
 from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, operations
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 from pipeline.models.describe import place_operations
 from pipeline.models.save import load_keras
+from pipeline.targets.placement import place
 from tests.conftest import model_settings
 from tests.export.conftest import CNN, TABLE, Made, make
 

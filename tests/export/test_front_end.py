@@ -12,9 +12,9 @@ from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 from pipeline.models.adopt import adopt_model
 from tests.conftest import make_spec
 from tests.export.conftest import Made, make

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.device.placement import Operation, broken_rule, place
 from pipeline.documents.files import TargetFile
-from pipeline.errors import ArtifactError
-from pipeline.export import compilers, edgetpu
+from pipeline.errors import ConversionError
+from pipeline.export import compilers
 from pipeline.export.inspect import operations
+from pipeline.targets import edge_tpu
+from pipeline.targets.compiler import Operation
+from pipeline.targets.placement import broken_rule, place
+from pipeline.targets.registry import TARGETS
 from tests.export.conftest import Made
 
 REPORT = """Edge TPU Compiler version 16.0.384591198
@@ -113,6 +116,7 @@ def test_a_timeout_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     script = tmp_path / "edgetpu_compiler"
     script.write_text("#!/bin/sh\nexec sleep 5\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(edgetpu, "TIME_LIMIT", 0.2)
-    with pytest.raises(ArtifactError, match="did not finish"):
-        edgetpu.compile_file(tmp_path / "x.tflite", tmp_path / "y.tflite")
+    monkeypatch.setattr(edge_tpu, "TIME_LIMIT", 0.2)
+    files = tmp_path / "x.tflite", tmp_path / "y.tflite"
+    with pytest.raises(ConversionError, match="did not finish"):
+        edge_tpu.compile_file(*files, "coral-edgetpu", TARGETS["coral-edgetpu"])
