@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.audit.points import Known
 from pipeline.data.dataset import Dataset
+from pipeline.samples import KINDS
 
 SHOWN = 12  # at most
 BEFORE, AFTER, TEXT = "before_", "after_", "text_"  # and the name of the input
@@ -44,7 +45,7 @@ def examples(
         figures[BEFORE + name] = clean[places]
         pairs = zip(restarts, places, strict=True)
         figures[AFTER + name] = np.stack([known.parts[1 + r][name][i] for r, i in pairs])
-        if kinds[name] == "tokens":
+        if KINDS[kinds[name]].is_text:
             figures[TEXT + name] = raw[name]
     return figures
 

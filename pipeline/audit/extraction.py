@@ -22,6 +22,7 @@ from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import predict
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
 from pipeline.train.feed import Feed
@@ -84,7 +85,8 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[st
     """
     asked = dataset.split("train")[: thief.queries]
     sources = {"data": (dataset, asked, budgets(len(asked)))}
-    if [entry["kind"] for entry in dataset.preprocess["inputs"]] == ["image"]:
+    entry, *others = dataset.preprocess["inputs"]
+    if KINDS[entry["kind"]].has_fixed_range and not others:
         noise = _noise(dataset, len(asked), fold_seed(thief.seed, "noise"))
         sources["noise"] = (*noise, [len(asked)])
     decided = ask(dataset.read(held)).argmax(axis=1)

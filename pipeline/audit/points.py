@@ -20,6 +20,7 @@ from pipeline.audit.images import row_of
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.harden.space_figures import by_class
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
 Row = dict[str, Any]
@@ -172,8 +173,8 @@ def _huge(dataset: Dataset, space: Any, by: Reach) -> float | None:
     """Return the share of epsilon at which everybody is fooled; None where something stays."""
     if by.settings["tokens"] or space.is_masked:
         return None
-    kinds = {entry["kind"] for entry in dataset.preprocess["inputs"]}
-    return WHOLE / float(by.settings["epsilon"]) if kinds == {"image"} else FAR
+    is_unit = all(KINDS[entry["kind"]].has_fixed_range for entry in dataset.preprocess["inputs"])
+    return WHOLE / float(by.settings["epsilon"]) if is_unit else FAR
 
 
 def _more(

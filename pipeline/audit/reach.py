@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config.space_schema import SAID, AuditReach
+from pipeline.samples import KINDS
 from pipeline.tasks import TASKS
 
 Settings = Mapping[str, Any]
@@ -59,12 +60,13 @@ def why_not(
     """
     if not TASKS[task].can_be_attacked:
         return f"the attack needs classes and the task is {task}"
-    if hardened is not None or all(kind == "image" for kind in kinds):
+    if hardened is not None or all(KINDS[kind].has_fixed_range for kind in kinds):
         return None
     if any(audit[name] is not None for name in SAID):
         return None
-    if "tokens" in kinds:
+    attacked_by = {KINDS[kind].attacked_by for kind in kinds}
+    if "tokens" in attacked_by:
         return "nothing says how many words an attacker can replace (audit.tokens)"
-    if {"columns", "codes", "table"} & set(kinds):
+    if "columns" in attacked_by:
         return "nothing says which columns an attacker can change (audit.columns)"
     return "nothing says how far an attacker can move a sample (audit.epsilon)"

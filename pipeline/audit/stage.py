@@ -30,6 +30,7 @@ from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import threads_for
 from pipeline.documents.files import FileEntry, Files
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Par
         none = {"labels": np.zeros(0, np.int64)}
         return document | {"skipped": reason}, none, Metrics(skipped={"evasion": reason})
     positions = evenly(dataset.split(config.verify.split), settings.samples)
-    if kinds != ["image"]:
+    if len(kinds) > 1 or not KINDS[kinds[0]].has_fixed_range:
         return _in_space(config, inputs, dataset, positions, document)
     document, figures, metrics = _attacked(inputs, dataset, positions, attack, document, out)
     document["sanitize"] = _sanitized(config, inputs, dataset, positions, attack)

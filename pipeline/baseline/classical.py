@@ -28,7 +28,9 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.arrays import Array, Model
+from pipeline.documents.baseline import TreeSize
 from pipeline.ondevice.predict import anomaly_predictions
+from pipeline.samples import KINDS
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
@@ -209,12 +211,12 @@ def _least_depth(results: Mapping[str, Any]) -> int:
     return int(np.flatnonzero(scores >= scores.max() - READABLE)[0])
 
 
-def tree_of(model: Model) -> dict[str, int] | None:
+def tree_of(model: Model) -> TreeSize | None:
     """Return depth and leaves of a readable tree; None of other models."""
     if not isinstance(model, GridSearchCV):
         return None
     tree = model.best_estimator_
-    return {"depth": int(tree.get_depth()), "leaves": int(tree.get_n_leaves())}
+    return TreeSize(depth=int(tree.get_depth()), leaves=int(tree.get_n_leaves()))
 
 
 def size_bytes(model: Model) -> int:
@@ -224,13 +226,14 @@ def size_bytes(model: Model) -> int:
 
 def features(x: Array, entry: Mapping[str, Any]) -> Array:
     """Return a model input (N, ...) as rows; words and categories as how often each is there."""
-    if entry["kind"] not in ("tokens", "codes"):
+    kind = KINDS[entry["kind"]]
+    if not kind.is_embedded:
         return flatten(x)
     size = entry["vocabulary_size"]
     places = x.astype(np.int64) + size * np.arange(len(x))[:, None]
     counts = np.bincount(places.ravel(), minlength=size * len(x)).reshape(len(x), size)
-    if entry["kind"] == "tokens":
-        counts[:, 0] = 0  # what stands after the end
+    if kind.padding_id is not None:
+        counts[:, kind.padding_id] = 0
     return counts.astype(np.float32)
 
 

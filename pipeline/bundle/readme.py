@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.bundle.published import shipped_model
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
+from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
 SWIFT = {"int8": "Int8", "uint8": "UInt8", "int16": "Int16", "int32": "Int32", "float32": "Float"}
@@ -80,7 +81,7 @@ def pixel_shift(border: Mapping[str, Any], entry: Mapping[str, Any]) -> int | No
         border: an input tensor.
         entry: of preprocess.json, of that input; of an output none.
     """
-    if entry.get("kind") != "image" or entry["raw_dtype"] != "uint8":
+    if not entry or not KINDS[entry["kind"]].has_fixed_range or entry["raw_dtype"] != "uint8":
         return None
     if border["dtype"] not in ("int8", "uint8") or np.ndim(entry["scale"]) or entry["offset"]:
         return None
@@ -90,9 +91,7 @@ def pixel_shift(border: Mapping[str, Any], entry: Mapping[str, Any]) -> int | No
 
 def _raw_shape(entry: Mapping[str, Any]) -> Sequence[Any]:
     """Return the axes of one raw sample."""
-    if entry["kind"] in ("columns", "codes"):
-        return [len(entry["columns"])]
-    return {"audio": ["samples"], "tokens": ["bytes"]}.get(entry["kind"], entry["shape"])
+    return KINDS[entry["kind"]].raw_axes(entry)
 
 
 def micro_name(op: str) -> str:

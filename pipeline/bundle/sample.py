@@ -10,19 +10,19 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
+from pipeline.samples import KINDS
 
-SUFFIXES = {"image": "png", "audio": "wav", "tokens": "txt"}
 NO_CATEGORY = "(none of them)"
 
 
 def sample_name(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return the name of the sample's file."""
-    kinds = {entry["kind"] for entry in entries}
-    if len(entries) > 1 and not kinds <= {"columns", "codes"}:
+    kinds = [KINDS[entry["kind"]] for entry in entries]
+    if len(entries) > 1 and not all(kind.is_row_of_cells for kind in kinds):
         return "sample.npz"
-    if kinds == {"image"} and entries[0]["raw_dtype"] != "uint8":
+    if kinds[0].has_fixed_range and entries[0]["raw_dtype"] != "uint8":
         return "sample.npz"
-    return f"sample.{SUFFIXES.get(entries[0]['kind'], 'csv')}"
+    return f"sample.{kinds[0].file_suffix}"
 
 
 def write_sample(
@@ -51,9 +51,9 @@ def write_sample(
     elif path.suffix == ".txt":
         text = bytes(values).rstrip(b"\0").decode("utf-8", "replace")
         path.write_text(" ".join(text.splitlines()) + "\n")
-    elif entry["kind"] in ("columns", "codes"):
+    elif KINDS[entry["kind"]].is_row_of_cells:
         _write_row(path, raw, entries)
-    elif entry["kind"] == "series":
+    elif KINDS[entry["kind"]].has_channels:
         _write_series(path, values, entry)
     else:
         np.savetxt(path, values.reshape(1, -1), delimiter=",", fmt="%.9g")

@@ -11,6 +11,7 @@ from pipeline.artifacts import write_arrays
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.errors import ArtifactError
+from pipeline.samples import KINDS
 
 
 def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def known_ranges(preprocess: Mapping[str, Any]) -> dict[str, list[float]]:
     Pixels are such: measured on samples without pure black or white, the range would cut both off;
     with the whole of it each pixel value has an integer of its own, and quantizing loses nothing.
     """
-    images = [entry for entry in preprocess["inputs"] if entry["kind"] == "image"]
+    images = [entry for entry in preprocess["inputs"] if KINDS[entry["kind"]].has_fixed_range]
     return {
         entry["name"]: _ends(entry)
         for entry in images

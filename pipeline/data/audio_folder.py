@@ -25,12 +25,13 @@ from pipeline.data.class_folders import (
 )
 from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.sound import SUFFIXES, sound_input
 from pipeline.device.runner import read_recording
 from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length
 from pipeline.ondevice.sound_files import read_sound
+from pipeline.samples.kind import Input
 
 UNKNOWN, SILENCE = "unknown", "silence"
 QUIET = 300  # steps of 16 bits: deviation of the noise that stands for silence without recordings

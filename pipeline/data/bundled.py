@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import BundledSource
-from pipeline.data.samples import Chunk, Input, Source
+from pipeline.data.samples import Chunk, Source
+from pipeline.samples.kind import Input
 
 DIGITS_MAX = 16  # load_digits counts 0 to 16; stored as 0 to 255, as every other image
 

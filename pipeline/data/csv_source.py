@@ -17,9 +17,10 @@ from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
 from pipeline.ondevice.columns import encode_cell
+from pipeline.samples.kind import Input
 
 ROWS = 4096  # of a chunk
 

@@ -10,11 +10,9 @@ from pipeline.data.dataset import PARTS
 from pipeline.data.quota import ranks
 from pipeline.data.scratch import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
-from pipeline.ondevice.image import resize_image
+from pipeline.samples import KINDS
 
 SHOWN = 16  # training samples
-LARGEST = 128  # pixels; larger images are shown reduced
-HEARD_BYTES = 1 << 20  # of all recordings that are shown: a page that plays them stays small
 BINS = 20  # of the targets' histogram
 
 
@@ -63,12 +61,8 @@ def kept_samples(
     kept = {}
     for entry in entries:
         values = raw[entry["name"]]
-        if entry["kind"] == "image":
-            values = _reduced(values)
-        elif entry["kind"] == "audio":
-            values = values[:, : entry["samples"]]
-            values = values[: max(1, HEARD_BYTES // max(1, values[:1].nbytes))]
-        kept[f"{name}_input_{entry['name']}"] = values
+        shown = KINDS[entry["kind"]].shorten_samples(values, entry)
+        kept[f"{name}_input_{entry['name']}"] = shown
     return kept
 
 
@@ -88,13 +82,3 @@ def _histogram(labels: Array, positions: Array, edges: Array) -> Array:
     for part in blocks(positions):
         counts += np.histogram(labels[positions[part]].astype(np.float64), edges)[0]
     return counts
-
-
-def _reduced(images: Array) -> Array:
-    """Return images no larger than LARGEST, of the same proportions; only uint8 is reduced."""
-    height, width = images.shape[1:3]
-    share = min(1.0, LARGEST / max(height, width))
-    if share == 1.0 or images.dtype != np.uint8 or not len(images):
-        return images
-    size = (max(1, round(height * share)), max(1, round(width * share)))
-    return np.stack([resize_image(image, *size) for image in images])

@@ -9,6 +9,7 @@ from pipeline.arrays import Array
 from pipeline.data.copies import contradictions
 from pipeline.data.samples import GIVEN, Finding
 from pipeline.data.scratch import count_ids, take_rows
+from pipeline.samples import KINDS
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -126,7 +127,7 @@ def known_values(
     parts: Mapping[str, Array],
 ) -> dict[str, tuple[Array, Array]]:
     """Return column -> known values in train and test, of the named columns of numbers."""
-    tables = [entry for entry in entries if entry["kind"] == "columns"]
+    tables = [entry for entry in entries if KINDS[entry["kind"]].is_row_of_cells]
     if not tables:
         return {}
     train, test = (read(parts[part][:COMPARED]) for part in ("train", "test"))

@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.config.schema import ImageFolderSource
 from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
 from pipeline.data.images import SUFFIXES, UNREADABLE, read_image
-from pipeline.data.samples import Chunk, Input, Source
+from pipeline.data.samples import Chunk, Source
+from pipeline.samples.kind import Input
 
 
 def open_image_folder(source: ImageFolderSource, base: Path, report: str | None) -> Source:

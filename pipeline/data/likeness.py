@@ -14,13 +14,12 @@ from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Finding
 from pipeline.data.scratch import scratch
 from pipeline.device.runner import prepare_input
+from pipeline.samples import KINDS
 
 DIRECTIONS = 32
 MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
 READ = 1 << 20  # bytes of raw samples at once
 BLOCK = 8  # samples that are compared at once with all of train
-NEAR = {"image": 0.1, "audio": 0.1, "series": 0.05, "tokens": 0.25}
-"""Distance of near copies, as a share of that of two samples drawn at random, by kind of input."""
 NEIGHBOURS = 10  # that must all be of one other class before a label is doubted
 DOUBTED = 5_000  # training samples whose neighbours are looked up
 KS_SHIFT = 0.1  # distance between distributions that matters, where it is no chance
@@ -65,9 +64,10 @@ def _directions(entry: Mapping[str, Any], generator: np.random.Generator) -> Arr
 
 
 def _sketch(x: Array, entry: Mapping[str, Any], table: Array) -> Array:
-    if entry["kind"] not in ("tokens", "codes"):
+    kind = KINDS[entry["kind"]]
+    if not kind.is_embedded:
         return np.asarray(x.reshape(len(x), -1) @ table, np.float32)
-    is_there = (x > 0) if entry["kind"] == "tokens" else np.ones(x.shape, bool)
+    is_there = np.ones(x.shape, bool) if kind.padding_id is None else x != kind.padding_id
     return np.stack([table[row[there]].sum(axis=0) for row, there in zip(x, is_there, strict=True)])
 
 
@@ -82,7 +82,8 @@ def near_copies(
         copies: part -> whether each of its samples is an exact copy, which is told elsewhere.
     """
     train = found["train"]
-    if kind not in NEAR or len(train) < 2:
+    near = KINDS[kind].near_duplicate_distance
+    if near is None or len(train) < 2:
         return []
     usual = 2 * float(train[:2000].var(axis=0, dtype=np.float64).sum())
     squares = np.einsum("ij,ij->i", train, train)
@@ -94,7 +95,7 @@ def near_copies(
             block = held[start : start + BLOCK]
             distance = squares - 2 * (block @ train.T) + (block**2).sum(axis=1)[:, None]
             nearest[start : start + BLOCK] = distance.min(axis=1)
-        is_near = (nearest <= NEAR[kind] ** 2 * usual) & ~copies[part][: len(held)]
+        is_near = (nearest <= near**2 * usual) & ~copies[part][: len(held)]
         count = int(is_near.sum())
         if count:
             text = (

@@ -11,9 +11,10 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
-from pipeline.data.fit import IMAGE_SCALES
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
+from pipeline.samples.image import IMAGE_SCALES
+from pipeline.samples.kind import Input
 
 ROWS = 1024  # of a chunk
 PARTS = ("train", "validation", "test")

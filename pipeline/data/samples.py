@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.arrays import Array
+from pipeline.samples.kind import Input
 
 GIVEN = {"": 0, "train": 1, "validation": 2, "test": 3}  # a sample's part, as a code of one byte
 
@@ -44,25 +45,6 @@ class Chunk:
     """Value of the column that figures are told apart by; None: there is none."""
     findings: tuple[Finding, ...] = ()
     """What was noticed while these samples were read."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """One of the arrays that make up a sample."""
-
-    name: str
-    kind: Literal["image", "table", "columns", "codes", "audio", "series", "tokens"]
-    """image: pixels (H, W, C); table: numbers; columns: a number or the code of a category in each
-    column, NaN where it is not known; codes: codes alone, each with a vector to be learnt; audio:
-    16-bit sound (S,); series: rows of channels (T, C), NaN where one is not known; tokens: a text
-    in UTF-8."""
-    is_ragged: bool = False
-    """Whether samples have different lengths."""
-    columns: tuple[str, ...] | None = None
-    """Names along the last axis, for tables that have them."""
-    encoding: Mapping[str, Any] | None = None
-    """What preprocess.json says of it besides what is learnt from train; and settings of the fit
-    (`numbers`, `vocabulary`)."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.fit import FITTED
 from pipeline.data.shards import Shards
 from pipeline.errors import ConfigError
+from pipeline.samples import KINDS
+from pipeline.samples.kind import FITTED
 
 MARGIN = 1.0  # widths of train's range on either side; what lies further is far outside
-SMOOTHED = ("image", "audio", "series")  # kinds whose values have neighbours
-NUMBERS = ("table", "columns", "series")  # kinds whose levels come from train
-WHOLE = ("image", "audio")  # kinds whose levels come from their type
 BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
 
 
@@ -42,7 +40,7 @@ def fit_sanitizing(
     _refuse_unfit(entry, wish)
     found = {key: wish[key] for key in ("median", "bit_depth", "range")}
     found |= {"limits": None, "levels": None}
-    if entry["kind"] not in NUMBERS:
+    if not KINDS[entry["kind"]].has_limits:
         return found
     columns = _columns(entry, shards, train)
     if wish["is_limited"] and not entry.get("relative"):
@@ -60,12 +58,12 @@ def _refuse_unfit(entry: Mapping[str, Any], wish: Mapping[str, Any]) -> None:
     """Refuse what only the data show to be no use: some sources hold any kind of input."""
     kind, name = entry["kind"], entry["name"]
     problems = []
-    if wish["median"] is not None and kind not in SMOOTHED:
+    if wish["median"] is not None and not KINDS[kind].smoothing_axes:
         problems.append(
             f"data.sanitize.median: is for images, sound and series, and this source gives {name} "
             f"({kind}), whose values have no neighbours; wanted null"
         )
-    if wish["bit_depth"] is not None and kind not in (*NUMBERS, *WHOLE):
+    if wish["bit_depth"] is not None and KINDS[kind].levels_from is None:
         problems.append(
             f"data.sanitize.bit_depth: is for numbers, and this source gives {name} ({kind}); "
             "wanted null"

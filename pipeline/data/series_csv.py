@@ -19,10 +19,11 @@ from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
 from pipeline.data.moments import moment, refuse_moment
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.watch import series_files
 from pipeline.errors import ConfigError
 from pipeline.ondevice.numbers import last_known_value
+from pipeline.samples.kind import Input
 
 WINDOWS = 512  # of a chunk
 CLASSES = ("anomaly", "normal")

@@ -14,9 +14,10 @@ from pipeline.config.schema import SeriesFolderSource
 from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
 from pipeline.data.csv_rows import Form, names_of
 from pipeline.data.recordings import window_names
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.device.runner import fit_series_length, read_numbers
 from pipeline.errors import ConfigError
+from pipeline.samples.kind import Input
 
 SUFFIXES = (".csv",)
 MISSING = ("", "NA", "NaN", "nan", "null")

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.drafts import ValueFile
-from pipeline.data.samples import Input
+from pipeline.samples.kind import Input
 
 SHARD_BYTES = 64 << 20  # of a file: many sets have one, and huge ones not too many
 HEADER = 256  # bytes of a shard before its values: multiple of 64, as NumPy wants it

@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import Mfcc, Sound
-from pipeline.data.samples import Input
 from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length, mel_weights, resample_sound
+from pipeline.samples.kind import Input
 
 SUFFIXES = (".wav", ".flac")
 

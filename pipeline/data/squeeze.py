@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.arrays import Namespace, Tensor
 from pipeline.device.runner import value_limits
 from pipeline.ondevice.sanitize import symmetric_indices
+from pipeline.samples import KINDS
 
 Entry = Mapping[str, Any]
 
@@ -29,12 +30,12 @@ def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     rule = entry.get("sanitize")
     if rule is None:
         return raw
-    limits = value_limits(entry)
-    if entry["kind"] == "table" and limits is not None:
+    kind, limits = KINDS[entry["kind"]], value_limits(entry)
+    if kind.is_clipped and limits is not None:
         low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
         raw = tf.clip_by_value(raw, low, high)
     if rule["median"] is not None:
-        raw = median_filter(tf, raw, rule["median"], 2 if entry["kind"] == "image" else 1)
+        raw = median_filter(tf, raw, rule["median"], kind.smoothing_axes)
     if rule["levels"] is not None:
         return _nearest_level(tf, raw, rule["levels"])
     return raw if rule["bit_depth"] is None else _fewer_bits(tf, raw, rule["bit_depth"])

@@ -20,7 +20,6 @@ from pipeline.data import findings, likeness, preprocess
 from pipeline.data.copies import exact_copies
 from pipeline.data.dataset import PARTS
 from pipeline.data.figures import figures
-from pipeline.data.fit import FIT, fit_target
 from pipeline.data.labels import (
     anomaly_labels,
     class_labels,
@@ -29,6 +28,7 @@ from pipeline.data.labels import (
 )
 from pipeline.data.memory import return_freed_arrays
 from pipeline.data.patterns import groups_of, held_out
+from pipeline.data.preprocess import fit_target
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
 from pipeline.data.sanitize import fit_sanitizing
@@ -44,16 +44,10 @@ from pipeline.data.split import (
 from pipeline.data.store import Stored, store
 from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_label
 from pipeline.errors import ConfigError
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 
-FORMS = {  # kind of an input -> form of a sample; words and categories can take no change
-    "image": "image",
-    "audio": "sound",
-    "series": "series",
-    "table": "table",
-    "columns": "table",
-}
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 
@@ -102,7 +96,7 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         f"source gives {spec.name} ({spec.kind}); leave it out"
         for position, change in enumerate(config.data.augment)
         for spec in source.inputs
-        if FORMS.get(spec.kind) not in FITS[change.kind]
+        if KINDS[spec.kind].augmented_as not in FITS[change.kind]
     ]
     if TASKS[config.task].can_be_attacked:
         if config.harden is not None:
@@ -195,7 +189,7 @@ def _fit(
     entries, found = [], []
     wish = config.data.sanitize.model_dump() | {"is_limited": not TASKS[config.task].has_threshold}
     for spec in source.inputs:
-        entry, constant = FIT[spec.kind](spec, shards[spec.name], train)
+        entry, constant = KINDS[spec.kind].fit(spec, shards[spec.name], train)
         entries.append(entry | {"sanitize": fit_sanitizing(entry, shards[spec.name], train, wish)})
         found += findings.constant_columns(constant)
         found += findings.far_apart(entry)

@@ -22,6 +22,7 @@ from pipeline.data.samples import GIVEN, Chunk, Finding, Source
 from pipeline.data.scratch import distinct, sort_array
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.errors import ConfigError
+from pipeline.samples import KINDS
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def store(source: Source, folder: Path) -> Stored:
 
 def _read(source: Source, writers: dict[str, ShardWriter], seen: _Seen) -> None:
     """Take in every chunk of a source."""
-    images = [spec.name for spec in source.inputs if spec.kind == "image"]
+    images = [spec.name for spec in source.inputs if KINDS[spec.kind].has_fixed_range]
     logged = time.monotonic()
     for chunk in source.chunks():
         seen.findings += chunk.findings
@@ -147,12 +148,11 @@ def _read(source: Source, writers: dict[str, ShardWriter], seen: _Seen) -> None:
 
 
 def _refuse_not_finite(chunk: Chunk, source: Source) -> None:
-    may_miss = ("columns", "codes", "series")  # NaN stands for what is not known there
     for spec in source.inputs:
-        if spec.kind in may_miss:
-            _refuse_infinite(chunk, spec.name)
-    for name in [spec.name for spec in source.inputs if spec.kind not in may_miss]:
-        values = chunk.inputs[name]
+        name, values = spec.name, chunk.inputs[spec.name]
+        if KINDS[spec.kind].has_unknown:
+            _refuse_infinite(chunk, name)
+            continue
         for sample_id, sample in zip(chunk.ids, values, strict=True):
             if sample.dtype.kind != "f":
                 break

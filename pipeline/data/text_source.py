@@ -14,8 +14,9 @@ from pipeline.config.schema import TextSource, Words
 from pipeline.data.answers import Answers, Labels
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
-from pipeline.data.samples import Chunk, Finding, Input, Source
+from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.ondevice.tokens import encode_text
+from pipeline.samples.kind import Input
 
 ROWS = 1024  # of a chunk
 

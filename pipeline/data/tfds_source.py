@@ -11,12 +11,13 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import Sound, TfdsSource
-from pipeline.data.samples import Chunk, Input, Source
+from pipeline.data.samples import Chunk, Source
 from pipeline.data.sound import recording, sound_input
 from pipeline.data.text_source import words_input
 from pipeline.data.tfds_prepare import prepared_builder
 from pipeline.errors import ConfigError
 from pipeline.ondevice.tokens import encode_text
+from pipeline.samples.kind import Input
 from pipeline.tensorflow_env import import_quietly
 
 BATCH = 1024  # samples that are read at once where all have one shape
@@ -198,14 +199,8 @@ def _batches(dataset: Any, wanted: tuple[str, ...]) -> Iterator[dict[str, Any]]:
 
 def _values(values: Any, spec: Input, rates: dict[str, int]) -> Any:
     """Return a chunk's values of one input; a single number a sample becomes an array of one."""
-    if spec.kind == "audio":
-        assert spec.encoding is not None
-        rate = rates.get(spec.name, spec.encoding["sample_rate"])
-        return np.stack([recording(np.asarray(s), rate, spec.encoding) for s in values])
-    if spec.kind == "tokens":
-        assert spec.encoding is not None
-        most = spec.encoding["max_bytes"]
-        return [encode_text(bytes(np.asarray(s).item()).decode(), most) for s in values]
+    if spec.kind in READ:
+        return READ[spec.kind](values, spec, rates)
     if spec.is_ragged:
         return [_plain(sample) for sample in values]
     values = _plain(np.asarray(values))
@@ -233,6 +228,21 @@ def _refuse_mixed(
                 f"({sizes[spec.name]}, {size}); wanted one. Export them into class folders and use "
                 "kind: image_folder, whose height and width resize them"
             )
+
+
+def _read_recordings(values: Any, spec: Input, rates: dict[str, int]) -> Any:
+    assert spec.encoding is not None
+    rate = rates.get(spec.name, spec.encoding["sample_rate"])
+    return np.stack([recording(np.asarray(s), rate, spec.encoding) for s in values])
+
+
+def _read_texts(values: Any, spec: Input, rates: dict[str, int]) -> Any:
+    assert spec.encoding is not None
+    most = spec.encoding["max_bytes"]
+    return [encode_text(bytes(np.asarray(s).item()).decode(), most) for s in values]
+
+
+READ = {"audio": _read_recordings, "tokens": _read_texts}  # kinds that this source encodes
 
 
 def _plain(values: Array) -> Array:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.ondevice.interpreter import match_input_name
+from pipeline.samples import KINDS
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -94,7 +95,7 @@ def _input(builder: Any, entry: Mapping[str, Any]) -> int:
         1: builder.CreateString(f"{entry['kind']} {list(entry['shape'])}"),
         3: _content(builder, entry),
     }
-    if entry["kind"] == "image":  # the model's input is (x - mean) / std, of pixels
+    if KINDS[entry["kind"]].has_fixed_range:  # the model's input is (x - mean) / std, of pixels
         offset, scale = entry["offset"], entry["scale"]
         several = isinstance(offset, list)
         mean, factor = (offset, scale) if several else ([offset], [scale])
@@ -107,13 +108,13 @@ def _input(builder: Any, entry: Mapping[str, Any]) -> int:
 
 def _content(builder: Any, entry: Mapping[str, Any]) -> int:
     """Return the Content of an input: a picture, sound, or numbers."""
-    if entry["kind"] == "image":
+    if KINDS[entry["kind"]].has_fixed_range:
         height, width, channels = entry["shape"]
         size = _table(builder, {}, numbers={0: width, 1: height})
         kind = IMAGE
         space = RGB if channels == 3 else GRAYSCALE
         properties = _table(builder, {1: size}, bytes_of={0: space})
-    elif entry["kind"] == "audio":
+    elif KINDS[entry["kind"]].is_sound:
         kind = AUDIO
         properties = _table(builder, {}, numbers={0: entry["sample_rate"], 1: 1})
     else:

@@ -19,12 +19,12 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
-from pipeline.data.preprocess import PREPARE
 from pipeline.data.squeeze import squeeze_inputs
 from pipeline.harden.ball import Ball, Norm
 from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, choose_categories
 from pipeline.harden.space_splice import SPLICED, splice_columns
+from pipeline.samples import KINDS
 
 Attack = Callable[..., Any]
 
@@ -96,7 +96,7 @@ class Space:
             if entry["name"] in raws:
                 found[entry["name"]] = tf.cast(values, tf.float32)
             else:
-                x = PREPARE[entry["kind"]](tf, squeeze_inputs(tf, values, entry), entry)
+                x = KINDS[entry["kind"]].encode(tf, squeeze_inputs(tf, values, entry), entry)
                 found[entry["name"]] = self._changed(x, seed)
         return found
 
@@ -115,7 +115,7 @@ class Space:
         """
         tables = [p for p in self.parts if p.is_raw and p.entry["kind"] in SPLICED]
         return {
-            p.name: PREPARE[p.entry["kind"]](
+            p.name: KINDS[p.entry["kind"]].encode(
                 tf, squeeze_inputs(tf, given[p.name], p.entry), p.entry
             )
             for p in tables
@@ -149,7 +149,7 @@ class Space:
                         part.entry, known, base[part.name], part.changeable_positions
                     )
                 else:
-                    own = PREPARE[part.entry["kind"]](tf, known, part.entry)
+                    own = KINDS[part.entry["kind"]].encode(tf, known, part.entry)
                 own = self._changed(own, seed)
             found[part.name] = own
         return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.data.preprocess import PREPARE
+from pipeline.samples import KINDS
 
 SPLICED = ("columns", "codes")  # inputs whose columns are prepared one by one
 
@@ -31,7 +31,7 @@ def splice_columns(
         return base_BD
     columns = entry["columns"]
     own = dict(entry) | {"columns": [columns[i] for i in moved]}
-    new_BM = PREPARE[entry["kind"]](tf, tf.gather(rows_BC, list(moved), axis=1), own)
+    new_BM = KINDS[entry["kind"]].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
     widths = [1 if entry["kind"] == "codes" else column["width"] for column in columns]
     pieces, at_base, at_new = [], 0, 0
     for is_moved, group in groupby(range(len(columns)), key=lambda i: i in moved):

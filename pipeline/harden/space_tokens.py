@@ -19,10 +19,10 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import PREPARE
 from pipeline.device.runner import prepare_input
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
+from pipeline.samples import KINDS
 
 FIRST_WORD = 2  # 0 stands after a text's end, 1 for unknown words
 RARE = 5  # times in train, below which a word is no candidate: its vector has learnt little
@@ -48,7 +48,7 @@ class Texts:
     def ready(self, raw: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input of raw samples (B, ...)."""
         return {
-            entry["name"]: PREPARE[entry["kind"]](
+            entry["name"]: KINDS[entry["kind"]].encode(
                 tf, tf.convert_to_tensor(raw[entry["name"]]), entry
             )
             for entry in self.preprocess["inputs"]

@@ -1,7 +1,7 @@
 """The spec: everything that a builder needs; and what a network will cost, before any training."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
@@ -14,6 +14,7 @@ from pipeline.documents.budget import Budget, LayerCost, PlacedOperation
 from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
+from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.targets.compiler import Operation
 from pipeline.targets.placement import place
@@ -87,9 +88,9 @@ def _without_last_step(entry: SpecInput) -> SpecInput:
 def _input(entry: Mapping[str, Any]) -> SpecInput:
     """Return what a builder needs of an input; words and categories have a vector each."""
     name, shape = entry["name"], entry["shape"]
-    if entry["kind"] not in ("tokens", "codes"):
+    pool = KINDS[entry["kind"]].embedding_pool
+    if pool is None:
         return SpecInput(name=name, shape=shape, dtype="float32")
-    pool: Literal["mean", "flatten"] = "mean" if entry["kind"] == "tokens" else "flatten"
     return SpecInput(
         name=name, shape=shape, dtype="int32", vocabulary=entry["vocabulary_size"], pool=pool
     )

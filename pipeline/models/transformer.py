@@ -22,7 +22,7 @@ from pipeline.models.inputs import inputs_of, picture_of, sequence_of
 from pipeline.seeds import fold_seed
 
 EPSILON = 1e-6  # of layer normalisation
-END = 0  # number of what stands after a text's end; see data/tokens.py
+END = 0  # number of what stands after a text's end; see samples/tokens.py
 LEFT_OUT = -30.0  # added to a score: its share is then below 1e-12
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config.source_schema import TfdsSource
 from pipeline.data.class_folders import PARTS
 from pipeline.data.npz_source import arrays_of
 from pipeline.data.watch import walk
@@ -41,7 +42,7 @@ def _tfds_set(folder: Path, info: dict[str, Any]) -> Seen:
         key: next((k for k in entry if k != "pythonClassName"), "") for key, entry in listed.items()
     }
     labels = [key for key, kind in by_type.items() if kind == "classLabel"]
-    seen = [key for key, kind in by_type.items() if kind in ("image", "audio", "text")]
+    seen = [key for key, kind in by_type.items() if kind in FEATURES]
     seen = [key for key in seen if by_type[key] != "text" or len(seen) == 1]
     if len(labels) != 1 or len(seen) != 1:
         raise ConfigError(
@@ -52,6 +53,28 @@ def _tfds_set(folder: Path, info: dict[str, Any]) -> Seen:
     full = f"{name}/{info['configName']}" if info.get("configName") else name
     source = {"kind": "tfds", "name": full, "data_dir": top}
     return _prepared(source, by_type[seen[0]], seen[0], labels[0], listed, counts)
+
+
+Feature = tuple[int, dict[str, Any], list[str]]
+"""Size of a sample (see `Seen.size`), further settings of the source, and what was guessed."""
+
+
+def _image_feature(listed: dict[str, Any]) -> Feature:
+    return max(int(d) for d in listed["shape"]["dimensions"][:2]), {}, []
+
+
+def _audio_feature(listed: dict[str, Any]) -> Feature:
+    rate = int(listed.get("sampleRate", 16_000))
+    sound = {"sample_rate": rate, "seconds": 1.0, "features": {"kind": "log_mel"}}
+    note = "Recordings are cut to one second: nothing says how long they are."
+    return 0, {"sound": sound}, [note]
+
+
+def _text_feature(listed: dict[str, Any]) -> Feature:
+    return 0, {}, []
+
+
+FEATURES = {"image": _image_feature, "audio": _audio_feature, "text": _text_feature}
 
 
 def _prepared(
@@ -74,16 +97,12 @@ def _prepared(
     """
     parts = {PARTS[part]: part for part in counts if part in PARTS}
     source["splits"] = parts
-    source |= {} if key == "image" else {"inputs": [key]}
+    source |= {} if (key,) == TfdsSource.model_fields["inputs"].default else {"inputs": [key]}
     source |= {} if label == "label" else {"label": label}
     said = [", ".join(f"{part}: {count:,} samples" for part, count in counts.items()) + "."]
-    size = 0
-    if kind == "image":
-        size = max(int(d) for d in listed[key]["image"]["shape"]["dimensions"][:2])
-    if kind == "audio":
-        rate = int(listed[key]["audio"].get("sampleRate", 16_000))
-        source["sound"] = {"sample_rate": rate, "seconds": 1.0, "features": {"kind": "log_mel"}}
-        said.append("Recordings are cut to one second: nothing says how long they are.")
+    size, more, notes = FEATURES[kind](listed[key][kind])
+    source |= more
+    said += notes
     classes = {str(k): 0 for k in range(int(listed[label]["classLabel"]["numClasses"]))}
     is_given, count = "test" in parts, counts.get(parts.get("train", ""), 0)
     return Seen(kind, "classification", source, count, classes, tuple(said), is_given, size)

@@ -44,7 +44,7 @@ def gates_of(seen: Seen) -> Sections:
         "agreement": 1 - (SPARED + 1) / count,
         "worst_class_drop": SPARED / rarest,
     }
-    if seen.modality == "image":  # what is no picture is attacked only where a config says so
+    if seen.modality in ATTACKED:
         allowed["robust_drop"] = SPARED / count
     found = {}
     for name, value in allowed.items():
@@ -166,6 +166,7 @@ def _rate(rate: float) -> Mapping[str, Any]:
     return {"kind": "adamw", "learning_rate": rate}
 
 
+ATTACKED = ("image",)  # others are attacked only where a config says so
 RECIPES: dict[str, Callable[[Seen], Sections]] = {
     "image": _image,
     "audio": _audio,

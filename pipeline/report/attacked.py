@@ -9,9 +9,9 @@ from markupsafe import Markup, escape
 from pipeline.arrays import Array
 from pipeline.device.runner import split_tokens
 from pipeline.report import pictures, words
+from pipeline.report.gather import Documents
 from pipeline.report.samples import (
     COLUMNS,
-    TABULAR,
     WIDE,
     cells,
     curves,
@@ -19,6 +19,7 @@ from pipeline.report.samples import (
     row_table,
     sound,
 )
+from pipeline.samples import KINDS
 
 Entry = Mapping[str, Any]
 Cells = Mapping[str, str]
@@ -29,25 +30,25 @@ NAMED = 6  # channels whose change is told
 AROUND = 12  # words that stand on either side of one that was replaced
 
 
-def examples(documents: Mapping[str, Any]) -> Markup:
+def examples(documents: Documents) -> Markup:
     """Return attacked samples before and after; nothing where none was kept."""
-    figures = documents["figures"].get("audit", {})
-    entries = [e for e in documents["preprocess"]["inputs"] if f"before_{e['name']}" in figures]
+    figures = documents.figures.get("audit", {})
+    entries = [e for e in documents.preprocess["inputs"] if f"before_{e['name']}" in figures]
     if not entries:
         return Markup("")
     notes = _notes(documents, figures)
-    if all(entry["kind"] in TABULAR for entry in entries):
+    if all(KINDS[entry["kind"]].is_tabular for entry in entries):
         return _table(figures, entries, notes)
     items = [
         f'<li><div class="drawn">{"".join(_drawn(figures, e, i, note) for e in entries)}</div>'
         f"{escape(note)}</li>"
         for i, note in enumerate(notes)
     ]
-    kind = "texts" if entries[0]["kind"] == "tokens" else "pictures triples"
+    kind = "texts" if KINDS[entries[0]["kind"]].is_text else "pictures triples"
     return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
 
 
-def _notes(documents: Mapping[str, Any], figures: Mapping[str, Array]) -> list[str]:
+def _notes(documents: Documents, figures: Mapping[str, Array]) -> list[str]:
     keys = ("labels", "prediction_clean", "prediction_adversarial")
     rows = zip(*(figures[key] for key in keys), strict=True)
     named = ([words.class_name(documents, value) for value in row] for row in rows)
@@ -59,12 +60,13 @@ def _notes(documents: Mapping[str, Any], figures: Mapping[str, Array]) -> list[s
 
 def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) -> str:
     before, after = (figures[f"{when}_{entry['name']}"][place] for when in ("before", "after"))
-    if entry["kind"] == "tokens":
+    kind = KINDS[entry["kind"]]
+    if kind.is_text:
         return _text(figures[f"text_{entry['name']}"][place], before, after, entry)
-    if entry["kind"] in TABULAR:
+    if kind.is_tabular:
         rows = _changes(cells(before, entry), cells(after, entry))
         return "".join(f"<p>{escape(name)}: {told}</p>" for name, told in rows.items())
-    if entry["kind"] == "series":
+    if kind.has_channels:
         return _series(before, after, entry, note)
     return (_recording if before.ndim == 1 else _picture)(before, after, entry, note)
 
@@ -150,11 +152,12 @@ def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
 def _picture(before: Array, after: Array, entry: Entry, note: str) -> str:
     """Return bands of a sound, time to the right and low ones below, or a picture; the change."""
     old, new = (x.astype(np.float32) for x in (before, after))
-    if entry["kind"] == "audio":
+    is_sound = KINDS[entry["kind"]].is_sound
+    if is_sound:
         old, new = (x.transpose(1, 0, 2)[::-1] for x in (old, new))
         low, high = float(min(old.min(), new.min())), float(max(old.max(), new.max()))
         old, new = ((x - low) / max(high - low, 1e-9) for x in (old, new))
-    wide = WIDE if entry["kind"] == "audio" else pictures.SIDE
+    wide = WIDE if is_sound else pictures.SIDE
     drawn = (
         pictures.picture(old, alt=f"before: {note}", wide=wide),
         pictures.picture(new, alt=f"after: {note}", wide=wide),

@@ -14,10 +14,10 @@ from pipeline.device.runner import prepare_input
 from pipeline.report import pictures
 from pipeline.report.charts import COLOURS
 from pipeline.report.words import number
+from pipeline.samples import KINDS
 
 Entry = Mapping[str, Any]
 
-TABULAR = ("table", "columns", "codes")
 COLUMNS = 12  # of a table that are shown
 SIGNS = 240  # of a text
 LISTED = {"tokens": "texts", "image": "pictures"}  # kind -> class of its list on the page
@@ -42,7 +42,7 @@ def gallery(
     count = min([len(notes), *(len(values) for values in raw.values())])
     if count == 0:
         return Markup("")
-    if all(entry["kind"] in TABULAR for entry in entries):
+    if all(KINDS[entry["kind"]].is_tabular for entry in entries):
         return _rows(raw, entries, notes[:count])
     items = []
     for place in range(count):

@@ -10,6 +10,7 @@ from pipeline.data.preprocess import to_model_inputs
 from pipeline.device.runner import prepare_input
 from pipeline.documents.parity import PreprocessingCheck
 from pipeline.errors import PipelineError
+from pipeline.samples import KINDS
 
 TOLERANCE = 1e-5  # of model inputs, whose deviation is about 1; words and categories are exact
 BLOCK = 256  # samples at once
@@ -39,13 +40,13 @@ def compare_preprocessing(
             worst[name] = max(worst[name], difference)
     rows = {}
     for entry in preprocess["inputs"]:
-        is_exact = entry["kind"] in ("tokens", "codes")
-        tolerance, found = 0.0 if is_exact else TOLERANCE, worst[entry["name"]]
+        tolerance = 0.0 if KINDS[entry["kind"]].is_embedded else TOLERANCE
+        found = worst[entry["name"]]
         if not found <= tolerance:
             raise PipelineError(
                 f"verify: preprocessing of {entry['name']} on the device differs from that of "
                 f"training by {found:.2g}; allowed {tolerance:g}. This is a bug: "
-                "data/preprocess.py and device/runner.py must compute the same"
+                "pipeline/samples and pipeline/ondevice must compute the same"
             )
         rows[entry["name"]] = PreprocessingCheck(
             max_abs_difference=found, tolerance=tolerance, samples=count

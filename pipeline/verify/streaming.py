@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.parity import Streaming
+from pipeline.samples import KINDS
 
 BACKGROUND = ("unknown", "silence")
 HOP = 4  # windows in the length of a recording
@@ -24,7 +25,7 @@ MOST = 1000  # recordings of a stream
 
 def is_spotting(kind: str, names: Sequence[str] | None) -> bool:
     """Tell whether a set is one of keywords among other sounds."""
-    return kind == "audio" and names is not None and any(name in names for name in BACKGROUND)
+    return KINDS[kind].is_sound and names is not None and any(name in names for name in BACKGROUND)
 
 
 def stream(recordings: Array) -> Array:

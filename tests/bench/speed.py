@@ -23,8 +23,6 @@ import tensorflow as tf
 from pipeline.config.load import load
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.fit import fit_image
-from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input
@@ -32,6 +30,8 @@ from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.ondevice.interpreter import load_interpreter
 from pipeline.ondevice.quantize import quantize
+from pipeline.samples.image import fit_image
+from pipeline.samples.kind import Input
 from pipeline.train.supervised import train_network
 from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.compress.calibration import known_ranges, write_calibration
 from pipeline.data.dataset import Dataset
-from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.errors import ArtifactError
+from pipeline.samples.kind import Input
 
 IMAGE: dict[str, Any] = {
     "name": "image",

@@ -9,18 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.data.fit import (
-    RARE,
-    STRETCHES,
-    fit_category,
-    fit_number,
-    fit_stretches,
-    fit_tokens,
-)
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.samples import Input
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.runner import prepare_input
+from pipeline.samples.columns import RARE, fit_category
+from pipeline.samples.kind import Input
+from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
+from pipeline.samples.tokens import fit_tokens
 
 STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
@@ -30,7 +25,7 @@ HOW = ("auto", "standard", "robust", "quantile", "piecewise")
 
 
 def fit(known: Any, how: str) -> dict[str, Any]:
-    return fit_stretches(known) if how == "piecewise" else fit_number(known, how)
+    return fit_piecewise(known) if how == "piecewise" else fit_number(known, how)
 
 
 def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +96,8 @@ def test_nothing_and_one_value_alone_are_no_trouble(known: list[float]) -> None:
 @given(NUMBERS)
 def test_stretches_say_where_a_value_lies_and_keep_the_order(known: Any) -> None:
     """A larger value has no smaller number in any stretch; all are full below the value's own."""
-    column = fit_stretches(known)
-    assert column["width"] <= 3 * STRETCHES // 2
+    column = fit_piecewise(known)
+    assert column["width"] <= 3 * INTERVALS // 2
     values = np.sort(known)[:, None]
     x = prepare_input(values, table_entry({"kind": "number"} | column))
     assert ((x >= 0) & (x <= 1)).all()
@@ -114,7 +109,7 @@ def test_stretches_say_where_a_value_lies_and_keep_the_order(known: Any) -> None
 def test_stretches_tell_rare_large_values_apart() -> None:
     """Nine samples of ten are zero, as of capital gains: quantiles alone would see one value."""
     known = np.concatenate([np.zeros(900), np.arange(1, 101) * 100]).astype(np.float32)
-    x = prepare_input(known[:, None], table_entry({"kind": "number"} | fit_stretches(known)))
+    x = prepare_input(known[:, None], table_entry({"kind": "number"} | fit_piecewise(known)))
     assert len(np.unique(x, axis=0)) == 101
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset
-from pipeline.data.fit import fit_image, fit_table, fit_target
-from pipeline.data.preprocess import target_of, to_model_inputs
-from pipeline.data.samples import Input
+from pipeline.data.preprocess import fit_target, target_of, to_model_inputs
 from pipeline.data.shards import Shards, ShardWriter, open_shards
 from pipeline.device.runner import prepare_input
+from pipeline.samples.image import fit_image
+from pipeline.samples.kind import Input
+from pipeline.samples.table import fit_table
 from tests.conftest import prepare_data
 
 TABLE = """

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.samples import Input
 from pipeline.data.sanitize import fit_sanitizing
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.runner import prepare_input, remove_squeezing, squeeze_samples
 from pipeline.errors import ConfigError
 from pipeline.ondevice.sanitize import median_filter, reduce_bit_depth, round_to_levels
+from pipeline.samples.kind import Input
 
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}
 NOTHING = {"median": None, "bit_depth": None, "range": "clip", "limits": None, "levels": None}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.data import scratch
 from pipeline.data.copies import contradictions, exact_copies
 from pipeline.data.figures import _of_every_class
-from pipeline.data.fit import fit_target
+from pipeline.data.preprocess import fit_target
 from pipeline.data.quota import ranks
 from pipeline.data.split import Wish, split_dataset
 

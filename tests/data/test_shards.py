@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.samples import Input
 from pipeline.data.shards import Shards, ShardWriter, open_shards, sample_digests
+from pipeline.samples.kind import Input
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

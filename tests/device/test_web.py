@@ -15,7 +15,6 @@ import pytest
 
 from pipeline.artifacts import write_arrays
 from pipeline.bundle.web import PAGE
-from pipeline.data.fit import fit_category, fit_number, fit_stretches
 from pipeline.device.runner import (
     decide_outputs,
     decide_samples,
@@ -28,6 +27,8 @@ from pipeline.ondevice.audio import fit_sound_length, resample_sound
 from pipeline.ondevice.decide import OUTSIDE, SUSPECT, UNSURE
 from pipeline.ondevice.files import prefix_errors
 from pipeline.ondevice.quantize import quantize
+from pipeline.samples.columns import fit_category
+from pipeline.samples.numbers import fit_number, fit_piecewise
 from tests.device.test_sanitize import AUDIO, IMAGE, ROWS, SERIES, TABLE, WORDS
 from tests.device.test_sound import audio_entry
 
@@ -78,7 +79,7 @@ def cases_of_kinds(rng: np.random.Generator) -> dict[str, tuple[dict[str, Any], 
     known = (np.exp(rng.normal(0, 2, 900)) * 10).astype(np.float32)
     seen = np.concatenate([known[:60], [np.nan, 0, 3e38, -3e38], known[:9] * -1]).astype("f4")
     for how in ("standard", "robust", "quantile", "piecewise"):
-        column = fit_stretches(known) if how == "piecewise" else fit_number(known, how)
+        column = fit_piecewise(known) if how == "piecewise" else fit_number(known, how)
         found[how] = table({"kind": "number"} | column), seen[:, None]
     category = {"kind": "category"} | fit_category(rng.integers(0, 6, 90).astype("f4"), 6)
     choices = np.array([0, 1, 2, 3, 4, 5, -1, np.nan], np.float32)[:, None]

@@ -8,11 +8,12 @@ import numpy as np
 
 from pipeline.config.space_schema import AuditReach, Change, settings_of
 from pipeline.data.dataset import Dataset
-from pipeline.data.fit import fit_category, fit_number, fit_stretches
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import Samples, samples_of, searcher
+from pipeline.samples.columns import fit_category
+from pipeline.samples.numbers import fit_number, fit_piecewise
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,7 +49,7 @@ def rows(n: int = 300, *, how: str = "standard", seed: int = 0) -> Dataset:
         if name == "kind":
             column = {"kind": "category", "values": list("abcd")} | fit_category(known, 4)
         else:
-            fitted = fit_stretches(known) if how == "piecewise" else fit_number(known, how)
+            fitted = fit_piecewise(known) if how == "piecewise" else fit_number(known, how)
             column = {"kind": "number"} | fitted
         columns.append({"name": name} | column)
     width = sum(column["width"] for column in columns)

@@ -8,11 +8,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.preprocess import PREPARE
 from pipeline.device.runner import prepare_input
 from pipeline.harden.space import Choice, Part, Space, choose_categories
 from pipeline.harden.space_search import model_inputs, noise, outputs_of
 from pipeline.harden.space_splice import splice_columns
+from pipeline.samples import KINDS
 from tests.harden import fakes
 
 SAME = 1e-6  # the TensorFlow and the NumPy form of one float32 column
@@ -143,9 +143,9 @@ def test_a_spliced_table_is_the_whole_table(how: str, moved: list[int]) -> None:
     entry, raw = data.preprocess["inputs"][0], data.read(np.arange(50))["features"]
     other = raw.copy()
     other[:, moved] = data.read(np.arange(50, 100))["features"][:, moved]
-    base = PREPARE["columns"](tf, tf.constant(raw), entry)
+    base = KINDS["columns"].encode(tf, tf.constant(raw), entry)
     found = splice_columns(entry, tf.constant(other), base, moved)
-    np.testing.assert_array_equal(found, PREPARE["columns"](tf, tf.constant(other), entry))
+    np.testing.assert_array_equal(found, KINDS["columns"].encode(tf, tf.constant(other), entry))
 
 
 @pytest.mark.parametrize("relative", [False, True])

@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.baseline.advice import advise
+from pipeline.documents.baseline import Baseline
+from pipeline.documents.parity import Parity
+from pipeline.documents.verdict import Verdict
+from pipeline.report.advice import advise
+from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
 
 CONFIG = {
@@ -245,8 +249,14 @@ def good_run() -> dict[str, Any]:
                 "metrics": {"accuracy": 0.9, "macro_f1": 0.9},
                 "size_bytes": 9,
                 "ci95": [0.8, 0.9],
+                "validation": {"accuracy": 0.9},
+                "tree": None,
+                "training_samples": 70,
+                "converged": True,
             }
         ],
+        "metric": "accuracy",
+        "split": "test",
         "best": "logistic regression",
     }
     gate = {"name": "metric_drop", "value": 0.002, "limit": 0.01, "passed": True, "remediation": ""}
@@ -420,5 +430,14 @@ def documents() -> dict[str, Any]:
 
 def page(documents: dict[str, Any], **config: Any) -> str:
     settings = CONFIG | config
-    told = documents | {"advice": advise(documents, settings)}
-    return render_report(told, settings, TIMES)
+    typed = typed_documents(documents)
+    return render_report(typed, advise(typed, settings), settings, TIMES)
+
+
+def typed_documents(documents: dict[str, Any]) -> Documents:
+    """Return the documents of a run as the stages write them."""
+    typed: dict[str, Any] = {
+        name: documents[name] and record.model_validate(documents[name])
+        for name, record in (("parity", Parity), ("verdict", Verdict), ("baseline", Baseline))
+    }
+    return Documents(**documents | typed)

@@ -1,0 +1,124 @@
+"""Rows of a table with a header: numbers and categories, NaN where a cell is empty.
+
+`columns` holds numbers and categories, which become one-hot; `codes` holds categories alone, each
+with a learned vector.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.arrays import Array, Namespace, Tensor
+from pipeline.samples.kind import (
+    FITTED,
+    Entry,
+    Fitted,
+    Input,
+    Kind,
+    RawSamples,
+    describe_input,
+    thin_positions,
+)
+from pipeline.samples.numbers import encode_number, encode_piecewise, fit_number, fit_piecewise
+
+RARE = 5  # training samples of a category, below which it shares the out-of-vocabulary bucket
+
+
+def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
+    """Return how a table of numbers and categories becomes a model input.
+
+    Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
+    to a few samples. Categories that are rare in train share a place with new and missing ones.
+    """
+    encoding, columns, constant = dict(spec.encoding or {}), [], []
+    numbers = encoding.pop("numbers")
+    values = samples.take(thin_positions(train, FITTED))
+    for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
+        known = seen[~np.isnan(seen)]
+        if column["kind"] == "category":
+            columns.append(column | fit_category(known, len(column["values"])))
+            continue
+        fitted = fit_piecewise(known) if numbers == "piecewise" else fit_number(known, numbers)
+        columns.append(column | fitted)
+        constant += [column["name"]] if len(np.unique(known)) < 2 else []
+    width = sum(column["width"] for column in columns)
+    entry = describe_input(spec, [width], samples) | encoding | {"columns": columns}
+    return entry, constant
+
+
+def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
+    """Return how categories become rows of one table of vectors, a stretch for each column."""
+    encoding, columns, first = dict(spec.encoding or {}), [], 0
+    values = samples.take(thin_positions(train, FITTED))
+    for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
+        fitted = fit_category(seen[~np.isnan(seen)], len(column["values"]))
+        columns.append(column | fitted | {"first": first})
+        first += fitted["width"]
+    entry = describe_input(spec, [len(columns)], samples) | encoding
+    return entry | {"columns": columns, "vocabulary_size": first}, []
+
+
+def fit_category(known: Array, values: int) -> dict[str, Any]:
+    """Return the place of each category; the last place is for rare, new and missing ones."""
+    counts = np.bincount(known[known >= 0].astype(np.int64), minlength=values)
+    kept = np.flatnonzero(counts >= RARE)
+    places = np.full(len(counts), len(kept))
+    places[kept] = np.arange(len(kept))
+    return {"places": places.tolist(), "width": len(kept) + 1}
+
+
+def encode_columns(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
+    """Return a table's rows (B, C) as (B, D): numbers made even, categories one-hot."""
+    parts = []
+    for i, column in enumerate(entry["columns"]):
+        if column["kind"] == "category":
+            parts.append(tf.one_hot(category_index(tf, raw[:, i], column), column["width"]))
+        elif column["how"] == "piecewise":
+            parts.append(encode_piecewise(tf, raw[:, i], column))
+        else:
+            parts.append(encode_number(tf, raw[:, i], column)[:, None])
+    return tf.concat(parts, axis=1)
+
+
+def encode_codes(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
+    """Return categories (B, C) as rows of one table of vectors, (B, C) int32."""
+    columns = enumerate(entry["columns"])
+    return tf.stack([category_index(tf, raw[:, i], c) + c["first"] for i, c in columns], axis=1)
+
+
+def category_index(tf: Namespace, values: Tensor, column: Entry) -> Any:
+    """Return the place (B,) int32 of each category; the last is for rare, new and missing ones."""
+    values = tf.cast(values, tf.float32)
+    code = tf.cast(tf.where(tf.math.is_nan(values), -1.0, values), tf.int32)
+    places = np.array([column["width"] - 1, *column["places"]], np.int32)  # -1: the first here
+    return tf.gather(places, code + 1)
+
+
+def _raw_axes(entry: Entry) -> list[Any]:
+    return [len(entry["columns"])]
+
+
+COLUMNS = Kind(
+    fit=fit_columns,
+    encode=encode_columns,
+    form="table",
+    has_limits=True,
+    has_unknown=True,
+    is_tabular=True,
+    is_row_of_cells=True,
+    attacked_by="columns",
+    raw_axes=_raw_axes,
+)
+CODES = Kind(
+    fit=fit_codes,
+    encode=encode_codes,
+    form="table",
+    is_augmentable=False,
+    levels_from=None,
+    has_unknown=True,
+    embedding_pool="flatten",
+    is_tabular=True,
+    is_row_of_cells=True,
+    attacked_by="columns",
+    raw_axes=_raw_axes,
+)

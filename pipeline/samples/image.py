@@ -1,0 +1,49 @@
+"""Images: pixels (H, W, C), whole numbers; a model input is in [0, 1]."""
+
+import numpy as np
+
+from pipeline.arrays import Array
+from pipeline.ondevice.image import resize_image
+from pipeline.samples.kind import (
+    Entry,
+    Fitted,
+    Input,
+    Kind,
+    RawSamples,
+    describe_input,
+    scale_values,
+)
+
+IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
+LARGEST = 128  # pixels; larger images are shown reduced
+
+
+def fit_image(spec: Input, samples: RawSamples, train: Array) -> Fitted:
+    """Return how an image becomes a model input in [0, 1]; its raw type alone says it."""
+    entry = describe_input(spec, list(samples.shape), samples)
+    color = "gray" if samples.shape[-1] == 1 else "rgb"
+    scale = IMAGE_SCALES[str(samples.dtype)]
+    return entry | {"offset": 0.0, "scale": scale, "color": color, "columns": None}, []
+
+
+def reduce_images(images: Array, entry: Entry) -> Array:
+    """Return images no larger than LARGEST, of the same proportions; only uint8 is reduced."""
+    height, width = images.shape[1:3]
+    share = min(1.0, LARGEST / max(height, width))
+    if share == 1.0 or images.dtype != np.uint8 or not len(images):
+        return images
+    size = (max(1, round(height * share)), max(1, round(width * share)))
+    return np.stack([resize_image(image, *size) for image in images])
+
+
+IMAGE = Kind(
+    fit=fit_image,
+    encode=scale_values,
+    form="image",
+    smoothing_axes=2,
+    levels_from="dtype",
+    has_fixed_range=True,
+    near_duplicate_distance=0.1,
+    file_suffix="png",
+    shorten_samples=reduce_images,
+)
