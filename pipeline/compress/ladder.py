@@ -82,9 +82,8 @@ REMEDIES = {  # those of several rungs
     "mixed": ("mixed_10", "mixed_30", "mixed_corrected", MIXED_FLOAT),
     "int16x8": ("int16x8", "int16x8_corrected"),
 }
-NO_MIXTURE = {  # runtime -> why it takes no file of 8- and 16-bit activations
-    "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",
-}
+# Runtime -> why it takes no file of 8- and 16-bit activations.
+NO_MIXTURE = {"tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits"}
 # In the order in which they are tried: the first is 70 times faster, the second has an integer form
 # of operations that the first leaves in float.
 QUANTIZERS: tuple[Quantizer, ...] = ("ai-edge", "converter")
