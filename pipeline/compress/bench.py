@@ -57,7 +57,14 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
                 io=config.export.io,
                 work=out / WORK,
             )
-            return measure_rung(file, form, dataset, answers(), task, quantizer)
+            return measure_rung(
+                file,
+                form,
+                dataset=dataset,
+                reference=answers(),
+                task=task,
+                quantizer=quantizer,
+            )
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
 

@@ -37,6 +37,7 @@ def measure_model(model: Model, reference: Model, dataset: Dataset, task: Task) 
 def measure_rung(
     file: Path,
     form: str,
+    *,
     dataset: Dataset,
     reference: Array,
     task: Task,
