@@ -175,4 +175,4 @@ def _robust(bench: Bench, model: Model) -> float:
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
     samples, names = samples_of(bench.dataset, space, positions), bench.dataset.class_names or ()
     seed = fold_seed(bench.config.seed, "tune", "attack")
-    return float(judge(model, space, samples, names, steps=steps, seed=seed)()["robust"])
+    return float(judge(model, space, samples, names, steps=steps, seed=seed)().robust_accuracy)
