@@ -58,12 +58,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
                 work=out / WORK,
             )
             return measure_rung(
-                file,
-                form,
-                dataset=dataset,
-                reference=answers(),
-                task=task,
-                quantizer=quantizer,
+                file, form, dataset=dataset, reference=answers(), task=task, quantizer=quantizer
             )
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))

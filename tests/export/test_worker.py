@@ -55,8 +55,12 @@ def test_a_bug_in_an_operation_leaves_the_worker_running() -> None:
 def test_a_crash_is_a_conversion_error_with_the_last_words_and_another_worker_follows() -> None:
     pid = ask()
     os.kill(pid, signal.SIGSTOP)
-    for number in (signal.SIGSEGV, signal.SIGCONT):
-        threading.Timer(0.2, os.kill, (pid, number)).start()
+
+    def crash() -> None:
+        for number in (signal.SIGSEGV, signal.SIGCONT):  # in this order
+            os.kill(pid, number)
+
+    threading.Timer(0.2, crash).start()
     with pytest.raises(ConversionError, match=r"SIGSEGV(.|\n)*KeyError: 'nonsense'"):
         worker.request("nonsense")
     assert ask() != pid
