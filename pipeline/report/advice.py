@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.data.findings import FEW, IMBALANCE, PARTS
 from pipeline.documents.advice import Advice
-from pipeline.documents.training import FineTuning
 from pipeline.report.bottleneck import LINEAR, Finding, find_bottleneck, is_table, judge_size
 from pipeline.report.gather import Documents
 from pipeline.report.words import figure, shipped_file, size
@@ -179,9 +178,7 @@ def _forgot(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell which class's recall fell by fine-tuning, or by adversarial fine-tuning."""
     stages = [("training", d.learning.fine_tuning)]
     if d.robustness is not None:
-        stages.append(
-            ("adversarial fine-tuning", FineTuning.model_validate(d.robustness["fine_tuning"]))
-        )
+        stages.append(("adversarial fine-tuning", d.robustness.fine_tuning))
     for what, tuning in stages:
         if tuning is None or tuning.before.recall is None or tuning.after.recall is None:
             continue

@@ -71,11 +71,11 @@ def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
     assert "37.5 %" in html
     assert "0.9625 before" in html
     assert "collapsed in epoch 3" in html
-    assert "went back to epoch 2" in html
-    assert "Nothing was kept" in html
+    assert "restored from epoch 2" in html
+    assert "No epoch was kept" in html
     bent = copy.deepcopy(documents)
     bent["robustness"] |= {"kept_epoch": 4, "collapse": None}
-    assert "Kept is epoch 4" in page(bent)
+    assert "Epoch 4 was kept" in page(bent)
     assert "collapsed in epoch" not in page(bent)
 
 
