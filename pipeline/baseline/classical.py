@@ -28,6 +28,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.arrays import Array, Model
+from pipeline.documents.baseline import TreeSize
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.samples import KINDS
 
@@ -210,12 +211,12 @@ def _least_depth(results: Mapping[str, Any]) -> int:
     return int(np.flatnonzero(scores >= scores.max() - READABLE)[0])
 
 
-def tree_of(model: Model) -> dict[str, int] | None:
+def tree_of(model: Model) -> TreeSize | None:
     """Return depth and leaves of a readable tree; None of other models."""
     if not isinstance(model, GridSearchCV):
         return None
     tree = model.best_estimator_
-    return {"depth": int(tree.get_depth()), "leaves": int(tree.get_n_leaves())}
+    return TreeSize(depth=int(tree.get_depth()), leaves=int(tree.get_n_leaves()))
 
 
 def size_bytes(model: Model) -> int:

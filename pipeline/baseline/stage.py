@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Model
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
+from pipeline.arrays import Array, Model
+from pipeline.artifacts import Inputs, Metrics, write_arrays
 from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.baseline import Baseline, BaselineModel
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS, task_of
@@ -38,28 +39,28 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
     judge, see = _judge(config, dataset), _sight(dataset)
     labels = np.asarray(dataset.labels[train])
-    rows: list[dict[str, Any]] = []
+    rows: list[BaselineModel] = []
     answers, seconds = {}, {}
     for name, model in _family(config, dataset).items():
         started = time.monotonic()
         converged = classical.fit(model, see(model, train), labels)
         trained = time.monotonic()
-        row, found = judge(model, see)
+        facts = {"name": name, "training_samples": len(train), "converged": converged}
+        row, found = judge(model, see, facts)
         answers[name] = found.astype(np.float32)
         seconds[name] = {"train": trained - started, "answer": time.monotonic() - trained}
-        rows.append({"name": name, **row, "n_train": len(train), "converged": converged})
-        (low, high), reached = row["ci95"], row["metrics"][task.metric]
+        rows.append(row)
+        (low, high), reached = row.ci95, row.metrics[task.metric]
         told = f"{name}: {reached:.4f} ({low:.3f} to {high:.3f})"
         log.info("          %s  %.1f s", told, time.monotonic() - started)
     sign = 1 if task.direction == "up" else -1
-    best = max(rows, key=lambda row: sign * row["validation"][task.metric])["name"]
-    write_json(
-        out / "baseline.json",
-        {"schema": SCHEMA, "metric": task.metric, "split": final, "models": rows, "best": best},
+    best = max(rows, key=lambda row: sign * row.validation[task.metric])
+    Baseline(metric=task.metric, split=final, models=tuple(rows), best=best.name).write(
+        out / "baseline.json"
     )
     write_arrays(out / "outputs.npz", answers)
-    reached = next(row for row in rows if row["name"] == best)["metrics"][task.metric]
-    return Metrics({best.replace(" ", "_"): (reached, "")}, seconds=seconds)
+    reached = best.metrics[task.metric]
+    return Metrics({best.name.replace(" ", "_"): (reached, "")}, seconds=seconds)
 
 
 Sight = Callable[[Any, Any], Any]
@@ -79,7 +80,9 @@ def _sight(dataset: Dataset) -> Sight:
     return see
 
 
-def _judge(config: Config, dataset: Dataset) -> Callable[[Any, Sight], tuple[dict[str, Any], Any]]:
+def _judge(
+    config: Config, dataset: Dataset
+) -> Callable[[Any, Sight, dict[str, Any]], tuple[BaselineModel, Array]]:
     """Return a function that measures a trained model on validation and as the network will be."""
     task, final = task_of(config.task, config.task_metric), config.verify.split
     parts = {name: dataset.split(name) for name in dict.fromkeys(("validation", final))}
@@ -87,19 +90,20 @@ def _judge(config: Config, dataset: Dataset) -> Callable[[Any, Sight], tuple[dic
     classes = len(dataset.class_names) if dataset.class_names else None
     seed = fold_seed(config.seed, "bootstrap")
 
-    def judge(model: Model, see: Sight) -> tuple[dict[str, Any], Any]:
+    def judge(model: Model, see: Sight, facts: dict[str, Any]) -> tuple[BaselineModel, Array]:
         found = {
             name: classical.outputs(model, see(model, positions), classes)
             for name, positions in parts.items()
         }
         low, high = classical.interval(task, wanted[final], found[final], seed)
-        row = {
-            "metrics": task.metrics(wanted[final], found[final]),
-            "ci95": [low, high],
-            "validation": task.metrics(wanted["validation"], found["validation"]),
-            "size_bytes": classical.size_bytes(model),
-            "tree": classical.tree_of(model),
-        }
+        row = BaselineModel(
+            **facts,
+            metrics=task.metrics(wanted[final], found[final]),
+            ci95=(low, high),
+            validation=task.metrics(wanted["validation"], found["validation"]),
+            size_bytes=classical.size_bytes(model),
+            tree=classical.tree_of(model),
+        )
         return row, found[final]
 
     return judge

@@ -7,7 +7,10 @@ from typing import Any
 
 from pipeline import host
 from pipeline.artifacts import FileHash, sha256_json
+from pipeline.documents.advice import Advice
+from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.files import EncoderFiles, FileEntry, Files, TargetFile
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import (
     BaselineSummary,
@@ -18,11 +21,14 @@ from pipeline.documents.manifest import (
     EncoderFile,
     Manifest,
     ModelFile,
+    RankedBaseline,
     Reference,
     RuntimeRow,
+    Training,
 )
 from pipeline.documents.parity import Parity, RuntimeResult
-from pipeline.documents.stages import Machine, Skipped
+from pipeline.documents.record import Record
+from pipeline.documents.stages import Machine
 from pipeline.documents.verdict import GateResult, Verdict
 
 PACKAGES = (
@@ -31,7 +37,7 @@ PACKAGES = (
 )  # fmt: skip
 MEASURED = ("groups", "streaming", "ranges", "abstain", "sanitize")  # as parity.json has them
 COMPRESSED = tuple(Compression.model_fields)
-EXPORTED = ("format", "file", "bytes_gzip", "input", "output", "float_ops_left")
+ENCODED = ("recipe", "zero_weights")  # of a file, and not of an encoder's
 REFERENCE = "model.keras"
 
 
@@ -44,13 +50,13 @@ class Artifacts:
     budget: Budget
     ladder: Ladder
     weights: Weights
-    files: Mapping[str, Any]
+    files: Files
     parity: Parity
     verdict: Verdict
-    advice: Mapping[str, Any]
-    baseline: Mapping[str, Any] | None
+    advice: tuple[Advice, ...]
+    baseline: Baseline | None
     audit: Mapping[str, Any] | None
-    training: Mapping[str, Any]
+    training: Training
     machines: Mapping[str, Machine]
     """Stage -> where it ran."""
 
@@ -88,14 +94,14 @@ def make_manifest(
             metrics=parity.reference.metrics,
             samples=parity.samples,
         ),
-        front_end=exported["front_end"],
+        front_end=exported.front_end,
         **{name: getattr(parity, name) for name in MEASURED},
         baseline=_baseline(artifacts.baseline, parity),
-        advice=artifacts.advice["advice"],
-        encoder=_encoder(exported["encoder"], parity, files),
-        training=dict(artifacts.training),
-        models=tuple(_model(entry, artifacts, files) for entry in exported["files"]),
-        skipped=(*(Skipped(**row) for row in exported["skipped"]), *parity.skipped),
+        advice=artifacts.advice,
+        encoder=_encoder(exported.encoder, parity),
+        training=artifacts.training,
+        models=tuple(_model(entry, artifacts) for entry in exported.files),
+        skipped=(*exported.skipped, *parity.skipped),
         compress=Compression(
             **{n: getattr(artifacts.weights, n) for n in Compression.model_fields}
         ),
@@ -114,53 +120,45 @@ def _data(config: Mapping[str, Any], dataset: Mapping[str, Any], parity: Parity)
     )
 
 
-def _encoder(
-    encoder: Mapping[str, Any] | None, parity: Parity, files: Mapping[str, FileHash]
-) -> Encoder | None:
+def _encoder(encoder: EncoderFiles | None, parity: Parity) -> Encoder | None:
     """Return the encoder's files with what their codes are worth."""
     if encoder is None or parity.encoder is None:
         return None
     rows = [
-        EncoderFile(**_exported(row, files), **dict(parity.encoder[row["file"]]))
-        for row in encoder["files"]
+        EncoderFile(**_plain(row, FileEntry, ENCODED), **dict(parity.encoder[row.file]))
+        for row in encoder.files
     ]
-    return Encoder(model=encoder["model"], ships=encoder["ships"], files=tuple(rows))
+    return Encoder(model=encoder.model, ships=encoder.ships, files=tuple(rows))
 
 
-def _exported(row: Mapping[str, Any], files: Mapping[str, FileHash]) -> dict[str, Any]:
-    """Return what every .tflite file has."""
-    shared = {key: row[key] for key in EXPORTED}
-    return shared | {"sha256": files[row["file"]].sha256, "bytes": files[row["file"]].bytes}
+def _plain(row: Record, record: type[Record], without: Sequence[str]) -> dict[str, Any]:
+    """Return name -> value of a record's fields, but for some."""
+    return {name: getattr(row, name) for name in record.model_fields if name not in without}
 
 
-def _baseline(baseline: Mapping[str, Any] | None, parity: Parity) -> BaselineSummary | None:
+def _baseline(baseline: Baseline | None, parity: Parity) -> BaselineSummary | None:
     """Return the best classical model, and all of them beside the file that ships."""
     if baseline is None or parity.baseline is None:
         return None
-    best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
-    models = tuple(row | parity.baseline[row["name"]].dump() for row in baseline["models"])
-    return BaselineSummary(name=best["name"], metrics=best["metrics"], models=models)
+    best = baseline.model(baseline.best)
+    models = [RankedBaseline(**dict(m), **dict(parity.baseline[m.name])) for m in baseline.models]
+    return BaselineSummary(name=best.name, metrics=best.metrics, models=tuple(models))
 
 
-def _model(
-    entry: Mapping[str, Any], artifacts: Artifacts, files: Mapping[str, FileHash]
-) -> ModelFile:
+def _model(entry: FileEntry, artifacts: Artifacts) -> ModelFile:
     """Return the row of one exported file."""
-    gates = artifacts.verdict.gates[entry["format"]]
-    measured = artifacts.parity.files[entry["file"]]
+    gates = artifacts.verdict.gates[entry.format]
+    measured = artifacts.parity.files[entry.file]
     return ModelFile(
-        **_exported(entry, files),
-        zero_weights=entry["zero_weights"],
-        inputs=entry["inputs"],
-        ops=entry["ops"],
+        **_plain(entry, FileEntry, ("recipe",)),
         metrics=measured.metrics,
         parity=measured.parity,
-        robustness=_robustness(entry["file"], artifacts.audit),
+        robustness=_robustness(entry.file, artifacts.audit),
         runtimes=_runtimes(measured.runtimes, gates),
         targets={
-            row["target"]: CompiledFile(**{key: row[key] for key in CompiledFile.model_fields})
-            for row in artifacts.files["targets"]
-            if row["format"] == entry["format"] and row["npu_ops"] is not None
+            row.target: CompiledFile(**_plain(row, TargetFile, ("target", "format")))
+            for row in artifacts.files.targets
+            if row.format == entry.format and row.npu_ops is not None
         },
         gates=gates,
     )

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
-from pipeline.documents.manifest import Manifest, TensorInfo
+from pipeline.documents.files import ModelTensor
+from pipeline.documents.manifest import Manifest
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -66,7 +67,7 @@ def readme(manifest: Manifest) -> str:
     )
 
 
-def _border(border: TensorInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _border(border: ModelTensor, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return an input or output tensor with what the snippets say of it."""
     dtype = np.dtype(border.dtype)
     whole = np.issubdtype(dtype, np.integer)
@@ -80,7 +81,7 @@ def _border(border: TensorInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def pixel_shift(border: TensorInfo, entry: Mapping[str, Any]) -> int | None:
+def pixel_shift(border: ModelTensor, entry: Mapping[str, Any]) -> int | None:
     """Return what is added to a pixel to quantize it; None where that is not the whole of it.
 
     Args:

@@ -29,10 +29,13 @@ from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
-from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.data.dataset import open_dataset, with_decision_of
+from pipeline.documents.advice import AdviceList
+from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.files import Files
 from pipeline.documents.ladder import Ladder, Weights
-from pipeline.documents.manifest import SCHEMA_FILE, Manifest
+from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
 from pipeline.documents.schemas import schema_of
 from pipeline.documents.selective import Sanitization
@@ -43,10 +46,10 @@ from pipeline.documents.stages import (
     StageManifest,
     Timings,
 )
+from pipeline.documents.training import read_training_records
 from pipeline.documents.verdict import Verdict
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
-from pipeline.train.gain import training_records
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -92,18 +95,18 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
 
 def _assemble(inputs: Inputs, folder: Path) -> None:
     """Copy everything that ships."""
-    files = read_json(inputs["files"] / "files.json")
-    names = [entry["file"] for entry in files["files"]] + files["sources"]
-    names += [row["file"] for row in files["targets"] if row["file"]]
-    if files["encoder"] is not None:
-        names += [files["encoder"]["model"], *(e["file"] for e in files["encoder"]["files"])]
+    files = Files.read(inputs["files"] / "files.json")
+    names = [entry.file for entry in files.files] + [*files.sources]
+    names += [row.file for row in files.targets if row.file]
+    if files.encoder is not None:
+        names += [files.encoder.model, *(entry.file for entry in files.encoder.files)]
     for name in names:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
     preprocess = _preprocess(inputs)
     write_json(folder / "preprocess.json", preprocess)
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
-    _write_answers(inputs, folder, files["ships"])
+    _write_answers(inputs, folder, files.ships)
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
@@ -123,23 +126,20 @@ def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
 
 def _artifacts(inputs: Inputs) -> Artifacts:
     """Read the documents that the manifest is made of."""
-    baseline, audit = (
-        read_json(inputs[kind] / f"{kind}.json") if kind in inputs else None
-        for kind in ("baseline", "audit")
-    )
+    baseline, audit = "baseline" in inputs, "audit" in inputs
     return Artifacts(
         dataset=read_json(inputs["dataset"] / "dataset.json"),
         preprocess=_preprocess(inputs),
         budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=Ladder.read(inputs["ladder"] / "ladder.json"),
         weights=Weights.read(inputs["ladder"] / "weights.json"),
-        files=read_json(inputs["files"] / "files.json"),
+        files=Files.read(inputs["files"] / "files.json"),
         parity=Parity.read(inputs["parity"] / "parity.json"),
         verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
-        advice=read_json(inputs["report"] / "advice.json"),
-        baseline=baseline,
-        audit=audit,
-        training=training_records(inputs["history"]),
+        advice=AdviceList.read(inputs["report"] / "advice.json").advice,
+        baseline=Baseline.read(inputs["baseline"] / "baseline.json") if baseline else None,
+        audit=read_json(inputs["audit"] / "audit.json") if audit else None,
+        training=Training(**read_training_records(inputs["history"])),
         machines=_machines(inputs),
     )
 
@@ -152,7 +152,7 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
-    found = with_decision(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
+    found = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = Parity.read(inputs["parity"] / "parity.json")
     rows = {} if parity.abstain is None else parity.abstain.models
     rules = {

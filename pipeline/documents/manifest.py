@@ -9,8 +9,12 @@ from pydantic import Field, JsonValue
 
 from pipeline.artifacts import FileHash
 from pipeline.config.export_schema import Cluster, Prune
+from pipeline.documents.advice import Advice
+from pipeline.documents.baseline import BaselineModel
+from pipeline.documents.files import CompileReport, FileContents, FileSizes, FrontEnd
 from pipeline.documents.ladder import Rung, SmallModel
 from pipeline.documents.parity import (
+    BaselineDrop,
     EncoderResult,
     FileParity,
     Groups,
@@ -22,6 +26,7 @@ from pipeline.documents.parity import (
 from pipeline.documents.record import Record
 from pipeline.documents.selective import Abstention, Sanitization
 from pipeline.documents.stages import Equality, Skipped
+from pipeline.documents.training import Distillation, Learning, Pretraining, RangeTest, Warnings
 from pipeline.documents.verdict import GateResult
 
 SCHEMA_FILE = "manifest.schema.json"
@@ -57,30 +62,6 @@ class Reference(Record):
     """Number of samples it was measured on."""
 
 
-class TensorInfo(Record):
-    """An input or output of a .tflite file."""
-
-    name: str
-    """In the signature."""
-    dtype: str
-    """NumPy's name of the type, such as int8."""
-    shape: tuple[int, ...]
-    """With the batch axis, which is 1."""
-    scale: float | None
-    """Step of the quantized values; null: not quantized. real = scale * (stored - zero_point)."""
-    zero_point: int | None
-    """Stored value that stands for 0; null: not quantized."""
-
-
-class FloatOperation(Record):
-    """An operation that an integer file still computes in float."""
-
-    op: str
-    """TFLite's name of it."""
-    why: str
-    """The reason."""
-
-
 class RuntimeRow(RuntimeResult):
     """What one runtime makes of a file, and whether that conforms."""
 
@@ -88,57 +69,24 @@ class RuntimeRow(RuntimeResult):
     """Whether the gate on disagreements with LiteRT passed; null: there is no such gate."""
 
 
-class CompiledFile(Record):
+class CompiledFile(CompileReport):
     """A file that was compiled for one accelerator."""
 
     file: str | None
     """Path in the bundle; null: the plain file runs there."""
     bytes: int | None
     """Size of the file."""
-    npu_ops: int
-    """Operations on the accelerator."""
-    cpu_ops: int
-    """Operations that are left to the CPU."""
-    sram_bytes: int | None
-    """Memory that the compiler says is needed; null: it does not say."""
-    latency_ms_estimate: float | None
-    """The compiler's estimate of one inference, in ms; null: it gives none."""
-    compiler_version: str
-    """Name and version of the compiler."""
-    system: str | None
-    """Configuration that the compiler assumed; null: it has none."""
 
 
-class Exported(Record):
-    """A .tflite file."""
+class ModelFile(FileContents, FileSizes):
+    """A .tflite file of the whole model, with everything that was measured on it."""
 
     format: str
     """float32, float16, dynamic, int8 or int16x8."""
     file: str
     """Path in the bundle."""
-    sha256: str
-    """Of the file."""
-    bytes: int
-    """Size of the file."""
-    bytes_gzip: int
-    """Size of the file when it is compressed."""
-    input: TensorInfo
-    """The first input."""
-    output: TensorInfo
-    """The output."""
-    float_ops_left: tuple[FloatOperation, ...]
-    """Operations of an integer file that are still computed in float."""
-
-
-class ModelFile(Exported):
-    """A .tflite file of the whole model, with everything that was measured on it."""
-
     zero_weights: float
     """Fraction of the weights that are zero, in [0, 1]."""
-    inputs: tuple[TensorInfo, ...]
-    """All inputs."""
-    ops: dict[str, int]
-    """TFLite's name of an operation -> how often it occurs."""
     metrics: dict[str, float]
     """Metric -> value, on LiteRT."""
     parity: FileParity
@@ -153,8 +101,13 @@ class ModelFile(Exported):
     """Every gate of the config."""
 
 
-class EncoderFile(Exported, EncoderResult):
+class EncoderFile(FileContents, FileSizes, EncoderResult):
     """A .tflite file of the encoder alone."""
+
+    format: str
+    """float32, float16, dynamic, int8 or int16x8."""
+    file: str
+    """Path in the bundle."""
 
 
 class Encoder(Record):
@@ -168,6 +121,10 @@ class Encoder(Record):
     """All its .tflite files."""
 
 
+class RankedBaseline(BaselineModel, BaselineDrop):
+    """A classical model beside the shipped file."""
+
+
 class BaselineSummary(Record):
     """Classical models on the same samples."""
 
@@ -175,8 +132,8 @@ class BaselineSummary(Record):
     """The best of them on validation."""
     metrics: dict[str, float]
     """Metric -> value of the best."""
-    models: tuple[dict[str, JsonValue], ...]
-    """Every classical model beside the shipped file."""
+    models: tuple[RankedBaseline, ...]
+    """Every classical model."""
 
 
 class Compression(SmallModel):
@@ -186,6 +143,21 @@ class Compression(SmallModel):
     """The `compress.prune` section."""
     cluster: Cluster | None = None
     """The `compress.cluster` section."""
+
+
+class Training(Record):
+    """What training wrote down of itself; null: it did not."""
+
+    warnings: Warnings | None = None
+    """What still goes wrong after the last epoch."""
+    learning: Learning | None = None
+    """The metric with fewer samples."""
+    pretraining: Pretraining | None = None
+    """What samples without labels gained."""
+    distillation: Distillation | None = None
+    """What a teacher gained."""
+    range_test: RangeTest | None = None
+    """The loss while the learning rate rises."""
 
 
 class Manifest(Record):
@@ -221,8 +193,8 @@ class Manifest(Record):
     """Input -> the device's preprocessing against that of training."""
     reference: Reference
     """The trained model."""
-    front_end: dict[str, JsonValue]
-    """Which converter made the files, and why not the first choice."""
+    front_end: FrontEnd
+    """The way by which the model went to the converter."""
     groups: Groups | None
     """Metrics per group of samples; null: no column was named."""
     streaming: Streaming | None
@@ -235,12 +207,12 @@ class Manifest(Record):
     """Input sanitization; null: none."""
     baseline: BaselineSummary | None
     """Classical models; null: none were trained."""
-    advice: tuple[dict[str, JsonValue], ...]
+    advice: tuple[Advice, ...]
     """What to do next, the weightiest first."""
     encoder: Encoder | None
     """The encoder alone; null: not exported."""
-    training: dict[str, JsonValue]
-    """warnings, learning, pretraining, distillation, range_test: how training went."""
+    training: Training
+    """How training went."""
     models: tuple[ModelFile, ...]
     """Every .tflite file."""
     skipped: tuple[Skipped, ...]

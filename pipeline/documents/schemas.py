@@ -25,8 +25,8 @@ def list_documents() -> dict[str, type[Record]]:
 
 
 def _is_whole(record: type[Record]) -> bool:
-    """Tell a document from its parts and bases: its docstring says of which file it is."""
-    return "schema_version" in record.model_fields and (record.__doc__ or "").startswith("Contents")
+    """Tell a document from its parts and bases: its docstring names the file."""
+    return "schema_version" in record.model_fields and ".json" in (record.__doc__ or "")
 
 
 def schema_of(record: type[Record]) -> dict[str, Any]:

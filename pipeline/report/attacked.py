@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from pipeline.arrays import Array
 from pipeline.device.runner import split_tokens
 from pipeline.report import pictures, words
+from pipeline.report.gather import Documents
 from pipeline.report.samples import (
     COLUMNS,
     WIDE,
@@ -29,10 +30,10 @@ NAMED = 6  # channels whose change is told
 AROUND = 12  # words that stand on either side of one that was replaced
 
 
-def examples(documents: Mapping[str, Any]) -> Markup:
+def examples(documents: Documents) -> Markup:
     """Return attacked samples before and after; nothing where none was kept."""
-    figures = documents["figures"].get("audit", {})
-    entries = [e for e in documents["preprocess"]["inputs"] if f"before_{e['name']}" in figures]
+    figures = documents.figures.get("audit", {})
+    entries = [e for e in documents.preprocess["inputs"] if f"before_{e['name']}" in figures]
     if not entries:
         return Markup("")
     notes = _notes(documents, figures)
@@ -47,7 +48,7 @@ def examples(documents: Mapping[str, Any]) -> Markup:
     return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
 
 
-def _notes(documents: Mapping[str, Any], figures: Mapping[str, Array]) -> list[str]:
+def _notes(documents: Documents, figures: Mapping[str, Array]) -> list[str]:
     keys = ("labels", "prediction_clean", "prediction_adversarial")
     rows = zip(*(figures[key] for key in keys), strict=True)
     named = ([words.class_name(documents, value) for value in row] for row in rows)

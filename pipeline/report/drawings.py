@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pipeline.report import charts, tables, words
 from pipeline.report import samples as shown_samples
+from pipeline.report.gather import Documents
 
 MATRIX = 40  # classes up to which a confusion matrix can be read
 PAIRS = 10  # pairs of classes that are confused most
@@ -22,13 +23,11 @@ CALLED = {
     "robust_accuracy": "accuracy under attack, training",
 }
 
-Documents = Mapping[str, Any]
-
 
 def learning_curves(documents: Documents) -> list[Markup]:
     """Return the learning curves of each training stage: loss, and the metrics beside it."""
     drawn = []
-    for stage, history in documents["histories"].items():
+    for stage, history in documents.histories.items():
         epochs = history["epoch"]
         if not epochs:  # it was trained elsewhere
             continue
@@ -61,15 +60,15 @@ def _called(column: str) -> str:
 
 def samples(documents: Documents, count: int) -> Markup:
     """Return training samples with their labels."""
-    figures = documents["figures"]["dataset"]
+    figures = documents.figures["dataset"]
     notes = [_answer(documents, label) for label in figures["sample_labels"][:count]]
-    entries = documents["preprocess"]["inputs"]
+    entries = documents.preprocess["inputs"]
     return shown_samples.gallery(figures, "sample", entries, notes)
 
 
 def targets(documents: Documents) -> Markup:
     """Return how the targets of train, validation and test are spread; nothing for classes."""
-    figures = documents["figures"]["dataset"]
+    figures = documents.figures["dataset"]
     if "target_counts" not in figures:
         return Markup("")
     parts = ("train", "validation", "test")
@@ -92,10 +91,10 @@ def targets(documents: Documents) -> Markup:
 
 def matrices(documents: Documents) -> list[Markup]:
     """Return the confusion matrices of the reference and of the file that ships."""
-    figures, names = documents["figures"]["parity"], documents["dataset"]["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
     if "confusion_reference" not in figures or len(names) > MATRIX:
         return []
-    ships = documents["verdict"]["ships"]
+    ships = documents.verdict.ships
     titles = {"reference": "trained model (reference)", ships: f"{ships} file, as it ships"}
     return [
         tables.confusion_matrix(figures[f"confusion_{key}"], names, title=text)
@@ -105,10 +104,10 @@ def matrices(documents: Documents) -> list[Markup]:
 
 def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
     """Return the pairs of classes that the file confuses most; none where a matrix says it."""
-    figures, names = documents["figures"]["parity"], documents["dataset"]["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
     if "confusion_reference" not in figures or len(names) <= PAIRS:
         return []
-    found = figures[f"confusion_{documents['verdict']['ships']}"].copy()
+    found = figures[f"confusion_{documents.verdict.ships}"].copy()
     wanted, totals = figures["confusion_reference"], found.sum(axis=1)
     np.fill_diagonal(found, 0)
     order = np.argsort(-found, axis=None, kind="stable")[:PAIRS]
@@ -128,10 +127,10 @@ def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
 
 def recalls(documents: Documents) -> list[dict[str, Any]]:
     """Return samples, recall and precision of each class by reference and file."""
-    figures, names = documents["figures"]["parity"], documents["dataset"]["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
     if "confusion_reference" not in figures:
         return []
-    pair = figures["confusion_reference"], figures[f"confusion_{documents['verdict']['ships']}"]
+    pair = figures["confusion_reference"], figures[f"confusion_{documents.verdict.ships}"]
     rows = []
     for k, name in list(enumerate(names))[:RECALLS]:
         row: dict[str, Any] = {"name": name, "samples": int(pair[0][k].sum())}
@@ -147,8 +146,8 @@ def recalls(documents: Documents) -> list[dict[str, Any]]:
 
 def layers(documents: Documents) -> Markup:
     """Return the noise of each layer of the file that ships, where it was measured."""
-    ships = documents["verdict"]["ships"]
-    rows = documents["parity"]["layers"].get(f"model_{ships}.tflite")
+    ships = documents.verdict.ships
+    rows = documents.parity.layers.get(f"model_{ships}.tflite")
     if not rows:
         return Markup("")
     values = {row["name"]: row["sqnr_db"] for row in rows}
@@ -158,14 +157,14 @@ def layers(documents: Documents) -> Markup:
 
 def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
     """Return the metric of each format against its size, and against its time on this machine."""
-    parity, metric = documents["parity"], documents["parity"]["metric"]
+    parity, metric = documents.parity, documents.parity.metric
     label, by_size, by_time = words.NAMES[metric], {}, {}
-    for entry in documents["files"]["files"]:
-        value = parity["files"][entry["file"]]["metrics"][metric]
+    for entry in documents.files["files"]:
+        value = parity.files[entry["file"]]["metrics"][metric]
         by_size[entry["format"]] = [(entry["bytes"] / 1000, value)]
         if entry["file"] in seconds:
             by_time[entry["format"]] = [(1e6 * seconds[entry["file"]], value)]
-    title = f"{label} against size, {parity['samples']:,} samples"
+    title = f"{label} against size, {parity.samples:,} samples"
     drawn = [charts.line_chart(by_size, title=title, x="size of the file, kB", y=label)]
     timed = f"{label} against time on the machine that measured"
     x = "time of a sample in batches, µs"
@@ -174,7 +173,7 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
 
 def changed_samples(documents: Documents) -> Markup:
     """Return samples on which file and reference differ, with what each of them says."""
-    figures = documents["figures"]["parity"]
+    figures = documents.figures["parity"]
     keys = ("changed_labels", "changed_reference", "changed_file")
     if not all(key in figures for key in keys):
         return Markup("")
@@ -182,10 +181,10 @@ def changed_samples(documents: Documents) -> Markup:
         "true {}: {} → {}".format(*(_answer(documents, value) for value in row))
         for row in zip(*(figures[key] for key in keys), strict=True)
     ]
-    return shown_samples.gallery(figures, "changed", documents["preprocess"]["inputs"], notes)
+    return shown_samples.gallery(figures, "changed", documents.preprocess["inputs"], notes)
 
 
 def _answer(documents: Documents, value: Any) -> str:
-    if documents["dataset"]["labels"]["names"] is None:
+    if documents.dataset["labels"]["names"] is None:
         return words.number(float(value))
     return words.class_name(documents, value)

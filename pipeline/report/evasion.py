@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import attacked, charts, pictures, words
+from pipeline.report.gather import Documents
 
 Row = dict[str, Any]
 # Name in audit.json -> what the page calls it, and what the attacker has.
@@ -15,12 +16,12 @@ NAMES = {
 }
 
 
-def evasion_view(documents: Mapping[str, Any]) -> Row | None:
+def evasion_view(documents: Documents) -> Row | None:
     """Return what evasion.html.j2 needs; None where nothing was attacked."""
-    audit = documents["audit"]
+    audit = documents.audit
     if audit is None or audit["skipped"]:
         return None
-    ships = documents["verdict"]["ships"]
+    ships = documents.verdict.ships
     own = next(row for row in audit["files"].values() if row["format"] == ships)
     corruptions: dict[str, list[Row]] = {}
     for row in audit["corruptions"]:
@@ -128,16 +129,16 @@ def _curve(audit: Mapping[str, Any], ships: str) -> Any:
     )
 
 
-def _examples(documents: Mapping[str, Any]) -> list[Row]:
+def _examples(documents: Documents) -> list[Row]:
     """Return adversarial examples: their pictures, the true class, and what the file says."""
-    figures = documents["figures"].get("audit", {})
+    figures = documents.figures.get("audit", {})
     if "clean" not in figures:
         return []
-    count = documents["figures"]["audit"]["clean"].shape[0]
+    count = documents.figures["audit"]["clean"].shape[0]
     return [_example(documents, figures, place) for place in range(count)]
 
 
-def _example(documents: Mapping[str, Any], figures: Mapping[str, Any], place: int) -> Row:
+def _example(documents: Documents, figures: Mapping[str, Any], place: int) -> Row:
     clean, changed = figures["clean"][place], figures["adversarial"][place]
     drawn = [
         pictures.picture(clean, alt="clean"),

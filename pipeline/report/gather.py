@@ -1,62 +1,102 @@
-"""Read all that the report tells, as plain data; an optional part that is not there is None."""
+"""Read all that the report tells of a run."""
 
 import csv
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
-from pipeline.documents.record import Record
+from pipeline.documents.baseline import Baseline
+from pipeline.documents.budget import Budget
+from pipeline.documents.parity import Parity
+from pipeline.documents.robustness import Robustness
+from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.training import (
+    Distillation,
+    Learning,
+    Pretraining,
+    RangeTest,
+    Warnings,
+    read_training_records,
+)
 from pipeline.documents.trials import Trials
-from pipeline.train.gain import training_records
+from pipeline.documents.verdict import Verdict
 
-DOCUMENTS = {
-    "dataset": "dataset.json",
-    "spec": "spec.json",
-    "budget": "budget.json",
-    "ladder": "ladder.json",
-    "files": "files.json",
-    "parity": "parity.json",
-    "verdict": "verdict.json",
-    "baseline": "baseline.json",
-    "trials": "trials.json",
-    "robustness": "robustness.json",
-    "audit": "audit.json",
-}
-RECORDS: dict[str, type[Record]] = {"trials": Trials}
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
+Arrays = dict[str, Array]
 
 
-def gather(inputs: Inputs) -> dict[str, Any]:
-    """Return the documents by kind, `figures` by kind, `histories` by stage."""
-    found: dict[str, Any] = {
-        kind: _read(kind, inputs[kind] / name) if kind in inputs else None
-        for kind, name in DOCUMENTS.items()
-    }
-    found["weights"] = read_json(inputs["ladder"] / "weights.json")
-    found["preprocess"] = read_json(inputs["dataset"] / "preprocess.json")
-    found |= training_records(inputs["history"])
-    found["figures"] = {
-        kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs
-    }
-    found["histories"] = {
-        stage: read_history(inputs[kind] / "history.csv")
-        for stage, kind in HISTORIES.items()
-        if kind in inputs
-    }
-    return found
+@dataclass(frozen=True)
+class Documents:
+    """Everything that the report reads, a field a document; None: the stage is off."""
+
+    dataset: Any
+    preprocess: Any
+    spec: Spec
+    budget: Budget
+    ladder: Any
+    weights: Any
+    files: Any
+    parity: Parity
+    verdict: Verdict
+    baseline: Baseline | None
+    trials: Trials | None
+    robustness: Robustness | None
+    audit: Any
+    pretraining: Pretraining | None
+    distillation: Distillation | None
+    range_test: RangeTest | None
+    warnings: Warnings
+    learning: Learning
+    figures: Mapping[str, Arrays]
+    """dataset, parity or audit -> the arrays that charts are drawn of."""
+    histories: Mapping[str, Mapping[str, list[float]]]
+    """train or harden -> column of history.csv -> a value an epoch."""
 
 
-def _read(kind: str, path: Path) -> Any:
-    """Return a document, of a record where it has one."""
-    return RECORDS[kind].read(path) if kind in RECORDS else read_json(path)
+def gather(inputs: Inputs) -> Documents:
+    """Read every document of a run that the report tells of."""
+    history = inputs["history"]
+    return Documents(
+        dataset=read_json(inputs["dataset"] / "dataset.json"),
+        preprocess=read_json(inputs["dataset"] / "preprocess.json"),
+        spec=Spec.read(inputs["spec"] / "spec.json"),
+        budget=Budget.read(inputs["budget"] / "budget.json"),
+        ladder=read_json(inputs["ladder"] / "ladder.json"),
+        weights=read_json(inputs["ladder"] / "weights.json"),
+        files=read_json(inputs["files"] / "files.json"),
+        parity=Parity.read(inputs["parity"] / "parity.json"),
+        verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
+        baseline=Baseline.read(inputs["baseline"] / "baseline.json")
+        if "baseline" in inputs
+        else None,
+        trials=Trials.read(inputs["trials"] / "trials.json") if "trials" in inputs else None,
+        robustness=Robustness.read(inputs["robustness"] / "robustness.json")
+        if "robustness" in inputs
+        else None,
+        audit=_read_optional(inputs, "audit", "audit.json"),
+        **read_training_records(history),
+        figures={kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs},
+        histories={
+            stage: read_history(inputs[kind] / "history.csv")
+            for stage, kind in HISTORIES.items()
+            if kind in inputs
+        },
+    )
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _read_optional(inputs: Inputs, kind: str, name: str) -> Any:
+    return read_json(inputs[kind] / name) if kind in inputs else None
+
+
+def _arrays(path: Path) -> Arrays:
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

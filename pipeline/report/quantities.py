@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from pipeline.report import charts
+from pipeline.report.gather import Documents
 from pipeline.report.words import number
 from pipeline.tasks import TASKS
 
@@ -19,18 +20,18 @@ DATED = 1e8  # seconds since 1970 from which on times are dates; below, a clock 
 Figures = Mapping[str, Any]
 
 
-def value_charts(documents: Mapping[str, Any]) -> list[Markup]:
+def value_charts(documents: Documents) -> list[Markup]:
     """Return the charts of a task that is not about many classes; none for those."""
-    figures, ships = documents["figures"]["parity"], documents["verdict"]["ships"]
-    samples = documents["parity"]["samples"]
+    figures, ships = documents.figures["parity"], documents.verdict.ships
+    samples = documents.parity.samples
     if "reference" in figures:
         unit = "change from the last value" if "forecast_last" in figures else "target's unit"
         found = [_against_truth(figures, ships, samples, unit), _residuals(figures, ships, unit)]
         return [_forecast(figures, ships), *found] if "forecast_last" in figures else found
     if "score_reference" not in figures:
         return []
-    is_detector = TASKS[documents["dataset"]["task"]].has_threshold
-    second = str(documents["dataset"]["labels"]["names"][1])
+    is_detector = TASKS[documents.dataset["task"]].has_threshold
+    second = str(documents.dataset["labels"]["names"][1])
     scores = _anomaly_scores(figures, ships) if is_detector else _scores(figures, ships, second)
     return [scores, _roc(figures, ships, second)]
 

@@ -1,26 +1,32 @@
 """Turn the gathered data into report.html and MODEL_CARD.md; pure, save for reading templates."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from pipeline.documents.advice import Advice
 from pipeline.report import drawings, evasion, findings, quantities, search, words
+from pipeline.report.gather import Documents
 
 HERE = Path(__file__).parent
 HEADING = re.compile(r"<section>\s*<h2>(.*?)</h2>")
 
 
 def render_report(
-    documents: Mapping[str, Any], config: Mapping[str, Any], times: Mapping[str, Any]
+    documents: Documents,
+    advice: Sequence[Advice],
+    config: Mapping[str, Any],
+    times: Mapping[str, Any],
 ) -> str:
     """Return the page: one file, no script, nothing loaded from elsewhere.
 
     Args:
-        documents: what gather() returned, and the advice on it.
+        documents: what gather() returned.
+        advice: on them.
         config: the sections that the page quotes, dumped.
         times: what gather.timings() returned.
     """
@@ -29,6 +35,7 @@ def render_report(
         .get_template("report.html.j2")
         .render(
             **_context(documents, config),
+            advice=advice,
             times=times,
             style=(HERE / "style.css").read_text(),
             curves=drawings.learning_curves(documents),
@@ -41,15 +48,15 @@ def render_report(
             trade=drawings.trade(documents, times["files"]),
             changed=drawings.changed_samples(documents),
             evasion=evasion.evasion_view(documents),
-            membership_curve=findings.membership_curve(documents["audit"]),
-            extraction_curve=findings.extraction_curve(documents["audit"]),
-            search=search.context(documents["trials"]),
+            membership_curve=findings.membership_curve(documents.audit),
+            extraction_curve=findings.extraction_curve(documents.audit),
+            search=search.context(documents.trials),
         )
     )
     return with_contents(page)
 
 
-def render_card(documents: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def render_card(documents: Documents, config: Mapping[str, Any]) -> str:
     """Return the model card (Mitchell et al. 2019, arXiv:1810.03993); same facts, same bytes."""
     return (
         _environment(autoescape=False)
@@ -91,23 +98,23 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     return made
 
 
-def _context(documents: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def _context(documents: Documents, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
     shipped = words.shipped_file(documents)
-    measured = documents["parity"]["files"][shipped["file"]]
-    runtimes = measured["runtimes"]
+    measured = documents.parity.files[shipped["file"]]
+    micro = measured.runtimes.get("tflite-micro")
     return {
-        **documents,
+        **vars(documents),
         "config": config,
         "sentence": words.verdict(documents),
-        "lighter": words.lighter(documents["weights"]),
+        "lighter": words.lighter(documents.weights),
         "ships": shipped["format"],
         "shipped": shipped,
         "measured": measured,
-        "compared": len(runtimes) > 1,
-        "arena": runtimes.get("tflite-micro", {"arena_bytes": None})["arena_bytes"],
-        "metric": documents["parity"]["metric"],
-        "names": documents["dataset"]["labels"]["names"],
-        "skipped": documents["files"]["skipped"] + documents["parity"]["skipped"],
+        "compared": len(measured.runtimes) > 1,
+        "arena": None if micro is None else micro.arena_bytes,
+        "metric": documents.parity.metric,
+        "names": documents.dataset["labels"]["names"],
+        "skipped": [*documents.files["skipped"], *documents.parity.skipped],
         "nothing": Markup(""),
     }

@@ -1,4 +1,4 @@
-"""Tell. Reads what the other stages wrote, as data; writes report.html, MODEL_CARD.md, advice.json.
+"""Report. Reads what the other stages wrote; writes report.html, MODEL_CARD.md, advice.json.
 
 No model is loaded, and the page is made also when a gate failed.
 """
@@ -7,26 +7,27 @@ import json
 import logging
 from pathlib import Path
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
-from pipeline.baseline.advice import advise
+from pipeline.artifacts import Inputs, Metrics
 from pipeline.config.schema import Config
+from pipeline.documents.advice import AdviceList
+from pipeline.report.advice import advise
 from pipeline.report.gather import gather, timings
 from pipeline.report.render import render_card, render_report
 
 log = logging.getLogger(__name__)
 
-TOLD = 3  # pieces of advice in the terminal; the page has all
+SHOWN = 3  # pieces of advice in the terminal; the page has all
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Render the page about the run, and the model card."""
     documents = gather(inputs)
     dumped = json.loads(config.model_dump_json())
-    documents["advice"] = advise(documents, dumped)
-    page = render_report(documents, dumped, timings(inputs["dataset"].parent))
+    advice = advise(documents, dumped)
+    page = render_report(documents, advice, dumped, timings(inputs["dataset"].parent))
     (out / "report.html").write_text(page)
     (out / "MODEL_CARD.md").write_text(render_card(documents, dumped))
-    write_json(out / "advice.json", {"schema": SCHEMA, "advice": documents["advice"]})
-    for number, row in enumerate(documents["advice"][:TOLD], 1):
-        log.info("          %d. %s.", number, row["text"])
+    AdviceList(advice=tuple(advice)).write(out / "advice.json")
+    for number, row in enumerate(advice[:SHOWN], 1):
+        log.info("          %d. %s.", number, row.text)
     return Metrics({"report": (len(page.encode()), "bytes")})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.gate.gates import GATES
+from pipeline.report.gather import Documents
 
 PERCENT = ("accuracy", "macro_f1", "f1", "precision", "recall")
 NAMES = {
@@ -48,9 +49,9 @@ def format_gate(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def class_name(documents: Mapping[str, Any], label: int) -> str:
+def class_name(documents: Documents, label: int) -> str:
     """Return the name of a class."""
-    return str(documents["dataset"]["labels"]["names"][int(label)])
+    return str(documents.dataset["labels"]["names"][int(label)])
 
 
 def size(count: int | None) -> str:
@@ -78,26 +79,26 @@ def seconds(value: float | None) -> str:
     return f"{value / 60:.1f} min"
 
 
-def shipped_file(documents: Mapping[str, Any]) -> dict[str, Any]:
+def shipped_file(documents: Documents) -> dict[str, Any]:
     """Return what is known of the file that ships."""
-    ships = documents["verdict"]["ships"]
-    return dict(next(file for file in documents["files"]["files"] if file["format"] == ships))
+    ships = documents.verdict.ships
+    return dict(next(file for file in documents.files["files"] if file["format"] == ships))
 
 
-def verdict(documents: Mapping[str, Any]) -> str:
+def verdict(documents: Documents) -> str:
     """Return the sentence on top."""
-    entry, parity = shipped_file(documents), documents["parity"]
-    ships, metric = entry["format"], parity["metric"]
-    found = figure(metric, parity["files"][entry["file"]]["metrics"][metric])
-    wanted = figure(metric, parity["reference"]["metrics"][metric])
+    entry, parity = shipped_file(documents), documents.parity
+    ships, metric = entry["format"], parity.metric
+    found = figure(metric, parity.files[entry["file"]].metrics[metric])
+    wanted = figure(metric, parity.reference.metrics[metric])
     facts = f"{NAMES[metric]} {found} against {wanted} of the trained model, {size(entry['bytes'])}"
-    timed = [row for row in documents["files"]["targets"] if row["latency_ms_estimate"] is not None]
+    timed = [row for row in documents.files["targets"] if row["latency_ms_estimate"] is not None]
     if timed and ships == "int8":
         row = timed[0]
         facts += f", {row['latency_ms_estimate']:.2g} ms estimated on {row['target']}"
-    if documents["verdict"]["passed"]:
+    if documents.verdict.passed:
         return f"{ships} ships: {facts}."
-    failed = [gate["name"] for gate in documents["verdict"]["gates"][ships] if not gate["passed"]]
+    failed = [gate.name for gate in documents.verdict.decisive if not gate.passed]
     return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
 
 

@@ -40,7 +40,8 @@ def fill_manifest(document: dict[str, Any]) -> dict[str, Any]:
     """Return a whole manifest with what a document says of it."""
     filled = dict.fromkeys(NOTHING) | {
         "schema": 2, "seed": 0, "config_sha256": "0", "packages": {}, "task": "classification",
-        "config": {"data": {"source": {}}}, "front_end": {}, "advice": [], "training": {},
+        "config": {"data": {"source": {}}}, "advice": [], "training": {},
+        "front_end": {"name": "tf_keras", "why": None},
         "equality": {"depends_on": host.describe_machine().dump(), "ran_elsewhere": {}},
         "data": {"name": "d", "fingerprint": "0", "splits": {}, "test_readings": 1},
         "preprocess": {}, "preprocess_parity": {}, "skipped": [], "compress": {}, "remedies": [],
@@ -63,16 +64,19 @@ def fill_model(model: dict[str, Any]) -> dict[str, Any]:
     filled.setdefault("file", f"model_{model['format']}.tflite")
     filled["output"] = TENSOR | filled["output"]
     filled["inputs"] = [TENSOR | tensor for tensor in model.get("inputs", [filled["input"]])]
-    filled["input"] = filled["inputs"][0]
+    filled["input"], filled["outputs"] = filled["inputs"][0], [filled["output"]]
     filled["runtimes"] = {name: RUNTIME | row for name, row in filled["runtimes"].items()}
     filled["targets"] = {name: COMPILED | row for name, row in filled["targets"].items()}
     return filled
 
 
 def _encoder(row: dict[str, Any]) -> dict[str, Any]:
-    plain = ("sha256", "bytes", "bytes_gzip", "float_ops_left", "input", "output")
+    plain = ("sha256", "bytes", "bytes_gzip", "float_ops_left", "input", "output", "ops")
+    both = {"inputs": [TENSOR], "outputs": [TENSOR]}
     given = {key: ENCODED[key] | row.get(key, {}) for key in ENCODED}
-    return {key: MODEL[key] for key in plain} | {"format": "float32", "file": "e"} | row | given
+    return (
+        {key: MODEL[key] for key in plain} | both | {"format": "float32", "file": "e"} | row | given
+    )
 
 
 def make_manifest(document: dict[str, Any]) -> Manifest:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.report.findings import evidence, extraction_curve, membership_curve
 from pipeline.report.render import render_card
-from tests.report.conftest import CONFIG, examined, page
+from tests.report.conftest import CONFIG, examined, page, typed_documents
 
 PARTS = (
     "Who was in the training set?",
@@ -30,7 +30,7 @@ def test_the_page_tells_it(part: str, documents: dict[str, Any]) -> None:
 
 
 def test_the_card_has_the_findings(documents: dict[str, Any]) -> None:
-    card = render_card(documents | {"advice": []}, CONFIG)
+    card = render_card(typed_documents(documents), CONFIG)
     assert "| high | The answers tell who was in the training set | ML04:2023" in card
 
 

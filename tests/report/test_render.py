@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.report import charts, words
 from pipeline.report.render import render_card
-from tests.report.conftest import CONFIG, check, page
+from tests.report.conftest import CONFIG, check, page, typed_documents
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "line", "circle", "polyline", "rect", "path"}
 
@@ -71,11 +71,11 @@ def test_it_says_what_became_of_hardening(documents: dict[str, Any]) -> None:
     assert "37.5 %" in html
     assert "0.9625 before" in html
     assert "collapsed in epoch 3" in html
-    assert "went back to epoch 2" in html
-    assert "Nothing was kept" in html
+    assert "restored from epoch 2" in html
+    assert "No epoch was kept" in html
     bent = copy.deepcopy(documents)
     bent["robustness"] |= {"kept_epoch": 4, "collapse": None}
-    assert "Kept is epoch 4" in page(bent)
+    assert "Epoch 4 was kept" in page(bent)
     assert "collapsed in epoch" not in page(bent)
 
 
@@ -89,7 +89,7 @@ def test_a_failed_gate_is_said_on_top_with_what_to_try(documents: dict[str, Any]
     assert "Nothing ships: int8 fails metric_drop" in html
     assert "Try more samples." in html
     assert "does not ship" in html
-    assert "Nothing ships" in render_card(documents, CONFIG)
+    assert "Nothing ships" in render_card(typed_documents(documents), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_stage_that_is_off_leaves_a_whole_page(
     if "robustness" in off:
         bent["histories"].pop("harden", None)
     read(page(bent))
-    assert render_card(bent, CONFIG)
+    assert render_card(typed_documents(bent), CONFIG)
 
 
 def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
@@ -114,7 +114,9 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
     }
     documents["figures"]["audit"] = {"labels": np.zeros(0)}
     assert "Not attacked: it needs one image input" in page(documents)
-    assert "Not measured: it needs one image input." in render_card(documents, CONFIG)
+    assert "Not measured: it needs one image input." in render_card(
+        typed_documents(documents), CONFIG
+    )
 
 
 def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
@@ -186,7 +188,8 @@ def test_one_epoch_and_many_classes_are_drawn(documents: dict[str, Any]) -> None
 
 
 def test_the_card_is_the_same_every_time(documents: dict[str, Any]) -> None:
-    assert render_card(documents, CONFIG) == render_card(copy.deepcopy(documents), CONFIG)
+    once, again = (typed_documents(copy.deepcopy(documents)) for _ in range(2))
+    assert render_card(once, CONFIG) == render_card(again, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -247,22 +250,31 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         "samples": 1300,
         "unlabelled": 1250,
         "labelled": 50,
+        "reconstruction_loss": 0.01,
         "metric": "accuracy",
-        "with": 0.84,
-        "without": 0.79,
+        "direction": "up",
+        "metric_with": 0.84,
+        "metric_without": 0.79,
     }
     documents["distillation"] = {
         "teacher_kind": "resnet8",
         "teacher_parameters": 78000,
+        "parameters": 7000,
         "metric": "accuracy",
+        "direction": "up",
         "teacher": 0.93,
-        "with": 0.91,
-        "without": 0.897,
+        "metric_with": 0.91,
+        "metric_without": 0.897,
     }
-    documents["range_test"] = {"suggested": 0.0031}
+    documents["range_test"] = {
+        "suggested_rate": 0.0031,
+        "rates": [0.001, 0.01],
+        "losses": [2.0, 1.0],
+        "smoothed": [2.0, 1.5],
+    }
     warned = {"code": "dead_relu", "text": "units are dead", "cure": "lower the rate"}
-    documents["warnings"] = {"schema": 1, "warnings": [warned]}
-    html, card = page(documents), render_card(documents, CONFIG)
+    documents["warnings"] = {"schema": 2, "warnings": [warned]}
+    html, card = page(documents), render_card(typed_documents(documents), CONFIG)
     assert "The peak rate is 0.0031" in html
     for text in (html, card):
         assert "a resnet8 of 78,000 weights" in text
@@ -288,7 +300,7 @@ def test_runtimes_are_compared_where_several_ran(documents: dict[str, Any]) -> N
     read(page(bent))
     assert "arena on tflite-micro</dt><dd>4.3 kB" in page(bent)
     assert "tflite-micro 2</td><td>reference</td>" in page(bent)
-    card = render_card(bent, CONFIG)
+    card = render_card(typed_documents(bent), CONFIG)
     assert "an arena of 4272 bytes" in card
     assert "(reference kernels; 3 of" in card
 
@@ -320,7 +332,7 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
     plain = documents | {"weights": documents["weights"] | {"validation": None}}
     assert "Pruning and clustering" not in page(plain)
     assert "50.3 %" in page(plain)
-    card = render_card(documents | {"advice": []}, CONFIG)
+    card = render_card(typed_documents(documents), CONFIG)
     assert "2000 bytes (1100 by gzip)" in card
     assert "the float model loses 0.0030 accuracy on validation" in card
 
@@ -328,7 +340,7 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
 def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
     documents: dict[str, Any],
 ) -> None:
-    card = render_card(documents, CONFIG)
+    card = render_card(typed_documents(documents), CONFIG)
     for part in (
         "Model details", "Intended use", "Data", "Metrics", "By class", "Robustness and privacy",
         "Limits",
@@ -336,7 +348,7 @@ def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
         assert re.search(rf"^##+ {part}$", card, re.MULTILINE)
     assert card.count("not stated") == 4
     stated = CONFIG["report"] | {"licence": "Apache-2.0", "out_of_scope": "Medicine."}
-    card = render_card(documents, CONFIG | {"report": stated})
+    card = render_card(typed_documents(documents), CONFIG | {"report": stated})
     assert "Licence: Apache-2.0" in card
     assert "Out of scope: Medicine." in card
     assert card.count("not stated") == 2
@@ -346,4 +358,4 @@ def test_groups_are_a_table_of_the_card(documents: dict[str, Any]) -> None:
     metrics = {name: {"accuracy": 0.75} for name in ("reference", "int8")}
     rows = {"north": {"samples": 12, "metrics": metrics}}
     documents["parity"]["groups"] = {"column": "region", "values": rows}
-    assert "| north | 12 | 75.0 % | 75.0 % |" in render_card(documents, CONFIG)
+    assert "| north | 12 | 75.0 % | 75.0 % |" in render_card(typed_documents(documents), CONFIG)

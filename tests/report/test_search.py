@@ -9,7 +9,7 @@ import pytest
 from pipeline.documents.trials import TrialResult, Trials
 from pipeline.report.search import context
 from pipeline.tune.goal import fronts, rank_trials
-from tests.report.conftest import CONFIG, TIMES, good_run
+from tests.report.conftest import CONFIG, TIMES, good_run, typed_documents
 from tests.tune.test_goal import rows
 
 
@@ -66,12 +66,11 @@ def test_a_search_of_one_trial_is_shown_without_axes() -> None:
 
 
 def test_the_page_tells_the_search() -> None:
-    from pipeline.baseline.advice import advise
+    from pipeline.report.advice import advise
     from pipeline.report.render import render_report
 
-    documents = copy.deepcopy(good_run()) | {"trials": searched(count=12)}
-    documents["advice"] = advise(documents, CONFIG)
-    page = render_report(documents, CONFIG, TIMES)
+    documents = typed_documents(copy.deepcopy(good_run()) | {"trials": searched(count=12)})
+    page = render_report(documents, advise(documents, CONFIG), CONFIG, TIMES)
     assert "<h2>Search</h2>" in page
     assert "Hypervolume" in page
     assert "9 bytes, and the limit is 1" in page

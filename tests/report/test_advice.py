@@ -6,28 +6,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.baseline.advice import ADVICE, advise
-from tests.report.conftest import CONFIG, good_run, learnt
+from pipeline.documents.advice import Advice
+from pipeline.report.advice import ADVICE, advise
+from tests.report.conftest import CONFIG, good_run, learnt, typed_documents
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
-def told(change: Change | None = None) -> dict[str, dict[str, Any]]:
+def told(change: Change | None = None) -> dict[str, Advice]:
     """Return code -> advice on a good run, bent by `change`."""
     documents = good_run()
     documents["dataset"]["splits"]["train"] = 7000
     config = CONFIG | {"model": dict(CONFIG["model"]), "train": dict(CONFIG["train"])}  # type: ignore[call-overload]
     if change is not None:
         change(documents, config)
-    found = advise(documents, config)
-    assert [row["weight"] for row in found] == sorted((r["weight"] for r in found), reverse=True)
-    return {row["code"]: row for row in found}
+    found = advise(typed_documents(documents), config)
+    assert [row.weight for row in found] == sorted((r.weight for r in found), reverse=True)
+    return {row.code: row for row in found}
 
 
 def boosting(behind: float, *interval: float) -> Change:
     def change(d: dict[str, Any], config: dict[str, Any]) -> None:
         own = {"name": "gradient boosting", "metrics": {"accuracy": 0.95 - behind}}
-        d["baseline"]["models"].append(own | {"size_bytes": 200, "ci95": [0.8, 0.9]})
+        first = d["baseline"]["models"][0]
+        d["baseline"]["models"].append(first | own | {"size_bytes": 200})
         d["baseline"]["best"] = "gradient boosting"
         row = {"drop": behind, "drop_ci95": list(interval)}
         d["parity"]["baseline"]["gradient boosting"] = row
@@ -38,8 +40,8 @@ def boosting(behind: float, *interval: float) -> Change:
 def test_a_good_run_is_told_so() -> None:
     found = told()
     assert set(found) == {"classical_model", "what_limits"}
-    assert "worth its place" in found["classical_model"]["text"]
-    assert all(row["weight"] < 0.2 for row in found.values())
+    assert "worth its size" in found["classical_model"].text
+    assert all(row.weight < 0.2 for row in found.values())
 
 
 @pytest.mark.parametrize(
@@ -47,14 +49,14 @@ def test_a_good_run_is_told_so() -> None:
     [
         (-0.01, (-0.02, -0.005), "ship that"),
         (-0.005, (-0.02, 0.01), "do not tell them apart"),
-        (0.02, (0.01, 0.03), "worth its place"),
+        (0.02, (0.01, 0.03), "worth its size"),
         (0.05, (-0.01, 0.11), "do not tell them apart"),
     ],
 )
 def test_a_classical_model_is_held_against_the_file(
     behind: float, interval: tuple[float, float], said: str
 ) -> None:
-    text = told(boosting(behind, *interval))["classical_model"]["text"]
+    text = told(boosting(behind, *interval))["classical_model"].text
     assert "gradient boosting reaches" in text
     assert said in text
     assert "at 200 B against 2.0 kB" in text
@@ -78,18 +80,17 @@ def test_a_linear_model_that_is_near_suffices() -> None:
         row = {"drop": 0.004, "drop_ci95": [-0.002, 0.01]}
         d["parity"]["baseline"]["logistic regression"] = row
 
-    assert "kind: perceptron" in told(near)["linear_model"]["text"]
+    assert "kind: perceptron" in told(near)["linear_model"].text
 
 
 def test_readers_get_a_tree() -> None:
     def asked(d: dict[str, Any], config: dict[str, Any]) -> None:
-        tree = {"name": "readable tree", "metrics": {"accuracy": 0.9}, "size_bytes": 99}
-        tree |= {"ci95": [0.8, 0.95], "tree": {"depth": 3, "leaves": 8}}
-        d["baseline"]["models"].append(tree)
+        tree = {"name": "readable tree", "tree": {"depth": 3, "leaves": 8}}
+        d["baseline"]["models"].append(d["baseline"]["models"][0] | tree)
         d["parity"]["baseline"]["readable tree"] = {"drop": 0.05, "drop_ci95": [0.02, 0.08]}
         config["baseline"] = {"interpretable": True}
 
-    assert "a tree of depth 3 (8 leaves) reaches 90.0 %" in told(asked)["readable_model"]["text"]
+    assert "a tree of depth 3 (8 leaves) reaches 90.0 %" in told(asked)["readable_model"].text
 
 
 def uneven(d: dict[str, Any], config: dict[str, Any]) -> None:
@@ -98,8 +99,8 @@ def uneven(d: dict[str, Any], config: dict[str, Any]) -> None:
 
 
 def test_a_rare_class_that_is_missed_is_told() -> None:
-    text = told(uneven)["imbalance_ignored"]["text"]
-    assert "class b has 7.1% of the samples and is found in 40%" in text
+    text = told(uneven)["imbalance_ignored"].text
+    assert "class b has 7.1% of the training samples and a recall of 40%" in text
     assert "class_weights: balanced" in text
 
 
@@ -125,7 +126,7 @@ def test_a_learning_curve_tells_the_size(rows: list[Any], said: str) -> None:
     def curve(d: dict[str, Any], config: dict[str, Any]) -> None:
         d["learning"]["rows"] = rows
 
-    assert said in told(curve)["size_of_network"]["text"]
+    assert said in told(curve)["size_of_network"].text
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def limited(what: str) -> Change:
     ],
 )
 def test_what_limits_a_run_is_told_with_its_evidence(what: str) -> None:
-    text = told(limited(what))["what_limits"]["text"]
+    text = told(limited(what))["what_limits"].text
     assert text.startswith(f"what limits this run is {what}")
     assert any(sign.isdigit() for sign in text) or "it rises" in text
 
@@ -197,8 +198,8 @@ def test_what_fine_tuning_forgot_is_told() -> None:
     def forgot(d: dict[str, Any], config: dict[str, Any]) -> None:
         d["robustness"]["fine_tuning"]["after"]["recall"]["b"] = 0.8
 
-    text = told(forgot)["what_was_forgotten"]["text"]
-    assert "class b: found in 96% of its cases before and 80% after" in text
+    text = told(forgot)["what_was_forgotten"].text
+    assert "lowered the recall of class b from 96% to 80%" in text
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_few_samples_are_told() -> None:
     def few(d: dict[str, Any], config: dict[str, Any]) -> None:
         d["dataset"]["splits"]["train"] = 300
 
-    assert "300 training samples are few" in told(few)["few_samples"]["text"]
+    assert "300 training samples are few" in told(few)["few_samples"].text
 
 
 def test_no_baseline_and_no_attack_leave_the_other_advice() -> None:
