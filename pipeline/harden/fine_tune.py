@@ -31,14 +31,14 @@ from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, agree_on, fit
 from pipeline.train.losses import Loss
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+from pipeline.train.workers import is_chief, together
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pipeline.documents.training import FineTuning
 from pipeline.harden.fine_tune import Plan, harden_network, steps_of
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
-from pipeline.train.forgot import validation_recall
+from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
 from pipeline.train.schedule import scaling_of

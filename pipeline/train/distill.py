@@ -14,7 +14,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Distillation
 from pipeline.models.budget import parameters
-from pipeline.train.gain import describe_gain, folder_of, validation_metric
+from pipeline.train.ablation import describe_gain, folder_of, validation_metric
 from pipeline.train.supervised import Trained, train_network
 
 log = logging.getLogger(__name__)

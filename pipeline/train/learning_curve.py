@@ -19,7 +19,7 @@ from pipeline.documents.spec import Spec
 from pipeline.documents.training import Learning, LearningRow
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
 from pipeline.train.losses import loss_of
 from pipeline.train.supervised import Trained, train_network
 from pipeline.train.validate import evaluator

@@ -17,7 +17,7 @@ from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed, oversample_rare
+from pipeline.train.batches import Feed, oversample_rare
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.loop import Trainer
 from pipeline.train.prepare import preparer

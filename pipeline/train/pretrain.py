@@ -17,7 +17,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
 from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.documents.training import Pretraining
-from pipeline.train.gain import describe_gain, folder_of
+from pipeline.train.ablation import describe_gain, folder_of
 from pipeline.train.supervised import Trained, train_network
 
 # What a classifier's training may have, and that of an autoencoder has not.

@@ -16,8 +16,7 @@ from pipeline.data.dataset import Dataset, with_decision
 from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
@@ -26,6 +25,7 @@ from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
 from pipeline.train.watch import watcher
+from pipeline.train.workers import is_chief, together
 
 RANGE_TEST = "range_test.json"
 

@@ -17,7 +17,7 @@ from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.losses import Loss
 from pipeline.train.probe import form_of, prober
 from pipeline.train.step import class_weights, weight_loss

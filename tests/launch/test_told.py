@@ -16,11 +16,11 @@ from pipeline.data.dataset import with_decision
 from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.train import strategy
-from pipeline.train.cluster import together
 from pipeline.train.losses import loss_of
-from pipeline.train.messages import decode_value, encode_value
 from pipeline.train.schedule import rate_factor, scaling_of
+from pipeline.train.serialization import decode_value, encode_value
 from pipeline.train.strategy import alone, choose, reach_tpu
+from pipeline.train.workers import together
 
 
 def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> None:

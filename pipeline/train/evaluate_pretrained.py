@@ -16,7 +16,7 @@ from pipeline.train.supervised import Trained
 from pipeline.train.validate import evaluator
 
 
-def evaluate_given(
+def evaluate_pretrained(
     spec: Spec, settings: Train, dataset: Dataset, begin: Callable[[Any], None]
 ) -> Trained:
     """Return the network with the weights that it came with, and what it reaches on validation.
