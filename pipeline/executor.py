@@ -39,7 +39,6 @@ from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
-from pipeline.device.targets import TARGETS
 from pipeline.documents.stages import (
     Published,
     Recipe,
@@ -54,6 +53,7 @@ from pipeline.resource_errors import explain_shortage
 from pipeline.run_summary import tell_begun, tell_ended, tell_fresh, tell_off
 from pipeline.source_hash import hash_source
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
+from pipeline.targets.registry import TARGETS
 from pipeline.tensorflow_env import import_quietly, set_environment
 
 

@@ -32,6 +32,7 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.documents.files import Files
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -90,18 +91,18 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
 
 def _assemble(inputs: Inputs, folder: Path) -> None:
     """Copy everything that ships."""
-    files = read_json(inputs["files"] / "files.json")
-    names = [entry["file"] for entry in files["files"]] + files["sources"]
-    names += [row["file"] for row in files["targets"] if row["file"]]
-    if files["encoder"] is not None:
-        names += [files["encoder"]["model"], *(e["file"] for e in files["encoder"]["files"])]
+    files = Files.read(inputs["files"] / "files.json")
+    names = [entry.file for entry in files.files] + [*files.sources]
+    names += [row.file for row in files.targets if row.file]
+    if files.encoder is not None:
+        names += [files.encoder.model, *(entry.file for entry in files.encoder.files)]
     for name in names:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
     preprocess = _preprocess(inputs)
     write_json(folder / "preprocess.json", preprocess)
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
-    _write_answers(inputs, folder, files["ships"])
+    _write_answers(inputs, folder, files.ships)
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")

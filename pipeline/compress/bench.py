@@ -12,8 +12,8 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
-from pipeline.export.worker import ConversionError, request
+from pipeline.errors import ArtifactError, ConversionError
+from pipeline.export.worker import request
 from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,9 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
                 io=config.export.io,
                 work=out / WORK,
             )
-            return measure_rung(file, form, dataset, answers(), task, quantizer)
+            return measure_rung(
+                file, form, dataset=dataset, reference=answers(), task=task, quantizer=quantizer
+            )
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
 

@@ -22,7 +22,7 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset, with_decision
 from pipeline.documents.ladder import Ladder, Measurement, Refusal
 from pipeline.documents.recipe import CalibrationSet, Recipe
-from pipeline.export.worker import ConversionError
+from pipeline.errors import ConversionError
 from pipeline.tasks import task_of
 
 

@@ -133,7 +133,12 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
         encoding = common | {"strip": " ", "columns": described}
         return Input(name, "columns", columns=columns, encoding=encoding)
     length = first.shape[1]
-    encoding = common | {"length": length, "fit": "pad", "stride": length, "relative": False}
+    encoding = common | {
+        "length": length,
+        "fit": "pad",
+        "stride": length,
+        "per_window_standardize": False,
+    }
     return Input(name, "series", columns=columns, encoding=encoding | {"header": False})
 
 

@@ -43,7 +43,7 @@ def fit_sanitizing(
     if not KINDS[entry["kind"]].has_limits:
         return found
     columns = _columns(entry, shards, train)
-    if wish["is_limited"] and not entry.get("relative"):
+    if wish["is_limited"] and not entry.get("per_window_standardize"):
         found["limits"] = [None if known is None else _limits(known) for known, _ in columns]
     if wish["bit_depth"] is not None:
         most = 2 ** int(wish["bit_depth"])
@@ -88,10 +88,10 @@ def _columns(
     found: list[tuple[Array | None, bool]] = []
     for place, column in enumerate(named):
         own = values[..., place]
-        how = column if isinstance(column, dict) else {"kind": "number", "how": "standard"}
+        how = column if isinstance(column, dict) else {"kind": "number", "encoding": "standard"}
         is_number = how["kind"] == "number"
         known = own[~np.isnan(own)] if is_number else None
-        found.append((known, is_number and how["how"] in BY_RANK))
+        found.append((known, is_number and how["encoding"] in BY_RANK))
     return found
 
 

@@ -79,7 +79,7 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         "length": source.window,
         "fit": "window",
         "stride": source.stride,
-        "relative": source.relative,
+        "per_window_standardize": source.relative,
         "header": True,
         "delimiter": source.delimiter,
         "missing": list(source.missing),

@@ -35,7 +35,7 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
         "length": source.length,
         "fit": source.fit,
         "stride": source.stride or max(1, source.length // 2),
-        "relative": False,
+        "per_window_standardize": False,
         "header": source.header,
         "delimiter": source.delimiter,
         "missing": list(MISSING),

@@ -90,15 +90,15 @@ def encode_number(values, column):
     Unknown values (NaN) are imputed first.
     """
     x = impute_unknown(values, column)
-    if column.how == "quantile":
-        return np.interp(x, column.knots, column.heights)
+    if column.encoding == "quantile":
+        return np.interp(x, column.knots, column.quantile_values)
     x = np.clip(x, column.low, column.high)
     return (x - column.offset) * column.scale
 
 
 def impute_unknown(values, column):
     """Return values as float64, with the column's own value in place of NaN."""
-    return np.where(np.isnan(values), np.float32(column.fill), values).astype(np.float64)
+    return np.where(np.isnan(values), np.float32(column.impute_value), values).astype(np.float64)
 
 
 def last_known_value(values):
@@ -250,7 +250,7 @@ def check_categories(raw, entry):
     for i, column in enumerate(entry.columns):
         if column.kind != "category":
             continue
-        code, last = raw[:, i], len(column.places) - 1
+        code, last = raw[:, i], len(column.category_index) - 1
         wrong = ~np.isnan(code) & ((code != np.floor(code)) | (code < -1) | (code > last))
         if wrong.any():
             wanted = "a category from 0 to %d, or -1 for one that is not listed" % last
@@ -269,13 +269,13 @@ def encode_columns(raw, entry):
 
 def encode_codes(raw, entry):
     """Return categories (N, C) as rows of one table of embeddings, (N, C) int32."""
-    indices = [category_index(v, c) + c.first for v, c in zip(raw.T, entry.columns)]
+    indices = [category_index(v, c) + c.offset for v, c in zip(raw.T, entry.columns)]
     return np.stack(indices, axis=1).astype(np.int32)
 
 
 def _encoding_of(column):
     """Return how a column is encoded: a key of ENCODE_COLUMN."""
-    return column.kind if column.kind == "category" else column.how
+    return column.kind if column.kind == "category" else column.encoding
 
 
 def _encode_one_hot(values, column):
@@ -305,7 +305,7 @@ ENCODE_COLUMN = {
 def category_index(values, column):
     """Return the index (N,) of each category; the last is for rare, new and missing ones."""
     code = np.where(np.isnan(values), -1, values).astype(np.int64)
-    return np.array([*column.places, column.width - 1])[code]  # -1: the last
+    return np.array([*column.category_index, column.width - 1])[code]  # -1: the last
 
 
 def encode_cell(cell, codes, missing):
@@ -602,7 +602,7 @@ def fit_series_length(rows, entry):
 
 def encode_series(raw, entry):
     """Return recordings (N, T, C) with each channel scaled, float32."""
-    if entry.relative:
+    if entry.per_window_standardize:
         return _standardize_windows(raw, entry)
     channels = [encode_number(raw[..., i], column) for i, column in enumerate(entry.columns)]
     return np.stack(channels, axis=-1).astype(np.float32)

@@ -120,7 +120,7 @@ def _codes(
         if asked[name] is not None
     ]
     names = list(column["values"])
-    kept = [i for i, place in enumerate(column["places"]) if place < column["width"] - 1]
+    kept = [i for i, place in enumerate(column["category_index"]) if place < column["width"] - 1]
     if asked["to"] is None:
         counts = np.bincount(values_N[values_N >= 0].astype(np.int64), minlength=len(names))
         most = sorted(kept, key=lambda code: (-counts[code], code))[:CHOICES]

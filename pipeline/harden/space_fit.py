@@ -179,7 +179,7 @@ def _series(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
     with np.errstate(invalid="ignore"):
         known = np.where(np.isfinite(values), values, np.nan)
     deviation = np.nanstd(known, axis=(0, 1))
-    if entry["relative"]:
+    if entry["per_window_standardize"]:
         within = np.nanmedian(np.nanstd(known, axis=1), axis=0)
         deviation = np.where(within > 0, within, deviation)
     is_open = np.array([settings["channels"] is None or n in settings["channels"] for n in names])

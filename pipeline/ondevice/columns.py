@@ -23,7 +23,7 @@ def check_categories(raw, entry):
     for i, column in enumerate(entry.columns):
         if column.kind != "category":
             continue
-        code, last = raw[:, i], len(column.places) - 1
+        code, last = raw[:, i], len(column.category_index) - 1
         wrong = ~np.isnan(code) & ((code != np.floor(code)) | (code < -1) | (code > last))
         if wrong.any():
             wanted = "a category from 0 to %d, or -1 for one that is not listed" % last
@@ -42,13 +42,13 @@ def encode_columns(raw, entry):
 
 def encode_codes(raw, entry):
     """Return categories (N, C) as rows of one table of embeddings, (N, C) int32."""
-    indices = [category_index(v, c) + c.first for v, c in zip(raw.T, entry.columns)]
+    indices = [category_index(v, c) + c.offset for v, c in zip(raw.T, entry.columns)]
     return np.stack(indices, axis=1).astype(np.int32)
 
 
 def _encoding_of(column):
     """Return how a column is encoded: a key of ENCODE_COLUMN."""
-    return column.kind if column.kind == "category" else column.how
+    return column.kind if column.kind == "category" else column.encoding
 
 
 def _encode_one_hot(values, column):
@@ -78,7 +78,7 @@ ENCODE_COLUMN = {
 def category_index(values, column):
     """Return the index (N,) of each category; the last is for rare, new and missing ones."""
     code = np.where(np.isnan(values), -1, values).astype(np.int64)
-    return np.array([*column.places, column.width - 1])[code]  # -1: the last
+    return np.array([*column.category_index, column.width - 1])[code]  # -1: the last
 
 
 def encode_cell(cell, codes, missing):

@@ -9,15 +9,15 @@ def encode_number(values, column):
     Unknown values (NaN) are imputed first.
     """
     x = impute_unknown(values, column)
-    if column.how == "quantile":
-        return np.interp(x, column.knots, column.heights)
+    if column.encoding == "quantile":
+        return np.interp(x, column.knots, column.quantile_values)
     x = np.clip(x, column.low, column.high)
     return (x - column.offset) * column.scale
 
 
 def impute_unknown(values, column):
     """Return values as float64, with the column's own value in place of NaN."""
-    return np.where(np.isnan(values), np.float32(column.fill), values).astype(np.float64)
+    return np.where(np.isnan(values), np.float32(column.impute_value), values).astype(np.float64)
 
 
 def last_known_value(values):

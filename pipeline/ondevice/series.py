@@ -30,7 +30,7 @@ def fit_series_length(rows, entry):
 
 def encode_series(raw, entry):
     """Return recordings (N, T, C) with each channel scaled, float32."""
-    if entry.relative:
+    if entry.per_window_standardize:
         return _standardize_windows(raw, entry)
     channels = [encode_number(raw[..., i], column) for i, column in enumerate(entry.columns)]
     return np.stack(channels, axis=-1).astype(np.float32)

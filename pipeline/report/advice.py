@@ -178,7 +178,7 @@ def _forgot(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell which class's recall fell by fine-tuning, or by adversarial fine-tuning."""
     stages = [("training", d.learning["fine_tuning"])]
     if d.robustness is not None:
-        stages.append(("adversarial fine-tuning", d.robustness["fine_tuning"]))
+        stages.append(("adversarial fine-tuning", d.robustness.fine_tuning))
     for what, tuning in stages:
         if tuning is None or tuning["before"]["recall"] is None:
             continue

@@ -14,6 +14,7 @@ from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.parity import Parity
+from pipeline.documents.robustness import Robustness
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.trials import Trials
@@ -40,7 +41,7 @@ class Documents:
     verdict: Verdict
     baseline: Baseline | None
     trials: Trials | None
-    robustness: Any
+    robustness: Robustness | None
     audit: Any
     pretraining: Any
     distillation: Any
@@ -70,7 +71,9 @@ def gather(inputs: Inputs) -> Documents:
         if "baseline" in inputs
         else None,
         trials=Trials.read(inputs["trials"] / "trials.json") if "trials" in inputs else None,
-        robustness=_read_optional(inputs, "robustness", "robustness.json"),
+        robustness=Robustness.read(inputs["robustness"] / "robustness.json")
+        if "robustness" in inputs
+        else None,
         audit=_read_optional(inputs, "audit", "audit.json"),
         **training_records(history),
         figures={kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs},

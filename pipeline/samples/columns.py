@@ -48,32 +48,32 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
 def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how categories become rows of one table of vectors, a stretch for each column."""
-    encoding, columns, first = dict(spec.encoding or {}), [], 0
+    encoding, columns, offset = dict(spec.encoding or {}), [], 0
     values = samples.take(thin_positions(train, FITTED))
     for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
         fitted = fit_category(seen[~np.isnan(seen)], len(column["values"]))
-        columns.append(column | fitted | {"first": first})
-        first += fitted["width"]
+        columns.append(column | fitted | {"offset": offset})
+        offset += fitted["width"]
     entry = describe_input(spec, [len(columns)], samples) | encoding
-    return entry | {"columns": columns, "vocabulary_size": first}, []
+    return entry | {"columns": columns, "vocabulary_size": offset}, []
 
 
 def fit_category(known: Array, values: int) -> dict[str, Any]:
-    """Return the place of each category; the last place is for rare, new and missing ones."""
+    """Return the index of each category; the last is for rare, new and missing ones."""
     counts = np.bincount(known[known >= 0].astype(np.int64), minlength=values)
     kept = np.flatnonzero(counts >= RARE)
-    places = np.full(len(counts), len(kept))
-    places[kept] = np.arange(len(kept))
-    return {"places": places.tolist(), "width": len(kept) + 1}
+    indices = np.full(len(counts), len(kept))
+    indices[kept] = np.arange(len(kept))
+    return {"category_index": indices.tolist(), "width": len(kept) + 1}
 
 
 def encode_columns(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
-    """Return a table's rows (B, C) as (B, D): numbers made even, categories one-hot."""
+    """Return a table's rows (B, C) as (B, D): numbers standardized, categories one-hot."""
     parts = []
     for i, column in enumerate(entry["columns"]):
         if column["kind"] == "category":
             parts.append(tf.one_hot(category_index(tf, raw[:, i], column), column["width"]))
-        elif column["how"] == "piecewise":
+        elif column["encoding"] == "piecewise":
             parts.append(encode_piecewise(tf, raw[:, i], column))
         else:
             parts.append(encode_number(tf, raw[:, i], column)[:, None])
@@ -83,15 +83,15 @@ def encode_columns(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
 def encode_codes(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
     """Return categories (B, C) as rows of one table of vectors, (B, C) int32."""
     columns = enumerate(entry["columns"])
-    return tf.stack([category_index(tf, raw[:, i], c) + c["first"] for i, c in columns], axis=1)
+    return tf.stack([category_index(tf, raw[:, i], c) + c["offset"] for i, c in columns], axis=1)
 
 
 def category_index(tf: Namespace, values: Tensor, column: Entry) -> Any:
-    """Return the place (B,) int32 of each category; the last is for rare, new and missing ones."""
+    """Return the index (B,) int32 of each category; the last is for rare, new and missing ones."""
     values = tf.cast(values, tf.float32)
     code = tf.cast(tf.where(tf.math.is_nan(values), -1.0, values), tf.int32)
-    places = np.array([column["width"] - 1, *column["places"]], np.int32)  # -1: the first here
-    return tf.gather(places, code + 1)
+    indices = np.array([column["width"] - 1, *column["category_index"]], np.int32)  # code -1: last
+    return tf.gather(indices, code + 1)
 
 
 def _raw_axes(entry: Entry) -> list[Any]:

@@ -14,24 +14,28 @@ LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps f
 TINY = float(np.finfo(np.float32).tiny)  # below it TensorFlow counts as zero, and NumPy does not
 
 
-def fit_number(known: Array, how: str) -> dict[str, Any]:
-    """Return how a column of numbers is made even: see `CsvSource.numbers`.
+def fit_number(known: Array, encoding: str) -> dict[str, Any]:
+    """Return how a column of numbers is standardized: see `CsvSource.numbers`.
 
     Args:
         known: values in train that are no NaN (n,); none counts as zero.
-        how: auto, standard, robust or quantile.
+        encoding: auto, standard, robust or quantile.
     """
     known = known if len(known) else np.zeros(1, np.float32)
     known = np.where(np.abs(known) < TINY, np.float32(0), known)
     low, middle, high = (float(q) for q in np.quantile(known, [EDGE, 0.5, 1 - EDGE]))
     spread = float(known.std(dtype=np.float64))
     reach = float(np.abs(known - middle).max()) / spread if spread else 0.0
-    if how == "auto":
-        how = "quantile" if reach > HEAVY else "robust" if reach > LONG else "standard"
-    fitted: dict[str, Any] = {"how": how, "fill": float(np.float32(middle)), "width": 1}
-    if how == "quantile":
+    if encoding == "auto":
+        encoding = "quantile" if reach > HEAVY else "robust" if reach > LONG else "standard"
+    fitted: dict[str, Any] = {
+        "encoding": encoding,
+        "impute_value": float(np.float32(middle)),
+        "width": 1,
+    }
+    if encoding == "quantile":
         return fitted | _quantiles(known)
-    if how == "standard":
+    if encoding == "standard":
         low, high = float(known.min()), float(known.max())
         low, high = low - (high - low), high + (high - low)  # what lies far outside was never seen
     clipped = np.clip(known.astype(np.float64), low, high)
@@ -63,10 +67,10 @@ def fit_piecewise(known: Array) -> dict[str, Any]:
     edges = np.unique(edges.astype(np.float32))  # apart in the type that they are kept in
     if len(edges) == 1:  # constant: it becomes 0
         edges = np.append(edges, edges + np.maximum(1, np.abs(edges) / 1024))
-    fill = float(np.float32(np.median(known)))
+    impute_value = float(np.float32(np.median(known)))
     return {
-        "how": "piecewise",
-        "fill": fill,
+        "encoding": "piecewise",
+        "impute_value": impute_value,
         "width": len(edges) - 1,
         "edges": edges.tolist(),
     }
@@ -78,32 +82,32 @@ def _quantiles(known: Array) -> dict[str, Any]:
     values = np.quantile(known, shares).astype(np.float32)
     knots, first, counts = np.unique(values, return_index=True, return_counts=True)
     rank = (shares[first] + shares[first + counts - 1]) / 2
-    return {"knots": knots.tolist(), "heights": ((rank - 0.5) * np.sqrt(12)).tolist()}
+    return {"knots": knots.tolist(), "quantile_values": ((rank - 0.5) * np.sqrt(12)).tolist()}
 
 
 def encode_number(tf: Namespace, values: Tensor, column: Entry) -> Any:
-    """Return values of one column or channel, in any shape, made even; float32."""
+    """Return values of one column or channel, in any shape, standardized; float32."""
     values = tf.cast(values, tf.float32)
-    x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
+    x = tf.where(tf.math.is_nan(values), np.float32(column["impute_value"]), values)
     x = tf.cast(x, tf.float64)
-    if column["how"] != "quantile":
+    if column["encoding"] != "quantile":
         x = tf.clip_by_value(x, column["low"], column["high"])
         return tf.cast((x - column["offset"]) * column["scale"], tf.float32)
-    knots, heights = np.array(column["knots"]), np.array(column["heights"])
+    knots, values_at = np.array(column["knots"]), np.array(column["quantile_values"])
     if len(knots) == 1:
-        return tf.cast(tf.zeros_like(x) + heights[0], tf.float32)
+        return tf.cast(tf.zeros_like(x) + values_at[0], tf.float32)
     x = tf.clip_by_value(x, knots[0], knots[-1])
     flat = tf.searchsorted(knots, tf.reshape(x, [-1]), side="right")
     place = tf.reshape(tf.clip_by_value(flat - 1, 0, len(knots) - 2), tf.shape(x))
-    slopes = np.diff(heights) / np.diff(knots)
-    y = tf.gather(heights, place) + (x - tf.gather(knots, place)) * tf.gather(slopes, place)
+    slopes = np.diff(values_at) / np.diff(knots)
+    y = tf.gather(values_at, place) + (x - tf.gather(knots, place)) * tf.gather(slopes, place)
     return tf.cast(y, tf.float32)
 
 
 def encode_piecewise(tf: Namespace, values: Tensor, column: Entry) -> Any:
     """Return how far into each stretch between two edges values (B,) are: 0 to 1, (B, K)."""
     values = tf.cast(values, tf.float32)
-    x = tf.where(tf.math.is_nan(values), np.float32(column["fill"]), values)
+    x = tf.where(tf.math.is_nan(values), np.float32(column["impute_value"]), values)
     edges = np.array(column["edges"])
     shares = (tf.cast(x, tf.float64)[:, None] - edges[:-1]) / np.diff(edges)
     return tf.cast(tf.clip_by_value(shares, 0.0, 1.0), tf.float32)

@@ -46,7 +46,7 @@ def _known_mean(values: Array) -> Array:
 
 def encode_series(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
     """Return recordings (B, T, C) with each channel made even."""
-    if entry["relative"]:
+    if entry["per_window_standardize"]:
         return _standardize_windows(tf, raw, entry)
     columns = enumerate(entry["columns"])
     return tf.stack([encode_number(tf, raw[..., i], column) for i, column in columns], axis=-1)

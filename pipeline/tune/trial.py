@@ -18,8 +18,7 @@ from pipeline.audit.evasion import evenly
 from pipeline.data.dataset import DECISION, with_decision
 from pipeline.documents.spec import Spec
 from pipeline.documents.trials import Trial, TrialResult
-from pipeline.errors import ArtifactError, ConfigError
-from pipeline.export.worker import ConversionError
+from pipeline.errors import ArtifactError, ConfigError, ConversionError
 from pipeline.harden.robustness import judge
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import samples_of
@@ -176,4 +175,4 @@ def _robust(bench: Bench, model: Model) -> float:
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
     samples, names = samples_of(bench.dataset, space, positions), bench.dataset.class_names or ()
     seed = fold_seed(bench.config.seed, "tune", "attack")
-    return float(judge(model, space, samples, names, steps=steps, seed=seed)()["robust"])
+    return float(judge(model, space, samples, names, steps=steps, seed=seed)().robust_accuracy)

@@ -58,17 +58,19 @@ def test_categories_mean_the_same_on_both_sides(known: list[int], seen: list[int
     assert (ours.sum(axis=1) == 1).all()
     kept = sum(known.count(code) >= RARE for code in range(6))
     assert ours.shape[1] == kept + 1
-    codes = entry | {"kind": "codes", "columns": [entry["columns"][0] | {"first": 3}]}
+    codes = entry | {"kind": "codes", "columns": [entry["columns"][0] | {"offset": 3}]}
     same = np.asarray(to_model_inputs({"x": raw}, {"inputs": [codes]})["x"])
     assert (prepare_input(raw, codes) == same).all()
     assert (same[:, 0] - 3 == ours.argmax(axis=1)).all()
 
 
 def test_heavy_tails_are_spread_by_rank_and_even_numbers_are_not(rng: np.random.Generator) -> None:
-    assert fit_number(rng.uniform(0, 9, 5000).astype(np.float32), "auto")["how"] == "standard"
-    assert fit_number(rng.lognormal(0, 2, 5000).astype(np.float32), "auto")["how"] == "quantile"
+    assert fit_number(rng.uniform(0, 9, 5000).astype(np.float32), "auto")["encoding"] == "standard"
+    assert (
+        fit_number(rng.lognormal(0, 2, 5000).astype(np.float32), "auto")["encoding"] == "quantile"
+    )
     outlier = np.append(rng.normal(size=5000), 7).astype(np.float32)
-    assert fit_number(outlier, "auto")["how"] == "robust"
+    assert fit_number(outlier, "auto")["encoding"] == "robust"
 
 
 def test_a_quantile_transform_uses_the_integer_steps(rng: np.random.Generator) -> None:

@@ -19,7 +19,8 @@ from pipeline.samples.kind import Input
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}
 NOTHING = {"median": None, "bit_depth": None, "range": "clip", "limits": None, "levels": None}
 NUMBER = {
-    "kind": "number", "how": "robust", "fill": 0.5, "low": -2.0, "high": 2.0, "offset": 0.1,
+    "kind": "number", "encoding": "robust", "impute_value": 0.5, "low": -2.0, "high": 2.0,
+    "offset": 0.1,
     "scale": 1.3, "width": 1,
 }  # fmt: skip
 IMAGE = {
@@ -27,7 +28,8 @@ IMAGE = {
     "raw_dtype": "uint8",
 }  # fmt: skip
 SERIES = {
-    "name": "x", "kind": "series", "shape": [11, 2], "relative": False, "raw_dtype": "float32",
+    "name": "x", "kind": "series", "shape": [11, 2], "per_window_standardize": False,
+    "raw_dtype": "float32",
     "columns": [NUMBER | {"name": "a"}, NUMBER | {"name": "b"}],
 }  # fmt: skip
 ROWS = SERIES | {"kind": "columns", "shape": [2]}
@@ -164,7 +166,7 @@ def test_limits_and_levels_come_from_train_alone(tmp_path: Path) -> None:
 
 def test_levels_of_a_heavy_tail_go_by_rank(tmp_path: Path) -> None:
     raw = np.random.default_rng(0).lognormal(0, 3, (2000, 1)).astype(np.float32)
-    tail = ROWS | {"columns": [NUMBER | {"name": "a", "how": "quantile"}], "shape": [1]}
+    tail = ROWS | {"columns": [NUMBER | {"name": "a", "encoding": "quantile"}], "shape": [1]}
     entry = fitted(tmp_path, tail, raw, bit_depth=2)
     found = squeeze_samples(raw, entry)
     counts = np.unique(found, return_counts=True)[1]
@@ -183,6 +185,6 @@ def test_what_has_no_neighbours_or_no_numbers_is_refused(tmp_path: Path) -> None
 def test_a_detector_of_anomalies_has_no_limits(tmp_path: Path) -> None:
     raw = numbers(TABLE, 0)
     assert fitted(tmp_path, TABLE, raw, is_limited=False)["sanitize"]["limits"] is None
-    relative = SERIES | {"relative": True}  # its level is nobody's business
+    relative = SERIES | {"per_window_standardize": True}  # its level is nobody's business
     entry = fitted(tmp_path / "b", relative, numbers(SERIES, 0))
     assert entry["sanitize"]["limits"] is None

@@ -149,7 +149,7 @@ def test_columns_are_told_apart_and_ids_left_out(sets: Path, prepared: Prepared)
     dataset = prepared(sets, "machines_csv")
     numbers, categories = dataset.preprocess["inputs"]
     assert [c["name"] for c in numbers["columns"]] == ["temperature", "vibration", "hours"]
-    assert [c["how"] for c in numbers["columns"]][1] == "quantile"
+    assert [c["encoding"] for c in numbers["columns"]][1] == "quantile"
     assert [c["name"] for c in categories["columns"]] == ["mode"]
     assert categories["vocabulary_size"] == 4  # three modes, and whatever else comes
     said = findings(dataset)

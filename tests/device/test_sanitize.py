@@ -27,8 +27,15 @@ TABLE = {
     "name": "x", "kind": "table", "shape": [2], "raw_dtype": "float32", "columns": ["age", "pay"],
     "offset": 0.0, "scale": 1.0,
 }  # fmt: skip
-NUMBER = {"name": "pay", "kind": "number", "how": "robust", "fill": 0.0, "low": 0.0, "high": 1.0}
-COLOUR = {"name": "colour", "kind": "category", "places": [0, 1, 2], "width": 4}
+NUMBER = {
+    "name": "pay",
+    "kind": "number",
+    "encoding": "robust",
+    "impute_value": 0.0,
+    "low": 0.0,
+    "high": 1.0,
+}
+COLOUR = {"name": "colour", "kind": "category", "category_index": [0, 1, 2], "width": 4}
 ROWS = {
     "name": "x", "kind": "columns", "shape": [5], "raw_dtype": "float32",
     "columns": [NUMBER, COLOUR],
@@ -38,7 +45,8 @@ WORDS = {
     "lower": True, "vocabulary": ["good", "bad"],
 }  # fmt: skip
 SERIES = {
-    "name": "x", "kind": "series", "shape": [3, 1], "raw_dtype": "float32", "relative": False,
+    "name": "x", "kind": "series", "shape": [3, 1], "raw_dtype": "float32",
+    "per_window_standardize": False,
     "columns": [NUMBER],
 }  # fmt: skip
 RULE = {"median": None, "bit_depth": None, "limits": None, "levels": None}

@@ -179,11 +179,12 @@ def test_series_mean_the_same_on_both_sides(seed: int, relative: bool) -> None:
     raw[generator.random(raw.shape) < 0.2] = np.nan
     raw[0] = 7
     raw[1] = np.nan
-    column = {"kind": "number", "how": "robust", "fill": 5.0, "low": 45.0, "high": 55.0,
+    column = {"kind": "number", "encoding": "robust", "impute_value": 5.0, "low": 45.0,
+        "high": 55.0,
               "offset": 50.0, "scale": 0.3}  # fmt: skip
     entry = {
         "name": "x", "kind": "series", "raw_dtype": "float32", "shape": [9, 2],
-        "relative": relative, "floor": 1e-3,
+        "per_window_standardize": relative, "floor": 1e-3,
         "columns": [column, column],
     }  # fmt: skip
     ours, theirs = both(raw, entry)

@@ -84,14 +84,14 @@ def cases_of_kinds(rng: np.random.Generator) -> dict[str, tuple[dict[str, Any], 
     category = {"kind": "category"} | fit_category(rng.integers(0, 6, 90).astype("f4"), 6)
     choices = np.array([0, 1, 2, 3, 4, 5, -1, np.nan], np.float32)[:, None]
     found["category"] = table(category), choices
-    found["codes"] = table(category | {"first": 4}) | {"kind": "codes"}, choices
+    found["codes"] = table(category | {"offset": 4}) | {"kind": "codes"}, choices
     series = SERIES | {"columns": [fit_number(known, "standard") | {"name": "a"}] * 2}
     recordings = rng.normal(0, 40, (6, 33, 2)).astype(np.float32)
     recordings[0, 3:9, 1] = np.nan
     found["series"] = series | {"shape": [33, 2]}, recordings
-    relative = {"shape": [33, 2], "relative": True, "floor": 1e-3}
+    relative = {"shape": [33, 2], "per_window_standardize": True, "floor": 1e-3}
     found["relative"] = series | relative, recordings
-    alone = {"shape": [33, 1], "relative": True, "floor": 1e-3}
+    alone = {"shape": [33, 1], "per_window_standardize": True, "floor": 1e-3}
     found["relative1"] = SERIES | alone, recordings[..., :1].copy()
     texts = ["Good, GOOD bad!!  été 12x", "bad", "....", "中文 good\tbad"]
     packed = [np.frombuffer(text.encode(), np.uint8) for text in texts]
@@ -249,7 +249,7 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
 
 def entry_of(kind: str, **more: Any) -> dict[str, Any]:
     """Return an entry that files are read by."""
-    colour = {"name": "colour", "kind": "category", "places": [0, 1], "width": 3}
+    colour = {"name": "colour", "kind": "category", "category_index": [0, 1], "width": 3}
     colour["values"] = ["red", 'gre"en']
     columns = [{"name": "pay", "kind": "number", "values": None}, colour]
     if kind == "columns":

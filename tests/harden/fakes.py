@@ -81,7 +81,7 @@ def series(n: int = 60, *, relative: bool = False, steps: int = 12) -> Dataset:
         "shape": [steps, 2],
         "columns": columns,
     }
-    entry |= {"relative": relative, "floor": 1e-3}
+    entry |= {"per_window_standardize": relative, "floor": 1e-3}
     return dataset([entry], {"series": raw}, (raw[..., 0].mean(axis=1) > 25).astype(np.int64))
 
 

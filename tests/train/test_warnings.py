@@ -25,7 +25,7 @@ def samples(folder: Path, x: np.ndarray, labels: np.ndarray, **facts: Any) -> Da
     kind = "series" if len(shape) == 2 else "table"
     entry = {"name": "x", "kind": kind, "shape": shape, "dtype": "float32"}
     scaled = entry | {"offset": [0.0] * shape[-1], "scale": [1.0] * shape[-1]}
-    scaled |= {"relative": True, "floor": 1e-6}  # of a series
+    scaled |= {"per_window_standardize": True, "floor": 1e-6}  # of a series
     cut = 2 * len(x) // 3
     parts = {"train": np.arange(cut), "validation": np.arange(cut, len(x))}
     is_class = labels.dtype.kind == "i"

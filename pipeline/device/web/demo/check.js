@@ -137,7 +137,7 @@ function columnOf({ shape }, place, entry) {
 function checkCodes(row, entry) {
   entry.columns.forEach((column, i) => {
     if (column.kind !== "category" || Number.isNaN(row[i])) return;
-    const most = column.places.length - 1;
+    const most = column.category_index.length - 1;
     if (Number.isInteger(row[i]) && row[i] >= -1 && row[i] <= most) return;
     const wanted = `a category from 0 to ${most}, or -1 for one that is not listed`;
     const came = `${g(row[i])} in this sample, column ${column.name}`;

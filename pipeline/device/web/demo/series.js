@@ -7,7 +7,7 @@ import { evened } from "./table.js";
 
 // A recording (T, C), each channel made even.
 export function seriesOf(raw, entry) {
-  if (entry.relative) return relative(raw, entry);
+  if (entry.per_window_standardize) return relative(raw, entry);
   const width = entry.columns.length;
   const data = raw.data.map((x, i) => evened(x, entry.columns[i % width]));
   return { data, shape: raw.shape, dtype: "float32" };

@@ -11,7 +11,7 @@ export function columnsOf({ data }, entry) {
     if (column.kind === "category") {
       const place = placeOf(data[i], column);
       for (let k = 0; k < column.width; k += 1) found.push(k === place ? 1 : 0);
-    } else if (column.how === "piecewise") {
+    } else if (column.encoding === "piecewise") {
       found.push(...stretches(data[i], column));
     } else {
       found.push(evened(data[i], column));
@@ -22,18 +22,18 @@ export function columnsOf({ data }, entry) {
 
 // Categories (C,) as rows of one table of vectors.
 export function codesOf({ data }, entry) {
-  const found = entry.columns.map((column, i) => placeOf(data[i], column) + column.first);
+  const found = entry.columns.map((column, i) => placeOf(data[i], column) + column.offset);
   return { data: Int32Array.from(found), shape: [found.length], dtype: "int32" };
 }
 
 // A value of one column or channel, made even.
 export function evened(value, column) {
-  const x = Number.isNaN(value) ? Math.fround(column.fill) : value;
-  if (column.how === "quantile") return interpolate(x, column.knots, column.heights);
+  const x = Number.isNaN(value) ? Math.fround(column.impute_value) : value;
+  if (column.encoding === "quantile") return interpolate(x, column.knots, column.quantile_values);
   return (clip(x, column.low, column.high) - column.offset) * column.scale;
 }
 
-function stretches(value, { fill, edges }) {
+function stretches(value, { impute_value: fill, edges }) {
   const x = Number.isNaN(value) ? Math.fround(fill) : value;
   return edges.slice(1).map((edge, i) => clip((x - edges[i]) / (edge - edges[i]), 0, 1));
 }
@@ -41,7 +41,7 @@ function stretches(value, { fill, edges }) {
 // The last place is for rare, new and missing ones.
 function placeOf(value, column) {
   const code = Number.isNaN(value) ? -1 : Math.trunc(value);
-  return code < 0 ? column.width - 1 : column.places[code];
+  return code < 0 ? column.width - 1 : column.category_index[code];
 }
 
 // The number of what stands in a cell: NaN where it is not known, -1 where it is no known category;
