@@ -253,21 +253,30 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         "samples": 1300,
         "unlabelled": 1250,
         "labelled": 50,
+        "reconstruction_loss": 0.01,
         "metric": "accuracy",
-        "with": 0.84,
-        "without": 0.79,
+        "direction": "up",
+        "metric_with": 0.84,
+        "metric_without": 0.79,
     }
     documents["distillation"] = {
         "teacher_kind": "resnet8",
         "teacher_parameters": 78000,
+        "parameters": 7000,
         "metric": "accuracy",
+        "direction": "up",
         "teacher": 0.93,
-        "with": 0.91,
-        "without": 0.897,
+        "metric_with": 0.91,
+        "metric_without": 0.897,
     }
-    documents["range_test"] = {"suggested": 0.0031}
+    documents["range_test"] = {
+        "suggested_rate": 0.0031,
+        "rates": [0.001, 0.01],
+        "losses": [2.0, 1.0],
+        "smoothed": [2.0, 1.5],
+    }
     warned = {"code": "dead_relu", "text": "units are dead", "cure": "lower the rate"}
-    documents["warnings"] = {"schema": 1, "warnings": [warned]}
+    documents["warnings"] = {"schema": 2, "warnings": [warned]}
     html, card = page(documents), render_card(typed_documents(documents), CONFIG)
     assert "The peak learning rate is 0.0031" in html
     for text in (html, card):
