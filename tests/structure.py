@@ -16,22 +16,21 @@ ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ROOT / "pipeline/device/run_on_device.py"  # from pipeline/ondevice, which counts
 SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
-    ("errors", "seeds", "artifacts", "arrays"),
+    ("errors", "seeds", "artifacts", "arrays", "stages"),
     ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash"),
     ("tasks",),
-    ("config",),
+    ("config", "launch"),
     ("documents",),
-    ("ondevice", "host"),
+    ("ondevice", "host", "targets", "freshness", "run_summary"),
     ("samples", "gate"),
     ("models", "data"),
     ("train",),
-    ("harden", "export", "worker"),
+    ("harden", "export"),
     ("compress", "verify", "device"),
-    ("audit", "baseline", "report", "bundle", "compare", "tune", "new", "launch"),
-    ("stages", "freshness", "run_summary", "doctor"),
+    ("audit", "baseline", "report", "bundle", "compare", "tune", "new"),
     ("executor",),
     ("tracking",),
-    ("api",),
+    ("api", "doctor"),
     ("cli", "__main__"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -287,7 +287,10 @@ RULES = (
     Rule(("compress.prune",), compress_rules.pruning_ends),
     Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
-    Rule(("tune", "model", "train"), tune_rules.check_space),
+    Rule(
+        ("tune", "model", "train"),
+        lambda config, base: tune_rules.check_space(config, base, broken_rules),
+    ),
     Rule(("tune", "task", "data.source"), tune_rules.objective_fits),
     Rule(("tune", "export", "verify.runtimes"), tune_rules.limits_are_measured),
 )

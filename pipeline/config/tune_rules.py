@@ -1,7 +1,7 @@
 """Rules of `tune`: every path is a setting, its values may stand there, limits can be measured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path as File
 from typing import Any
@@ -30,14 +30,17 @@ BY_VELA = ("latency_ms", "sram_bytes")
 MOST = 100_000  # trials of a grid; more is a mistake in the space
 
 Finding = tuple[Path, str]
+Rules = Callable[[Any, File, set[Any]], Iterator[Finding]]
+Judge = Callable[[dict[str, Any]], list[Finding]]
 
 
-def check_space(config: Any, base: File) -> Iterator[Finding]:
+def check_space(config: Any, base: File, broken_rules: Rules) -> Iterator[Finding]:
     """Yield what is wrong with the search space, path and message.
 
     Args:
         config: has `model`, `train` and `tune`; or is the sound part of a config.
         base: folder of the config file.
+        broken_rules: what finds the mistakes of a whole config, among them those of a space.
     """
     if config.tune is None:
         return
@@ -48,7 +51,7 @@ def check_space(config: Any, base: File) -> Iterator[Finding]:
     for path, found in wrong.items():
         yield from ((("tune", "space", path), message) for message in found)
     sound = {path: entry for path, entry in space.items() if _is_sound(path, space, wrong)}
-    yield from _misplaced(config, sound, base)
+    yield from _misplaced(config, sound, lambda data: _broken(config, data, base, broken_rules))
     if len(sound) == len(space):
         yield from _too_many(config, space)
 
@@ -123,13 +126,13 @@ def _condition_mistake(path: str, wanted: list[Any], space: Space) -> str | None
     return None
 
 
-def _misplaced(config: Any, space: Space, base: File) -> Iterator[Finding]:
+def _misplaced(config: Any, space: Space, judge: Judge) -> Iterator[Finding]:
     """Yield each path at which one of its values may not stand, with the first reason."""
     dumped = config.model_dump(mode="json") | {"tune": None}
-    known = set(_broken(config, dumped, base))
+    known = set(judge(dumped))
     for path, entry in space.items():
         for values in _tried(space, path, entry):
-            found = _value_mistake(config, dumped, values, path, base, known)
+            found = _value_mistake(config, dumped, values, path, judge, known)
             if found:
                 others = {name: v for name, v in values.items() if name != path}
                 where = " and ".join(f"{name} {quote_value(v)}" for name, v in others.items())
@@ -150,7 +153,7 @@ def _value_mistake(
     dumped: dict[str, Any],
     values: dict[str, Any],
     path: str,
-    base: File,
+    judge: Judge,
     known: set[Finding],
 ) -> str | None:
     """Return why values may not stand in a config; None: they may."""
@@ -163,7 +166,7 @@ def _value_mistake(
         return message if dotted_path(found) == path else f"{dotted_path(found)}: {message}"
     except ValueError as error:
         return _unknown_list(config, dumped, values, path) or str(error)
-    new = [finding for finding in _broken(config, data, base) if finding not in known]
+    new = [finding for finding in judge(data) if finding not in known]
     return f"{dotted_path(new[0][0])}: {new[0][1]}" if new else None
 
 
@@ -184,9 +187,8 @@ def _unknown_list(
     return None
 
 
-def _broken(config: Any, data: dict[str, Any], base: File) -> list[Finding]:
+def _broken(config: Any, data: dict[str, Any], base: File, broken_rules: Rules) -> list[Finding]:
     """Return what the other rules say of a config; nothing where it is a part of one alone."""
-    from pipeline.config.rules import broken_rules
     from pipeline.config.schema import Config
 
     if not isinstance(config, Config):

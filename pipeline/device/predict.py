@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import read_json
-from pipeline.bundle.published import read_bundle
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE

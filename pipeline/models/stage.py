@@ -12,7 +12,6 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, Inputs, Metrics
-from pipeline.compress.kernels import check_sizes
 from pipeline.config.model_schema import Application, File
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
@@ -26,6 +25,7 @@ from pipeline.models.application import application
 from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.kernels import check_sizes
 from pipeline.models.save import START, save_keras
 from pipeline.targets.registry import TARGETS, compiler_of
 from pipeline.tasks import TASKS

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
@@ -96,3 +97,21 @@ def constrain_values(
 
     for constraint, old in zip(constraints, before, strict=True):
         strategy.extended.update(constraint.weight.value, assign, args=(constraint, old))
+
+
+def made_small(weights: Sequence[Any], clusters: int | None) -> list[WeightConstraint]:
+    """Return what keeps weights as small as they are: their zeros, and their clusters.
+
+    Args:
+        weights: matrices of a model.
+        clusters: values that a clustered kernel takes at most; None: none is clustered.
+    """
+    constraints = []
+    for weight in weights:
+        values = np.asarray(weight.value)
+        distinct, groups = np.unique(values, return_inverse=True)
+        if clusters is not None and len(distinct) <= clusters < values.size:
+            constraints.append(cluster_mask(weight, groups))
+        elif (values == 0).any():
+            constraints.append(sparsity_mask(weight))
+    return constraints
