@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
@@ -31,6 +31,9 @@ from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
 from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 LAST = "bundle"
 
@@ -119,7 +122,7 @@ class Bundle:
         """The manifest's row of the file that ships."""
         return self.manifest.shipped_model
 
-    def predict(self, samples: Any, *, runtime: str = "litert") -> Answers:
+    def predict(self, samples: object, *, runtime: str = "litert") -> Answers:
         """Return what the device would answer, by the runner, in a process of its own.
 
         Args:
@@ -140,7 +143,7 @@ class Bundle:
             found = predict(self.path, [file], runtime=runtime)
         return Answers(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(found)))
 
-    def outputs(self, samples: Any, *, form: str | None = None, runtime: str = "litert") -> Any:
+    def outputs(self, samples: object, *, form: str | None = None, runtime: str = "litert") -> Any:
         """Return the model's own answers (N, K), float32: probabilities, or values to be scaled.
 
         Args:
@@ -162,7 +165,7 @@ class Bundle:
         """Print what the bundle holds, in figures."""
         sys.stdout.write(self._text() + "\n")
 
-    def _named(self, samples: Any) -> dict[str, Any]:
+    def _named(self, samples: object) -> dict[str, Any]:
         """Return the samples by input."""
         import numpy as np
 
@@ -253,7 +256,7 @@ def _saying(*, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:
+def _result(config: "Config", folder: Path, exported: Path, until: str) -> Result:
     """Read what the stages up to `until` left behind."""
     from pipeline.stages import NAMES
 

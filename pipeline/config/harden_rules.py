@@ -2,24 +2,31 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.config import source_rules
 from pipeline.config.document import Path
 from pipeline.config.harden_schema import WIDEST
 
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
+
 Finding = tuple[Path, str]
 
 
-def epsilon_fits(config: Any, base: File) -> Iterator[Finding]:
+def epsilon_fits(config: "Config", base: File) -> Iterator[Finding]:
     """Epsilon is within the range of a value, and has its full size before the last epoch ends."""
     harden = config.harden
     if harden is None:
         return
     attack = harden.attack
     is_share = source_rules.form_of(config.data.source) in (None, "image")
-    norm = getattr(attack, "norm", None)  # substitution of words has none
-    if is_share and norm == "linf" and attack.epsilon > WIDEST:
+    if (
+        is_share
+        and attack.kind != "substitute"
+        and attack.norm == "linf"
+        and attack.epsilon > WIDEST
+    ):
         yield (
             ("harden", "attack", "epsilon"),
             f"norm is linf, where it is the change of each value; wanted at most {WIDEST:g}, or "

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.arrays import Model
 from pipeline.config.document import Path
 from pipeline.config.source_rules import article, form_of, not_there, source_label
 from pipeline.tasks import TASKS
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
@@ -22,7 +25,7 @@ TAKES = {  # kind of a model -> forms of a sample, and what is said of them; the
 }
 
 
-def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
+def model_fits_source(config: "Config", base: File) -> Iterator[Finding]:
     """A network takes samples of some forms."""
     source, kind = config.data.source, config.model.kind
     if kind not in TAKES:
@@ -41,7 +44,7 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
+def model_fits_task(config: "Config", base: File) -> Iterator[Finding]:
     """An autoencoder answers its input; another detector forecasts the last step of a series."""
     is_autoencoder = config.model.kind == "autoencoder"
     predicts_input = TASKS[config.task].predicts_input
@@ -64,7 +67,7 @@ def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def shapes_agree(config: Any, base: File) -> Iterator[Finding]:
+def shapes_agree(config: "Config", base: File) -> Iterator[Finding]:
     """Settings of a model that have to go together."""
     model = config.model
     if model.kind == "transformer" and model.width % model.heads:
@@ -82,7 +85,7 @@ def shapes_agree(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def given_exists(config: Any, base: File) -> Iterator[Finding]:
+def given_exists(config: "Config", base: File) -> Iterator[Finding]:
     """A network or weights that come from outside are looked for before anything is loaded."""
     model = config.model
     if model.kind == "file" and not (base / File(model.path).expanduser()).exists():
@@ -96,7 +99,7 @@ def given_exists(config: Any, base: File) -> Iterator[Finding]:
         yield ("model", "weights"), f"wanted none, imagenet or a file; there is none at {place}"
 
 
-def map_stays(config: Any, base: File) -> Iterator[Finding]:
+def map_stays(config: "Config", base: File) -> Iterator[Finding]:
     """A feature map must not shrink to nothing; the size of other sources is known later."""
     source, model = config.data.source, config.model
     if model.kind not in ("cnn", "transformer") or form_of(source) not in PICTURES:

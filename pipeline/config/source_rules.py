@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config.document import Path
 from pipeline.tasks import TASKS
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 Finding = tuple[Path, str]
 BUNDLED = {  # name -> task, form of a sample
@@ -42,7 +45,7 @@ def form_of(source: Any) -> str | None:
     return FORMS.get(source.kind)
 
 
-def is_windowed(source: Any) -> bool:
+def is_windowed(source: object) -> bool:
     """Tell whether samples are windows of recordings."""
     return getattr(source, "stride_s", None) is not None or getattr(source, "fit", "") == "window"
 
@@ -57,7 +60,7 @@ def source_label(source: Any) -> str:
     return str(getattr(source, "name", source.kind))
 
 
-def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
+def task_fits_source(config: "Config", base: File) -> Iterator[Finding]:
     """A set answers one kind of question."""
     source = config.data.source
     if source.kind == "series_csv":
@@ -80,7 +83,7 @@ def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
         yield ("task",), f"{source_label(source)} is a set for {right}; came {config.task}"
 
 
-def split_fits(config: Any, base: File) -> Iterator[Finding]:
+def split_fits(config: "Config", base: File) -> Iterator[Finding]:
     """A way of cutting needs what it goes by."""
     split, source = config.data.split, config.data.source
     where = ("data", "split", "by")
@@ -116,7 +119,7 @@ def _has_groups(split: Any, source: Any) -> bool:
     return may_say or split.pattern is not None or getattr(source, "group", None) is not None
 
 
-def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
+def report_groups_are_there(config: "Config", base: File) -> Iterator[Finding]:
     """Figures are told apart by what the source has."""
     data = config.data
     if data.report_groups is None or data.source.kind in ("csv", "text"):
@@ -130,7 +133,7 @@ def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
+def stratified_has_classes(config: "Config", base: File) -> Iterator[Finding]:
     """Only classes can be stratified."""
     if config.data.split.by == "stratified" and not TASKS[config.task].has_classes:
         yield (
@@ -139,7 +142,7 @@ def stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def places_exist(config: Any, base: File) -> Iterator[Finding]:
+def places_exist(config: "Config", base: File) -> Iterator[Finding]:
     """Files and folders are looked for before anything is loaded."""
     source = config.data.source
     folder = FOLDERS.get(source.kind)
