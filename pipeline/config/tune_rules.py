@@ -4,21 +4,20 @@ import json
 from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline.config.document import Path, dotted_path
 from pipeline.config.messages import explain, quote_value
+from pipeline.config.schema import Config
 from pipeline.config.shape import did_you_mean, one_of
 from pipeline.config.source_rules import article, form_of
 from pipeline.config.space_schema import SAID
+from pipeline.config.tune_schema import Tune
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
 from pipeline.targets.registry import compiler_of
 from pipeline.tasks import TASKS
-
-if TYPE_CHECKING:
-    from pipeline.config.schema import Config
 
 SEARCHED = ("model", "train", "data.batch_size", "data.augment")
 GIVEN = ("file", "application")  # families whose network is made before the search
@@ -37,7 +36,7 @@ Rules = Callable[[Any, File, set[Any]], Iterator[Finding]]
 Judge = Callable[[dict[str, Any]], list[Finding]]
 
 
-def check_space(config: "Config", base: File, broken_rules: Rules) -> Iterator[Finding]:
+def check_space(config: Config, base: File, broken_rules: Rules) -> Iterator[Finding]:
     """Yield what is wrong with the search space, path and message.
 
     Args:
@@ -45,10 +44,13 @@ def check_space(config: "Config", base: File, broken_rules: Rules) -> Iterator[F
         base: folder of the config file.
         broken_rules: what finds the mistakes of a whole config, among them those of a space.
     """
-    if config.tune is None:
+    tune = config.tune
+    if tune is None:
         return
-    space = {path: entry.model_dump(mode="json") for path, entry in config.tune.space.items()}
-    wrong = {path: list(_entry_mistakes(path, space, config)) for path in space}
+    space = {path: entry.model_dump(mode="json") for path, entry in tune.space.items()}
+    wrong = {
+        path: list(_entry_mistakes(path, space, tune.tuner, config.model.kind)) for path in space
+    }
     for path in in_order(space)[1]:
         wrong[path].append("its condition goes round in a circle; take `when` out of one of them")
     for path, found in wrong.items():
@@ -56,7 +58,7 @@ def check_space(config: "Config", base: File, broken_rules: Rules) -> Iterator[F
     sound = {path: entry for path, entry in space.items() if _is_sound(path, space, wrong)}
     yield from _misplaced(config, sound, lambda data: _broken(config, data, base, broken_rules))
     if len(sound) == len(space):
-        yield from _too_many(config, space)
+        yield from _too_many(tune, space)
 
 
 def _is_sound(path: str, space: Space, wrong: dict[str, list[str]]) -> bool:
@@ -64,13 +66,12 @@ def _is_sound(path: str, space: Space, wrong: dict[str, list[str]]) -> bool:
     return not wrong[path] and all(_is_sound(other, space, wrong) for other in space[path]["when"])
 
 
-def _entry_mistakes(path: str, space: Space, config: "Config") -> Iterator[str]:
+def _entry_mistakes(path: str, space: Space, tuner: str, kind: str) -> Iterator[str]:
     """Yield what is wrong with one entry in itself."""
     entry = space[path]
-    if found := _range_mistake(entry) or _path_mistake(path, entry, config.model.kind):
+    if found := _range_mistake(entry) or _path_mistake(path, entry, kind):
         yield found
-    assert config.tune is not None
-    if config.tune.tuner == "grid" and "float" in entry and entry["points"] is None:
+    if tuner == "grid" and "float" in entry and entry["points"] is None:
         yield "a grid needs the number of values between the ends; add points: 3, or use a choice"
     for other, wanted in conditions(entry).items():
         if found := _condition_mistake(other, wanted, space):
@@ -130,7 +131,7 @@ def _condition_mistake(path: str, wanted: list[Any], space: Space) -> str | None
     return None
 
 
-def _misplaced(config: "Config", space: Space, judge: Judge) -> Iterator[Finding]:
+def _misplaced(config: Config, space: Space, judge: Judge) -> Iterator[Finding]:
     """Yield each path at which one of its values may not stand, with the first reason."""
     dumped = config.model_dump(mode="json") | {"tune": None}
     known = set(judge(dumped))
@@ -153,7 +154,7 @@ def _tried(space: Space, path: str, entry: Any) -> Iterator[dict[str, Any]]:
 
 
 def _value_mistake(
-    config: "Config",
+    config: Config,
     dumped: dict[str, Any],
     values: dict[str, Any],
     path: str,
@@ -175,7 +176,7 @@ def _value_mistake(
 
 
 def _unknown_list(
-    config: "Config", dumped: dict[str, Any], values: dict[str, Any], path: str
+    config: Config, dumped: dict[str, Any], values: dict[str, Any], path: str
 ) -> str | None:
     """Return what is wrong with the key of a list that is not there; None: the key is known."""
     above = path[: path.rindex(".")] if "." in path else path
@@ -191,23 +192,18 @@ def _unknown_list(
     return None
 
 
-def _broken(
-    config: "Config", data: dict[str, Any], base: File, broken_rules: Rules
-) -> list[Finding]:
+def _broken(config: Config, data: dict[str, Any], base: File, broken_rules: Rules) -> list[Finding]:
     """Return what the other rules say of a config; nothing where it is a part of one alone."""
-    from pipeline.config.schema import Config
-
     if not isinstance(config, Config):
         return []
     return list(broken_rules(Config.model_validate_json(json.dumps(data)), base, set()))
 
 
-def _too_many(config: "Config", space: Space) -> Iterator[Finding]:
+def _too_many(tune: Tune, space: Space) -> Iterator[Finding]:
     """Refuse a grid that no machine gets to the end of, where nothing else bounds it."""
     from pipeline.config.tune_space import grid
 
-    tune = config.tune
-    if tune is None or tune.tuner != "grid" or tune.max_trials is not None:
+    if tune.tuner != "grid" or tune.max_trials is not None:
         return
     for number, _ in enumerate(grid(space), 1):
         if number > MOST:
@@ -218,7 +214,7 @@ def _too_many(config: "Config", space: Space) -> Iterator[Finding]:
             return
 
 
-def objective_fits(config: "Config", base: File) -> Iterator[Finding]:
+def objective_fits(config: Config, base: File) -> Iterator[Finding]:
     """Refuse what this task is not judged by."""
     if config.tune is None:
         return
@@ -239,7 +235,7 @@ def objective_fits(config: "Config", base: File) -> Iterator[Finding]:
         )
 
 
-def _unbounded(config: "Config") -> str | None:
+def _unbounded(config: Config) -> str | None:
     """Return the form of samples of which nobody says what an attacker can move, if it is so."""
     form = form_of(config.data.source)
     if config.harden is not None or form in (None, "image"):
@@ -248,7 +244,7 @@ def _unbounded(config: "Config") -> str | None:
     return None if said else form
 
 
-def limits_are_measured(config: "Config", base: File) -> Iterator[Finding]:
+def limits_are_measured(config: Config, base: File) -> Iterator[Finding]:
     """Refuse limits, and a rule, that nothing will be held against."""
     if config.tune is None:
         return
