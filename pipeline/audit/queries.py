@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json, write_arrays, write_json
+from pipeline.artifacts import read_json, write_arrays
 from pipeline.audit.square import Searched, search
 from pipeline.device.runner import run_model
 from pipeline.ondevice.interpreter import load_interpreter
@@ -55,7 +55,7 @@ class Asked:
         from pipeline.export.worker import request
 
         write_arrays(self.work / "asked.npz", arrays)
-        write_json(self.work / "preprocess.json", self.preprocess)
+        self.preprocess.write(self.work / "preprocess.json")
         request(
             "ask_file",
             limit_s=TIME_LIMIT,

@@ -159,7 +159,8 @@ def _preprocess(inputs: Inputs) -> dict[str, Any]:
     abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]
     rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None, "detector": detector_limits(parity["sanitize"])}
+    limits = detector_limits(parity["sanitize"])
+    return {**found.dump(), "abstain": rules or None, "detector": limits}
 
 
 def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:

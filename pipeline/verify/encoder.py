@@ -24,7 +24,7 @@ def measure_encoder(
     """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
     if encoder is None:
         return None
-    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
+    plain = held.dataset.preprocess.model_copy(update={"anomaly": None, "target": None})
     dataset = replace(held.dataset, preprocess=plain)
     codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
     has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
