@@ -16,6 +16,7 @@ from pipeline.arrays import Array
 from pipeline.artifacts import read_json, write_arrays
 from pipeline.audit.square import Searched, search
 from pipeline.device.runner import run_model
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.interpreter import load_interpreter
 
 BATCH = 64  # samples a call: a search asks hundreds at a time
@@ -37,7 +38,7 @@ class Asked:
     """A file as an attacker asks it, and where the two processes meet."""
 
     file: Path
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     threads: int
     work: Path
     """An existing folder for what goes there and back."""

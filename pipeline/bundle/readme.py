@@ -1,7 +1,7 @@
 """README.md of a bundle: how to load it on each device, with this model's own shapes and types."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.bundle.published import shipped_model
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
+from pipeline.documents.preprocess import Entry, ImageEntry, Preprocess
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -36,7 +37,8 @@ def readme(manifest: Mapping[str, Any]) -> str:
     )
     shipped = shipped_model(manifest)
     integer = next((model for model in manifest["models"] if model["format"] == "int8"), None)
-    entries = {entry["name"]: entry for entry in manifest["preprocess"]["inputs"]}
+    preprocess = Preprocess.model_validate(manifest["preprocess"])
+    entries = {entry.name: entry for entry in preprocess.inputs}
     inputs = [_border(border, entries[border["name"]]) for border in shipped["inputs"]]
     for i, border in enumerate(inputs):
         many = len(inputs) > 1
@@ -48,14 +50,16 @@ def readme(manifest: Mapping[str, Any]) -> str:
         shipped=shipped,
         integer=integer,
         lacking=[] if integer is None else [op for op in integer["ops"] if op in MICRO_LACKS],
-        entry=manifest["preprocess"]["inputs"][0],
+        entry=preprocess.inputs[0],
         entries=entries,
         inputs=inputs,
-        target=manifest["preprocess"]["target"],
-        output=_border(shipped["output"], {}),
-        raw_shapes={name: ", ".join(map(str, _raw_shape(e))) for name, e in entries.items()},
-        is_classes=bool(manifest["preprocess"]["labels"]) and not manifest["preprocess"]["anomaly"],
-        sample=sample_name(manifest["preprocess"]["inputs"]),
+        target=preprocess.target,
+        output=_border(shipped["output"], None),
+        raw_shapes={
+            name: ", ".join(map(str, KINDS[e.kind].raw_axes(e))) for name, e in entries.items()
+        },
+        is_classes=bool(preprocess.labels) and not preprocess.anomaly,
+        sample=sample_name(preprocess.inputs),
         metrics=shipped["metrics"],
         reference=manifest["reference"]["metrics"],
         litertjs=VERSION,
@@ -65,7 +69,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _border(border: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+def _border(border: Mapping[str, Any], entry: Entry | None) -> dict[str, Any]:
     """Return an input or output tensor with what the snippets say of it."""
     dtype = np.dtype(border["dtype"])
     whole = np.issubdtype(dtype, np.integer)
@@ -74,24 +78,19 @@ def _border(border: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, An
     return {**border, **sizes, "swift": SWIFT[str(dtype)], "shift": pixel_shift(border, entry)}
 
 
-def pixel_shift(border: Mapping[str, Any], entry: Mapping[str, Any]) -> int | None:
+def pixel_shift(border: Mapping[str, Any], entry: Entry | None) -> int | None:
     """Return what is added to a pixel to quantize it; None where that is not the whole of it.
 
     Args:
         border: an input tensor.
-        entry: of preprocess.json, of that input; of an output none.
+        entry: of preprocess.json, of that input; None: an output.
     """
-    if not entry or not KINDS[entry["kind"]].has_fixed_range or entry["raw_dtype"] != "uint8":
+    if not isinstance(entry, ImageEntry) or entry.raw_dtype != "uint8":
         return None
-    if border["dtype"] not in ("int8", "uint8") or np.ndim(entry["scale"]) or entry["offset"]:
+    if border["dtype"] not in ("int8", "uint8") or np.ndim(entry.scale) or entry.offset:
         return None
-    steps = np.round(PIXELS * np.float32(entry["scale"]) / np.float32(border["scale"]))
+    steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(border["scale"]))
     return int(border["zero_point"]) if (steps == PIXELS).all() else None
-
-
-def _raw_shape(entry: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the axes of one raw sample."""
-    return KINDS[entry["kind"]].raw_axes(entry)
 
 
 def micro_name(op: str) -> str:

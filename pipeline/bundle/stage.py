@@ -32,6 +32,7 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.documents.preprocess import AbstentionRule, Preprocess
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -99,17 +100,17 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
     preprocess = _preprocess(inputs)
-    write_json(folder / "preprocess.json", preprocess)
+    preprocess.write(folder / "preprocess.json")
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
     _write_answers(inputs, folder, files["ships"])
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
-    if preprocess["labels"] is not None:
-        (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
+    if preprocess.labels is not None:
+        (folder / "labels.txt").write_text("\n".join(preprocess.labels) + "\n")
     with np.load(folder / "golden.npz") as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"][0] for e in preprocess["inputs"]}
-    write_sample(folder, raw, preprocess["inputs"])
+        raw = {e.name: golden[f"input_{e.name}"][0] for e in preprocess.inputs}
+    write_sample(folder, raw, preprocess.inputs)
 
 
 def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
@@ -141,7 +142,7 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     found["machines"] = _machines(inputs)
     return {
         **found,
-        "preprocess": _preprocess(inputs),
+        "preprocess": _preprocess(inputs).dump(),
         "training": training_records(inputs["history"]),
     }
 
@@ -152,7 +153,7 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
     return {folder.name: StageManifest.read(folder / MANIFEST).machine for folder in folders}
 
 
-def _preprocess(inputs: Inputs) -> dict[str, Any]:
+def _preprocess(inputs: Inputs) -> Preprocess:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = with_decision(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = read_json(inputs["parity"] / "parity.json")
@@ -160,7 +161,8 @@ def _preprocess(inputs: Inputs) -> dict[str, Any]:
     rows = {} if abstain is None else abstain["models"]
     rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
     limits = detector_limits(parity["sanitize"])
-    return {**found.dump(), "abstain": rules or None, "detector": limits}
+    abstain_rules = {name: AbstentionRule(**rule) for name, rule in rules.items()}
+    return found.model_copy(update={"abstain": abstain_rules or None, "detector": limits})
 
 
 def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:

@@ -103,9 +103,7 @@ def distill_network(
     trainer = Trainer(
         model,
         optimizer,
-        imitating_step(
-            model, teacher, dataset.preprocess["anomaly"], rounding(model), lesson.attack
-        ),
+        imitating_step(model, teacher, dataset.preprocess.anomaly, rounding(model), lesson.attack),
         preparer(dataset.preprocess, lesson.augment),
         strategy,
         clip_norm=CLIP_NORM,

@@ -9,8 +9,7 @@ from pipeline.arrays import Array
 from pipeline.data.copies import contradictions
 from pipeline.data.samples import GIVEN, Finding
 from pipeline.data.scratch import count_ids, take_rows
-from pipeline.documents.preprocess import Entry, ScaledColumn
-from pipeline.samples import KINDS
+from pipeline.documents.preprocess import CategoryColumn, ColumnsEntry, Entry, ScaledColumn
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -128,14 +127,14 @@ def known_values(
     parts: Mapping[str, Array],
 ) -> dict[str, tuple[Array, Array]]:
     """Return column -> known values in train and test, of the named columns of numbers."""
-    tables = [entry for entry in entries if KINDS[entry.kind].is_row_of_cells]
+    tables = [entry for entry in entries if isinstance(entry, ColumnsEntry)]
     if not tables:
         return {}
     train, test = (read(parts[part][:COMPARED]) for part in ("train", "test"))
     found = {}
     for entry in tables:
         for i, column in enumerate(entry.columns):
-            if column.kind == "number":
+            if not isinstance(column, CategoryColumn):
                 pair = [values[entry.name][:, i] for values in (train, test)]
                 a, b = (values[~np.isnan(values)] for values in pair)
                 found[column.name] = (a, b)

@@ -20,6 +20,7 @@ from pipeline.device import browser
 from pipeline.device.runner import decode_outputs, mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.warm import run_runner
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
 from pipeline.ondevice.interpreter import BATCH
 from pipeline.process_limits import excess
@@ -47,7 +48,7 @@ class RunResult:
 
 def run_file(
     file: Path,
-    preprocess: Mapping[str, Any],
+    preprocess: Preprocess,
     raw: Mapping[str, Array],
     *,
     runtime: str = "litert",
@@ -115,7 +116,7 @@ def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
 
 
 def _run_in_browser(
-    file: Path, preprocess: Mapping[str, Any], raw: Mapping[str, Array], *, prepared: bool
+    file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, prepared: bool
 ) -> RunResult:
     """Do what the runner does: prepare, run, and make answers of what comes out."""
     anomaly = preprocess.get("anomaly")

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json
 from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.files import prefix_errors
@@ -68,10 +68,10 @@ def _in_browser(
     bundle: Path, manifest: Mapping[str, Any], inputs: list[Path]
 ) -> list[dict[str, Any]]:
     """Return the same answers by the browser."""
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     model = shipped_model(manifest)["file"]
 
-    def ask(raw: Mapping[str, Any], by: Mapping[str, Any]) -> Any:
+    def ask(raw: Mapping[str, Any], by: Preprocess) -> Any:
         return run_file(bundle / model, by, raw, runtime="browser").outputs
 
     answers = []

@@ -81,6 +81,7 @@ class PiecewiseColumn(Record):
     """Rising raw values; an input is how far into its interval a value is, in [0, 1]."""
 
 
+Channel = Annotated[ScaledColumn | QuantileColumn, Field(discriminator="encoding")]
 NumberColumn = Annotated[
     ScaledColumn | QuantileColumn | PiecewiseColumn, Field(discriminator="encoding")
 ]
@@ -222,7 +223,7 @@ class SeriesEntry(_Entry):
     """Cells that state no value."""
     delimiter: str
     """Between two cells."""
-    columns: list[NumberColumn]
+    columns: list[Channel]
     """Channels, in order."""
 
 

@@ -11,6 +11,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import scratch
 from pipeline.device.runner import mask_detector_inputs
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.predict import anomaly_predictions
 
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
@@ -23,7 +24,7 @@ def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     Probabilities for classes; values in the target's own unit for a regression; of a detector the
     shares of normal and anomalous.
     """
-    outputs, anomaly = _outputs(model, dataset, positions), dataset.preprocess["anomaly"]
+    outputs, anomaly = _outputs(model, dataset, positions), dataset.preprocess.anomaly
     if anomaly is not None:
         return anomaly_predictions(outputs[:, 0].astype(np.float64), anomaly["threshold"])
     return in_target_unit(outputs, dataset.preprocess)
@@ -57,12 +58,12 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
         yield dataset.read(positions[start : start + step])
 
 
-def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
+def predictor(model: Model, preprocess: Preprocess) -> Any:
     """Return the compiled function from raw inputs to the model's own outputs.
 
     Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.
     """
-    anomaly = preprocess["anomaly"]
+    anomaly = preprocess.anomaly
 
     @tf.function(reduce_retracing=True)
     def answer(raw: dict[str, Any]) -> Any:
@@ -94,9 +95,9 @@ def mean_error(errors: Any) -> Any:
     return tf.reduce_mean(tf.reshape(errors, (tf.shape(errors)[0], -1)), axis=1)
 
 
-def in_target_unit(outputs: Array, preprocess: dict[str, Any]) -> Array:
+def in_target_unit(outputs: Array, preprocess: Preprocess) -> Array:
     """Return a regression's outputs in the unit of its target; others unchanged."""
-    target = preprocess["target"]
+    target = preprocess.target
     return (
         outputs
         if target is None

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.documents.preprocess import CategoryColumn, CodesEntry, Column, ColumnsEntry
+from pipeline.documents.preprocess import (
+    CategoryColumn,
+    CodesEntry,
+    Column,
+    ColumnsEntry,
+    PiecewiseColumn,
+)
 from pipeline.samples.kind import (
     FITTED,
     Fitted,
@@ -75,9 +81,9 @@ def encode_columns(tf: Namespace, raw: Tensor, entry: ColumnsEntry) -> Any:
     """Return a table's rows (B, C) as (B, D): numbers standardized, categories one-hot."""
     parts = []
     for i, column in enumerate(entry.columns):
-        if column.kind == "category":
+        if isinstance(column, CategoryColumn):
             parts.append(tf.one_hot(category_index(tf, raw[:, i], column), column.width))
-        elif column.encoding == "piecewise":
+        elif isinstance(column, PiecewiseColumn):
             parts.append(encode_piecewise(tf, raw[:, i], column))
         else:
             parts.append(encode_number(tf, raw[:, i], column)[:, None])

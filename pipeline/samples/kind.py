@@ -132,5 +132,5 @@ def read_parts(samples: RawSamples, positions: Array) -> Iterator[Array]:
 
 def scale_values(tf: Namespace, raw: Tensor, entry: ImageEntry | TableEntry) -> Tensor:
     """Return numbers (B, ...) less their offset, times their scale, float32."""
-    centered = tf.cast(raw, tf.float32) - np.float32(entry.offset)
-    return centered * np.float32(entry.scale)
+    centered = tf.cast(raw, tf.float32) - np.asarray(entry.offset, np.float32)
+    return centered * np.asarray(entry.scale, np.float32)

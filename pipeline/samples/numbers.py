@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
 from pipeline.documents.preprocess import (
+    Channel,
     NumberColumn,
     PiecewiseColumn,
     QuantileColumn,
@@ -29,6 +30,11 @@ def describe_number(name: str, known: Array, encoding: str) -> NumberColumn:
     """
     if encoding == "piecewise":
         return PiecewiseColumn(name=name, **fit_piecewise(known))
+    return describe_channel(name, known, encoding)
+
+
+def describe_channel(name: str, known: Array, encoding: str) -> Channel:
+    """Return a channel of numbers of preprocess.json; as `describe_number`, but not piecewise."""
     fitted = fit_number(known, encoding)
     is_ranked = fitted["encoding"] == "quantile"
     return QuantileColumn(name=name, **fitted) if is_ranked else ScaledColumn(name=name, **fitted)
@@ -105,12 +111,12 @@ def _quantiles(known: Array) -> dict[str, Any]:
     return {"knots": knots.tolist(), "quantile_values": ((rank - 0.5) * np.sqrt(12)).tolist()}
 
 
-def encode_number(tf: Namespace, values: Tensor, column: NumberColumn) -> Any:
+def encode_number(tf: Namespace, values: Tensor, column: Channel) -> Any:
     """Return values of one column or channel, in any shape, standardized; float32."""
     values = tf.cast(values, tf.float32)
     x = tf.where(tf.math.is_nan(values), np.float32(column.impute_value), values)
     x = tf.cast(x, tf.float64)
-    if column.encoding != "quantile":
+    if isinstance(column, ScaledColumn):
         x = tf.clip_by_value(x, column.low, column.high)
         return tf.cast((x - column.offset) * column.scale, tf.float32)
     knots, values_at = np.array(column.knots), np.array(column.quantile_values)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.documents.preprocess import NumberColumn, SeriesEntry
+from pipeline.documents.preprocess import Channel, SeriesEntry
 from pipeline.samples.kind import (
     FITTED,
     Fitted,
@@ -13,7 +13,7 @@ from pipeline.samples.kind import (
     describe_input,
     thin_positions,
 )
-from pipeline.samples.numbers import describe_number, encode_number
+from pipeline.samples.numbers import describe_channel, encode_number
 
 FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as constant
 
@@ -23,12 +23,12 @@ def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     encoding = dict(spec.encoding or {})
     numbers, names = encoding.pop("numbers"), list(spec.columns or ())
     values = samples.take(thin_positions(train, max(1, FITTED // samples.shape[0])))
-    columns: list[NumberColumn] = []
+    columns: list[Channel] = []
     constant: list[str] = []
     for i, name in enumerate(names):
         seen = values[..., i].ravel()
         known = seen[~np.isnan(seen)]
-        columns.append(describe_number(name, known, numbers))
+        columns.append(describe_channel(name, known, numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
     centred = values - _known_mean(values)
     usual = np.sqrt(_known_mean(centred.astype(np.float64) ** 2))

@@ -28,6 +28,6 @@ def decision(model: Model, dataset: Dataset, score: str) -> dict[str, Any]:
 def known_range(dataset: Dataset) -> list[float]:
     """Return the least and greatest model input of the calibration samples, as integers will."""
     raw = dataset.read(dataset.split("calibration"))
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
     values = prepare_input(raw[entry["name"]], entry)
     return [float(values.min()), float(values.max())]

@@ -94,7 +94,7 @@ def _step(
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    anomaly = dataset.preprocess["anomaly"]
+    anomaly = dataset.preprocess.anomaly
     if anomaly is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, anomaly, noise=noise)

@@ -106,7 +106,7 @@ def prober(
     kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
     kept = kept[: len(kept) // WHOLE * WHOLE or len(kept)]
     inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
-    labels, anomaly = tf.constant(targets[kept]), dataset.preprocess["anomaly"]
+    labels, anomaly = tf.constant(targets[kept]), dataset.preprocess.anomaly
 
     def loss_of(head: Any) -> Any:
         if anomaly is None:

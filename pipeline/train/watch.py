@@ -95,7 +95,7 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
     """
-    if feed.dataset.preprocess["anomaly"] is not None:
+    if feed.dataset.preprocess.anomaly is not None:
         return 0.0
     targets = feed.targets
     if targets.dtype.kind == "f":
@@ -117,7 +117,7 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
     """Return the share of what a detector should answer that its last layer cannot give."""
-    anomaly = feed.dataset.preprocess["anomaly"]
+    anomaly = feed.dataset.preprocess.anomaly
     if anomaly is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])

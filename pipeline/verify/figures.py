@@ -73,7 +73,7 @@ def _samples(held: Held, file: Array, changed: Array) -> dict[str, Array]:
         "changed_labels": held.labels[changed],
         "changed_reference": held.task.decisions(held.reference)[changed],
         "changed_file": held.task.decisions(file)[changed],
-        **kept_samples(raw, held.dataset.preprocess["inputs"], "changed"),
+        **kept_samples(raw, held.dataset.preprocess.inputs, "changed"),
     }
 
 
@@ -83,7 +83,7 @@ def _in_time(held: Held) -> dict[str, Array]:
     forecast_places (n,) into labels and answers, in order of time; forecast_times (n,), seconds;
     forecast_last (n,), the last value that was known, to which the answer is added.
     """
-    target, times = held.dataset.preprocess["target"], held.dataset.times
+    target, times = held.dataset.preprocess.target, held.dataset.times
     if target is None or target.get("channel") is None or times is None:
         return {}
     own, groups = times[held.positions, 1], held.dataset.groups
