@@ -1,6 +1,5 @@
 """The device runner: its arithmetic against slow definitions, and its words for wrong inputs."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +147,6 @@ def test_a_file_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> None:
     broken.write_bytes(b"no model at all")
     with pytest.raises(ArtifactError, match=r"broken\.tflite: cannot be run on litert"):
         run_file(broken, preprocess_of([ENTRY]), {"image": np.zeros((2, 4, 4, 1), np.uint8)})
-    (tmp_path / "preprocess.json").write_text(json.dumps(preprocess_of([ENTRY])))
 
 
 @given(seed=seeds, threshold=st.floats(0.01, 10))
