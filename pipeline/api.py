@@ -22,9 +22,10 @@ from typing import Any
 from markupsafe import escape
 
 from pipeline.artifacts import MANIFEST, read_json, write_arrays
-from pipeline.bundle.published import checked_manifest, shipped_model
+from pipeline.bundle.published import read_bundle
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
+from pipeline.documents.manifest import Manifest, ModelFile
 from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
@@ -106,17 +107,17 @@ class Bundle:
     """A bundle whose files were checked against their hashes."""
 
     path: Path
-    manifest: Mapping[str, Any] = field(repr=False)
+    manifest: Manifest = field(repr=False)
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
-    def shipped_model(self) -> Mapping[str, Any]:
+    def shipped_model(self) -> ModelFile:
         """The manifest's row of the file that ships."""
-        return shipped_model(self.manifest)
+        return self.manifest.shipped_model
 
     def predict(self, samples: Any, *, runtime: str = "litert") -> Answers:
         """Return what the device would answer, by the runner, in a process of its own.
@@ -147,8 +148,8 @@ class Bundle:
             form: a format of the bundle; None: the one that ships.
             runtime: key of RUNTIMES.
         """
-        wanted = self.manifest["ships"] if form is None else form
-        files = {model["format"]: model["file"] for model in self.manifest["models"]}
+        wanted = self.manifest.ships if form is None else form
+        files = {model.format: model.file for model in self.manifest.models}
         if wanted not in files:
             raise ConfigError(f"form {wanted!r}: {self.path} has {', '.join(files)}")
         preprocess = read_json(self.path / "preprocess.json")
@@ -184,7 +185,7 @@ class Bundle:
     def __repr__(self) -> str:
         """Return one line."""
         row = self.shipped_model
-        return f"Bundle({self.name}: {row['file']}, {row['bytes']} bytes; {self.path})"
+        return f"Bundle({self.name}: {row.file}, {row.bytes} bytes; {self.path})"
 
     def _repr_html_(self) -> str:
         """Return what `edgeline show` says."""
@@ -239,7 +240,7 @@ def load_bundle(path: str | Path) -> Bundle:
         ArtifactError: it is no bundle, or a file was changed or is missing.
     """
     folder = Path(path)
-    return Bundle(folder, checked_manifest(folder))
+    return Bundle(folder, read_bundle(folder))
 
 
 @contextlib.contextmanager

@@ -25,8 +25,8 @@ from pipeline.models.predict import predict
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
+from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.prepare import preparer
 from pipeline.train.step import Step
@@ -159,7 +159,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     trainer = Trainer(
         model,
         optimizer,
-        imitating_step(model, answers),
+        distillation_step(model, answers),
         preparer(dataset.preprocess, []),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
@@ -176,7 +176,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     return model
 
 
-def imitating_step(model: Model, answers: Array) -> Step:
+def distillation_step(model: Model, answers: Array) -> Step:
     """Return the step whose loss is the cross-entropy with an answer (Hinton et al. 2015).
 
     Args:

@@ -19,7 +19,7 @@ from pipeline.audit.evasion import robustness_loss, share, survivors, under_tran
 from pipeline.audit.images import row_of
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.harden.space_figures import by_class
+from pipeline.harden.space_figures import measure_classes
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
@@ -94,7 +94,7 @@ def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach)
         "curve": [start, *curve] if curve else [],
         "checks": checks,
         "reach": reach_words(space),
-        "space": space_document(space),
+        "space": space_document(space).dump(),
     }
     shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
     parts = [space.in_parts(x, samples.given) for x in (samples.x, *found)]
@@ -136,7 +136,12 @@ def measure_transfer(
         **robustness_loss(known.robust, robust, fold_seed(by.seed, "bootstrap")),
         "straight_through": {"skipped": NO_TWIN, "counts": False},
         "square": {"asked": 0, "mean_queries": None},
-        "classes": by_class(held[0], robust, known.labels, dataset.class_names or ()),
+        "classes": {
+            name: row.dump()
+            for name, row in measure_classes(
+                held[0], robust, known.labels, dataset.class_names or ()
+            ).items()
+        },
     }
     return row, robust, answers
 

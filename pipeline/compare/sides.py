@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import read_bundle
 from pipeline.documents.stages import BundleTimings, StageManifest, Timings
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
@@ -63,7 +63,7 @@ def read_side(path: Path) -> Side:
 
 
 def _bundle(path: Path) -> Side:
-    manifest = checked_manifest(path)
+    manifest = read_bundle(path)
     reference = manifest["reference"]
     files = {
         model["format"]: _file(model, (model["robustness"] or {"robust": None})["robust"])

@@ -21,7 +21,7 @@ from pipeline.config import (
 from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
 from pipeline.config.shape import one_of
-from pipeline.device.targets import TARGETS
+from pipeline.targets.registry import TARGETS
 from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]

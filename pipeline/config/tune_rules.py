@@ -14,7 +14,7 @@ from pipeline.config.shape import did_you_mean, one_of
 from pipeline.config.source_rules import article, form_of
 from pipeline.config.space_schema import SAID
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
-from pipeline.device.targets import TARGETS
+from pipeline.targets.registry import compiler_of
 from pipeline.tasks import TASKS
 
 SEARCHED = ("model", "train", "data.batch_size", "data.augment")
@@ -244,7 +244,11 @@ def limits_are_measured(config: Any, base: File) -> Iterator[Finding]:
     if config.tune is None:
         return
     limits = config.tune.limits
-    compiled = any(TARGETS[name].compiler == "vela" for name in config.export.targets)
+    compiled = any(
+        compiler.estimates_costs
+        for name in config.export.targets
+        if (compiler := compiler_of(name)) is not None
+    )
     for name in BY_VELA:
         if getattr(limits, name) is not None and not compiled:
             yield ("tune", "limits", name), NO_VELA

@@ -20,6 +20,7 @@ from pipeline.data.recordings import recordings_of
 from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards
 from pipeline.documents.dataset import DatasetDocument, StoredInput
+from pipeline.documents.decision import Decision
 from pipeline.documents.preprocess import Preprocess
 
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
@@ -99,7 +100,7 @@ class Dataset:
         return {name: shards.take(positions) for name, shards in self.shards.items()}
 
 
-def with_decision(dataset: Dataset, reference: Path) -> Dataset:
+def with_decision_of(dataset: Dataset, reference: Path) -> Dataset:
     """Return the dataset with how the reference decides, where training found that out.
 
     Args:
@@ -109,22 +110,12 @@ def with_decision(dataset: Dataset, reference: Path) -> Dataset:
     path = reference / DECISION
     if not path.exists():
         return dataset
-    return _with_anomaly(dataset, read_json(path))
+    return with_decision(dataset, Decision.read(path))
 
 
-def with_score(dataset: Dataset, score: str, **found: Any) -> Dataset:
-    """Return the dataset of a detector in training, whose threshold is not known yet.
-
-    Args:
-        dataset: as the `data` stage wrote it.
-        score: reconstruction, or forecast.
-        found: what is known beside it: `known`, the least and greatest value of a model input.
-    """
-    return _with_anomaly(dataset, {"score": score, **found})
-
-
-def _with_anomaly(dataset: Dataset, anomaly: Any) -> Dataset:
-    preprocess = dataset.preprocess.model_copy(update={"anomaly": anomaly})
+def with_decision(dataset: Dataset, decision: Decision) -> Dataset:
+    """Return the dataset of a detector that decides so."""
+    preprocess = dataset.preprocess.model_copy(update={"anomaly": decision})
     return replace(dataset, preprocess=preprocess)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import read_bundle
 from pipeline.device.browser import PACKAGE, VERSION, find_helper, find_package
 from pipeline.device.certificate import make_certificate
 from pipeline.device.page import HEADERS
@@ -89,7 +89,7 @@ def folders_of(bundle: Path) -> dict[str, Path]:
         ArtifactError: it is no bundle, was changed, or has no page.
         ConfigError: LiteRT.js is not installed.
     """
-    checked_manifest(bundle)
+    read_bundle(bundle)
     web, package, helper = bundle / "web", find_package(), find_helper()
     if not (web / "index.html").is_file():
         raise ArtifactError(

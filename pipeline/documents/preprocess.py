@@ -5,9 +5,10 @@ The `data` stage fits it on the training split; the bundle's copy is read on the
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from pipeline.config.section import Task
+from pipeline.documents.decision import Decision
 from pipeline.documents.record import Record
 
 
@@ -285,7 +286,7 @@ class Preprocess(Record):
     """The model's inputs."""
     target: Target | None
     """How outputs become values; null: no values are predicted."""
-    anomaly: dict[str, JsonValue] | None = None
+    anomaly: Decision | None = None
     """How a detector scores and decides, as in decision.json; null: no detector."""
     abstain: dict[str, AbstentionRule] | None = None
     """Format of a file -> when it abstains; null: no file does."""

@@ -15,6 +15,12 @@ from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
+from pipeline.documents.robustness import (
+    AttackMetrics,
+    Collapse,
+    Course,
+    EpochRobustness,
+)
 from pipeline.harden.guard import Guard, Keep
 from pipeline.harden.robustness import judge
 from pipeline.harden.space import Space
@@ -25,22 +31,23 @@ from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, agree_on, fit
 from pipeline.train.losses import Loss
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+from pipeline.train.workers import is_chief, together
 
 log = logging.getLogger(__name__)
 
 STEPS = 10  # of the attack that judges, at least: more than training's, by default 7
 SAMPLES = 1000  # validation samples that are attacked, at most
-SHARES = ("clean", "robust", "one_step")
-
-Shares = Mapping[str, Any]
+# Column of history.csv, after `val_` -> field of the metrics.
+LOGGED = {
+    "clean": "clean_accuracy", "robust": "robust_accuracy", "one_step": "one_step_accuracy"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,9 @@ class Hardened:
 
     model: Any
     history: list[dict[str, float]]
-    before: Shares
-    """Shares of validation samples decided rightly: clean, robust."""
-    after: Shares
-    course: Mapping[str, Any]
-    """What became of each epoch; see `course`."""
+    before: AttackMetrics
+    after: AttackMetrics
+    course: Course
     space: Space | Texts
     """What was attacked."""
     attacked_positions: Array
@@ -116,7 +121,7 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
         changes=plan.augment,
     )
     watch = _judge(model, space, dataset, plan)
-    first = agree_on(strategy, watch)
+    first: AttackMetrics = agree_on(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
     trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
     rows = fit(
@@ -141,35 +146,31 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
 
 
 def course(
-    rows: Sequence[Mapping[str, float]], first: Shares, guard: Guard | None, keep: Keep | None
-) -> dict[str, Any]:
+    rows: Sequence[Mapping[str, float]],
+    first: AttackMetrics,
+    guard: Guard | None,
+    keep: Keep | None,
+) -> Course:
     """Return what became of each epoch, for robustness.json.
 
     Args:
         rows: the history.
-        first: shares before the first epoch.
+        first: metrics before the first epoch.
         guard: of `fast`.
         keep: where the clean accuracy has a floor.
-
-    Returns:
-        epochs: shares of each, 0 being the start; kept_epoch: whose weights these are;
-        collapse: None, or its epoch and the one that it went back to.
     """
-    table = [{"epoch": 0, **{name: first[name] for name in SHARES if name in first}}]
-    table += [
-        {
-            "epoch": int(row["epoch"]),
-            **{name: row[f"val_{name}"] for name in SHARES if f"val_{name}" in row},
-        }
-        for row in rows
-    ]
+    start = {name: getattr(first, name) for name in LOGGED.values()}
+    table = [EpochRobustness(epoch=0, **start)]
+    for row in rows:
+        logs = {field: row.get(f"val_{name}") for name, field in LOGGED.items()}
+        table.append(EpochRobustness.model_validate({"epoch": int(row["epoch"]), **logs}))
     kept, collapse = len(rows), None
     if guard is not None and guard.collapsed_epoch:
-        collapse = {"epoch": guard.collapsed_epoch, "back_to": guard.best_epoch}
+        collapse = Collapse(epoch=guard.collapsed_epoch, restored_epoch=guard.best_epoch)
         kept = guard.best_epoch if guard.collapsed_epoch == len(rows) else kept
     if keep is not None:
         kept = keep.best_epoch
-    return {"epochs": table, "kept_epoch": kept, "collapse": collapse}
+    return Course(epochs=tuple(table), kept_epoch=kept, collapse=collapse)
 
 
 def steps_of(settings: Any) -> int:
@@ -184,7 +185,7 @@ def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
 
 def _judge(
     model: Model, space: Space | Texts, dataset: Dataset, plan: Plan
-) -> Callable[[], dict[str, Any]]:
+) -> Callable[[], AttackMetrics]:
     """Return what measures the model before, after each epoch, and at the end."""
     return judge(
         model,
@@ -198,34 +199,35 @@ def _judge(
 
 
 def _evaluator(
-    model: Model, dataset: Dataset, plan: Plan, watch: Callable[[], Shares]
+    model: Model, dataset: Dataset, plan: Plan, watch: Callable[[], AttackMetrics]
 ) -> Callable[[], dict[str, float]]:
     """Return what measures each epoch: the usual validation logs, and those under attack."""
     usual = evaluator(model, dataset, split="validation", task=plan.task, loss=plan.loss)
-    return lambda: {**usual(), **_shares(watch())}
+    return lambda: {**usual(), **_logs(watch())}
 
 
-def _shares(found: Mapping[str, Any]) -> dict[str, float]:
-    """Return the shares among the figures, as validation logs."""
-    return {f"val_{name}": found[name] for name in SHARES if name in found}
+def _logs(metrics: AttackMetrics) -> dict[str, float]:
+    """Return the accuracies that were measured, as validation logs."""
+    found = {f"val_{name}": getattr(metrics, field) for name, field in LOGGED.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _guard(settings: Any, first: Shares) -> Guard | None:
+def _guard(settings: Any, first: AttackMetrics) -> Guard | None:
     """Return what goes back when training on one step collapses; other modes do not."""
     if settings.mode != "fast":
         return None
     return Guard(
-        robust=first["robust"],
+        robust=first.robust_accuracy,
         warmup_epochs=settings.warmup_epochs,
         stops=settings.on_collapse == "stop",
     )
 
 
-def _keep(settings: Any, first: Shares) -> Keep | None:
+def _keep(settings: Any, first: AttackMetrics) -> Keep | None:
     """Return what keeps the most robust epoch; None: the last one is kept."""
     if settings.max_clean_drop is None:
         return None
-    return Keep(floor=first["clean"] - settings.max_clean_drop)
+    return Keep(floor=first.clean_accuracy - settings.max_clean_drop)
 
 
 def _feed(dataset: Dataset, plan: Plan) -> Feed:

@@ -1,14 +1,14 @@
-"""Clean and robust accuracy of a Keras model: the share of samples that withstand PGD."""
+"""Clean and robust accuracy of a Keras model: accuracy under PGD."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.robustness import AttackMetrics
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
-from pipeline.harden.space_figures import attacked_figures
+from pipeline.harden.space_figures import measure_attack
 from pipeline.harden.space_search import Samples, outputs_of, searcher
 from pipeline.harden.space_tokens import Texts
 
@@ -28,8 +28,8 @@ def judge(
     steps: int,
     seed: int,
     has_one_step: bool = False,
-) -> Callable[[], dict[str, Any]]:
-    """Return a function that measures the current weights: see `attacked_figures`.
+) -> Callable[[], AttackMetrics]:
+    """Return a function that measures the current weights under PGD.
 
     Args:
         model: a classifier.
@@ -38,23 +38,22 @@ def judge(
         names: of the classes.
         steps: of PGD; of texts the space knows all.
         seed: of its random start.
-        has_one_step: whether to measure `one_step` too: the share that withstands the plain sign
-            step.
+        has_one_step: whether to measure accuracy under a single sign step too.
     """
     many = finder_in(model, space, steps=steps)
     one = searcher(model, space, attack_in(space, {"kind": "fgsm"})) if has_one_step else None
 
-    def measured() -> dict[str, Any]:
+    def measure() -> AttackMetrics:
         clean = outputs_of(model, space, samples, samples.x)
         attacked = outputs_of(model, space, samples, many(samples, seed=seed))
-        found = attacked_figures(clean, attacked, samples.labels, names)
-        if one is not None:
-            other = outputs_of(model, space, samples, one(samples, seed=seed))
-            held = attacked_figures(clean, other, samples.labels, names)
-            found["one_step"] = held["robust"]
-        return found
+        metrics = measure_attack(clean, attacked, samples.labels, names)
+        if one is None:
+            return metrics
+        other = outputs_of(model, space, samples, one(samples, seed=seed))
+        accuracy = measure_attack(clean, other, samples.labels, names).robust_accuracy
+        return metrics.model_copy(update={"one_step_accuracy": accuracy})
 
-    return measured
+    return measure
 
 
 def finder_in(model: Model, space: Space | Texts, *, steps: int) -> Callable[..., Array]:

@@ -1,50 +1,45 @@
-"""What an attack did: accuracy, success on each class and area under the ROC curve. Pure NumPy."""
+"""Accuracy under an attack, its success rate per class and area under the ROC curve. NumPy."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pipeline.arrays import Array
+from pipeline.documents.robustness import AttackMetrics, ClassRobustness
 from pipeline.tasks.metrics import area_under_roc
 
 
-def attacked_figures(
+def measure_attack(
     clean: Array, attacked: Array, labels: Array, names: Sequence[str]
-) -> dict[str, Any]:
-    """Return clean and robust accuracy, and what the attack did to each class.
+) -> AttackMetrics:
+    """Return clean and robust accuracy, overall and per class.
 
-    A sample that is wrong without any attack is not robust either, and is no success of the attack.
+    A sample that is misclassified without the attack is not robust, and no success of the attack.
 
     Args:
-        clean: what the model answers without the attack (n, K).
-        attacked: the same under it.
+        clean: outputs without the attack (n, K).
+        attacked: outputs under it (n, K).
         labels: class ids (n,).
         names: of the classes.
-
-    Returns:
-        clean, robust; classes: name -> samples, recall, robust (recall under the attack), success
-        (share of those right that the attack turned; None where none was right); auc and
-        auc_attacked for two classes that both are there, else None.
     """
     right = clean.argmax(axis=1) == labels
     held = right & (attacked.argmax(axis=1) == labels)
     has_both = len(names) == 2 and 0 < int(labels.sum()) < len(labels)
-    return {
-        "clean": float(right.mean()),
-        "robust": float(held.mean()),
-        "classes": by_class(right, held, labels, names),
-        "auc": area_under_roc(labels, clean[:, 1]) if has_both else None,
-        "auc_attacked": area_under_roc(labels, attacked[:, 1]) if has_both else None,
-    }
+    return AttackMetrics(
+        clean_accuracy=float(right.mean()),
+        robust_accuracy=float(held.mean()),
+        classes=measure_classes(right, held, labels, names),
+        auc=area_under_roc(labels, clean[:, 1]) if has_both else None,
+        attacked_auc=area_under_roc(labels, attacked[:, 1]) if has_both else None,
+    )
 
 
-def by_class(
+def measure_classes(
     right: Array, held: Array, labels: Array, names: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Return samples, recall, robust and success of each class that is there, by its name.
+) -> dict[str, ClassRobustness]:
+    """Return class -> its metrics, of each class that has samples.
 
     Args:
-        right: whether each sample is decided rightly without an attack (n,).
-        held: whether it still is under every attack (n,); none that was wrong is.
+        right: whether each sample is correct without an attack (n,).
+        held: whether it is correct without and under every attack (n,).
         labels: class ids (n,).
         names: of the classes.
     """
@@ -55,11 +50,11 @@ def by_class(
     }
 
 
-def _of_class(right: Array, held: Array) -> dict[str, Any]:
-    turned = float((right & ~held).sum()) / float(right.sum()) if right.any() else None
-    return {
-        "samples": len(right),
-        "recall": float(right.mean()),
-        "robust": float(held.mean()),
-        "success": turned,
-    }
+def _of_class(right: Array, held: Array) -> ClassRobustness:
+    success = float((right & ~held).sum()) / float(right.sum()) if right.any() else None
+    return ClassRobustness(
+        samples=len(right),
+        recall=float(right.mean()),
+        robust_recall=float(held.mean()),
+        attack_success_rate=success,
+    )

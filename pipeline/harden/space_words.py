@@ -1,9 +1,8 @@
-"""What an attacker could move, for people and for audit.json and robustness.json."""
-
-from typing import Any
+"""What an attacker may change, for people and for audit.json and robustness.json."""
 
 import numpy as np
 
+from pipeline.documents.threat_model import InputChange, ThreatModel, ValueChange
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_fit import TABLES, names_of
 from pipeline.harden.space_tokens import Texts
@@ -28,36 +27,37 @@ def _part_words(part: Part) -> str:
         return f"{float(part.radius) / 32768:g} of full scale at every moment of the recording"
     if kind == "audio":
         return f"{float(part.radius):g} deviations of each band"
-    moved = [f"{row['name']} {_row_words(row)}" for row in rows_of(part)]
+    moved = [f"{row.name} {_row_words(row)}" for row in list_changes(part)]
     more = f" and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
     return ", ".join(moved[:MOST_NAMED]) + more
 
 
-def _row_words(row: dict[str, Any]) -> str:
-    if row["to"] is not None:
-        return f"to any of {len(row['to'])} categories"
-    return f"by {row['change']:.4g}"
+def _row_words(row: ValueChange) -> str:
+    if row.categories is not None:
+        return f"to any of {len(row.categories)} categories"
+    return f"by {row.max_change:.4g}"
 
 
-def space_document(space: Space | Texts) -> dict[str, Any]:
-    """Return the space as plain JSON: each input with what of it moves, how far, in which range."""
+def space_document(space: Space | Texts) -> ThreatModel:
+    """Return the threat model as a document."""
     if isinstance(space, Texts):
-        name, candidates = space.entry["name"], int(space.near_VN.shape[1])
-        moved: dict[str, Any] = {
-            name: {"kind": "tokens", "tokens": space.most, "candidates": candidates}
-        }
+        candidates = int(space.near_VN.shape[1])
+        change = InputChange(kind="tokens", tokens=space.most, candidates=candidates)
+        moved = {str(space.entry["name"]): change}
     else:
         moved = {
-            part.name: {"kind": part.entry["kind"], "is_raw": part.is_raw, "moved": rows_of(part)}
+            part.name: InputChange(
+                kind=part.entry["kind"], is_raw=part.is_raw, values=tuple(list_changes(part))
+            )
             for part in space.parts
         }
     classes = space.classes
-    names = None if classes is None else [space.preprocess["labels"][k] for k in classes]
-    return {"inputs": moved, "classes": names}
+    names = None if classes is None else tuple(space.preprocess["labels"][k] for k in classes)
+    return ThreatModel(inputs=moved, classes=names)
 
 
-def rows_of(part: Part) -> list[dict[str, Any]]:
-    """Return name, change, low, high, whole, to of each column or channel that moves.
+def list_changes(part: Part) -> list[ValueChange]:
+    """Return how far each column or channel moves.
 
     An image, a recording and bands have one row, with the least and greatest value of all.
     """
@@ -78,19 +78,19 @@ def rows_of(part: Part) -> list[dict[str, Any]]:
         if i in chosen:
             values = part.entry["columns"][i]["values"]
             to = [values[int(code)] for code in chosen[i]]
-            found.append({**dict.fromkeys(("change", "low", "high", "whole")), "to": to})
-            found[-1] = {"name": name, **found[-1]}
+            found.append(_category(name, tuple(map(str, to))))
         elif radius > 0:
             found.append(_row(name, float(radius), float(low), float(high), bool(whole)))
     return found
 
 
-def _row(name: str, change: float, low: float, high: float, whole: bool) -> dict[str, Any]:
-    return {
-        "name": name,
-        "change": change,
-        "low": low,
-        "high": high,
-        "whole": whole,
-        "to": None,
-    }
+def _row(name: str, change: float, low: float, high: float, whole: bool) -> ValueChange:
+    return ValueChange(
+        name=name, max_change=change, low=low, high=high, is_integer=whole, categories=None
+    )
+
+
+def _category(name: str, categories: tuple[str, ...]) -> ValueChange:
+    return ValueChange(
+        name=name, max_change=None, low=None, high=None, is_integer=None, categories=categories
+    )

@@ -10,14 +10,16 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_json
+from pipeline.artifacts import Inputs, Metrics
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import open_dataset
+from pipeline.documents.robustness import Robustness
+from pipeline.documents.training import FineTuning
 from pipeline.harden.fine_tune import Plan, harden_network, steps_of
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
-from pipeline.train.forgot import validation_recall
+from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
 from pipeline.train.schedule import scaling_of
@@ -30,32 +32,31 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     settings = config.harden
     assert settings is not None  # else the stage is off
     dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
-    knew = validation_recall(load_keras(start), dataset, config.task)
-    found = harden_network(start, dataset, _plan(config), out)
-    save_keras(found.model, out / "model.keras")
-    write_history(out / "history.csv", found.history)
-    document = {
-        "schema": SCHEMA,
-        "norm": getattr(settings.attack, "norm", None),
-        "epsilon": settings_of(settings.attack)["epsilon"],
-        "reach": reach_words(found.space),
-        "space": space_document(found.space),
-        "mode": settings.mode,
-        "attack": settings.attack.model_dump(mode="json"),
-        "steps": steps_of(settings),
-        "samples": len(found.attacked_positions),
-        "before": found.before,
-        "after": found.after,
-        "max_clean_drop": settings.max_clean_drop,
-        **found.course,
-        "fine_tuning": {
-            "before": knew,
-            "after": validation_recall(found.model, dataset, config.task),
-        },
+    before = validation_recall(load_keras(start), dataset, config.task)
+    hardened = harden_network(start, dataset, _plan(config), out)
+    save_keras(hardened.model, out / "model.keras")
+    write_history(out / "history.csv", hardened.history)
+    after = validation_recall(hardened.model, dataset, config.task)
+    Robustness(
+        norm=getattr(settings.attack, "norm", None),
+        epsilon=settings_of(settings.attack)["epsilon"],
+        perturbation=reach_words(hardened.space),
+        threat_model=space_document(hardened.space),
+        mode=settings.mode,
+        attack=settings.attack.model_dump(mode="json"),
+        steps=steps_of(settings),
+        samples=len(hardened.attacked_positions),
+        before=hardened.before,
+        after=hardened.after,
+        max_clean_drop=settings.max_clean_drop,
+        fine_tuning=FineTuning(before=before, after=after),
+        **dict(hardened.course),
+    ).write(out / "robustness.json")
+    measured = {
+        name: (getattr(hardened.after, name), f"(was {getattr(hardened.before, name):.4g})")
+        for name in ("clean_accuracy", "robust_accuracy")
     }
-    write_json(out / "robustness.json", document)
-    was = {name: f"(was {found.before[name]:.4g})" for name in ("clean", "robust")}
-    return Metrics({f"val_{name}": (found.after[name], before) for name, before in was.items()})
+    return Metrics({f"val_{name}": value for name, value in measured.items()})
 
 
 def _plan(config: Config) -> Plan:

@@ -17,7 +17,6 @@ from pipeline.config.model_schema import Application, File
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import why_missing
-from pipeline.device.targets import TARGETS
 from pipeline.documents.budget import Budget, PlacedOperation
 from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
@@ -28,6 +27,7 @@ from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import START, save_keras
+from pipeline.targets.registry import TARGETS, compiler_of
 from pipeline.tasks import TASKS
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def _tell(target: str, rows: Sequence[PlacedOperation]) -> None:
             name,
             layer,
         )
-    if not TARGETS[target].npu_ops:
+    if compiler_of(target) is None:
         return
     left = [row for row in rows if row.where == "cpu"]
     why = "; ".join(f"{row.op} ({row.name}): {row.why}" for row in left if row.why)

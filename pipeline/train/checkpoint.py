@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import atomic_path, write_arrays
-from pipeline.train.cluster import is_chief
 from pipeline.train.interrupt import is_asked, stop_if_asked
+from pipeline.train.workers import is_chief
 
 log = logging.getLogger(__name__)
 

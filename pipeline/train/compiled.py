@@ -13,8 +13,12 @@ import tensorflow as tf
 from pipeline.arrays import Model, Tensor
 from pipeline.data.draws import first_here, share_of
 from pipeline.errors import ConfigError
-from pipeline.train.feed import Feed
-from pipeline.train.hold import held_gradients, hold_values, values_of
+from pipeline.train.batches import Feed
+from pipeline.train.weight_constraints import (
+    constrain_gradients,
+    constrain_values,
+    constrained_values,
+)
 
 
 def compiled_steps(trainer: Any, feed: Feed) -> Any:
@@ -30,9 +34,9 @@ def compiled_steps(trainer: Any, feed: Feed) -> Any:
     def one_step(inputs: Any, targets: Tensor, seed: Tensor) -> Any:
         with share_of(feed.part * feed.share, feed.share, feed.batch):
             prepared = trainer.prepare(inputs, seed)
-        before = values_of(trainer.holds)
+        before = constrained_values(trainer.constraints)
         per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
-        hold_values(strategy, trainer.holds, before, seed[1])
+        constrain_values(strategy, trainer.constraints, before, seed[1])
         return strategy.reduce("SUM", per_replica, axis=None)
 
     @tf.function(input_signature=_signature(feed))
@@ -73,7 +77,7 @@ def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
             gradients = clip_gradients(context, gradients, trainer, replicas)
-        gradients = held_gradients(trainer.holds, weights, gradients)
+        gradients = constrain_gradients(trainer.constraints, weights, gradients)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         names[:] = ["loss", *means]

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.errors import ConfigError
 from pipeline.models.save import save_keras
 from pipeline.train.checkpoint import CHECKPOINT, load_checkpoint
-from pipeline.train.cluster import is_chief
+from pipeline.train.workers import is_chief
 
 Result = TypeVar("Result")
 

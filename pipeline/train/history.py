@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from pipeline.terminal import event, is_plain
-from pipeline.train.cluster import is_chief
 from pipeline.train.freeze import frozen_epochs
+from pipeline.train.workers import is_chief
 
 log = logging.getLogger(__name__)
 

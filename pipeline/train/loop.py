@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.seeds import fold_seed
+from pipeline.train.batches import Feed
 from pipeline.train.checkpoint import (
     CHECKPOINT,
     Progress,
@@ -23,14 +24,13 @@ from pipeline.train.checkpoint import (
     put_back,
     save_checkpoint,
 )
-from pipeline.train.cluster import is_chief, members, share_value
 from pipeline.train.compiled import compiled_steps
 from pipeline.train.diverged import keeping_last_good, refuse_bad
-from pipeline.train.feed import Feed
-from pipeline.train.hold import Hold
 from pipeline.train.interrupt import finishing_steps
 from pipeline.train.step import Step
 from pipeline.train.strategy import spans_workers, synchronise
+from pipeline.train.weight_constraints import WeightConstraint
+from pipeline.train.workers import is_chief, members, share_value
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Trainer:
     clip_value: float | None = None
     averages: bool = False
     """Whether the optimizer keeps a running mean of the weights, which is what counts."""
-    holds: Sequence[Hold] = ()
+    constraints: Sequence[WeightConstraint] = ()
     """What weights keep while they learn."""
     rate_key: str = "train.optimizer.learning_rate"
     """Where the config says the learning rate."""

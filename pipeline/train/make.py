@@ -16,7 +16,7 @@ from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed, oversample_rare
+from pipeline.train.batches import Feed, oversample_rare
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.loop import Trainer
 from pipeline.train.prepare import preparer
@@ -94,10 +94,10 @@ def _step(
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    anomaly = dataset.preprocess.anomaly
-    if anomaly is not None:
+    decision = dataset.preprocess.anomaly
+    if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
-        return detector_step(model, settings.loss, anomaly, noise=noise)
+        return detector_step(model, settings.loss, decision, noise=noise)
     known = filter_array(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())
     counted = weight_loss(loss, weights)

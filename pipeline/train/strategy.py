@@ -14,7 +14,7 @@ import tensorflow as tf
 from pipeline.arrays import Model
 from pipeline.errors import ConfigError
 from pipeline.launch.place import place_here
-from pipeline.train.cluster import members
+from pipeline.train.workers import members
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
-from pipeline.data.dataset import Dataset, with_score
+from pipeline.data.dataset import Dataset, with_decision
+from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.documents.training import Warned
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
@@ -23,8 +24,8 @@ from pipeline.train.make import trainer_of
 from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
-from pipeline.train.warnings import Warned
 from pipeline.train.watch import watcher
+from pipeline.train.workers import is_chief, together
 
 RANGE_TEST = "range_test.json"
 
@@ -119,7 +120,7 @@ def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss
     keras.utils.clear_session()
     task = spec.output.task
     if (score := spec.output.score) is not None:
-        dataset = with_score(dataset, score)
+        dataset = with_decision(dataset, Decision(score=score))
     return dataset, loss_of(settings, task)
 
 

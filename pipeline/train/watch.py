@@ -13,13 +13,14 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import count_ids, map_array, take_rows, where
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.losses import Loss
 from pipeline.train.probe import form_of, prober
 from pipeline.train.step import class_weights, weight_loss
-from pipeline.train.warnings import Evidence, Warned, warnings_of
+from pipeline.train.warnings import Evidence, warnings_of
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +118,10 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
     """Return the share of what a detector should answer that its last layer cannot give."""
-    anomaly = feed.dataset.preprocess.anomaly
-    if anomaly is None or ending not in REACH:
+    decision = feed.dataset.preprocess.anomaly
+    if decision is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])
-    values = np.asarray(detector_targets(to_model_inputs(raw, feed.dataset.preprocess), anomaly))
+    values = np.asarray(detector_targets(to_model_inputs(raw, feed.dataset.preprocess), decision))
     low, high = REACH[ending]
     return float(((values < low - MARGIN) | (values > high + MARGIN)).mean())

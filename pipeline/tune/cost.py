@@ -7,11 +7,11 @@ import numpy as np
 
 from pipeline.arrays import Array, Model
 from pipeline.device.measure import run_file
-from pipeline.device.targets import TARGETS
 from pipeline.documents.preprocess import Preprocess
 from pipeline.export.compilers import compile_for
 from pipeline.models import budget
 from pipeline.seeds import fold_seed
+from pipeline.targets.registry import compiler_of
 
 Sample = tuple[Preprocess, Mapping[str, Array]]
 """preprocess.json, and raw samples by input."""
@@ -62,10 +62,10 @@ def of_file(
     rows = [
         compile_for(target, file, work, {})
         for target in targets
-        if TARGETS[target].compiler == "vela"
+        if (compiler := compiler_of(target)) is not None and compiler.estimates_costs
     ]
     for name, key in (("latency_ms", "latency_ms_estimate"), ("sram_bytes", "sram_bytes")):
-        values = [row[key] for row in rows]
+        values = [getattr(row, key) for row in rows]
         if values:
             found[name] = None if None in values else max(values)
     if arena_of is not None:

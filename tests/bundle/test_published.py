@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts import MANIFEST, read_json, write_json
-from pipeline.bundle.published import checked_manifest
+from pipeline.bundle.published import read_bundle
 from pipeline.cli import main
 from pipeline.errors import ArtifactError
 from tests.device.tiny import INPUTS, seal, write_bundle
@@ -41,7 +41,7 @@ def test_a_manifest_that_names_a_file_beyond_the_bundle_is_refused(bundle: Path,
     ):
         write_json(bundle / MANIFEST, changed)
         with pytest.raises(ArtifactError, match="no file of this bundle"):
-            checked_manifest(bundle)
+            read_bundle(bundle)
 
 
 @pytest.mark.parametrize("old", [[], {}, {"schema": 0}, {"schema": 1, "files": {}}, None])
@@ -63,7 +63,7 @@ def test_a_manifest_of_another_version_is_one_message(
 def test_nested_beyond_reason_is_no_traceback(bundle: Path) -> None:
     (bundle / MANIFEST).write_text("[" * 100_000)
     with pytest.raises(ArtifactError, match="not readable as JSON"):
-        checked_manifest(bundle)
+        read_bundle(bundle)
 
 
 def test_nothing_that_lies_in_a_bundle_is_executed(

@@ -114,5 +114,8 @@ def test_only_what_is_small_is_held(rng: np.random.Generator) -> None:
     plain, sparse, tied = compressible_kernels(model)
     sparse.assign(sparse.value * (rng.random((6, 6)) < 0.5))
     tied.assign(rng.choice(np.array([1.0, 2.0], np.float32), size=(6, 6)))
-    assert [hold.weight for hold in made_small([plain, sparse, tied], 2)] == [sparse, tied]
-    assert [hold.weight for hold in made_small([plain, sparse, tied], None)] == [sparse]
+    assert [constraint.weight for constraint in made_small([plain, sparse, tied], 2)] == [
+        sparse,
+        tied,
+    ]
+    assert [constraint.weight for constraint in made_small([plain, sparse, tied], None)] == [sparse]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import (
-    SCHEMA,
     describe_files,
     read_json,
     sha256_file,
@@ -20,6 +19,7 @@ from pipeline.artifacts import (
 from pipeline.bundle.web import write_web
 from pipeline.device.measure import run_file
 from pipeline.ondevice.assemble import PROGRAM_FILE
+from tests.documents.manifests import make_manifest
 
 INPUTS, CLASSES, SAMPLES = 4, 3, 16
 SOUND = 300  # values of a recording
@@ -138,7 +138,7 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         "name": folder.name, "ships": "int8", "models": models, "task": preprocess["task"],
         "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
     }  # fmt: skip
-    write_web(folder, manifest, preprocess)
+    write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
     return folder
 
@@ -150,16 +150,12 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
     preprocess = read_json(folder / "preprocess.json") | changes
     write_json(folder / "preprocess.json", preprocess)
     manifest = read_json(folder / "manifest.json") | {"ships": ships}
-    write_web(folder, manifest, preprocess)
+    write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
     return folder
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    document = (
-        {"schema": SCHEMA}
-        | manifest
-        | {"files": {name: asdict(entry) for name, entry in describe_files(folder).items()}}
-    )
-    write_json(folder / "manifest.json", document)
+    files = {name: asdict(entry) for name, entry in describe_files(folder).items()}
+    make_manifest(manifest | {"files": files}).write(folder / "manifest.json")

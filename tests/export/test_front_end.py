@@ -12,9 +12,9 @@ from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 from pipeline.models.adopt import adopt_model
 from tests.conftest import make_spec
 from tests.export.conftest import Made, make
@@ -103,7 +103,7 @@ def test_it_comes_to_full_integers(given: Any) -> None:
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
         answers[quantizer] = outputs
-        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8")["float_ops_left"]))
+        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8").float_ops_left))
 
     found = least_float("int8", attempt)
     assert isinstance(found, MadeFile), found

@@ -14,7 +14,6 @@ import pytest
 
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
-from pipeline.device.targets import TARGETS
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
 from pipeline.export.worker import request
@@ -130,7 +129,6 @@ def test_a_compiler_takes_it_and_the_same_facts_give_the_same_bytes(
     _, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))
     _, again = stamped(models["cnn"], tmp_path / "again", IMAGE, list("abcde"))
     assert path.read_bytes() == again.read_bytes()
-    system = TARGETS["ethos-u55-128"]
-    asked = {"accelerator": "ethos-u55-128", "system": system.system, "memory": system.memory}
-    found = request("vela", int8=str(path), out=str(tmp_path / "vela.tflite"), **asked)
+    out = str(tmp_path / "vela.tflite")
+    found = request("compile_file", int8=str(path), out=out, target="ethos-u55-128")
     assert found["cpu_ops"] == 0

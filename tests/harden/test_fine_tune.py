@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from pipeline.config.schema import AdamW, Harden, Train
+from pipeline.documents.robustness import Collapse
 from pipeline.harden import guard
 from pipeline.harden.fine_tune import Hardened, Plan, harden_network
 from pipeline.harden.step import share_of_epsilon
@@ -71,9 +72,9 @@ def test_every_mode_makes_the_net_robust(
     start: Path, digits: Any, tmp_path: Path, mode: str
 ) -> None:
     found = harden(start, digits, tmp_path, epochs=8, learning_rate=3e-3, **MODES[mode])
-    assert found.after["robust"] > found.before["robust"] + 0.1
-    assert found.course["kept_epoch"] == 8
-    assert [row["epoch"] for row in found.course["epochs"]] == list(range(9))
+    assert found.after.robust_accuracy > found.before.robust_accuracy + 0.1
+    assert found.course.kept_epoch == 8
+    assert [row.epoch for row in found.course.epochs] == list(range(9))
 
 
 EVERYTHING = {"warmup_epochs": 1.5, "ema": 0.9, "max_clean_drop": 0.02}
@@ -104,7 +105,7 @@ def test_a_killed_hardening_ends_with_the_same_bits(
 
     settings = {"epochs": 4} | MODES[mode] | extra
     whole = harden(start, digits, tmp_path / "first", **settings)
-    seen.extend(row["robust"] for row in whole.course["epochs"][1:])
+    seen.extend(row.robust_accuracy for row in whole.course.epochs[1:])
     monkeypatch.setattr(guard, "has_fallen", has_fallen)
     whole = harden(start, digits, tmp_path / "whole", **settings)
     random = np.random.default_rng(len(mode))
@@ -117,7 +118,7 @@ def test_a_killed_hardening_ends_with_the_same_bits(
     assert kills == 2
     assert (again.history, again.course) == (whole.history, whole.course)
     assert (again.before, again.after) == (whole.before, whole.after)
-    assert (whole.course["collapse"] is not None) == (mode == "fast")
+    assert (whole.course.collapse is not None) == (mode == "fast")
     assert_same_bits(whole.model, again.model)
 
 
@@ -132,10 +133,10 @@ def test_the_guard_goes_back_to_the_most_robust_epoch_and_on_with_pgd(
 
     monkeypatch.setattr(guard, "has_fallen", has_fallen)
     found = harden(start, digits, tmp_path, epochs=6, mode="fast", learning_rate=3e-3)
-    table = [row["robust"] for row in found.course["epochs"]]
+    table = [row.robust_accuracy for row in found.course.epochs]
     best = int(np.argmax(table[:3]))
-    assert found.course["collapse"] == {"epoch": 3, "back_to": best}
-    assert found.course["kept_epoch"] == 6
+    assert found.course.collapse == Collapse(epoch=3, restored_epoch=best)
+    assert found.course.kept_epoch == 6
     assert table[-1] > table[best]
 
 
@@ -153,14 +154,15 @@ def test_a_collapse_at_the_end_leaves_the_weights_from_before(
     monkeypatch.setattr(guard, "has_fallen", lambda robust, best: False)
     first = harden(
         start, digits, tmp_path / "one", epochs=epochs, mode="fast", on_collapse=stops
-    ).course["epochs"]
-    worst = first[2]["robust"]
+    ).course.epochs
+    worst = first[2].robust_accuracy
     monkeypatch.setattr(guard, "has_fallen", lambda robust, best: robust == worst)
     found = harden(start, digits, tmp_path / "two", epochs=epochs, mode="fast", on_collapse=stops)
     assert len(found.history) == 2
-    back = found.course["collapse"]["back_to"]
-    assert found.course["kept_epoch"] == back
-    assert found.after["clean"] == first[back]["clean"]
+    assert found.course.collapse is not None
+    back = found.course.collapse.restored_epoch
+    assert found.course.kept_epoch == back
+    assert found.after.clean_accuracy == first[back].clean_accuracy
 
 
 @pytest.mark.parametrize(
@@ -203,12 +205,12 @@ def test_the_most_robust_epoch_within_the_budget_is_kept(
     """A rate that hurts at first: clean accuracy falls and comes back as the rate goes to zero."""
     settings = {"epochs": 8, "learning_rate": 2e-2, "max_clean_drop": 0.05}
     found = harden(start, digits, tmp_path, attack={"kind": "pgd", "steps": 3}, **settings)
-    first, *table = found.course["epochs"]
-    fitting = [row for row in table if row["clean"] >= first["clean"] - 0.05]
-    best = max(fitting, key=lambda row: (row["robust"], -row["epoch"]))
+    first, *table = found.course.epochs
+    fitting = [row for row in table if row.clean_accuracy >= first.clean_accuracy - 0.05]
+    best = max(fitting, key=lambda row: (row.robust_accuracy, -row.epoch))
     assert 0 < len(fitting) < 8
-    assert found.course["kept_epoch"] == best["epoch"]
-    assert found.after["clean"] == best["clean"]
+    assert found.course.kept_epoch == best.epoch
+    assert found.after.clean_accuracy == best.clean_accuracy
 
 
 def test_a_budget_that_no_epoch_holds_leaves_the_net_as_it_came(
@@ -216,7 +218,7 @@ def test_a_budget_that_no_epoch_holds_leaves_the_net_as_it_came(
 ) -> None:
     settings = {"epochs": 2, "learning_rate": 0.3, "max_clean_drop": 0.0}
     found = harden(start, digits, tmp_path, attack={"kind": "pgd", "steps": 1}, **settings)
-    assert found.course["kept_epoch"] == 0
+    assert found.course.kept_epoch == 0
     assert found.after == found.before
     assert_same_bits(found.model, load_keras(start))
     assert "no epoch is kept" in caplog.text
@@ -237,6 +239,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import json
 from pathlib import Path
 from pipeline.data.dataset import open_dataset
+from pipeline.documents.robustness import Collapse
 from pipeline.harden import guard
 from tests.harden.test_fine_tune import harden
 start, folder, out = map(Path, sys.argv[1:])

@@ -72,10 +72,10 @@ def test_words_and_document_say_what_moves() -> None:
     space = space_of(fakes.rows(), asked, None, where="audit")
     assert reach_words(space) == "amount by 5, kind to any of 2 categories"
     document = space_document(space)
-    assert document["classes"] == ["class1"]
-    rows = {row["name"]: row for row in document["inputs"]["features"]["moved"]}
-    assert rows["amount"]["change"] == 5
-    assert rows["kind"]["to"] == ["a", "b"]
+    assert document.classes == ("class1",)
+    rows = {row.name: row for row in document.inputs["features"].values}
+    assert rows["amount"].max_change == 5
+    assert rows["kind"].categories == ("a", "b")
     assert set(rows) == {"amount", "kind"}
     data = fakes.texts()
     texts = space_of(data, fakes.asked(tokens=2, candidates=3), fakes.network(data), where="audit")

@@ -1,15 +1,15 @@
 """`harden` on every form of sample that shipped configs have: what it writes, twice the same."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from pipeline.artifacts import WORK, Inputs, read_json
+from pipeline.artifacts import WORK, Inputs
 from pipeline.config.load import load
 from pipeline.data.dataset import open_dataset
+from pipeline.documents.robustness import Robustness
 from pipeline.errors import ConfigError
 from pipeline.harden.stage import run
 from pipeline.models.save import save_keras
@@ -26,7 +26,7 @@ ATTACKS = {
 }
 
 
-def hardened(sets: Path, folder: Path, name: str, attack: str) -> dict[str, Any]:
+def hardened(sets: Path, folder: Path, name: str, attack: str) -> Robustness:
     """Return robustness.json of a small untrained network after one epoch."""
     more = [f"harden={{epochs: 1, attack: {attack}}}", "data.batch_size=64"]
     base = sets / "configs"
@@ -39,18 +39,18 @@ def hardened(sets: Path, folder: Path, name: str, attack: str) -> dict[str, Any]
     keras.utils.clear_session()
     save_keras(fakes.network(dataset), places["reference"] / "model.keras")
     run(config, Inputs(places, base, base), places["out"])
-    return dict(read_json(places["out"] / "robustness.json"))
+    return Robustness.read(places["out"] / "robustness.json")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_every_form_is_hardened(sets: Path, tmp_path: Path, name: str) -> None:
     found = hardened(sets, tmp_path / "one", name, ATTACKS[name])
-    assert found["reach"]
-    assert found["space"]["inputs"]
-    for side in ("before", "after"):
-        assert 0 <= found[side]["robust"] <= found[side]["clean"] <= 1
-        assert sum(row["samples"] for row in found[side]["classes"].values()) == found["samples"]
+    assert found.perturbation
+    assert found.threat_model.inputs
+    for side in (found.before, found.after):
+        assert 0 <= side.robust_accuracy <= side.clean_accuracy <= 1
+        assert sum(row.samples for row in side.classes.values()) == found.samples
     assert (tmp_path / "one/out/model.keras").is_file()
 
 

@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 
 from pipeline.device.measure import run_file
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export import worker
 from pipeline.export.borders import with_uint8
-from pipeline.export.worker import ConversionError
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.twin import Rounded, Twin, twin_of
 from tests.export.conftest import SPECS, Made, make

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents import training
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.parity import Parity
+from pipeline.documents.record import Record
+from pipeline.documents.robustness import Robustness
 from pipeline.documents.verdict import Verdict
 from pipeline.report.advice import advise
 from pipeline.report.gather import Documents
@@ -143,13 +146,14 @@ def audit() -> dict[str, Any]:
 
 def hardened(clean: float, robust: float, success: float) -> dict[str, Any]:
     """Return figures of a model under the attack that it is hardened against."""
-    row = {"samples": 5, "recall": clean, "robust": robust, "success": success}
+    row = {"samples": 5, "recall": clean, "robust_recall": robust}
+    row["attack_success_rate"] = success
     return {
-        "clean": clean,
-        "robust": robust,
-        "classes": {"a": row, "b": row | {"success": None}},
+        "clean_accuracy": clean,
+        "robust_accuracy": robust,
+        "classes": {"a": row, "b": row | {"attack_success_rate": None}},
         "auc": 0.9625,
-        "auc_attacked": 0.8125,
+        "attacked_auc": 0.8125,
     }
 
 
@@ -219,7 +223,7 @@ def examined() -> dict[str, Any]:
 
 def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
     return {
-        "share": share,
+        "fraction": share,
         "samples": round(7000 * share),
         "train": train,
         "validation": validation,
@@ -362,7 +366,7 @@ def good_run() -> dict[str, Any]:
             "anomaly": None,
             "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
         },
-        "warnings": {"schema": 1, "warnings": []},
+        "warnings": {"schema": 2, "warnings": []},
         "learning": {
             "metric": "accuracy",
             "direction": "up",
@@ -372,12 +376,14 @@ def good_run() -> dict[str, Any]:
         "robustness": {
             "attack": {"kind": "pgd"},
             "epsilon": 0.1,
-            "reach": "epsilon 0.1 of the input range",
+            "perturbation": "epsilon 0.1 of the input range",
+            "threat_model": {"inputs": {}, "classes": None},
+            "epochs": [],
             "mode": "fast",
             "norm": "linf",
             "max_clean_drop": 0.05,
             "kept_epoch": 0,
-            "collapse": {"epoch": 3, "back_to": 2},
+            "collapse": {"epoch": 3, "restored_epoch": 2},
             "samples": 10,
             "steps": 20,
             "before": judged,
@@ -434,10 +440,15 @@ def page(documents: dict[str, Any], **config: Any) -> str:
     return render_report(typed, advise(typed, settings), settings, TIMES)
 
 
+RECORDS: dict[str, type[Record]] = {
+    "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness
+} | training.RECORDS  # fmt: skip
+
+
 def typed_documents(documents: dict[str, Any]) -> Documents:
     """Return the documents of a run as the stages write them."""
     typed: dict[str, Any] = {
         name: documents[name] and record.model_validate(documents[name])
-        for name, record in (("parity", Parity), ("verdict", Verdict), ("baseline", Baseline))
+        for name, record in RECORDS.items()
     }
     return Documents(**documents | typed)

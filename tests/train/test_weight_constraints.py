@@ -12,13 +12,13 @@ import pytest
 import tensorflow as tf
 
 from pipeline.documents.spec import Spec
-from pipeline.train.hold import (
-    Hold,
-    held_gradients,
-    hold_values,
-    values_of,
-    with_ties,
-    with_zeros,
+from pipeline.train.weight_constraints import (
+    WeightConstraint,
+    cluster_mask,
+    constrain_gradients,
+    constrain_values,
+    constrained_values,
+    sparsity_mask,
 )
 
 STEPS = 7
@@ -28,20 +28,20 @@ def sparse_and_tied(rng: np.random.Generator) -> np.ndarray:
     return rng.choice(np.array([-0.5, 0.0, 0.25, 1.0], np.float32), size=(9, 13))
 
 
-def learn(weight: Any, hold: Hold, rng: np.random.Generator) -> None:
+def learn(weight: Any, constraint: WeightConstraint, rng: np.random.Generator) -> None:
     """Make some steps of Adam, each with a gradient of its own for every weight."""
     optimizer, strategy = keras.optimizers.Adam(0.1), tf.distribute.get_strategy()
     for number in range(STEPS):
         found = [tf.constant(rng.normal(size=weight.shape), tf.float32)]
-        before = values_of([hold])
-        optimizer.apply(held_gradients([hold], [weight], found), [weight])
-        hold_values(strategy, [hold], before, tf.constant(number))
+        before = constrained_values([constraint])
+        optimizer.apply(constrain_gradients([constraint], [weight], found), [weight])
+        constrain_values(strategy, [constraint], before, tf.constant(number))
 
 
 def test_zeros_stay_and_the_others_learn(rng: np.random.Generator) -> None:
     values = sparse_and_tied(rng)
     weight = keras.Variable(values)
-    learn(weight, with_zeros(weight), rng)
+    learn(weight, sparsity_mask(weight), rng)
     found = weight.numpy()
     np.testing.assert_array_equal(found == 0, values == 0)
     assert (found != values)[values != 0].all()
@@ -52,7 +52,7 @@ def test_equal_weights_stay_equal_and_learn_as_one(rng: np.random.Generator) -> 
     values = sparse_and_tied(rng)
     weight = keras.Variable(values)
     groups = np.unique(values, return_inverse=True)[1].reshape(values.shape)
-    learn(weight, with_ties(weight, groups), rng)
+    learn(weight, cluster_mask(weight, groups), rng)
     found = weight.numpy()
     assert len(np.unique(found)) == len(np.unique(values))
     for value in np.unique(values):
@@ -65,8 +65,8 @@ def test_a_group_learns_from_all_its_members(rng: np.random.Generator) -> None:
     """By the chain rule: the derivative by the shared value is the sum over who shares it."""
     values, gradient = sparse_and_tied(rng), rng.normal(size=(9, 13)).astype(np.float32)
     weight = keras.Variable(values)
-    hold = with_ties(weight, np.unique(values, return_inverse=True)[1])
-    (found,) = held_gradients([hold], [weight], [tf.constant(gradient)])
+    constraint = cluster_mask(weight, np.unique(values, return_inverse=True)[1])
+    (found,) = constrain_gradients([constraint], [weight], [tf.constant(gradient)])
     for value in np.unique(values):
         wanted = 0.0 if value == 0 else gradient[values == value].sum()
         np.testing.assert_allclose(found.numpy()[values == value], wanted, rtol=1e-4, atol=1e-6)
@@ -75,7 +75,7 @@ def test_a_group_learns_from_all_its_members(rng: np.random.Generator) -> None:
 def test_what_is_not_held_learns_as_it_would(rng: np.random.Generator) -> None:
     one, other = keras.Variable(sparse_and_tied(rng)), keras.Variable(sparse_and_tied(rng))
     gradients = [tf.ones((9, 13)), tf.ones((9, 13))]
-    _, found = held_gradients([with_zeros(one)], [one, other], gradients)
+    _, found = constrain_gradients([sparsity_mask(one)], [one, other], gradients)
     assert found is gradients[1]
 
 
@@ -87,7 +87,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.compress.imitate import Lesson
+from pipeline.compress.distillation import DistillationJob
 from pipeline.compress.prune import pruned
 from pipeline.data.dataset import open_dataset
 model, folder, out = map(Path, sys.argv[1:])
@@ -95,9 +95,9 @@ settings = SimpleNamespace(epochs=3, learning_rate=1e-3, sparsity=0.5, schedule=
     begin=0.0, end=0.5)
 found = {}
 for strategy in ("one_device", "mirrored"):
-    lesson = Lesson(model, model, open_dataset(folder), settings, "compress.prune", seed=3,
+    job = DistillationJob(model, model, open_dataset(folder), settings, "compress.prune", seed=3,
         strategy=strategy, batch_size=64, augment=[], work=out / strategy)
-    found[strategy] = pruned(lesson).get_weights()
+    found[strategy] = pruned(job).get_weights()
 pairs = list(zip(*found.values(), strict=True))
 print(json.dumps([max(float(np.abs(a - b).max()) for a, b in pairs),
     [[int((x == 0).sum()) for x in pair] for pair in pairs if pair[0].ndim > 1]]))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.train import feed as reading
-from pipeline.train.feed import Feed
+from pipeline.train import batches as reading
+from pipeline.train.batches import Feed
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pipeline.arrays import Array, Tensor
 
 
 @dataclass(frozen=True)
-class Hold:
+class WeightConstraint:
     """What one weight keeps."""
 
     weight: Any
@@ -24,9 +24,11 @@ class Hold:
     """(weight before the step, after it, number of the step) -> what it is to be."""
 
 
-def with_zeros(weight: Any) -> Hold:
-    """Return the hold under which what is zero stays so."""
-    return Hold(weight, where_kept, lambda before, after, number: where_kept(before, after))
+def sparsity_mask(weight: Any) -> WeightConstraint:
+    """Return the constraint under which what is zero stays so."""
+    return WeightConstraint(
+        weight, where_kept, lambda before, after, number: where_kept(before, after)
+    )
 
 
 def where_kept(before: Any, values: Tensor) -> Any:
@@ -34,8 +36,8 @@ def where_kept(before: Any, values: Tensor) -> Any:
     return tf.where(before != 0, values, tf.zeros_like(values))
 
 
-def with_ties(weight: Any, groups: Array) -> Hold:
-    """Return the hold under which a weight's groups stay equal, and learn as one value each.
+def cluster_mask(weight: Any, groups: Array) -> WeightConstraint:
+    """Return the constraint under which a weight's groups stay equal, and learn as one value each.
 
     A group's gradient is the sum of its members' (Han et al. 2016, arXiv:1510.00149, section 3.3).
     Equal steps may round differently in the last bit, hence the mean. A group of zeros stays.
@@ -56,14 +58,14 @@ def with_ties(weight: Any, groups: Array) -> Hold:
     def value(before: Any, after: Any, number: Any) -> Any:
         return where_kept(before, over(after, tf.math.unsorted_segment_mean))
 
-    return Hold(weight, gradient, value)
+    return WeightConstraint(weight, gradient, value)
 
 
-def held_gradients(
-    holds: Sequence[Hold], weights: Sequence[Any], gradients: Sequence[Any]
+def constrain_gradients(
+    constraints: Sequence[WeightConstraint], weights: Sequence[Any], gradients: Sequence[Any]
 ) -> list[Any]:
-    """Return the gradients as the holds of their weights ask for; those of other weights as is."""
-    asked = {id(hold.weight): hold for hold in holds}
+    """Return the gradients as the constraints of their weights ask; others as is."""
+    asked = {id(constraint.weight): constraint for constraint in constraints}
     return [
         asked[id(weight)].gradient(tf.convert_to_tensor(weight.value), tf.convert_to_tensor(found))
         if id(weight) in asked
@@ -72,23 +74,25 @@ def held_gradients(
     ]
 
 
-def values_of(holds: Sequence[Hold]) -> list[Any]:
+def constrained_values(constraints: Sequence[WeightConstraint]) -> list[Any]:
     """Return the held weights as they are."""
-    return [tf.identity(hold.weight.value) for hold in holds]
+    return [tf.identity(constraint.weight.value) for constraint in constraints]
 
 
-def hold_values(strategy: Any, holds: Sequence[Hold], before: Sequence[Any], number: Any) -> None:
+def constrain_values(
+    strategy: Any, constraints: Sequence[WeightConstraint], before: Sequence[Any], number: Any
+) -> None:
     """Bring the held weights back to what they keep, on all devices.
 
     Args:
         strategy: of the training; outside of its replicas.
-        holds: whose weights made a step.
-        before: by `values_of`, before the step.
+        constraints: whose weights made a step.
+        before: by `constrained_values`, before the step.
         number: of the step, from 0 on.
     """
 
-    def assign(variable: Any, hold: Hold, old: Any) -> None:
-        variable.assign(hold.value(old, tf.convert_to_tensor(variable), number))
+    def assign(variable: Any, constraint: WeightConstraint, old: Any) -> None:
+        variable.assign(constraint.value(old, tf.convert_to_tensor(variable), number))
 
-    for hold, old in zip(holds, before, strict=True):
-        strategy.extended.update(hold.weight.value, assign, args=(hold, old))
+    for constraint, old in zip(constraints, before, strict=True):
+        strategy.extended.update(constraint.weight.value, assign, args=(constraint, old))

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.launch.place import Place, place_here
-from pipeline.train.messages import decode_value, encode_value
+from pipeline.train.serialization import decode_value, encode_value
 from pipeline.train.slurm import slurm_resolver
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,66 @@
+"""The records that a vendor's file is made of: its compiler, its devices, and an operation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.documents.files import CompileReport
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the graph, in the order of execution."""
+
+    name: str
+    reads: tuple[str, ...]
+    """Types of the activations that it reads; constants are left out."""
+    writes: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    """Shapes of what it reads and writes, activations only."""
+    tensor: str
+    """Name of what it writes first."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of device."""
+
+    compiler: str | None = None
+    """Key of COMPILERS, or c_source: what is made of the int8 file; None: it runs as it is."""
+    npu: str = ""
+    """What people call the NPU; empty where there is none."""
+    system: str = ""
+    """The vendor's reference system that costs are estimated for: clock and memories."""
+    memory: str = ""
+    """The memory mode of that system."""
+    lacks: frozenset[str] = frozenset()
+    """Operations that what runs the file there has not: it stops at them."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """What a vendor's compiler takes, how it is called, and how to get it."""
+
+    targets: Mapping[str, Target]
+    """Name in `export.targets` -> device."""
+    npu_ops: frozenset[str]
+    """Operations that leave the CPU."""
+    types: tuple[str, ...]
+    """Types of the activations that they read and write."""
+    broken_rule: Callable[[Operation, Target], str | None]
+    """What else keeps an operation off the NPU; None: nothing does."""
+    compile: Callable[[Path, Path, str, Target], CompileReport]
+    """(int8 file, compiled file to write, name of the target, target) -> report. It raises
+    ConversionError where the compiler refuses the file."""
+    cure: str
+    """How to get the compiler."""
+    distribution: str | None = None
+    """Python package that it comes in; it is then called in the worker."""
+    program: str | None = None
+    """Program on the PATH; where it is missing the rules answer."""
+    is_one_part: bool = False
+    """Whether all runs on the CPU from the first operation on that cannot run on the NPU."""
+    estimates_costs: bool = False
+    """Whether it reports latency and memory."""
+    no_mixtures: str | None = None
+    """Why it takes no file of 8- and 16-bit activations; None: it does."""
