@@ -1,7 +1,6 @@
 """README.md of a bundle: how to load it on each device, with this model's own shapes and types."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import numpy as np
 
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
-from pipeline.documents.preprocess import Entry, ImageEntry, Preprocess
 from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Entry, ImageEntry
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")

@@ -6,7 +6,6 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,6 @@ from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision_of
-from pipeline.documents.preprocess import AbstentionRule, Preprocess
 from pipeline.documents.advice import AdviceList
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
@@ -38,6 +36,7 @@ from pipeline.documents.files import Files
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import AbstentionRule, Preprocess
 from pipeline.documents.schemas import schema_of
 from pipeline.documents.selective import Sanitization
 from pipeline.documents.stages import (

@@ -104,9 +104,7 @@ def distill_network(
     trainer = Trainer(
         model,
         optimizer,
-        distillation_step(
-            model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack
-        ),
+        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
         preparer(dataset.preprocess, job.augment),
         strategy,
         clip_norm=CLIP_NORM,

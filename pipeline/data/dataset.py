@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json
 from pipeline.data.recordings import recordings_of
 from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import write_arrays, write_json
+from pipeline.artifacts import write_arrays
 from pipeline.device import browser
 from pipeline.device.runner import decode_outputs, mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
@@ -75,7 +75,7 @@ def run_file(
         return _run_in_browser(file, preprocess, raw, prepared=prepared)
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
-        write_json(folder / "preprocess.json", preprocess)
+        preprocess.write(folder / "preprocess.json")
         write_arrays(folder / "in.npz", raw)
         model = file.absolute()  # who runs it may have begun in another folder
         arguments = [
@@ -119,7 +119,7 @@ def _run_in_browser(
     file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, prepared: bool
 ) -> RunResult:
     """Do what the runner does: prepare, run, and make answers of what comes out."""
-    anomaly = preprocess.get("anomaly")
+    anomaly = preprocess.anomaly
     try:
         inputs = raw if prepared else prepare_inputs(raw, preprocess)
         given = mask_detector_inputs(inputs, anomaly)

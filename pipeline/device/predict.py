@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json
 from pipeline.bundle.published import read_bundle
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.files import prefix_errors
@@ -77,7 +77,7 @@ def _in_browser(bundle: Path, manifest: Manifest, inputs: list[Path]) -> list[di
     for path in inputs:
         try:
             with prefix_errors(os.fspath(path)):
-                raw = read_samples(os.fspath(path), preprocess["inputs"])
+                raw = read_samples(os.fspath(path), preprocess.inputs)
                 prepare_inputs(raw, preprocess)
                 found = decide_samples(ask, raw, preprocess, model)
         except (ValueError, KeyError, OSError) as error:

@@ -27,7 +27,7 @@ from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models.blocks import logits_model
 from pipeline.models.save import save_keras
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 L = keras.layers

@@ -12,8 +12,8 @@ from pipeline.audit.examples import SHOWN, choose_examples, examples
 from pipeline.audit.points import Known
 from pipeline.harden.space import Space
 from pipeline.harden.space_tokens import Texts
+from tests.documents.preprocess import preprocess_of
 from tests.harden import fakes
-from tests.made_documents import preprocess_of
 
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "rows": (fakes.rows, {"columns": {"amount": {}, "kind": {}}}),

@@ -13,8 +13,8 @@ from pipeline.bundle.readme import micro_name, readme
 from pipeline.export.c_source import write_c_source
 from pipeline.ondevice.quantize import dequantize, quantize
 from tests.device.tiny import STEPS, tflite
-from tests.made_documents import entry_of, preprocess_of
 from tests.documents.manifests import make_manifest
+from tests.documents.preprocess import entry_of, preprocess_of
 
 BORDERS = [
     ("int8", 1 / 255, -128), ("int8", 0.0037, -119), ("uint8", 1 / 255, 0), ("uint8", 0.0173, 31),

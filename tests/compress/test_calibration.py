@@ -12,7 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.errors import ArtifactError
 from pipeline.samples.kind import Input
-from tests.made_documents import meta_of, preprocess_of
+from tests.documents.preprocess import meta_of, preprocess_of
 
 IMAGE: dict[str, Any] = {
     "name": "image",

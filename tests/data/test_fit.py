@@ -16,7 +16,7 @@ from pipeline.samples.columns import RARE, fit_category
 from pipeline.samples.kind import Input
 from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
 from pipeline.samples.tokens import fit_tokens
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))

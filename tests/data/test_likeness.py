@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.likeness import doubtful_labels, drift, near_copies, sketches
-from tests.made_documents import entry_of
+from tests.documents.preprocess import entry_of
 
 IMAGE = {
     "name": "x", "kind": "image", "shape": [8, 8, 1], "offset": 0.0, "scale": 1 / 255,

@@ -17,7 +17,7 @@ from pipeline.samples.image import fit_image
 from pipeline.samples.kind import Input
 from pipeline.samples.table import fit_table
 from tests.conftest import prepare_data
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 TABLE = """
 name: small

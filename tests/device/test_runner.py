@@ -25,8 +25,8 @@ from pipeline.ondevice.interpreter import invoke_model, load_interpreter, match_
 from pipeline.ondevice.main import PART
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.ondevice.quantize import dequantize, quantize
-from tests.device.tiny import INPUTS, PREPROCESS, tflite
-from tests.made_documents import preprocess_of
+from tests.device.tiny import INPUTS, PREPROCESS, document, tflite
+from tests.documents.preprocess import preprocess_of
 
 ENTRY = {
     "name": "image", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
@@ -188,8 +188,8 @@ def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
     (file := tmp_path / "tiny.tflite").write_bytes(tflite("int8"))
     entry = PREPROCESS["inputs"][0] | {"raw_dtype": "uint8"}  # type: ignore[index,operator]
     raw = np.random.default_rng(0).integers(0, 9, (PART // INPUTS + 1, INPUTS), dtype=np.uint8)
-    found = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw})
-    last = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw[-1:]})
+    found = run_file(file, document(inputs=[entry]), {"x": raw})
+    last = run_file(file, document(inputs=[entry]), {"x": raw[-1:]})
     assert (found.outputs[-1:] == last.outputs).all()
 
 

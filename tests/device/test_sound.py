@@ -14,7 +14,7 @@ from pipeline.device.runner import fit_series_length, prepare_input
 from pipeline.ondevice.audio import mel_weights, resample_sound
 from pipeline.ondevice.sound_files import read_sound
 from pipeline.ondevice.tokens import encode_text
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 AUDIO: dict[str, Any] = {
     "name": "x", "kind": "audio", "shape": [0, 0, 1], "raw_dtype": "int16", "columns": None,

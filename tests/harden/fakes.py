@@ -15,7 +15,7 @@ from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import Samples, samples_of, searcher
 from pipeline.samples.columns import fit_category
 from pipeline.samples.numbers import fit_number, fit_piecewise
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.device.runner import prepare_input
 from pipeline.documents.preprocess import Entry
 from pipeline.harden.through import attacks_through, raw_within, squeezed_unit
-from tests.made_documents import entry_of
+from tests.documents.preprocess import entry_of
 
 RULE = {"range": "clip", "limits": None, "levels": None}
 seeds = st.integers(0, 10_000)

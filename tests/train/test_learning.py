@@ -13,7 +13,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.train.supervised import train_network
 from tests.conftest import loss_of_name, make_spec
-from tests.made_documents import meta_of, preprocess_of
+from tests.documents.preprocess import meta_of, preprocess_of
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 TABLES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}

@@ -13,7 +13,7 @@ from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
 from pipeline.train.warnings import WARNINGS
 from tests.conftest import make_spec
-from tests.made_documents import meta_of, preprocess_of
+from tests.documents.preprocess import meta_of, preprocess_of
 from tests.train.test_learning import Rows
 
 CONSTANT = {"kind": "constant"}

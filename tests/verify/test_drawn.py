@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.tasks import TASKS
 from pipeline.verify.figures import STEPS, answers, figures
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 SERIES = {"kind": "series", "shape": [4, 1], "columns": []}
 

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.tasks import TASKS
 from pipeline.verify import preprocessing, streaming
 from pipeline.verify.groups import measure_groups
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 NAMES = ("go", "stop", "unknown", "silence")
 SECONDS = 1.0

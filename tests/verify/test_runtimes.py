@@ -11,7 +11,7 @@ from pipeline.device.measure import RunResult
 from pipeline.errors import ArtifactError
 from pipeline.tasks import TASKS
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
-from tests.made_documents import preprocess_of
+from tests.documents.preprocess import preprocess_of
 
 
 def test_an_int8_file_must_run_where_all_operations_are(
