@@ -22,9 +22,9 @@ from typing import Any
 from markupsafe import escape
 
 from pipeline.artifacts import MANIFEST, write_arrays
-from pipeline.bundle.published import read_bundle
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest, ModelFile
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.stages import StageManifest

@@ -35,10 +35,10 @@ from pipeline.artifacts import (
     sha256_json,
     swap_in,
 )
-from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
 from pipeline.data.watch import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
+from pipeline.documents.bundles import is_published
 from pipeline.documents.stages import (
     Published,
     Skipped,

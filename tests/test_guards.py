@@ -22,20 +22,20 @@ LONGER_FILES = {"pipeline/device/run_on_device.py"}  # generated, and ships alon
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_datasets", "keras_tuner")
 LIGHT = (
     "pipeline.cli", "pipeline.executor", "pipeline.stages", "pipeline.artifacts", "pipeline.errors",
-    "pipeline.config.load", "pipeline.bundle.published", "pipeline.run_summary", "pipeline.doctor",
+    "pipeline.config.load", "pipeline.documents.bundles", "pipeline.run_summary", "pipeline.doctor",
     "pipeline.report.render", "pipeline.report.show", "pipeline.device.measure",
     "pipeline.device.predict", "pipeline.gate.stage", "pipeline.report.stage",
     "pipeline.bundle.stage", "pipeline.compress.stage", "pipeline.cli.parser",
     "pipeline.device.demo", "pipeline.tasks",
 )  # fmt: skip
 CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, never raise them
-    "bare-any": 525,
-    "string-subscripts": 2770,
+    "bare-any": 495,
+    "string-subscripts": 1540,
     "task-comparisons": 1,
-    "kind-comparisons": 66,
-    "upward-imports": 62,
-    "cycles": 1,
-    "lone-participles": 7,
+    "kind-comparisons": 11,
+    "upward-imports": 16,
+    "cycles": 0,
+    "lone-participles": 3,
     "positional": 132,
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
-from pipeline.bundle.published import read_bundle
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.stages import BundleTimings, StageManifest, Timings
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES

@@ -11,9 +11,10 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.compress.distillation import DistillationJob, distill_network
-from pipeline.compress.kernels import compressible_kernels, made_small, make_kernels_trainable
 from pipeline.export import worker
+from pipeline.models.kernels import compressible_kernels, make_kernels_trainable
 from pipeline.models.save import load_keras, save_keras
+from pipeline.train.weight_constraints import made_small
 from pipeline.train.workers import together
 
 

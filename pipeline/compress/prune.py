@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.compress.distillation import DistillationJob, distill_network
-from pipeline.compress.kernels import make_kernels_trainable
+from pipeline.models.kernels import make_kernels_trainable
 from pipeline.train.weight_constraints import WeightConstraint, where_kept
 from pipeline.train.workers import together
 

@@ -84,8 +84,8 @@ def _prune_and_cluster(
 ) -> SmallModel:
     """Prune and cluster the reference, and return what came of it."""
     from pipeline.compress.distillation import DistillationJob
-    from pipeline.compress.kernels import check_sizes, describe_kernels
     from pipeline.compress.measure import measure_model
+    from pipeline.models.kernels import check_sizes, describe_kernels
     from pipeline.models.save import load_keras, save_keras
 
     prune, cluster = settings.prune, settings.cluster

@@ -10,7 +10,8 @@ from typing import Any
 from pipeline.arrays import Model
 from pipeline.compress.distillation import DistillationJob, Rounding, distill_network
 from pipeline.compress.fake_quant import spans_of_layers
-from pipeline.compress.kernels import compressible_kernels, made_small
+from pipeline.models.kernels import compressible_kernels
+from pipeline.train.weight_constraints import made_small
 from pipeline.train.workers import together
 
 

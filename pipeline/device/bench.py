@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays
-from pipeline.bundle.published import read_bundle
 from pipeline.device import bench_side
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import ModelFile
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ConfigError

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.bundle.published import read_bundle
 from pipeline.device.browser import PACKAGE, VERSION, find_helper, find_package
 from pipeline.device.certificate import make_certificate
 from pipeline.device.page import HEADERS
+from pipeline.documents.bundles import read_bundle
 from pipeline.errors import ArtifactError, ConfigError
 
 TYPES = {

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.bundle.published import read_bundle
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError

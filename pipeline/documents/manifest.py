@@ -11,7 +11,7 @@ from pipeline.artifacts import FileHash
 from pipeline.config.export_schema import Cluster, Prune
 from pipeline.documents.advice import Advice
 from pipeline.documents.baseline import BaselineModel
-from pipeline.documents.files import CompileReport, FileContents, FileSizes, FrontEnd
+from pipeline.documents.files import FileContents, FileSizes, FrontEnd
 from pipeline.documents.ladder import Rung, SmallModel
 from pipeline.documents.parity import (
     BaselineDrop,
@@ -29,6 +29,7 @@ from pipeline.documents.selective import Abstention, Sanitization
 from pipeline.documents.stages import Equality, Skipped
 from pipeline.documents.training import Distillation, Learning, Pretraining, RangeTest, Warnings
 from pipeline.documents.verdict import GateResult
+from pipeline.targets.compiler import CompileReport
 
 SCHEMA_FILE = "manifest.schema.json"
 

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.documents.files import CompileReport, TargetFile
+from pipeline.documents.files import TargetFile
 from pipeline.errors import ConversionError
 from pipeline.export.inspect import operations
 from pipeline.export.worker import request
-from pipeline.targets.compiler import Compiler
+from pipeline.targets.compiler import Compiler, CompileReport
 from pipeline.targets.placement import place
 from pipeline.targets.registry import COMPILERS, TARGETS, compiler_of
 

@@ -9,14 +9,14 @@ from pipeline.arrays import Model as Network
 from pipeline.config.model_schema import Model
 from pipeline.config.section import Task
 from pipeline.data.dataset import Dataset
-from pipeline.documents.budget import Budget, LayerCost, PlacedOperation
+from pipeline.documents.budget import Budget, LayerCost
 from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
-from pipeline.targets.compiler import Operation
+from pipeline.targets.compiler import Operation, PlacedOperation
 from pipeline.targets.placement import place
 from pipeline.tasks import TASKS
 

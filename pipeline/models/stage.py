@@ -12,12 +12,11 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, Inputs, Metrics
-from pipeline.compress.kernels import check_sizes
 from pipeline.config.model_schema import Application, File
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import why_missing
-from pipeline.documents.budget import Budget, PlacedOperation
+from pipeline.documents.budget import Budget
 from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
 from pipeline.models import budget
@@ -26,7 +25,9 @@ from pipeline.models.application import application
 from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.kernels import check_sizes
 from pipeline.models.save import START, save_keras
+from pipeline.targets.compiler import PlacedOperation
 from pipeline.targets.registry import TARGETS, compiler_of
 from pipeline.tasks import TASKS
 

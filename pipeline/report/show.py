@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
-from pipeline.bundle.published import read_bundle
+from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.verdict import Verdict

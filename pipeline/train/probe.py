@@ -108,7 +108,7 @@ def prober(
     inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
     labels, decision = tf.constant(targets[kept]), dataset.preprocess.anomaly
 
-    def loss_of(head: Any) -> Any:
+    def loss_of(head: Tensor) -> Any:
         if decision is None:
             return tf.reduce_mean(loss(labels, head))
         return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, decision))))

@@ -15,11 +15,11 @@ from hypothesis.extra import numpy as arrays
 from pipeline.compress.centroids import INITIALIZATIONS, lloyd, nearest
 from pipeline.compress.cluster import cluster_weights, write_clustered
 from pipeline.compress.distillation import DistillationJob
-from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.documents.spec import Spec
 from pipeline.export import worker
 from pipeline.models import MODELS
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from tests.train.kills import assert_same_bits, with_kills
 

@@ -20,7 +20,7 @@ from pipeline.export import worker
 from pipeline.export.make import float32_file
 from pipeline.export.worker import request
 from pipeline.models.save import load_keras
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 from tests.export.test_families import FAMILIES

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.compress.distillation import DistillationJob
-from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import UPDATES, is_due, largest, prune_network, rise_of, sparsity_at
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from tests.train.kills import assert_same_bits, with_kills
 

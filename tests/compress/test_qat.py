@@ -12,7 +12,6 @@ import tensorflow as tf
 from pipeline.compress import imitate
 from pipeline.compress.distillation import DistillationJob, Rounding, distillation_step
 from pipeline.compress.fake_quant import rounded_weight, rounding_scope
-from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.compress.qat import fine_tune_for_int8
 from pipeline.data.preprocess import to_model_inputs
@@ -21,6 +20,7 @@ from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from tests.harden.test_fine_tune import harden, start  # noqa: F401  (a fixture)
 from tests.train.kills import assert_same_bits, with_kills

@@ -13,7 +13,7 @@ from pipeline.export.compilers import compile_for
 from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
 from pipeline.targets.registry import TARGETS
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from tests.export.conftest import CNN, SPECS, Made, make, make_given
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")

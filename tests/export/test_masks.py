@@ -12,7 +12,7 @@ from pipeline.export.equalize import Graph, equalized_file
 from pipeline.export.make import float32_file
 from pipeline.models.adopt import adopt_model
 from pipeline.models.save import save_keras
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from tests.conftest import make_spec
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts import MANIFEST, read_json, write_json
-from pipeline.bundle.published import read_bundle
 from pipeline.cli import main
+from pipeline.documents.bundles import read_bundle
 from pipeline.errors import ArtifactError
 from tests.device.tiny import INPUTS, seal, write_bundle
 

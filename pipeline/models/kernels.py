@@ -1,6 +1,6 @@
 """Which weights are made small, and what is known of them: zeros, and how many values they take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ from pipeline.arrays import Model
 from pipeline.config.export_schema import Compress
 from pipeline.documents.ladder import Kernel
 from pipeline.errors import ConfigError
-from pipeline.train.weight_constraints import WeightConstraint, cluster_mask, sparsity_mask
 
 NAMES = ("kernel", "embeddings", "recurrent_kernel", "pointwise_kernel", "depthwise_kernel")
 
@@ -99,21 +98,3 @@ def describe_kernels(model: Model) -> tuple[Kernel, ...]:
             )
         )
     return tuple(rows)
-
-
-def made_small(weights: Sequence[Any], clusters: int | None) -> list[WeightConstraint]:
-    """Return what keeps weights as small as they are: their zeros, and their clusters.
-
-    Args:
-        weights: of the model, by `taken`.
-        clusters: values that a clustered kernel takes at most; None: none is clustered.
-    """
-    constraints = []
-    for weight in weights:
-        values = np.asarray(weight.value)
-        distinct, groups = np.unique(values, return_inverse=True)
-        if clusters is not None and len(distinct) <= clusters < values.size:
-            constraints.append(cluster_mask(weight, groups))
-        elif (values == 0).any():
-            constraints.append(sparsity_mask(weight))
-    return constraints

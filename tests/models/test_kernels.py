@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.compress.kernels import (
-    check_sizes,
-    compressible_kernels,
-    describe_kernels,
-    made_small,
-    make_kernels_trainable,
-)
 from pipeline.config.export_schema import Cluster, Compress, Prune
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS
+from pipeline.models.kernels import (
+    check_sizes,
+    compressible_kernels,
+    describe_kernels,
+    make_kernels_trainable,
+)
 from pipeline.models.save import load_keras, save_keras
+from pipeline.train.weight_constraints import made_small
 from tests.conftest import make_spec
 from tests.export.test_families import FAMILIES
 
