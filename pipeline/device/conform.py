@@ -13,8 +13,8 @@ from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
-from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.bundles import read_bundle
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError, GateError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 
