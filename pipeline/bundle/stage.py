@@ -36,6 +36,7 @@ from pipeline.documents.files import Files
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import SCHEMA_FILE as PREPROCESS_SCHEMA
 from pipeline.documents.preprocess import AbstentionRule, Preprocess
 from pipeline.documents.schemas import schema_of
 from pipeline.documents.selective import Sanitization
@@ -79,6 +80,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
     write_json(partial / SCHEMA_FILE, schema_of(Manifest))
+    write_json(partial / PREPROCESS_SCHEMA, schema_of(Preprocess))
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }

@@ -61,7 +61,7 @@ class DataFinding(Record):
 
 
 class DatasetDocument(Record):
-    """A prepared dataset; files lie beside it."""
+    """dataset.json: a prepared dataset, whose files lie beside it."""
 
     schema_version: Literal[2] = Field(default=2, alias="schema")
     """Version of this document's form."""

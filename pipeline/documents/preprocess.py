@@ -11,6 +11,8 @@ from pipeline.config.section import Task
 from pipeline.documents.decision import Decision
 from pipeline.documents.record import Record
 
+SCHEMA_FILE = "preprocess.schema.json"
+
 
 class CategoryColumn(Record):
     """A column of categories; a raw value is an index into `values`, or -1 for any other."""
@@ -274,8 +276,10 @@ class AbstentionRule(Record):
 
 
 class Preprocess(Record):
-    """How raw samples become model inputs, and model outputs become decisions."""
+    """preprocess.json: how raw samples become model inputs, and outputs become decisions."""
 
+    json_schema: str = Field(default=SCHEMA_FILE, alias="$schema")
+    """File with the JSON schema of this document, in the bundle."""
     schema_version: Literal[2] = Field(default=2, alias="schema")
     """Version of this document's form."""
     task: Task
