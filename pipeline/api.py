@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
-from pipeline.artifacts import MANIFEST, read_json, write_arrays
+from pipeline.artifacts import MANIFEST, write_arrays
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest, ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
@@ -155,7 +156,7 @@ class Bundle:
         files = {model.format: model.file for model in self.manifest.models}
         if wanted not in files:
             raise ConfigError(f"form {wanted!r}: {self.path} has {', '.join(files)}")
-        preprocess = read_json(self.path / "preprocess.json")
+        preprocess = Preprocess.read(self.path / "preprocess.json")
         found = run_file(
             self.path / files[wanted], preprocess, self._named(samples), runtime=runtime
         )
@@ -169,7 +170,8 @@ class Bundle:
         """Return the samples by input."""
         import numpy as np
 
-        names = [entry["name"] for entry in read_json(self.path / "preprocess.json")["inputs"]]
+        preprocess = Preprocess.read(self.path / "preprocess.json")
+        names = [entry.name for entry in preprocess.inputs]
         if isinstance(samples, Mapping):
             lacking = sorted(set(names) ^ set(samples))
             if lacking:

@@ -12,7 +12,6 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
 from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
-from pipeline.documents.decision import decision_of
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
@@ -107,7 +106,7 @@ def _step(
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    decision = decision_of(dataset.preprocess)
+    decision = dataset.preprocess.anomaly
     if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, decision, noise=noise)

@@ -6,10 +6,11 @@ from typing import Any
 from pipeline.arrays import Tensor
 from pipeline.data.augment import augment
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.documents.preprocess import Preprocess
 
 
 def preparer(
-    preprocess: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]
+    preprocess: Preprocess, changes: Sequence[Mapping[str, Any]]
 ) -> Callable[[Mapping[str, Any], Any], Mapping[str, Any]]:
     """Return (raw inputs, seed) -> augmented model inputs.
 
