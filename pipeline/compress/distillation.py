@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
+from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
-from pipeline.documents.decision import Decision, decision_of
+from pipeline.documents.decision import Decision
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs
@@ -92,7 +93,8 @@ def distill_network(
     job.work.mkdir(parents=True, exist_ok=True)
     dataset, feed = job.dataset, _feed(job)
     total = job.settings.epochs * feed.steps
-    factor = schedule.rate_factor(job.scaling, feed.batch)
+    scaling = None if job.scaling is None else RateScaling.model_validate(job.scaling)
+    factor = schedule.rate_factor(scaling, feed.batch)
     strategy = choose(job.strategy)
     with strategy.scope():
         model, teacher = load_keras(job.student), load_keras(job.teacher)
@@ -104,9 +106,7 @@ def distill_network(
     trainer = Trainer(
         model,
         optimizer,
-        distillation_step(
-            model, teacher, decision_of(dataset.preprocess), rounding(model), job.attack
-        ),
+        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
         preparer(dataset.preprocess, job.augment),
         strategy,
         clip_norm=CLIP_NORM,

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model
 from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
+from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
 from pipeline.documents.robustness import (
@@ -68,8 +69,8 @@ class Plan:
     """Sections of `data.augment`, dumped."""
     seed: int
     strategy: str
-    scaling: Mapping[str, Any] | None = None
-    """The `train.rate_scaling` section, dumped."""
+    scaling: RateScaling | None = None
+    """The `train.rate_scaling` section."""
 
 
 @dataclass(frozen=True)

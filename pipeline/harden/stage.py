@@ -22,7 +22,6 @@ from pipeline.models.save import load_keras, save_keras
 from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
-from pipeline.train.schedule import scaling_of
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -71,5 +70,5 @@ def _plan(config: Config) -> Plan:
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         strategy=config.train.strategy,
-        scaling=scaling_of(config.train),
+        scaling=config.train.rate_scaling,
     )

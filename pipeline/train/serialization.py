@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -22,10 +22,13 @@ from pipeline.arrays import Model, Tensor
 from pipeline.data.dataset import Dataset, changes_since_opened, reopen_dataset
 from pipeline.models.save import load_keras, save_keras
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 PACKAGE = "pipeline."
 
 
-def encode_value(value: Any) -> bytes:
+def encode_value(value: object) -> bytes:
     """Return a value as text that another worker can read.
 
     Raises:
@@ -43,7 +46,7 @@ def decode_value(body: bytes) -> Any:
     return _value(json.loads(body))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a value as JSON has it; what JSON has not is {"kind": …, "value": …}."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -55,7 +58,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"workers cannot be told a {type(value).__name__}")
 
 
-def _value(plain: Any) -> Any:
+def _value(plain: object) -> Any:
     if isinstance(plain, list):
         return [_value(part) for part in plain]
     if isinstance(plain, dict):
@@ -63,7 +66,7 @@ def _value(plain: Any) -> Any:
     return plain
 
 
-def _name(value: Any) -> str:
+def _name(value: type | FunctionType) -> str:
     return f"{value.__module__}:{value.__qualname__}"
 
 
@@ -90,7 +93,7 @@ def _dataset(dataset: Dataset) -> list[Any]:
     return [_plain(part) for part in (dataset.folder.resolve(), *changes_since_opened(dataset))]
 
 
-def _record(record: Any) -> list[Any]:
+def _record(record: "DataclassInstance") -> list[Any]:
     fields = {f.name: _plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
     return [_name(type(record)), fields]
 

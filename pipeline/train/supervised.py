@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import tensorflow as tf
@@ -20,7 +20,7 @@ from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
-from pipeline.train.make import trainer_of
+from pipeline.train.make import TrainingOptions, trainer_of
 from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
@@ -71,7 +71,7 @@ def train_network(
         is_watched: whether to look for what goes wrong, and tell it while it trains.
         is_shown: whether to show the progress.
     """
-    learning: dict[str, Any] = {"batch_size": batch_size, "augment": augment, "seed": seed}
+    learning: TrainingOptions = {"batch_size": batch_size, "augment": augment, "seed": seed}
     if settings.range_test:
         settings = _at_tested_rate(spec, settings, dataset, out, begin, **learning)
     return together(
@@ -99,7 +99,7 @@ def _trained(
     teacher: Model,
     is_watched: bool,
     is_shown: bool,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> Trained | None:
     """Train, as one of the workers that do; those that are not the chief return nothing."""
     dataset, loss = _begun(spec, settings, dataset)
@@ -164,7 +164,7 @@ def _at_tested_rate(
     dataset: Dataset,
     out: Path,
     begin: Callable[[Any], None] | None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> Train:
     """Return the settings with the peak rate that a range test finds from where training begins."""
     path = out / RANGE_TEST
@@ -191,7 +191,7 @@ def _tested_rate(
     path: Path,
     *,
     begin: Callable[[Any], None] | None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> float:
     """Try the rates, as one of the workers that do."""
     constant = TypeAdapter(Schedule).validate_python({"kind": "constant"})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Tensor
+from pipeline.arrays import Array, Strategy, Tensor, Variable
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class WeightConstraint:
     """(weight before the step, after it, number of the step) -> what it is to be."""
 
 
-def sparsity_mask(weight: Any) -> WeightConstraint:
+def sparsity_mask(weight: Variable) -> WeightConstraint:
     """Return the constraint under which what is zero stays so."""
     return WeightConstraint(
         weight, where_kept, lambda before, after, number: where_kept(before, after)
     )
 
 
-def where_kept(before: Any, values: Tensor) -> Any:
+def where_kept(before: Tensor, values: Tensor) -> Any:
     """Return values where a weight was not zero; zero elsewhere."""
     return tf.where(before != 0, values, tf.zeros_like(values))
 
 
-def cluster_mask(weight: Any, groups: Array) -> WeightConstraint:
+def cluster_mask(weight: Variable, groups: Array) -> WeightConstraint:
     """Return the constraint under which a weight's groups stay equal, and learn as one value each.
 
     A group's gradient is the sum of its members' (Han et al. 2016, arXiv:1510.00149, section 3.3).
@@ -53,10 +53,10 @@ def cluster_mask(weight: Any, groups: Array) -> WeightConstraint:
         found = tf.gather(reduce(tf.reshape(values, [-1]), places, count), places)
         return tf.reshape(found, tf.shape(values))
 
-    def gradient(before: Any, found: Any) -> Any:
+    def gradient(before: Tensor, found: Tensor) -> Any:
         return where_kept(before, over(found, tf.math.unsorted_segment_sum))
 
-    def value(before: Any, after: Any, number: Any) -> Any:
+    def value(before: Tensor, after: Tensor, number: Tensor) -> Any:
         return where_kept(before, over(after, tf.math.unsorted_segment_mean))
 
     return WeightConstraint(weight, gradient, value)
@@ -81,7 +81,10 @@ def constrained_values(constraints: Sequence[WeightConstraint]) -> list[Any]:
 
 
 def constrain_values(
-    strategy: Any, constraints: Sequence[WeightConstraint], before: Sequence[Any], number: Any
+    strategy: Strategy,
+    constraints: Sequence[WeightConstraint],
+    before: Sequence[Any],
+    number: Tensor,
 ) -> None:
     """Bring the held weights back to what they keep, on all devices.
 
@@ -92,7 +95,7 @@ def constrain_values(
         number: of the step, from 0 on.
     """
 
-    def assign(variable: Any, constraint: WeightConstraint, old: Any) -> None:
+    def assign(variable: Variable, constraint: WeightConstraint, old: Tensor) -> None:
         variable.assign(constraint.value(old, tf.convert_to_tensor(variable), number))
 
     for constraint, old in zip(constraints, before, strict=True):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.arrays import Array, Tensor
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.launch.place import Place, place_here
 from pipeline.train.serialization import decode_value, encode_value
@@ -97,9 +98,9 @@ def _watched(place: Place, seconds: float) -> Iterator[None]:
 def together(
     strategy: str,
     call: Callable[..., Any],
-    *given: Any,
+    *given: object,
     own: Mapping[str, Any] | None = None,
-    **named: Any,
+    **named: object,
 ) -> Any:
     """Call a function here, and in all workers of the cluster at once; return what it returns here.
 
@@ -179,7 +180,7 @@ def is_chief() -> bool:
     return place is None or place.is_chief
 
 
-def share_value(value: Any) -> Any:
+def share_value(value: object) -> Any:
     """Return what the chief gives, in every worker; all of them must call this.
 
     Args:
@@ -205,7 +206,7 @@ def share_value(value: Any) -> Any:
     return decode_value(np.concatenate(parts)[:length].astype(np.uint8).tobytes())
 
 
-def _added(frame: Any) -> Any:
+def _added(frame: Array) -> Any:
     """Return the sum of all workers' frames: the chief's, for those of the others are zero."""
     return _adder(len(frame))(tf.constant(frame)).numpy()
 
@@ -214,14 +215,14 @@ def _added(frame: Any) -> Any:
 def _adder(size: int) -> Any:
     strategy = members().strategy
 
-    def of_replica(frame: Any) -> Any:
+    def of_replica(frame: Tensor) -> Any:
         context = tf.distribute.get_replica_context()
         is_first = context.replica_id_in_sync_group == 0
         own = tf.where(is_first, frame, tf.zeros_like(frame))
         return context.all_reduce("sum", tf.identity(own))
 
     @tf.function(input_signature=[tf.TensorSpec((size,), tf.float32)])
-    def add(frame: Any) -> Any:
+    def add(frame: Tensor) -> Any:
         return strategy.experimental_local_results(strategy.run(of_replica, args=(frame,)))[0]
 
     return add
