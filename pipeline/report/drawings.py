@@ -150,7 +150,7 @@ def layers(documents: Documents) -> Markup:
     rows = documents.parity.layers.get(f"model_{ships}.tflite")
     if not rows:
         return Markup("")
-    values = {row["name"]: row["sqnr_db"] for row in rows}
+    values = {row.name: row.sqnr_db for row in rows}
     title = "SQNR of each layer's output against float32; higher is better"
     return tables.bar_chart(values, title=title, unit="dB")
 
@@ -160,7 +160,7 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
     parity, metric = documents.parity, documents.parity.metric
     label, by_size, by_time = words.NAMES[metric], {}, {}
     for entry in documents.files["files"]:
-        value = parity.files[entry["file"]]["metrics"][metric]
+        value = parity.files[entry["file"]].metrics[metric]
         by_size[entry["format"]] = [(entry["bytes"] / 1000, value)]
         if entry["file"] in seconds:
             by_time[entry["format"]] = [(1e6 * seconds[entry["file"]], value)]
