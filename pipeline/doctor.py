@@ -17,6 +17,8 @@ from pathlib import Path
 from pipeline.device import browser
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.runtimes import version as version_of
+from pipeline.targets.compiler import Compiler
+from pipeline.targets.registry import COMPILERS
 from pipeline.tracking import ADDRESS
 
 PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-datasets", "keras-tuner", "scikit-learn")
@@ -47,7 +49,7 @@ def examine() -> dict[str, list[Finding]]:
             _on_path("openssl", "optional: apt-get install openssl, for demo --lan"),
             _package("segno", "optional: pip install 'edgeline[demo]', for demo --lan"),
         ],
-        "compilers": [_package("ethos-u-vela", "run: make setup"), _edgetpu_compiler()],
+        "compilers": [_compiler(found) for found in COMPILERS.values()],
         "data": [_prepared_sets(), _disk()],
         "tracking": [_package("tensorboard", "run: make setup"), _mlflow()],
     }
@@ -144,9 +146,11 @@ def _browser() -> Finding:
     return Finding("browser", False, what, f"optional: {cure.removesuffix(')')}")
 
 
-def _edgetpu_compiler() -> Finding:
-    cure = "optional: coral.ai/docs/edgetpu/compiler; without it only its rules are checked"
-    return _on_path("edgetpu_compiler", cure)
+def _compiler(compiler: Compiler) -> Finding:
+    """Look for an NPU's compiler: a package, or a program."""
+    if compiler.distribution is not None:
+        return _package(compiler.distribution, compiler.cure)
+    return _on_path(compiler.program or "", compiler.cure)
 
 
 def _on_path(name: str, cure: str) -> Finding:

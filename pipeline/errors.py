@@ -29,6 +29,10 @@ class ConfigError(PipelineError):
         self.problems = problems
 
 
+class ConversionError(PipelineError):
+    """A file cannot be made from this model: the converter or a compiler refuses it, or crashes."""
+
+
 class ShortageError(PipelineError):
     """Memory or disk ran out; what was done is kept, and the same command goes on from there."""
 

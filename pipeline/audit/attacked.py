@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.arrays import Array, Model
-from pipeline.artifacts import Inputs, read_json
+from pipeline.artifacts import Inputs
 from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
+from pipeline.documents.files import Files
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.spec import Spec
-from pipeline.export.inspect import shipped_entry
 from pipeline.models.save import give_start, load_keras
 from pipeline.seeds import fold_seed
 
@@ -66,13 +66,13 @@ def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> 
         dataset: what was learnt and held back.
         out: folder of the stage.
     """
-    entry = shipped_entry(read_json(inputs["files"] / "files.json"))
+    entry = Files.read(inputs["files"] / "files.json").shipped
     spec = Spec.read(inputs["spec"] / "spec.json")
     return Attacked(
         load_keras(inputs["reference"] / "model.keras"),
-        inputs["files"] / entry["file"],
-        entry["format"],
-        FileRecipe.model_validate(entry["recipe"]),
+        inputs["files"] / entry.file,
+        entry.format,
+        entry.recipe,
         dataset,
         dataset.split(config.verify.split),
         spec,

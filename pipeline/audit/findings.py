@@ -111,8 +111,8 @@ def _evasion(file: FileRobustness, epsilon: float) -> Finding:
         _grade(1 - kept, (1 - KEPT[0] + 1e-9, 1 - KEPT[1] + 1e-9)),
         f"high where robust accuracy is below {KEPT[0]:.0%} of clean accuracy, medium below "
         f"{KEPT[1]:.0%}",
-        "train with `harden`, or with a larger epsilon there; let the device abstain from uncertain "
-        "predictions (verify.abstain)",
+        "train with `harden`, or with a larger epsilon there; let the device abstain from "
+        "uncertain predictions (verify.abstain)",
         clean_accuracy=file.clean_accuracy,
         robust_accuracy=file.robust_accuracy,
         float_robust_accuracy=file.float_robust_accuracy,

@@ -7,7 +7,6 @@ shipped.py.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from pipeline.documents.evasion import (
     FileRobustness,
     ReferenceRobustness,
 )
+from pipeline.documents.preprocess import Preprocess
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 
@@ -38,13 +38,13 @@ class Pictures:
     """Model inputs (n, H, W, C), float32 in [0, 1]."""
     labels: Array
     """Class ids (n,)."""
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json, of one input."""
 
     @property
     def name(self) -> str:
         """Name of the input."""
-        return str(self.preprocess["inputs"][0]["name"])
+        return str(self.preprocess.inputs[0].name)
 
     def right(self, outputs: Array) -> Array:
         """Return which of some answers (n, K) are right (n,)."""

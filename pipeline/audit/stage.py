@@ -4,6 +4,7 @@ Each kind of audit is a line in `run`; what one cannot do for this data it says 
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from pipeline.artifacts import (
     WORK,
     Inputs,
     Metrics,
-    read_json,
     sha256_file,
     write_arrays,
 )
@@ -34,7 +34,7 @@ from pipeline.documents.evasion import (
     ReferenceRobustness,
     SanitizationRobustness,
 )
-from pipeline.export.inspect import shipped_entry
+from pipeline.documents.files import FileEntry, Files
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
@@ -67,7 +67,7 @@ def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Par
     assert settings is not None  # else the stage is off
     attack = _attack(config)
     document = _empty(attack)
-    kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
+    kinds = [entry.kind for entry in dataset.preprocess.inputs]
     reason = why_not(config.task, kinds, *_sections(config))
     if reason is not None:
         none = {"labels": np.zeros(0, np.int64)}
@@ -88,13 +88,13 @@ def _sanitized(
     config: Config, inputs: Inputs, dataset: Dataset, positions: Array, by: Attack
 ) -> SanitizationRobustness | None:
     """Return the robustness of the shipped file behind its input sanitization."""
-    entry = shipped_entry(read_json(inputs["files"] / "files.json"))
+    entry = Files.read(inputs["files"] / "files.json").shipped
     return measure_sanitized(
         dataset,
         positions,
         by,
-        file=inputs["files"] / entry["file"],
-        parent=inputs["model"] / entry["recipe"]["model"],
+        file=inputs["files"] / entry.file,
+        parent=inputs["model"] / entry.recipe.model,
         false_alarms=config.verify.detector,
     )
 
@@ -117,18 +117,18 @@ def _attacked(
     pictures = Pictures(x, labels, dataset.preprocess)
     known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
     _log_robustness("reference", known.metrics, known.metrics.white_box_accuracy)
-    files = read_json(inputs["files"] / "files.json")
-    parents = _parents(files["files"], inputs, pictures, by)
+    files = Files.read(inputs["files"] / "files.json")
+    parents = _parents(files.files, inputs, pictures, by)
     held, rows = {}, {}
-    for entry in files["files"]:
-        path, own = inputs["files"] / entry["file"], parents[entry["recipe"]["model"]]
-        row, masks = measure_transfer(path, entry["format"], pictures, known, own)
-        rows[entry["file"]] = row
-        held[entry["format"]] = path, masks
-    path, masks = held[files["ships"]]
+    for entry in files.files:
+        path, own = inputs["files"] / entry.file, parents[entry.recipe.model]
+        row, masks = measure_transfer(path, entry.format, pictures, known, own)
+        rows[entry.file] = row
+        held[entry.format] = path, masks
+    path, masks = held[files.ships]
     (out / WORK).mkdir(exist_ok=True)
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
-    shipped = attack_shipped(asked, pictures, known, masks, by, files["ships"])
+    shipped = attack_shipped(asked, pictures, known, masks, by, files.ships)
     rows[path.name] = shipped.row
     strongest = min(attack.accuracy for attack in shipped.row.attacks.values())
     _log_robustness(path.name, shipped.row, strongest)
@@ -171,15 +171,15 @@ def _in_space(
         fold_seed(config.seed, "audit"),
     )
     known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by)
-    files = read_json(inputs["files"] / "files.json")
-    others = _others(files["files"], inputs)
+    files = Files.read(inputs["files"] / "files.json")
+    others = _others(files.files, inputs)
     parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
     rows = {}
-    for entry in files["files"]:
-        path, own = inputs["files"] / entry["file"], parents.get(entry["recipe"]["model"], [])
-        row, robust, answers = measure_transfer(path, entry["format"], dataset, known, own, by)
-        rows[entry["file"]] = row
-        if entry["format"] == files["ships"]:
+    for entry in files.files:
+        path, own = inputs["files"] / entry.file, parents.get(entry.recipe.model, [])
+        row, robust, answers = measure_transfer(path, entry.format, dataset, known, own, by)
+        rows[entry.file] = row
+        if entry.format == files.ships:
             shipped, held, answered = row, robust, answers
     document = document.model_copy(
         update={
@@ -231,20 +231,20 @@ def _attack(config: Config) -> Attack:
 
 
 def _parents(
-    entries: list[dict[str, Any]], inputs: Inputs, pictures: Any, by: Attack
+    entries: Sequence[FileEntry], inputs: Inputs, pictures: Any, by: Attack
 ) -> dict[str, dict[str, Array]]:
     """Return model that files are made from -> what fools it; nothing where it is the reference."""
     from pipeline.audit.images import found_on
 
-    found: dict[str, dict[str, Array]] = {entry["recipe"]["model"]: {} for entry in entries}
+    found: dict[str, dict[str, Array]] = {entry.recipe.model: {} for entry in entries}
     others = _others(entries, inputs)
     return found | {name: found_on(path, pictures, by) for name, path in others.items()}
 
 
-def _others(entries: list[dict[str, Any]], inputs: Inputs) -> dict[str, Path]:
+def _others(entries: Sequence[FileEntry], inputs: Inputs) -> dict[str, Path]:
     """Return the models that files are made from which are not the reference, by name."""
     reference = sha256_file(inputs["reference"] / "model.keras")
-    names = {name: inputs["model"] / name for name in (e["recipe"]["model"] for e in entries)}
+    names = {name: inputs["model"] / name for name in (e.recipe.model for e in entries)}
     return {name: path for name, path in names.items() if sha256_file(path) != reference}
 
 

@@ -12,8 +12,8 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
-from pipeline.export.worker import ConversionError, request
+from pipeline.errors import ArtifactError, ConversionError
+from pipeline.export.worker import request
 from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,9 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder
                 io=config.export.io,
                 work=out / WORK,
             )
-            return measure_rung(file, form, dataset, answers(), task, quantizer)
+            return measure_rung(
+                file, form, dataset=dataset, reference=answers(), task=task, quantizer=quantizer
+            )
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
 
@@ -100,7 +102,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     Raises:
         ConversionError: the loss is no longer a number, so that there is no such model.
     """
-    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.distillation import DistillationJob
     from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
@@ -118,7 +120,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
         learning["attack"] = None
     how = "" if learning["attack"] is None else ", on what PGD finds through it too"
     log.info("          fine-tuning through the rounding of int8%s", how)
-    lesson = Lesson(
+    job = DistillationJob(
         student,
         inputs["reference"] / "model.keras",
         dataset,
@@ -129,7 +131,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     )
     clusters = None if cluster is None else cluster.clusters
     try:
-        model = fine_tune_for_int8(lesson, ranges, clusters=clusters)
+        model = fine_tune_for_int8(job, ranges, clusters=clusters)
     except Diverged as error:
         raise ConversionError(f"fine-tuning: {error}") from error
     save_keras(model, out / ladder.TUNED)

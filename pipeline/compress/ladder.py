@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 from pipeline.documents.ladder import MadeFile, Measurement, Refusal, Rung
 from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.gate.gates import GATES
+from pipeline.targets.registry import compiler_of
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +82,8 @@ REMEDIES = {  # those of several rungs
     "mixed": ("mixed_10", "mixed_30", "mixed_corrected", MIXED_FLOAT),
     "int16x8": ("int16x8", "int16x8_corrected"),
 }
-NO_MIXTURE = {  # runtime or target -> why it takes no file of 8- and 16-bit activations
-    "tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits",
-    "coral-edgetpu": "the Edge TPU has no 16-bit activations",
-}
+# Runtime -> why it takes no file of 8- and 16-bit activations.
+NO_MIXTURE = {"tflite-runtime": "tflite-runtime 2.14 has no QUANTIZE from 8 to 16 bits"}
 # In the order in which they are tried: the first is 70 times faster, the second has an integer form
 # of operations that the first leaves in float.
 QUANTIZERS: tuple[Quantizer, ...] = ("ai-edge", "converter")
@@ -125,7 +124,9 @@ def unavailable_rungs(
         targets: of `export.targets`.
         gates: the limits by name.
     """
-    found = [why for name, why in NO_MIXTURE.items() if name in (*runtimes, *targets)]
+    compilers = [compiler for name in targets if (compiler := compiler_of(name)) is not None]
+    found = [why for name, why in NO_MIXTURE.items() if name in runtimes]
+    found += [compiler.no_mixtures for compiler in compilers if compiler.no_mixtures is not None]
     of_mixtures = [rung for rung in REMEDIES["mixed"] if rung != MIXED_FLOAT]
     refused = dict.fromkeys(of_mixtures, found[0]) if found else {}
     if gates["float_ops"] == 0:

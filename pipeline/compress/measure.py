@@ -37,6 +37,7 @@ def measure_model(model: Model, reference: Model, dataset: Dataset, task: Task) 
 def measure_rung(
     file: Path,
     form: str,
+    *,
     dataset: Dataset,
     reference: Array,
     task: Task,
@@ -56,7 +57,7 @@ def measure_rung(
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
-        float_ops=len(inspect(file, form)["float_ops_left"]),
+        float_ops=len(inspect(file, form).float_ops_left),
         **judged.dump(),
     )
 

@@ -4,25 +4,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.device.placement import place
-from pipeline.device.targets import TARGETS
-from pipeline.errors import ArtifactError
-from pipeline.export import edgetpu
+from pipeline.documents.files import TargetFile
+from pipeline.errors import ConversionError
 from pipeline.export.inspect import operations
-from pipeline.export.worker import ConversionError, request
-
-FIGURES = (
-    "bytes",
-    "npu_ops",
-    "cpu_ops",
-    "sram_bytes",
-    "latency_ms_estimate",
-    "compiler_version",
-    "system",
-)
+from pipeline.export.worker import request
+from pipeline.targets.compiler import Compiler, CompileReport
+from pipeline.targets.placement import place
+from pipeline.targets.registry import COMPILERS, TARGETS, compiler_of
 
 
-def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> dict[str, Any]:
+def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> TargetFile:
     """Return a target's row in files.json; its compiled file goes into `out`.
 
     Args:
@@ -31,36 +22,52 @@ def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) 
         out: folder of the compiled file.
         skipped: gets the reason where nothing is compiled that should be.
     """
-    row = {"target": name, "format": "int8", "file": None} | dict.fromkeys(FIGURES)
-    target = TARGETS[name]
-    if target.compiler in (None, "c_source"):
-        return row
-    compiled = out / f"model_int8_{name}.tflite"
+    compiler, compiled = compiler_of(name), out / f"model_int8_{name}.tflite"
+    if compiler is None:
+        return TargetFile(target=name)
     if not int8_file.exists():
         skipped[compiled.name] = "made from the int8 file, which was not made"
-        return row
-    if target.compiler == "edgetpu_compiler" and shutil.which(target.compiler) is None:
-        placed = place(operations(int8_file), name)
-        counts = {where: sum(p["where"] == where for p in placed) for where in ("npu", "cpu")}
-        skipped[compiled.name] = (
-            "edgetpu_compiler is not on PATH (coral.ai/docs/edgetpu/compiler says how to get it); "
-            f"by its rules {counts['npu']} operations would run on the NPU, {counts['cpu']} on "
-            "the CPU" + "".join(f"; {p['op']}: {p['why']}" for p in placed if p["why"])
-        )
-        return row
-    try:
-        if target.compiler == "vela":
-            found = request(
-                "vela",
-                int8=str(int8_file),
-                out=str(compiled),
-                accelerator=name,
-                system=target.system,
-                memory=target.memory,
-            )
-        else:
-            found = edgetpu.compile_file(int8_file, compiled)
-    except (ConversionError, ArtifactError) as error:
-        skipped[compiled.name] = str(error)
-        return row
-    return row | {"file": compiled.name, "bytes": compiled.stat().st_size} | found
+    elif compiler.program is not None and shutil.which(compiler.program) is None:
+        skipped[compiled.name] = _by_its_rules(name, compiler, int8_file)
+    else:
+        try:
+            report = _compile(name, compiler, int8_file, compiled)
+            size = compiled.stat().st_size
+            return TargetFile(target=name, file=compiled.name, bytes=size, **dict(report))
+        except ConversionError as error:
+            skipped[compiled.name] = str(error)
+    return TargetFile(target=name)
+
+
+def _by_its_rules(name: str, compiler: Compiler, int8_file: Path) -> str:
+    """Return why nothing is compiled, and what the rules say instead."""
+    placed = place(operations(int8_file), name)
+    counts = {where: sum(p.where == where for p in placed) for where in ("npu", "cpu")}
+    how = compiler.cure.removeprefix("optional: ").partition(";")[0]
+    return (
+        f"{compiler.program} is not on PATH ({how} says how to get it); by its rules "
+        f"{counts['npu']} operations would run on the NPU, {counts['cpu']} on the CPU"
+        + "".join(f"; {p.op}: {p.why}" for p in placed if p.why)
+    )
+
+
+def _compile(name: str, compiler: Compiler, int8: Path, out: Path) -> CompileReport:
+    if compiler.distribution is None:
+        return compiler.compile(int8, out, name, TARGETS[name])
+    report = request("compile_file", int8=str(int8), out=str(out), target=name)
+    return CompileReport.model_validate(report)
+
+
+def compile_file(int8: str, out: str, target: str) -> dict[str, Any]:
+    """Compile a file in this process, and return the report.
+
+    Args:
+        int8: path of the int8 .tflite file.
+        out: path of the compiled file to write.
+        target: key of TARGETS.
+
+    Raises:
+        ConversionError: the compiler refuses the file.
+    """
+    compiler = COMPILERS[TARGETS[target].compiler or ""]
+    return compiler.compile(Path(int8), Path(out), target, TARGETS[target]).dump()

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.artifacts import sha256_file
 from pipeline.documents.spec import Spec
-from pipeline.errors import PipelineError, ShortageError
+from pipeline.errors import ConversionError, PipelineError, ShortageError
 from pipeline.export import borders, states
 from pipeline.export.correct import correct_biases
 from pipeline.export.equalize import equalized_file
@@ -29,7 +29,6 @@ from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_twin
 from pipeline.export.twin import answers_of_file, answers_of_twin, compare, twin_of
-from pipeline.export.worker import ConversionError
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable

@@ -7,7 +7,7 @@ import functools
 import gzip
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.artifacts import sha256_file
-from pipeline.device.placement import Operation
+from pipeline.documents.files import FileContents, FileSizes, FloatOperation, ModelTensor
 from pipeline.errors import ArtifactError
+from pipeline.targets.compiler import Operation
 
 IDENTIFIER = b"TFL3"  # at byte 4 of every .tflite file
 FLOAT_TYPES = ("float32", "float16", "float64", "bfloat16")
@@ -27,8 +28,8 @@ WEIGHTS = {"int8": np.int8, "float16": np.float16, "float32": np.float32}
 BROKEN = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
-def inspect(file: Path, form: str) -> dict[str, Any]:
-    """Return bytes, inputs, outputs, op counts, and the operations that compute in float.
+def inspect(file: Path, form: str) -> FileContents:
+    """Return inputs, outputs, operations, and which of them compute in float.
 
     Args:
         file: the .tflite file.
@@ -42,24 +43,19 @@ def inspect(file: Path, form: str) -> dict[str, Any]:
         ops = list(_operations(model))
         graph = model.Subgraphs(0)
         named = _signature_names(model)
-        inputs = [_border(graph, graph.Inputs(i), named) for i in range(graph.InputsLength())]
-        outputs = [_border(graph, graph.Outputs(i), named) for i in range(graph.OutputsLength())]
-        first = {"input": inputs[0], "output": outputs[0]}
+        inputs = [_tensor(graph, graph.Inputs(i), named) for i in range(graph.InputsLength())]
+        outputs = [_tensor(graph, graph.Outputs(i), named) for i in range(graph.OutputsLength())]
+        first, last = inputs[0], outputs[0]
     except BROKEN as error:
         raise _not_a_model(file, error) from error
-    return {
-        "bytes": file.stat().st_size,
-        **first,
-        "inputs": inputs,
-        "outputs": outputs,
-        "ops": dict(sorted(Counter(op.name for op in ops).items())),
-        "float_ops_left": _left(ops) if form in INTEGER_FORMATS else [],
-    }
-
-
-def shipped_entry(files: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry of files.json that ships."""
-    return dict(next(row for row in files["files"] if row["format"] == files["ships"]))
+    return FileContents(
+        input=first,
+        output=last,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        ops=dict(sorted(Counter(op.name for op in ops).items())),
+        float_ops_left=tuple(_float_operations(ops)) if form in INTEGER_FORMATS else (),
+    )
 
 
 def operations(file: Path) -> list[Operation]:
@@ -74,11 +70,11 @@ def operations(file: Path) -> list[Operation]:
         raise _not_a_model(file, error) from error
 
 
-def sizes(file: Path) -> dict[str, Any]:
-    """Return a file's sha256, its bytes, and its bytes when zipped, the same every time."""
+def sizes(file: Path) -> FileSizes:
+    """Return a file's hash, and its bytes as it is and zipped, the same every time."""
     content = file.read_bytes()
     zipped = gzip.compress(content, compresslevel=9, mtime=0)
-    return {"sha256": sha256_file(file), "bytes": len(content), "bytes_gzip": len(zipped)}
+    return FileSizes(sha256=sha256_file(file), bytes=len(content), bytes_gzip=len(zipped))
 
 
 def weights_of(file: Path) -> dict[str, Any]:
@@ -176,9 +172,8 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
 
 
-def _left(ops: list[Operation]) -> list[dict[str, str]]:
-    """Return the float operations of an integer file, with the reason."""
-    left = []
+def _float_operations(ops: list[Operation]) -> Iterator[FloatOperation]:
+    """Yield the float operations of an integer file, with the reason."""
     for op in ops:
         reads_float = any(kind in FLOAT_TYPES for kind in op.reads)
         writes_float = any(kind in FLOAT_TYPES for kind in op.writes)
@@ -187,8 +182,7 @@ def _left(ops: list[Operation]) -> list[dict[str, str]]:
             why = (
                 f"computes in {kind}: the recipe keeps it so, or the quantizer has no integer form"
             )
-            left.append({"op": op.name, "why": f"{op.tensor.split(';')[0]} {why}".strip()})
-    return left
+            yield FloatOperation(op=op.name, why=f"{op.tensor.split(';')[0]} {why}".strip())
 
 
 def _signature_names(model: Model) -> dict[int, str]:
@@ -202,15 +196,15 @@ def _signature_names(model: Model) -> dict[int, str]:
     return named
 
 
-def _border(graph: Any, index: int, named: dict[int, str]) -> dict[str, Any]:
+def _tensor(graph: Any, index: int, named: dict[int, str]) -> ModelTensor:
     """Return name, shape, type, scale and zero point of an input or output."""
     tensor = graph.Tensors(index)
     quantization = tensor.Quantization()
     has_scale = quantization is not None and quantization.ScaleLength() > 0
-    return {
-        "name": named[index] if index in named else tensor.Name().decode(),
-        "shape": list(_shape(tensor)),
-        "dtype": _type(tensor),
-        "scale": float(quantization.Scale(0)) if has_scale else None,
-        "zero_point": int(quantization.ZeroPoint(0)) if has_scale else None,
-    }
+    return ModelTensor(
+        name=named[index] if index in named else tensor.Name().decode(),
+        shape=_shape(tensor),
+        dtype=_type(tensor),
+        scale=float(quantization.Scale(0)) if has_scale else None,
+        zero_point=int(quantization.ZeroPoint(0)) if has_scale else None,
+    )

@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.errors import ConversionError
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
 from pipeline.export.switched import Switched, Unlike
-from pipeline.export.worker import ConversionError
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.quantize import dequantize, quantize
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 
 Ends = Mapping[str, tuple[float, float]]
 Kind = Literal["wide", "float"]

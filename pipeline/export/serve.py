@@ -13,7 +13,8 @@ from typing import Any
 from pipeline.audit.queries import ask_file
 from pipeline.compress.centroids import clustered_kernels
 from pipeline.errors import PipelineError, ShortageError
-from pipeline.export import convert, vela
+from pipeline.export import convert
+from pipeline.export.compilers import compile_file
 from pipeline.export.metadata import add_metadata
 from pipeline.export.ranges import tensor_ranges
 from pipeline.models.given import read_model_file, saved_model_as_h5
@@ -31,7 +32,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "dynamic_file": convert.dynamic_file,
     "integer_file": convert.integer_file,
     "converted_integer_file": convert.converted_integer_file,
-    "vela": vela.compile_file,
+    "compile_file": compile_file,
     "layer_errors": layer_errors,
     "tensor_ranges": tensor_ranges,
     "clustered_kernels": clustered_kernels,

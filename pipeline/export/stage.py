@@ -8,17 +8,19 @@ import logging
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, read_json, write_json
+from pipeline.artifacts import WORK, Inputs, Metrics, read_json
 from pipeline.config.schema import Config
+from pipeline.documents.files import EncoderFiles, FileEntry, Files, FrontEnd
 from pipeline.documents.recipe import Recipe
 from pipeline.documents.spec import Spec
+from pipeline.documents.stages import Skipped
+from pipeline.errors import ConversionError
 from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, sizes, zero_weights
 from pipeline.export.make import make_file
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 
 log = logging.getLogger(__name__)
 
@@ -29,44 +31,40 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Make every file that the config asks for, in the way that the recipe says."""
     recipe = Recipe.read(inputs["recipe"] / "recipe.json")
     skipped: dict[str, str] = {}
-    files = []
+    files: list[FileEntry] = []
+    source = Source(inputs["model"], inputs["spec"] / "spec.json", out / WORK)
     for form in dict.fromkeys((*config.export.formats, recipe.ships)):
+        path = out / f"model_{form}.tflite"
         try:
-            files.append(_file(form, recipe, inputs, out, io=config.export.io))
+            files.append(_make_entry(path, form, recipe, source, inputs, io=config.export.io))
         except ConversionError as error:
-            (out / f"model_{form}.tflite").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             if form == recipe.ships:
                 raise
-            skipped[f"model_{form}.tflite"] = str(error)
+            skipped[path.name] = str(error)
             log.warning("          %s", error)
     front_end = request(
-        "front_end",
-        model=str(inputs["model"] / "model.keras"),
-        spec=str(inputs["spec"] / "spec.json"),
+        "front_end", model=str(source.models / "model.keras"), spec=str(source.spec)
     )
-    source = out / f"model_{SOURCE_FORMAT}.tflite"
-    targets = [compile_for(target, source, out, skipped) for target in config.export.targets]
-    sources = write_c_source(source, out) if source.exists() else []
+    int8 = out / f"model_{SOURCE_FORMAT}.tflite"
+    targets = tuple(compile_for(target, int8, out, skipped) for target in config.export.targets)
+    sources = write_c_source(int8, out) if int8.exists() else ()
     if config.export.metadata:
-        _describe(files, config, inputs, out)
-    write_json(
-        out / "files.json",
-        {
-            "schema": SCHEMA,
-            "ships": recipe.ships,
-            "front_end": front_end,
-            "files": files,
-            "encoder": _encoder(recipe, inputs, out, config) if config.export.encoder else None,
-            "targets": targets,
-            "skipped": [{"item": item, "reason": reason} for item, reason in skipped.items()],
-            "sources": sources,
-        },
-    )
-    return Metrics({f["format"]: (f["bytes"], "bytes") for f in files}, skipped)
+        files = _describe(files, config, inputs, out)
+    Files(
+        ships=recipe.ships,
+        front_end=FrontEnd.model_validate(front_end),
+        files=tuple(files),
+        encoder=_encoder(recipe, inputs, out, config) if config.export.encoder else None,
+        targets=targets,
+        skipped=tuple(Skipped(item=item, reason=why) for item, why in skipped.items()),
+        sources=tuple(sources),
+    ).write(out / "files.json")
+    return Metrics({entry.format: (entry.bytes, "bytes") for entry in files}, skipped)
 
 
-def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: Path) -> None:
-    """Put metadata into the files, and correct what their rows say of bytes."""
+def _describe(files: list[FileEntry], config: Config, inputs: Inputs, out: Path) -> list[FileEntry]:
+    """Put metadata into the files, and return their entries with the new sizes."""
     spec = Spec.read(inputs["spec"] / "spec.json")
     versions = [f"{name} {version(name)}" for name in ("edgeline", "tensorflow", "ai-edge-litert")]
     described = {
@@ -75,16 +73,9 @@ def _describe(files: list[dict[str, Any]], config: Config, inputs: Inputs, out: 
         "versions": ", ".join(versions),
         "preprocess": read_json(inputs["dataset"] / "preprocess.json"),
     }
-    for row in files:
-        path = out / row["file"]
-        request("add_metadata", file=str(path), described=described)
-        row |= sizes(path)
-
-
-def _file(form: str, recipe: Recipe, inputs: Inputs, out: Path, *, io: str) -> dict[str, Any]:
-    """Make the file of one format and return its row in files.json."""
-    source = Source(inputs["model"], inputs["spec"] / "spec.json", out / WORK)
-    return _made(out / f"model_{form}.tflite", form, recipe, source, inputs, io=io)
+    for entry in files:
+        request("add_metadata", file=str(out / entry.file), described=described)
+    return [entry.model_copy(update=dict(sizes(out / entry.file))) for entry in files]
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,7 @@ class Source:
     """Folder for the float32 files that others are made from."""
 
 
-def _encoder(recipe: Recipe, inputs: Inputs, out: Path, config: Config) -> dict[str, Any]:
+def _encoder(recipe: Recipe, inputs: Inputs, out: Path, config: Config) -> EncoderFiles:
     """Make the encoder's files, float32 and the format that ships, in the way of the whole net."""
     from pipeline.models.autoencoder import encoder_of, encoder_spec
     from pipeline.models.save import load_keras, save_keras
@@ -111,17 +102,21 @@ def _encoder(recipe: Recipe, inputs: Inputs, out: Path, config: Config) -> dict[
     save_keras(encoder_of(trained), out / "encoder.keras")
     encoder_spec(Spec.read(inputs["spec"] / "spec.json")).write(spec)
     source = Source(models, spec, models)
-    rows = [
-        _made(out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io)
+    entries = tuple(
+        _make_entry(
+            out / f"encoder_{form}.tflite", form, recipe, source, inputs, io=config.export.io
+        )
         for form in dict.fromkeys(("float32", recipe.ships))
         if form in recipe.formats
-    ]
-    return {"model": "encoder.keras", "ships": f"encoder_{recipe.ships}.tflite", "files": rows}
+    )
+    ships = f"encoder_{recipe.ships}.tflite"
+    return EncoderFiles(model="encoder.keras", ships=ships, files=entries)
 
 
-def _made(
+def _make_entry(
     path: Path, form: str, recipe: Recipe, source: Source, inputs: Inputs, *, io: str
-) -> dict[str, Any]:
+) -> FileEntry:
+    """Make the file of one format, and return its entry in files.json."""
     make_file(
         path,
         form,
@@ -133,5 +128,11 @@ def _made(
         work=source.work,
     )
     request("try_once", file=str(path))
-    row = {"format": form, "file": path.name, **inspect(path, form), **sizes(path)}
-    return row | {"zero_weights": zero_weights(path), "recipe": recipe.formats[form].dump()}
+    return FileEntry(
+        format=form,
+        file=path.name,
+        zero_weights=zero_weights(path),
+        recipe=recipe.formats[form],
+        **dict(inspect(path, form)),
+        **dict(sizes(path)),
+    )

@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.errors import ArtifactError, ConfigError, PipelineError, ShortageError
+from pipeline.errors import (
+    ArtifactError,
+    ConfigError,
+    ConversionError,
+    PipelineError,
+    ShortageError,
+)
 from pipeline.process_limits import confine, excess
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
@@ -27,10 +33,6 @@ QUOTED = 12  # lines of the log that an error shows
 # How a converter dies of the model it was given; SIGKILL is somebody's, or the kernel's for memory.
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class ConversionError(PipelineError):
-    """A file cannot be made from this model: the converter refuses it, or crashes over it."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model
 from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
+from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
 from pipeline.documents.robustness import (
@@ -31,14 +32,14 @@ from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, agree_on, fit
 from pipeline.train.losses import Loss
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+from pipeline.train.workers import is_chief, together
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,8 @@ class Plan:
     """Sections of `data.augment`, dumped."""
     seed: int
     strategy: str
-    scaling: Mapping[str, Any] | None = None
-    """The `train.rate_scaling` section, dumped."""
+    scaling: RateScaling | None = None
+    """The `train.rate_scaling` section."""
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def _straight_through(own: FileRobustness) -> str:
     )
     verdict = "" if attack.is_white_box else ": too few for its gradients to be the file's"
     return (
-        f"The gradients of the file come from a differentiable copy with its weights and scales. It "
-        f"decides {100 * attack.agreement:.2f} % of {attack.inputs:,} clean and attacked inputs as "
+        f"The gradients of the file come from a differentiable copy with its weights and scales. "
+        f"It decides {100 * attack.agreement:.2f} % of {attack.inputs:,} clean and attacked inputs as "
         f"the file{apart}{verdict}."
     )
 
@@ -154,7 +154,7 @@ def _example(documents: Documents, figures: Mapping[str, Any], place: int) -> Ro
     clean, changed = figures["clean"][place], figures["adversarial"][place]
     drawn = [
         pictures.picture(clean, alt="clean"),
-        pictures.picture(changed, alt="attacked"),
+        pictures.picture(changed, alt="adversarial"),
         pictures.picture(pictures.difference(clean, changed), alt="change"),
     ]
     for key, told in (("saliency_clean", "before"), ("saliency_adversarial", "after")):

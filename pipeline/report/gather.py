@@ -14,13 +14,22 @@ from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.robustness import Robustness
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.training import (
+    Distillation,
+    Learning,
+    Pretraining,
+    RangeTest,
+    Warnings,
+    read_training_records,
+)
 from pipeline.documents.trials import Trials
 from pipeline.documents.verdict import Verdict
-from pipeline.train.gain import training_records
 
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
@@ -31,8 +40,8 @@ Arrays = dict[str, Array]
 class Documents:
     """Everything that the report reads, a field a document; None: the stage is off."""
 
-    dataset: Any
-    preprocess: Any
+    dataset: DatasetDocument
+    preprocess: Preprocess
     spec: Spec
     budget: Budget
     ladder: Any
@@ -44,23 +53,28 @@ class Documents:
     trials: Trials | None
     robustness: Robustness | None
     audit: Audit | None
-    pretraining: Any
-    distillation: Any
-    range_test: Any
-    warnings: Any
-    learning: Any
+    pretraining: Pretraining | None
+    distillation: Distillation | None
+    range_test: RangeTest | None
+    warnings: Warnings
+    learning: Learning
     figures: Mapping[str, Arrays]
     """dataset, parity or audit -> the arrays that charts are drawn of."""
     histories: Mapping[str, Mapping[str, list[float]]]
     """train or harden -> column of history.csv -> a value an epoch."""
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes by id; none for a regression."""
+        return self.dataset.labels.names or []
 
 
 def gather(inputs: Inputs) -> Documents:
     """Read every document of a run that the report tells of."""
     history = inputs["history"]
     return Documents(
-        dataset=read_json(inputs["dataset"] / "dataset.json"),
-        preprocess=read_json(inputs["dataset"] / "preprocess.json"),
+        dataset=DatasetDocument.read(inputs["dataset"] / "dataset.json"),
+        preprocess=Preprocess.read(inputs["dataset"] / "preprocess.json"),
         spec=Spec.read(inputs["spec"] / "spec.json"),
         budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=read_json(inputs["ladder"] / "ladder.json"),
@@ -76,7 +90,7 @@ def gather(inputs: Inputs) -> Documents:
         if "robustness" in inputs
         else None,
         audit=Audit.read(inputs["audit"] / "audit.json") if "audit" in inputs else None,
-        **training_records(history),
+        **read_training_records(history),
         figures={kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs},
         histories={
             stage: read_history(inputs[kind] / "history.csv")

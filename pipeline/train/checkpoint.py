@@ -13,13 +13,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import atomic_path, write_arrays
-from pipeline.train.cluster import is_chief
 from pipeline.train.interrupt import is_asked, stop_if_asked
+from pipeline.train.workers import is_chief
+
+if TYPE_CHECKING:
+    from pipeline.train.loop import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,9 @@ class Progress:
         return is_asked() or time.monotonic() - self.saved_at >= seconds
 
 
-def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
+def save_checkpoint(
+    path: Path, trainer: "Trainer", callbacks: Sequence[Any], progress: Progress
+) -> None:
     """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
 
     Of several workers, whose weights are the same, the chief writes.
@@ -81,7 +87,7 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
     stop_if_asked()
 
 
-def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
+def arrays_of(trainer: "Trainer", callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
     """Return weights, seeds, optimizer, callbacks and position: name -> array, or text."""
     state = {
         "epoch": progress.epoch,
@@ -100,7 +106,7 @@ def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dic
     return {"state": json.dumps(state), **{k: np.asarray(v) for k, v in arrays.items()}}
 
 
-def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
+def load_checkpoint(path: Path, trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
     """Put everything back as `save_checkpoint` found it; without a whole file nothing changes."""
     trainer.model.stop_training = False
     try:
@@ -113,7 +119,7 @@ def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progr
     return put_back(saved, trainer, callbacks)
 
 
-def put_back(saved: Mapping[str, Any], trainer: Any, callbacks: Sequence[Any]) -> Progress:
+def put_back(saved: Mapping[str, Any], trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
     """Give trainer and callbacks what `arrays_of` found, and return the position."""
     state = json.loads(str(saved["state"]))
     for i, variable in enumerate(_variables(trainer)):
@@ -156,9 +162,9 @@ def take_over(trials: Path, work: Path) -> None:
             shutil.copyfile(ended, partial)
 
 
-def _variables(trainer: Any) -> list[Any]:
+def _variables(trainer: "Trainer") -> list[Any]:
     return [*trainer.model.variables, *trainer.optimizer.variables]
 
 
-def _plain(value: Any) -> float | int | None:
+def _plain(value: float | int | Array | None) -> float | int | None:
     return value if value is None or isinstance(value, int) else float(value)

@@ -1,7 +1,7 @@
 """What is trained, made of a spec and a `train` section: model, optimizer, step, and batches."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
@@ -16,9 +16,10 @@ from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed, oversample_rare
+from pipeline.train.batches import Feed, oversample_rare
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.loop import Trainer
+from pipeline.train.losses import Loss
 from pipeline.train.prepare import preparer
 from pipeline.train.step import (
     Step,
@@ -32,11 +33,22 @@ from pipeline.train.step import (
 from pipeline.train.strategy import choose
 
 
+class TrainingOptions(TypedDict):
+    """What a training is told beside its settings."""
+
+    batch_size: int
+    """Samples a step, over all replicas."""
+    augment: Sequence[Mapping[str, Any]]
+    """Sections of `data.augment`, dumped."""
+    seed: int
+    """Of order, augmentation and dropout."""
+
+
 def trainer_of(
     spec: Spec,
     settings: Train,
     dataset: Dataset,
-    loss: Any,
+    loss: Loss,
     *,
     batch_size: int,
     augment: Sequence[Mapping[str, Any]],
@@ -88,16 +100,16 @@ def _step(
     spec: Spec,
     settings: Train,
     dataset: Dataset,
-    loss: Any,
+    loss: Loss,
     labels: Tensor,
     augment: Sequence[Mapping[str, Any]],
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    anomaly = dataset.preprocess["anomaly"]
-    if anomaly is not None:
+    decision = dataset.preprocess.anomaly
+    if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
-        return detector_step(model, settings.loss, anomaly, noise=noise)
+        return detector_step(model, settings.loss, decision, noise=noise)
     known = filter_array(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())
     counted = weight_loss(loss, weights)
@@ -116,7 +128,7 @@ def _step(
 def _optimizer(settings: Train, feed: Feed) -> Any:
     """Return the optimizer with its schedule."""
     steps_an_epoch, frozen = feed.steps, frozen_epochs(settings.freeze)
-    factor = schedule.rate_factor(schedule.scaling_of(settings), feed.batch)
+    factor = schedule.rate_factor(settings.rate_scaling, feed.batch)
     peak = settings.optimizer.learning_rate * factor
     rate = schedule.learning_rate(
         keras,

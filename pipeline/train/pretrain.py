@@ -7,7 +7,7 @@ is trained at once. What it gained is measured: the same network, on the same fe
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
 from pipeline.documents.spec import Spec, SpecOutput
-from pipeline.train.gain import describe_gain, folder_of
+from pipeline.documents.training import Pretraining
+from pipeline.train.ablation import describe_gain, folder_of
+from pipeline.train.make import TrainingOptions
 from pipeline.train.supervised import Trained, train_network
 
 # What a classifier's training may have, and that of an autoencoder has not.
@@ -26,8 +28,8 @@ log = logging.getLogger(__name__)
 
 
 def train_pretrained(
-    spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Any
-) -> tuple[Trained, dict[str, Any]]:
+    spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Unpack[TrainingOptions]
+) -> tuple[Trained, Pretraining]:
     """Train the encoder on all training samples, then the whole network on those with a label.
 
     Args:
@@ -58,10 +60,8 @@ def train_pretrained(
         log.info("          the same without pre-training")
         plain = settings.model_copy(update={"freeze": None})
         alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
-    return trained, describe_gain(
-        spec,
-        trained,
-        alone,
+    return trained, Pretraining(
+        **describe_gain(spec, trained, alone),
         samples=len(everything.split("train")),
         unlabelled=unlabelled,
         labelled=len(dataset.split("train")),
@@ -74,7 +74,7 @@ def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
     parts = dict(dataset.splits)
     others = parts.get(UNLABELLED, parts["train"][:0])
     parts["train"] = np.concatenate([parts["train"], others])
-    plain = dataset.preprocess | {"target": None}
+    plain = dataset.preprocess.model_copy(update={"target": None})
     labels = np.zeros(len(dataset.labels), np.int64)
     return replace(dataset, splits=parts, labels=labels, preprocess=plain), len(others)
 
@@ -89,7 +89,7 @@ def _encoder_of(model: Model) -> Any:
     """Return a function that gives a network the weights of the layers that it has in common."""
     learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
-    def begin(other: Any) -> None:
+    def begin(other: Model) -> None:
         for layer in other.layers:
             if layer.name in learnt:
                 layer.set_weights(learnt[layer.name])

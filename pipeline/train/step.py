@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
+from pipeline.config.train_schema import ClassWeights
 from pipeline.data.draws import draw_per_replica, first_here
 from pipeline.data.scratch import count_ids
+from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs, detector_targets, mean_error
@@ -24,7 +26,9 @@ Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 MIXUP = 7000  # what the seeds of its draws begin at, apart from those of augmentation
 
 
-def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array | None:
+def class_weights(
+    setting: ClassWeights | None, labels: Array, names: tuple[str, ...]
+) -> Array | None:
     """Return the weight of each class (K,), float32; None when all are one.
 
     Args:
@@ -140,7 +144,7 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
     return mixing
 
 
-def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
+def _mixture(count: Tensor, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     """Return the share of each sample (B,) in its mixture, and which other is in it (B,).
 
     The other is one of the same device.
@@ -152,13 +156,13 @@ def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     return share, tf.random.experimental.stateless_shuffle(tf.range(count), own)
 
 
-def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
+def detector_step(model: Model, error: str, decision: Decision, *, noise: float) -> Step:
     """Return the step of a net that answers its own input, or the step after what it sees.
 
     Args:
         model: reconstructs, or forecasts.
         error: mse or mae; auto is mse.
-        anomaly: of preprocess.json; `score` says what is answered.
+        decision: its score says what is predicted.
         noise: standard deviation of what is added to what the model sees, and not to what it should
             answer (Vincent et al. 2008, "Extracting and composing robust features with denoising
             autoencoders").
@@ -166,7 +170,7 @@ def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise
     form = tf.abs if error == "mae" else tf.square
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        shown = detector_inputs(inputs, anomaly)
+        shown = detector_inputs(inputs, decision)
         if noise:
             shown = {
                 name: x
@@ -174,7 +178,7 @@ def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise
                 for name, x in shown.items()
             }
         answered = tf.cast(model(shown, training=True), tf.float32)
-        return mean_error(form(answered - detector_targets(inputs, anomaly))), {}
+        return mean_error(form(answered - detector_targets(inputs, decision))), {}
 
     return step
 

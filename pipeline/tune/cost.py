@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Model
+from pipeline.arrays import Array, Model
 from pipeline.device.measure import run_file
-from pipeline.device.targets import TARGETS
+from pipeline.documents.preprocess import Preprocess
 from pipeline.export.compilers import compile_for
 from pipeline.models import budget
 from pipeline.seeds import fold_seed
+from pipeline.targets.registry import compiler_of
 
+Sample = tuple[Preprocess, Mapping[str, Array]]
+"""preprocess.json, and raw samples by input."""
 Costs = dict[str, float | None]
 NAMES = (
     "bytes",
@@ -42,7 +44,10 @@ def of_graph(model: Model) -> Costs:
 
 
 def of_file(
-    file: Path, targets: Sequence[str], work: Path, arena_of: tuple[Mapping[str, Any], Any] | None
+    file: Path,
+    targets: Sequence[str],
+    work: Path,
+    arena_of: Sample | None,
 ) -> Costs:
     """Return bytes, and of an int8 file what compilers and tflite-micro say.
 
@@ -57,10 +62,10 @@ def of_file(
     rows = [
         compile_for(target, file, work, {})
         for target in targets
-        if TARGETS[target].compiler == "vela"
+        if (compiler := compiler_of(target)) is not None and compiler.estimates_costs
     ]
     for name, key in (("latency_ms", "latency_ms_estimate"), ("sram_bytes", "sram_bytes")):
-        values = [row[key] for row in rows]
+        values = [getattr(row, key) for row in rows]
         if values:
             found[name] = None if None in values else max(values)
     if arena_of is not None:

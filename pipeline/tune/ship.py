@@ -12,9 +12,9 @@ from pipeline.compress.calibration import known_ranges
 from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import FileRecipe, Quantizer
+from pipeline.errors import ConversionError
 from pipeline.export.inspect import inspect
 from pipeline.export.make import make_file
-from pipeline.export.worker import ConversionError
 from pipeline.tasks.task import Task
 
 
@@ -53,7 +53,7 @@ def make_shipped_file(
             )
         except ConversionError as error:
             return Refusal(quantizer=quantizer, refused=str(error))
-        left = inspect(file, form)["float_ops_left"]
+        left = inspect(file, form).float_ops_left
         return MadeFile(quantizer=quantizer, float_ops=len(left))
 
     found = ladder.least_float(ladder.PLAIN, attempt)

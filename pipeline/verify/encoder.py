@@ -1,13 +1,13 @@
 """The encoder's files on the held-out samples: what their codes are worth."""
 
 from dataclasses import replace
-from typing import Any
 
 from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input
+from pipeline.documents.files import EncoderFiles
 from pipeline.documents.parity import EncoderResult
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
@@ -19,23 +19,23 @@ COMPONENT_SAMPLES = 5000  # that principal components are found on
 
 
 def measure_encoder(
-    held: Held, inputs: Inputs, encoder: Any, seed: int
+    held: Held, inputs: Inputs, encoder: EncoderFiles | None, seed: int
 ) -> dict[str, EncoderResult] | None:
     """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
     if encoder is None:
         return None
-    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
+    plain = held.dataset.preprocess.model_copy(update={"anomaly": None, "target": None})
     dataset = replace(held.dataset, preprocess=plain)
-    codes = predict(load_keras(inputs["files"] / encoder["model"]), dataset, held.positions)
-    has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
+    codes = predict(load_keras(inputs["files"] / encoder.model), dataset, held.positions)
+    has_classes = held.dataset.preprocess.anomaly is None and dataset.class_names is not None
     labels = held.labels if has_classes else None
     trained = _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES])
     measured = _flat(dataset, held.positions[: embedding.MOST])
     rows = {}
-    for entry in encoder["files"]:
-        found = run_file(inputs["files"] / entry["file"], plain, held.raw).outputs
+    for entry in encoder.files:
+        found = run_file(inputs["files"] / entry.file, plain, held.raw).outputs
         cluster_seed = fold_seed(seed, "clusters")
-        rows[entry["file"]] = EncoderResult(
+        rows[entry.file] = EncoderResult(
             codes=embedding.compare_codes(codes, found),
             clustering=embedding.compare_clusters(codes, found, labels, cluster_seed),
             reduction=embedding.measure_reduction(trained, measured, found),
@@ -45,5 +45,5 @@ def measure_encoder(
 
 def _flat(dataset: Dataset, positions: Array) -> Array:
     """Return model inputs as one row a sample."""
-    (entry,) = dataset.preprocess["inputs"]
-    return prepare_input(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    (entry,) = dataset.preprocess.inputs
+    return prepare_input(dataset.read(positions)[entry.name], entry).reshape(len(positions), -1)

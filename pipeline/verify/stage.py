@@ -15,12 +15,12 @@ from pipeline.artifacts import (
     WORK,
     Inputs,
     Metrics,
-    read_json,
     write_arrays,
 )
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
+from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
     BaselineDrop,
     FileResult,
@@ -31,9 +31,10 @@ from pipeline.documents.parity import (
     ReferenceResult,
     Streaming,
 )
+from pipeline.documents.preprocess import AudioEntry
+from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
-from pipeline.export.inspect import shipped_entry
 from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
@@ -75,10 +76,10 @@ class _Measured:
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Load and invoke every file on every runtime, and compare it with the reference."""
     held = held_out(config, inputs)
-    files = read_json(inputs["files"] / "files.json")
+    files = Files.read(inputs["files"] / "files.json")
     found = _Measured(_golden_inputs(held))
-    for entry in show_progress(files["files"], "files", "measuring"):
-        _measure_file(config, held, inputs["files"] / entry["file"], entry, out / WORK, found)
+    for entry in show_progress(files.files, "files", "measuring"):
+        _measure_file(config, held, inputs["files"] / entry.file, entry, out / WORK, found)
     sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], found.outputs)
     every = {"reference": held.reference, **found.outputs}
     document = Parity(
@@ -94,31 +95,31 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         groups=_groups(held, every),
         streaming=_streaming(held, inputs, files),
         ranges=_ranges(held, every),
-        baseline=_against_baseline(config, inputs, held, found.outputs[files["ships"]]),
-        encoder=measure_encoder(held, inputs, files["encoder"], config.seed),
+        baseline=_against_baseline(config, inputs, held, found.outputs[files.ships]),
+        encoder=measure_encoder(held, inputs, files.encoder, config.seed),
         abstain=_abstaining(config, held, inputs, found.outputs),
         sanitize=sanitized.document,
         skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
     )
     document.write(out / "parity.json")
     write_arrays(out / "golden.npz", found.golden | sanitized.golden(GOLDEN))
-    write_arrays(out / "figures.npz", figures(held, found.outputs, files["ships"]))
+    write_arrays(out / "figures.npz", figures(held, found.outputs, files.ships))
     write_arrays(out / "answers.npz", answers(held, found.outputs))
     return _metrics(document, found)
 
 
 def _measure_file(
-    config: Config, held: Held, path: Path, entry: Any, work: Path, found: _Measured
+    config: Config, held: Held, path: Path, entry: FileEntry, work: Path, found: _Measured
 ) -> None:
     """Run one file on every runtime, and add what it does to `found`."""
-    form = entry["format"]
+    form = entry.format
     results = run_everywhere(path, form, held, config.verify.runtimes, found.skipped)
     first = next(iter(results.values()))
     found.outputs[form] = first.outputs
     found.seconds[path.name] = first.seconds / len(held.positions)
     found.golden[form] = first.raw_outputs[:GOLDEN]
     if form in INTEGER:
-        found.layers[path.name] = _layers(path, held, work, entry["recipe"])
+        found.layers[path.name] = _layers(path, held, work, entry.recipe)
     found.files[path.name] = FileResult(
         format=form,
         metrics=held.metrics(first.outputs),
@@ -145,16 +146,16 @@ def _metrics(document: Parity, found: _Measured) -> Metrics:
 
 def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
     """Return the metrics per group of the column to report by; None: there is none."""
-    if held.groups is None:
+    report = held.dataset.meta.report_groups
+    if held.groups is None or report is None:
         return None
-    column = held.dataset.meta["report_groups"]["name"]
     values = measure_groups(held.task, held.labels, held.groups, answers, held.recordings)
-    return Groups(column=column, values=values)
+    return Groups(column=report.name, values=values)
 
 
 def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | None:
     """Return the metrics of anomalies as spans of time; None: samples have no time."""
-    if held.dataset.preprocess["anomaly"] is None:
+    if held.dataset.preprocess.anomaly is None:
         return None
     times, groups = held.dataset.times, held.dataset.groups
     if times is None:
@@ -167,18 +168,19 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | 
     }
 
 
-def _streaming(held: Held, inputs: Inputs, files: Any) -> Streaming | None:
+def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
     """Return what the shipped file does on a stream; None: the classes are no keywords."""
-    entry, names = held.dataset.preprocess["inputs"][0], held.dataset.class_names
-    if names is None or not streaming.is_spotting(entry["kind"], names):
+    entry, names = held.dataset.preprocess.inputs[0], held.dataset.class_names
+    if names is None or not streaming.is_spotting(entry.kind, names):
         return None
-    shipped = shipped_entry(files)
-    windows = streaming.stream(held.raw[entry["name"]][: streaming.MOST])
-    path = inputs["files"] / shipped["file"]
-    outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs
-    seconds = entry["samples"] / entry["sample_rate"]
+    assert isinstance(entry, AudioEntry)  # of keywords
+    shipped = files.shipped
+    windows = streaming.stream(held.raw[entry.name][: streaming.MOST])
+    path = inputs["files"] / shipped.file
+    outputs = run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs
+    seconds = entry.samples / entry.sample_rate
     labels = held.labels[: streaming.MOST]
-    return streaming.measure_stream(shipped["file"], outputs, labels, names, seconds=seconds)
+    return streaming.measure_stream(shipped.file, outputs, labels, names, seconds=seconds)
 
 
 def _against_baseline(
@@ -219,7 +221,7 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     }
 
 
-def _layers(path: Path, held: Held, work: Path, recipe: Any) -> tuple[LayerNoise, ...]:
+def _layers(path: Path, held: Held, work: Path, recipe: FileRecipe) -> tuple[LayerNoise, ...]:
     """Return the noise of each layer of an integer file, where the float32 file is there too."""
     float32 = path.with_name("model_float32.tflite")
     if not float32.exists():
@@ -228,8 +230,8 @@ def _layers(path: Path, held: Held, work: Path, recipe: Any) -> tuple[LayerNoise
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
     samples = prepare_inputs(some, held.dataset.preprocess)
     write_arrays(
-        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess["anomaly"])
+        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess.anomaly)
     )
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
-    asked: dict[str, Any] = {**files, "is_equalized": recipe["correct"]}
+    asked: dict[str, Any] = {**files, "is_equalized": recipe.correct}
     return tuple(LayerNoise(**row) for row in request("layer_errors", **asked))

@@ -31,7 +31,7 @@ from pipeline.harden.step import step_of
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
 from pipeline.train import schedule
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import loss_of
 from pipeline.train.prepare import preparer

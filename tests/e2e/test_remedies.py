@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.compress import qat
-from pipeline.compress.ladder import STEPS
+from pipeline.compress.ladder import REMEDIES
 from pipeline.train.diverged import Diverged
 
 L = keras.layers
@@ -92,7 +92,7 @@ def test_correction_repairs_what_ships_nothing_without(
     manifest = json.loads((tmp_path / "exported" / "broken" / "manifest.json").read_text())
     assert [(row["name"], row["passed"]) for row in manifest["remedies"]] == [
         ("int8", False),
-        *((name, False) for name in STEPS["calibration"]),
+        *((name, False) for name in REMEDIES["calibration"]),
         ("correction", True),
     ]
     (shipped,) = (row for row in manifest["models"] if row["format"] == "int8")

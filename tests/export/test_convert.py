@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.compress.ladder import MODEL, RUNGS
-from pipeline.device.targets import TARGETS
 from pipeline.errors import ArtifactError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
-from pipeline.verify.parity import sqnr_db
+from pipeline.targets.registry import TARGETS
+from pipeline.tasks.metrics import sqnr_db
 from tests.export.conftest import CNN, SPECS, Made, make, make_given
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")
@@ -39,16 +39,16 @@ def test_a_file_answers_as_the_model(models: dict[str, Made], name: str, form: s
     _, outputs = run(file, made.inputs)
     spread = np.ptp(made.reference) or 1.0
     assert np.abs(outputs - made.reference).max() <= TOLERANCES[form] * max(spread, 1.0)
-    assert inspect(file, form)["float_ops_left"] == []
+    assert inspect(file, form).float_ops_left == ()
 
 
 def test_pixels_have_an_integer_each_also_where_no_sample_is_white(models: dict[str, Made]) -> None:
     known = models["cnn"].file("int8", name="known.tflite", input_ranges={"image": [0.0, 1.0]})
-    border = inspect(known, "int8")["input"]
-    assert border["scale"] == pytest.approx(1 / 255, rel=1e-6)
-    assert border["zero_point"] == -128
-    measured = inspect(models["cnn"].file("int8"), "int8")["input"]
-    assert measured["scale"] < 0.71 / 255
+    border = inspect(known, "int8").input
+    assert border.scale == pytest.approx(1 / 255, rel=1e-6)
+    assert border.zero_point == -128
+    measured = inspect(models["cnn"].file("int8"), "int8").input
+    assert measured.scale < 0.71 / 255
 
 
 def test_uint8_borders_hold_the_same_weights_and_answers(models: dict[str, Made]) -> None:
@@ -59,8 +59,8 @@ def test_uint8_borders_hold_the_same_weights_and_answers(models: dict[str, Made]
         assert moved.dtype == np.uint8
         assert (moved.astype(int) == plain.astype(int) + 128).all()
         rows = inspect(made.file("int8", io="uint8"), "int8")
-        found = {row["name"]: row["dtype"] for row in rows["inputs"]}
-        assert rows["output"]["dtype"] == "uint8"
+        found = {row.name: row.dtype for row in rows.inputs}
+        assert rows.output.dtype == "uint8"
         assert set(found) == set(made.inputs)
         for key, values in made.inputs.items():
             assert found[key] == ("int32" if values.dtype == np.int32 else "uint8")
@@ -70,9 +70,9 @@ def test_uint8_borders_hold_the_same_weights_and_answers(models: dict[str, Made]
 def test_float_borders_compute_in_integers_within(models: dict[str, Made], form: str) -> None:
     made = models["cnn"]
     found = inspect(made.file(form, io="float32"), form)
-    assert (found["input"]["dtype"], found["output"]["dtype"]) == ("float32", "float32")
-    assert found["ops"]["QUANTIZE"] == found["ops"]["DEQUANTIZE"] == 1
-    assert found["float_ops_left"] == []
+    assert (found.input.dtype, found.output.dtype) == ("float32", "float32")
+    assert found.ops["QUANTIZE"] == found.ops["DEQUANTIZE"] == 1
+    assert found.float_ops_left == ()
     _, outputs = run(made.file(form, io="float32"), made.inputs)
     assert (outputs == run(made.file(form), made.inputs)[1]).mean() > 0.95
 
@@ -82,7 +82,7 @@ def test_int16x8_has_int16_borders_where_integers_are_asked_for(
     models: dict[str, Made], io: str
 ) -> None:
     found = inspect(models["table"].file("int16x8", io=io), "int16x8")
-    assert (found["input"]["dtype"], found["output"]["dtype"]) == ("int16", "int16")
+    assert (found.input.dtype, found.output.dtype) == ("int16", "int16")
 
 
 def test_clipping_changes_inner_ranges_only(models: dict[str, Made]) -> None:
@@ -90,7 +90,7 @@ def test_clipping_changes_inner_ranges_only(models: dict[str, Made]) -> None:
     full, cut = (
         inspect(made.file("int8", clipping=clipping), "int8") for clipping in ("min_max", "mse")
     )
-    assert full["output"] == cut["output"]
+    assert full.output == cut.output
     assert (run(made.file("int8", clipping="mse"), made.inputs)[1].argmax(1) >= 0).all()
 
 
@@ -149,14 +149,8 @@ def test_vela_maps_all_but_lookups(
     models: dict[str, Made], name: str, io: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "vela.tflite"
-    found = worker.request(
-        "vela",
-        int8=str(models[name].file("int8", io=io)),
-        out=str(out),
-        accelerator="ethos-u55-128",
-        system=TARGETS["ethos-u55-128"].system,
-        memory=TARGETS["ethos-u55-128"].memory,
-    )
+    int8 = str(models[name].file("int8", io=io))
+    found = worker.request("compile_file", int8=int8, out=str(out), target="ethos-u55-128")
     lookups = sum(values.dtype == np.int32 for values in models[name].inputs.values())
     assert found["cpu_ops"] == lookups
     assert found["npu_ops"] > 0
@@ -164,7 +158,7 @@ def test_vela_maps_all_but_lookups(
     assert found["latency_ms_estimate"] > 0
     assert "Ethos_U55_High_End_Embedded" in found["system"]
     wanted = {"ethos-u": 1} | ({"GATHER": lookups} if lookups else {})
-    assert inspect(out, "int8")["ops"] == wanted
+    assert inspect(out, "int8").ops == wanted
 
 
 @pytest.mark.parametrize("target", [n for n, t in TARGETS.items() if t.compiler == "vela"])
@@ -174,22 +168,16 @@ def test_every_ethos_u_takes_a_cnn_whole(
     skipped: dict[str, str] = {}
     row = compile_for(target, models["cnn"].file("int8"), tmp_path, skipped)
     assert not skipped
-    assert (row["cpu_ops"], row["file"]) == (0, f"model_int8_{target}.tflite")
-    assert TARGETS[target].system in row["system"]
-    assert row["latency_ms_estimate"] > 0
+    assert (row.cpu_ops, row.file) == (0, f"model_int8_{target}.tflite")
+    assert TARGETS[target].system in row.system
+    assert row.latency_ms_estimate > 0
 
 
 def test_vela_maps_nothing_of_a_float_file_and_says_so(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
-    found = worker.request(
-        "vela",
-        int8=str(models["table"].file("float32")),
-        out=str(tmp_path / "vela.tflite"),
-        accelerator="ethos-u55-128",
-        system=TARGETS["ethos-u55-128"].system,
-        memory=TARGETS["ethos-u55-128"].memory,
-    )
+    float32, out = str(models["table"].file("float32")), str(tmp_path / "vela.tflite")
+    found = worker.request("compile_file", int8=float32, out=out, target="ethos-u55-128")
     assert found["npu_ops"] == 0
     assert found["cpu_ops"] > 0
 

@@ -8,18 +8,19 @@ import pytest
 
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
-from pipeline.device.placement import place
 from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, operations
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 from pipeline.models.describe import place_operations
 from pipeline.models.save import load_keras
+from pipeline.targets.placement import place
 from tests.conftest import model_settings
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import CNN, TABLE, Made, make
 
 FUNNEL = {"first": 16, "last": 4, "layers": 3}
@@ -94,10 +95,10 @@ def int8_file(made: Made) -> Path:
     def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         try:
             file = made.file("int8", name=f"{quantizer}.tflite", quantizer=quantizer)
-            run_file(file, {"inputs": []}, made.inputs, prepared=True)
+            run_file(file, preprocess_of([]), made.inputs, prepared=True)
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
-        left = inspect(file, "int8")["float_ops_left"]
+        left = inspect(file, "int8").float_ops_left
         return MadeFile(quantizer=quantizer, float_ops=len(left))
 
     found = least_float("int8", attempt)
@@ -116,11 +117,11 @@ def _slow(name: str) -> bool:
 )
 def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], name: str) -> None:
     made = families[name]
-    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    raw = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
     exact = run_file(made.file("float32"), **raw).outputs
     assert np.abs(exact - made.reference).max() <= FLOAT
     file = int8_file(made)
-    fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]
+    fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8").ops
     assert fused == ("lstm" in name or "recurrent" in name)
     spread = float(np.ptp(made.reference))
     for runtime in [
@@ -140,9 +141,9 @@ def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name
     if why_missing("browser") is not None:
         pytest.skip(str(why_missing("browser")))
     made = families[name]
-    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    raw = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
     file = int8_file(made)
-    if "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8")["ops"]:
+    if "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8").ops:
         with pytest.raises(ArtifactError, match="browser: Variable tensors not yet supported"):
             run_file(file, runtime="browser", **raw)
         return
@@ -170,7 +171,7 @@ def test_the_rules_before_training_say_what_the_compilers_do(
     file, model = int8_file(made), load_keras(made.folder / "model.keras")
     compiled = compile_for("ethos-u55-128", file, tmp_path, {})
     foreseen = place_operations(model, "ethos-u55-128")
-    assert (compiled["cpu_ops"] == 0) == all(row["where"] == "npu" for row in foreseen)
-    by_layers = [row["op"] for row in place_operations(model, "coral-edgetpu") if row["why"]]
-    by_file = [row["op"] for row in place(operations(file), "coral-edgetpu") if row["why"]]
+    assert (compiled.cpu_ops == 0) == all(row.where == "npu" for row in foreseen)
+    by_layers = [row.op for row in place_operations(model, "coral-edgetpu") if row.why]
+    by_file = [row.op for row in place(operations(file), "coral-edgetpu") if row.why]
     assert by_layers == by_file

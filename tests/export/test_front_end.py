@@ -12,11 +12,12 @@ from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import ConversionError, request
+from pipeline.export.worker import request
 from pipeline.models.adopt import adopt_model
 from tests.conftest import make_spec
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -70,11 +71,8 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _run(made: Made, path: Path) -> Any:
     kind = "image" if made.inputs["x"].ndim == 4 else "series"
-    preprocess = {
-        "inputs": [{"name": "x", "kind": kind, "shape": list(made.inputs["x"].shape[1:])}],
-        "labels": None,
-        "anomaly": None,
-    }
+    entry = {"kind": kind, "shape": list(made.inputs["x"].shape[1:]), "columns": []}
+    preprocess = preprocess_of([entry if kind == "series" else entry | {"columns": None}])
     return run_file(path, preprocess, made.inputs, prepared=True).outputs
 
 
@@ -103,7 +101,7 @@ def test_it_comes_to_full_integers(given: Any) -> None:
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
         answers[quantizer] = outputs
-        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8")["float_ops_left"]))
+        return MadeFile(quantizer=quantizer, float_ops=len(inspect(path, "int8").float_ops_left))
 
     found = least_float("int8", attempt)
     assert isinstance(found, MadeFile), found

@@ -23,9 +23,9 @@ def test_weights_are_float16_and_single_numbers_stay(models: dict[str, Made]) ->
         }
         assert len(stored[FLOAT16]) >= 4
         assert set(stored[FLOAT32]) <= {1}
-        ops = inspect(made.file("float16"), "float16")["ops"]
+        ops = inspect(made.file("float16"), "float16").ops
         assert ops["DEQUANTIZE"] == len(stored[FLOAT16])
-        plain = inspect(made.file("float32"), "float32")["ops"]
+        plain = inspect(made.file("float32"), "float32").ops
         assert {op: n for op, n in ops.items() if op != "DEQUANTIZE"} == plain
 
 

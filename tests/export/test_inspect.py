@@ -57,9 +57,9 @@ def test_flipped_bytes_never_raise_anything_else(content: bytes, tmp_path: Path)
 
 def test_names_are_those_of_the_signature(models: dict[str, Made]) -> None:
     found = inspect(models["two"].file("int8"), "int8")
-    assert [row["name"] for row in found["inputs"]] == ["features", "aux"]
-    assert found["output"]["name"] == "probabilities"
-    assert found["input"] == found["inputs"][0]
+    assert [row.name for row in found.inputs] == ["features", "aux"]
+    assert found.output.name == "probabilities"
+    assert found.input == found.inputs[0]
 
 
 def test_zipped_bytes_are_those_of_gzip_at_any_time(
@@ -68,8 +68,8 @@ def test_zipped_bytes_are_those_of_gzip_at_any_time(
     path = tmp_path / "x.tflite"
     path.write_bytes(content)
     first = sizes(path)
-    assert first["bytes"] == len(content)
-    assert first["bytes_gzip"] == len(gzip.compress(content, 9, mtime=0)) < len(content)
+    assert first.bytes == len(content)
+    assert first.bytes_gzip == len(gzip.compress(content, 9, mtime=0)) < len(content)
     monkeypatch.setattr(time, "time", lambda: 2e9)
     assert sizes(path) == first
 

@@ -14,10 +14,10 @@ import pytest
 
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
-from pipeline.device.targets import TARGETS
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
 from pipeline.export.worker import request
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made
 
 IMAGE = {"name": "image", "kind": "image", "shape": [12, 12, 1], "offset": 3.0, "scale": 1 / 128}
@@ -116,7 +116,7 @@ def test_the_model_answers_as_before(models: dict[str, Made], tmp_path: Path, ru
     if why_missing(runtime) is not None:
         pytest.skip(str(why_missing(runtime)))
     plain, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))
-    shown: dict[str, Any] = {"preprocess": {"inputs": []}, "raw": models["cnn"].inputs}
+    shown: dict[str, Any] = {"preprocess": preprocess_of([]), "raw": models["cnn"].inputs}
     answers = [
         run_file(file, **shown, prepared=True, runtime=runtime).outputs for file in (plain, path)
     ]
@@ -130,7 +130,6 @@ def test_a_compiler_takes_it_and_the_same_facts_give_the_same_bytes(
     _, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))
     _, again = stamped(models["cnn"], tmp_path / "again", IMAGE, list("abcde"))
     assert path.read_bytes() == again.read_bytes()
-    system = TARGETS["ethos-u55-128"]
-    asked = {"accelerator": "ethos-u55-128", "system": system.system, "memory": system.memory}
-    found = request("vela", int8=str(path), out=str(tmp_path / "vela.tflite"), **asked)
+    out = str(tmp_path / "vela.tflite")
+    found = request("compile_file", int8=str(path), out=out, target="ethos-u55-128")
     assert found["cpu_ops"] == 0

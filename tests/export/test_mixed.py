@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.export import mixed, worker
 from pipeline.export.inspect import inspect
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from tests.export.conftest import Made, make_given
 from tests.export.test_equalize import answers, same
 
@@ -47,7 +47,7 @@ def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:
     assert same(lost, plain) < 0.7
     assert same(lost, widened) > 0.95
     assert sqnr_db(lost.reference, widened) > 10 + sqnr_db(lost.reference, plain)
-    assert inspect(path, "int8")["float_ops_left"] == []
+    assert inspect(path, "int8").float_ops_left == ()
     calibration = str(lost.folder / "calibration.npz")
     asked = str(lost.file("float32")), calibration, "wide", 0.3, "channel", {}
     wide = mixed.most_sensitive(*asked)
@@ -63,10 +63,10 @@ def test_or_it_stays_in_float(lost: Made, granularity: str) -> None:
     found = answers(path, x)
     assert same(lost, found) > 0.95
     assert sqnr_db(lost.reference, found) > 10 + sqnr_db(lost.reference, plain)
-    left = inspect(path, "int8")["float_ops_left"]
-    assert {"ADD", "SUB"} <= {row["op"] for row in left}
-    assert len(left) < sum(inspect(path, "float32")["ops"].values()) / 2
-    assert all("float32" in row["why"] for row in left)
+    left = inspect(path, "int8").float_ops_left
+    assert {"ADD", "SUB"} <= {row.op for row in left}
+    assert len(left) < sum(inspect(path, "float32").ops.values()) / 2
+    assert all("float32" in row.why for row in left)
 
 
 def test_the_same_file_twice(lost: Made) -> None:
@@ -78,7 +78,7 @@ def test_the_same_file_twice(lost: Made) -> None:
 def test_other_nets_get_files_that_run_and_are_no_worse(models: dict[str, Made], name: str) -> None:
     made = models[name]
     path = made.file("int8", name="int8_mixed.tflite", int16_fraction=0.3)
-    assert inspect(path, "int8")["float_ops_left"] == []
+    assert inspect(path, "int8").float_ops_left == ()
     if len(made.inputs) == 1:
         (x,) = made.inputs.values()
         plain = sqnr_db(made.reference, answers(made.file("int8"), x))

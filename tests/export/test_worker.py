@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ConversionError, PipelineError
 from pipeline.export import worker
 from pipeline.export.convert import _refusals
 
@@ -55,9 +55,13 @@ def test_a_bug_in_an_operation_leaves_the_worker_running() -> None:
 def test_a_crash_is_a_conversion_error_with_the_last_words_and_another_worker_follows() -> None:
     pid = ask()
     os.kill(pid, signal.SIGSTOP)
-    for number in (signal.SIGSEGV, signal.SIGCONT):
-        threading.Timer(0.2, os.kill, (pid, number)).start()
-    with pytest.raises(worker.ConversionError, match=r"SIGSEGV(.|\n)*KeyError: 'nonsense'"):
+
+    def crash() -> None:
+        for number in (signal.SIGSEGV, signal.SIGCONT):  # in this order
+            os.kill(pid, number)
+
+    threading.Timer(0.2, crash).start()
+    with pytest.raises(ConversionError, match=r"SIGSEGV(.|\n)*KeyError: 'nonsense'"):
         worker.request("nonsense")
     assert ask() != pid
 
@@ -68,7 +72,7 @@ def test_a_kill_is_no_verdict_on_the_model(counted: Callable[..., None]) -> None
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(PipelineError, match="SIGKILL") as caught:
         worker.request("nonsense")
-    assert not isinstance(caught.value, worker.ConversionError)
+    assert not isinstance(caught.value, ConversionError)
     counted("faults")
 
 
@@ -84,7 +88,7 @@ def test_a_request_that_takes_too_long_is_stopped() -> None:
 
 PARENT = """
 import time
-from pipeline.errors import PipelineError
+from pipeline.errors import ConversionError, PipelineError
 from pipeline.export import worker
 try:
     worker.request("nonsense")
@@ -140,7 +144,7 @@ def test_the_environment_has_keras_3_and_no_gpu(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_a_converter_raises_becomes_one_line_with_the_reason() -> None:
-    with pytest.raises(worker.ConversionError) as caught, _refusals("int8"):
+    with pytest.raises(ConversionError) as caught, _refusals("int8"):
         raise RuntimeError(
             "loc(a):\n  error: 'tf.Foo' op is neither a custom op nor a flex op\nmore"
         )

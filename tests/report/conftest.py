@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents import training
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.parity import Parity
 from pipeline.documents.record import Record
@@ -14,6 +15,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.report.advice import advise
 from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
+from tests.documents.preprocess import meta_of, preprocess_of
 
 CONFIG = {
     "name": "small",
@@ -222,7 +224,7 @@ def examined() -> dict[str, Any]:
 
 def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
     return {
-        "share": share,
+        "fraction": share,
         "samples": round(7000 * share),
         "train": train,
         "validation": validation,
@@ -365,7 +367,7 @@ def good_run() -> dict[str, Any]:
             "anomaly": None,
             "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
         },
-        "warnings": {"schema": 1, "warnings": []},
+        "warnings": {"schema": 2, "warnings": []},
         "learning": {
             "metric": "accuracy",
             "direction": "up",
@@ -441,7 +443,7 @@ def page(documents: dict[str, Any], **config: Any) -> str:
 
 RECORDS: dict[str, type[Record]] = {
     "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness
-}  # fmt: skip
+} | training.RECORDS  # fmt: skip
 
 
 def typed_documents(documents: dict[str, Any]) -> Documents:
@@ -450,4 +452,6 @@ def typed_documents(documents: dict[str, Any]) -> Documents:
         name: documents[name] and record.model_validate(documents[name])
         for name, record in RECORDS.items()
     }
+    inputs = documents["preprocess"]["inputs"]
+    typed |= {"preprocess": preprocess_of(inputs), "dataset": meta_of(**documents["dataset"])}
     return Documents(**documents | typed)

@@ -1,0 +1,194 @@
+"""Fine-tuning of a network that is made small: it learns to answer as the trained model does.
+
+What it learns is not the labels but the trained model's own answers, for files are judged by
+whether they decide as that does (Hinton et al. 2015, arXiv:1503.02531, at temperature 1). So it is
+the same for every task, and knows nothing of the training's loss.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.arrays import Model, Tensor
+from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
+from pipeline.config.train_schema import RateScaling
+from pipeline.data.dataset import Dataset
+from pipeline.data.preprocess import target_of
+from pipeline.documents.decision import Decision
+from pipeline.harden.attacks import attack_of
+from pipeline.models.blocks import logits_model
+from pipeline.models.predict import detector_inputs
+from pipeline.models.save import load_keras
+from pipeline.seeds import fold_seed
+from pipeline.train import schedule
+from pipeline.train.batches import Feed
+from pipeline.train.history import ShowProgress
+from pipeline.train.loop import Trainer, fit
+from pipeline.train.prepare import preparer
+from pipeline.train.step import PerSample, Step
+from pipeline.train.strategy import choose
+from pipeline.train.weight_constraints import WeightConstraint
+from pipeline.train.workers import is_chief
+
+CLIP_NORM = 1.0  # of a gradient that goes straight through what has none
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What int8 rounds, besides the weights."""
+
+    spans: Mapping[str, Span]
+    """Layer -> range of its answer."""
+    inputs: Mapping[str, Span]
+    """Input -> its range."""
+
+
+@dataclass(frozen=True)
+class DistillationJob:
+    """Who learns from whom, on what, and how long."""
+
+    student: Path
+    teacher: Path
+    dataset: Dataset
+    settings: Any
+    """`epochs` and `learning_rate`."""
+    key: str
+    """Where the config says them, such as compress.prune."""
+    seed: int
+    strategy: str
+    batch_size: int
+    augment: Sequence[Mapping[str, Any]]
+    work: Path
+    """Folder of the checkpoint; a killed run goes on from there."""
+    attack: Mapping[str, Any] | None = None
+    """As a `harden.attack` section: the student learns from what it finds, too. None: it learns
+    from samples as they are."""
+    scaling: Mapping[str, Any] | None = None
+    """The `train.rate_scaling` section, dumped."""
+
+
+def distill_network(
+    job: DistillationJob,
+    constraints: Callable[[Any, int], Sequence[WeightConstraint]],
+    rounding: Callable[[Any], Rounding | None] = lambda model: None,
+) -> Any:
+    """Return the student's network when it has learnt; all workers of a cluster call this.
+
+    Args:
+        job: who learns what.
+        constraints: (model, steps in all) -> what its weights keep.
+        rounding: model -> what is rounded while it learns; None: nothing.
+
+    Raises:
+        ConfigError: the loss is no longer a number.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+    job.work.mkdir(parents=True, exist_ok=True)
+    dataset, feed = job.dataset, _feed(job)
+    total = job.settings.epochs * feed.steps
+    scaling = None if job.scaling is None else RateScaling.model_validate(job.scaling)
+    factor = schedule.rate_factor(scaling, feed.batch)
+    strategy = choose(job.strategy)
+    with strategy.scope():
+        model, teacher = load_keras(job.student), load_keras(job.teacher)
+        held = constraints(model, total)
+        rate = schedule.cosine(
+            keras, peak=job.settings.learning_rate * factor, warmup_steps=0, total_steps=total
+        )
+        optimizer = keras.optimizers.Adam(rate)
+    trainer = Trainer(
+        model,
+        optimizer,
+        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
+        preparer(dataset.preprocess, job.augment),
+        strategy,
+        clip_norm=CLIP_NORM,
+        constraints=held,
+        rate_key=f"{job.key}.learning_rate",
+    )
+    epochs, shown = job.settings.epochs, [ShowProgress(is_shown=is_chief())]
+    fit(trainer, feed, epochs=epochs, evaluate=dict, callbacks=shown, work=job.work)
+    return model
+
+
+def _feed(job: DistillationJob) -> Feed:
+    """Return the batches of the train split, in an order of the job's own."""
+    dataset, positions = job.dataset, job.dataset.split("train")
+    labels = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
+    seed = fold_seed(job.seed, job.key.rpartition(".")[2])
+    return Feed(dataset, positions, labels, batch_size=job.batch_size, seed=seed)
+
+
+def distillation_step(
+    model: Model,
+    teacher: Model,
+    decision: Decision | None,
+    rounding: Rounding | None = None,
+    attack: Mapping[str, Any] | None = None,
+) -> Step:
+    """Return the step whose loss is how far the network's answers are from the teacher's.
+
+    That is KL(teacher || student) for classes and the mean squared difference for values. The
+    student learns as in any training: statistics of normalisation follow what pruning does to them.
+    Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
+
+    Where it is attacked, half of the loss is how far its answers to adversarial inputs are from
+    the teacher's to the same inputs: it is to withstand what the teacher withstands. The attack
+    goes through the rounding, against what the teacher decides. The teacher's answers to the clean
+    inputs in their place (Goldblum et al. 2020, arXiv:1905.09747, equation 5) harden once more, to
+    another balance of clean and robust than the teacher has.
+
+    Args:
+        model: learns.
+        teacher: the same network before.
+        decision: how a detector decides; None: the task has no detector.
+        rounding: what the student computes with; None: with what it is.
+        attack: as a `harden.attack` section, of a network with one input and classes; None: none.
+    """
+    student, master = logits_model(keras, model), logits_model(keras, teacher)
+    apart = _kl_divergence if student is not model else _squared
+    spans = {} if rounding is None else rounding.inputs
+    find = None if attack is None else attack_of(attack)
+
+    def answers(shown: Mapping[str, Any], training: bool) -> Any:
+        near = {
+            name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
+        }
+        return tf.cast(student(near, training=training), tf.float32)
+
+    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
+        shown = detector_inputs(inputs, decision) if decision is not None else dict(inputs)
+        wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
+        with (
+            contextlib.nullcontext() if rounding is None else rounding_scope(model, rounding.spans)
+        ):
+            if find is None:
+                return apart(wanted, answers(shown, rounding is None)), {}
+            ((name, x),) = shown.items()
+            decided = tf.argmax(wanted, axis=1, output_type=tf.int32)
+            found = find(lambda z, training: answers({name: z}, training), x, decided, seed)
+            both = answers({name: tf.concat([x, found], axis=0)}, rounding is None)
+        there = tf.stop_gradient(tf.cast(master({name: found}, training=False), tf.float32))
+        clean, adversarial = tf.split(apart(tf.concat([wanted, there], axis=0), both), 2)
+        return (clean + adversarial) / 2, {}
+
+    return step
+
+
+def _kl_divergence(wanted: Any, found: Any) -> Any:
+    """Return KL(wanted || found) of each sample (B,), from logits (B, K)."""
+    apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
+    return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1)
+
+
+def _squared(wanted: Any, found: Any) -> Any:
+    """Return the mean squared difference of each sample (B,); both (B, ...)."""
+    squared = tf.square(found - wanted)
+    return tf.reduce_mean(tf.reshape(squared, (tf.shape(squared)[0], -1)), axis=1)

@@ -1,0 +1,30 @@
+"""What fine-tuning forgot: the figures of a trained network before and after, class by class."""
+
+import numpy as np
+
+from pipeline.arrays import Model
+from pipeline.data.dataset import Dataset
+from pipeline.documents.training import ValidationRecall
+from pipeline.models.predict import predict
+from pipeline.tasks import TASKS
+
+
+def validation_recall(model: Model, dataset: Dataset, task: str) -> ValidationRecall:
+    """Return the metric on the validation split and, of classes, the recall of each.
+
+    Args:
+        model: its present weights count.
+        dataset: of the samples.
+        task: a key of TASKS, not anomaly.
+    """
+    positions = dataset.split("validation")
+    labels, found = np.asarray(dataset.labels[positions]), predict(model, dataset, positions)
+    recall = None
+    if dataset.class_names is not None:
+        right = found.argmax(axis=1) == labels
+        recall = {
+            name: float(right[labels == k].mean())
+            for k, name in enumerate(dataset.class_names)
+            if (labels == k).any()
+        }
+    return ValidationRecall(metric=float(TASKS[task].score(labels, found)), recall=recall)
