@@ -37,8 +37,8 @@ def test_what_is_found_equals_trying_every_threshold(
     members: list[int], others: list[int], rate: float
 ) -> None:
     own = np.array(members, float), np.array(others, float)
-    assert membership.found_at(*own, rate) == pytest.approx(slow_found(members, others, rate))
-    assert membership.membership_metrics(*own)["auc"] == pytest.approx(slow_auc(members, others))
+    assert membership.true_positive_rate(*own, rate) == pytest.approx(slow_found(members, others, rate))
+    assert membership.membership_metrics(*own).auc == pytest.approx(slow_auc(members, others))
 
 
 @given(members=FEW, others=FEW)
@@ -55,24 +55,23 @@ def test_strangers_are_not_told_apart(rng: np.random.Generator) -> None:
     said = 0
     for _ in range(60):
         found = membership.membership_metrics(rng.normal(size=1500), rng.normal(size=1500))
-        assert found["auc"] == pytest.approx(0.5, abs=0.05)
-        said += any(row["told_apart"] for row in found["tpr"])
+        assert found.auc == pytest.approx(0.5, abs=0.05)
+        said += any(row.is_significant for row in found.operating_points)
     assert said <= 4  # where members and others both fall well by chance
 
 
 def test_the_learnt_are_told_apart(rng: np.random.Generator) -> None:
     found = membership.membership_metrics(rng.normal(3, 1, 1500), rng.normal(size=1500))
     wanted = [1 - norm.cdf(norm.ppf(1 - rate) - 3) for rate in membership.RATES]
-    assert [row["tpr"] for row in found["tpr"]] == pytest.approx(wanted, abs=0.12)
-    assert all(row["told_apart"] for row in found["tpr"])
+    assert [row.tpr for row in found.operating_points] == pytest.approx(wanted, abs=0.12)
+    assert all(row.is_significant for row in found.operating_points)
 
 
 def test_a_rate_that_the_sample_cannot_tell_is_not_told() -> None:
-    rows = membership.membership_metrics(np.arange(100.0), np.arange(100.0))["tpr"]
-    assert rows[0]["tpr"] is not None
-    assert rows[1]["tpr"] is None
-    assert "100 samples that were not learnt cannot tell a rate of 0.001" in rows[1]["reason"]
-    assert rows[1]["reason"].endswith("it takes 1000")
+    rows = membership.membership_metrics(np.arange(100.0), np.arange(100.0)).operating_points
+    assert rows[0].tpr is not None
+    assert rows[1].tpr is None
+    assert rows[1].reason == "a false positive rate of 0.001 takes 1000 nonmembers, not 100"
 
 
 @given(st.integers(2, 6), st.integers(0, 99))
@@ -92,8 +91,8 @@ def test_levels_of_the_classes_are_taken_out(rng: np.random.Generator) -> None:
     labels = rng.integers(0, 10, 2000), rng.integers(0, 10, 2000)
     members, others = (20.0 * own + rng.normal(size=2000) for own in labels)
     members += 3
-    plain = membership.membership_metrics(members, others)["auc"]
-    levelled = membership.membership_metrics(*membership.by_class(members, others, labels))["auc"]
+    plain = membership.membership_metrics(members, others).auc
+    levelled = membership.membership_metrics(*membership.by_class(members, others, labels)).auc
     assert plain < 0.6 < 0.95 < levelled
 
 
@@ -103,7 +102,7 @@ def test_levelling_tells_nothing_of_strangers(rng: np.random.Generator) -> None:
     for _ in range(30):
         labels = rng.integers(0, 20, 200), rng.integers(0, 20, 200)
         own = membership.by_class(rng.normal(size=200), rng.normal(size=200), labels)
-        found.append(membership.membership_metrics(*own)["auc"])
+        found.append(membership.membership_metrics(*own).auc)
     assert np.mean(found) == pytest.approx(0.5, abs=0.02)
 
 
@@ -129,8 +128,8 @@ def test_shadow_models_find_members_that_thresholds_miss(
     plain = membership.membership_metrics(observed[:1000], observed[1000:])
     found = membership.membership_metrics(ratio[:1000], ratio[1000:])
     assert how == form
-    assert plain["auc"] < 0.7 < 0.9 < found["auc"]
-    assert found["tpr"][0]["tpr"] > 5 * plain["tpr"][0]["tpr"]
+    assert plain.auc < 0.7 < 0.9 < found.auc
+    assert found.operating_points[0].tpr > 5 * plain.operating_points[0].tpr
 
 
 @pytest.mark.parametrize("models", [4, 16])
@@ -138,6 +137,6 @@ def test_shadow_models_tell_nothing_of_strangers(models: int, rng: np.random.Gen
     learnt = membership.halves(2000, models, 3)
     shadows = 3 * learnt + rng.normal(size=(models, 2000))
     ratio, _ = membership.likelihood_ratio(rng.normal(size=2000), shadows, learnt)
-    assert membership.membership_metrics(ratio[:1000], ratio[1000:])["auc"] == pytest.approx(
+    assert membership.membership_metrics(ratio[:1000], ratio[1000:]).auc == pytest.approx(
         0.5, abs=0.05
     )

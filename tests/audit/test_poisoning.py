@@ -37,10 +37,10 @@ def planted(
 def test_a_planted_group_is_found(share: float, rng: np.random.Generator) -> None:
     seen, looks, labels, is_bad = planted(rng, share)
     found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
-    assert [row["alarm"] for row in found.classes] == [True, False, False, False]
+    assert [row.is_alarm for row in found.classes] == [True, False, False, False]
     assert (found.suspects == is_bad).mean() > 0.99
-    assert found.classes[0]["sign"] == pytest.approx(1.0, abs=0.02)
-    assert found.classes[0]["relearnt"] < 0.5
+    assert found.classes[0].separation == pytest.approx(1.0, abs=0.02)
+    assert found.classes[0].relabel_rate < 0.5
 
 
 def test_a_class_of_two_kinds_is_no_alarm(rng: np.random.Generator) -> None:
@@ -48,9 +48,9 @@ def test_a_class_of_two_kinds_is_no_alarm(rng: np.random.Generator) -> None:
     seen, looks, labels = clean_set(rng)
     seen[:60, 3] += 9
     found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
-    assert found.classes[0]["grouped"]
-    assert found.classes[0]["sign"] < poisoning.SIGN
-    assert not any(row["alarm"] for row in found.classes)
+    assert found.classes[0].is_clustered
+    assert found.classes[0].separation < poisoning.SIGN
+    assert not any(row.is_alarm for row in found.classes)
     assert not found.suspects.any()
 
 
@@ -80,8 +80,8 @@ def test_a_small_class_is_not_judged_and_says_so() -> None:
     labels = np.array([0] * 60 + [1] * 5)
     rows = np.random.default_rng(1).normal(size=(65, 8)).astype(np.float32)
     found = poisoning.scan(rows, rows, labels, ["many", "few"], 0)
-    assert found.classes[1]["reason"] == f"fewer than {poisoning.LEAST} samples"
-    assert found.classes[1]["alarm"] is False
+    assert found.classes[1].reason == f"fewer than {poisoning.LEAST} samples"
+    assert found.classes[1].is_alarm is False
     assert not found.suspects[60:].any()
 
 
@@ -127,5 +127,5 @@ def test_suspects_are_named_before_outliers(rng: np.random.Generator) -> None:
     ids = np.array([f"s{i}" for i in range(len(labels))])
     told = poisoning.list_suspects(found, ids, list("abcd"), labels)
     assert len(told) == poisoning.TOLD
-    assert {row["id"] for row in told if row["in_cluster"]} == set(ids[found.suspects])
-    assert [row["in_cluster"] for row in told] == sorted(row["in_cluster"] for row in told)[::-1]
+    assert {row.id for row in told if row.is_in_cluster} == set(ids[found.suspects])
+    assert [row.is_in_cluster for row in told] == sorted(row.is_in_cluster for row in told)[::-1]

@@ -1,9 +1,12 @@
 """The checks of an attack: a sound one passes all, each way to break one fails its own."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from pipeline.audit import soundness
+from pipeline.documents.evasion import Check
 
 SOUND = {
     "noise": 0.9, "fewer": 0.55, "at": 0.5, "twice": 0.2, "unbounded": 0.0,
@@ -11,16 +14,16 @@ SOUND = {
 TWIN = {"own": 0.5, "transferred": 0.55, "noise": 0.9}
 
 
-def failed(rows: list[dict[str, object]]) -> list[object]:
-    assert all(row["means"] for row in rows)
-    return [row["name"] for row in rows if not row["passed"]]
+def failed(rows: Sequence[Check]) -> list[str]:
+    assert all(row.meaning for row in rows)
+    return [row.name for row in rows if not row.passed]
 
 
 def test_a_sound_attack_passes_every_check() -> None:
     assert failed(soundness.of_gradients(SOUND, 1000, "file")) == []
     assert failed(soundness.of_twin(1.0, samples=1000, **TWIN)) == []
-    assert soundness.of_search(0.5, 0.49, 1000, "file")["passed"]
-    assert soundness.of_answers(0.0, "file")["passed"]
+    assert soundness.of_search(0.5, 0.49, 1000, "file").passed
+    assert soundness.of_answers(0.0, "file").passed
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,7 @@ def test_each_broken_figure_fails_its_own_check(broken: dict[str, float], name: 
 @pytest.mark.parametrize(
     ("agreement", "broken", "name"),
     [
-        (0.98, {}, "the twin decides as the file does"),
+        (0.98, {}, "the differentiable copy decides as the file"),
         (1.0, {"own": 0.7}, "the file's own gradients beat transferred inputs"),
         (1.0, {"transferred": 0.95}, "transferred inputs beat noise"),
     ],
@@ -51,7 +54,7 @@ def test_a_twin_that_is_not_the_file_fails(
 
 
 def test_chance_may_move_what_it_may_move_and_no_more() -> None:
-    assert soundness.of_search(0.5, 0.5 - soundness.slack(1000), 1000, "file")["passed"]
-    assert not soundness.of_search(0.5, 0.49 - soundness.slack(1000), 1000, "file")["passed"]
+    assert soundness.of_search(0.5, 0.5 - soundness.slack(1000), 1000, "file").passed
+    assert not soundness.of_search(0.5, 0.49 - soundness.slack(1000), 1000, "file").passed
     assert soundness.slack(30) == pytest.approx(0.1)
-    assert np.isclose(soundness.slack(10**6), soundness.SHARE)
+    assert np.isclose(soundness.slack(10**6), soundness.FRACTION)

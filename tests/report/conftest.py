@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.documents import training
+from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.parity import Parity
 from pipeline.documents.record import Record
@@ -86,20 +87,20 @@ def parity_row(form: str) -> dict[str, Any]:
 
 
 def check(name: str, value: float) -> dict[str, Any]:
-    row = {"name": name, "on": "file", "value": value, "limit": 0.02, "means": "a difference"}
+    row = {"name": name, "on": "file", "value": value, "limit": 0.02, "meaning": "a difference"}
     return row | {"passed": value <= 0.02}
 
 
 def audit() -> dict[str, Any]:
+    attacks = {"pgd_transfer": 0.7, "straight_through": 0.62, "square": 0.6}
     row = {
         "format": "int8",
-        "clean": 0.95,
-        "robust": 0.6,
+        "clean_accuracy": 0.95,
+        "robust_accuracy": 0.6,
         "robust_ci95": [0.5, 0.7],
         "clean_ci95": [0.9, 0.98],
-        "float_robust": 0.61,
-        "attacks": {"pgd_transfer": 0.7, "straight_through": 0.62, "square": 0.6},
-        "attacks_ci95": {key: [0.5, 0.8] for key in ("pgd_transfer", "straight_through", "square")},
+        "float_robust_accuracy": 0.61,
+        "attacks": {key: {"accuracy": v, "ci95": [0.5, 0.8]} for key, v in attacks.items()},
         "robust_drop": 0.01,
         "robust_drop_ci95": [-0.005, 0.02],
         "straight_through": {
@@ -107,39 +108,52 @@ def audit() -> dict[str, Any]:
             "agreement": 0.9985,
             "inputs": 150,
             "mean_lsb": 0.03,
-            "counts": True,
+            "is_white_box": True,
         },
-        "square": {"asked": 31, "mean_queries": 470.0},
+        "square": {"samples": 31, "mean_queries": 470.0},
         "is_full": True,
     }
-    other = {"format": "float32", "clean": 0.96, "robust": 0.66, "robust_ci95": [0.6, 0.71]}
+    other = {
+        "format": "float32",
+        "clean_accuracy": 0.96,
+        "clean_ci95": [0.9, 0.98],
+        "float_robust_accuracy": 0.66,
+        "robust_accuracy": 0.66,
+        "robust_ci95": [0.6, 0.71],
+        "attacks": {"pgd_transfer": {"accuracy": 0.66, "ci95": [0.6, 0.71]}},
+    }
     return {
         "norm": "linf",
         "epsilon": 0.1,
-        "reach": "each value of the input by at most 0.1 of its range (Linf)",
+        "perturbation": "each value of the input by at most 0.1 of its range (Linf)",
         "square_queries": 500,
         "samples": 50,
         "steps": 20,
         "restarts": 1,
         "skipped": None,
         "reference": {
-            "clean": 0.95,
+            "clean_accuracy": 0.95,
             "clean_ci95": [0.9, 0.98],
-            "noise": 0.9,
-            "white_box": 0.62,
+            "noise_accuracy": 0.9,
+            "white_box_accuracy": 0.62,
             "mean_queries": 480.0,
-            "robust": 0.61,
+            "robust_accuracy": 0.61,
             "robust_ci95": [0.5, 0.7],
         },
         "files": {"model_float32.tflite": other | {"is_full": False}, "model_int8.tflite": row},
         "curve": [
-            {"epsilon": 0.0, "robust": 0.95, "shipped": 0.95},
-            {"epsilon": 0.1, "robust": 0.61, "shipped": 0.6},
+            {"epsilon": 0.0, "reference_accuracy": 0.95, "shipped_accuracy": 0.95},
+            {"epsilon": 0.1, "reference_accuracy": 0.61, "shipped_accuracy": 0.6},
         ],
         "checks": [check("noise is weaker than the attack", 0.01)],
         "corruptions": [
-            {"name": "blur", "severity": s, "reference": 0.9 - s / 10, "shipped": 0.89 - s / 10}
-            for s in (1, 3, 5)
+            {
+                "name": "blur",
+                "severity": severity,
+                "reference_accuracy": 0.9 - severity / 10,
+                "shipped_accuracy": 0.89 - severity / 10,
+            }
+            for severity in (1, 3, 5)
         ],
         **examined(),
     }
@@ -158,65 +172,111 @@ def hardened(clean: float, robust: float, success: float) -> dict[str, Any]:
     }
 
 
+def backdoor(float_success: float, file_success: float) -> dict[str, Any]:
+    """Return a test of a model under a trigger."""
+    return {
+        "samples": 40,
+        "clean_accuracy": {"float_model": 0.9, "file": 0.9},
+        "base_rate": {"float_model": 0.02, "file": 0.02},
+        "success_rate": {"float_model": float_success, "file": file_success},
+        "success_ci95": {"float_model": [0.0, 1.0], "file": [0.0, 1.0]},
+        "file_only_rate": 0.0,
+        "float_only_rate": 0.0,
+        "agreement": 1.0,
+    }
+
+
+def detection(*, is_detected: bool) -> dict[str, Any]:
+    """Return how the scan of a poisoned set did."""
+    return {
+        "samples": 50,
+        "poisoned": 5,
+        "is_detected": is_detected,
+        "false_positives": [],
+        "activation_clustering": {"recall": 0.8, "precision": 1.0},
+        "spectral_signatures": {"recall": 0.8, "precision": 1.0},
+    }
+
+
 def examined() -> dict[str, Any]:
     """Return what the audit found beside evasion."""
     rates = [
-        {"fpr": 0.01, "tpr": 0.2, "ci95": [0.1, 0.3], "told_apart": True, "reason": None},
-        {"fpr": 0.001, "tpr": None, "ci95": None, "told_apart": None, "reason": "too few"},
+        {"fpr": 0.01, "tpr": 0.2, "ci95": [0.1, 0.3], "is_significant": True, "reason": None},
+        {"fpr": 0.001, "tpr": None, "ci95": None, "is_significant": None, "reason": "too few"},
     ]
-    attack = {"auc": 0.61, "tpr": rates, "roc": [{"fpr": 0.1, "tpr": 0.3}, {"fpr": 1, "tpr": 1}]}
-    group = {"samples": 30, "clean": 0.9, "robust": None, "membership_auc": 0.7, "found": None}
-    suspect = {"id": "image 7", "class": "b", "outlying": 3.0, "in_cluster": True}
-    row = {"cluster_share": 0.1, "silhouette": 0.5, "p": 0.01, "relearnt": 0.2, "sign": 0.93}
-    net = {"clean": {"float": 0.9, "file": 0.9}, "success": {"float": 0.97, "file": 0.98}}
-    copied = {"source": "data", "answers": "labels", "agreement": 0.88}
+    roc = [{"fpr": 0.1, "tpr": 0.3}, {"fpr": 1, "tpr": 1}]
+    attack = {"auc": 0.61, "operating_points": rates, "roc": roc}
+    group = {"samples": 30, "clean_accuracy": 0.9, "robust_accuracy": None, "membership_auc": 0.7}
+    suspect = {"id": "image 7", "label": "b", "spectral_score": 3.0, "is_in_cluster": True}
+    row = {
+        "cluster_fraction": 0.1,
+        "silhouette": 0.5,
+        "p_value": 0.01,
+        "relabel_rate": 0.2,
+        "separation": 0.93,
+    }
+    surrogate = {
+        "source": "data",
+        "outputs": "labels",
+        "agreement": 0.88,
+        "agreement_ci95": [0.8, 0.9],
+        "accuracy": 0.8,
+    }
     return {
         "membership": {
             "skipped": None,
             "split": "test",
             "shift": None,
             "members": 20,
-            "others": 20,
-            "models": {"file": {"attacks": {"confidence": attack}}},
+            "nonmembers": 20,
+            "models": {"file": {"confidence": attack}},
         },
         "extraction": {
             "samples": 20,
-            "rows": [copied | {"queries": 100}, copied | {"queries": 300, "agreement": 0.93}],
+            "steps": 100,
+            "surrogates": [
+                surrogate | {"queries": 100},
+                surrogate | {"queries": 300, "agreement": 0.93},
+            ],
         },
         "poisoning": {
             "scan": {
                 "samples": 50,
-                "of": 70,
+                "training_samples": 70,
+                "min_silhouette": 0.1,
+                "min_separation": 0.9,
+                "significance_level": 0.01,
                 "classes": [
-                    {"name": "b", "grouped": True, "alarm": True, **row},
-                    {"name": "a", "grouped": False, "alarm": False},
+                    {"name": "b", "samples": 25, "is_clustered": True, "is_alarm": True, **row},
+                    {"name": "a", "samples": 25},
                 ],
-                "on_clean_sets": {"classes": 40, "grouped": 12, "alarms": 0},
+                "clean_rates": {"classes": 40, "clustered": 12, "alarms": 0},
                 "suspects": [suspect],
             },
             "drill": {
                 "trigger": "a white square",
                 "target": "a",
+                "poisoning_rate": 0.05,
                 "poisoned": 5,
                 "format": "int8",
-                "poisoned_net": net,
-                "shipped_net": net,
-                "detection": {"alarmed": True, "clusters": {"recall": 0.8, "precision": 1.0}},
+                "poisoned_model": backdoor(0.97, 0.98),
+                "shipped_model": backdoor(0.97, 0.98),
+                "detection": detection(is_detected=True),
             },
         },
-        "groups": {"values": {"north": group}, "worst": {"clean": "north"}},
-        "not_attacked": [{"attack": "model inversion", "why": "it is not tried"}],
+        "groups": {"values": {"north": group}, "worst": {"clean_accuracy": "north"}},
+        "not_attempted": [{"attack": "model inversion", "reason": "it is not tried"}],
         "findings": [
             {
-                "id": "membership",
+                "kind": "membership",
                 "name": "The answers tell who was in the training set",
                 "owasp": "ML04:2023 Membership Inference Attack",
                 "atlas": ["AML.T0024.000 Infer Training Data Membership"],
                 "nist": "NISTAML.033 Membership Inference",
                 "severity": "high",
                 "rule": "high from 10 times that rate on",
-                "evidence": {"found": 0.2, "false_alarms": 0.01, "shift": None},
-                "what_to_do": "fewer epochs",
+                "evidence": {"tpr": 0.2, "fpr": 0.01, "shift": None},
+                "remediation": "fewer epochs",
             }
         ],
     }
@@ -442,7 +502,8 @@ def page(documents: dict[str, Any], **config: Any) -> str:
 
 
 RECORDS: dict[str, type[Record]] = {
-    "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness
+    "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness,
+    "audit": Audit,
 } | training.RECORDS  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.report.findings import evidence, extraction_curve, membership_curve
+from pipeline.documents.audit import Audit
+from pipeline.report.findings import extraction_curve, format_evidence, membership_curve
 from pipeline.report.render import render_card
-from tests.report.conftest import CONFIG, examined, page, typed_documents
+from tests.report.conftest import CONFIG, audit, page, typed_documents
 
 PARTS = (
     "<h3>Membership inference</h3>",
@@ -18,7 +19,7 @@ PARTS = (
     "ML04:2023 Membership Inference Attack",
     "AML.T0024.000",
     "NISTAML.033",
-    "found 0.2, false alarms 0.01",
+    "tpr 0.2, fpr 0.01",
     "too few samples",
     "image 7",
 )
@@ -35,7 +36,7 @@ def test_the_card_has_the_findings(documents: dict[str, Any]) -> None:
 
 
 def test_what_was_not_tried_leaves_no_empty_part(documents: dict[str, Any]) -> None:
-    nothing = {"extraction": None, "groups": None, "findings": [], "not_attacked": []}
+    nothing = {"extraction": None, "groups": None, "findings": [], "not_attempted": []}
     documents["audit"] |= nothing | {
         "membership": {"skipped": "the task is regression"},
         "poisoning": {"scan": None, "drill": None},
@@ -51,19 +52,17 @@ def test_a_run_without_an_audit_has_no_such_part(documents: dict[str, Any]) -> N
 
 
 def test_curves_are_there_where_there_are_figures() -> None:
-    assert "chance" in str(membership_curve(examined()))
-    assert "data, labels returned" in str(extraction_curve(examined()))
+    assert "chance" in str(membership_curve(Audit.model_validate(audit())))
+    assert "data, labels returned" in str(extraction_curve(Audit.model_validate(audit())))
     assert membership_curve(None) is extraction_curve(None) is None
 
 
 def test_a_curve_that_finds_nobody_is_not_drawn() -> None:
-    found = examined()
-    found["membership"]["models"]["file"]["attacks"]["confidence"]["roc"] = [
-        {"fpr": 0.1, "tpr": 0.0}
-    ]
-    assert membership_curve(found) is None
+    found = audit()
+    found["membership"]["models"]["file"]["confidence"]["roc"] = [{"fpr": 0.1, "tpr": 0.0}]
+    assert membership_curve(Audit.model_validate(found)) is None
 
 
 def test_figures_are_told_as_people_read_them() -> None:
-    told = evidence({"is_found": True, "names": [], "both": {"a": 0.51234, "b": 1}, "left": None})
+    told = format_evidence({"is_found": True, "names": [], "both": {"a": 0.51234, "b": 1}, "left": None})
     assert told == "is found yes, names none, both a 0.512 / b 1"
