@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pipeline.artifacts import Metrics
 from pipeline.config.export_schema import Remedy
@@ -140,7 +140,7 @@ def format_metric(name: str, value: float, unit: str) -> str:
     return f"{name} {number} {unit}".strip()
 
 
-def figure(value: Any) -> str:
+def figure(value: object) -> str:
     """Return a number with four decimals, other things as they are; None was not measured."""
     if value is None:
         return "not measured"

@@ -12,6 +12,7 @@ from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input, remove_squeezing
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.decide import l1_distance
 from pipeline.verify.sanitize import calibrate_detector
 
@@ -64,7 +65,7 @@ def measure_sanitized(
 
 
 def _answers(
-    file: Path, preprocess: Mapping[str, Any], shown: Mapping[str, Array]
+    file: Path, preprocess: Preprocess, shown: Mapping[str, Array]
 ) -> dict[str, tuple[Array, Array]]:
     """Return name -> the file's answers (n, K) to raw samples, with and without squeezing."""
     (name,) = (entry["name"] for entry in preprocess["inputs"])

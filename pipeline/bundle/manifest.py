@@ -27,6 +27,7 @@ from pipeline.documents.manifest import (
     Training,
 )
 from pipeline.documents.parity import Parity, RuntimeResult
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.record import Record
 from pipeline.documents.stages import Machine
 from pipeline.documents.verdict import GateResult, Verdict
@@ -46,7 +47,7 @@ class Artifacts:
     """What the stages wrote, of what the manifest is made."""
 
     dataset: Mapping[str, Any]
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     budget: Budget
     ladder: Ladder
     weights: Weights
@@ -84,7 +85,7 @@ def make_manifest(
         labels=dataset["labels"]["names"],
         ships=artifacts.verdict.ships,
         data=_data(config, dataset, parity),
-        preprocess=dict(artifacts.preprocess),
+        preprocess=artifacts.preprocess,
         preprocess_parity=parity.preprocessing,
         reference=Reference(
             file=REFERENCE,

@@ -1,7 +1,6 @@
 """README.md of a bundle: how to load it on each device, with this model's own shapes and types."""
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
 from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Entry, ImageEntry
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -37,8 +37,8 @@ def readme(manifest: Manifest) -> str:
     )
     shipped = manifest.shipped_model
     integer = next((model for model in manifest.models if model.format == "int8"), None)
-    preprocess: Any = manifest.preprocess
-    entries = {entry["name"]: entry for entry in preprocess["inputs"]}
+    preprocess = manifest.preprocess
+    entries = {entry.name: entry for entry in preprocess.inputs}
     inputs = [_border(tensor, entries[tensor.name]) for tensor in shipped.inputs]
     for i, border in enumerate(inputs):
         many = len(inputs) > 1
@@ -50,14 +50,16 @@ def readme(manifest: Manifest) -> str:
         shipped=shipped,
         integer=integer,
         lacking=[] if integer is None else [op for op in integer.ops if op in MICRO_LACKS],
-        entry=preprocess["inputs"][0],
+        entry=preprocess.inputs[0],
         entries=entries,
         inputs=inputs,
-        target=preprocess["target"],
-        output=_border(shipped.output, {}),
-        raw_shapes={name: ", ".join(map(str, _raw_shape(e))) for name, e in entries.items()},
-        is_classes=bool(preprocess["labels"]) and not preprocess["anomaly"],
-        sample=sample_name(preprocess["inputs"]),
+        target=preprocess.target,
+        output=_border(shipped.output, None),
+        raw_shapes={
+            name: ", ".join(map(str, KINDS[e.kind].raw_axes(e))) for name, e in entries.items()
+        },
+        is_classes=bool(preprocess.labels) and not preprocess.anomaly,
+        sample=sample_name(preprocess.inputs),
         metrics=shipped.metrics,
         reference=manifest.reference.metrics,
         litertjs=VERSION,
@@ -67,7 +69,7 @@ def readme(manifest: Manifest) -> str:
     )
 
 
-def _border(border: ModelTensor, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:
     """Return an input or output tensor with what the snippets say of it."""
     dtype = np.dtype(border.dtype)
     whole = np.issubdtype(dtype, np.integer)
@@ -81,24 +83,19 @@ def _border(border: ModelTensor, entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def pixel_shift(border: ModelTensor, entry: Mapping[str, Any]) -> int | None:
+def pixel_shift(border: ModelTensor, entry: Entry | None) -> int | None:
     """Return what is added to a pixel to quantize it; None where that is not the whole of it.
 
     Args:
         border: an input tensor.
-        entry: of preprocess.json, of that input; of an output none.
+        entry: of preprocess.json, of that input; None: an output.
     """
-    if not entry or not KINDS[entry["kind"]].has_fixed_range or entry["raw_dtype"] != "uint8":
+    if not isinstance(entry, ImageEntry) or entry.raw_dtype != "uint8":
         return None
-    if border.dtype not in ("int8", "uint8") or np.ndim(entry["scale"]) or entry["offset"]:
+    if border.dtype not in ("int8", "uint8") or entry.offset:
         return None
-    steps = np.round(PIXELS * np.float32(entry["scale"]) / np.float32(border.scale))
+    steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(border.scale))
     return border.zero_point if (steps == PIXELS).all() else None
-
-
-def _raw_shape(entry: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the axes of one raw sample."""
-    return KINDS[entry["kind"]].raw_axes(entry)
 
 
 def micro_name(op: str) -> str:

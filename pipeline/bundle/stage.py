@@ -6,7 +6,6 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,6 +36,8 @@ from pipeline.documents.files import Files
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import SCHEMA_FILE as PREPROCESS_SCHEMA
+from pipeline.documents.preprocess import AbstentionRule, Preprocess
 from pipeline.documents.schemas import schema_of
 from pipeline.documents.selective import Sanitization
 from pipeline.documents.stages import (
@@ -79,6 +80,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
     write_json(partial / SCHEMA_FILE, schema_of(Manifest))
+    write_json(partial / PREPROCESS_SCHEMA, schema_of(Preprocess))
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }
@@ -104,17 +106,17 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
     preprocess = _preprocess(inputs)
-    write_json(folder / "preprocess.json", preprocess)
+    preprocess.write(folder / "preprocess.json")
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
     _write_answers(inputs, folder, files.ships)
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
-    if preprocess["labels"] is not None:
-        (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
+    if preprocess.labels is not None:
+        (folder / "labels.txt").write_text("\n".join(preprocess.labels) + "\n")
     with np.load(folder / "golden.npz") as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"][0] for e in preprocess["inputs"]}
-    write_sample(folder, raw, preprocess["inputs"])
+        raw = {e.name: golden[f"input_{e.name}"][0] for e in preprocess.inputs}
+    write_sample(folder, raw, preprocess.inputs)
 
 
 def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
@@ -150,16 +152,17 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
     return {folder.name: StageManifest.read(folder / MANIFEST).machine for folder in folders}
 
 
-def _preprocess(inputs: Inputs) -> dict[str, Any]:
+def _preprocess(inputs: Inputs) -> Preprocess:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = Parity.read(inputs["parity"] / "parity.json")
     rows = {} if parity.abstain is None else parity.abstain.models
     rules = {
-        name: {"temperature": row.temperature, "threshold": row.threshold}
+        name: AbstentionRule(temperature=row.temperature, threshold=row.threshold)
         for name, row in rows.items()
     }
-    return {**found, "abstain": rules or None, "detector": detector_limits(parity.sanitize)}
+    limits = detector_limits(parity.sanitize)
+    return found.model_copy(update={"abstain": rules or None, "detector": limits})
 
 
 def detector_limits(document: Sanitization | None) -> dict[str, float] | None:

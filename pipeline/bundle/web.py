@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.artifacts import SCHEMA, write_arrays, write_json
 from pipeline.device.browser import WebFile, read_web_file
-from pipeline.device.runner import abstain_rule, detector_limit
 from pipeline.documents.manifest import Manifest, ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.main import UNSQUEEZED
 
@@ -21,7 +21,7 @@ PAGE = Path(__file__).resolve().parents[1] / "device" / "web" / "demo"
 MODEL = "model.tflite"
 
 
-def write_web(folder: Path, manifest: Manifest, preprocess: Mapping[str, Any]) -> None:
+def write_web(folder: Path, manifest: Manifest, preprocess: Preprocess) -> None:
     """Write web/ into a bundle's folder, whose files lie there already.
 
     Args:
@@ -39,7 +39,7 @@ def write_web(folder: Path, manifest: Manifest, preprocess: Mapping[str, Any]) -
     write_json(web / "model.json", describe(manifest, row, preprocess, made))
     with np.load(folder / "golden.npz", allow_pickle=False) as golden:
         form = row.format
-        kept = {f"input_{e['name']}": golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        kept = {f"input_{e.name}": golden[f"input_{e.name}"] for e in preprocess.inputs}
         kept["expected"] = golden[form]
         if form + UNSQUEEZED in golden.files:
             kept["expected_unsqueezed"] = golden[form + UNSQUEEZED]
@@ -49,7 +49,7 @@ def write_web(folder: Path, manifest: Manifest, preprocess: Mapping[str, Any]) -
 def describe(
     manifest: Manifest,
     row: ModelFile,
-    preprocess: Mapping[str, Any],
+    preprocess: Preprocess,
     made: WebFile,
 ) -> dict[str, Any]:
     """Return model.json: what the page has to know of the bundle.
@@ -60,7 +60,8 @@ def describe(
         preprocess: contents of preprocess.json.
         made: the file as the browser is given it.
     """
-    names = [entry["name"] for entry in preprocess["inputs"]]
+    names = [entry.name for entry in preprocess.inputs]
+    abstain = (preprocess.abstain or {}).get(row.format)
     config: Any = manifest.config
     source = config["data"]["source"]
     return {
@@ -80,9 +81,9 @@ def describe(
             "output": _border(made.output),
             "shipped": _border(made.shipped),
         },
-        "preprocess": preprocess,
-        "abstain": abstain_rule(preprocess, row.file),
-        "detector": detector_limit(preprocess, row.file),
+        "preprocess": preprocess.dump(),
+        "abstain": None if abstain is None else abstain.dump(),
+        "detector": (preprocess.detector or {}).get(row.format),
     }
 
 

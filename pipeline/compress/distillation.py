@@ -18,7 +18,7 @@ from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
 from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
-from pipeline.documents.decision import Decision, decision_of
+from pipeline.documents.decision import Decision
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs
@@ -99,9 +99,7 @@ def distill_network(
     trainer = Trainer(
         model,
         optimizer,
-        distillation_step(
-            model, teacher, decision_of(dataset.preprocess), rounding(model), job.attack
-        ),
+        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
         preparer(dataset.preprocess, job.augment),
         strategy,
         clip_norm=CLIP_NORM,

@@ -47,7 +47,7 @@ def load(path: File, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
-def _refuse_halves(path: File, data: Any) -> None:
+def _refuse_halves(path: File, data: object) -> None:
     """Refuse half of a character, which YAML can escape and no text can hold."""
     try:
         json.dumps(data, ensure_ascii=False).encode()

@@ -1,7 +1,6 @@
 """Figures of the data that the report shows: a few samples of any kind, and what is where."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from pipeline.data.dataset import PARTS
 from pipeline.data.quota import ranks
 from pipeline.data.scratch import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
+from pipeline.documents.preprocess import Entry
 from pipeline.samples import KINDS
 
 SHOWN = 16  # training samples
@@ -18,7 +18,7 @@ BINS = 20  # of the targets' histogram
 
 def figures(
     shards: Mapping[str, Shards],
-    entries: Sequence[Mapping[str, Any]],
+    entries: Sequence[Entry],
     labels: Array,
     parts: dict[str, Array],
     names: tuple[str, ...] | None,
@@ -50,9 +50,7 @@ def figures(
     return found | {"target_counts": np.array(counts, np.int64), "target_edges": edges}
 
 
-def kept_samples(
-    raw: Mapping[str, Array], entries: Sequence[Mapping[str, Any]], name: str
-) -> dict[str, Array]:
+def kept_samples(raw: Mapping[str, Array], entries: Sequence[Entry], name: str) -> dict[str, Array]:
     """Return what a page needs to show raw samples: `<name>_input_<input>` -> (n, ...).
 
     Large images are reduced, recordings are cut to what the network hears; of recordings that are
@@ -60,8 +58,8 @@ def kept_samples(
     """
     kept = {}
     for entry in entries:
-        values = raw[entry["name"]]
-        shown = KINDS[entry["kind"]].shorten_samples(values, entry)
+        values = raw[entry.name]
+        shown = KINDS[entry.kind].shorten_samples(values, entry)
         kept[f"{name}_input_{entry['name']}"] = shown
     return kept
 

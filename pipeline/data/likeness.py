@@ -5,7 +5,6 @@ distances (Johnson and Lindenstrauss 1984). Sets above the limits below are look
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from pipeline.arrays import Array
 from pipeline.data.findings import SHOWN, some
 from pipeline.data.samples import Finding
 from pipeline.data.scratch import scratch
-from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Entry
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 
 DIRECTIONS = 32
@@ -28,9 +28,7 @@ KS_CHANCE = 2.5  # times sqrt((n + m) / (n m)): one in 10,000 parts of the same 
 Read = Callable[[Array], Mapping[str, Array]]
 
 
-def sketches(
-    read: Read, entries: Sequence[Mapping[str, Any]], parts: Mapping[str, Array]
-) -> dict[str, Array]:
+def sketches(read: Read, entries: Sequence[Entry], parts: Mapping[str, Array]) -> dict[str, Array]:
     """Return part -> sketches (n, DIRECTIONS) float32 of its first samples.
 
     Args:
@@ -49,22 +47,22 @@ def sketches(
         for start in range(0, min(most, len(parts[part])), step):
             raw = read(parts[part][start : min(most, start + step)])
             pairs = zip(entries, tables, strict=True)
-            own = sum(_sketch(prepare_input(raw[e["name"]], e), e, t) for e, t in pairs)
+            own = sum(_sketch(prepare_input(raw[e.name], e), e, t) for e, t in pairs)
             rows[start : start + step] = own
         found[part] = rows
     return found
 
 
-def _directions(entry: Mapping[str, Any], generator: np.random.Generator) -> Array:
+def _directions(entry: Entry, generator: np.random.Generator) -> Array:
     """Return random directions: for each value of an input, or for each word or category."""
-    size = entry.get("vocabulary_size") or int(np.prod(entry["shape"]))
+    size = getattr(entry, "vocabulary_size", None) or int(np.prod(entry.shape))
     return generator.standard_normal((size, DIRECTIONS), dtype=np.float32) / np.float32(
         np.sqrt(DIRECTIONS)
     )
 
 
-def _sketch(x: Array, entry: Mapping[str, Any], table: Array) -> Array:
-    kind = KINDS[entry["kind"]]
+def _sketch(x: Array, entry: Entry, table: Array) -> Array:
+    kind = KINDS[entry.kind]
     if not kind.is_embedded:
         return np.asarray(x.reshape(len(x), -1) @ table, np.float32)
     is_there = np.ones(x.shape, bool) if kind.padding_id is None else x != kind.padding_id

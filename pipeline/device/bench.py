@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import read_json, write_arrays
+from pipeline.artifacts import write_arrays
 from pipeline.device import bench_side
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.process_limits import excess, run_confined
@@ -75,11 +76,11 @@ def bench(
 
 def _inputs(bundle: Path) -> dict[str, Any]:
     """Return the model inputs of the golden samples."""
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        raw = {e.name: golden[f"input_{e.name}"] for e in preprocess.inputs}
     inputs = prepare_inputs(raw, preprocess)
-    return dict(mask_detector_inputs(inputs, preprocess.get("anomaly")))
+    return dict(mask_detector_inputs(inputs, preprocess.anomaly))
 
 
 def _row(

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json
 from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
 from pipeline.documents.bundles import read_bundle
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError, GateError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 
@@ -70,10 +70,10 @@ def conform(
     if not models:
         known = ", ".join(m.format for m in manifest.models)
         raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
-    raw = {e["name"]: stored[f"input_{e['name']}"] for e in preprocess["inputs"]}
+    raw = {e.name: stored[f"input_{e.name}"] for e in preprocess.inputs}
     many = {name: np.concatenate([values] * COPIES) for name, values in raw.items()}
     files = {m.format: bundle / m.file for m in models}
     if address is None:
@@ -98,7 +98,7 @@ def conform(
 
 def _here(
     files: Mapping[str, Path],
-    preprocess: Any,
+    preprocess: Preprocess,
     raw: Mapping[str, Array],
     runtime: str,
 ) -> Elsewhere:

@@ -162,7 +162,7 @@ class _Server(ThreadingHTTPServer):
         with self.context.wrap_socket(request, server_side=True) as secure:
             super().finish_request(secure, client_address)
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """Say nothing: a phone that does not know the certificate hangs up, and asks again."""
 
 
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return file if is_there else None
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 

@@ -20,6 +20,7 @@ from pipeline.arrays import Array
 from pipeline.device.runner import abstain_rule, decide_outputs, decode_outputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.documents.manifest import ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden answers
@@ -103,15 +104,16 @@ class Golden:
 
     raw: Mapping[str, Array]
     """Name -> raw samples (N, ...)."""
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
 
     def same(self, found: Array, expected: Array, model: ModelFile) -> Array:
         """Tell of each sample (N,) whether two raw outputs are one decision."""
         said, wanted = (self._decisions(raw, model) for raw in (found, expected))
-        if self.preprocess["labels"] is not None:
+        target = self.preprocess.target
+        if target is None:
             return np.array([a == b for a, b in zip(said, wanted, strict=True)])
-        scale = self.preprocess["target"]["scale"]  # a deviation of the target
+        scale = target.scale
         step = STEP * (model.output.scale or 0.0)
         apart = np.abs(np.array(said, np.float64) - np.array(wanted, np.float64))
         return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
@@ -122,6 +124,6 @@ class Golden:
         output = model.output
         quantization = (output.scale or 0.0, output.zero_point or 0)
         detail = {"dtype": raw.dtype.type, "quantization": quantization}
-        outputs = decode_outputs(detail, inputs, raw, self.preprocess.get("anomaly"))
+        outputs = decode_outputs(detail, inputs, raw, self.preprocess.anomaly)
         rule = abstain_rule(self.preprocess, model.file)
         return [a["decision"] for a in decide_outputs(outputs, self.preprocess, None, rule)]

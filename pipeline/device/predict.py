@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.files import prefix_errors
@@ -67,17 +67,17 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
 
 def _in_browser(bundle: Path, manifest: Manifest, inputs: list[Path]) -> list[dict[str, Any]]:
     """Return the same answers by the browser."""
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     model = manifest.shipped_model.file
 
-    def ask(raw: Mapping[str, Any], by: Mapping[str, Any]) -> Any:
+    def ask(raw: Mapping[str, Any], by: Preprocess) -> Any:
         return run_file(bundle / model, by, raw, runtime="browser").outputs
 
     answers = []
     for path in inputs:
         try:
             with prefix_errors(os.fspath(path)):
-                raw = read_samples(os.fspath(path), preprocess["inputs"])
+                raw = read_samples(os.fspath(path), preprocess.inputs)
                 prepare_inputs(raw, preprocess)
                 found = decide_samples(ask, raw, preprocess, model)
         except (ValueError, KeyError, OSError) as error:

@@ -23,6 +23,7 @@ from pipeline.documents.parity import (
     RuntimeResult,
     Streaming,
 )
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.record import Record
 from pipeline.documents.selective import Abstention, Sanitization
 from pipeline.documents.stages import Equality, Skipped
@@ -188,7 +189,7 @@ class Manifest(Record):
     """Format of the file to use."""
     data: DataSummary
     """What the network learned from."""
-    preprocess: dict[str, JsonValue]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
     preprocess_parity: dict[str, PreprocessingCheck]
     """Input -> the device's preprocessing against that of training."""

@@ -20,6 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
 from pipeline.data.squeeze import squeeze_inputs
+from pipeline.documents.preprocess import Entry, Preprocess
 from pipeline.harden.ball import Ball, Norm
 from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, choose_categories
@@ -38,7 +39,7 @@ class Part:
     Arrays broadcast with one sample of the point.
     """
 
-    entry: Mapping[str, Any]
+    entry: Entry
     """Of preprocess.json."""
     shape: tuple[int, ...]
     """Of one sample of the point."""
@@ -73,7 +74,7 @@ class Part:
 class Space:
     """What can be made of a sample, over one input or several that are moved together."""
 
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
     parts: tuple[Part, ...]
     norm: Norm
@@ -264,7 +265,7 @@ class Space:
         return augment(x, self.changes, seed)
 
 
-def _near(raw: Tensor, entry: Mapping[str, Any]) -> Any:
+def _near(raw: Tensor, entry: Entry) -> Any:
     """Return what is left of raw samples after squeezing; the gradient goes straight through.
 
     Athalye et al. 2018 (arXiv:1802.00420), section 4.1.

@@ -13,12 +13,12 @@ from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Entry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
 from pipeline.harden.space_tokens import Texts, texts_of
 
-Entry = Mapping[str, Any]
 Settings = Mapping[str, Any]
 
 MEASURED = 20_000  # training samples behind deviations and ranges, at most

@@ -20,6 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Entry, Preprocess
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
 from pipeline.samples import KINDS
@@ -36,8 +37,8 @@ NO_GAIN = -1e30
 class Texts:
     """What can be made of a text: `most` of its words replaced by neighbours."""
 
-    preprocess: Mapping[str, Any]
-    entry: Mapping[str, Any]
+    preprocess: Preprocess
+    entry: Entry
     near_VN: Array
     """Numbers of the neighbours of each word, int32; 0 where there are fewer."""
     most: int
@@ -123,7 +124,7 @@ class Bound:
 
 def texts_of(
     dataset: Dataset,
-    entry: Mapping[str, Any],
+    entry: Entry,
     settings: Mapping[str, Any],
     model: Model,
     *,
@@ -150,7 +151,7 @@ def texts_of(
     return Texts(dataset.preprocess, entry, near, settings["tokens"], classes)
 
 
-def vectors_of(model: Model, entry: Mapping[str, Any]) -> Any:
+def vectors_of(model: Model, entry: Entry) -> Any:
     """Return the layer that gives the words of an input their vectors.
 
     Raises:

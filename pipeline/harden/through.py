@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
 from pipeline.data.squeeze import median_filter, squeeze_inputs
+from pipeline.documents.preprocess import Entry
 from pipeline.harden.ball import Ball
 from pipeline.ondevice.sanitize import reduce_bit_depth
 from pipeline.seeds import fold_seed
@@ -28,7 +29,7 @@ ROUNDING = 1e-6  # of a raw value: 51 / 255 of 255 may come out a hair below 51
 CLOSE = 4.0  # weight of the distance that a detector sees, against the loss of both answers
 
 
-def squeezed_unit(x_unit: Any, entry: Mapping[str, Any], *, through_median: bool) -> Any:
+def squeezed_unit(x_unit: Any, entry: Entry, *, through_median: bool) -> Any:
     """Return images as the device's model gets them, float32 in [0, 1], with a gradient.
 
     Args:
@@ -59,7 +60,7 @@ def raw_within(x_unit: Array, clean_raw: Array, epsilon: float) -> Array:
 
 
 def attacks_through(
-    head: Any, x_unit: Array, labels: Array, *, entry: Mapping[str, Any], by: Mapping[str, Any]
+    head: Any, x_unit: Array, labels: Array, *, entry: Entry, by: Mapping[str, Any]
 ) -> dict[str, Array]:
     """Return name of an attack -> the images (n, H, W, C) that it finds, float32 in [0, 1].
 
@@ -101,9 +102,7 @@ def attacks_through(
     return found
 
 
-def _levels_in_reach(
-    x_unit: Array, entry: Mapping[str, Any], epsilon: float
-) -> tuple[Array, Array]:
+def _levels_in_reach(x_unit: Array, entry: Entry, epsilon: float) -> tuple[Array, Array]:
     """Return the middle of the levels that each value can be brought to, and how far they reach.
 
     What an attacker can make of a value behind the rounding is exactly what lies between them.

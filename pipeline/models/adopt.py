@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Layer, Model, Namespace, Tensor
+from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Adoption, Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
@@ -35,9 +36,7 @@ class Ending:
     """Brings the weights of the replaced layers over."""
 
 
-def adopt_model(
-    keras: Namespace, model: Model, spec: Spec, *, target: Mapping[str, Any] | None
-) -> Any:
+def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | None) -> Any:
     """Return a Functional model that fits the spec, with the weights of the one given.
 
     Args:
@@ -205,7 +204,7 @@ def _is_activation(layer: Layer) -> bool:
     return _activation(layer) is not None and not layer.weights
 
 
-def _ending(keras: Namespace, model: Model, spec: Spec, target: Mapping[str, Any] | None) -> Ending:
+def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -> Ending:
     """Return the ending in our own form, which answers the same.
 
     Raises:
@@ -281,11 +280,11 @@ def beside_zero(weights: list[Array]) -> list[Array]:
     return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
 
 
-def _in_unit_of(target: Mapping[str, Any] | None) -> Change | None:
+def _in_unit_of(target: Target | None) -> Change | None:
     """Return what brings a last layer to the unit that training sees: (answer - offset) / scale."""
     if target is None:
         return None
-    scale, offset = target["scale"], target["offset"]
+    scale, offset = target.scale, target.offset
     return lambda weights: [weights[0] / scale, (weights[1] - offset) / scale]
 
 

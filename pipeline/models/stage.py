@@ -81,7 +81,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tu
         )
         is_reconstruction = TASKS[config.task].predicts_input and answers_its_input(given)
     else:
-        shape = dataset.preprocess["inputs"][0]["shape"]
+        shape = dataset.preprocess.inputs[0].shape
         assert isinstance(settings, Application)  # no other kind comes from outside
         given, adoption = application(settings, shape, base)
         is_reconstruction = False
@@ -92,7 +92,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tu
         seed=config.seed,
         is_reconstruction=is_reconstruction,
     ).model_copy(update={"adoption": adoption})
-    model = adopt_model(keras, given, spec, target=dataset.preprocess["target"])
+    model = adopt_model(keras, given, spec, target=dataset.preprocess.target)
     architecture = keras.saving.serialize_keras_object(model)
     return spec.model_copy(update={"architecture": architecture}), model
 

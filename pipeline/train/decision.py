@@ -33,7 +33,7 @@ def decision_with_range(dataset: Dataset, score: str) -> Decision:
     The range is the least and greatest model input of the calibration samples.
     """
     raw = dataset.read(dataset.split("calibration"))
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
     values = prepare_input(raw[entry["name"]], entry)
     known = (float(values.min()), float(values.max()))
     return Decision.model_validate({"score": score, "input_range": known})

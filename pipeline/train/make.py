@@ -15,7 +15,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets, to_model_inputs
 from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
-from pipeline.documents.decision import decision_of
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
@@ -69,7 +69,7 @@ def cosine_rate(
 
 
 def preparer(
-    preprocess: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]
+    preprocess: Preprocess, changes: Sequence[Mapping[str, Any]]
 ) -> Callable[[Mapping[str, Any], Tensor], Mapping[str, Any]]:
     """Return (raw inputs, seed) -> augmented model inputs.
 
@@ -158,7 +158,7 @@ def _step(
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    decision = decision_of(dataset.preprocess)
+    decision = dataset.preprocess.anomaly
     if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, decision, noise=noise)

@@ -74,7 +74,7 @@ def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
     parts = dict(dataset.splits)
     others = parts.get(UNLABELLED, parts["train"][:0])
     parts["train"] = np.concatenate([parts["train"], others])
-    plain = dataset.preprocess | {"target": None}
+    plain = dataset.preprocess.model_copy(update={"target": None})
     labels = np.zeros(len(dataset.labels), np.int64)
     return replace(dataset, splits=parts, labels=labels, preprocess=plain), len(others)
 

@@ -13,7 +13,6 @@ import tensorflow as tf
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.documents.decision import decision_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs, detector_targets, mean_error
 from pipeline.train.losses import Loss
@@ -107,7 +106,7 @@ def prober(
     kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
     kept = kept[: len(kept) // WHOLE * WHOLE or len(kept)]
     inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
-    labels, decision = tf.constant(targets[kept]), decision_of(dataset.preprocess)
+    labels, decision = tf.constant(targets[kept]), dataset.preprocess.anomaly
 
     def loss_of(head: Tensor) -> Any:
         if decision is None:

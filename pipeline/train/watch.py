@@ -14,7 +14,6 @@ from pipeline.config.train_schema import ClassWeights
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import count_ids, map_array, take_rows, where
-from pipeline.documents.decision import decision_of
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
@@ -99,7 +98,7 @@ def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
     """
-    if decision_of(feed.dataset.preprocess) is not None:
+    if feed.dataset.preprocess.anomaly is not None:
         return 0.0
     targets = feed.targets
     if targets.dtype.kind == "f":
@@ -121,7 +120,7 @@ def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
     """Return the share of what a detector should answer that its last layer cannot give."""
-    decision = decision_of(feed.dataset.preprocess)
+    decision = feed.dataset.preprocess.anomaly
     if decision is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])

@@ -11,7 +11,6 @@ Legend: N samples, K classes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runner import find_out_of_range, remove_squeezing
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
 from pipeline.ondevice.decide import l1_distance
@@ -155,7 +155,7 @@ def measure_detector(
     )
 
 
-def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
+def far_share(raw: Mapping[str, Array], preprocess: Preprocess) -> float:
     """Return the share of raw samples that are far from what training saw, in [0, 1]."""
     found: set[int] = set()
     for entry in preprocess["inputs"]:

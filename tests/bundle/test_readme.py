@@ -14,12 +14,19 @@ from pipeline.export.c_source import write_c_source
 from pipeline.ondevice.quantize import dequantize, quantize
 from tests.device.tiny import STEPS, tflite
 from tests.documents.manifests import make_manifest
+from tests.documents.preprocess import entry_of, preprocess_of
 
 BORDERS = [
     ("int8", 1 / 255, -128), ("int8", 0.0037, -119), ("uint8", 1 / 255, 0), ("uint8", 0.0173, 31),
     ("int16", 3.1e-5, 0),
 ]  # fmt: skip
 TYPES = {"int8": (0.5, -3), "uint8": (0.5, 125), "int16": (0.001, 0), "float32": (None, None)}
+
+
+def number(name: str) -> dict[str, Any]:
+    """Return a column of preprocess.json."""
+    ends = {"low": 0.0, "high": 1.0, "offset": 0.5, "scale": 2.0}
+    return {"name": name, "kind": "number", "encoding": "robust", "impute_value": 0.0} | ends
 
 
 def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
@@ -37,13 +44,14 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "targets": {},
         "runtimes": {"litert": {"version": "2", "disagreements": 0, "arena_bytes": None}},
     }
-    entry = {"name": "x", "kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
-    entry |= {"offset": 0.0, "columns": [{"name": "x"}]}
+    entry: dict[str, Any] = {"kind": kind, "shape": shape[1:], "raw_dtype": "uint8"}
+    scaled = {"scale": 1 / 255, "offset": 0.0}
+    entry |= {"columns": [number("x")]} if kind == "columns" else scaled
     return {
         "name": "small",
         "ships": form,
         "models": [model],
-        "preprocess": {"inputs": [entry], "anomaly": None, "labels": ["a", "b"], "target": None},
+        "preprocess": preprocess_of([entry], labels=["a", "b"]).dump(),
         "encoder": None,
         "preprocess_parity": {"x": {"max_abs_difference": 1e-7, "tolerance": 1e-5}},
         "reference": {"samples": 10, "metrics": {"accuracy": 0.91}},
@@ -219,10 +227,10 @@ def test_several_inputs_are_all_told_and_fed() -> None:
     told = manifest("int8", "int8", "columns")
     words = {"name": "t", "dtype": "int32", "shape": [1, 8], "scale": None, "zero_point": None}
     told["models"][0]["inputs"].append(words)
-    columns = [{"name": "hours"}, {"name": "load"}]
+    columns = [number("hours"), number("load")]
     told["preprocess"]["inputs"][0] |= {"columns": columns}
     told["preprocess"]["inputs"].append(
-        {"name": "t", "kind": "tokens", "unit": "words", "raw_dtype": "uint8", "shape": [8]}
+        entry_of({"name": "t", "kind": "tokens", "shape": [8]}).dump()
     )
     text = readme(make_manifest(told))
     assert "by name: hours, load" in text

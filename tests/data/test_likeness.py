@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.likeness import doubtful_labels, drift, near_copies, sketches
+from tests.documents.preprocess import entry_of
 
 IMAGE = {
     "name": "x", "kind": "image", "shape": [8, 8, 1], "offset": 0.0, "scale": 1 / 255,
@@ -29,7 +30,7 @@ def parts_of(train: int) -> dict[str, Any]:
 
 def sketched(values: Any, entry: dict[str, Any] = IMAGE) -> dict[str, Any]:
     parts = parts_of(len(values) - 100)
-    return sketches(lambda positions: {"x": values[positions]}, [entry], parts)
+    return sketches(lambda positions: {"x": values[positions]}, [entry_of(entry)], parts)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pipeline.device.golden import MOST_SHARE, Golden, judge
 from pipeline.device.runtimes import why_missing
 from pipeline.documents.manifest import ModelFile
 from pipeline.tasks.task import allowed_changes
-from tests.device.tiny import PREPROCESS, seal, write_bundle
+from tests.device.tiny import document, seal, write_bundle
 from tests.documents.manifests import fill_model
 
 MODEL = {
@@ -36,7 +36,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def golden(samples: int, **changes: Any) -> Golden:
-    return Golden({"x": np.zeros((samples, 4), np.float32)}, PREPROCESS | changes)
+    return Golden({"x": np.zeros((samples, 4), np.float32)}, document(**changes))
 
 
 def answers(seed: int, samples: int = 16, classes: int = 3) -> np.ndarray:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline import host
 from pipeline.documents.manifest import Manifest
+from tests.documents.preprocess import preprocess_of
 
 TENSOR = {"name": "x", "dtype": "float32", "shape": [1, 4], "scale": None, "zero_point": None}
 RUNTIME = {
@@ -44,7 +45,8 @@ def fill_manifest(document: dict[str, Any]) -> dict[str, Any]:
         "front_end": {"name": "tf_keras", "why": None},
         "equality": {"depends_on": host.describe_machine().dump(), "ran_elsewhere": {}},
         "data": {"name": "d", "fingerprint": "0", "splits": {}, "test_readings": 1},
-        "preprocess": {}, "preprocess_parity": {}, "skipped": [], "compress": {}, "remedies": [],
+        "preprocess": preprocess_of([]).dump(),
+        "preprocess_parity": {}, "skipped": [], "compress": {}, "remedies": [],
         "files": {},
     } | document  # fmt: skip
     reference = {"file": "model.keras", "sha256": "0", "parameters": 1, "macs": 1, "samples": 1}

@@ -14,6 +14,7 @@ from pipeline.export import worker
 from pipeline.export.borders import with_uint8
 from pipeline.models.tflite.node import Refused
 from pipeline.models.tflite.twin import Rounded, Twin, twin_of
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES, int8_file
 
@@ -35,7 +36,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], M
 
 def both(file: Path, made: Made) -> tuple[Twin, np.ndarray, np.ndarray]:
     """Return a file's twin, and what the file and the twin answer."""
-    wanted = run_file(file, {"inputs": []}, made.inputs, prepared=True).outputs
+    wanted = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
     twin = twin_of(file)
     x = [made.inputs[tensor.name] for tensor in twin.answers.inputs]
     found = np.asarray(twin.answers(x, training=False)).reshape(wanted.shape)
