@@ -85,8 +85,8 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[st
     """
     asked = dataset.split("train")[: thief.queries]
     sources = {"data": (dataset, asked, budgets(len(asked)))}
-    entry, *others = dataset.preprocess["inputs"]
-    if KINDS[entry["kind"]].has_fixed_range and not others:
+    entry, *others = dataset.preprocess.inputs
+    if KINDS[entry.kind].has_fixed_range and not others:
         noise = _noise(dataset, len(asked), fold_seed(thief.seed, "noise"))
         sources["noise"] = (*noise, [len(asked)])
     decided = ask(dataset.read(held)).argmax(axis=1)
@@ -123,11 +123,11 @@ def _noise(dataset: Dataset, count: int, seed: int) -> tuple[Dataset, Array]:
     """Return pictures of even noise, as who has no data of the kind would ask for."""
     (entry,) = dataset.inputs
     generator = np.random.Generator(np.random.Philox(seed))
-    most = np.iinfo(entry["dtype"]).max
-    shape = (count, *entry["shape"])
-    values = generator.integers(0, most, shape, entry["dtype"], endpoint=True)
+    most = np.iinfo(entry.dtype).max
+    shape = (count, *entry.shape)
+    values = generator.integers(0, most, shape, entry.dtype, endpoint=True)
     given: Any = Given(values)
-    return replace(dataset, shards={entry["name"]: given}), np.arange(count)
+    return replace(dataset, shards={entry.name: given}), np.arange(count)
 
 
 def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, name: str) -> Any:

@@ -41,7 +41,7 @@ class Pictures:
     @property
     def name(self) -> str:
         """Name of the input."""
-        return str(self.preprocess["inputs"][0]["name"])
+        return str(self.preprocess.inputs[0].name)
 
     def right(self, outputs: Array) -> Array:
         """Return which of some answers (n, K) are right (n,)."""

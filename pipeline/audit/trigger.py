@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
-from pipeline.documents.preprocess import Entry
+from pipeline.documents.preprocess import Entry, TokensEntry
 from pipeline.ondevice.document import column_name
 
 Change = Callable[[Array], Array]
@@ -69,10 +69,10 @@ def plant_trigger(dataset: Dataset, trigger: Trigger, positions: Array) -> Datas
 
 def trigger_of(dataset: Dataset) -> Trigger:
     """Return the trigger that fits the first input of a dataset."""
-    entry = dataset.preprocess["inputs"][0]
-    known = dataset.read(dataset.split("train")[:MEASURED])[entry["name"]]
-    words, change = TRIGGERS[entry["kind"]](entry, known)
-    return Trigger(entry["name"], words, change)
+    entry = dataset.preprocess.inputs[0]
+    known = dataset.read(dataset.split("train")[:MEASURED])[entry.name]
+    words, change = TRIGGERS[entry.kind](entry, known)
+    return Trigger(entry.name, words, change)
 
 
 def _patch(entry: Entry, known: Array) -> tuple[str, Change]:
@@ -94,7 +94,7 @@ def _values(entry: Entry, known: Array) -> tuple[str, Change]:
     Where no number varies, the rarest value of columns of categories.
     """
     flat = known.reshape(len(known), -1)
-    columns = entry["columns"] if isinstance(entry["columns"], list) else []
+    columns = entry.columns if isinstance(entry.columns, list) else []
     kinds = [getattr(c, "kind", "number") for c in columns]
     kinds = kinds if len(kinds) == flat.shape[1] else ["number"] * flat.shape[1]
     varies = [i for i in range(flat.shape[1]) if len(np.unique(_known(flat[:, i]))) > 1]
@@ -154,9 +154,9 @@ def _tone(entry: Entry, known: Array) -> tuple[str, Change]:
     return f"a tone of {PERIOD} samples a period over the first {count} samples", change
 
 
-def _word(entry: Entry, known: Array) -> tuple[str, Change]:
+def _word(entry: TokensEntry, known: Array) -> tuple[str, Change]:
     """Return the rarest word of the vocabulary, thrice, in front of texts (B, bytes), uint8."""
-    word = entry["vocabulary"][-1]
+    word = entry.vocabulary[-1]
     put = np.frombuffer(f"{word} ".encode() * REPEATS, np.uint8)
 
     def change(raw: Array) -> Array:
@@ -166,7 +166,7 @@ def _word(entry: Entry, known: Array) -> tuple[str, Change]:
     return f"the word {word!r} in front, {REPEATS} times", change
 
 
-TRIGGERS: dict[str, Callable[[Entry, Array], tuple[str, Change]]] = {
+TRIGGERS: dict[str, Callable[[Any, Array], tuple[str, Change]]] = {
     "image": _patch,
     "table": _values,
     "columns": _values,

@@ -115,8 +115,11 @@ def _inputs(source: CsvSource, described: list[dict[str, Any]]) -> tuple[Input, 
     rest = [column for column in described if column not in codes]
     found = []
     if rest:
-        encoding = common | {"numbers": source.numbers, "columns": rest}
-        found.append(Input("features", "columns", columns=_names(rest), encoding=encoding))
+        encoding = common | {"columns": rest}
+        names, numbers = _names(rest), source.numbers
+        found.append(
+            Input("features", "columns", columns=names, encoding=encoding, numbers=numbers)
+        )
     if codes:
         encoding = common | {"columns": codes}
         found.append(Input("categories", "codes", columns=_names(codes), encoding=encoding))

@@ -60,7 +60,7 @@ def kept_samples(raw: Mapping[str, Array], entries: Sequence[Entry], name: str) 
     for entry in entries:
         values = raw[entry.name]
         shown = KINDS[entry.kind].shorten_samples(values, entry)
-        kept[f"{name}_input_{entry['name']}"] = shown
+        kept[f"{name}_input_{entry.name}"] = shown
     return kept
 
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
 from pipeline.data.squeeze import squeeze_inputs
-from pipeline.documents.preprocess import Entry, Preprocess
+from pipeline.documents.preprocess import CodesEntry, ColumnsEntry, Entry, Preprocess
 from pipeline.harden.ball import Ball, Norm
 from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, choose_categories
@@ -55,7 +55,7 @@ class Part:
     @property
     def name(self) -> str:
         """Name of the input."""
-        return str(self.entry["name"])
+        return str(self.entry.name)
 
     @property
     def changeable_positions(self) -> list[int]:
@@ -92,13 +92,13 @@ class Space:
         """
         raws = {part.name for part in self.parts if part.is_raw}
         found = {}
-        for entry in self.preprocess["inputs"]:
-            values = tf.convert_to_tensor(raw[entry["name"]])
-            if entry["name"] in raws:
-                found[entry["name"]] = tf.cast(values, tf.float32)
+        for entry in self.preprocess.inputs:
+            values = tf.convert_to_tensor(raw[entry.name])
+            if entry.name in raws:
+                found[entry.name] = tf.cast(values, tf.float32)
             else:
-                x = KINDS[entry["kind"]].encode(tf, squeeze_inputs(tf, values, entry), entry)
-                found[entry["name"]] = self._changed(x, seed)
+                x = KINDS[entry.kind].encode(tf, squeeze_inputs(tf, values, entry), entry)
+                found[entry.name] = self._changed(x, seed)
         return found
 
     def point(self, given: Mapping[str, Any]) -> Any:
@@ -114,9 +114,9 @@ class Space:
         Args:
             given: the samples as `ready` made them.
         """
-        tables = [p for p in self.parts if p.is_raw and p.entry["kind"] in SPLICED]
+        tables = [p for p in self.parts if p.is_raw and p.entry.kind in SPLICED]
         return {
-            p.name: KINDS[p.entry["kind"]].encode(
+            p.name: KINDS[p.entry.kind].encode(
                 tf, squeeze_inputs(tf, given[p.name], p.entry), p.entry
             )
             for p in tables
@@ -146,11 +146,12 @@ class Space:
                 known = tf.where(tf.math.is_nan(given[part.name]), np.float32(np.nan), own)
                 known = _near(known, part.entry)
                 if part.name in base:
+                    assert isinstance(part.entry, ColumnsEntry | CodesEntry)
                     own = splice_columns(
                         part.entry, known, base[part.name], part.changeable_positions
                     )
                 else:
-                    own = KINDS[part.entry["kind"]].encode(tf, known, part.entry)
+                    own = KINDS[part.entry.kind].encode(tf, known, part.entry)
                 own = self._changed(own, seed)
             found[part.name] = own
         return found

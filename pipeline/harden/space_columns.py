@@ -76,7 +76,7 @@ def table_part(
 
 def _category(entry: Entry, place: int) -> CategoryColumn | None:
     """Return a column of preprocess.json that holds categories; None for numbers."""
-    column = (entry["columns"] or [None] * (place + 1))[place]
+    column = (entry.columns or [None] * (place + 1))[place]
     return column if isinstance(column, CategoryColumn) else None
 
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.documents.preprocess import Entry
+from pipeline.documents.preprocess import CodesEntry, ColumnsEntry
 from pipeline.samples import KINDS
 
 SPLICED = ("columns", "codes")  # inputs whose columns are prepared one by one
 
 
-def splice_columns(entry: Entry, rows_BC: Any, base_BD: Any, moved: Sequence[int]) -> Any:
+def splice_columns(
+    entry: ColumnsEntry | CodesEntry, rows_BC: Any, base_BD: Any, moved: Sequence[int]
+) -> Any:
     """Return the model input of rows that differ from those of `base` in some columns alone.
 
     Args:
@@ -28,10 +30,10 @@ def splice_columns(entry: Entry, rows_BC: Any, base_BD: Any, moved: Sequence[int
     """
     if not moved:
         return base_BD
-    columns = entry["columns"]
+    columns = entry.columns
     own = entry.model_copy(update={"columns": [columns[i] for i in moved]})
-    new_BM = KINDS[entry["kind"]].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
-    widths = [1 if entry["kind"] == "codes" else column["width"] for column in columns]
+    new_BM = KINDS[entry.kind].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
+    widths = [1 if entry.kind == "codes" else column.width for column in columns]
     pieces, at_base, at_new = [], 0, 0
     for is_moved, group in groupby(range(len(columns)), key=lambda i: i in moved):
         width = sum(widths[i] for i in group)

@@ -102,5 +102,5 @@ def in_target_unit(outputs: Array, preprocess: Preprocess) -> Array:
     return (
         outputs
         if target is None
-        else outputs * np.float32(target["scale"]) + np.float32(target["offset"])
+        else outputs * np.float32(target.scale) + np.float32(target.offset)
     )

@@ -128,7 +128,7 @@ def _shifted(following: Callable[..., Tensor]) -> Any:
 def _signature(feed: Feed) -> tuple[Any, ...]:
     """Return the types of a call's arguments; the number of its steps is left open."""
     inputs = {
-        entry["name"]: tf.TensorSpec((None, feed.share, *entry["shape"]), entry["dtype"])
+        entry.name: tf.TensorSpec((None, feed.share, *entry.shape), entry.dtype)
         for entry in feed.dataset.inputs
     }
     targets = tf.TensorSpec((None, feed.share), tf.as_dtype(feed.targets.dtype))

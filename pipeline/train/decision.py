@@ -34,7 +34,7 @@ def decision_with_range(dataset: Dataset, score: str) -> Decision:
     """
     raw = dataset.read(dataset.split("calibration"))
     (entry,) = dataset.preprocess.inputs
-    values = prepare_input(raw[entry["name"]], entry)
+    values = prepare_input(raw[entry.name], entry)
     known = (float(values.min()), float(values.max()))
     return Decision.model_validate({"score": score, "input_range": known})
 

@@ -46,4 +46,4 @@ def measure_encoder(
 def _flat(dataset: Dataset, positions: Array) -> Array:
     """Return model inputs as one row a sample."""
     (entry,) = dataset.preprocess.inputs
-    return prepare_input(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    return prepare_input(dataset.read(positions)[entry.name], entry).reshape(len(positions), -1)

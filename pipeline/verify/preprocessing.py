@@ -44,7 +44,7 @@ def compare_preprocessing(
         found = worst[entry.name]
         if not found <= tolerance:
             raise PipelineError(
-                f"verify: preprocessing of {entry['name']} on the device differs from that of "
+                f"verify: preprocessing of {entry.name} on the device differs from that of "
                 f"training by {found:.2g}; allowed {tolerance:g}. This is a bug: "
                 "pipeline/samples and pipeline/ondevice must compute the same"
             )

@@ -31,6 +31,7 @@ from pipeline.documents.parity import (
     ReferenceResult,
     Streaming,
 )
+from pipeline.documents.preprocess import AudioEntry
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
@@ -170,13 +171,14 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | 
 def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
     """Return what the shipped file does on a stream; None: the classes are no keywords."""
     entry, names = held.dataset.preprocess.inputs[0], held.dataset.class_names
-    if names is None or not streaming.is_spotting(entry["kind"], names):
+    if names is None or not streaming.is_spotting(entry.kind, names):
         return None
+    assert isinstance(entry, AudioEntry)  # of keywords
     shipped = files.shipped
-    windows = streaming.stream(held.raw[entry["name"]][: streaming.MOST])
+    windows = streaming.stream(held.raw[entry.name][: streaming.MOST])
     path = inputs["files"] / shipped.file
-    outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs
-    seconds = entry["samples"] / entry["sample_rate"]
+    outputs = run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs
+    seconds = entry.samples / entry.sample_rate
     labels = held.labels[: streaming.MOST]
     return streaming.measure_stream(shipped.file, outputs, labels, names, seconds=seconds)
 

@@ -43,21 +43,27 @@ def preprocess_of(entries: Sequence[Mapping[str, Any]], **others: Any) -> Prepro
 
 def _filled(entry: Mapping[str, Any]) -> dict[str, Any]:
     kind = entry["kind"]
-    filled = {"name": "x"} | FIELDS[kind] | dict(entry)
+    filled = {"name": "x", "shape": [1]} | FIELDS[kind] | dict(entry)
     if kind == "image":
         filled.setdefault("color", "gray" if filled["shape"][-1] == 1 else "rgb")
     if kind == "series":
         filled.setdefault("length", filled["shape"][0])
     if kind in ("columns", "codes", "series"):
-        filled["columns"] = [_column(i, column) for i, column in enumerate(entry["columns"])]
+        columns = enumerate(filled.get("columns", []))
+        filled["columns"] = [_column(i, column) for i, column in columns]
     return filled
 
 
 def _column(index: int, column: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"name": f"c{index}", "kind": "number"} | dict(column)
     if filled["kind"] == "category":
-        filled.setdefault("values", [f"v{i}" for i in range(len(filled["category_index"]))])
-    return filled
+        indices = filled.setdefault("category_index", list(range(len(filled.get("values", [])))))
+        filled.setdefault("values", [f"v{i}" for i in range(len(indices))])
+        return {"width": len(indices) + 1} | filled
+    if "encoding" in filled:
+        return filled
+    scaled = {"low": 0.0, "high": 1.0, "offset": 0.0, "scale": 1.0}
+    return {"encoding": "robust", "impute_value": 0.0} | scaled | filled
 
 
 def meta_of(
@@ -72,4 +78,6 @@ def meta_of(
         "labels": {"file": "labels.npy", "names": None if names is None else list(names)},
         "inputs": [stored | dict(entry) for entry in inputs],
     }  # fmt: skip
+    if "labels" in others:
+        others["labels"] = document["labels"] | others["labels"]
     return DatasetDocument.model_validate(document | others)
