@@ -114,14 +114,7 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
     with strategy.scope():
         model = load_keras(start)
         optimizer = schedule.optimizer(keras, plan.optimizing, rate, ema=settings.ema)
-    space = space_of(
-        dataset,
-        settings_of(settings.attack),
-        model,
-        where="harden.attack",
-        norm=getattr(settings.attack, "norm", "linf"),
-        changes=plan.augment,
-    )
+    space = _attacked_space(model, dataset, plan)
     watch = _judge(model, space, dataset, plan)
     first: AttackMetrics = agree_on(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
@@ -145,6 +138,19 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
             settings.max_clean_drop,
         )
     return Hardened(model, rows, first, watch(), found, space, judged_of(dataset, space))
+
+
+def _attacked_space(model: Model, dataset: Dataset, plan: Plan) -> Space | Texts:
+    """Return what the attack of the plan may change."""
+    attack = plan.settings.attack
+    return space_of(
+        dataset,
+        settings_of(attack),
+        model,
+        where="harden.attack",
+        norm=getattr(attack, "norm", "linf"),
+        changes=plan.augment,
+    )
 
 
 def course(
