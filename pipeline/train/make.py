@@ -12,8 +12,8 @@ from pipeline.config.schema import Train
 from pipeline.config.train_schema import RateScaling
 from pipeline.data.augment import augment
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
 from pipeline.data.preprocess import scaled_targets, to_model_inputs
-from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.spec import Spec

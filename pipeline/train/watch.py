@@ -12,8 +12,8 @@ from pipeline.arrays import Array, Model
 from pipeline.config.schema import Train
 from pipeline.config.train_schema import ClassWeights
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import count_ids, map_array, take_rows, where
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import count_ids, map_array, take_rows, where
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
