@@ -7,6 +7,7 @@ out and reported.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,9 @@ from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.sound import SUFFIXES, sound_input
-from pipeline.device.runner import read_recording
 from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length
-from pipeline.ondevice.sound_files import read_sound
+from pipeline.ondevice.sound_files import read_recording, read_sound
 from pipeline.samples.kind import Input
 
 UNKNOWN, SILENCE = "unknown", "silence"
@@ -134,11 +134,11 @@ def _read(
     broken: list[str] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
     assert spec.encoding is not None
-    step = spec.encoding["every"]
+    step, entry = spec.encoding["every"], SimpleNamespace(**spec.encoding)
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            sounds = read_recording(file.path, spec.encoding)
+            sounds = read_recording(file.path, entry)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue

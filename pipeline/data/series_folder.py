@@ -5,6 +5,7 @@ One recording is in memory at a time. What cannot be read is left out and report
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from pipeline.data.class_folders import Classes, file_name, leavings, list_class
 from pipeline.data.csv_rows import Form, names_of
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
-from pipeline.device.runner import fit_series_length, read_numbers
 from pipeline.errors import ConfigError
+from pipeline.ondevice.series import fit_series_length, read_numbers
 from pipeline.samples.kind import Input
 
 SUFFIXES = (".csv",)
@@ -80,7 +81,7 @@ def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[C
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
         unknown += int(np.isnan(rows).sum())
-        samples = fit_series_length(rows, encoding)
+        samples = fit_series_length(rows, SimpleNamespace(**encoding))
         count = len(samples)
         ids = window_names(name, count) if is_windowed else [name]
         yield Chunk(
@@ -104,7 +105,7 @@ def _rows(path: Path, spec: Input, encoding: dict[str, Any]) -> Array:
         ValueError: it is empty, or a row is not as wanted; the line is named.
     """
     names = list(spec.columns or ())
-    settings = encoding | {"columns": names}
+    settings = SimpleNamespace(**encoding | {"columns": names})
     with path.open(newline="", encoding="utf-8-sig") as file:
         header = names if encoding["header"] else None
         rows = [row for _, row in read_numbers(file, path.name, settings, header)]

@@ -12,12 +12,12 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_input
 from pipeline.documents.preprocess import AudioEntry, Entry, SeriesEntry, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
 from pipeline.harden.space_tokens import Texts, texts_of
+from pipeline.ondevice.prepare import prepare_input
 
 Settings = Mapping[str, Any]
 

@@ -160,15 +160,15 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 def _family(d: Documents, config: Mapping[str, Any]) -> Finding:
     kind = config["model"]["kind"]
-    for entry in d.preprocess["inputs"]:
-        form = entry["kind"]
+    for entry in d.preprocess.inputs:
+        form = entry.kind
         blind, blind_to_long, better = BLIND.get(form, ((), (), ""))
-        if kind in blind or (kind in blind_to_long and entry["shape"][0] >= MANY):
+        if kind in blind or (kind in blind_to_long and entry.shape[0] >= MANY):
             return 0.65, f"{kind} ignores the order of values in {form}: try model.kind {better}"
         cell = config["model"].get("cell")
-        if kind == "rnn" and cell == "simple" and entry["shape"][0] >= MANY:
+        if kind == "rnn" and cell == "simple" and entry.shape[0] >= MANY:
             return 0.65, (
-                f"simple cells forget what was {entry['shape'][0]} steps ago: try model.cell lstm "
+                f"simple cells forget what was {entry.shape[0]} steps ago: try model.cell lstm "
                 "or gru, or kind cnn1d"
             )
     return None

@@ -14,6 +14,7 @@ from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.robustness import Robustness
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
@@ -38,7 +39,7 @@ class Documents:
     """Everything that the report reads, a field a document; None: the stage is off."""
 
     dataset: Any
-    preprocess: Any
+    preprocess: Preprocess
     spec: Spec
     budget: Budget
     ladder: Any
@@ -66,7 +67,7 @@ def gather(inputs: Inputs) -> Documents:
     history = inputs["history"]
     return Documents(
         dataset=read_json(inputs["dataset"] / "dataset.json"),
-        preprocess=read_json(inputs["dataset"] / "preprocess.json"),
+        preprocess=Preprocess.read(inputs["dataset"] / "preprocess.json"),
         spec=Spec.read(inputs["spec"] / "spec.json"),
         budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=read_json(inputs["ladder"] / "ladder.json"),

@@ -4,7 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.documents.dataset import DatasetDocument
-from pipeline.documents.preprocess import Entry, Preprocess
+from pipeline.documents.preprocess import (
+    AudioEntry,
+    CategoryColumn,
+    CodesEntry,
+    ColumnsEntry,
+    Entry,
+    ImageEntry,
+    Preprocess,
+    ScaledColumn,
+    SeriesEntry,
+    TableEntry,
+    TokensEntry,
+)
+from pipeline.documents.record import Record
+
+ENTRIES: dict[str, Any] = {
+    "image": ImageEntry, "table": TableEntry, "columns": ColumnsEntry, "codes": CodesEntry,
+    "audio": AudioEntry, "series": SeriesEntry, "tokens": TokensEntry,
+}  # fmt: skip
 
 CELLS = {"missing": [""], "delimiter": ","}
 FIELDS: dict[str, dict[str, Any]] = {
@@ -73,3 +91,22 @@ def meta_of(
         "inputs": [stored | dict(entry) for entry in inputs],
     }  # fmt: skip
     return DatasetDocument.model_validate(document | others)
+
+
+def sketch_preprocess(document: Mapping[str, Any]) -> Preprocess:
+    """Return preprocess.json of which only what a test names is there; nothing is checked."""
+    others = {"anomaly": None, "labels": None, "target": None} | dict(document)
+    given = document["inputs"]
+    inputs = [entry if isinstance(entry, Record) else sketch_entry(entry) for entry in given]
+    return Preprocess.model_construct(**{**others, "inputs": inputs})
+
+
+def sketch_entry(entry: Mapping[str, Any]) -> Any:
+    """Return an input of which only what a test names is there; nothing is checked."""
+    columns = entry.get("columns") and [
+        (CategoryColumn if column.get("kind") == "category" else ScaledColumn).model_construct(
+            **column
+        )
+        for column in entry["columns"]
+    ]
+    return ENTRIES[entry["kind"]].model_construct(**{**entry, "columns": columns})

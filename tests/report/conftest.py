@@ -15,6 +15,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.report.advice import advise
 from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
+from tests.documents.preprocess import sketch_preprocess
 
 CONFIG = {
     "name": "small",
@@ -451,4 +452,5 @@ def typed_documents(documents: dict[str, Any]) -> Documents:
         name: documents[name] and record.model_validate(documents[name])
         for name, record in RECORDS.items()
     }
+    typed["preprocess"] = sketch_preprocess(documents["preprocess"])
     return Documents(**documents | typed)

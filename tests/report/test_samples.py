@@ -11,21 +11,23 @@ import numpy as np
 import pytest
 
 from pipeline.report.samples import cells, curves, gallery
+from tests.documents.preprocess import sketch_entry
 
-SOUND: dict[str, Any] = {
+SOUND = sketch_entry({
     "name": "audio", "kind": "audio", "raw_dtype": "int16", "shape": [9, 8, 1], "samples": 800,
     "sample_rate": 8000, "window": 160, "stride": 80, "bins": 8, "fft": 256, "features": "log_mel",
     "low_hz": 20.0, "high_hz": 4000.0, "offset": [0.0] * 8, "scale": [1.0] * 8,
-}  # fmt: skip
+    "coefficients": None,
+})  # fmt: skip
 COLUMNS = [
     {"name": "age", "kind": "number"},
     {"name": "work", "kind": "category", "values": ["<b>none</b>", "clerk"]},
 ]
-ENTRIES: dict[str, dict[str, Any]] = {
-    "image": {"name": "image", "kind": "image", "raw_dtype": "uint8"},
-    "series": {"name": "series", "kind": "series"},
-    "tokens": {"name": "text", "kind": "tokens"},
-    "columns": {"name": "row", "kind": "columns", "columns": COLUMNS},
+ENTRIES = {
+    "image": sketch_entry({"name": "image", "kind": "image", "raw_dtype": "uint8"}),
+    "series": sketch_entry({"name": "series", "kind": "series"}),
+    "tokens": sketch_entry({"name": "text", "kind": "tokens"}),
+    "columns": sketch_entry({"name": "row", "kind": "columns", "columns": COLUMNS}),
 }
 
 
@@ -42,7 +44,7 @@ def raw(kind: str, count: int = 3) -> Any:
 @pytest.mark.parametrize("kind", list(ENTRIES))
 def test_a_sample_of_every_kind_is_shown_with_its_note(kind: str) -> None:
     entry = ENTRIES[kind]
-    figures = {f"sample_input_{entry['name']}": raw(kind)}
+    figures = {f"sample_input_{entry.name}": raw(kind)}
     drawn = gallery(figures, "sample", [entry], ["one", "two & more", "three"])
     HTMLParser().feed(drawn)
     assert "two &amp; more" in drawn
