@@ -15,23 +15,23 @@ from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
 from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
-from pipeline.data import findings, likeness
-from pipeline.data.copies import exact_copies
+from pipeline.data import findings, near_duplicates
 from pipeline.data.dataset import PARTS
+from pipeline.data.exact_duplicates import exact_copies
 from pipeline.data.figures import figures
+from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.labels import (
     anomaly_labels,
     class_labels,
     refuse_one_kind,
     target_labels,
 )
+from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
 from pipeline.data.memory import return_freed_arrays
-from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.preprocess import fit_target
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
 from pipeline.data.sanitize import fit_sanitizing
-from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -224,12 +224,14 @@ def _noticed(
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
-    sketched = likeness.sketches(read, entries, parts)
-    found += likeness.near_copies(sketched, entries[0].kind, copies)
+    sketched = near_duplicates.sketches(read, entries, parts)
+    found += near_duplicates.near_copies(sketched, entries[0].kind, copies)
     if data.names is not None:
-        some = train[: likeness.DOUBTED]
-        found += likeness.doubtful_labels(sketched, data.labels[some], stored.ids[some], data.names)
-    return found + likeness.drift(findings.known_values(entries, read, parts), sketched)
+        some = train[: near_duplicates.DOUBTED]
+        found += near_duplicates.doubtful_labels(
+            sketched, data.labels[some], stored.ids[some], data.names
+        )
+    return found + near_duplicates.drift(findings.known_values(entries, read, parts), sketched)
 
 
 def _save(out: Path, data: _Labelled, parts: Parts) -> None:

@@ -107,7 +107,7 @@ def _linear(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def _few(d: Documents, config: Mapping[str, Any]) -> Finding:
-    count = d.dataset["splits"]["train"]
+    count = d.dataset.splits["train"]
     if count >= FEW:
         return None
     return 0.6, (
@@ -138,7 +138,7 @@ def _readable(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def _imbalance(d: Documents, config: Mapping[str, Any]) -> Finding:
-    names, counts = d.dataset["labels"]["names"], d.figures["dataset"].get("class_counts")
+    names, counts = d.class_names, d.figures["dataset"].get("class_counts")
     matrix = d.figures["parity"].get(f"confusion_{d.verdict.ships}")
     train = config["train"]
     is_met = train["class_weights"] is not None or train["oversample"] or train["loss"] == "focal"

@@ -6,7 +6,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
-from pipeline.documents.preprocess import Entry, TokensEntry
+from pipeline.documents.preprocess import AudioEntry, Entry, TokensEntry
+from pipeline.ondevice.document import column_name
 from pipeline.ondevice.tokens import split_tokens
 from pipeline.report import pictures, words
 from pipeline.report.gather import Documents
@@ -60,14 +61,16 @@ def _notes(documents: Documents, figures: Mapping[str, Array]) -> list[str]:
 def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) -> str:
     before, after = (figures[f"{when}_{entry.name}"][place] for when in ("before", "after"))
     kind = KINDS[entry.kind]
-    if kind.is_text:
+    if isinstance(entry, TokensEntry):
         return _text(figures[f"text_{entry.name}"][place], before, after, entry)
     if kind.is_tabular:
         rows = _changes(cells(before, entry), cells(after, entry))
         return "".join(f"<p>{escape(name)}: {told}</p>" for name, told in rows.items())
     if kind.has_channels:
         return _series(before, after, entry, note)
-    return (_recording if before.ndim == 1 else _picture)(before, after, entry, note)
+    if isinstance(entry, AudioEntry) and before.ndim == 1:
+        return _recording(before, after, entry, note)
+    return _picture(before, after, entry, note)
 
 
 def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
@@ -100,9 +103,8 @@ def _changes(before: Cells, after: Cells) -> dict[str, str]:
     } or {"columns": "unchanged"}
 
 
-def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
+def _text(raw: Array, before: Array, after: Array, entry: TokensEntry) -> str:
     """Return a text's words around those replaced: struck out what stood, marked what stands."""
-    assert isinstance(entry, TokensEntry)
     own = [word.decode("utf-8", "replace") for word in split_tokens(raw, entry)]
     count = int((before != PAST_END).sum())
     replaced = np.flatnonzero(before[:count] != after[:count])
@@ -132,13 +134,13 @@ def _series(before: Array, after: Array, entry: Entry, note: str) -> str:
     )
     most = np.where(np.isnan(change), 0, np.abs(change)).max(axis=0)
     columns = entry.columns or [str(i + 1) for i in range(change.shape[1])]
-    names = [c if isinstance(c, str) else c.name for c in columns]
+    names = [column_name(c) for c in columns]
     far = [f"{name} {words.number(float(m))}" for name, m in zip(names, most, strict=True) if m > 0]
     told = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
     return f'<div class="triple">{"".join(drawn)}</div><p>largest change: {escape(told)}</p>'
 
 
-def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
+def _recording(before: Array, after: Array, entry: AudioEntry, note: str) -> str:
     """Return a recording before and after, to be heard, and how far it was moved."""
     most = float(np.abs(after - before).max()) / FULL_SCALE
     both = [

@@ -91,7 +91,7 @@ def targets(documents: Documents) -> Markup:
 
 def matrices(documents: Documents) -> list[Markup]:
     """Return the confusion matrices of the reference and of the file that ships."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures or len(names) > MATRIX:
         return []
     ships = documents.verdict.ships
@@ -104,7 +104,7 @@ def matrices(documents: Documents) -> list[Markup]:
 
 def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
     """Return the pairs of classes that the file confuses most; none where a matrix says it."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures or len(names) <= PAIRS:
         return []
     found = figures[f"confusion_{documents.verdict.ships}"].copy()
@@ -127,7 +127,7 @@ def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
 
 def recalls(documents: Documents) -> list[dict[str, Any]]:
     """Return samples, recall and precision of each class by reference and file."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures:
         return []
     pair = figures["confusion_reference"], figures[f"confusion_{documents.verdict.ships}"]
@@ -185,6 +185,6 @@ def changed_samples(documents: Documents) -> Markup:
 
 
 def _answer(documents: Documents, value: Any) -> str:
-    if documents.dataset["labels"]["names"] is None:
+    if documents.dataset.labels.names is None:
         return words.number(float(value))
     return words.class_name(documents, value)

@@ -3,13 +3,15 @@
 import base64
 import io
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
 from pipeline.documents.preprocess import AudioEntry, CategoryColumn, Column, Entry
+from pipeline.ondevice.document import column_name
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.report import pictures
 from pipeline.report.charts import COLOURS
@@ -54,20 +56,17 @@ def gallery(
 
 def cells(raw: Array, entry: Entry) -> dict[str, str]:
     """Return column -> value of one row, as people read it."""
+    columns = entry.columns
     flat = np.ravel(raw)
-    if not entry.columns:
+    if not columns:
         return {f"value {i + 1}": number(float(v)) for i, v in enumerate(flat[:COLUMNS])}
-    return dict(_cell(float(v), c) for c, v in zip(entry.columns, flat, strict=False))
+    return {column_name(c): _cell(float(v), c) for c, v in zip(columns, flat, strict=False)}
 
 
-def _cell(value: float, column: Column | str) -> tuple[str, str]:
-    """Return the name of a column, and a value of it."""
-    if isinstance(column, str):
-        return column, number(value)
+def _cell(value: float, column: Column | str) -> str:
     if not isinstance(column, CategoryColumn):
-        return column.name, UNKNOWN if np.isnan(value) else number(value)
-    is_known = not np.isnan(value) and value >= 0
-    return column.name, column.values[int(value)] if is_known else UNKNOWN
+        return UNKNOWN if np.isnan(value) else number(value)
+    return UNKNOWN if np.isnan(value) or value < 0 else column.values[int(value)]
 
 
 def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
@@ -115,9 +114,8 @@ def _image(raw: Array, entry: Entry, note: str) -> str:
     return pictures.picture(raw, alt=f"sample: {note}")
 
 
-def sound(raw: Array, entry: Entry, note: str) -> str:
+def sound(raw: Array, entry: AudioEntry, note: str) -> str:
     """Return a recording's bands, its wave, and a player."""
-    assert isinstance(entry, AudioEntry)
     bands = prepare_input(raw[None], entry)[0, :, :, 0].T[::-1]
     low, high = float(bands.min()), float(bands.max())
     image = ((bands - low) / max(high - low, 1e-9))[..., None].astype(np.float32)
@@ -171,4 +169,9 @@ def _text(raw: Array, entry: Entry, note: str) -> str:
     return f"<q>{escape(cut)}</q>"
 
 
-DRAW = {"image": _image, "audio": sound, "series": _series, "tokens": _text}
+DRAW: dict[str, Callable[[Array, Any, str], str]] = {
+    "image": _image,
+    "audio": sound,
+    "series": _series,
+    "tokens": _text,
+}

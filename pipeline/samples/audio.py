@@ -28,11 +28,12 @@ HEARD_BYTES = 1 << 20  # of all recordings that are shown: a page that plays the
 
 def fit_audio(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how recordings become log-mel bands or MFCC, each of mean 0 and deviation 1."""
-    encoding = dict(spec.encoding or {})
-    frames = 1 + (encoding["samples"] - encoding["window"]) // encoding["stride"]
-    width = encoding["coefficients"] if encoding["features"] == "mfcc" else encoding["bins"]
+    sound = spec.template
+    assert isinstance(sound, AudioEntry)  # sources of sound state it
+    frames = 1 + (sound.samples - sound.window) // sound.stride
+    width = sound.coefficients if sound.coefficients is not None else sound.bins
     shared = describe_input(spec, [frames, width, 1], samples)
-    plain = AudioEntry(**shared, **encoding, offset=[0.0] * width, scale=[1.0] * width)
+    plain = sound.model_copy(update=shared | {"offset": [0.0] * width, "scale": [1.0] * width})
     total, squares, count = np.zeros(width), np.zeros(width), 0
     for raw in read_parts(samples, thin_positions(train, HEARD)):
         bands = prepare_input(raw, plain).reshape(-1, width).astype(np.float64)

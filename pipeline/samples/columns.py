@@ -37,7 +37,6 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     to a few samples. Categories that are rare in train share an index with new and missing ones.
     """
     encoding = dict(spec.encoding or {})
-    numbers = encoding.pop("numbers")
     columns: list[Column] = []
     constant: list[str] = []
     values = samples.take(thin_positions(train, FITTED))
@@ -47,7 +46,7 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
             fitted = fit_category(known, len(column["values"]))
             columns.append(CategoryColumn(name=name, values=column["values"], **fitted))
             continue
-        columns.append(describe_number(name, known, numbers))
+        columns.append(describe_number(name, known, spec.numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
     width = sum(column.width for column in columns)
     shared = describe_input(spec, [width], samples)

@@ -7,7 +7,14 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.documents.preprocess import Entry, ImageEntry, TableEntry
+from pipeline.documents.preprocess import (
+    AudioEntry,
+    Entry,
+    ImageEntry,
+    SeriesEntry,
+    TableEntry,
+    TokensEntry,
+)
 
 FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
 RECORDINGS = 256  # recordings or texts that are read at once
@@ -42,9 +49,14 @@ class Input:
     """Whether samples have different lengths."""
     columns: tuple[str, ...] | None = None
     """Names along the last axis, for tables that have them."""
+    template: AudioEntry | SeriesEntry | TokensEntry | None = None
+    """What preprocess.json says of sound, series and texts, before it is fitted to train."""
     encoding: Mapping[str, Any] | None = None
-    """What preprocess.json says of it besides what is learnt from train; and settings of the fit
-    (`numbers`, `vocabulary`)."""
+    """The same of rows: `columns`, each with name, kind and values, and how cells are read."""
+    numbers: Literal["auto", "standard", "robust", "quantile", "piecewise"] = "auto"
+    """Encoding of numbers in rows and series."""
+    vocabulary: int = 0
+    """Most words or characters that have an id."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Time series: rows of channels (T, C), NaN where a value is not known."""
 
+from typing import Any
+
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
@@ -15,26 +17,28 @@ from pipeline.samples.kind import (
 )
 from pipeline.samples.numbers import describe_channel, encode_number
 
+BLANK: dict[str, Any] = {"shape": [], "raw_dtype": "float32", "floor": 0.0, "columns": []}
+"""Fields of an entry that the fit fills in."""
 FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as constant
 
 
 def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how each channel of a series is standardized; or a window by its own values."""
-    encoding = dict(spec.encoding or {})
-    numbers, names = encoding.pop("numbers"), list(spec.columns or ())
+    series, names = spec.template, list(spec.columns or ())
+    assert isinstance(series, SeriesEntry)  # sources of series state it
     values = samples.take(thin_positions(train, max(1, FITTED // samples.shape[0])))
     columns: list[Channel] = []
     constant: list[str] = []
     for i, name in enumerate(names):
         seen = values[..., i].ravel()
         known = seen[~np.isnan(seen)]
-        columns.append(describe_channel(name, known, numbers))
+        columns.append(describe_channel(name, known, spec.numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
     centred = values - _known_mean(values)
     usual = np.sqrt(_known_mean(centred.astype(np.float64) ** 2))
     floor = FLAT * float(np.median(usual)) or FLAT
     shared = describe_input(spec, list(samples.shape), samples)
-    return SeriesEntry(**shared, **encoding, columns=columns, floor=floor), constant
+    return series.model_copy(update=shared | {"columns": columns, "floor": floor}), constant
 
 
 def _known_mean(values: Array) -> Array:

@@ -26,10 +26,8 @@ BLANK = r"[\x00-\x20\x7f]+"
 
 def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return the most frequent words or characters of train, the most frequent first."""
-    encoding = dict(spec.encoding or {})
-    most, length = encoding.pop("vocabulary"), encoding.pop("length")
-    shared = describe_input(spec, [length], samples)
-    entry = TokensEntry(**shared, **encoding, vocabulary=[], vocabulary_size=0)
+    entry, most = spec.template, spec.vocabulary
+    assert isinstance(entry, TokensEntry)  # sources of texts state it
     counts: Counter[bytes] = Counter()
     for texts in read_parts(samples, train):
         for text in texts:
@@ -39,7 +37,9 @@ def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[:most]
     vocabulary = [word.decode() for word in ranked]
     size = len(vocabulary) + 2  # nothing, and unknown
-    return entry.model_copy(update={"vocabulary": vocabulary, "vocabulary_size": size}), []
+    shared = describe_input(spec, entry.shape, samples)
+    update = shared | {"vocabulary": vocabulary, "vocabulary_size": size}
+    return entry.model_copy(update=update), []
 
 
 def encode_tokens(tf: Namespace, raw: Tensor, entry: TokensEntry) -> Tensor:

@@ -16,7 +16,7 @@ from pipeline.samples.kind import Input
 from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
 from pipeline.samples.tokens import fit_tokens
 from tests.device.dicts import prepare_input
-from tests.documents.preprocess import preprocess_of
+from tests.documents.preprocess import entry_of, preprocess_of
 
 STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
@@ -122,8 +122,8 @@ def test_what_is_not_in_train_changes_nothing(tmp_path: Path, rng: np.random.Gen
         writer = ShardWriter(tmp_path, Input("t", "tokens", is_ragged=True))
         texts = ["b a a", "a c", other]
         writer.add([np.frombuffer(text.encode(), np.uint8) for text in texts])
-        encoding = {"unit": "words", "lower": True, "max_bytes": 99, "length": 4, "vocabulary": 2}
-        spec = Input("t", "tokens", is_ragged=True, encoding=encoding)
+        entry: Any = entry_of({"name": "t", "kind": "tokens", "shape": [4]})
+        spec = Input("t", "tokens", is_ragged=True, template=entry, vocabulary=2)
         entries.append(fit_tokens(spec, open_shards(tmp_path, writer.finish()), np.array([1, 0])))
     assert entries[0] == entries[1]
-    assert entries[0][0]["vocabulary"] == ["a", "b"]
+    assert entries[0][0].vocabulary == ["a", "b"]

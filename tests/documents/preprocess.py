@@ -4,25 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.documents.dataset import DatasetDocument
-from pipeline.documents.preprocess import (
-    AudioEntry,
-    CategoryColumn,
-    CodesEntry,
-    ColumnsEntry,
-    Entry,
-    ImageEntry,
-    Preprocess,
-    ScaledColumn,
-    SeriesEntry,
-    TableEntry,
-    TokensEntry,
-)
-from pipeline.documents.record import Record
-
-ENTRIES: dict[str, Any] = {
-    "image": ImageEntry, "table": TableEntry, "columns": ColumnsEntry, "codes": CodesEntry,
-    "audio": AudioEntry, "series": SeriesEntry, "tokens": TokensEntry,
-}  # fmt: skip
+from pipeline.documents.preprocess import Entry, Preprocess
 
 CELLS = {"missing": [""], "delimiter": ","}
 FIELDS: dict[str, dict[str, Any]] = {
@@ -61,21 +43,27 @@ def preprocess_of(entries: Sequence[Mapping[str, Any]], **others: Any) -> Prepro
 
 def _filled(entry: Mapping[str, Any]) -> dict[str, Any]:
     kind = entry["kind"]
-    filled = {"name": "x"} | FIELDS[kind] | dict(entry)
+    filled = {"name": "x", "shape": [1]} | FIELDS[kind] | dict(entry)
     if kind == "image":
         filled.setdefault("color", "gray" if filled["shape"][-1] == 1 else "rgb")
     if kind == "series":
         filled.setdefault("length", filled["shape"][0])
     if kind in ("columns", "codes", "series"):
-        filled["columns"] = [_column(i, column) for i, column in enumerate(entry["columns"])]
+        columns = enumerate(filled.get("columns", []))
+        filled["columns"] = [_column(i, column) for i, column in columns]
     return filled
 
 
 def _column(index: int, column: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"name": f"c{index}", "kind": "number"} | dict(column)
     if filled["kind"] == "category":
-        filled.setdefault("values", [f"v{i}" for i in range(len(filled["category_index"]))])
-    return filled
+        indices = filled.setdefault("category_index", list(range(len(filled.get("values", [])))))
+        filled.setdefault("values", [f"v{i}" for i in range(len(indices))])
+        return {"width": len(indices) + 1} | filled
+    if "encoding" in filled:
+        return filled
+    scaled = {"low": 0.0, "high": 1.0, "offset": 0.0, "scale": 1.0}
+    return {"encoding": "robust", "impute_value": 0.0} | scaled | filled
 
 
 def meta_of(
@@ -90,23 +78,6 @@ def meta_of(
         "labels": {"file": "labels.npy", "names": None if names is None else list(names)},
         "inputs": [stored | dict(entry) for entry in inputs],
     }  # fmt: skip
+    if "labels" in others:
+        others["labels"] = document["labels"] | others["labels"]
     return DatasetDocument.model_validate(document | others)
-
-
-def sketch_preprocess(document: Mapping[str, Any]) -> Preprocess:
-    """Return preprocess.json of which only what a test names is there; nothing is checked."""
-    others = {"anomaly": None, "labels": None, "target": None} | dict(document)
-    given = document["inputs"]
-    inputs = [entry if isinstance(entry, Record) else sketch_entry(entry) for entry in given]
-    return Preprocess.model_construct(**{**others, "inputs": inputs})
-
-
-def sketch_entry(entry: Mapping[str, Any]) -> Any:
-    """Return an input of which only what a test names is there; nothing is checked."""
-    columns = entry.get("columns") and [
-        (CategoryColumn if column.get("kind") == "category" else ScaledColumn).model_construct(
-            **column
-        )
-        for column in entry["columns"]
-    ]
-    return ENTRIES[entry["kind"]].model_construct(**{**entry, "columns": columns})
