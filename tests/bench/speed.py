@@ -36,7 +36,7 @@ from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine
 from tests.bench.tables import rates
 from tests.conftest import make_spec, model_settings, prepare_data
-from tests.device.dicts import prepare_input
+from tests.device.lenient import prepare_input
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 PICTURES = 1_000

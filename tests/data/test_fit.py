@@ -15,7 +15,7 @@ from pipeline.samples.columns import RARE, fit_category
 from pipeline.samples.kind import Input
 from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
 from pipeline.samples.tokens import fit_tokens
-from tests.device.dicts import prepare_input
+from tests.device.lenient import prepare_input
 from tests.documents.preprocess import entry_of, preprocess_of
 
 STEPS = 256  # of int8

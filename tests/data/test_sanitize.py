@@ -15,7 +15,7 @@ from pipeline.documents.preprocess import Entry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.sanitize import median_filter, reduce_bit_depth, round_to_levels
 from pipeline.samples.kind import Input
-from tests.device.dicts import prepare_input, remove_squeezing, squeeze_samples
+from tests.device.lenient import prepare_input, remove_squeezing, squeeze_samples
 from tests.documents.preprocess import entry_of, preprocess_of
 
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}

@@ -19,7 +19,7 @@ from pipeline.ondevice.interpreter import invoke_model, load_interpreter, match_
 from pipeline.ondevice.main import PART
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.ondevice.quantize import dequantize, quantize
-from tests.device.dicts import (
+from tests.device.lenient import (
     anomaly_scores,
     decide_outputs,
     mask_detector_inputs,

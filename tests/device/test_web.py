@@ -21,7 +21,7 @@ from pipeline.ondevice.files import prefix_errors
 from pipeline.ondevice.quantize import quantize
 from pipeline.samples.columns import fit_category
 from pipeline.samples.numbers import fit_number, fit_piecewise
-from tests.device.dicts import (
+from tests.device.lenient import (
     decide_outputs,
     decide_samples,
     decode_outputs,

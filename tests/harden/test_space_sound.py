@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipeline.harden.space_fit import FULL_SCALE, space_of
 from pipeline.harden.space_search import model_inputs, outputs_of, samples_of
-from tests.device.dicts import prepare_input
+from tests.device.lenient import prepare_input
 from tests.harden import fakes
 
 BANDS = 1e-4  # TensorFlow's Fourier transform against NumPy's, after the logarithm

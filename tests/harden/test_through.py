@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.documents.preprocess import Entry
 from pipeline.harden.through import attacks_through, raw_within, squeezed_unit
-from tests.device.dicts import prepare_input
+from tests.device.lenient import prepare_input
 from tests.documents.preprocess import entry_of
 
 RULE = {"range": "clip", "limits": None, "levels": None}

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.documents.selective import AbstentionResult
 from pipeline.verify.abstain import fit_abstention, fit_rule, measure_abstention
-from tests.device.dicts import abstain_rule, decide_outputs
+from tests.device.lenient import abstain_rule, decide_outputs
 
 CLASSES = 4
 
