@@ -36,7 +36,7 @@ from pipeline.artifacts import (
     swap_in,
 )
 from pipeline.config.schema import Config
-from pipeline.data.watch import model_state, source_state
+from pipeline.data.source_fingerprint import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
 from pipeline.documents.bundles import is_published
 from pipeline.documents.stages import (

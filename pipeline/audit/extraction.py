@@ -29,7 +29,7 @@ from pipeline.train import schedule
 from pipeline.train.ablation import folder_of
 from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
-from pipeline.train.prepare import preparer
+from pipeline.train.make import cosine_rate, preparer, reset_keras
 from pipeline.train.step import Step
 from pipeline.train.strategy import alone, choose
 
@@ -142,10 +142,8 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
         name: of its checkpoint's folder.
     """
     import keras
-    import tensorflow as tf
 
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     places = np.arange(len(positions), dtype=np.int32)  # an answer is looked up by its place
     feed = Feed(
         dataset, positions, places, batch_size=thief.batch_size, seed=fold_seed(thief.seed, name)
@@ -154,8 +152,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
     with strategy.scope():
         model = MODELS[thief.spec.model.kind](keras, thief.spec)
-        peak, total = settings.optimizer.learning_rate, epochs * feed.steps
-        rate = schedule.cosine(keras, peak=peak, warmup_steps=0, total_steps=total)
+        rate = cosine_rate(feed, peak=settings.optimizer.learning_rate, epochs=epochs)
         optimizer = schedule.optimizer(keras, settings.optimizer, rate)
     trainer = Trainer(
         model,

@@ -12,25 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
 from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import target_of
 from pipeline.documents.decision import Decision
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
-from pipeline.train import schedule
-from pipeline.train.batches import Feed
 from pipeline.train.history import ShowProgress
 from pipeline.train.loop import Trainer, fit
-from pipeline.train.prepare import preparer
+from pipeline.train.make import cosine_rate, preparer, reset_keras, train_batches
 from pipeline.train.step import PerSample, Step
 from pipeline.train.strategy import choose
 from pipeline.train.weight_constraints import WeightConstraint
@@ -88,20 +84,17 @@ def distill_network(
     Raises:
         ConfigError: the loss is no longer a number.
     """
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     job.work.mkdir(parents=True, exist_ok=True)
-    dataset, feed = job.dataset, _feed(job)
-    total = job.settings.epochs * feed.steps
+    dataset, settings = job.dataset, job.settings
+    seed = fold_seed(job.seed, job.key.rpartition(".")[2])  # in an order of the job's own
+    feed = train_batches(dataset, batch_size=job.batch_size, seed=seed)
     scaling = None if job.scaling is None else RateScaling.model_validate(job.scaling)
-    factor = schedule.rate_factor(scaling, feed.batch)
+    rate = cosine_rate(feed, peak=settings.learning_rate, epochs=settings.epochs, scaling=scaling)
     strategy = choose(job.strategy)
     with strategy.scope():
         model, teacher = load_keras(job.student), load_keras(job.teacher)
-        held = constraints(model, total)
-        rate = schedule.cosine(
-            keras, peak=job.settings.learning_rate * factor, warmup_steps=0, total_steps=total
-        )
+        held = constraints(model, settings.epochs * feed.steps)
         optimizer = keras.optimizers.Adam(rate)
     trainer = Trainer(
         model,
@@ -113,17 +106,9 @@ def distill_network(
         constraints=held,
         rate_key=f"{job.key}.learning_rate",
     )
-    epochs, shown = job.settings.epochs, [ShowProgress(is_shown=is_chief())]
-    fit(trainer, feed, epochs=epochs, evaluate=dict, callbacks=shown, work=job.work)
+    shown = [ShowProgress(is_shown=is_chief())]
+    fit(trainer, feed, epochs=settings.epochs, evaluate=dict, callbacks=shown, work=job.work)
     return model
-
-
-def _feed(job: DistillationJob) -> Feed:
-    """Return the batches of the train split, in an order of the job's own."""
-    dataset, positions = job.dataset, job.dataset.split("train")
-    labels = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
-    seed = fold_seed(job.seed, job.key.rpartition(".")[2])
-    return Feed(dataset, positions, labels, batch_size=job.batch_size, seed=seed)
 
 
 def distillation_step(

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.data.memmap_arrays import LARGE
 from pipeline.data.recordings import recordings_of
-from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards
 from pipeline.documents.dataset import DatasetDocument, StoredInput
 from pipeline.documents.decision import Decision

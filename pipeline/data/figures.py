@@ -6,9 +6,9 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import PARTS
-from pipeline.data.quota import ranks
-from pipeline.data.scratch import blocks, count_ids, take_rows
+from pipeline.data.memmap_arrays import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
+from pipeline.data.stratified_sampling import ranks
 from pipeline.documents.preprocess import Entry
 from pipeline.samples import KINDS
 

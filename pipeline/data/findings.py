@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.copies import contradictions
+from pipeline.data.exact_duplicates import contradictions
+from pipeline.data.memmap_arrays import count_ids, take_rows
 from pipeline.data.samples import GIVEN, Finding
-from pipeline.data.scratch import count_ids, take_rows
 from pipeline.documents.preprocess import CategoryColumn, ColumnsEntry, Entry, ScaledColumn
 
 SHOWN = 5  # names that a finding spells out

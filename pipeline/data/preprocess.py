@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.scratch import map_array
+from pipeline.data.memmap_arrays import map_array
 from pipeline.data.squeeze import squeeze_inputs
 from pipeline.documents.preprocess import Preprocess
 from pipeline.samples import KINDS

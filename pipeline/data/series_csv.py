@@ -15,12 +15,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
-from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
+from pipeline.data.label_encoder import Answers, Labels
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
-from pipeline.data.watch import series_files
+from pipeline.data.source_fingerprint import series_files
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.numbers import last_known_value

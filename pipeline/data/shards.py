@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.drafts import ValueFile
+from pipeline.data.growing_array import ValueFile
 from pipeline.documents.dataset import StoredInput
 from pipeline.samples.kind import Input
 

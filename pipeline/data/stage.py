@@ -4,6 +4,8 @@ Reads the config's source; writes the dataset: shards, labels, ids, groups, spli
 dataset.json, figures.npz.
 """
 
+import ctypes
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,23 +17,22 @@ from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
 from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
-from pipeline.data import findings, likeness
-from pipeline.data.copies import exact_copies
+from pipeline.data import findings, near_duplicates
 from pipeline.data.dataset import PARTS
+from pipeline.data.exact_duplicates import exact_copies
 from pipeline.data.figures import figures
+from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.labels import (
     anomaly_labels,
     class_labels,
     refuse_one_kind,
     target_labels,
 )
-from pipeline.data.memory import return_freed_arrays
-from pipeline.data.patterns import groups_of, held_out
+from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
 from pipeline.data.preprocess import fit_target
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
 from pipeline.data.sanitize import fit_sanitizing
-from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -49,6 +50,8 @@ from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 
+M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+ARRAY_BYTES = 1 << 18  # from here on an array has pages of its own
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 
@@ -65,7 +68,7 @@ class _Labelled:
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
-    return_freed_arrays()
+    _return_freed_arrays()
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
@@ -224,12 +227,14 @@ def _noticed(
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
-    sketched = likeness.sketches(read, entries, parts)
-    found += likeness.near_copies(sketched, entries[0].kind, copies)
+    sketched = near_duplicates.sketches(read, entries, parts)
+    found += near_duplicates.near_copies(sketched, entries[0].kind, copies)
     if data.names is not None:
-        some = train[: likeness.DOUBTED]
-        found += likeness.doubtful_labels(sketched, data.labels[some], stored.ids[some], data.names)
-    return found + likeness.drift(findings.known_values(entries, read, parts), sketched)
+        some = train[: near_duplicates.DOUBTED]
+        found += near_duplicates.doubtful_labels(
+            sketched, data.labels[some], stored.ids[some], data.names
+        )
+    return found + near_duplicates.drift(findings.known_values(entries, read, parts), sketched)
 
 
 def _save(out: Path, data: _Labelled, parts: Parts) -> None:
@@ -266,3 +271,14 @@ def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -
         fingerprint=data.stored.fingerprint,
         findings=[DataFinding(**asdict(finding)) for finding in found],
     )
+
+
+def _return_freed_arrays() -> None:
+    """Have glibc give freed arrays back at once; it would raise its threshold and keep them.
+
+    Elsewhere nothing changes.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, ARRAY_BYTES)

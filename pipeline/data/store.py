@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
+from pipeline.data.growing_array import StringFile, ValueFile
+from pipeline.data.memmap_arrays import distinct, sort_array
 from pipeline.data.samples import GIVEN, Chunk, Finding, Source
-from pipeline.data.scratch import distinct, sort_array
 from pipeline.data.shards import ShardWriter, sample_digests
 from pipeline.documents.dataset import StoredInput
 from pipeline.errors import ConfigError

@@ -11,9 +11,9 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import TextSource, Words
-from pipeline.data.answers import Answers, Labels
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
+from pipeline.data.label_encoder import Answers, Labels
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import TokensEntry
 from pipeline.ondevice.tokens import encode_text

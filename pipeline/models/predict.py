@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import scratch
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import scratch
 from pipeline.documents.decision import Decision
 from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.predict import anomaly_predictions, mask_detector_inputs

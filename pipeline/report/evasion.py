@@ -102,8 +102,8 @@ def _drop(own: FileRobustness) -> str:
         return ""
     low, high = own.robust_drop_ci95
     return (
-        f"Compared with the trained model the file loses {100 * own.robust_drop:.1f} points of "
-        f"robust accuracy (paired 95 % interval {100 * low:.1f} to {100 * high:.1f})."
+        f"The file loses {100 * own.robust_drop:.1f} percentage points of robust accuracy compared "
+        f"with the trained model (paired 95 % interval {100 * low:.1f} to {100 * high:.1f})."
     )
 
 
@@ -118,8 +118,8 @@ def _straight_through(own: FileRobustness) -> str:
     verdict = "" if attack.is_white_box else ": too few for its gradients to be the file's"
     return (
         f"The gradients of the file come from a differentiable copy with its weights and scales. "
-        f"It decides {100 * attack.agreement:.2f} % of {attack.inputs:,} clean and attacked inputs as "
-        f"the file{apart}{verdict}."
+        f"It decides {100 * attack.agreement:.2f} % of {attack.inputs:,} clean and attacked inputs "
+        f"as the file{apart}{verdict}."
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
-from pipeline.data.scratch import shuffled_range
+from pipeline.data.memmap_arrays import shuffled_range
 from pipeline.seeds import fold_seed
 
 CALL_BYTES = 8 << 20  # of raw samples that go into one call

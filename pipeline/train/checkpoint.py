@@ -71,6 +71,18 @@ class Progress:
         return is_asked() or time.monotonic() - self.saved_at >= seconds
 
 
+@dataclass(frozen=True)
+class _State:
+    """What a checkpoint holds beside its arrays, as JSON."""
+
+    epoch: int
+    step: int
+    sums: dict[str, float]
+    history: list[dict[str, float]]
+    stop: bool
+    callbacks: list[dict[str, float | int | None]]
+
+
 def save_checkpoint(
     path: Path, trainer: "Trainer", callbacks: Sequence[Any], progress: Progress
 ) -> None:
@@ -89,21 +101,19 @@ def save_checkpoint(
 
 def arrays_of(trainer: "Trainer", callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
     """Return weights, seeds, optimizer, callbacks and position: name -> array, or text."""
-    state = {
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "sums": progress.sums,
-        "history": progress.history,
-        "stop": trainer.model.stop_training,
-        "callbacks": [
-            {k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks
-        ],
-    }
+    state = _State(
+        progress.epoch,
+        progress.step,
+        progress.sums,
+        progress.history,
+        trainer.model.stop_training,
+        [{k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks],
+    )
     arrays = {f"variable_{i}": v for i, v in enumerate(_variables(trainer))}
     for i, callback in enumerate(callbacks):
         for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
             arrays[f"best_{i}_{j}"] = weights
-    return {"state": json.dumps(state), **{k: np.asarray(v) for k, v in arrays.items()}}
+    return {"state": json.dumps(vars(state)), **{k: np.asarray(v) for k, v in arrays.items()}}
 
 
 def load_checkpoint(path: Path, trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
@@ -121,17 +131,17 @@ def load_checkpoint(path: Path, trainer: "Trainer", callbacks: Sequence[Any]) ->
 
 def put_back(saved: Mapping[str, Any], trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
     """Give trainer and callbacks what `arrays_of` found, and return the position."""
-    state = json.loads(str(saved["state"]))
+    state = _State(**json.loads(str(saved["state"])))
     for i, variable in enumerate(_variables(trainer)):
         variable.assign(saved[f"variable_{i}"])
-    for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+    for i, (callback, values) in enumerate(zip(callbacks, state.callbacks, strict=True)):
         for name, value in values.items():
             setattr(callback, name, value)
         best = [name for name in saved if name.startswith(f"best_{i}_")]
         if best:
             callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
-    trainer.model.stop_training = state["stop"]
-    return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+    trainer.model.stop_training = state.stop
+    return Progress(state.epoch, state.step, state.sums, state.history)
 
 
 def _read(path: Path, variables: Sequence[Any]) -> dict[str, Any]:

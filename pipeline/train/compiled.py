@@ -1,7 +1,7 @@
 """The compiled steps of one call: each replica learns from its own share of each global batch.
 
 Gradients are summed over replicas and divided by the global batch, so that the result does not
-depend on the number of devices; nor does what is drawn for a sample (see data/draws.py). Masks of
+depend on the number of devices; nor does what is drawn for a sample (data/). Masks of
 dropout and noise layers are drawn apart on each replica.
 """
 
@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.data.draws import first_here, share_of
+from pipeline.data.per_replica_random import first_here, share_of
 from pipeline.errors import ConfigError
 from pipeline.train.batches import Feed
 from pipeline.train.weight_constraints import (

@@ -4,9 +4,9 @@ import numpy as np
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset, with_decision
-from pipeline.device.runner import prepare_input
 from pipeline.documents.decision import Decision
 from pipeline.models.predict import scores_of
+from pipeline.ondevice.prepare import prepare_input
 
 SHARE = 0.99  # of normal samples that lie below the threshold, where no anomaly is known
 LEAST = 1e-12  # a threshold of zero would flag everything

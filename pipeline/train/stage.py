@@ -23,12 +23,11 @@ from pipeline.tasks import TASKS
 from pipeline.train.checkpoint import take_over
 from pipeline.train.decision import calibrate_decision
 from pipeline.train.distill import train_distilled
-from pipeline.train.evaluate_pretrained import evaluate_pretrained
 from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import train_pretrained
-from pipeline.train.supervised import train_network
+from pipeline.train.supervised import evaluate_pretrained, train_network
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.config.train_schema import ClassWeights
-from pipeline.data.draws import draw_per_replica, first_here
-from pipeline.data.scratch import count_ids
+from pipeline.data.memmap_arrays import count_ids
+from pipeline.data.per_replica_random import draw_per_replica, first_here
 from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import keras
-import tensorflow as tf
 from pydantic import TypeAdapter
 
 from pipeline.arrays import Model
@@ -16,11 +15,12 @@ from pipeline.data.dataset import Dataset, with_decision
 from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
+from pipeline.models import MODELS
 from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
-from pipeline.train.make import TrainingOptions, trainer_of
+from pipeline.train.make import TrainingOptions, reset_keras, trainer_of
 from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
@@ -89,6 +89,24 @@ def train_network(
     )
 
 
+def evaluate_pretrained(
+    spec: Spec, settings: Train, dataset: Dataset, begin: Callable[[Any], None]
+) -> Trained:
+    """Return a network as it was trained elsewhere, and its metrics on the validation split.
+
+    Args:
+        spec: of a network from outside.
+        settings: the `train` section; its loss is told.
+        dataset: its validation split is answered.
+        begin: gives the weights.
+    """
+    dataset, loss = _begun(spec, settings, dataset)
+    model = MODELS[spec.model.kind](keras, spec)
+    begin(model)
+    found = evaluator(model, dataset, split="validation", task=spec.output.task, loss=loss)()
+    return Trained(model, [], found, [])
+
+
 def _trained(
     spec: Spec,
     settings: Train,
@@ -116,8 +134,7 @@ def _trained(
 
 def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
     """Start afresh, and return the dataset as it is learnt, and the loss."""
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     task = spec.output.task
     if (score := spec.output.score) is not None:
         dataset = with_decision(dataset, Decision(score=score))

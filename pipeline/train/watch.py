@@ -12,15 +12,15 @@ from pipeline.arrays import Array, Model
 from pipeline.config.schema import Train
 from pipeline.config.train_schema import ClassWeights
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import count_ids, map_array, take_rows, where
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import count_ids, map_array, take_rows, where
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
 from pipeline.train.batches import Feed
 from pipeline.train.losses import Loss
-from pipeline.train.probe import form_of, prober
+from pipeline.train.probe import Signs, form_of, prober
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.warnings import Evidence, warnings_of
 
@@ -65,14 +65,16 @@ def watcher(
         "constant": _constant(feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }
-    seen: dict[str, Any] = {"epochs": 0, "signs": None}
+    watched = 0
+    signs: Signs | None = None
 
     def watch(rows: Rows) -> list[Warned]:
+        nonlocal watched, signs
         epochs = len(rows)
-        if seen["signs"] is None or epochs & (epochs - 1) == 0 or epochs == seen["epochs"]:
-            seen["signs"] = look()
-        seen["epochs"] = epochs
-        found = warnings_of(Evidence(rows=rows, signs=seen["signs"], **facts))
+        if signs is None or epochs & (epochs - 1) == 0 or epochs == watched:
+            signs = look()
+        watched = epochs
+        found = warnings_of(Evidence(rows=rows, signs=signs, **facts))
         for warned in found:
             if warned.code not in told:
                 log.warning("          warning: %s.\n          %s.", warned.text, warned.cure)

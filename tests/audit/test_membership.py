@@ -37,7 +37,9 @@ def test_what_is_found_equals_trying_every_threshold(
     members: list[int], others: list[int], rate: float
 ) -> None:
     own = np.array(members, float), np.array(others, float)
-    assert membership.true_positive_rate(*own, rate) == pytest.approx(slow_found(members, others, rate))
+    assert membership.true_positive_rate(*own, rate) == pytest.approx(
+        slow_found(members, others, rate)
+    )
     assert membership.membership_metrics(*own).auc == pytest.approx(slow_auc(members, others))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.compress import imitate
+from pipeline.compress import distillation
 from pipeline.compress.distillation import DistillationJob, Rounding, distillation_step
 from pipeline.compress.fake_quant import rounded_weight, rounding_scope
 from pipeline.compress.prune import largest
@@ -147,7 +147,7 @@ def test_the_attack_goes_through_the_rounding(
         seen["labels"] = labels
         return x
 
-    monkeypatch.setattr(imitate, "attack_of", lambda settings: attack)
+    monkeypatch.setattr(distillation, "attack_of", lambda settings: attack)
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
     step = distillation_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
@@ -168,7 +168,7 @@ def test_half_of_the_loss_is_of_what_the_attack_finds(
     rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
     moved = {name: 1 - value for name, value in x.items()}
     monkeypatch.setattr(
-        imitate, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
+        distillation, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
     )
     plain = distillation_step(model, teacher, None, rounding)
     clean, there = (plain(shown, None, seed)[0] for shown in (x, moved))

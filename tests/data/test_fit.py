@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.shards import ShardWriter, open_shards
-from pipeline.device.runner import prepare_input
 from pipeline.samples.columns import RARE, fit_category
 from pipeline.samples.kind import Input
 from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
 from pipeline.samples.tokens import fit_tokens
+from tests.device.lenient import prepare_input
 from tests.documents.preprocess import entry_of, preprocess_of
 
 STEPS = 256  # of int8

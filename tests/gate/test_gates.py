@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
+from pipeline.documents.audit import Audit
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import GateResult
 from pipeline.gate.evidence import Evidence
@@ -14,6 +15,7 @@ from pipeline.gate.gates import GATES, ROUNDING, judge
 from pipeline.gate.remediation import FINER
 from pipeline.tasks import TASKS
 from pipeline.tasks.task import allowed_changes
+from tests.documents.audit import audit_of
 
 NAME = "model_int8.tflite"
 LIMITS = Gate().model_dump()
@@ -56,7 +58,7 @@ def evidence(
     skipped: tuple[dict[str, str], ...] = (),
     latencies: tuple[float, ...] = (),
     float_ops: int = 0,
-    audit: dict[str, Any] | None = None,
+    audit: Audit | None = None,
     name: str = NAME,
     **parity: object,
 ) -> Evidence:
@@ -125,9 +127,7 @@ def test_a_gate_that_is_not_asked_or_not_measured_says_nothing(name: str) -> Non
 
 
 def test_robust_drop_is_float_less_file() -> None:
-    audit = {
-        "files": {NAME: {"float_robust": 0.7, "robust": 0.6, "is_full": False}}, "checks": [],
-    }  # fmt: skip
+    audit = audit_of({NAME: {"robust_accuracy": 0.6, "is_full": False}})
     read = GATES["robust_drop"].read
     assert read(evidence(audit=audit)) == pytest.approx(0.1)
     assert read(evidence(audit=audit, name="b.tflite")) is None
@@ -236,15 +236,13 @@ def test_an_arena_that_was_asked_for_and_not_measured_fails_with_the_reason() ->
 
 def check(on: str, passed: bool) -> dict[str, object]:
     row = {"name": "an unbounded attack always succeeds", "on": on, "passed": passed}
-    return row | {"value": 0.4, "limit": 0.02, "means": "accuracy where any input may be made"}
+    return row | {"value": 0.4, "limit": 0.02, "meaning": "accuracy where any input may be made"}
 
 
 def test_a_check_that_fails_is_a_gate_that_fails_and_is_named() -> None:
-    full = {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}
-    audit = {
-        "files": {NAME: full, "b.tflite": {"is_full": False}},
-        "checks": [check("reference", True), check("file", False)],
-    }
+    full = {"robust_drop_ci95": [-0.01, 0.03]}
+    checks = [check("reference", True), check("file", False)]
+    audit = audit_of({NAME: full, "b.tflite": {"is_full": False}}, checks)
     assert len(evidence(audit=audit).failed_checks or ()) == 1
     assert evidence(audit=audit, name="b.tflite").failed_checks == []
     assert evidence().failed_checks is None
@@ -256,8 +254,7 @@ def test_a_check_that_fails_is_a_gate_that_fails_and_is_named() -> None:
 
 
 def test_the_interval_of_the_robust_drop_can_be_asked() -> None:
-    full = {"is_full": True, "robust_drop_ci95": [-0.01, 0.03]}
-    file = evidence(audit={"files": {NAME: full}, "checks": ()})
+    file = evidence(audit=audit_of({NAME: {"robust_drop_ci95": [-0.01, 0.03]}}))
     row, checks = judge({"robust_drop_upper": 0.01}, file)
     assert checks.passed
     assert row.value == 0.03

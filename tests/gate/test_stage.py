@@ -8,9 +8,11 @@ import pytest
 
 from pipeline.artifacts import Inputs, write_json
 from pipeline.config.schema import Config
+from pipeline.documents.audit import Audit
 from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
 from pipeline.run_summary import check_verdict
+from tests.documents.audit import audit_of
 from tests.gate.test_gates import PLAIN
 
 FILE = "model_int8.tflite"
@@ -35,7 +37,7 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         micro: dict[str, Any] | None,
         *overrides: str,
         samples: int = 400,
-        audit: dict[str, Any] | None = None,
+        audit: Audit | None = None,
     ) -> None:
         runtimes = {"litert": FIRST} | ({} if micro is None else {"tflite-micro": micro})
         entry = {"format": "int8", "file": FILE, "bytes": 9, "float_ops_left": []}
@@ -47,7 +49,7 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         write_json(tmp_path / "parity.json", parity | {"groups": None})
         folders = {"files": tmp_path, "parity": tmp_path}
         if audit is not None:
-            write_json(tmp_path / "audit.json", audit)
+            audit.write(tmp_path / "audit.json")
             folders["audit"] = tmp_path
         inputs = Inputs(folders, tmp_path, tmp_path)
         run(make_config(*overrides), inputs, tmp_path)
@@ -78,13 +80,12 @@ def test_an_arena_that_is_too_large_or_unknown_stops_the_export(
         judged(None, *ASKED)
 
 
-def audit(*, passed: bool) -> dict[str, Any]:
+def audit(*, passed: bool) -> Audit:
     check = {
         "name": "an unbounded attack always succeeds", "on": "file", "value": 0.3, "limit": 0.02,
-        "passed": passed, "means": "accuracy where any input may be made",
+        "passed": passed, "meaning": "accuracy where any input may be made",
     }  # fmt: skip
-    row = {"is_full": True, "float_robust": 0.7, "robust": 0.7, "robust_drop_ci95": [-0.01, 0.03]}
-    return {"files": {FILE: row}, "checks": [check]}
+    return audit_of({FILE: {"robust_drop_ci95": [-0.01, 0.03]}}, [check])
 
 
 def test_an_attack_that_is_not_sound_stops_the_export(judged: Callable[..., None]) -> None:
@@ -106,7 +107,7 @@ def test_a_file_that_is_not_good_enough_does_not_ship(judged: Callable[..., None
 
 def test_robust_accuracy_has_a_least(judged: Callable[..., None]) -> None:
     found = audit(passed=True)
-    reached = found["files"][FILE]["robust"]
+    reached = found.files[FILE].robust_accuracy
     judged(None, f"gate.min_robust_accuracy={reached}", audit=found)
     with pytest.raises(GateError, match="min_robust_accuracy"):
         judged(None, f"gate.min_robust_accuracy={reached + 0.01}", audit=found)

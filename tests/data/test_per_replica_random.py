@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config.augment_schema import FITS
-from pipeline.data.draws import draw_per_replica, first_here, share_of
+from pipeline.data.per_replica_random import draw_per_replica, first_here, share_of
 from pipeline.harden.ball import Ball
 from tests.data.test_augment import KINDS, SHAPES, changed, samples
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.scratch import blocks, count_ids, map_array, scratch, shuffled_range
+from pipeline.data.memmap_arrays import blocks, count_ids, map_array, scratch, shuffled_range
 
 MOST_STRATA = 10_000  # that fit into 16 bits
 

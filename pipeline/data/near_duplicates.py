@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.findings import SHOWN, some
+from pipeline.data.memmap_arrays import scratch
 from pipeline.data.samples import Finding
-from pipeline.data.scratch import scratch
 from pipeline.documents.preprocess import Entry
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS

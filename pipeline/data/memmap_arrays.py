@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.drafts import reserve
+from pipeline.data.growing_array import reserve
 
 LARGE = 1 << 18  # bytes; a smaller array stays in memory
 BLOCK = 1 << 14  # samples that are looked at at once

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.scratch import distinct, is_among, map_array, sort_array, take_rows, where
+from pipeline.data.memmap_arrays import distinct, is_among, map_array, sort_array, take_rows, where
 
 MIXED = np.uint64(0x9E3779B97F4A7C15)  # odd: different labels of one digest stay different
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.data.memmap_arrays import blocks, map_array, number_of, where
 from pipeline.data.samples import GIVEN
-from pipeline.data.scratch import blocks, map_array, number_of, where
 from pipeline.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.data.likeness import doubtful_labels, drift, near_copies, sketches
+from pipeline.data.near_duplicates import doubtful_labels, drift, near_copies, sketches
 from tests.documents.preprocess import entry_of
 
 IMAGE = {

@@ -9,34 +9,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data import scratch
-from pipeline.data.copies import contradictions, exact_copies
+from pipeline.data import memmap_arrays
+from pipeline.data.exact_duplicates import contradictions, exact_copies
 from pipeline.data.figures import _of_every_class
 from pipeline.data.preprocess import fit_target
-from pipeline.data.quota import ranks
 from pipeline.data.split import Wish, split_dataset
+from pipeline.data.stratified_sampling import ranks
 
 IDS = st.lists(st.integers(0, 6), min_size=1, max_size=60)
 CALLS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "where": (lambda x: scratch.where(x, lambda v: v > 2), lambda x: np.flatnonzero(x > 2)),
-    "kept": (lambda x: scratch.filter_array(x, lambda v: v > 2), lambda x: x[x > 2]),
-    "taken": (lambda x: scratch.take_rows(x, x % len(x)), lambda x: x[x % len(x)]),
-    "joined": (lambda x: scratch.join_arrays([x, x[:1]]), lambda x: np.concatenate([x, x[:1]])),
-    "ordered": (scratch.sort_array, np.sort),
-    "distinct": (lambda x: scratch.distinct(scratch.sort_array(x)), np.unique),
+    "where": (lambda x: memmap_arrays.where(x, lambda v: v > 2), lambda x: np.flatnonzero(x > 2)),
+    "kept": (lambda x: memmap_arrays.filter_array(x, lambda v: v > 2), lambda x: x[x > 2]),
+    "taken": (lambda x: memmap_arrays.take_rows(x, x % len(x)), lambda x: x[x % len(x)]),
+    "joined": (
+        lambda x: memmap_arrays.join_arrays([x, x[:1]]),
+        lambda x: np.concatenate([x, x[:1]]),
+    ),
+    "ordered": (memmap_arrays.sort_array, np.sort),
+    "distinct": (lambda x: memmap_arrays.distinct(memmap_arrays.sort_array(x)), np.unique),
     "repeated": (
-        lambda x: scratch.distinct(scratch.sort_array(x), times=2),
+        lambda x: memmap_arrays.distinct(memmap_arrays.sort_array(x), times=2),
         lambda x: np.unique(x)[np.unique(x, return_counts=True)[1] > 1],
     ),
-    "counted": (lambda x: scratch.count_ids(x, 9), lambda x: np.bincount(x, minlength=9)),
-    "number_of": (lambda x: scratch.number_of(x, lambda v: v > 2), lambda x: (x > 2).sum()),
+    "counted": (lambda x: memmap_arrays.count_ids(x, 9), lambda x: np.bincount(x, minlength=9)),
+    "number_of": (lambda x: memmap_arrays.number_of(x, lambda v: v > 2), lambda x: (x > 2).sum()),
     "ranks": (ranks, lambda x: [list(x[:i]).count(v) for i, v in enumerate(x)]),
     "shuffled": (
-        lambda x: scratch.shuffle_array(x, np.random.default_rng(1)),
+        lambda x: memmap_arrays.shuffle_array(x, np.random.default_rng(1)),
         lambda x: np.random.default_rng(1).permutation(x),
     ),
     "shuffled_range": (
-        lambda x: scratch.shuffled_range(len(x), np.random.default_rng(1)),
+        lambda x: memmap_arrays.shuffled_range(len(x), np.random.default_rng(1)),
         lambda x: np.random.default_rng(1).permutation(len(x)),
     ),
 }
@@ -49,8 +52,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], tuple
     def both(call: Callable[[], Any]) -> tuple[Any, Any]:
         plain = call()
         with monkeypatch.context() as patched:
-            patched.setattr(scratch, "LARGE", 1)
-            patched.setattr(scratch, "BLOCK", 7)
+            patched.setattr(memmap_arrays, "LARGE", 1)
+            patched.setattr(memmap_arrays, "BLOCK", 7)
             return plain, call()
 
     return both
@@ -61,7 +64,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], tuple
 def test_what_is_made_in_blocks_is_what_numpy_makes(name: str, ids: list[int]) -> None:
     own, plain = CALLS[name]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(scratch, "BLOCK", 7)
+        patched.setattr(memmap_arrays, "BLOCK", 7)
         np.testing.assert_array_equal(own(np.array(ids)), plain(np.array(ids)))
 
 
@@ -80,7 +83,7 @@ def test_a_large_array_lies_on_disk_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    made = scratch.scratch(scratch.LARGE, np.int32)
+    made = memmap_arrays.scratch(memmap_arrays.LARGE, np.int32)
     made[:] = 3
     maps = Path("/proc/self/maps")
     assert f"{tmp_path}/" in maps.read_text()
@@ -135,7 +138,7 @@ def test_shown_are_the_first_of_every_class(ids: list[int]) -> None:
     first = np.lexsort((own, rank))[:16]
     wanted = positions[first[np.argsort(own[first], kind="stable")]]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(scratch, "BLOCK", 7)
+        patched.setattr(memmap_arrays, "BLOCK", 7)
         np.testing.assert_array_equal(_of_every_class(labels, positions), wanted)
 
 
