@@ -26,8 +26,8 @@ from pipeline.audit.images import (
 from pipeline.audit.queries import Asked
 from pipeline.audit.saliency import integrated_gradients
 from pipeline.audit.whitebox import WhiteBox, box_of_twin
+from pipeline.models.tflite.differentiable import Twin, twin_of
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import Twin, twin_of
 
 SHOWN = 12  # adversarial examples in the report
 

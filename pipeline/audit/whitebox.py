@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.harden.input_gradient import quick
 from pipeline.models.blocks import logits_model
-from pipeline.models.tflite.twin import Twin
+from pipeline.models.tflite.differentiable import Twin
 
 Loss = Literal["cross_entropy", "margin"]
 

@@ -13,8 +13,8 @@ from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError, ConversionError
-from pipeline.export.worker import request
 from pipeline.tasks import task_of
+from pipeline.worker.client import request
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     Raises:
         ConversionError: the loss is no longer a number, so that there is no such model.
     """
-    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.distillation import Lesson
     from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays
-from pipeline.compress.imitate import Lesson, distill_network
+from pipeline.compress.distillation import Lesson, distill_network
 from pipeline.compress.kernels import compressible_kernels, made_small, make_kernels_trainable
-from pipeline.export import worker
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.cluster import together
+from pipeline.worker import client
 
 
 def cluster_weights(lesson: Lesson) -> Any:
@@ -47,9 +47,9 @@ def write_clustered(source: Path, out: Path, *, clusters: int, initialization: s
     }
     given, found = out.with_suffix(".given.npz"), out.with_suffix(".found.npz")
     write_arrays(given, {name: np.asarray(weight.value) for name, weight in weights.items()})
-    worker.stop()  # tfmot changes what tf.keras is, for the process that imports it
+    client.stop()  # tfmot changes what tf.keras is, for the process that imports it
     try:
-        worker.request(
+        client.request(
             "clustered_kernels",
             source=str(given),
             out=str(found),
@@ -57,7 +57,7 @@ def write_clustered(source: Path, out: Path, *, clusters: int, initialization: s
             initialization=initialization,
         )
     finally:
-        worker.stop()
+        client.stop()
     with np.load(found) as arrays:
         for name, weight in weights.items():
             weight.assign(arrays[name])

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.compress.imitate import Lesson, distill_network
+from pipeline.compress.distillation import Lesson, distill_network
 from pipeline.compress.kernels import make_kernels_trainable
 from pipeline.train.cluster import together
 from pipeline.train.hold import Hold, where_kept

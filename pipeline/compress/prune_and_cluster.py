@@ -21,7 +21,7 @@ from pipeline.documents.ladder import SmallModel, Weights
 from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
-    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.distillation import Lesson
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _prune_and_cluster(
     out: Path,
 ) -> SmallModel:
     """Prune and cluster the reference, and return what came of it."""
-    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.distillation import Lesson
     from pipeline.compress.kernels import check_sizes, describe_kernels
     from pipeline.compress.measure import measure_model
     from pipeline.models.save import load_keras, save_keras

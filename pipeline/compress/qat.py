@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Model
+from pipeline.compress.distillation import Lesson, Rounding, distill_network
 from pipeline.compress.fake_quant import spans_of_layers
-from pipeline.compress.imitate import Lesson, Rounding, distill_network
 from pipeline.compress.kernels import compressible_kernels, made_small
 from pipeline.train.cluster import together
 

@@ -1,4 +1,4 @@
-"""Turn a model into .tflite files; these functions run in the worker process (see serve.py).
+"""Turn a model into .tflite files; these functions run in the worker process (see pipeline.worker).
 
 float32 comes from the TFLite converter, by way of the tf-keras twin. The rest is made from the
 float32 file, float16 by half.py, integers by ai-edge-quantizer, 70 times faster than converting
@@ -19,16 +19,16 @@ import numpy as np
 from pipeline.artifacts import sha256_file
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConversionError, PipelineError, ShortageError
-from pipeline.export import borders, states
-from pipeline.export.correct import correct_biases
+from pipeline.export import io_dtype, lstm_state_scales
+from pipeline.export.bias_correction import correct_biases
 from pipeline.export.equalize import equalized_file
+from pipeline.export.float16 import with_float16
 from pipeline.export.frozen import float32_of
-from pipeline.export.half import with_float16
-from pipeline.export.inline import inline_buffers
+from pipeline.export.inline_buffers import inline_buffers
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_twin
-from pipeline.export.twin import answers_of_file, answers_of_twin, compare, twin_of
+from pipeline.export.tf_keras_copy import answers_of_file, answers_of_twin, compare, twin_of
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
@@ -214,7 +214,7 @@ def integer_file(
     if correct:
         content = correct_biases(content, float32, calibration)
     if io == "uint8" and form == "int8":
-        content = borders.with_uint8(content)
+        content = io_dtype.with_uint8(content)
     Path(out).write_bytes(inline_buffers(content))
 
 
@@ -239,7 +239,7 @@ def converted_integer_file(
         _network(model, spec), samples, form, granularity, io in INTEGER_BORDERS
     )
     if io == "uint8" and form == "int8":
-        content = borders.with_uint8(content)
+        content = io_dtype.with_uint8(content)
     Path(out).write_bytes(content)
 
 
@@ -274,7 +274,7 @@ def _integer_content(
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):
-        return states.requantize_states(converter.convert())
+        return lstm_state_scales.requantize_states(converter.convert())
 
 
 def try_once(file: str) -> None:

@@ -21,9 +21,9 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked, Budget
 from pipeline.device.measure import run_file
-from pipeline.export import worker
+from pipeline.models.tflite.differentiable import twin_of
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import twin_of
+from pipeline.worker import client
 from tests.audit.test_attack import SAMPLES, net, pictures
 from tests.export.conftest import make_given
 
@@ -48,7 +48,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     file = made.file("int8", input_ranges={"image": [0.0, 1.0]})
     known = attack_reference(made.folder / "model.keras", seen, BY)
     yield Case(file, seen, known, Asked(file, seen.preprocess, 1, root))
-    worker.stop()
+    client.stop()
 
 
 def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.compress.imitate import Lesson
+from pipeline.compress.distillation import Lesson
 from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import UPDATES, is_due, largest, prune_network, rise_of, sparsity_at
 from pipeline.data.preprocess import to_model_inputs

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.compress import imitate
+from pipeline.compress.distillation import Lesson, Rounding, imitating_step
 from pipeline.compress.fake_quant import rounded_weight, rounding_scope
-from pipeline.compress.imitate import Lesson, Rounding, imitating_step
 from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.compress.qat import fine_tune_for_int8

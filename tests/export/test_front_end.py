@@ -14,8 +14,8 @@ from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import request
 from pipeline.models.adopt import adopt_model
+from pipeline.worker.client import request
 from tests.conftest import make_spec
 from tests.export.conftest import Made, make
 

@@ -13,7 +13,7 @@ from pipeline.export.frozen import float32_of
 from pipeline.export.inspect import operations
 from pipeline.export.ranges import SIGNATURE
 from pipeline.export.saved import converter_of_twin
-from pipeline.export.twin import twin_of
+from pipeline.export.tf_keras_copy import twin_of
 from pipeline.models.save import load_keras
 from tests.export.conftest import SPECS, make
 from tests.export.test_families import FAMILIES

@@ -16,7 +16,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
-from pipeline.export.worker import request
+from pipeline.worker.client import request
 from tests.export.conftest import Made
 
 IMAGE = {"name": "image", "kind": "image", "shape": [12, 12, 1], "offset": 3.0, "scale": 1 / 128}

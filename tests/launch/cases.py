@@ -148,7 +148,7 @@ def adversarial(name: str, strategy: str, digits: Any, folder: Path) -> Any:
 
 
 def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
-    from pipeline.compress.imitate import Lesson
+    from pipeline.compress.distillation import Lesson
     from pipeline.compress.prune import prune_network
     from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.config.export_schema import Prune, Qat

@@ -87,7 +87,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.compress.imitate import Lesson
+from pipeline.compress.distillation import Lesson
 from pipeline.compress.prune import pruned
 from pipeline.data.dataset import open_dataset
 model, folder, out = map(Path, sys.argv[1:])

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from pipeline.device.measure import run_file
 from pipeline.errors import ArtifactError, ConversionError
-from pipeline.export import worker
-from pipeline.export.borders import with_uint8
+from pipeline.export.io_dtype import with_uint8
+from pipeline.models.tflite.differentiable import Rounded, Twin, twin_of
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import Rounded, Twin, twin_of
+from pipeline.worker import client
 from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES, int8_file
 
@@ -30,7 +30,7 @@ STEP_INT8 = 1 / 256  # of probabilities
 def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Made]]:
     root = tmp_path_factory.mktemp("twins")
     yield functools.cache(lambda name: make(NETS[name], root / name.replace(" ", "_"), uneven=0.02))
-    worker.stop()
+    client.stop()
 
 
 def both(file: Path, made: Made) -> tuple[Twin, np.ndarray, np.ndarray]:
