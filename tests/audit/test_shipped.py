@@ -21,7 +21,7 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked, Budget
 from pipeline.device.measure import run_file
-from pipeline.models.tflite.differentiable import twin_of
+from pipeline.models.tflite.differentiable import differentiable_copy
 from pipeline.models.tflite.node import Refused
 from pipeline.worker import client
 from tests.audit.test_attack import SAMPLES, net, pictures
@@ -100,7 +100,7 @@ def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPat
     def refuse(path: Path) -> Any:
         raise Refused("operation 3, WHILE, has no counterpart here")
 
-    monkeypatch.setattr(shipped, "twin_of", refuse)
+    monkeypatch.setattr(shipped, "differentiable_copy", refuse)
     found, _ = attacked(case)
     assert found.row["straight_through"]["skipped"] == "operation 3, WHILE, has no counterpart here"
     assert "straight_through" not in found.row["attacks"]
@@ -111,10 +111,10 @@ def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPat
 def test_a_twin_that_decides_otherwise_does_not_count(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin = twin_of(case.file)
+    twin = differentiable_copy(case.file)
     flipped = keras.Model(twin.answers.inputs, 1.0 - twin.answers.output)
     lies = type(twin)(flipped, twin.logits, twin.step)
-    monkeypatch.setattr(shipped, "twin_of", lambda path: lies)
+    monkeypatch.setattr(shipped, "differentiable_copy", lambda path: lies)
     found, _ = attacked(case)
     assert not found.row["straight_through"]["counts"]
     failed = [check["name"] for check in found.checks if not check["passed"]]
