@@ -31,7 +31,7 @@ from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
-from pipeline.data.dataset import open_dataset, with_decision
+from pipeline.data.dataset import open_dataset, with_decision_of
 from pipeline.documents.files import Files
 from pipeline.documents.stages import (
     BundleTimings,
@@ -40,9 +40,9 @@ from pipeline.documents.stages import (
     StageManifest,
     Timings,
 )
+from pipeline.documents.training import read_training_records
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
-from pipeline.train.gain import training_records
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -140,10 +140,11 @@ def _artifacts(inputs: Inputs) -> dict[str, Any]:
     found["advice"] = found.pop("report")
     found["weights"] = read_json(inputs["ladder"] / "weights.json")
     found["machines"] = _machines(inputs)
+    records = read_training_records(inputs["history"])
     return {
         **found,
         "preprocess": _preprocess(inputs),
-        "training": training_records(inputs["history"]),
+        "training": {name: own and own.dump() for name, own in records.items()},
     }
 
 
@@ -155,7 +156,7 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
 
 def _preprocess(inputs: Inputs) -> dict[str, Any]:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
-    found = with_decision(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
+    found = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = read_json(inputs["parity"] / "parity.json")
     abstain = parity["abstain"]
     rows = {} if abstain is None else abstain["models"]

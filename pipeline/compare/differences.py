@@ -62,8 +62,8 @@ def _figures(sides: Sequence[Side]) -> dict[str, list[Any]]:
         "bytes": [own["bytes"] for own in shipped],
         "weights": [side.reference["parameters"] for side in sides],
         "agreement with trained": [own["parity"]["agreement"] for own in shipped],
-        "accuracy under attack": [own["robust"] for own in shipped],
-        "measured on": [side.data["samples"] for side in sides],
+        "robust accuracy": [own["robust"] for own in shipped],
+        "test samples": [side.data["samples"] for side in sides],
         "seconds": [side.made.get("seconds") for side in sides],
     }
 

@@ -41,17 +41,17 @@ def equality(one: Side, other: Side) -> Found:
     own, theirs = one.files[one.ships], other.files[other.ships]
     paired = _paired(one, other)
     if own["sha256"] == theirs["sha256"]:
-        why = f"the file that ships, {theirs['file']}, is the same"
+        why = f"the shipped file, {theirs['file']}, is the same"
         return {"class": "bytes", "why": why, "measured": paired}
     if isinstance(paired, str):
         return {"class": "unknown", "why": paired, "measured": None}
     if paired["agreement"] == 1.0:
-        why = f"all {paired['samples']:,} answers count as the same"
+        why = f"all {paired['samples']:,} predictions agree"
         return {"class": "decisions", "why": why, "measured": paired}
     low, high = paired["metric_drop_ci95"]
-    share = f"{100 * paired['agreement']:.2f} % of {paired['samples']:,} decisions are the same"
+    share = f"{100 * paired['agreement']:.2f} % of {paired['samples']:,} decisions agree"
     name = "metric" if low <= 0 <= high else "different"
-    around = "holds 0" if name == "metric" else "does not hold 0"
+    around = "contains 0" if name == "metric" else "does not contain 0"
     why = f"{share}; the interval of the drop, {low:.4f} to {high:.4f}, {around}"
     return {"class": name, "why": why, "measured": paired}
 
@@ -63,7 +63,7 @@ def _paired(one: Side, other: Side) -> Any:
     if one.labels != other.labels:
         return "the classes differ, or their order"
     if not one.answers or not other.answers:
-        return "an earlier version made one of them, which kept no answers; run it again"
+        return "an earlier version made one of them, without stored predictions; run it again"
     if not np.array_equal(one.answers["samples"], other.answers["samples"]):
         return "they were measured on other samples"
     task, labels = task_of(one.task, one.config.get("task_metric", "auto")), one.answers["labels"]

@@ -15,7 +15,7 @@ from pipeline.report.render import HERE, environment, with_contents
 from pipeline.report.words import NAMES, figure, number, size
 
 WIDTH = 100
-PERCENT = ("agreement with trained", "accuracy under attack")
+PERCENT = ("agreement with trained", "robust accuracy")
 PARTS = {  # part of the document -> its heading
     "config": "What differs in the config",
     "packages": "What differs in the packages",
@@ -24,9 +24,9 @@ PARTS = {  # part of the document -> its heading
 }
 ALIKE = {
     "config": "The configs are equal.",
-    "packages": "The packages are the same.",
-    "data": "The data are the same, and so is the split.",
-    "files": "No file is there.",
+    "packages": "The packages are equal.",
+    "data": "The data and the split are equal.",
+    "files": "There are no files.",
 }
 
 
@@ -41,7 +41,7 @@ def text(found: Mapping[str, Any]) -> str:
     for letter, pair in zip(names[1:], found["pairs"], strict=True):
         console.print(f"\n{names[0]} and {letter}: {pair['says']}. {sentence(pair)}")
     console.print()
-    console.print(_table("figure", names, shown_figures(found)))
+    console.print(_table("metric", names, shown_figures(found)))
     for part, heading in PARTS.items():
         console.print(f"\n{heading}" if found[part] else f"\n{ALIKE[part]}")
         if found[part]:
@@ -143,5 +143,5 @@ def _trade(found: Mapping[str, Any]) -> Markup:
         for letter, count, value in zip(letters(found), sizes, values, strict=True)
         if value is not None
     }
-    title = f"{label} of the file that ships, against its size"
+    title = f"{label} of the shipped file against its size"
     return charts.line_chart(points, title=title, x="size, kB", y=label)

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.artifacts import write_arrays
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
+from pipeline.documents.decision import decision_of
 from pipeline.errors import ArtifactError
 from pipeline.samples import KINDS
 
@@ -27,7 +28,7 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
             "on. Raise data.calibration_samples"
         )
     inputs = prepare_inputs(dataset.read(positions), dataset.preprocess)
-    write_arrays(path, mask_detector_inputs(inputs, dataset.preprocess["anomaly"]))
+    write_arrays(path, mask_detector_inputs(inputs, decision_of(dataset.preprocess)))
     ids = "\n".join(dataset.ids[positions].tolist()).encode()
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
 

@@ -19,6 +19,7 @@ from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import target_of
+from pipeline.documents.decision import Decision, decision_of
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs
@@ -104,7 +105,7 @@ def distill_network(
         model,
         optimizer,
         imitating_step(
-            model, teacher, dataset.preprocess["anomaly"], rounding(model), lesson.attack
+            model, teacher, decision_of(dataset.preprocess), rounding(model), lesson.attack
         ),
         preparer(dataset.preprocess, lesson.augment),
         strategy,
@@ -128,7 +129,7 @@ def _feed(lesson: Lesson) -> Feed:
 def imitating_step(
     model: Model,
     teacher: Model,
-    anomaly: Mapping[str, Any] | None,
+    decision: Decision | None,
     rounding: Rounding | None = None,
     attack: Mapping[str, Any] | None = None,
 ) -> Step:
@@ -147,7 +148,7 @@ def imitating_step(
     Args:
         model: learns.
         teacher: the same network before.
-        anomaly: of preprocess.json.
+        decision: how a detector decides; None: the task has no detector.
         rounding: what the student computes with; None: with what it is.
         attack: as a `harden.attack` section, of a network with one input and classes; None: none.
     """
@@ -163,7 +164,7 @@ def imitating_step(
         return tf.cast(student(near, training=training), tf.float32)
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        shown = detector_inputs(inputs, anomaly) if anomaly is not None else dict(inputs)
+        shown = detector_inputs(inputs, decision) if decision is not None else dict(inputs)
         wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
         with (
             contextlib.nullcontext() if rounding is None else rounding_scope(model, rounding.spans)

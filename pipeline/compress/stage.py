@@ -19,7 +19,7 @@ from pipeline.compress.calibration import write_calibration
 from pipeline.compress.measurement_cache import LADDER, key_of, load_measurements
 from pipeline.compress.prune_and_cluster import write_model
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, open_dataset, with_decision
+from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
 from pipeline.documents.ladder import Ladder, Measurement, Refusal
 from pipeline.documents.recipe import CalibrationSet, Recipe
 from pipeline.errors import ConversionError
@@ -28,7 +28,7 @@ from pipeline.tasks import task_of
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Climb the ladder on validation data, and write down which rung ships."""
-    dataset = with_decision(open_dataset(inputs["dataset"]), inputs["reference"])
+    dataset = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"])
     calibration = write_calibration(dataset, out / "calibration.npz")
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)

@@ -19,6 +19,7 @@ from pipeline.artifacts import read_json
 from pipeline.data.recordings import recordings_of
 from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards
+from pipeline.documents.decision import Decision
 
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
 ZIP_LENGTHS = 26  # where a file's header in a .zip has the lengths of its name and its extras
@@ -98,7 +99,7 @@ class Dataset:
         return {name: shards.take(positions) for name, shards in self.shards.items()}
 
 
-def with_decision(dataset: Dataset, reference: Path) -> Dataset:
+def with_decision_of(dataset: Dataset, reference: Path) -> Dataset:
     """Return the dataset with how the reference decides, where training found that out.
 
     Args:
@@ -108,18 +109,12 @@ def with_decision(dataset: Dataset, reference: Path) -> Dataset:
     path = reference / DECISION
     if not path.exists():
         return dataset
-    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": read_json(path)})
+    return with_decision(dataset, Decision.read(path))
 
 
-def with_score(dataset: Dataset, score: str, **found: Any) -> Dataset:
-    """Return the dataset of a detector in training, whose threshold is not known yet.
-
-    Args:
-        dataset: as the `data` stage wrote it.
-        score: reconstruction, or forecast.
-        found: what is known beside it: `known`, the least and greatest value of a model input.
-    """
-    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": {"score": score, **found}})
+def with_decision(dataset: Dataset, decision: Decision) -> Dataset:
+    """Return the dataset of a detector that decides so."""
+    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": decision.dump()})
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from pipeline.documents.record import Record
 from pipeline.documents.threat_model import ThreatModel
+from pipeline.documents.training import FineTuning
 
 
 class ClassRobustness(Record):
@@ -58,24 +59,6 @@ class Collapse(Record):
     """Epoch in which it was seen, from 1."""
     restored_epoch: int
     """Epoch whose weights were restored; 0: the start."""
-
-
-class ValidationMetrics(Record):
-    """A network on the validation split, without an attack."""
-
-    metric: float
-    """The task's metric."""
-    recall: dict[str, float] | None
-    """Class -> recall; null: there are no classes."""
-
-
-class FineTuning(Record):
-    """What fine-tuning changed."""
-
-    before: ValidationMetrics
-    """Of the trained network."""
-    after: ValidationMetrics
-    """Of the hardened network."""
 
 
 class Course(Record):

@@ -14,7 +14,8 @@ from pipeline.artifacts import Inputs, Metrics
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import open_dataset
-from pipeline.documents.robustness import FineTuning, Robustness
+from pipeline.documents.robustness import Robustness
+from pipeline.documents.training import FineTuning
 from pipeline.harden.fine_tune import Plan, harden_network, steps_of
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
@@ -48,7 +49,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         before=hardened.before,
         after=hardened.after,
         max_clean_drop=settings.max_clean_drop,
-        fine_tuning=FineTuning.model_validate({"before": before, "after": after}),
+        fine_tuning=FineTuning(before=before, after=after),
         **dict(hardened.course),
     ).write(out / "robustness.json")
     measured = {

@@ -10,8 +10,8 @@ from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import scratch
-from pipeline.device.runner import mask_detector_inputs
-from pipeline.ondevice.predict import anomaly_predictions
+from pipeline.documents.decision import Decision, decision_of
+from pipeline.ondevice.predict import anomaly_predictions, mask_detector_inputs
 
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
 BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as large on its way
@@ -23,9 +23,10 @@ def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     Probabilities for classes; values in the target's own unit for a regression; of a detector the
     shares of normal and anomalous.
     """
-    outputs, anomaly = _outputs(model, dataset, positions), dataset.preprocess["anomaly"]
-    if anomaly is not None:
-        return anomaly_predictions(outputs[:, 0].astype(np.float64), anomaly["threshold"])
+    outputs = _outputs(model, dataset, positions)
+    decision = decision_of(dataset.preprocess)
+    if decision is not None:
+        return anomaly_predictions(outputs[:, 0].astype(np.float64), decision.threshold)
     return in_target_unit(outputs, dataset.preprocess)
 
 
@@ -62,31 +63,31 @@ def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
 
     Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.
     """
-    anomaly = preprocess["anomaly"]
+    decision = decision_of(preprocess)
 
     @tf.function(reduce_retracing=True)
     def answer(raw: dict[str, Any]) -> Any:
         x = to_model_inputs(raw, preprocess)
-        if anomaly is None:
+        if decision is None:
             return model(x, training=False)
-        outputs = model(detector_inputs(x, anomaly), training=False)
-        return mean_error(tf.square(outputs - detector_targets(x, anomaly)))[:, None]
+        outputs = model(detector_inputs(x, decision), training=False)
+        return mean_error(tf.square(outputs - detector_targets(x, decision)))[:, None]
 
     return answer
 
 
-def detector_inputs(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> dict[str, Any]:
+def detector_inputs(inputs: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
     """Return what a detector is given of its inputs, on tensors; see `mask_detector_inputs`."""
-    cut = mask_detector_inputs(inputs, {"score": anomaly["score"]})
-    if "known" not in anomaly:
+    cut = mask_detector_inputs(inputs, Decision(score=decision.score))
+    if decision.input_range is None:
         return dict(cut)
-    return {name: tf.clip_by_value(x, *anomaly["known"]) for name, x in cut.items()}
+    return {name: tf.clip_by_value(x, *decision.input_range) for name, x in cut.items()}
 
 
-def detector_targets(inputs: Mapping[str, Any], anomaly: Mapping[str, Any]) -> Any:
+def detector_targets(inputs: Mapping[str, Any], decision: Decision) -> Any:
     """Return what a detector should answer to its inputs: they themselves, or their last step."""
     (x,) = inputs.values()
-    return x if anomaly["score"] == "reconstruction" else x[:, -1]
+    return x if decision.score == "reconstruction" else x[:, -1]
 
 
 def mean_error(errors: Any) -> Any:

@@ -45,7 +45,7 @@ def mask_detector_inputs(inputs, anomaly):
     if anomaly is None:
         return inputs
     inputs = {name: SCORED_BY[anomaly.score][0](x) for name, x in inputs.items()}
-    known = getattr(anomaly, "known", None)  # in training there is none yet
+    known = getattr(anomaly, "input_range", None)  # in training there is none yet
     return inputs if known is None else {name: x.clip(*known) for name, x in inputs.items()}
 
 

@@ -176,21 +176,21 @@ def _family(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 def _forgot(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell which class's recall fell by fine-tuning, or by adversarial fine-tuning."""
-    stages = [("training", d.learning["fine_tuning"])]
+    stages = [("training", d.learning.fine_tuning)]
     if d.robustness is not None:
         stages.append(("adversarial fine-tuning", d.robustness.fine_tuning))
     for what, tuning in stages:
-        if tuning is None or tuning["before"]["recall"] is None:
+        if tuning is None or tuning.before.recall is None or tuning.after.recall is None:
             continue
-        before, after = tuning["before"]["recall"], tuning["after"]["recall"]
+        before, after = tuning.before.recall, tuning.after.recall
         lost = {name: before[name] - after[name] for name in before}
         worst = max(lost, key=lambda name: lost[name])
         if lost[worst] >= FORGOT:
-            metric = d.learning["metric"]
+            metric = d.learning.metric
             return 0.7, (
                 f"{what} lowered the recall of class {worst} from {before[worst]:.0%} to "
-                f"{after[worst]:.0%} (all classes: {figure(metric, tuning['before']['metric'])} "
-                f"to {figure(metric, tuning['after']['metric'])}); use a smaller learning_rate, "
+                f"{after[worst]:.0%} (all classes: {figure(metric, tuning.before.metric)} "
+                f"to {figure(metric, tuning.after.metric)}); use a smaller learning_rate, "
                 "fewer epochs, or more clean samples (harden.clean_share)"
             )
     return None

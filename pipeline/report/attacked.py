@@ -83,9 +83,9 @@ def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequen
     rows = list(zip(before, after, strict=True))
     moved = [name for name in before[0] if any(old[name] != new[name] for old, new in rows)]
     hidden = len(moved[COLUMNS:])
-    more = f"; {hidden} more that moved are not shown" if hidden else ""
+    more = f"; {hidden} more changed columns are not shown" if hidden else ""
     shown = [{name: _cell(old[name], new[name]) for name in moved[:COLUMNS]} for old, new in rows]
-    caption = f"A row a sample, a column for each that was moved{more}"
+    caption = f"One row per sample, one column per changed value{more}"
     return row_table(caption, shown, notes)
 
 
@@ -98,7 +98,7 @@ def _cell(old: str, new: str) -> str:
 def _changes(before: Cells, after: Cells) -> dict[str, str]:
     return {
         name: _cell(old, after[name]) for name, old in before.items() if old != after[name]
-    } or {"columns": "as they were"}
+    } or {"columns": "unchanged"}
 
 
 def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
@@ -135,7 +135,7 @@ def _series(before: Array, after: Array, entry: Entry, note: str) -> str:
     names = [c if isinstance(c, str) else c["name"] for c in columns]
     far = [f"{name} {words.number(float(m))}" for name, m in zip(names, most, strict=True) if m > 0]
     told = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
-    return f'<div class="triple">{"".join(drawn)}</div><p>by at most: {escape(told)}</p>'
+    return f'<div class="triple">{"".join(drawn)}</div><p>largest change: {escape(told)}</p>'
 
 
 def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
@@ -145,7 +145,7 @@ def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
         f"<div>{sound(np.round(x).astype(np.int16), entry, f'{when}: {note}')}</div>"
         for when, x in (("before", before), ("after", after))
     ]
-    told = f"by at most {most:.3g} of full scale"
+    told = f"largest change: {most:.3g} of full scale"
     return f'<div class="triple">{"".join(both)}</div><p>{told}</p>'
 
 

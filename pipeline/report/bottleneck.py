@@ -23,17 +23,17 @@ LINEAR = ("logistic regression", "linear regression", "TF-IDF and logistic regre
 def judge_size(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell a model that is too large from one that is too small, by the learning curve."""
     learning = d.learning
-    if len(learning["rows"]) < 2:
+    if len(learning.rows) < 2:
         return None
-    *_, before, last = learning["rows"]
-    sign = 1 if learning["direction"] == "up" else -1
-    gap = sign * (last["train"] - last["validation"])
-    gained = sign * (last["validation"] - before["validation"])
-    metric = learning["metric"]
+    *_, before, last = learning.rows
+    sign = 1 if learning.direction == "up" else -1
+    gap = sign * (last.train - last.validation)
+    gained = sign * (last.validation - before.validation)
+    metric = learning.metric
     curve = ", ".join(
-        f"{row['share']:.0%} of the data: {figure(metric, row['train'])} on training and "
-        f"{figure(metric, row['validation'])} on validation"
-        for row in learning["rows"]
+        f"{row.fraction:.0%} of the data: {figure(metric, row.train)} on training and "
+        f"{figure(metric, row.validation)} on validation"
+        for row in learning.rows
     )
     if gap >= GAP and gained < GAINED:
         return 0.75, (
@@ -43,7 +43,7 @@ def judge_size(d: Documents, config: Mapping[str, Any]) -> Finding:
     if gap >= GAP:
         return 0.75, f"more data would help ({curve}): the gap closes with more samples"
     is_exhausted = d.baseline is not None and is_table(d) and _none_is_better(d)
-    if gained < FLAT and sign * last["train"] < sign * _full(sign) and not is_exhausted:
+    if gained < FLAT and sign * last.train < sign * _full(sign) and not is_exhausted:
         return 0.75, (
             f"the model is too shallow or too narrow ({curve}): more data does not help, and the "
             "training metric is low; double the widths or add a layer"
@@ -53,11 +53,11 @@ def judge_size(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 def find_bottleneck(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell what limits this run: learning rate, epochs, data, capacity, or none of them."""
-    (*_, row), metric = d.learning["rows"], d.learning["metric"]
-    sign = 1 if d.learning["direction"] == "up" else -1
-    rates = [w for w in d.warnings["warnings"] if w["code"].startswith("rate")]
+    (*_, row), metric = d.learning.rows, d.learning.metric
+    sign = 1 if d.learning.direction == "up" else -1
+    rates = [w for w in d.warnings.warnings if w.code.startswith("rate")]
     if rates:
-        return 0.9, f"what limits this run is the learning rate: {rates[0]['text']}"
+        return 0.9, f"what limits this run is the learning rate: {rates[0].text}"
     losses = d.histories["train"].get("val_loss", [])
     if not losses:  # it was trained elsewhere
         return None
@@ -69,14 +69,14 @@ def find_bottleneck(d: Documents, config: Mapping[str, Any]) -> Finding:
             f"what limits this run is the number of epochs: the last {late} of {len(losses)} still "
             f"lowered the validation loss by {fell:.1%}; train longer"
         )
-    both = f"{figure(metric, row['train'])} on training, {figure(metric, row['validation'])}"
+    both = f"{figure(metric, row.train)} on training, {figure(metric, row.validation)}"
     both += " on validation"
-    if sign * (row["train"] - row["validation"]) >= GAP:
+    if sign * (row.train - row.validation) >= GAP:
         return 0.5, (
             f"what limits this run is the data: {both}; add samples, {_augment(d)}dropout, or "
             "weight_decay"
         )
-    return _limits_of_model(d, config, both, is_full=sign * row["train"] >= sign * _full(sign))
+    return _limits_of_model(d, config, both, is_full=sign * row.train >= sign * _full(sign))
 
 
 def _limits_of_model(

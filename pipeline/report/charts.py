@@ -246,8 +246,10 @@ def _spanning(values: Sequence[float], is_log: bool) -> list[float]:
 
 
 def ticks(values: Sequence[float]) -> list[float]:
-    """Return round numbers that span the values."""
+    """Return round numbers that span the values; zero too, where they are all equal."""
     low, high = min(values), max(values)
+    if low == high:
+        low, high = min(low, 0.0), max(high, 0.0)
     span = high - low or abs(high) or 1.0
     step = 10 ** np.floor(np.log10(span / TICKS))
     is_whole = all(float(value).is_integer() for value in values)

@@ -20,7 +20,7 @@ QUALITY = ("accuracy", "macro_f1", "auc")
 CALLED = {
     "loss": "loss, training",
     "val_loss": "loss, validation",
-    "robust_accuracy": "accuracy under attack, training",
+    "robust_accuracy": "robust accuracy, training",
 }
 
 
@@ -83,8 +83,8 @@ def targets(documents: Documents) -> Markup:
         ]
     return charts.line_chart(
         steps,
-        title="How the true values are spread in each split",
-        x="true value (target's unit)",
+        title="Distribution of the target per split",
+        x="true value (target unit)",
         y="% of the split",
     )
 
@@ -95,7 +95,7 @@ def matrices(documents: Documents) -> list[Markup]:
     if "confusion_reference" not in figures or len(names) > MATRIX:
         return []
     ships = documents.verdict.ships
-    titles = {"reference": "trained model (reference)", ships: f"{ships} file, as it ships"}
+    titles = {"reference": "trained model (reference)", ships: f"shipped {ships} file"}
     return [
         tables.confusion_matrix(figures[f"confusion_{key}"], names, title=text)
         for key, text in titles.items()
@@ -151,7 +151,7 @@ def layers(documents: Documents) -> Markup:
     if not rows:
         return Markup("")
     values = {row["name"]: row["sqnr_db"] for row in rows}
-    title = "Signal to quantization noise of each layer's output, against float32: more is better"
+    title = "SQNR of each layer's output against float32; higher is better"
     return tables.bar_chart(values, title=title, unit="dB")
 
 
@@ -165,9 +165,9 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
         if entry["file"] in seconds:
             by_time[entry["format"]] = [(1e6 * seconds[entry["file"]], value)]
     title = f"{label} against size, {parity.samples:,} samples"
-    drawn = [charts.line_chart(by_size, title=title, x="size of the file, kB", y=label)]
-    timed = f"{label} against time on the machine that measured"
-    x = "time of a sample in batches, µs"
+    drawn = [charts.line_chart(by_size, title=title, x="file size, kB", y=label)]
+    timed = f"{label} against latency"
+    x = "time per sample in batches, µs"
     return drawn + ([charts.line_chart(by_time, title=timed, x=x, y=label)] if by_time else [])
 
 

@@ -9,10 +9,10 @@ from pipeline.report.gather import Documents
 Row = dict[str, Any]
 # Name in audit.json -> what the page calls it, and what the attacker has.
 NAMES = {
-    "pgd_transfer": ("transferred", "the trained model"),
-    "pgd_parent": ("transferred from the fine-tuned model", "the float model the file is made of"),
-    "straight_through": ("through the rounding", "the file: its weights and scales"),
-    "square": ("Square attack on what is left", "answers of the file alone"),
+    "pgd_transfer": ("transferred from the trained model", "the trained model"),
+    "pgd_parent": ("transferred from the fine-tuned model", "the float model before export"),
+    "straight_through": ("straight-through (white box)", "the file: its weights and scales"),
+    "square": ("Square Attack (black box)", "outputs of the file alone"),
 }
 
 
@@ -56,7 +56,7 @@ def _reference(audit: Mapping[str, Any]) -> Row:
     rows = [
         _row("none", "", "", found["clean"], found["clean_ci95"]),
         _row("random noise", "nothing", "1 draw", found["noise"]),
-        _row("its own gradients", "the trained model", _steps(audit), found["white_box"]),
+        _row("PGD (white box)", "the trained model", _steps(audit), found["white_box"]),
         _row("all", "", _queries(audit, found), found["robust"], found["robust_ci95"]),
     ]
     return {"name": "trained model (reference)", "rows": rows, "ships": False}
@@ -72,7 +72,7 @@ def _file(audit: Mapping[str, Any], own: Row) -> Row:
         interval = own["attacks_ci95"][name]
         rows.append(_row(called, uses, budget, own["attacks"][name], interval))
     rows.append(_row("all", "", "", own["robust"], own["robust_ci95"]))
-    return {"name": f"{own['format']} file, as it ships", "rows": rows, "ships": True}
+    return {"name": f"shipped {own['format']} file", "rows": rows, "ships": True}
 
 
 def _checks(audit: Mapping[str, Any]) -> list[Row]:
@@ -93,21 +93,21 @@ def _queries(audit: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 def _drop(own: Row) -> str:
     low, high = own["robust_drop_ci95"]
     return (
-        f"Against the trained model the file loses {100 * own['robust_drop']:.1f} points of "
-        f"robust accuracy (paired 95 % interval {100 * low:.1f} to {100 * high:.1f})."
+        f"The file loses {100 * own['robust_drop']:.1f} percentage points of robust accuracy "
+        f"against the trained model (paired 95 % interval {100 * low:.1f} to {100 * high:.1f})."
     )
 
 
 def _twin(own: Row) -> str:
     found = own["straight_through"]
     if found["skipped"] is not None:
-        return f"There was no attack through the rounding: {found['skipped']}."
-    apart = "" if found["mean_lsb"] is None else f", {found['mean_lsb']:.2g} LSB apart on average"
-    counts = "" if found["counts"] else ": too few for its gradients to be called the file's"
+        return f"No straight-through attack: {found['skipped']}."
+    apart = "" if found["mean_lsb"] is None else f", {found['mean_lsb']:.2g} LSB mean difference"
+    counts = "" if found["counts"] else ": too few to call its gradients white-box"
     return (
         f"The gradients of the file come from a network with the file's own weights and scales, "
-        f"which decides {100 * found['agreement']:.2f} % of {found['inputs']:,} clean and attacked "
-        f"inputs as the file does{apart}{counts}."
+        f"which agrees with the file on {100 * found['agreement']:.2f} % of {found['inputs']:,} "
+        f"clean and adversarial inputs{apart}{counts}."
     )
 
 
@@ -115,16 +115,16 @@ def _curve(audit: Mapping[str, Any], ships: str) -> Any:
     """Return accuracy under attack against epsilon, of the reference and the file that ships."""
     named = {"robust": "trained model", "shipped": f"{ships} file"}
     curves = {
-        f"{name}, one restart of the margin": [
+        f"{name}, one restart of the margin loss": [
             (row["epsilon"], row[key]) for row in audit["curve"] if row[key] is not None
         ]
         for key, name in named.items()
     }
     return charts.line_chart(
         {name: points for name, points in curves.items() if len(points) > 1},
-        title=f"Accuracy under attack by epsilon, {audit['samples']:,} samples",
+        title=f"Robust accuracy by epsilon, {audit['samples']:,} samples",
         x=f"epsilon ({audit['norm']} distance, of the input range)",
-        y="accuracy",
+        y="robust accuracy",
         rules={"audited": audit["epsilon"]},
     )
 
@@ -142,14 +142,14 @@ def _example(documents: Documents, figures: Mapping[str, Any], place: int) -> Ro
     clean, changed = figures["clean"][place], figures["adversarial"][place]
     drawn = [
         pictures.picture(clean, alt="clean"),
-        pictures.picture(changed, alt="attacked"),
+        pictures.picture(changed, alt="adversarial"),
         pictures.picture(pictures.difference(clean, changed), alt="change"),
     ]
     for key, told in (("saliency_clean", "before"), ("saliency_adversarial", "after")):
         if key in figures:
             map_ = figures[key][place].sum(axis=-1, keepdims=True)
             image = pictures.difference(0 * map_, map_)
-            drawn.append(pictures.picture(image, alt=f"what the answer rests on {told}"))
+            drawn.append(pictures.picture(image, alt=f"attribution {told}"))
     keys = {"label": "labels", "said": "prediction_clean", "then": "prediction_adversarial"}
     named = {k: words.class_name(documents, figures[v][place]) for k, v in keys.items()}
     return {"pictures": drawn, **named}

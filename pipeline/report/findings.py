@@ -28,7 +28,7 @@ def _told(value: Any) -> str:
 
 
 def membership_curve(audit: Mapping[str, Any] | None) -> Any:
-    """Return members found against false alarms, on logarithmic axes; None where not tried."""
+    """Return the ROC curve of membership inference, on logarithmic axes; None where not tried."""
     if audit is None or audit["membership"]["skipped"] is not None:
         return None
     curves = {}
@@ -43,25 +43,26 @@ def membership_curve(audit: Mapping[str, Any] | None) -> Any:
     curves["chance"] = [(min(rates), min(rates)), (1.0, 1.0)]
     return charts.line_chart(
         curves,
-        title="Training samples found, by how many others are accused",
-        x="share of others accused",
-        y="share of training samples found",
+        title="ROC curve of membership inference",
+        x="false positive rate",
+        y="true positive rate",
         is_log=(True, True),
     )
 
 
 def extraction_curve(audit: Mapping[str, Any] | None) -> Any:
-    """Return the agreement of copies by questions asked; None where none was made."""
+    """Return the agreement of substitute models by queries; None where none was made."""
     if audit is None or audit["extraction"] is None:
         return None
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in audit["extraction"]["rows"]:
-        name = f"{row['source']}, {row['answers']} told"
+        name = f"{row['source']}, {row['answers']} returned"
         curves.setdefault(name, []).append((row["queries"], row["agreement"]))
     return charts.line_chart(
         curves,
-        title=f"Agreement of a copy with the file, on {audit['extraction']['samples']:,} samples",
-        x="questions asked",
-        y="share of equal decisions",
+        title="Agreement of a substitute model with the file, on "
+        f"{audit['extraction']['samples']:,} samples",
+        x="queries",
+        y="agreement",
         is_log=(True, False),
     )

@@ -17,9 +17,16 @@ from pipeline.documents.parity import Parity
 from pipeline.documents.robustness import Robustness
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
+from pipeline.documents.training import (
+    Distillation,
+    Learning,
+    Pretraining,
+    RangeTest,
+    Warnings,
+    read_training_records,
+)
 from pipeline.documents.trials import Trials
 from pipeline.documents.verdict import Verdict
-from pipeline.train.gain import training_records
 
 FIGURES = ("dataset", "parity", "audit")
 HISTORIES = {"train": "history", "harden": "robustness"}
@@ -43,11 +50,11 @@ class Documents:
     trials: Trials | None
     robustness: Robustness | None
     audit: Any
-    pretraining: Any
-    distillation: Any
-    range_test: Any
-    warnings: Any
-    learning: Any
+    pretraining: Pretraining | None
+    distillation: Distillation | None
+    range_test: RangeTest | None
+    warnings: Warnings
+    learning: Learning
     figures: Mapping[str, Arrays]
     """dataset, parity or audit -> the arrays that charts are drawn of."""
     histories: Mapping[str, Mapping[str, list[float]]]
@@ -75,7 +82,7 @@ def gather(inputs: Inputs) -> Documents:
         if "robustness" in inputs
         else None,
         audit=_read_optional(inputs, "audit", "audit.json"),
-        **training_records(history),
+        **read_training_records(history),
         figures={kind: _arrays(inputs[kind] / "figures.npz") for kind in FIGURES if kind in inputs},
         histories={
             stage: read_history(inputs[kind] / "history.csv")

@@ -25,7 +25,7 @@ def value_charts(documents: Documents) -> list[Markup]:
     figures, ships = documents.figures["parity"], documents.verdict.ships
     samples = documents.parity.samples
     if "reference" in figures:
-        unit = "change from the last value" if "forecast_last" in figures else "target's unit"
+        unit = "change from the last value" if "forecast_last" in figures else "target unit"
         found = [_against_truth(figures, ships, samples, unit), _residuals(figures, ships, unit)]
         return [_forecast(figures, ships), *found] if "forecast_last" in figures else found
     if "score_reference" not in figures:
@@ -41,10 +41,10 @@ def _against_truth(figures: Figures, ships: str, samples: int, unit: str) -> Mar
     error = np.abs(figures[ships].astype(np.float64) - figures["labels"]).mean()
     return charts.scatter(
         {"samples": points},
-        title=f"Answers of the {ships} file against true values, {len(points):,} of {samples:,} "
-        "samples",
+        title=f"Predictions of the {ships} file against true values, {len(points):,} of "
+        f"{samples:,} samples",
         x=f"true value ({unit})",
-        y=f"answer ({unit})",
+        y=f"predicted value ({unit})",
         told=f"mean absolute error {number(float(error))}",
         has_diagonal=True,
     )
@@ -62,10 +62,10 @@ def _residuals(figures: Figures, ships: str, unit: str) -> Markup:
     return charts.histogram(
         counts,
         edges,
-        title="Errors: answer less true value, without the outermost 1 %",
+        title="Errors (predicted - true value), without the outermost 1 %",
         x=f"error ({unit})",
         y="samples",
-        rules={"no error": 0.0} if low < 0 < high else None,
+        rules={"zero error": 0.0} if low < 0 < high else None,
     )
 
 
@@ -81,15 +81,15 @@ def _forecast(figures: Figures, ships: str) -> Markup:
         begin = f" from {datetime.fromtimestamp(times[0], UTC):%Y-%m-%d %H:%M} UTC"
     xs = (times - times[0]) / scale
     lines = {
-        "truth": last + figures["labels"][places],
+        "true value": last + figures["labels"][places],
         f"{ships} forecast": last + figures[ships][places],
-        "naive: no change": last,
+        "naive forecast": last,
     }
     return charts.line_chart(
         {name: list(zip(xs.tolist(), ys.tolist(), strict=True)) for name, ys in lines.items()},
-        title=f"The last {len(places)} held-out moments of one series",
+        title=f"The last {len(places)} steps of one series",
         x=f"{word}{begin}",
-        y="value (target's unit)",
+        y="value (target unit)",
     )
 
 
@@ -102,8 +102,8 @@ def _anomaly_scores(figures: Figures, ships: str) -> Markup:
     return charts.histogram(
         _counts(figures["labels"], times, edges, ("normal", "anomalous")),
         edges,
-        title=f"Scores of the {ships} file, {len(times):,} samples",
-        x="score, as a multiple of the threshold",
+        title=f"Anomaly scores of the {ships} file, {len(times):,} samples",
+        x="anomaly score / threshold",
         y="samples",
         rules={"threshold": 1.0},
         is_log=True,
@@ -112,12 +112,14 @@ def _anomaly_scores(figures: Figures, ships: str) -> Markup:
 
 def _scores(figures: Figures, ships: str, second: str) -> Markup:
     share = figures[f"score_{ships}"].astype(np.float64)
-    counts = _counts(figures["labels"], share, np.linspace(0, 1, BINS + 1), ("the other", second))
+    counts = _counts(
+        figures["labels"], share, np.linspace(0, 1, BINS + 1), ("the other class", second)
+    )
     return charts.histogram(
         counts,
         np.linspace(0, 1, BINS + 1),
-        title=f"What the {ships} file answers for {second}, {len(share):,} samples",
-        x=f"answer for {second}",
+        title=f"Scores of the {ships} file for {second}, {len(share):,} samples",
+        x=f"score for {second}",
         y="samples",
         rules={"threshold": 0.5},
     )
@@ -128,7 +130,7 @@ def _counts(labels: Any, values: Any, edges: Any, names: tuple[str, str]) -> dic
 
 
 def _roc(figures: Figures, ships: str, second: str) -> Markup:
-    """Return the share found against false alarms, at every threshold."""
+    """Return the ROC curve: recall against the false positive rate."""
     labels = figures["labels"] == 1
     if not 0 < labels.sum() < len(labels):
         return Markup("")
@@ -138,14 +140,14 @@ def _roc(figures: Figures, ships: str, second: str) -> Markup:
     }
     return charts.line_chart(
         curves | {"chance": [(0.0, 0.0), (1.0, 1.0)]},
-        title=f"Found and falsely found ({second}), at every threshold: ROC",
-        x="share of the others that is called so",
-        y=f"share of {second} that is found",
+        title=f"ROC curve ({second})",
+        x="false positive rate",
+        y="recall (true positive rate)",
     )
 
 
 def roc_points(is_second: Any, scores: Any) -> list[tuple[float, float]]:
-    """Return (false alarms, found) as the threshold falls, at most POINTS of them.
+    """Return (false positive rate, recall) as the threshold falls, at most POINTS of them.
 
     Args:
         is_second: whether each sample is of the class that is looked for (N,).

@@ -80,7 +80,7 @@ def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[st
     hidden = len(rows[0]) - len(names)
     more = f"<p class=note>{hidden} more columns are not shown.</p>" if hidden else ""
     shown = [{name: str(escape(row[name])) for name in names} for row in rows]
-    return row_table("A row a sample", shown, notes) + Markup(more)
+    return row_table("One row per sample", shown, notes) + Markup(more)
 
 
 def row_cells(raw: Mapping[str, Array], entries: Sequence[Entry], place: int) -> dict[str, str]:
@@ -109,7 +109,7 @@ def row_table(caption: str, rows: Sequence[Mapping[str, str]], notes: Sequence[s
     )
     return Markup(
         f'<div class="scroll" tabindex="0"><table class="rows"><caption>{escape(caption)}</caption>'
-        f'<thead><tr><th scope="col">answer</th>{head}</tr></thead>'
+        f'<thead><tr><th scope="col">label or prediction</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -23,7 +23,7 @@ from pipeline.report.words import number
 SHOWN = 20  # trials in the table
 AXES = 9  # of the parallel coordinates; more cannot be read
 LABEL = 16  # signs of an axis' name
-COSTS = {"bytes": "size of the file, kB", "latency_ms": "latency that Vela estimates, ms"}
+COSTS = {"bytes": "file size, kB", "latency_ms": "latency estimated by Vela, ms"}
 SCALE = {"bytes": 1000.0, "latency_ms": 1.0}
 
 
@@ -81,7 +81,7 @@ def _front_chart(trials: Trials, done: Sequence[TrialResult], by: str) -> Markup
             f'cx="{x:.1f}" cy="{y:.1f}"><title>trial {row.trial}: {row.score:.4f}, '
             f"{number(at[row.trial][0])}</title></circle>"
         )
-    legend = {"a trial": 0, "nothing known beats these": 1, "taken": 2}
+    legend = {"trial": 0, "Pareto front": 1, "chosen": 2}
     told = f"{len(known)} trials, {len(front)} of them on the front"
     return figure(parts, legend, title=title, told=told)
 
@@ -95,7 +95,7 @@ def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
     columns = {path: _column([row.values.get(path) for row in done]) for path in paths}
     columns[trials.metric] = _column([row.score for row in done])
     xs = np.linspace(LEFT, WIDTH - LEFT, len(columns))
-    title = "values of the trials, and what they reached"
+    title = "parallel coordinates of the trials"
     parts: list[str] = []
     for x, (name, (heights, low, high)) in zip(xs, columns.items(), strict=True):
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{_BASE}"/>')
@@ -122,7 +122,7 @@ def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
             f'<polyline class="curve c{colour}{width}" points="{" ".join(points)}">'
             f"<title>trial {row.trial}: {row.score:.4f}</title></polyline>"
         )
-    legend = {"taken": 2, "better half": 0, "the rest": 5}
+    legend = {"chosen": 2, "better half": 0, "other": 5}
     return figure(parts, legend, title=title, told=f"{len(done)} trials")
 
 

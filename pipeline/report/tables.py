@@ -1,4 +1,4 @@
-"""Figures that are tables with a shade or a bar in them: read as numbers, seen as a picture."""
+"""Tables with shaded cells or bars: numbers that read as a picture."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,5 +39,5 @@ def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup
         '<div class="scroll" tabindex="0"><table class="confusion">'
         f"<caption>{escape(title)}</caption>"
         '<thead><tr><td class="corner">true \\ '
-        f"said</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"predicted</td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -1,4 +1,4 @@
-"""The sentences of the report: the verdict on top, advice beside the baselines, numbers as read."""
+"""How the report writes numbers, metrics and gates, and its first sentence."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ NAMES = {
     "auc": "AUC",
     "mae": "MAE",
     "rmse": "RMSE",
-    "relative_mae": "MAE relative to naive",
+    "relative_mae": "MAE relative to the naive forecast",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
     "f1": "F1",
@@ -91,7 +91,7 @@ def verdict(documents: Documents) -> str:
     ships, metric = entry["format"], parity.metric
     found = figure(metric, parity.files[entry["file"]].metrics[metric])
     wanted = figure(metric, parity.reference.metrics[metric])
-    facts = f"{NAMES[metric]} {found} against {wanted} of the trained model, {size(entry['bytes'])}"
+    facts = f"{NAMES[metric]} {found} (trained model {wanted}), {size(entry['bytes'])}"
     timed = [row for row in documents.files["targets"] if row["latency_ms_estimate"] is not None]
     if timed and ships == "int8":
         row = timed[0]
@@ -103,10 +103,10 @@ def verdict(documents: Documents) -> str:
 
 
 def lighter(weights: Mapping[str, Any]) -> str:
-    """Return how the model was made small before it was quantized, by weights.json."""
+    """Return how the model was compressed before quantization, by weights.json."""
     parts = []
     if weights["prune"] is not None:
         parts.append(f"pruned to {100 * weights['prune']['sparsity']:g} % zeros")
     if weights["cluster"] is not None:
-        parts.append(f"clustered to {weights['cluster']['clusters']} values a kernel")
+        parts.append(f"clustered to {weights['cluster']['clusters']} values per kernel")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import Distillation
 from pipeline.models.budget import parameters
 from pipeline.train.gain import describe_gain, folder_of, validation_metric
 from pipeline.train.supervised import Trained, train_network
@@ -27,7 +28,7 @@ def train_distilled(
     out: Path,
     begin: Callable[[Any], None] | None = None,
     **learning: Any,
-) -> tuple[Trained, dict[str, Any]]:
+) -> tuple[Trained, Distillation]:
     """Train the teacher, then the spec's network from its answers and the labels.
 
     Args:
@@ -63,10 +64,8 @@ def train_distilled(
         alone = train_network(
             spec, plain, dataset, out=folder_of(out, "without"), begin=begin, **learning
         )
-    return student, describe_gain(
-        spec,
-        student,
-        alone,
+    return student, Distillation(
+        **describe_gain(spec, student, alone),
         teacher=validation_metric(teacher, spec),
         teacher_kind=taught.teacher.kind,
         teacher_parameters=parameters(teacher.model),

@@ -1,16 +1,15 @@
 """What fine-tuning forgot: the figures of a trained network before and after, class by class."""
 
-from typing import Any
-
 import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset
+from pipeline.documents.training import ValidationRecall
 from pipeline.models.predict import predict
 from pipeline.tasks import TASKS
 
 
-def validation_recall(model: Model, dataset: Dataset, task: str) -> dict[str, Any]:
+def validation_recall(model: Model, dataset: Dataset, task: str) -> ValidationRecall:
     """Return the metric on the validation split and, of classes, the recall of each.
 
     Args:
@@ -28,4 +27,4 @@ def validation_recall(model: Model, dataset: Dataset, task: str) -> dict[str, An
             for k, name in enumerate(dataset.class_names)
             if (labels == k).any()
         }
-    return {"metric": float(TASKS[task].score(labels, found)), "recall": recall}
+    return ValidationRecall(metric=float(TASKS[task].score(labels, found)), recall=recall)

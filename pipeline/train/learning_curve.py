@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import Dataset, with_score
+from pipeline.data.dataset import Dataset, with_decision
+from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import Learning, LearningRow
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 from pipeline.train.gain import folder_of
@@ -38,7 +40,7 @@ def learning_curve(
     out: Path,
     begin: Callable[[Any], None] | None,
     **learning: Any,
-) -> dict[str, Any]:
+) -> Learning:
     """Return the metric on training and validation samples, by share of the training samples.
 
     Args:
@@ -67,29 +69,33 @@ def learning_curve(
             )
             rows.append(_row(spec, settings, fewer, less, share))
     rows.append(_row(spec, settings, dataset, trained, 1.0))
-    metric, direction = ("loss", "down") if task.predicts_input else (task.metric, task.direction)
-    return {"metric": metric, "direction": direction, "rows": rows}
+    return Learning(
+        metric="loss" if task.predicts_input else task.metric,
+        direction="down" if task.predicts_input else task.direction,
+        rows=tuple(rows),
+        fine_tuning=None,
+    )
 
 
 def _row(
-    spec: Spec, settings: Train, dataset: Dataset, trained: Trained, share: float
-) -> dict[str, Any]:
+    spec: Spec, settings: Train, dataset: Dataset, trained: Trained, fraction: float
+) -> LearningRow:
     """Return what one network reaches on the samples that it learnt from, and on validation."""
     task, positions = spec.output.task, dataset.split("train")
     if (score := spec.output.score) is not None:
-        dataset = with_score(dataset, score)
+        dataset = with_decision(dataset, Decision(score=score))
     kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
     known, loss = _only(dataset, positions[kept]), loss_of(settings, task)
     found = evaluator(trained.model, known, split="train", task=task, loss=loss)()
     name = "loss" if TASKS[task].predicts_input else TASKS[task].metric
-    return {
-        "share": share,
-        "samples": len(positions),
-        "train": found[f"val_{name}"],
-        "validation": trained.validation[f"val_{name}"],
-        "train_loss": found["val_loss"],
-        "validation_loss": trained.validation["val_loss"],
-    }
+    return LearningRow(
+        fraction=fraction,
+        samples=len(positions),
+        train=found[f"val_{name}"],
+        validation=trained.validation[f"val_{name}"],
+        train_loss=found["val_loss"],
+        validation_loss=trained.validation["val_loss"],
+    )
 
 
 def _only(dataset: Dataset, positions: Any) -> Dataset:

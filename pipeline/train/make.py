@@ -12,6 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import scaled_targets
 from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.unlabelled import NONE, UNLABELLED
+from pipeline.documents.decision import decision_of
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
@@ -94,10 +95,10 @@ def _step(
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    anomaly = dataset.preprocess["anomaly"]
-    if anomaly is not None:
+    decision = decision_of(dataset.preprocess)
+    if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
-        return detector_step(model, settings.loss, anomaly, noise=noise)
+        return detector_step(model, settings.loss, decision, noise=noise)
     known = filter_array(labels, lambda own: own != NONE) if dataset.class_names else labels
     weights = class_weights(settings.class_weights, known, dataset.class_names or ())
     counted = weight_loss(loss, weights)

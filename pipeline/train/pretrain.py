@@ -16,6 +16,7 @@ from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
 from pipeline.documents.spec import Spec, SpecOutput
+from pipeline.documents.training import Pretraining
 from pipeline.train.gain import describe_gain, folder_of
 from pipeline.train.supervised import Trained, train_network
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def train_pretrained(
     spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Any
-) -> tuple[Trained, dict[str, Any]]:
+) -> tuple[Trained, Pretraining]:
     """Train the encoder on all training samples, then the whole network on those with a label.
 
     Args:
@@ -58,10 +59,8 @@ def train_pretrained(
         log.info("          the same without pre-training")
         plain = settings.model_copy(update={"freeze": None})
         alone = train_network(spec, plain, dataset, out=folder_of(out, "without"), **learning)
-    return trained, describe_gain(
-        spec,
-        trained,
-        alone,
+    return trained, Pretraining(
+        **describe_gain(spec, trained, alone),
         samples=len(everything.split("train")),
         unlabelled=unlabelled,
         labelled=len(dataset.split("train")),

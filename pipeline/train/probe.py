@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
+from pipeline.documents.decision import decision_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs, detector_targets, mean_error
 from pipeline.train.losses import Loss
@@ -106,18 +107,18 @@ def prober(
     kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
     kept = kept[: len(kept) // WHOLE * WHOLE or len(kept)]
     inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
-    labels, anomaly = tf.constant(targets[kept]), dataset.preprocess["anomaly"]
+    labels, decision = tf.constant(targets[kept]), decision_of(dataset.preprocess)
 
     def loss_of(head: Any) -> Any:
-        if anomaly is None:
+        if decision is None:
             return tf.reduce_mean(loss(labels, head))
-        return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, anomaly))))
+        return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, decision))))
 
     rectified = [x for x in model.layers if _activation(x) in RECTIFIERS]
     recurrent = [x for x in model.layers if type(x).__name__ in RECURRENT]
     kernels = [w for w in model.trainable_variables if len(w.shape) > 1]
     owners = {id(w): x.name for x in model.layers for w in x.trainable_variables}
-    shown = inputs if anomaly is None else detector_inputs(inputs, anomaly)
+    shown = inputs if decision is None else detector_inputs(inputs, decision)
     look = _looker(model, rectified, recurrent, kernels, shown, loss_of)
 
     def signs() -> Signs:

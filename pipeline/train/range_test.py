@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import SCHEMA, read_json, write_json
+from pipeline.documents.training import RangeTest
 from pipeline.train.cluster import is_chief
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def smooth_losses(losses: Sequence[float] | Array) -> Array:
 
 def known_rate(path: Path) -> float | None:
     """Return the rate that was suggested before a kill; None: it is to be measured."""
-    return float(read_json(path)["suggested"]) if path.exists() else None
+    return RangeTest.read(path).suggested_rate if path.exists() else None
 
 
 def range_test(step_at: Callable[[int, float], float], path: Path) -> float:
@@ -68,8 +68,12 @@ def range_test(step_at: Callable[[int, float], float], path: Path) -> float:
         losses.append(loss)
     tried = rates()[: len(losses)]
     found = suggest_rate(tried, np.array(losses))
-    curve = {"rates": tried.tolist(), "losses": losses, "smoothed": smooth_losses(losses).tolist()}
     if is_chief():
-        write_json(path, {"schema": SCHEMA, "suggested": found, **curve})
+        RangeTest(
+            suggested_rate=found,
+            rates=tried.tolist(),
+            losses=tuple(losses),
+            smoothed=smooth_losses(losses).tolist(),
+        ).write(path)
     log.info("          range test: peak rate %.2g", found)
     return found

@@ -6,22 +6,22 @@ distillation.json where there was one.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from pipeline.arrays import Model
-from pipeline.artifacts import SCHEMA, WORK, Inputs, Metrics, write_json
+from pipeline.artifacts import WORK, Inputs, Metrics
 from pipeline.config.schema import Config
 from pipeline.data.dataset import DECISION, Dataset, open_dataset
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import FineTuning, ValidationRecall, Warnings
 from pipeline.models import MODELS
 from pipeline.models.save import give_start, save_keras
 from pipeline.tasks import TASKS
 from pipeline.train.checkpoint import take_over
-from pipeline.train.decision import decision
+from pipeline.train.decision import calibrate_decision
 from pipeline.train.distill import train_distilled
 from pipeline.train.forgot import validation_recall
 from pipeline.train.history import write_history
@@ -47,22 +47,25 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if settings.epochs == 0:
         trained = evaluate_given(spec, settings, dataset, begin)
     elif settings.distill is not None:
-        trained, gained = train_distilled(spec, settings, dataset, out=out, begin=begin, **learning)
-        write_json(out / "distillation.json", {"schema": SCHEMA, **gained})
+        trained, distillation = train_distilled(
+            spec, settings, dataset, out=out, begin=begin, **learning
+        )
+        distillation.write(out / "distillation.json")
     elif settings.pretrain is None:
         trained = train_network(spec, settings, dataset, out=out, begin=begin, **learning)
     else:
-        trained, gained = train_pretrained(spec, settings, dataset, out=out, **learning)
-        write_json(out / "pretraining.json", {"schema": SCHEMA, **gained})
+        trained, pretraining = train_pretrained(spec, settings, dataset, out=out, **learning)
+        pretraining.write(out / "pretraining.json")
     learnt = learning_curve(spec, settings, dataset, trained, out=out, begin=begin, **learning)
-    after = None if given is None else validation_recall(trained.model, dataset, config.task)
-    tuned = None if given is None else {"before": given, "after": after}
-    write_json(out / "learning.json", {"schema": SCHEMA, **learnt, "fine_tuning": tuned})
-    warnings = [asdict(warned) for warned in trained.warnings]
-    write_json(out / "warnings.json", {"schema": SCHEMA, "warnings": warnings})
+    if given is not None:
+        after = validation_recall(trained.model, dataset, config.task)
+        tuned = FineTuning(before=given, after=after)
+        learnt = learnt.model_copy(update={"fine_tuning": tuned})
+    learnt.write(out / "learning.json")
+    Warnings(warnings=tuple(trained.warnings)).write(out / "warnings.json")
     save_keras(trained.model, out / "model.keras")
     if (score := spec.output.score) is not None:
-        write_json(out / DECISION, decision(trained.model, dataset, score))
+        calibrate_decision(trained.model, dataset, score).write(out / DECISION)
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
@@ -77,7 +80,7 @@ def _learning(config: Config, spec: Spec) -> dict[str, Any]:
 
 def _as_given(
     config: Config, spec: Spec, dataset: Dataset, begin: Callable[[Any], None]
-) -> dict[str, Any] | None:
+) -> ValidationRecall | None:
     """Return what a network from outside answers before training; None where it cannot yet."""
     settings = config.model
     if settings.kind != "file" or settings.reset_weights or settings.head != "keep":

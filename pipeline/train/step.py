@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.draws import draw_per_replica, first_here
 from pipeline.data.scratch import count_ids
+from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs, detector_targets, mean_error
@@ -152,13 +153,13 @@ def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     return share, tf.random.experimental.stateless_shuffle(tf.range(count), own)
 
 
-def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise: float) -> Step:
+def detector_step(model: Model, error: str, decision: Decision, *, noise: float) -> Step:
     """Return the step of a net that answers its own input, or the step after what it sees.
 
     Args:
         model: reconstructs, or forecasts.
         error: mse or mae; auto is mse.
-        anomaly: of preprocess.json; `score` says what is answered.
+        decision: its score says what is predicted.
         noise: standard deviation of what is added to what the model sees, and not to what it should
             answer (Vincent et al. 2008, "Extracting and composing robust features with denoising
             autoencoders").
@@ -166,7 +167,7 @@ def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise
     form = tf.abs if error == "mae" else tf.square
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        shown = detector_inputs(inputs, anomaly)
+        shown = detector_inputs(inputs, decision)
         if noise:
             shown = {
                 name: x
@@ -174,7 +175,7 @@ def detector_step(model: Model, error: str, anomaly: Mapping[str, Any], *, noise
                 for name, x in shown.items()
             }
         answered = tf.cast(model(shown, training=True), tf.float32)
-        return mean_error(form(answered - detector_targets(inputs, anomaly))), {}
+        return mean_error(form(answered - detector_targets(inputs, decision))), {}
 
     return step
 

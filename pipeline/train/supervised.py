@@ -12,8 +12,10 @@ from pydantic import TypeAdapter
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK
 from pipeline.config.schema import Schedule, Train
-from pipeline.data.dataset import Dataset, with_score
+from pipeline.data.dataset import Dataset, with_decision
+from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import Warned
 from pipeline.train.cluster import is_chief, together
 from pipeline.train.feed import Feed
 from pipeline.train.history import watchers
@@ -23,7 +25,6 @@ from pipeline.train.make import trainer_of
 from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
-from pipeline.train.warnings import Warned
 from pipeline.train.watch import watcher
 
 RANGE_TEST = "range_test.json"
@@ -119,7 +120,7 @@ def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss
     keras.utils.clear_session()
     task = spec.output.task
     if (score := spec.output.score) is not None:
-        dataset = with_score(dataset, score)
+        dataset = with_decision(dataset, Decision(score=score))
     return dataset, loss_of(settings, task)
 
 

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import Dataset, with_score
+from pipeline.data.dataset import Dataset, with_decision
+from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.train.losses import loss_of
@@ -30,7 +31,7 @@ def evaluate_given(
     keras.utils.clear_session()
     task = spec.output.task
     if (score := spec.output.score) is not None:
-        dataset = with_score(dataset, score)
+        dataset = with_decision(dataset, Decision(score=score))
     model = MODELS[spec.model.kind](keras, spec)
     begin(model)
     loss = loss_of(settings, task)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.documents.training import Warned
 from pipeline.train.probe import Form, Signs
 
 DEAD = 0.75  # share of a layer's units; on its way, a healthy net of 16 units had 0.62
@@ -54,22 +55,15 @@ class Evidence:
     """Share of the values to be answered that the last layer cannot give."""
 
 
-@dataclass(frozen=True)
-class Warned:
-    """One thing that goes wrong, and what to do."""
-
-    code: str
-    text: str
-    cure: str
-
-
 Found = tuple[str, str] | None
 
 
 def warnings_of(evidence: Evidence) -> list[Warned]:
     """Return what goes wrong, with its cure."""
     found = ((code, rule(evidence)) for code, rule in WARNINGS.items())
-    return [Warned(code, *told) for code, told in found if told is not None]
+    return [
+        Warned(code=code, text=told[0], cure=told[1]) for code, told in found if told is not None
+    ]
 
 
 def _dead_relu(e: Evidence) -> Found:

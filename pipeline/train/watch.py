@@ -12,14 +12,16 @@ from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.scratch import count_ids, map_array, take_rows, where
+from pipeline.documents.decision import decision_of
 from pipeline.documents.spec import Spec
+from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
 from pipeline.train.feed import Feed
 from pipeline.train.losses import Loss
 from pipeline.train.probe import form_of, prober
 from pipeline.train.step import class_weights, weight_loss
-from pipeline.train.warnings import Evidence, Warned, warnings_of
+from pipeline.train.warnings import Evidence, warnings_of
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
     """
-    if feed.dataset.preprocess["anomaly"] is not None:
+    if decision_of(feed.dataset.preprocess) is not None:
         return 0.0
     targets = feed.targets
     if targets.dtype.kind == "f":
@@ -117,10 +119,10 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
     """Return the share of what a detector should answer that its last layer cannot give."""
-    anomaly = feed.dataset.preprocess["anomaly"]
-    if anomaly is None or ending not in REACH:
+    decision = decision_of(feed.dataset.preprocess)
+    if decision is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])
-    values = np.asarray(detector_targets(to_model_inputs(raw, feed.dataset.preprocess), anomaly))
+    values = np.asarray(detector_targets(to_model_inputs(raw, feed.dataset.preprocess), decision))
     low, high = REACH[ending]
     return float(((values < low - MARGIN) | (values > high + MARGIN)).mean())

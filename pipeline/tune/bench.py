@@ -17,14 +17,14 @@ from pipeline.config.rules import broken_rules
 from pipeline.config.schema import Config, Train
 from pipeline.config.space_schema import settings_of
 from pipeline.config.tune_space import laid_over
-from pipeline.data.dataset import Dataset, open_dataset, with_score
+from pipeline.data.dataset import Dataset, open_dataset, with_decision
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models.describe import describe
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.source_hash import hash_source
 from pipeline.tasks import TASKS
-from pipeline.train.decision import known_range
+from pipeline.train.decision import decision_with_range
 
 STEPS = 20  # of the attack, where audit does not say
 # What is written of a config does not change what comes of a trial.
@@ -105,8 +105,9 @@ def bench_of(
     scores = ("reconstruction", "forecast") if TASKS[config.task].predicts_input else (None,)
     for score in scores:
         if not (path := calibration_of(bench, score)).exists():
-            known = {} if score is None else {"known": known_range(opened)}
-            seen = opened if score is None else with_score(opened, score, **known)
+            seen = opened
+            if score is not None:
+                seen = with_decision(opened, decision_with_range(opened, score))
             write_calibration(seen, path)
     return bench
 

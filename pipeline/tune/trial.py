@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from pipeline.arrays import Model
-from pipeline.artifacts import WORK, sha256_json, write_json
+from pipeline.artifacts import WORK, sha256_json
 from pipeline.audit.evasion import evenly
-from pipeline.data.dataset import DECISION, with_decision
+from pipeline.data.dataset import DECISION, with_decision_of
 from pipeline.documents.spec import Spec
 from pipeline.documents.trials import Trial, TrialResult
 from pipeline.errors import ArtifactError, ConfigError, ConversionError
@@ -28,7 +28,7 @@ from pipeline.models.save import give_start, save_keras
 from pipeline.seeds import fold_seed
 from pipeline.tasks import task_of
 from pipeline.tasks.task import Task
-from pipeline.train.decision import decision
+from pipeline.train.decision import calibrate_decision
 from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 from pipeline.tune import cost
@@ -86,8 +86,8 @@ def _measured(bench: Bench, row: Trial, folder: Path, costs: cost.Costs) -> dict
     )
     dataset = bench.dataset
     if (score := spec.output.score) is not None:
-        write_json(folder / DECISION, decision(trained.model, dataset, score))
-        dataset = with_decision(dataset, folder)
+        calibrate_decision(trained.model, dataset, score).write(folder / DECISION)
+        dataset = with_decision_of(dataset, folder)
     file, float_ops = _exported(bench, trained.model, spec, folder / "trained")
     costs |= {"bytes": file.stat().st_size}
     if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller

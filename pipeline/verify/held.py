@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.config.schema import Config
-from pipeline.data.dataset import Dataset, open_dataset, with_decision
+from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import TASKS, task_of
@@ -41,7 +41,7 @@ class Held:
 
 def held_out(config: Config, inputs: Inputs) -> Held:
     """Read the samples, and have the reference answer them."""
-    dataset = with_decision(open_dataset(inputs["dataset"]), inputs["reference"])
+    dataset = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"])
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
     labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)

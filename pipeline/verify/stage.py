@@ -20,6 +20,7 @@ from pipeline.artifacts import (
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
+from pipeline.documents.decision import decision_of
 from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
     BaselineDrop,
@@ -228,7 +229,7 @@ def _layers(path: Path, held: Held, work: Path, recipe: FileRecipe) -> tuple[Lay
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
     samples = prepare_inputs(some, held.dataset.preprocess)
     write_arrays(
-        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess["anomaly"])
+        work / "samples.npz", mask_detector_inputs(samples, decision_of(held.dataset.preprocess))
     )
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
     asked: dict[str, Any] = {**files, "is_equalized": recipe.correct}

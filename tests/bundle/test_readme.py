@@ -233,7 +233,11 @@ def test_several_inputs_are_all_told_and_fed() -> None:
 
 def test_a_detectors_score_and_threshold_are_told() -> None:
     told = manifest("int8", "int8", "table")
-    told["preprocess"]["anomaly"] = {"score": "forecast", "threshold": 0.25, "known": [-1.0, 2.0]}
+    told["preprocess"]["anomaly"] = {
+        "score": "forecast",
+        "threshold": 0.25,
+        "input_range": [-1.0, 2.0],
+    }
     assert (
         "does not see; above 0.25 it is an anomaly. What the model is given is cut to -1 and 2"
         in readme(told)
@@ -241,7 +245,7 @@ def test_a_detectors_score_and_threshold_are_told() -> None:
     told["preprocess"]["anomaly"] = {
         "score": "reconstruction",
         "threshold": 0.25,
-        "known": [-1.0, 2.0],
+        "input_range": [-1.0, 2.0],
     }
     assert "and the real input; above 0.25" in readme(told)
 

@@ -95,7 +95,7 @@ def test_other_samples_are_not_compared() -> None:
     found = equality(side(), other)
     assert (found["class"], found["measured"]) == ("unknown", None)
     assert "other samples" in found["why"]
-    assert "kept no answers" in equality(side(), side("two", sha="0", answers={}))["why"]
+    assert "without stored predictions" in equality(side(), side("two", sha="0", answers={}))["why"]
     assert "tasks differ" in equality(side(), side("two", sha="0", task="anomaly"))["why"]
     assert "classes differ" in equality(side(), side("two", sha="0", labels=NAMES[::-1]))["why"]
 

@@ -169,7 +169,7 @@ def test_a_forecaster_does_not_see_the_step_that_it_is_judged_by() -> None:
     anomaly = {"score": "forecast", "threshold": 1.0}
     assert mask_detector_inputs(x, anomaly)["series"].shape == (2, 3, 3)
     assert mask_detector_inputs(x, None) is x
-    cut = mask_detector_inputs(x, anomaly | {"known": [2.0, 5.0]})["series"]
+    cut = mask_detector_inputs(x, anomaly | {"input_range": [2.0, 5.0]})["series"]
     assert (cut.min(), cut.max(), cut.shape) == (2.0, 5.0, (2, 3, 3))
     np.testing.assert_array_equal(anomaly_scores(x, x["series"][:, -1], anomaly), [0, 0])
 

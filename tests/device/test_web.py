@@ -434,7 +434,7 @@ def test_decisions_are_the_runners(tmp_path: Path, rng: np.random.Generator) -> 
 def test_anomalies_are_scored_as_the_runner_scores_them(
     score: str, tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    anomaly = {"score": score, "threshold": 0.6, "known": [-1.5, 1.25]}
+    anomaly = {"score": score, "threshold": 0.6, "input_range": [-1.5, 1.25]}
     x = rng.normal(0, 1, (12, 6, 2)).astype(np.float32)
     wide = 2 if score == "forecast" else 12
     raw = rng.integers(-128, 128, (12, wide)).astype(np.int8)

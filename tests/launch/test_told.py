@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.schema import Train
-from pipeline.data.dataset import with_score
+from pipeline.data.dataset import with_decision
+from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.train import strategy
 from pipeline.train.cluster import together
@@ -26,7 +27,11 @@ def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> N
     sent = encode_value(digits)
     assert len(sent) < 10_000
     fewer = {**digits.splits, "train": digits.split("train")[:100]}
-    changed = replace(with_score(digits, "reconstruction"), splits=fewer, labels=digits.labels * 0)
+    changed = replace(
+        with_decision(digits, Decision(score="reconstruction")),
+        splits=fewer,
+        labels=digits.labels * 0,
+    )
     found = decode_value(encode_value(changed))
     assert found.preprocess == changed.preprocess
     np.testing.assert_array_equal(found.labels, 0)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.documents import training
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.parity import Parity
 from pipeline.documents.record import Record
@@ -222,7 +223,7 @@ def examined() -> dict[str, Any]:
 
 def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
     return {
-        "share": share,
+        "fraction": share,
         "samples": round(7000 * share),
         "train": train,
         "validation": validation,
@@ -365,7 +366,7 @@ def good_run() -> dict[str, Any]:
             "anomaly": None,
             "inputs": [{"name": "image", "kind": "image", "shape": [8, 8, 1]}],
         },
-        "warnings": {"schema": 1, "warnings": []},
+        "warnings": {"schema": 2, "warnings": []},
         "learning": {
             "metric": "accuracy",
             "direction": "up",
@@ -441,7 +442,7 @@ def page(documents: dict[str, Any], **config: Any) -> str:
 
 RECORDS: dict[str, type[Record]] = {
     "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness
-}  # fmt: skip
+} | training.RECORDS  # fmt: skip
 
 
 def typed_documents(documents: dict[str, Any]) -> Documents:

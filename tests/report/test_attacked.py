@@ -71,7 +71,7 @@ def test_curves_tell_how_far_each_channel_went_and_gaps_are_none() -> None:
     after = before.copy()
     after[0, 5, 0] = 1.25
     drawn = page([SERIES], {"before_series": before, "after_series": after})
-    assert "by at most: a &amp; b 0.25<" in drawn
+    assert "largest change: a &amp; b 0.25<" in drawn
     assert drawn.count("<svg") == 3
 
 
@@ -83,7 +83,7 @@ def test_sounds_are_played_where_the_recording_was_moved_and_seen_where_bands_we
     drawn = page([SOUND], {"before_audio": before, "after_audio": before + 327.68}, then=0)
     assert "still ham &amp; eggs" in drawn
     assert drawn.count("<audio") == (2 if is_raw else 0)
-    assert ("by at most 0.01 of full scale" in drawn) == is_raw
+    assert ("largest change: 0.01 of full scale" in drawn) == is_raw
 
 
 def test_tables_beside_others_are_told_in_words() -> None:

@@ -9,11 +9,11 @@ from pipeline.report.render import render_card
 from tests.report.conftest import CONFIG, examined, page, typed_documents
 
 PARTS = (
-    "Who was in the training set?",
-    "Can it be copied?",
-    "Was the training set poisoned?",
-    "what would a backdoor do?",
-    "Who is worst off?",
+    "<h3>Membership inference</h3>",
+    "<h3>Model extraction</h3>",
+    "<h3>Poisoning scan</h3>",
+    "<h3>Backdoor drill</h3>",
+    "<h3>Metrics per group</h3>",
     "What was not attacked",
     "ML04:2023 Membership Inference Attack",
     "AML.T0024.000",
@@ -52,7 +52,7 @@ def test_a_run_without_an_audit_has_no_such_part(documents: dict[str, Any]) -> N
 
 def test_curves_are_there_where_there_are_figures() -> None:
     assert "chance" in str(membership_curve(examined()))
-    assert "data, labels told" in str(extraction_curve(examined()))
+    assert "data, labels returned" in str(extraction_curve(examined()))
     assert membership_curve(None) is extraction_curve(None) is None
 
 

@@ -59,7 +59,7 @@ def test_the_page_is_whole_and_loads_nothing(documents: dict[str, Any]) -> None:
 
 def test_it_says_what_ships_and_every_figure(documents: dict[str, Any]) -> None:
     html = page(documents)
-    assert "int8 ships: accuracy 95.0 % against 95.2 % of the trained model, 2.0 kB" in html
+    assert "int8 ships: accuracy 95.0 % (trained model 95.2 %), 2.0 kB" in html
     for text in ("34", "99.00 %", "31.0 dB", "logistic regression", "vela 5", "noise is weaker"):
         assert text in html
 
@@ -126,18 +126,21 @@ def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[s
     read(html)
     for text in (
         "20 steps, 1 restart, 2 losses", "500 queries, 470 on average", "0.500 … 0.800",
-        "by at most 0.1 of its range (Linf)", "loses 1.0 points", "-0.5 to 2.0", "99.85 % of 150",
-        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "what the answer rests on",
+        "by at most 0.1 of its range (Linf)", "loses 1.0 percentage points", "-0.5 to 2.0",
+        "99.85 % of 150",
+        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "attribution before",
     ):  # fmt: skip
         assert text in html
     assert html.count('<span class="fail">fails</span>') == 1
-    assert html.index("transferred</th>") < html.index("through the rounding</th>")
+    assert html.index("transferred from the trained model</th>") < html.index(
+        "straight-through (white box)</th>"
+    )
     audit["reach"], audit["restarts"] = "a length of at most 0.1", 3
     audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
     html = page(documents)
     assert "a length of at most 0.1" in html
     assert "3 restarts" in html
-    assert "no attack through the rounding: operation 3, WHILE" in html
+    assert "No straight-through attack: operation 3, WHILE" in html
 
 
 def test_a_regression_has_values_instead_of_classes(documents: dict[str, Any]) -> None:
@@ -157,7 +160,7 @@ def test_a_regression_has_values_instead_of_classes(documents: dict[str, Any]) -
     }
     html = page(documents, task="regression")
     read(html)
-    assert "Answers against true values" in html
+    assert "Predicted against true values" in html
     assert "R²" in html
 
 
@@ -184,7 +187,7 @@ def test_one_epoch_and_many_classes_are_drawn(documents: dict[str, Any]) -> None
         )
     html = page(documents)
     read(html)
-    assert "Pairs that the int8 file confuses most" in html
+    assert "Most frequent confusions of the int8 file" in html
 
 
 def test_the_card_is_the_same_every_time(documents: dict[str, Any]) -> None:
@@ -226,7 +229,7 @@ def test_a_file_that_decides_otherwise_is_never_said_to_decide_alike(
         for name, value in bent["figures"]["parity"].items()
         if name != "changed_input_image"
     }
-    alike = "decides every sample as the trained model does"
+    alike = "predicts the same class as the trained model for every sample"
     assert alike not in page(bent)
     for row in bent["parity"]["files"].values():
         row["parity"]["agreement"] = 1.0
@@ -250,27 +253,36 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         "samples": 1300,
         "unlabelled": 1250,
         "labelled": 50,
+        "reconstruction_loss": 0.01,
         "metric": "accuracy",
-        "with": 0.84,
-        "without": 0.79,
+        "direction": "up",
+        "metric_with": 0.84,
+        "metric_without": 0.79,
     }
     documents["distillation"] = {
         "teacher_kind": "resnet8",
         "teacher_parameters": 78000,
+        "parameters": 7000,
         "metric": "accuracy",
+        "direction": "up",
         "teacher": 0.93,
-        "with": 0.91,
-        "without": 0.897,
+        "metric_with": 0.91,
+        "metric_without": 0.897,
     }
-    documents["range_test"] = {"suggested": 0.0031}
+    documents["range_test"] = {
+        "suggested_rate": 0.0031,
+        "rates": [0.001, 0.01],
+        "losses": [2.0, 1.0],
+        "smoothed": [2.0, 1.5],
+    }
     warned = {"code": "dead_relu", "text": "units are dead", "cure": "lower the rate"}
-    documents["warnings"] = {"schema": 1, "warnings": [warned]}
+    documents["warnings"] = {"schema": 2, "warnings": [warned]}
     html, card = page(documents), render_card(typed_documents(documents), CONFIG)
-    assert "The peak rate is 0.0031" in html
+    assert "The peak learning rate is 0.0031" in html
     for text in (html, card):
         assert "a resnet8 of 78,000 weights" in text
         assert "89.7 %" in text
-    for said in ("64 numbers of the input become 8", "0.961", "41.9 dB", "97.5 %", "0.550"):
+    for said in ("64 input values become a code of 8", "0.961", "41.9 dB", "97.5 %", "0.550"):
         assert said in html
     for text in (html, card):
         assert "1,300 samples, 1,250 of them without a label" in text
@@ -278,7 +290,7 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
         assert "79.0 %" in text
         assert "units are dead" in text
         assert "lower the rate" in text
-    assert "makes 8 numbers of 64" in card
+    assert "codes 64 values as 8" in card
 
 
 def test_runtimes_are_compared_where_several_ran(documents: dict[str, Any]) -> None:
@@ -317,14 +329,14 @@ def test_pruning_is_told_where_there_was_any_and_zipped_sizes_always(
 ) -> None:
     told = page(documents)
     read(told)
-    assert "pruned to 50 % zeros, clustered to 16 values a kernel: 50.2 % of the weights" in told
+    assert "pruned to 50 % zeros, clustered to 16 values per kernel: 50.2 % of the weights" in told
     assert "conv/kernel" in told
     assert "1.1 kB" in told
     plain = documents | {"weights": documents["weights"] | {"validation": None}}
     assert "Pruning and clustering" not in page(plain)
     assert "50.3 %" in page(plain)
     card = render_card(typed_documents(documents), CONFIG)
-    assert "2000 bytes (1100 by gzip)" in card
+    assert "2000 bytes (1100 gzipped)" in card
     assert "the float model loses 0.0030 accuracy on validation" in card
 
 
@@ -333,8 +345,8 @@ def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
 ) -> None:
     card = render_card(typed_documents(documents), CONFIG)
     for part in (
-        "Model details", "Intended use", "Data", "Metrics", "By class", "Robustness and privacy",
-        "Limits",
+        "Model details", "Intended use", "Data", "Metrics", "Metrics per class",
+        "Robustness and privacy", "Limits",
     ):  # fmt: skip
         assert re.search(rf"^##+ {part}$", card, re.MULTILINE)
     assert card.count("not stated") == 4

@@ -31,8 +31,11 @@ def quantities(task: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("task", "texts"),
     [
-        ("regression", ["Answers of the int8 file against true values, 60", "Errors: answer less"]),
-        ("forecasting", ["days from 2023-11-14", "naive: no change", "int8 forecast"][1:]),
+        (
+            "regression",
+            ["Predictions of the int8 file against true values, 60", "Errors (predicted"],
+        ),
+        ("forecasting", ["days from 2023-11-14", "naive forecast", "int8 forecast"][1:]),
     ],
 )
 def test_quantities_are_shown_beside_the_truth(
@@ -51,10 +54,12 @@ def test_quantities_are_shown_beside_the_truth(
     html = page(documents)
     for text in texts:
         assert text in html
-    assert "farthest apart" in html
+    assert "largest disagreement" in html
 
 
-@pytest.mark.parametrize(("task", "text"), [("anomaly", "multiple"), ("classification", "ROC")])
+@pytest.mark.parametrize(
+    ("task", "text"), [("anomaly", "anomaly score / threshold"), ("classification", "ROC")]
+)
 def test_scores_stand_beside_their_threshold(
     documents: dict[str, Any], task: str, text: str
 ) -> None:

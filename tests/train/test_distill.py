@@ -32,10 +32,10 @@ def test_the_teacher_is_larger_and_the_student_is_the_spec(
     student, found = learn(spec, digits, tmp_path / "taught", epochs=4)
     (tmp_path / "plain" / "work").mkdir(parents=True)
     plain = train_network(spec, Train(epochs=2), digits, out=tmp_path / "plain", **LEARNING)
-    assert found["without"] == plain.validation["val_accuracy"]
-    assert found["with"] == student.validation["val_accuracy"]
-    assert found["parameters"] == sum(int(np.prod(w.shape)) for w in plain.model.weights)
-    assert found["teacher_parameters"] > found["parameters"]
+    assert found.metric_without == plain.validation["val_accuracy"]
+    assert found.metric_with == student.validation["val_accuracy"]
+    assert found.parameters == sum(int(np.prod(w.shape)) for w in plain.model.weights)
+    assert found.teacher_parameters > found.parameters
     assert any((a != b).any() for a, b in zip(student.model.get_weights(),
                                               plain.model.get_weights(), strict=True))  # fmt: skip
 

@@ -23,11 +23,11 @@ def curve(spec: Spec, digits: Any, out: Path, **settings: Any) -> dict[str, Any]
 
 def test_without_asking_there_is_one_point(spec: Any, digits: Any, tmp_path: Path) -> None:
     found = curve(spec, digits, tmp_path)
-    (row,) = found["rows"]
-    assert row["samples"] == len(digits.split("train"))
-    assert 0 < row["validation"] <= 1
-    assert 0 < row["train"] <= 1
-    assert found["metric"] == "accuracy"
+    (row,) = found.rows
+    assert row.samples == len(digits.split("train"))
+    assert 0 < row.validation <= 1
+    assert 0 < row.train <= 1
+    assert found.metric == "accuracy"
 
 
 @pytest.mark.slow
@@ -35,8 +35,8 @@ def test_the_curve_has_each_share_and_survives_a_kill(
     spec: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = curve(spec, digits, tmp_path / "whole", learning_curve=True)
-    assert [row["share"] for row in wanted["rows"]] == [*SHARES, 1.0]
-    samples = [row["samples"] for row in wanted["rows"]]
+    assert [row.fraction for row in wanted.rows] == [*SHARES, 1.0]
+    samples = [row.samples for row in wanted.rows]
     assert samples == sorted(samples)
 
     found, kills = with_kills(

@@ -72,9 +72,9 @@ def test_the_network_without_is_the_one_that_plain_training_gives(
     _, found = learn(encoder, few, tmp_path / "both")
     (tmp_path / "plain" / "work").mkdir(parents=True)
     plain = train_network(encoder, Train(epochs=2), few, out=tmp_path / "plain", **LEARNING)
-    assert found["without"] == plain.validation["val_accuracy"]
-    assert found["labelled"] == 40
-    assert found["samples"] == found["labelled"] + found["unlabelled"]
+    assert found.metric_without == plain.validation["val_accuracy"]
+    assert found.labelled == 40
+    assert found.samples == found.labelled + found.unlabelled
 
 
 @pytest.mark.slow

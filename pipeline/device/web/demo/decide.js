@@ -14,7 +14,7 @@ const OUTSIDE = "far outside the training range";
 // What the model is given of its inputs: a forecaster does not see the last step.
 export function seen(inputs, anomaly) {
   if (!anomaly) return inputs;
-  const known = anomaly.known ?? [-Infinity, Infinity];
+  const known = anomaly.input_range ?? [-Infinity, Infinity];
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { data, shape, dtype }]) => {
       const isCut = anomaly.score === "forecast";

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.train.threshold import SHARE, calibrate_threshold
+from pipeline.train.decision import SHARE, calibrate_threshold
 
 samples = st.integers(2, 40).flatmap(
     lambda n: st.tuples(
@@ -22,19 +22,19 @@ def f1(flagged: np.ndarray, labels: np.ndarray) -> float:
 @given(samples)
 def test_no_threshold_has_a_greater_f1(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = drawn
-    found = calibrate_threshold(scores, labels)
+    threshold, calibration = calibrate_threshold(scores, labels)
     if not labels.any():
         return
-    assert found["how"] == "f1"
+    assert calibration == "f1"
     tried = [f1(scores > edge, labels) for edge in [-1.0, *scores]]
-    reached = f1(scores > found["threshold"], labels)
+    reached = f1(scores > threshold, labels)
     # A score of zero is never flagged: the threshold is above zero.
     assert reached >= max(tried) or (scores == 0).any()
 
 
 def test_without_anomalies_a_hundredth_of_what_is_normal_is_flagged() -> None:
     scores = np.arange(1000.0)
-    found = calibrate_threshold(scores, np.zeros(1000, np.int64))
-    assert found["how"] == "quantile"
-    assert (scores > found["threshold"]).mean() <= 1 - SHARE + 1e-9
-    assert calibrate_threshold(np.zeros(5), np.zeros(5, np.int64))["threshold"] > 0
+    threshold, calibration = calibrate_threshold(scores, np.zeros(1000, np.int64))
+    assert calibration == "quantile"
+    assert (scores > threshold).mean() <= 1 - SHARE + 1e-9
+    assert calibrate_threshold(np.zeros(5), np.zeros(5, np.int64))[0] > 0
