@@ -1,7 +1,7 @@
 """Turn a model into .tflite files; these functions run in the worker process (see pipeline.worker).
 
 float32 comes from the TFLite converter, by way of the tf_keras copy. The rest is made from the
-float32 file, float16 by half.py, integers by ai-edge-quantizer, 70 times faster than converting
+float32 file, float16 by float16.py, integers by ai-edge-quantizer, 70 times faster than converting
 anew; it leaves some operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with
 those are made by the converter. What to do is decided by compress and written in the recipe.
 """
@@ -28,12 +28,7 @@ from pipeline.export.inline_buffers import inline_buffers
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_copy
-from pipeline.export.tf_keras_copy import (
-    answers_of_copy,
-    answers_of_file,
-    compare,
-    copy_to_tf_keras,
-)
+from pipeline.export.tf_keras_copy import answers_of_copy, answers_of_file, compare, make_copy
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
@@ -113,7 +108,7 @@ def _converted(network: _Network, way: str) -> bytes:
         with _refusals("float32"):
             return bytes(_converter(network, way).convert())
     model, spec = load_keras(network.model), Spec.read(network.spec)
-    copy = copy_to_tf_keras(model, network.model, spec)
+    copy = make_copy(model, network.model, spec)
     with _refusals("float32"):
         content = float32_of(copy, spec)
     compare(model, spec, answers_of_file(content))
@@ -127,7 +122,7 @@ def _converter(network: _Network, way: str) -> Any:
     spec = Spec.read(network.spec)
     if way == COPY:
         model = load_keras(network.model)
-        copy = copy_to_tf_keras(model, network.model, spec)
+        copy = make_copy(model, network.model, spec)
         compare(model, spec, answers_of_copy(copy))
         converter = converter_of_copy(copy, spec)
     else:

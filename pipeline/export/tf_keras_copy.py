@@ -24,7 +24,7 @@ TOLERANCE = (
 SAMPLES = 4
 
 
-def copy_to_tf_keras(model: Model, model_file: Path, spec: Spec) -> Any:
+def make_copy(model: Model, model_file: Path, spec: Spec) -> Any:
     """Return the tf-keras model at batch 1 with the weights of a Keras 3 model.
 
     Args:

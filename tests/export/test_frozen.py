@@ -13,7 +13,7 @@ from pipeline.export.frozen import float32_of
 from pipeline.export.inspect import operations
 from pipeline.export.ranges import SIGNATURE
 from pipeline.export.saved import converter_of_copy
-from pipeline.export.tf_keras_copy import copy_to_tf_keras
+from pipeline.export.tf_keras_copy import make_copy
 from pipeline.models.save import load_keras
 from tests.export.conftest import SPECS, make
 from tests.export.test_families import FAMILIES
@@ -26,7 +26,7 @@ def test_it_is_the_file_of_a_saved_model(name: str, tmp_path: Path) -> None:
     made = make((SPECS | FAMILIES)[name], tmp_path / "net", uneven=0.02)
     spec = Spec.read(made.folder / "spec.json")
     path = made.folder / "model.keras"
-    copy = copy_to_tf_keras(load_keras(path), path, spec)
+    copy = make_copy(load_keras(path), path, spec)
     converter = converter_of_copy(copy, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     wanted, found = tmp_path / "saved.tflite", tmp_path / "frozen.tflite"
