@@ -53,8 +53,9 @@ fmt: .venv/.dev  ## format and fix the code
 
 generated: runs/generated/.ready  ## write the small generated sets that some configs use
 
-schema: .venv/.ready  ## rewrite configs/schema.json
+schema: .venv/.ready  ## rewrite configs/schema.json and configs/schemas/
 	$(EDGELINE) config schema > configs/schema.json
+	.venv/bin/python -m pipeline.documents.schemas
 
 check: .venv/.dev  ## format, lint, types, guards: no TensorFlow
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest tests/test_guards.py tests/config

@@ -17,19 +17,24 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
-from pipeline.artifacts import MANIFEST, read_json, write_arrays
-from pipeline.bundle.published import checked_manifest, shipped_model
+from pipeline.artifacts import MANIFEST, write_arrays
 from pipeline.device.measure import run_file
 from pipeline.device.predict import predict
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.manifest import Manifest, ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
 from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 LAST = "bundle"
 
@@ -106,19 +111,19 @@ class Bundle:
     """A bundle whose files were checked against their hashes."""
 
     path: Path
-    manifest: Mapping[str, Any] = field(repr=False)
+    manifest: Manifest = field(repr=False)
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
-    def shipped_model(self) -> Mapping[str, Any]:
+    def shipped_model(self) -> ModelFile:
         """The manifest's row of the file that ships."""
-        return shipped_model(self.manifest)
+        return self.manifest.shipped_model
 
-    def predict(self, samples: Any, *, runtime: str = "litert") -> Answers:
+    def predict(self, samples: object, *, runtime: str = "litert") -> Answers:
         """Return what the device would answer, by the runner, in a process of its own.
 
         Args:
@@ -139,7 +144,7 @@ class Bundle:
             found = predict(self.path, [file], runtime=runtime)
         return Answers(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(found)))
 
-    def outputs(self, samples: Any, *, form: str | None = None, runtime: str = "litert") -> Any:
+    def outputs(self, samples: object, *, form: str | None = None, runtime: str = "litert") -> Any:
         """Return the model's own answers (N, K), float32: probabilities, or values to be scaled.
 
         Args:
@@ -147,11 +152,11 @@ class Bundle:
             form: a format of the bundle; None: the one that ships.
             runtime: key of RUNTIMES.
         """
-        wanted = self.manifest["ships"] if form is None else form
-        files = {model["format"]: model["file"] for model in self.manifest["models"]}
+        wanted = self.manifest.ships if form is None else form
+        files = {model.format: model.file for model in self.manifest.models}
         if wanted not in files:
             raise ConfigError(f"form {wanted!r}: {self.path} has {', '.join(files)}")
-        preprocess = read_json(self.path / "preprocess.json")
+        preprocess = Preprocess.read(self.path / "preprocess.json")
         found = run_file(
             self.path / files[wanted], preprocess, self._named(samples), runtime=runtime
         )
@@ -161,11 +166,12 @@ class Bundle:
         """Print what the bundle holds, in figures."""
         sys.stdout.write(self._text() + "\n")
 
-    def _named(self, samples: Any) -> dict[str, Any]:
+    def _named(self, samples: object) -> dict[str, Any]:
         """Return the samples by input."""
         import numpy as np
 
-        names = [entry["name"] for entry in read_json(self.path / "preprocess.json")["inputs"]]
+        preprocess = Preprocess.read(self.path / "preprocess.json")
+        names = [entry.name for entry in preprocess.inputs]
         if isinstance(samples, Mapping):
             lacking = sorted(set(names) ^ set(samples))
             if lacking:
@@ -184,7 +190,7 @@ class Bundle:
     def __repr__(self) -> str:
         """Return one line."""
         row = self.shipped_model
-        return f"Bundle({self.name}: {row['file']}, {row['bytes']} bytes; {self.path})"
+        return f"Bundle({self.name}: {row.file}, {row.bytes} bytes; {self.path})"
 
     def _repr_html_(self) -> str:
         """Return what `edgeline show` says."""
@@ -239,7 +245,7 @@ def load_bundle(path: str | Path) -> Bundle:
         ArtifactError: it is no bundle, or a file was changed or is missing.
     """
     folder = Path(path)
-    return Bundle(folder, checked_manifest(folder))
+    return Bundle(folder, read_bundle(folder))
 
 
 @contextlib.contextmanager
@@ -252,7 +258,7 @@ def _saying(*, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _result(config: Any, folder: Path, exported: Path, until: str) -> Result:
+def _result(config: "Config", folder: Path, exported: Path, until: str) -> Result:
     """Read what the stages up to `until` left behind."""
     from pipeline.stages import NAMES
 

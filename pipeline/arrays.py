@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     Tensor: TypeAlias = tf.Tensor
     Model: TypeAlias = keras.Model
     Layer: TypeAlias = keras.layers.Layer
+    Variable: TypeAlias = keras.Variable
+    Optimizer: TypeAlias = keras.optimizers.Optimizer
+    Strategy: TypeAlias = tf.distribute.Strategy
 else:
-    Tensor = Model = Layer = Any
+    Tensor = Model = Layer = Variable = Optimizer = Strategy = Any
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 """A NumPy array of any type and shape; the docstring beside it says which."""

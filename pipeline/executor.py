@@ -35,16 +35,16 @@ from pipeline.artifacts import (
     sha256_json,
     swap_in,
 )
-from pipeline.bundle.published import is_published
 from pipeline.config.schema import Config
-from pipeline.data.watch import model_state, source_state
+from pipeline.data.source_fingerprint import model_state, source_state
 from pipeline.device.runtimes import version as runtime_version
+from pipeline.documents.bundles import is_published
 from pipeline.documents.stages import (
     Published,
-    Recipe,
     Skipped,
     StageManifest,
     StageMetric,
+    StageRecipe,
     Timings,
 )
 from pipeline.errors import ArtifactError, ConfigError
@@ -167,10 +167,10 @@ def _of_kind(outputs: Mapping[str, FileHash], patterns: tuple[str, ...]) -> dict
     }
 
 
-def _recipe(stage: Stage, bound: Bound, run: Run) -> Recipe:
+def _recipe(stage: Stage, bound: Bound, run: Run) -> StageRecipe:
     """Return all that decides a stage's result; equal recipes give equal bytes."""
     sections = None if stage.sections is None else set(stage.sections)
-    return Recipe(
+    return StageRecipe(
         stage=stage.name,
         code=hash_source(stage.module),
         seed=run.config.seed,
@@ -243,7 +243,9 @@ def _import(stage: Stage) -> Any:
     return import_quietly(stage.module)
 
 
-def _finish(stage: Stage, recipe: Recipe, metrics: Metrics, partial: Path, seconds: float) -> None:
+def _finish(
+    stage: Stage, recipe: StageRecipe, metrics: Metrics, partial: Path, seconds: float
+) -> None:
     """Hash the outputs and write the manifest, last."""
     outputs = describe_files(partial)
     for kind, patterns in stage.writes.items():

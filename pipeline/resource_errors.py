@@ -8,9 +8,12 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import STORAGE_ERRORS, ShortageError
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 # Of numpy's tofile, HDF5, and TensorFlow's writers, which call a full disk an exhausted resource.
 DISK_WORDS = ("No space left on device", "requested and 0 written", "errno = 28", "File too large")
@@ -78,7 +81,7 @@ def words_of(error: BaseException) -> str | None:
 
 
 @contextlib.contextmanager
-def explain_shortage(stage: str, config: Any) -> Iterator[None]:
+def explain_shortage(stage: str, config: "Config") -> Iterator[None]:
     """Turn what ran out in a stage into one message: the stage, and what to lower.
 
     Raises:
@@ -96,7 +99,7 @@ def explain_shortage(stage: str, config: Any) -> Iterator[None]:
         raise ShortageError(_message(stage, config, words)) from error
 
 
-def _message(stage: str, config: Any, words: str) -> str:
+def _message(stage: str, config: "Config", words: str) -> str:
     if "out of memory" not in words:
         return f"{stage}: {words}"
     wanted = [_setting(path, config) for path in LOWER.get(stage, ())]
@@ -104,7 +107,7 @@ def _message(stage: str, config: Any, words: str) -> str:
     return f"{stage}: {words}. Try {cure or 'a smaller network (model)'}, or free memory"
 
 
-def _setting(path: str, config: Any) -> str | None:
+def _setting(path: str, config: "Config") -> str | None:
     """Return a setting with its value, as something to lower; None where it is off."""
     if path in ADVICE:
         return ADVICE[path]

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from pipeline.artifacts import Metrics, read_json
-from pipeline.bundle.published import shipped_model
+from pipeline.artifacts import Metrics
 from pipeline.config.export_schema import Remedy
 from pipeline.documents.ladder import Ladder, Weights
+from pipeline.documents.manifest import Manifest
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import GateError
@@ -125,12 +125,12 @@ def published_line(bundle: Path, task: str, metric: str = "auto") -> str:
         task: whose metric is shown.
         metric: of `task_metric`.
     """
-    manifest, metric = read_json(bundle / "manifest.json"), task_of(task, metric).metric
-    shipped = shipped_model(manifest)
-    reference = manifest["reference"]["metrics"][metric]
+    manifest, metric = Manifest.read(bundle / "manifest.json"), task_of(task, metric).metric
+    shipped = manifest.shipped_model
+    reference = manifest.reference.metrics[metric]
     return (
-        f"{bundle}: {manifest['ships']} ships, {metric} {figure(shipped['metrics'][metric])} "
-        f"(reference {figure(reference)}), {shipped['bytes'] / 1000:.1f} kB"
+        f"{bundle}: {manifest.ships} ships, {metric} {figure(shipped.metrics[metric])} "
+        f"(reference {figure(reference)}), {shipped.bytes / 1000:.1f} kB"
     )
 
 
@@ -140,7 +140,7 @@ def format_metric(name: str, value: float, unit: str) -> str:
     return f"{name} {number} {unit}".strip()
 
 
-def figure(value: Any) -> str:
+def figure(value: object) -> str:
     """Return a number with four decimals, other things as they are; None was not measured."""
     if value is None:
         return "not measured"

@@ -24,7 +24,7 @@ DRAW_SECONDS = 0.1  # between two drawings of a bar
 BLANK = "\r\x1b[K"
 
 
-def event(name: str, **facts: Any) -> dict[str, Any]:
+def event(name: str, **facts: object) -> dict[str, Any]:
     """Return what makes a log record an event: `log.info("…", extra=event("stage_ended", …))`."""
     return {"event": {"event": name, **facts}}
 

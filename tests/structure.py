@@ -16,22 +16,22 @@ ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ROOT / "pipeline/device/run_on_device.py"  # from pipeline/ondevice, which counts
 SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
-    ("errors", "seeds", "artifacts", "arrays"),
-    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash"),
-    ("tasks",),
-    ("config",),
+    ("errors", "seeds", "artifacts", "arrays", "stages"),
+    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash", "worker"),
+    ("documents/record", "tasks"),
+    ("targets",),
+    ("config", "launch"),
     ("documents",),
-    ("ondevice", "host"),
+    ("ondevice", "host", "freshness", "run_summary"),
     ("samples", "gate"),
     ("models", "data"),
     ("train",),
-    ("harden", "export", "worker"),
+    ("harden", "export"),
     ("compress", "verify", "device"),
-    ("audit", "baseline", "report", "bundle", "compare", "tune", "new", "launch"),
-    ("stages", "freshness", "run_summary", "doctor"),
+    ("audit", "baseline", "report", "bundle", "compare", "tune", "new"),
     ("executor",),
     ("tracking",),
-    ("api",),
+    ("api", "doctor"),
     ("cli", "__main__"),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -120,8 +120,9 @@ def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def room_of(path: Path) -> str:
-    """Return the folder of a file below pipeline/, or its own name where it lies in no folder."""
-    return path.relative_to(ROOT / "pipeline").with_suffix("").parts[0]
+    """Return the folder of a file below pipeline/, or its own name where LAYERS has that."""
+    name = path.relative_to(ROOT / "pipeline").with_suffix("").as_posix()
+    return name if name in RANKS else name.partition("/")[0]
 
 
 def upward_imports() -> list[str]:

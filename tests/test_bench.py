@@ -11,6 +11,7 @@ import pytest
 from pipeline.artifacts import read_json, write_json
 from tests.bench import chain, hardening, quantizing, reliability, speed, suite, tables
 from tests.conftest import COUNTED
+from tests.documents.manifests import make_manifest
 from tests.e2e.chain import write_config
 
 
@@ -108,11 +109,8 @@ def test_times_are_taken_anew_of_the_bundles_that_still_ship_the_file(
     )
     for name, sha256 in {"digits_cnn": "one", "digits_cnn_seed1": "another"}.items():
         (tmp_path / "exported" / name).mkdir(parents=True)
-        shipped = {
-            "ships": "int8",
-            "models": [{"format": "int8", "target": None, "sha256": sha256}],
-        }
-        write_json(tmp_path / "exported" / name / "manifest.json", shipped)
+        shipped = {"name": name, "ships": "int8", "models": [{"format": "int8", "sha256": sha256}]}
+        make_manifest(shipped).write(tmp_path / "exported" / name / "manifest.json")
     times = [row.get("litert") for row in suite.timed_again(config)["runs"]]
     assert times == [{"p50_ms": 0.125}, RUN["litert"], RUN["litert"], None]
     assert read_json(tmp_path / "quality" / "digits_cnn.json")["runs"][0]["litert"] == times[0]

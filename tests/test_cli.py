@@ -17,6 +17,7 @@ import pytest
 from pipeline import cli, stages, tracking
 from pipeline.cli.parser import make_parser
 from pipeline.errors import ArtifactError, GateError
+from tests.documents.manifests import make_manifest
 
 ROOT = Path(__file__).parents[1]
 DIGITS = str(ROOT / "configs" / "digits_cnn.yaml")
@@ -233,12 +234,14 @@ def test_a_finished_run_closes_with_what_it_published(
     runs.mkdir(parents=True)
     bundle.mkdir(parents=True)
     (runs / "verdict.json").write_text(
-        json.dumps({"passed": True, "ships": "int8", "gates": {"int8": []}})
+        json.dumps({"schema": 2, "passed": True, "ships": "int8", "gates": {"int8": []}})
     )
     model = {"format": "int8", "metrics": {"accuracy": 0.98611, "auc": 1.0}, "bytes": 14216}
     reference = {"metrics": {"accuracy": 0.98333}}
-    manifest = {"ships": "int8", "models": [{"format": "float32"}, model], "reference": reference}
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    models = [{"format": "float32"}, model]
+    make_manifest(
+        {"name": "digits_cnn", "ships": "int8", "models": models, "reference": reference}
+    ).write(bundle / "manifest.json")
     folders = ["--runs", str(runs.parents[1]), "--exported", str(bundle.parent)]
     assert cli.main(["run", DIGITS, *folders]) == 0
     shown = capsys.readouterr().out

@@ -33,7 +33,7 @@ from pipeline.export.make import make_file
 from pipeline.models.predict import predict
 from pipeline.models.save import save_keras
 from pipeline.seeds import fold_seed
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
 
 log = logging.getLogger(__name__)
 

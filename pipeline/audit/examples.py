@@ -40,7 +40,7 @@ def examples(
         "prediction_adversarial": answers[1 + restarts, places],
     }
     raw = dataset.read(positions[places])
-    kinds = {entry["name"]: entry["kind"] for entry in dataset.preprocess["inputs"]}
+    kinds = {entry.name: entry.kind for entry in dataset.preprocess.inputs}
     for name, clean in known.parts[0].items():
         figures[BEFORE + name] = clean[places]
         pairs = zip(restarts, places, strict=True)

@@ -25,10 +25,10 @@ from pipeline.models.predict import predict
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
+from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
-from pipeline.train.prepare import preparer
+from pipeline.train.make import cosine_rate, preparer, reset_keras
 from pipeline.train.step import Step
 from pipeline.train.strategy import alone, choose
 
@@ -85,8 +85,8 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> dict[st
     """
     asked = dataset.split("train")[: thief.queries]
     sources = {"data": (dataset, asked, budgets(len(asked)))}
-    entry, *others = dataset.preprocess["inputs"]
-    if KINDS[entry["kind"]].has_fixed_range and not others:
+    entry, *others = dataset.preprocess.inputs
+    if KINDS[entry.kind].has_fixed_range and not others:
         noise = _noise(dataset, len(asked), fold_seed(thief.seed, "noise"))
         sources["noise"] = (*noise, [len(asked)])
     decided = ask(dataset.read(held)).argmax(axis=1)
@@ -123,11 +123,11 @@ def _noise(dataset: Dataset, count: int, seed: int) -> tuple[Dataset, Array]:
     """Return pictures of even noise, as who has no data of the kind would ask for."""
     (entry,) = dataset.inputs
     generator = np.random.Generator(np.random.Philox(seed))
-    most = np.iinfo(entry["dtype"]).max
-    shape = (count, *entry["shape"])
-    values = generator.integers(0, most, shape, entry["dtype"], endpoint=True)
+    most = np.iinfo(entry.dtype).max
+    shape = (count, *entry.shape)
+    values = generator.integers(0, most, shape, entry.dtype, endpoint=True)
     given: Any = Given(values)
-    return replace(dataset, shards={entry["name"]: given}), np.arange(count)
+    return replace(dataset, shards={entry.name: given}), np.arange(count)
 
 
 def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, name: str) -> Any:
@@ -141,10 +141,8 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
         name: of its checkpoint's folder.
     """
     import keras
-    import tensorflow as tf
 
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     places = np.arange(len(positions), dtype=np.int32)  # an answer is looked up by its place
     feed = Feed(
         dataset, positions, places, batch_size=thief.batch_size, seed=fold_seed(thief.seed, name)
@@ -153,13 +151,12 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
     with strategy.scope():
         model = MODELS[thief.spec.model.kind](keras, thief.spec)
-        peak, total = settings.optimizer.learning_rate, epochs * feed.steps
-        rate = schedule.cosine(keras, peak=peak, warmup_steps=0, total_steps=total)
+        rate = cosine_rate(feed, peak=settings.optimizer.learning_rate, epochs=epochs)
         optimizer = schedule.optimizer(keras, settings.optimizer, rate)
     trainer = Trainer(
         model,
         optimizer,
-        imitating_step(model, answers),
+        distillation_step(model, answers),
         preparer(dataset.preprocess, []),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
@@ -176,7 +173,7 @@ def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, 
     return model
 
 
-def imitating_step(model: Model, answers: Array) -> Step:
+def distillation_step(model: Model, answers: Array) -> Step:
     """Return the step whose loss is the cross-entropy with an answer (Hinton et al. 2015).
 
     Args:

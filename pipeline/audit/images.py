@@ -20,6 +20,7 @@ from pipeline.audit.queries import Budget
 from pipeline.audit.square import Searched, search
 from pipeline.audit.whitebox import WhiteBox, box_of
 from pipeline.device.measure import run_file
+from pipeline.documents.preprocess import Preprocess
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 
@@ -34,13 +35,13 @@ class Pictures:
     """Model inputs (n, H, W, C), float32 in [0, 1]."""
     labels: Array
     """Class ids (n,)."""
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json, of one input."""
 
     @property
     def name(self) -> str:
         """Name of the input."""
-        return str(self.preprocess["inputs"][0]["name"])
+        return str(self.preprocess.inputs[0].name)
 
     def right(self, outputs: Array) -> Array:
         """Return which of some answers (n, K) are right (n,)."""

@@ -31,8 +31,8 @@ def appearance(dataset: Dataset, positions: Array) -> Array:
     parts = []
     for raw in batches(dataset, positions):
         views = [
-            features(prepare_input(raw[entry["name"]], entry), entry)
-            for entry in dataset.preprocess["inputs"]
+            features(prepare_input(raw[entry.name], entry), entry)
+            for entry in dataset.preprocess.inputs
         ]
         parts.append(np.concatenate(views, axis=1))
     return np.concatenate(parts)

@@ -178,7 +178,7 @@ def _huge(dataset: Dataset, space: Any, by: Reach) -> float | None:
     """Return the share of epsilon at which everybody is fooled; None where something stays."""
     if by.settings["tokens"] or space.is_masked:
         return None
-    is_unit = all(KINDS[entry["kind"]].has_fixed_range for entry in dataset.preprocess["inputs"])
+    is_unit = all(KINDS[entry.kind].has_fixed_range for entry in dataset.preprocess.inputs)
     return WHOLE / float(by.settings["epsilon"]) if is_unit else FAR
 
 

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json, write_arrays, write_json
+from pipeline.artifacts import read_json, write_arrays
 from pipeline.audit.square import Searched, search
 from pipeline.device.runner import run_model
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.interpreter import load_interpreter
 
 BATCH = 64  # samples a call: a search asks hundreds at a time
@@ -37,7 +38,7 @@ class Asked:
     """A file as an attacker asks it, and where the two processes meet."""
 
     file: Path
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     threads: int
     work: Path
     """An existing folder for what goes there and back."""
@@ -55,7 +56,7 @@ class Asked:
         from pipeline.worker.client import request
 
         write_arrays(self.work / "asked.npz", arrays)
-        write_json(self.work / "preprocess.json", self.preprocess)
+        self.preprocess.write(self.work / "preprocess.json")
         request(
             "ask_file",
             limit_s=TIME_LIMIT,

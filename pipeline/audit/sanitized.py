@@ -12,6 +12,7 @@ from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.device.runner import prepare_input, remove_squeezing
+from pipeline.documents.preprocess import ImageEntry, Preprocess
 from pipeline.ondevice.decide import l1_distance
 from pipeline.verify.sanitize import calibrate_detector
 
@@ -44,11 +45,15 @@ def measure_sanitized(
     from pipeline.models.blocks import logits_model
     from pipeline.models.save import load_keras
 
-    (entry,) = dataset.preprocess["inputs"]
-    rule = entry.get("sanitize")
-    if rule is None or (rule["median"] is None and rule["bit_depth"] is None):
+    (entry,) = dataset.preprocess.inputs
+    rule = entry.sanitize
+    if (
+        not isinstance(entry, ImageEntry)
+        or rule is None
+        or (rule.median is None and rule.bit_depth is None)
+    ):
         return None
-    raw, labels = dataset.read(positions)[entry["name"]], np.asarray(dataset.labels[positions])
+    raw, labels = dataset.read(positions)[entry.name], np.asarray(dataset.labels[positions])
     (bare,) = remove_squeezing(dataset.preprocess)["inputs"]
     found = attacks_through(
         logits_model(keras, load_keras(parent)),
@@ -64,10 +69,10 @@ def measure_sanitized(
 
 
 def _answers(
-    file: Path, preprocess: Mapping[str, Any], shown: Mapping[str, Array]
+    file: Path, preprocess: Preprocess, shown: Mapping[str, Array]
 ) -> dict[str, tuple[Array, Array]]:
     """Return name -> the file's answers (n, K) to raw samples, with and without squeezing."""
-    (name,) = (entry["name"] for entry in preprocess["inputs"])
+    (name,) = (entry.name for entry in preprocess.inputs)
     raw = {name: np.concatenate(list(shown.values()))}
     both = [run_file(file, way, raw).outputs for way in (preprocess, remove_squeezing(preprocess))]
     parts = [np.split(outputs, len(shown)) for outputs in both]

@@ -17,7 +17,7 @@ from pipeline.audit.membership import confidence, halves
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.seeds import fold_seed
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
 from pipeline.train.strategy import alone
 from pipeline.train.supervised import train_network
 

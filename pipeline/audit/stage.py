@@ -62,7 +62,7 @@ def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Par
     assert settings is not None  # else the stage is off
     attack = _attack(config)
     document = _empty(attack)
-    kinds = [entry["kind"] for entry in dataset.preprocess["inputs"]]
+    kinds = [entry.kind for entry in dataset.preprocess.inputs]
     reason = why_not(config.task, kinds, *_sections(config))
     if reason is not None:
         none = {"labels": np.zeros(0, np.int64)}

@@ -7,7 +7,7 @@ bump in a series, a tone in a recording, a word in a text.
 Legend: B samples, H, W, C picture, T steps, S sound samples, F columns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
+from pipeline.documents.preprocess import Entry, TokensEntry
+from pipeline.ondevice.document import column_name
 
 Change = Callable[[Array], Array]
 
@@ -67,13 +69,13 @@ def plant_trigger(dataset: Dataset, trigger: Trigger, positions: Array) -> Datas
 
 def trigger_of(dataset: Dataset) -> Trigger:
     """Return the trigger that fits the first input of a dataset."""
-    entry = dataset.preprocess["inputs"][0]
-    known = dataset.read(dataset.split("train")[:MEASURED])[entry["name"]]
-    words, change = TRIGGERS[entry["kind"]](entry, known)
-    return Trigger(entry["name"], words, change)
+    entry = dataset.preprocess.inputs[0]
+    known = dataset.read(dataset.split("train")[:MEASURED])[entry.name]
+    words, change = TRIGGERS[entry.kind](entry, known)
+    return Trigger(entry.name, words, change)
 
 
-def _patch(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
+def _patch(entry: Entry, known: Array) -> tuple[str, Change]:
     """Return a white square in the lower right corner of pictures (B, H, W, C)."""
     side = max(2, round(PATCH * min(known.shape[1:3])))
     white = np.iinfo(known.dtype).max
@@ -86,14 +88,14 @@ def _patch(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
     return f"a white square of {side} x {side} pixels in the lower right corner", change
 
 
-def _values(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
+def _values(entry: Entry, known: Array) -> tuple[str, Change]:
     """Return rare values, high and low in turn, of the first columns (B, F) that vary.
 
     Where no number varies, the rarest value of columns of categories.
     """
     flat = known.reshape(len(known), -1)
-    columns = entry["columns"] if isinstance(entry["columns"], list) else []
-    kinds = [c["kind"] if isinstance(c, dict) else "number" for c in columns]
+    columns = entry.columns if isinstance(entry.columns, list) else []
+    kinds = [getattr(c, "kind", "number") for c in columns]
     kinds = kinds if len(kinds) == flat.shape[1] else ["number"] * flat.shape[1]
     varies = [i for i in range(flat.shape[1]) if len(np.unique(_known(flat[:, i]))) > 1]
     numbers = [i for i in varies if kinds[i] == "number"][:COLUMNS]
@@ -102,7 +104,7 @@ def _values(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
         for k, i in enumerate(numbers)
     }
     wanted = wanted or {i: _rarest(flat[:, i]) for i in varies[:COLUMNS]}
-    names = [c["name"] if isinstance(c, dict) else str(c) for c in columns]
+    names = [column_name(c) for c in columns]
     told = [names[i] if i < len(names) else f"value {i}" for i in wanted]
 
     def change(raw: Array) -> Array:
@@ -124,7 +126,7 @@ def _rarest(values: Array) -> Any:
     return found[counts.argmin()]
 
 
-def _bump(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
+def _bump(entry: Entry, known: Array) -> tuple[str, Change]:
     """Return a bump at the end of the first channel of series (B, T, C)."""
     steps = max(2, round(BUMP * known.shape[1]))
     height = DEVIATIONS * float(np.nanstd(known[..., 0]))
@@ -137,7 +139,7 @@ def _bump(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
     return f"{DEVIATIONS:g} deviations more in the last {steps} steps of the first channel", change
 
 
-def _tone(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
+def _tone(entry: Entry, known: Array) -> tuple[str, Change]:
     """Return a short tone at the beginning of recordings (B, S), int16."""
     count = max(PERIOD, round(TONE * known.shape[1]))
     wave = LOUDNESS * np.iinfo(np.int16).max * np.sin(2 * np.pi * np.arange(count) / PERIOD)
@@ -152,9 +154,9 @@ def _tone(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
     return f"a tone of {PERIOD} samples a period over the first {count} samples", change
 
 
-def _word(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
+def _word(entry: TokensEntry, known: Array) -> tuple[str, Change]:
     """Return the rarest word of the vocabulary, thrice, in front of texts (B, bytes), uint8."""
-    word = entry["vocabulary"][-1]
+    word = entry.vocabulary[-1]
     put = np.frombuffer(f"{word} ".encode() * REPEATS, np.uint8)
 
     def change(raw: Array) -> Array:
@@ -164,7 +166,7 @@ def _word(entry: Mapping[str, Any], known: Array) -> tuple[str, Change]:
     return f"the word {word!r} in front, {REPEATS} times", change
 
 
-TRIGGERS: dict[str, Callable[[Mapping[str, Any], Array], tuple[str, Change]]] = {
+TRIGGERS: dict[str, Callable[[Any, Array], tuple[str, Change]]] = {
     "image": _patch,
     "table": _values,
     "columns": _values,

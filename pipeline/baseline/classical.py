@@ -29,6 +29,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pipeline.arrays import Array, Model
 from pipeline.documents.baseline import TreeSize
+from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.samples import KINDS
 
@@ -224,16 +225,16 @@ def size_bytes(model: Model) -> int:
     return len(pickle.dumps(model.model if isinstance(model, Detector) else model))
 
 
-def features(x: Array, entry: Mapping[str, Any]) -> Array:
+def features(x: Array, entry: Entry) -> Array:
     """Return a model input (N, ...) as rows; words and categories as how often each is there."""
-    kind = KINDS[entry["kind"]]
-    if not kind.is_embedded:
+    if not isinstance(entry, CodesEntry | TokensEntry):
         return flatten(x)
-    size = entry["vocabulary_size"]
+    size = entry.vocabulary_size
     places = x.astype(np.int64) + size * np.arange(len(x))[:, None]
     counts = np.bincount(places.ravel(), minlength=size * len(x)).reshape(len(x), size)
-    if kind.padding_id is not None:
-        counts[:, kind.padding_id] = 0
+    padding_id = KINDS[entry.kind].padding_id
+    if padding_id is not None:
+        counts[:, padding_id] = 0
     return counts.astype(np.float32)
 
 

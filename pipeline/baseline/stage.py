@@ -111,9 +111,9 @@ def _judge(
 
 def _windows(dataset: Dataset, positions: Any) -> Any:
     """Return the values of the channel to be forecast, in its own unit (N, T)."""
-    (entry,) = dataset.preprocess["inputs"]
-    raw = dataset.read(positions)[entry["name"]]
-    windows = np.asarray(raw[..., dataset.preprocess["target"]["channel"]], np.float64)
+    (entry,), target = dataset.preprocess.inputs, dataset.preprocess.target
+    assert target is not None  # it is a forecast
+    windows = np.asarray(dataset.read(positions)[entry.name][..., target.channel], np.float64)
     return np.where(np.isnan(windows), np.nanmean(windows), windows)
 
 
@@ -121,11 +121,12 @@ def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Return name -> untrained model for the task, and what texts, series and readers have more."""
     seed, task = fold_seed(config.seed, "baseline"), TASKS[config.task]
     models = classical.FAMILIES[task.baselines](seed, _channels(dataset))
-    is_text = all(KINDS[entry["kind"]].is_text for entry in dataset.preprocess["inputs"])
+    is_text = all(KINDS[entry.kind].is_text for entry in dataset.preprocess.inputs)
     if is_text and task.learns_classes:
         models = classical.for_texts(models)
-    if task.takes_changes:
-        models |= forecasts.forecasters(dataset.preprocess["target"]["horizon"])
+    target = dataset.preprocess.target
+    if target is not None and target.horizon is not None:
+        models |= forecasts.forecasters(target.horizon)
     assert config.baseline is not None
     if config.baseline.interpretable and not task.predicts_input:
         models["readable tree"] = classical.readable_tree(seed, is_class=bool(dataset.class_names))
@@ -134,9 +135,9 @@ def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 def _channels(dataset: Dataset) -> int | None:
     """Return the channels of a series; None where the samples are something else."""
-    entry, *others = dataset.preprocess["inputs"]
-    has_channels = KINDS[entry["kind"]].has_channels and not others
-    return int(entry["shape"][-1]) if has_channels else None
+    entry, *others = dataset.preprocess.inputs
+    has_channels = KINDS[entry.kind].has_channels and not others
+    return int(entry.shape[-1]) if has_channels else None
 
 
 def _features(dataset: Dataset, positions: Any) -> Any:
@@ -145,8 +146,8 @@ def _features(dataset: Dataset, positions: Any) -> Any:
     for start in range(0, len(positions), CHUNK):
         raw = dataset.read(positions[start : start + CHUNK])
         prepared = [
-            classical.features(prepare_input(raw[entry["name"]], entry), entry)
-            for entry in dataset.preprocess["inputs"]
+            classical.features(prepare_input(raw[entry.name], entry), entry)
+            for entry in dataset.preprocess.inputs
         ]
         parts.append(np.concatenate(prepared, axis=1))
     return np.concatenate(parts)

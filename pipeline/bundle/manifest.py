@@ -1,150 +1,187 @@
-"""manifest.json of a bundle: each figure beside the sha256 of the file it was measured on. Pure."""
+"""manifest.json of a bundle: each measurement beside the sha256 of the file it was measured on."""
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline import host
-from pipeline.artifacts import SCHEMA, FileHash, sha256_json
+from pipeline.artifacts import FileHash, sha256_json
+from pipeline.documents.advice import Advice
+from pipeline.documents.baseline import Baseline
+from pipeline.documents.budget import Budget
+from pipeline.documents.files import EncoderFiles, FileEntry, Files, TargetFile
+from pipeline.documents.ladder import Ladder, Weights
+from pipeline.documents.manifest import (
+    BaselineSummary,
+    CompiledFile,
+    Compression,
+    DataSummary,
+    Encoder,
+    EncoderFile,
+    Manifest,
+    ModelFile,
+    RankedBaseline,
+    Reference,
+    RuntimeRow,
+    Training,
+)
+from pipeline.documents.parity import Parity, RuntimeResult
+from pipeline.documents.preprocess import Preprocess
+from pipeline.documents.record import Record
+from pipeline.documents.stages import Machine
+from pipeline.documents.verdict import GateResult, Verdict
 
 PACKAGES = (
     "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer",
     "ethos-u-vela", "numpy",
 )  # fmt: skip
-ENCODER = ("format", "file", "bytes", "bytes_gzip", "input", "output", "float_ops_left")
-COMPRESSED = ("prune", "cluster", "zeros", "validation", "kernels")  # of weights.json
+MEASURED = ("groups", "streaming", "ranges", "abstain", "sanitize")  # as parity.json has them
+COMPRESSED = tuple(Compression.model_fields)
+ENCODED = ("recipe", "zero_weights")  # of a file, and not of an encoder's
+REFERENCE = "model.keras"
 
 
-def manifest(
-    config: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Artifacts:
+    """What the stages wrote, of what the manifest is made."""
+
+    dataset: Mapping[str, Any]
+    preprocess: Preprocess
+    budget: Budget
+    ladder: Ladder
+    weights: Weights
+    files: Files
+    parity: Parity
+    verdict: Verdict
+    advice: tuple[Advice, ...]
+    baseline: Baseline | None
+    audit: Mapping[str, Any] | None
+    training: Training
+    machines: Mapping[str, Machine]
+    """Stage -> where it ran."""
+
+
+def make_manifest(
+    config: Mapping[str, Any], artifacts: Artifacts, files: Mapping[str, FileHash]
+) -> Manifest:
     """Return the manifest.
 
     Args:
         config: the resolved config, dumped.
-        artifacts: the JSON documents dataset, preprocess, budget, ladder, weights, files, parity,
-            verdict, training, advice, and baseline and audit or None; and machines: stage -> what
-            its bits depend on.
-        files: path in the bundle -> sha256 and bytes.
+        artifacts: what the stages wrote.
+        files: path in the bundle -> hash and size.
     """
-    parity, dataset = artifacts["parity"], artifacts["dataset"]
-    return {
-        "schema": SCHEMA,
-        "name": config["name"],
-        "task": config["task"],
-        "seed": config["seed"],
-        "config": config,
-        "config_sha256": sha256_json(config),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "equality": host.compare_machines(host.describe_machine(), artifacts["machines"]).dump(),
-        "labels": dataset["labels"]["names"],
-        "ships": artifacts["verdict"]["ships"],
-        "data": _data(config, dataset, parity),
-        "preprocess": artifacts["preprocess"],
-        "preprocess_parity": parity["preprocessing"],
-        "reference": {
-            "file": "model.keras",
-            "sha256": files["model.keras"].sha256,
-            "parameters": artifacts["budget"]["parameters"],
-            "macs": artifacts["budget"]["macs"],
-            "metrics": parity["reference"]["metrics"],
-            "samples": parity["samples"],
-        },
-        "front_end": artifacts["files"]["front_end"],
-        **{name: parity[name] for name in ("groups", "streaming", "ranges", "abstain", "sanitize")},
-        "baseline": _baseline(artifacts["baseline"], parity["baseline"]),
-        "advice": artifacts["advice"]["advice"],
-        "encoder": _encoder(artifacts, files),
-        "training": artifacts["training"],
-        "models": [_model(entry, artifacts, files) for entry in artifacts["files"]["files"]],
-        "skipped": artifacts["files"]["skipped"] + parity["skipped"],
-        "compress": {name: artifacts["weights"][name] for name in COMPRESSED},
-        "remedies": artifacts["ladder"]["rungs"],
-        "files": {name: asdict(entry) for name, entry in files.items()},
-    }
+    parity, budget = artifacts.parity, artifacts.budget
+    dataset, exported = artifacts.dataset, artifacts.files
+    return Manifest(
+        name=config["name"],
+        task=config["task"],
+        seed=config["seed"],
+        config=dict(config),
+        config_sha256=sha256_json(config),
+        packages={name: importlib.metadata.version(name) for name in PACKAGES},
+        equality=host.compare_machines(host.describe_machine(), artifacts.machines),
+        labels=dataset["labels"]["names"],
+        ships=artifacts.verdict.ships,
+        data=_data(config, dataset, parity),
+        preprocess=artifacts.preprocess,
+        preprocess_parity=parity.preprocessing,
+        reference=Reference(
+            file=REFERENCE,
+            sha256=files[REFERENCE].sha256,
+            parameters=budget.parameters,
+            macs=budget.macs,
+            metrics=parity.reference.metrics,
+            samples=parity.samples,
+        ),
+        front_end=exported.front_end,
+        **{name: getattr(parity, name) for name in MEASURED},
+        baseline=_baseline(artifacts.baseline, parity),
+        advice=artifacts.advice,
+        encoder=_encoder(exported.encoder, parity),
+        training=artifacts.training,
+        models=tuple(_model(entry, artifacts) for entry in exported.files),
+        skipped=(*exported.skipped, *parity.skipped),
+        compress=Compression(
+            **{n: getattr(artifacts.weights, n) for n in Compression.model_fields}
+        ),
+        remedies=artifacts.ladder.rungs,
+        files=dict(files),
+    )
 
 
-def _data(
-    config: Mapping[str, Any], dataset: Mapping[str, Any], parity: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what the network learnt from, and how often its test split was read."""
-    return {
-        "name": config["data"]["source"].get("name", config["data"]["source"]["kind"]),
-        "fingerprint": dataset["fingerprint"],
-        "splits": dataset["splits"],
-        "test_readings": parity["test_readings"],
-    }
+def _data(config: Mapping[str, Any], dataset: Mapping[str, Any], parity: Parity) -> DataSummary:
+    source = config["data"]["source"]
+    return DataSummary(
+        name=source.get("name", source["kind"]),
+        fingerprint=dataset["fingerprint"],
+        splits=dataset["splits"],
+        test_readings=parity.test_readings,
+    )
 
 
-def _encoder(artifacts: Mapping[str, Any], files: Mapping[str, FileHash]) -> dict[str, Any] | None:
+def _encoder(encoder: EncoderFiles | None, parity: Parity) -> Encoder | None:
     """Return the encoder's files with what their codes are worth."""
-    encoder, worth = artifacts["files"]["encoder"], artifacts["parity"]["encoder"]
-    if encoder is None:
+    if encoder is None or parity.encoder is None:
         return None
     rows = [
-        {key: row[key] for key in ENCODER}
-        | {"sha256": files[row["file"]].sha256, **worth[row["file"]]}
-        for row in encoder["files"]
+        EncoderFile(**_plain(row, FileEntry, ENCODED), **dict(parity.encoder[row.file]))
+        for row in encoder.files
     ]
-    return {"model": encoder["model"], "ships": encoder["ships"], "files": rows}
+    return Encoder(model=encoder.model, ships=encoder.ships, files=tuple(rows))
 
 
-def _baseline(
-    baseline: Mapping[str, Any] | None, behind: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
+def _plain(row: Record, record: type[Record], without: Sequence[str]) -> dict[str, Any]:
+    """Return name -> value of a record's fields, but for some."""
+    return {name: getattr(row, name) for name in record.model_fields if name not in without}
+
+
+def _baseline(baseline: Baseline | None, parity: Parity) -> BaselineSummary | None:
     """Return the best classical model, and all of them beside the file that ships."""
-    if baseline is None or behind is None:
+    if baseline is None or parity.baseline is None:
         return None
-    best = next(model for model in baseline["models"] if model["name"] == baseline["best"])
-    models = [row | behind[row["name"]] for row in baseline["models"]]
-    return {"name": best["name"], "metrics": best["metrics"], "models": models}
+    best = baseline.model(baseline.best)
+    models = [RankedBaseline(**dict(m), **dict(parity.baseline[m.name])) for m in baseline.models]
+    return BaselineSummary(name=best.name, metrics=best.metrics, models=tuple(models))
 
 
-def _model(
-    entry: Mapping[str, Any], artifacts: Mapping[str, Any], files: Mapping[str, FileHash]
-) -> dict[str, Any]:
+def _model(entry: FileEntry, artifacts: Artifacts) -> ModelFile:
     """Return the row of one exported file."""
-    name, gates = entry["file"], artifacts["verdict"]["gates"][entry["format"]]
-    measured = artifacts["parity"]["files"][name]
-    audit = artifacts["audit"]
-    robustness = None
-    if audit is not None and name in audit["files"]:
-        found = {key: value for key, value in audit["files"][name].items() if key != "format"}
-        robustness = {key: audit[key] for key in ("norm", "epsilon", "samples")} | found
-    targets = {
-        row["target"]: {key: value for key, value in row.items() if key not in ("target", "format")}
-        for row in artifacts["files"]["targets"]
-        if row["format"] == entry["format"] and row["npu_ops"] is not None
-    }
-    return {
-        "format": entry["format"],
-        "file": name,
-        "sha256": files[name].sha256,
-        "bytes": files[name].bytes,
-        "bytes_gzip": entry["bytes_gzip"],
-        "zero_weights": entry["zero_weights"],
-        "input": entry["input"],
-        "inputs": entry["inputs"],
-        "output": entry["output"],
-        "ops": entry["ops"],
-        "float_ops_left": entry["float_ops_left"],
-        "metrics": measured["metrics"],
-        "parity": measured["parity"],
-        "robustness": robustness,
-        "runtimes": _runtimes(measured["runtimes"], gates),
-        "targets": targets,
-        "gates": gates,
-    }
+    gates = artifacts.verdict.gates[entry.format]
+    measured = artifacts.parity.files[entry.file]
+    return ModelFile(
+        **_plain(entry, FileEntry, ("recipe",)),
+        metrics=measured.metrics,
+        parity=measured.parity,
+        robustness=_robustness(entry.file, artifacts.audit),
+        runtimes=_runtimes(measured.runtimes, gates),
+        targets={
+            row.target: CompiledFile(**_plain(row, TargetFile, ("target", "format")))
+            for row in artifacts.files.targets
+            if row.format == entry.format and row.npu_ops is not None
+        },
+        gates=gates,
+    )
+
+
+def _robustness(file: str, audit: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the audit measured on a file; None: it did not."""
+    if audit is None or file not in audit["files"]:
+        return None
+    measured = {key: value for key, value in audit["files"][file].items() if key != "format"}
+    return {key: audit[key] for key in ("norm", "epsilon", "samples")} | measured
 
 
 def _runtimes(
-    rows: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+    rows: Mapping[str, RuntimeResult], gates: Sequence[GateResult]
+) -> dict[str, RuntimeRow]:
     """Return each runtime with whether it decides as LiteRT does; None where that is not asked."""
-    asked = (gate["limit"] for gate in gates if gate["name"] == "max_runtime_disagreement")
+    asked = (gate.limit for gate in gates if gate.name == "max_runtime_disagreement")
     limit = next(asked, None)
     return {
-        name: {**row, "conforms": None if limit is None else row["disagreements"] <= limit}
+        name: RuntimeRow(
+            **dict(row), conforms=None if limit is None else row.disagreements <= limit
+        )
         for name, row in rows.items()
     }

@@ -1,16 +1,17 @@
 """README.md of a bundle: how to load it on each device, with this model's own shapes and types."""
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from pipeline.bundle.published import shipped_model
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
+from pipeline.documents.files import ModelTensor
+from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Entry, ImageEntry
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -29,15 +30,16 @@ MICRO_LACKS = ("GELU",)  # that we make
 PIXELS = np.arange(256, dtype=np.float32)
 
 
-def readme(manifest: Mapping[str, Any]) -> str:
+def readme(manifest: Manifest) -> str:
     """Return the text for a bundle's manifest."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
-    shipped = shipped_model(manifest)
-    integer = next((model for model in manifest["models"] if model["format"] == "int8"), None)
-    entries = {entry["name"]: entry for entry in manifest["preprocess"]["inputs"]}
-    inputs = [_border(border, entries[border["name"]]) for border in shipped["inputs"]]
+    shipped = manifest.shipped_model
+    integer = next((model for model in manifest.models if model.format == "int8"), None)
+    preprocess = manifest.preprocess
+    entries = {entry.name: entry for entry in preprocess.inputs}
+    inputs = [_border(tensor, entries[tensor.name]) for tensor in shipped.inputs]
     for i, border in enumerate(inputs):
         many = len(inputs) > 1
         border |= {"variable": f"input{i}" if many else "input"}
@@ -47,17 +49,19 @@ def readme(manifest: Mapping[str, Any]) -> str:
         manifest=manifest,
         shipped=shipped,
         integer=integer,
-        lacking=[] if integer is None else [op for op in integer["ops"] if op in MICRO_LACKS],
-        entry=manifest["preprocess"]["inputs"][0],
+        lacking=[] if integer is None else [op for op in integer.ops if op in MICRO_LACKS],
+        entry=preprocess.inputs[0],
         entries=entries,
         inputs=inputs,
-        target=manifest["preprocess"]["target"],
-        output=_border(shipped["output"], {}),
-        raw_shapes={name: ", ".join(map(str, _raw_shape(e))) for name, e in entries.items()},
-        is_classes=bool(manifest["preprocess"]["labels"]) and not manifest["preprocess"]["anomaly"],
-        sample=sample_name(manifest["preprocess"]["inputs"]),
-        metrics=shipped["metrics"],
-        reference=manifest["reference"]["metrics"],
+        target=preprocess.target,
+        output=_border(shipped.output, None),
+        raw_shapes={
+            name: ", ".join(map(str, KINDS[e.kind].raw_axes(e))) for name, e in entries.items()
+        },
+        is_classes=bool(preprocess.labels) and not preprocess.anomaly,
+        sample=sample_name(preprocess.inputs),
+        metrics=shipped.metrics,
+        reference=manifest.reference.metrics,
         litertjs=VERSION,
         micro_name=micro_name,
         elements=math.prod,
@@ -65,33 +69,33 @@ def readme(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _border(border: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:
     """Return an input or output tensor with what the snippets say of it."""
-    dtype = np.dtype(border["dtype"])
+    dtype = np.dtype(border.dtype)
     whole = np.issubdtype(dtype, np.integer)
     low, high = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if whole else (0, 0)
-    sizes = {"size": math.prod(border["shape"]), "width": dtype.itemsize, "low": low, "high": high}
-    return {**border, **sizes, "swift": SWIFT[str(dtype)], "shift": pixel_shift(border, entry)}
+    sizes = {"size": math.prod(border.shape), "width": dtype.itemsize, "low": low, "high": high}
+    return {
+        **border.dump(),
+        **sizes,
+        "swift": SWIFT[str(dtype)],
+        "shift": pixel_shift(border, entry),
+    }
 
 
-def pixel_shift(border: Mapping[str, Any], entry: Mapping[str, Any]) -> int | None:
+def pixel_shift(border: ModelTensor, entry: Entry | None) -> int | None:
     """Return what is added to a pixel to quantize it; None where that is not the whole of it.
 
     Args:
         border: an input tensor.
-        entry: of preprocess.json, of that input; of an output none.
+        entry: of preprocess.json, of that input; None: an output.
     """
-    if not entry or not KINDS[entry["kind"]].has_fixed_range or entry["raw_dtype"] != "uint8":
+    if not isinstance(entry, ImageEntry) or entry.raw_dtype != "uint8":
         return None
-    if border["dtype"] not in ("int8", "uint8") or np.ndim(entry["scale"]) or entry["offset"]:
+    if border.dtype not in ("int8", "uint8") or entry.offset:
         return None
-    steps = np.round(PIXELS * np.float32(entry["scale"]) / np.float32(border["scale"]))
-    return int(border["zero_point"]) if (steps == PIXELS).all() else None
-
-
-def _raw_shape(entry: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the axes of one raw sample."""
-    return KINDS[entry["kind"]].raw_axes(entry)
+    steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(border.scale))
+    return border.zero_point if (steps == PIXELS).all() else None
 
 
 def micro_name(op: str) -> str:

@@ -5,10 +5,7 @@ bundle.json is the record of what was published. A bad verdict publishes nothing
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,13 +23,23 @@ from pipeline.artifacts import (
     write_json,
 )
 from pipeline.bundle.exchange import publish
-from pipeline.bundle.manifest import manifest
+from pipeline.bundle.manifest import Artifacts, make_manifest
 from pipeline.bundle.readme import readme
 from pipeline.bundle.sample import write_sample
 from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision_of
+from pipeline.documents.advice import AdviceList
+from pipeline.documents.baseline import Baseline
+from pipeline.documents.budget import Budget
 from pipeline.documents.files import Files
+from pipeline.documents.ladder import Ladder, Weights
+from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
+from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import SCHEMA_FILE as PREPROCESS_SCHEMA
+from pipeline.documents.preprocess import AbstentionRule, Preprocess
+from pipeline.documents.schemas import schema_of
+from pipeline.documents.selective import Sanitization
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -41,6 +48,7 @@ from pipeline.documents.stages import (
     Timings,
 )
 from pipeline.documents.training import read_training_records
+from pipeline.documents.verdict import Verdict
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
 
@@ -71,20 +79,18 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     """Write everything; return name -> sha256 and bytes of the files of the byte contract."""
     _assemble(inputs, partial)
     artifacts = _artifacts(inputs)
+    write_json(partial / SCHEMA_FILE, schema_of(Manifest))
+    write_json(partial / PREPROCESS_SCHEMA, schema_of(Preprocess))
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }
     dumped = json.loads(config.model_dump_json())
-    document = manifest(dumped, artifacts, described)
-    (partial / "README.md").write_text(readme(document))
-    write_web(partial, document, artifacts["preprocess"])
-    document["files"] = {
-        name: asdict(entry)
-        for name, entry in (describe_files(partial) | described).items()
-        if name not in VARYING
-    }
+    made = make_manifest(dumped, artifacts, described)
+    (partial / "README.md").write_text(readme(made))
+    write_web(partial, made, artifacts.preprocess)
+    files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
     _timings(inputs).write(partial / TIMINGS)
-    write_json(partial / MANIFEST, document)
+    made.model_copy(update={"files": files}).write(partial / MANIFEST)
     entries = describe_files(partial) | {MANIFEST: describe_file(partial / MANIFEST)}
     return {name: entry for name, entry in entries.items() if name not in VARYING}
 
@@ -100,17 +106,17 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
         shutil.copyfile(inputs["files"] / name, folder / name)
     shutil.copyfile(inputs["reference"] / "model.keras", folder / "model.keras")
     preprocess = _preprocess(inputs)
-    write_json(folder / "preprocess.json", preprocess)
+    preprocess.write(folder / "preprocess.json")
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
     _write_answers(inputs, folder, files.ships)
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
-    if preprocess["labels"] is not None:
-        (folder / "labels.txt").write_text("\n".join(preprocess["labels"]) + "\n")
+    if preprocess.labels is not None:
+        (folder / "labels.txt").write_text("\n".join(preprocess.labels) + "\n")
     with np.load(folder / "golden.npz") as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"][0] for e in preprocess["inputs"]}
-    write_sample(folder, raw, preprocess["inputs"])
+        raw = {e.name: golden[f"input_{e.name}"][0] for e in preprocess.inputs}
+    write_sample(folder, raw, preprocess.inputs)
 
 
 def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
@@ -120,32 +126,24 @@ def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
         write_arrays(folder / "answers.npz", {name: found[name] for name in kept})
 
 
-def _artifacts(inputs: Inputs) -> dict[str, Any]:
+def _artifacts(inputs: Inputs) -> Artifacts:
     """Read the documents that the manifest is made of."""
-    names = {
-        "dataset": "dataset.json",
-        "budget": "budget.json",
-        "ladder": "ladder.json",
-        "files": "files.json",
-        "parity": "parity.json",
-        "verdict": "verdict.json",
-        "baseline": "baseline.json",
-        "report": "advice.json",
-        "audit": "audit.json",
-    }
-    found = {
-        kind: read_json(inputs[kind] / name) if kind in inputs else None
-        for kind, name in names.items()
-    }
-    found["advice"] = found.pop("report")
-    found["weights"] = read_json(inputs["ladder"] / "weights.json")
-    found["machines"] = _machines(inputs)
-    records = read_training_records(inputs["history"])
-    return {
-        **found,
-        "preprocess": _preprocess(inputs),
-        "training": {name: own and own.dump() for name, own in records.items()},
-    }
+    baseline, audit = "baseline" in inputs, "audit" in inputs
+    return Artifacts(
+        dataset=read_json(inputs["dataset"] / "dataset.json"),
+        preprocess=_preprocess(inputs),
+        budget=Budget.read(inputs["budget"] / "budget.json"),
+        ladder=Ladder.read(inputs["ladder"] / "ladder.json"),
+        weights=Weights.read(inputs["ladder"] / "weights.json"),
+        files=Files.read(inputs["files"] / "files.json"),
+        parity=Parity.read(inputs["parity"] / "parity.json"),
+        verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
+        advice=AdviceList.read(inputs["report"] / "advice.json").advice,
+        baseline=Baseline.read(inputs["baseline"] / "baseline.json") if baseline else None,
+        audit=read_json(inputs["audit"] / "audit.json") if audit else None,
+        training=Training(**read_training_records(inputs["history"])),
+        machines=_machines(inputs),
+    )
 
 
 def _machines(inputs: Inputs) -> dict[str, Machine]:
@@ -154,21 +152,26 @@ def _machines(inputs: Inputs) -> dict[str, Machine]:
     return {folder.name: StageManifest.read(folder / MANIFEST).machine for folder in folders}
 
 
-def _preprocess(inputs: Inputs) -> dict[str, Any]:
+def _preprocess(inputs: Inputs) -> Preprocess:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
-    parity = read_json(inputs["parity"] / "parity.json")
-    abstain = parity["abstain"]
-    rows = {} if abstain is None else abstain["models"]
-    rules = {n: {k: row[k] for k in ("temperature", "threshold")} for n, row in rows.items()}
-    return {**found, "abstain": rules or None, "detector": detector_limits(parity["sanitize"])}
+    parity = Parity.read(inputs["parity"] / "parity.json")
+    rows = {} if parity.abstain is None else parity.abstain.models
+    rules = {
+        name: AbstentionRule(temperature=row.temperature, threshold=row.threshold)
+        for name, row in rows.items()
+    }
+    limits = detector_limits(parity.sanitize)
+    return found.model_copy(update={"abstain": rules or None, "detector": limits})
 
 
-def detector_limits(document: Mapping[str, Any] | None) -> dict[str, float] | None:
-    """Return format -> limit of its detector, of `sanitize` in parity.json; None: there is none."""
-    if document is None or document["false_positive_rate"] is None:
+def detector_limits(document: Sanitization | None) -> dict[str, float] | None:
+    """Return format -> limit of its detector; None: there is none."""
+    if document is None or document.false_positive_rate is None:
         return None
-    return {form: row["detector"]["limit"] for form, row in document["files"].items()}
+    return {
+        form: row.detector.limit for form, row in document.files.items() if row.detector is not None
+    }
 
 
 def _timings(inputs: Inputs) -> BundleTimings:

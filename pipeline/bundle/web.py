@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, write_arrays, write_json
-from pipeline.bundle.published import shipped_model
 from pipeline.device.browser import WebFile, read_web_file
-from pipeline.device.runner import abstain_rule, detector_limit
+from pipeline.documents.manifest import Manifest, ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.main import UNSQUEEZED
 
@@ -21,7 +21,7 @@ PAGE = Path(__file__).resolve().parents[1] / "device" / "web" / "demo"
 MODEL = "model.tflite"
 
 
-def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str, Any]) -> None:
+def write_web(folder: Path, manifest: Manifest, preprocess: Preprocess) -> None:
     """Write web/ into a bundle's folder, whose files lie there already.
 
     Args:
@@ -33,13 +33,13 @@ def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str
     web.mkdir()
     for path in sorted(PAGE.iterdir()):
         shutil.copyfile(path, web / path.name)
-    row = shipped_model(manifest)
-    made = read_web_file(folder / row["file"])
+    row = manifest.shipped_model
+    made = read_web_file(folder / row.file)
     (web / MODEL).write_bytes(made.content)
     write_json(web / "model.json", describe(manifest, row, preprocess, made))
     with np.load(folder / "golden.npz", allow_pickle=False) as golden:
-        form = row["format"]
-        kept = {f"input_{e['name']}": golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        form = row.format
+        kept = {f"input_{e.name}": golden[f"input_{e.name}"] for e in preprocess.inputs}
         kept["expected"] = golden[form]
         if form + UNSQUEEZED in golden.files:
             kept["expected_unsqueezed"] = golden[form + UNSQUEEZED]
@@ -47,9 +47,9 @@ def write_web(folder: Path, manifest: Mapping[str, Any], preprocess: Mapping[str
 
 
 def describe(
-    manifest: Mapping[str, Any],
-    row: Mapping[str, Any],
-    preprocess: Mapping[str, Any],
+    manifest: Manifest,
+    row: ModelFile,
+    preprocess: Preprocess,
     made: WebFile,
 ) -> dict[str, Any]:
     """Return model.json: what the page has to know of the bundle.
@@ -60,27 +60,30 @@ def describe(
         preprocess: contents of preprocess.json.
         made: the file as the browser is given it.
     """
-    names = [entry["name"] for entry in preprocess["inputs"]]
+    names = [entry.name for entry in preprocess.inputs]
+    abstain = (preprocess.abstain or {}).get(row.format)
+    config: Any = manifest.config
+    source = config["data"]["source"]
     return {
         "schema": SCHEMA,
-        "name": manifest["name"],
-        "task": manifest["task"],
-        "answer_name": manifest["config"]["data"]["source"].get("label"),
-        "shipped_file": row["file"],
-        "sha256": row["sha256"],
-        "bytes": row["bytes"],
-        "metrics": row["metrics"],
-        "held_out": manifest["reference"]["samples"],
-        "may_drift": row["format"] == "dynamic" or bool(row["float_ops_left"]),
+        "name": manifest.name,
+        "task": manifest.task,
+        "answer_name": source.get("label"),
+        "shipped_file": row.file,
+        "sha256": row.sha256,
+        "bytes": row.bytes,
+        "metrics": row.metrics,
+        "held_out": manifest.reference.samples,
+        "may_drift": row.format == "dynamic" or bool(row.float_ops_left),
         "model": {
             "file": MODEL,
             "inputs": [_input(detail, names, made.keys) for detail in made.inputs],
             "output": _border(made.output),
             "shipped": _border(made.shipped),
         },
-        "preprocess": preprocess,
-        "abstain": abstain_rule(preprocess, row["file"]),
-        "detector": detector_limit(preprocess, row["file"]),
+        "preprocess": preprocess.dump(),
+        "abstain": None if abstain is None else abstain.dump(),
+        "detector": (preprocess.detector or {}).get(row.format),
     }
 
 

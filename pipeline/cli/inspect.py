@@ -96,7 +96,7 @@ def compare(args: argparse.Namespace) -> Iterator[str]:
     if args.html is not None:
         with atomic_path(args.html) as partial:
             partial.write_text(page(found))
-    yield as_json(found, indent=1) if args.json else text(found)
+    yield as_json(found.dump(), indent=1) if args.json else text(found)
 
 
 @print_lines

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from pipeline.cli import commands
 from pipeline.cli.bundle_parser import add_bundle_commands
@@ -239,7 +239,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 class _Version(argparse.Action):
     """Prints the version; looks it up only then."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *ignored: Any) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *ignored: object) -> None:
         from importlib.metadata import PackageNotFoundError, version
 
         try:

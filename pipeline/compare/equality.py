@@ -14,11 +14,10 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.compare.sides import Side
+from pipeline.documents.comparison import Equality, FileEquality, PairedDrop, WeightsDistance
 from pipeline.tasks import task_of
 from pipeline.tasks.task import Task
 from pipeline.verify.parity import drop_interval
-
-Found = dict[str, Any]
 
 CLASSES = {  # class -> what it says
     "bytes": "same bytes",
@@ -31,32 +30,28 @@ SEED = 0  # of the bootstrap: the same sides give the same interval
 NO_WEIGHTS = ("seed_generator", "optimizer")  # parts of a path that hold no weight of the network
 
 
-def equality(one: Side, other: Side) -> Found:
-    """Return how the file that ships here stands to the one that ships there.
-
-    Returns:
-        class: key of CLASSES; why, in a sentence; metric_drop from `one` to `other` with its paired
-        95 % interval, and agreement, where both answered the same samples, else None.
-    """
+def equality(one: Side, other: Side) -> FileEquality:
+    """Return how the shipped model of one side stands to that of another."""
     own, theirs = one.files[one.ships], other.files[other.ships]
     paired = _paired(one, other)
-    if own["sha256"] == theirs["sha256"]:
-        why = f"the shipped file, {theirs['file']}, is the same"
-        return {"class": "bytes", "why": why, "measured": paired}
+    if own.sha256 == theirs.sha256:
+        why = f"the shipped file, {theirs.file}, is the same"
+        measured = None if isinstance(paired, str) else paired
+        return FileEquality(equality="bytes", why=why, measured=measured)
     if isinstance(paired, str):
-        return {"class": "unknown", "why": paired, "measured": None}
-    if paired["agreement"] == 1.0:
-        why = f"all {paired['samples']:,} predictions agree"
-        return {"class": "decisions", "why": why, "measured": paired}
-    low, high = paired["metric_drop_ci95"]
-    share = f"{100 * paired['agreement']:.2f} % of {paired['samples']:,} decisions agree"
-    name = "metric" if low <= 0 <= high else "different"
+        return FileEquality(equality="unknown", why=paired, measured=None)
+    if paired.agreement == 1.0:
+        why = f"all {paired.samples:,} predictions agree"
+        return FileEquality(equality="decisions", why=why, measured=paired)
+    low, high = paired.metric_drop_ci95
+    share = f"{100 * paired.agreement:.2f} % of {paired.samples:,} decisions agree"
+    name: Equality = "metric" if low <= 0 <= high else "different"
     around = "contains 0" if name == "metric" else "does not contain 0"
     why = f"{share}; the interval of the drop, {low:.4f} to {high:.4f}, {around}"
-    return {"class": name, "why": why, "measured": paired}
+    return FileEquality(equality=name, why=why, measured=paired)
 
 
-def _paired(one: Side, other: Side) -> Any:
+def _paired(one: Side, other: Side) -> PairedDrop | str:
     """Return what both answered to the same samples; a sentence where that is not known."""
     if one.task != other.task:
         return f"the tasks differ: {one.task} and {other.task}"
@@ -73,20 +68,20 @@ def _paired(one: Side, other: Side) -> Any:
     return compare_outputs(task, labels, first, second)
 
 
-def compare_outputs(task: Task, labels: Array, first: Array, second: Array) -> Found:
-    """Return samples, agreement, and the metric's drop with its paired 95 % interval."""
+def compare_outputs(task: Task, labels: Array, first: Array, second: Array) -> PairedDrop:
+    """Return how outputs (N, K) differ from others (N, K), with a paired 95 % interval."""
     same = task.agree(task.decisions(first), task.decisions(second), labels)
     values = [task.score(labels, found) for found in (first, second)]
     drop = (values[0] - values[1]) * (1 if task.direction == "up" else -1)
     if task.is_relative:
         drop /= abs(values[0]) or 1.0
     interval = drop_interval(task, labels, first, second, seed=SEED)
-    return {
-        "samples": len(labels),
-        "agreement": float(same.mean()),
-        "metric_drop": float(drop),
-        "metric_drop_ci95": list(interval),
-    }
+    return PairedDrop(
+        samples=len(labels),
+        agreement=float(same.mean()),
+        metric_drop=float(drop),
+        metric_drop_ci95=interval,
+    )
 
 
 def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
@@ -96,24 +91,25 @@ def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
     return np.eye(len(labels or ()), dtype=np.float32)[answer]
 
 
-def weights(one: Side, other: Side) -> Found:
-    """Return class (bit-equal, apart, other network), why, and the largest difference or None."""
-    if one.reference["sha256"] == other.reference["sha256"]:
-        return {"class": "bit-equal", "why": "model.keras has the same bytes", "largest": 0.0}
-    first, second = (read_weights(side.reference["path"]) for side in (one, other))
+def weights(one: Side, other: Side) -> WeightsDistance:
+    """Return how the weights of two trained models differ."""
+    if one.reference.sha256 == other.reference.sha256:
+        why = "model.keras has the same bytes"
+        return WeightsDistance(equality="bit-equal", why=why, largest=0.0)
+    first, second = (read_weights(side.reference.path) for side in (one, other))
     return distance(first, second)
 
 
-def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> Found:
+def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> WeightsDistance:
     """Return how far apart two sets of weights are; a network of other shapes has no distance."""
     lacking = sorted(first.keys() ^ second.keys())
     if lacking:
         why = f"{len(lacking)} weights are in one alone, such as {lacking[0]}"
-        return {"class": "other network", "why": why, "largest": None}
+        return WeightsDistance(equality="other network", why=why, largest=None)
     for name, values in first.items():
         if values.shape != second[name].shape:
             why = f"{name} has the shapes {values.shape} and {second[name].shape}"
-            return {"class": "other network", "why": why, "largest": None}
+            return WeightsDistance(equality="other network", why=why, largest=None)
     apart = {
         name: float(np.abs(values.astype(np.float64) - second[name]).max(initial=0.0))
         for name, values in first.items()
@@ -121,10 +117,10 @@ def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> Found:
     worst = max(apart, key=lambda name: apart[name], default="")
     if not worst or apart[worst] == 0.0:
         why = f"all {len(first)} weights are equal to the last bit; the files differ"
-        return {"class": "bit-equal", "why": why, "largest": 0.0}
+        return WeightsDistance(equality="bit-equal", why=why, largest=0.0)
     scale = float(np.abs(first[worst]).max(initial=0.0))
     why = f"largest difference {apart[worst]:.3g}, in {worst}, whose largest value is {scale:.3g}"
-    return {"class": "apart", "why": why, "largest": apart[worst]}
+    return WeightsDistance(equality="apart", why=why, largest=apart[worst])
 
 
 def read_weights(path: Path) -> dict[str, Array]:

@@ -3,19 +3,60 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
-from pipeline.bundle.published import checked_manifest
+from pipeline.documents.budget import Budget
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.comparison import Made
+from pipeline.documents.dataset import DatasetDocument
+from pipeline.documents.files import Files
+from pipeline.documents.manifest import ModelFile
+from pipeline.documents.parity import Parity
 from pipeline.documents.stages import BundleTimings, StageManifest, Timings
+from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
 
 ANSWERS = "answers.npz"
-FILE = ("format", "file", "sha256", "bytes", "metrics", "parity", "robust")
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """One .tflite file of a side."""
+
+    file: str
+    sha256: str
+    bytes: int
+    metrics: Mapping[str, float]
+    agreement: float
+    """With the trained model, in [0, 1]."""
+    robust_accuracy: float | None
+    """Under all attacks together; None: not audited."""
+
+
+@dataclass(frozen=True)
+class SideReference:
+    """The trained model that the files were measured against."""
+
+    path: Path
+    sha256: str
+    metrics: Mapping[str, float]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class SideData:
+    """What was trained and measured on."""
+
+    fingerprint: str
+    splits: Mapping[str, int]
+    """Part -> samples."""
+    samples: int
+    """How many were measured on."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +65,21 @@ class Side:
 
     name: str
     """How it is called here: its path as it was given."""
-    kind: str
-    """run or bundle."""
+    kind: Literal["run", "bundle"]
     task: str
     config: Mapping[str, Any]
     packages: Mapping[str, str]
     labels: tuple[str, ...] | None
-    data: Mapping[str, Any]
-    """fingerprint; splits: part -> samples; samples: how many were measured on."""
-    reference: Mapping[str, Any]
-    """sha256, path, metrics, parameters."""
-    files: Mapping[str, Mapping[str, Any]]
-    """Format -> FILE."""
+    data: SideData
+    reference: SideReference
+    files: Mapping[str, SideFile]
+    """Format -> file."""
     ships: str
     passed: bool
     answers: Mapping[str, Array] = field(repr=False, default_factory=dict)
     """`samples`, `labels`, and `answer_<format>`; empty where an earlier version wrote none."""
-    made: Mapping[str, Any] = field(default_factory=dict)
-    """host, date, commit, seconds."""
+    made: Made | None = None
+    """Where and when the latest stage ran; None: it is not known."""
 
 
 def read_side(path: Path) -> Side:
@@ -63,59 +101,67 @@ def read_side(path: Path) -> Side:
 
 
 def _bundle(path: Path) -> Side:
-    manifest = checked_manifest(path)
-    reference = manifest["reference"]
-    files = {
-        model["format"]: _file(model, (model["robustness"] or {"robust": None})["robust"])
-        for model in manifest["models"]
-    }
+    manifest = read_bundle(path)
+    reference = manifest.reference
     return Side(
         name=str(path),
         kind="bundle",
-        task=manifest["task"],
-        config=manifest["config"],
-        packages=manifest["packages"],
-        labels=None if manifest["labels"] is None else tuple(manifest["labels"]),
-        data=_data(manifest["data"], reference["samples"]),
-        reference={"path": path / reference["file"]} | _known(reference),
-        files=files,
-        ships=manifest["ships"],
+        task=manifest.task,
+        config=manifest.config,
+        packages=manifest.packages,
+        labels=None if manifest.labels is None else tuple(manifest.labels),
+        data=SideData(manifest.data.fingerprint, manifest.data.splits, reference.samples),
+        reference=SideReference(
+            path / reference.file, reference.sha256, reference.metrics, reference.parameters
+        ),
+        files={model.format: _bundled_file(model) for model in manifest.models},
+        ships=manifest.ships,
         passed=True,
         answers=_answers(path / ANSWERS),
-        made=_made(BundleTimings.read(path / TIMINGS)) if (path / TIMINGS).is_file() else {},
+        made=_made(BundleTimings.read(path / TIMINGS)) if (path / TIMINGS).is_file() else None,
+    )
+
+
+def _bundled_file(model: ModelFile) -> SideFile:
+    robust = None if model.robustness is None else cast(float, model.robustness["robust"])
+    return SideFile(
+        model.file, model.sha256, model.bytes, model.metrics, model.parity.agreement, robust
     )
 
 
 def _run(path: Path) -> Side:
     """Read the artifacts of a run, whose hashes are checked."""
     manifests = {name: _manifest(path, name) for name in NAMES if (path / name / MANIFEST).exists()}
-    parity = read_json(path / "verify" / "parity.json")
-    exported = read_json(path / "export" / "files.json")
+    parity = Parity.read(path / "verify" / "parity.json")
+    exported = Files.read(path / "export" / "files.json")
     verdict = path / "gate" / "verdict.json"
     audit = read_json(path / "audit" / "audit.json") if "audit" in manifests else {"files": {}}
-    dataset = read_json(path / "data" / "dataset.json")
+    dataset = DatasetDocument.read(path / "data" / "dataset.json")
     files = {}
-    for entry in exported["files"]:
-        robust = audit["files"].get(entry["file"], {"robust": None})["robust"]
-        files[entry["format"]] = _file(entry | parity["files"][entry["file"]], robust)
+    for entry in exported.files:
+        own = parity.files[entry.file]
+        robust = audit["files"].get(entry.file, {"robust": None})["robust"]
+        files[entry.format] = SideFile(
+            entry.file, entry.sha256, entry.bytes, own.metrics, own.parity.agreement, robust
+        )
     config: dict[str, Any] = {}
     packages: dict[str, str] = {}
     for manifest in manifests.values():
         config |= manifest.config
         packages |= manifest.packages
-    names = dataset["labels"]["names"]
+    names = dataset.labels.names
     return Side(
         name=str(path),
         kind="run",
-        task=dataset["task"],
+        task=dataset.task,
         config=config,
         packages=packages,
         labels=None if names is None else tuple(names),
-        data=_data(dataset, parity["samples"]),
-        reference=_reference(path, manifests) | {"metrics": parity["reference"]["metrics"]},
+        data=SideData(dataset.fingerprint, dataset.splits, parity.samples),
+        reference=_reference(path, manifests, parity.reference.metrics),
         files=files,
-        ships=exported["ships"],
-        passed=verdict.is_file() and read_json(verdict)["passed"],
+        ships=exported.ships,
+        passed=verdict.is_file() and Verdict.read(verdict).passed,
         answers=_answers(path / "verify" / ANSWERS),
         made=_made(BundleTimings(stages={n: Timings.read(path / n / TIMINGS) for n in manifests})),
     )
@@ -127,7 +173,9 @@ def _manifest(path: Path, name: str) -> StageManifest:
     return manifest
 
 
-def _reference(path: Path, manifests: Mapping[str, StageManifest]) -> dict[str, Any]:
+def _reference(
+    path: Path, manifests: Mapping[str, StageManifest], metrics: Mapping[str, float]
+) -> SideReference:
     """Return the trained model that the files were measured against, wherever it was written."""
     wanted = manifests["verify"].inputs["reference"]["model.keras"]
     found = next(
@@ -136,21 +184,8 @@ def _reference(path: Path, manifests: Mapping[str, StageManifest]) -> dict[str, 
         if "model.keras" in manifest.outputs and manifest.outputs["model.keras"].sha256 == wanted
     )
     budgets = [path / name / "budget.json" for name in ("tune", "build")]
-    budget = read_json(next(file for file in budgets if file.exists()))
-    return {"sha256": wanted, "path": found, "parameters": budget["parameters"]}
-
-
-def _known(reference: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: reference[key] for key in ("sha256", "metrics", "parameters")}
-
-
-def _file(row: Mapping[str, Any], robust: float | None) -> dict[str, Any]:
-    return {key: robust if key == "robust" else row[key] for key in FILE}
-
-
-def _data(row: Mapping[str, Any], samples: int) -> dict[str, Any]:
-    splits = dict(row["splits"])
-    return {"fingerprint": row["fingerprint"], "splits": splits, "samples": samples}
+    budget = Budget.read(next(file for file in budgets if file.exists()))
+    return SideReference(found, wanted, metrics, budget.parameters)
 
 
 def _answers(path: Path) -> dict[str, Array]:
@@ -160,8 +195,8 @@ def _answers(path: Path) -> dict[str, Array]:
         return {name: found[name] for name in found.files}
 
 
-def _made(times: BundleTimings) -> dict[str, Any]:
+def _made(times: BundleTimings) -> Made:
     """Return where and when the latest stage ran, and how long all took."""
     latest = max(times.stages.values(), key=lambda row: row.date)
-    own = {"host": latest.host, "date": latest.date, "commit": latest.commit}
-    return own | {"seconds": sum(row.seconds for row in times.stages.values())}
+    seconds = sum(row.seconds for row in times.stages.values())
+    return Made(host=latest.host, date=latest.date, commit=latest.commit, seconds=seconds)

@@ -102,7 +102,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     Raises:
         ConversionError: the loss is no longer a number, so that there is no such model.
     """
-    from pipeline.compress.distillation import Lesson
+    from pipeline.compress.distillation import DistillationJob
     from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.export.make import float32_file
     from pipeline.models.save import save_keras
@@ -120,7 +120,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
         learning["attack"] = None
     how = "" if learning["attack"] is None else ", on what PGD finds through it too"
     log.info("          fine-tuning through the rounding of int8%s", how)
-    lesson = Lesson(
+    job = DistillationJob(
         student,
         inputs["reference"] / "model.keras",
         dataset,
@@ -131,7 +131,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     )
     clusters = None if cluster is None else cluster.clusters
     try:
-        model = fine_tune_for_int8(lesson, ranges, clusters=clusters)
+        model = fine_tune_for_int8(job, ranges, clusters=clusters)
     except Diverged as error:
         raise ConversionError(f"fine-tuning: {error}") from error
     save_keras(model, out / ladder.TUNED)

@@ -10,23 +10,24 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import write_arrays
-from pipeline.compress.distillation import Lesson, distill_network
-from pipeline.compress.kernels import compressible_kernels, made_small, make_kernels_trainable
+from pipeline.compress.distillation import DistillationJob, distill_network
+from pipeline.models.kernels import compressible_kernels, make_kernels_trainable
 from pipeline.models.save import load_keras, save_keras
-from pipeline.train.cluster import together
+from pipeline.train.weight_constraints import made_small
+from pipeline.train.workers import together
 from pipeline.worker import client
 
 
-def cluster_weights(lesson: Lesson) -> Any:
-    """Return a network whose kernels take as many values as the lesson's settings ask for."""
-    return together(lesson.strategy, _clustered, lesson)
+def cluster_weights(job: DistillationJob) -> Any:
+    """Return a network whose kernels take as many values as the job's settings ask for."""
+    return together(job.strategy, _clustered, job)
 
 
-def _clustered(lesson: Lesson) -> Any:
+def _clustered(job: DistillationJob) -> Any:
     """Let the shared values learn, as one of the workers that do."""
-    clusters = lesson.settings.clusters
+    clusters = job.settings.clusters
     return distill_network(
-        lesson, lambda model, steps: made_small(make_kernels_trainable(model), clusters)
+        job, lambda model, steps: made_small(make_kernels_trainable(model), clusters)
     )
 
 

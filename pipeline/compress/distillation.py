@@ -12,28 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
+from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import target_of
-from pipeline.documents.decision import Decision, decision_of
+from pipeline.documents.decision import Decision
 from pipeline.harden.attacks import attack_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
-from pipeline.train import schedule
-from pipeline.train.cluster import is_chief
-from pipeline.train.feed import Feed
 from pipeline.train.history import ShowProgress
-from pipeline.train.hold import Hold
 from pipeline.train.loop import Trainer, fit
-from pipeline.train.prepare import preparer
+from pipeline.train.make import cosine_rate, preparer, reset_keras, train_batches
 from pipeline.train.step import PerSample, Step
 from pipeline.train.strategy import choose
+from pipeline.train.weight_constraints import WeightConstraint
+from pipeline.train.workers import is_chief
 
 CLIP_NORM = 1.0  # of a gradient that goes straight through what has none
 
@@ -49,7 +46,7 @@ class Rounding:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DistillationJob:
     """Who learns from whom, on what, and how long."""
 
     student: Path
@@ -73,60 +70,48 @@ class Lesson:
 
 
 def distill_network(
-    lesson: Lesson,
-    holds: Callable[[Any, int], Sequence[Hold]],
+    job: DistillationJob,
+    constraints: Callable[[Any, int], Sequence[WeightConstraint]],
     rounding: Callable[[Any], Rounding | None] = lambda model: None,
 ) -> Any:
     """Return the student's network when it has learnt; all workers of a cluster call this.
 
     Args:
-        lesson: who learns what.
-        holds: (model, steps in all) -> what its weights keep.
+        job: who learns what.
+        constraints: (model, steps in all) -> what its weights keep.
         rounding: model -> what is rounded while it learns; None: nothing.
 
     Raises:
         ConfigError: the loss is no longer a number.
     """
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
-    lesson.work.mkdir(parents=True, exist_ok=True)
-    dataset, feed = lesson.dataset, _feed(lesson)
-    total = lesson.settings.epochs * feed.steps
-    factor = schedule.rate_factor(lesson.scaling, feed.batch)
-    strategy = choose(lesson.strategy)
+    reset_keras()
+    job.work.mkdir(parents=True, exist_ok=True)
+    dataset, settings = job.dataset, job.settings
+    seed = fold_seed(job.seed, job.key.rpartition(".")[2])  # in an order of the job's own
+    feed = train_batches(dataset, batch_size=job.batch_size, seed=seed)
+    scaling = None if job.scaling is None else RateScaling.model_validate(job.scaling)
+    rate = cosine_rate(feed, peak=settings.learning_rate, epochs=settings.epochs, scaling=scaling)
+    strategy = choose(job.strategy)
     with strategy.scope():
-        model, teacher = load_keras(lesson.student), load_keras(lesson.teacher)
-        held = holds(model, total)
-        rate = schedule.cosine(
-            keras, peak=lesson.settings.learning_rate * factor, warmup_steps=0, total_steps=total
-        )
+        model, teacher = load_keras(job.student), load_keras(job.teacher)
+        held = constraints(model, settings.epochs * feed.steps)
         optimizer = keras.optimizers.Adam(rate)
     trainer = Trainer(
         model,
         optimizer,
-        imitating_step(
-            model, teacher, decision_of(dataset.preprocess), rounding(model), lesson.attack
-        ),
-        preparer(dataset.preprocess, lesson.augment),
+        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
+        preparer(dataset.preprocess, job.augment),
         strategy,
         clip_norm=CLIP_NORM,
-        holds=held,
-        rate_key=f"{lesson.key}.learning_rate",
+        constraints=held,
+        rate_key=f"{job.key}.learning_rate",
     )
-    epochs, shown = lesson.settings.epochs, [ShowProgress(is_shown=is_chief())]
-    fit(trainer, feed, epochs=epochs, evaluate=dict, callbacks=shown, work=lesson.work)
+    shown = [ShowProgress(is_shown=is_chief())]
+    fit(trainer, feed, epochs=settings.epochs, evaluate=dict, callbacks=shown, work=job.work)
     return model
 
 
-def _feed(lesson: Lesson) -> Feed:
-    """Return the batches of the train split, in an order of the lesson's own."""
-    dataset, positions = lesson.dataset, lesson.dataset.split("train")
-    labels = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
-    seed = fold_seed(lesson.seed, lesson.key.rpartition(".")[2])
-    return Feed(dataset, positions, labels, batch_size=lesson.batch_size, seed=seed)
-
-
-def imitating_step(
+def distillation_step(
     model: Model,
     teacher: Model,
     decision: Decision | None,

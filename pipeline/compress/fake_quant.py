@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.compress.kernels import is_depthwise, kernels
+from pipeline.models.kernels import is_depthwise, kernels
 
 Span = tuple[float, float]
 View = tuple[tuple[int, ...], tuple[int, ...]]

@@ -12,10 +12,10 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.compress.distillation import Lesson, distill_network
-from pipeline.compress.kernels import make_kernels_trainable
-from pipeline.train.cluster import together
-from pipeline.train.hold import Hold, where_kept
+from pipeline.compress.distillation import DistillationJob, distill_network
+from pipeline.models.kernels import make_kernels_trainable
+from pipeline.train.weight_constraints import WeightConstraint, where_kept
+from pipeline.train.workers import together
 
 POWER = 3.0  # of equation 1
 # How often masks are made between begin and end: Zhu and Gupta find the same from 100 to 1000 steps
@@ -76,8 +76,8 @@ def largest(values: Tensor, sparsity: Any) -> Any:
     return tf.reshape(chosen, tf.shape(values))
 
 
-def pruning_hold(weight: Any, rise: Rise) -> Hold:
-    """Return the hold under which more and more of a weight becomes zero, and stays so."""
+def pruning_hold(weight: Any, rise: Rise) -> WeightConstraint:
+    """Return the constraint under which more and more of a weight becomes zero, and stays so."""
 
     def value(before: Any, after: Any, number: Any) -> Any:
         kept = where_kept(before, after)
@@ -85,19 +85,19 @@ def pruning_hold(weight: Any, rise: Rise) -> Hold:
             is_due(rise, number), lambda: largest(kept, sparsity_at(rise, number)), lambda: kept
         )
 
-    return Hold(weight, where_kept, value)
+    return WeightConstraint(weight, where_kept, value)
 
 
-def prune_network(lesson: Lesson) -> Any:
-    """Return a network with the share of zeros that the lesson's settings ask for."""
-    return together(lesson.strategy, _pruned, lesson)
+def prune_network(job: DistillationJob) -> Any:
+    """Return a network with the share of zeros that the job's settings ask for."""
+    return together(job.strategy, _pruned, job)
 
 
-def _pruned(lesson: Lesson) -> Any:
+def _pruned(job: DistillationJob) -> Any:
     """Prune the student, as one of the workers that do."""
 
-    def holds(model: Model, steps: int) -> list[Hold]:
-        rise = rise_of(lesson.settings, steps)
+    def constraints(model: Model, steps: int) -> list[WeightConstraint]:
+        rise = rise_of(job.settings, steps)
         return [pruning_hold(weight, rise) for weight in make_kernels_trainable(model)]
 
-    return distill_network(lesson, holds)
+    return distill_network(job, constraints)

@@ -21,7 +21,7 @@ from pipeline.documents.ladder import SmallModel, Weights
 from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
-    from pipeline.compress.distillation import Lesson
+    from pipeline.compress.distillation import DistillationJob
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +83,14 @@ def _prune_and_cluster(
     out: Path,
 ) -> SmallModel:
     """Prune and cluster the reference, and return what came of it."""
-    from pipeline.compress.distillation import Lesson
-    from pipeline.compress.kernels import check_sizes, describe_kernels
+    from pipeline.compress.distillation import DistillationJob
     from pipeline.compress.measure import measure_model
+    from pipeline.models.kernels import check_sizes, describe_kernels
     from pipeline.models.save import load_keras, save_keras
 
     prune, cluster = settings.prune, settings.cluster
     check_sizes(load_keras(reference), settings)
-    lesson = Lesson(
+    job = DistillationJob(
         reference,
         reference,
         dataset,
@@ -100,12 +100,12 @@ def _prune_and_cluster(
         **learning,
     )
     if prune is not None:
-        lesson = replace(lesson, student=_pruned(lesson, out / WORK / "pruned.keras"))
+        job = replace(job, student=_pruned(job, out / WORK / "pruned.keras"))
     if cluster is not None:
         work = out / WORK / "cluster"
-        lesson = replace(lesson, settings=cluster, key="compress.cluster", work=work)
-        lesson = replace(lesson, student=_clustered(lesson, out / WORK / "clustered.keras"))
-    model = load_keras(lesson.student)
+        job = replace(job, settings=cluster, key="compress.cluster", work=work)
+        job = replace(job, student=_clustered(job, out / WORK / "clustered.keras"))
+    model = load_keras(job.student)
     save_keras(model, out / MODEL)
     kernels = describe_kernels(model)
     zeros = sum(row.zeros for row in kernels) / sum(row.weights for row in kernels)
@@ -115,29 +115,29 @@ def _prune_and_cluster(
     return SmallModel(zeros=zeros, validation=validation, kernels=kernels)
 
 
-def _pruned(lesson: "Lesson", out: Path) -> Path:
+def _pruned(job: "DistillationJob", out: Path) -> Path:
     """Prune the student, and return its file."""
     from pipeline.compress.prune import prune_network
     from pipeline.models.save import save_keras
 
-    log.info("          pruning to %g", lesson.settings.sparsity)
-    save_keras(prune_network(lesson), out)
+    log.info("          pruning to %g", job.settings.sparsity)
+    save_keras(prune_network(job), out)
     return out
 
 
-def _clustered(lesson: "Lesson", out: Path) -> Path:
+def _clustered(job: "DistillationJob", out: Path) -> Path:
     """Cluster the student, and return its file."""
     from pipeline.compress.cluster import cluster_weights, write_clustered
     from pipeline.models.save import save_keras
 
-    settings = lesson.settings
+    settings = job.settings
     log.info("          clustering to %d values a kernel", settings.clusters)
     begun = out.with_name("centroids.keras")
     write_clustered(
-        lesson.student,
+        job.student,
         begun,
         clusters=settings.clusters,
         initialization=settings.initialization,
     )
-    save_keras(cluster_weights(replace(lesson, student=begun)), out)
+    save_keras(cluster_weights(replace(job, student=begun)), out)
     return out

@@ -8,29 +8,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Model
-from pipeline.compress.distillation import Lesson, Rounding, distill_network
+from pipeline.compress.distillation import DistillationJob, Rounding, distill_network
 from pipeline.compress.fake_quant import spans_of_layers
-from pipeline.compress.kernels import compressible_kernels, made_small
-from pipeline.train.cluster import together
+from pipeline.models.kernels import compressible_kernels
+from pipeline.train.weight_constraints import made_small
+from pipeline.train.workers import together
 
 
 def fine_tune_for_int8(
-    lesson: Lesson, ranges: Mapping[str, Any], *, clusters: int | None = None
+    job: DistillationJob, ranges: Mapping[str, Any], *, clusters: int | None = None
 ) -> Any:
     """Return a network, fine-tuned for its int8 file.
 
     Args:
-        lesson: who learns from whom.
+        job: who learns from whom.
         ranges: what `tensor_ranges` says of the student's float32 file.
         clusters: values that a kernel takes at most, where it came clustered.
 
     Raises:
         Diverged: the loss is no longer a number.
     """
-    return together(lesson.strategy, _fine_tuned, lesson, ranges, clusters)
+    return together(job.strategy, _fine_tuned, job, ranges, clusters)
 
 
-def _fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], clusters: int | None) -> Any:
+def _fine_tuned(job: DistillationJob, ranges: Mapping[str, Any], clusters: int | None) -> Any:
     """Fine-tune the student, as one of the workers that do."""
     tensors = [(name, tuple(span)) for name, span in ranges["tensors"]]
 
@@ -38,5 +39,5 @@ def _fine_tuned(lesson: Lesson, ranges: Mapping[str, Any], clusters: int | None)
         return Rounding(spans_of_layers(model, tensors), ranges["inputs"])
 
     return distill_network(
-        lesson, lambda model, steps: made_small(compressible_kernels(model), clusters), rounding
+        job, lambda model, steps: made_small(compressible_kernels(model), clusters), rounding
     )

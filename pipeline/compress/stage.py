@@ -120,8 +120,8 @@ def _model_key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
         "preprocess": dataset.folder / "preprocess.json",
     }
     settings = {
-        "data": dataset.meta["fingerprint"],
-        "anomaly": dataset.preprocess["anomaly"],
+        "data": dataset.meta.fingerprint,
+        "anomaly": dataset.preprocess.anomaly,
         "lighter": config.compress.model_dump(mode="json", include={"prune", "cluster"}),
         "learning": learning_of(config),
         "metric": config.task_metric,

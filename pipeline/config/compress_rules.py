@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
 
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 
 Finding = tuple[Path, str]
 LEAST_SPARSE = 3  # clusters where one of them is zero
 
 
-def pruning_ends(config: Any, base: File) -> Iterator[Finding]:
+def pruning_ends(config: Config, base: File) -> Iterator[Finding]:
     """Pruning begins before it ends."""
     prune = config.compress.prune
     if prune is not None and prune.begin >= prune.end:
@@ -20,7 +20,7 @@ def pruning_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def the_first_rung_ships(config: Any, base: File) -> Iterator[Finding]:
+def the_first_rung_ships(config: Config, base: File) -> Iterator[Finding]:
     """What is fine-tuned for int8 ships as int8."""
     if config.compress.quantize.begin == "qat" and config.export.ships not in ("auto", "int8"):
         yield (
@@ -29,7 +29,7 @@ def the_first_rung_ships(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def zero_is_a_cluster(config: Any, base: File) -> Iterator[Finding]:
+def zero_is_a_cluster(config: Config, base: File) -> Iterator[Finding]:
     """What is pruned before is a cluster of its own."""
     prune, cluster = config.compress.prune, config.compress.cluster
     if prune is not None and cluster is not None and cluster.clusters < LEAST_SPARSE:

@@ -214,7 +214,7 @@ class _Reader:
         """Return where an event was written."""
         return self.place_at(event.start_mark.line + 1)
 
-    def problem(self, event: Any, path: Path, message: str) -> None:
+    def problem(self, event: object, path: Path, message: str) -> None:
         """Note a mistake after which reading goes on."""
         self.found.problems.append(Problem(self.place(event), path, message))
 

@@ -1,6 +1,6 @@
 """Settings of `harden`: what attacks in training, and what is learnt from it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -115,7 +115,7 @@ class Trades(_Harden):
     """Weight of being of one mind: the larger, the more robust and the less right when clean."""
 
 
-def _which_mode(value: Any) -> str:
+def _which_mode(value: object) -> str:
     """Return the mode of a `harden` section: pgd where none is named."""
     mode = value.get("mode", "pgd") if isinstance(value, dict) else getattr(value, "mode", "")
     return str(mode)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path as File
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError, create_model
 
@@ -47,7 +47,7 @@ def load(path: File, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
-def _refuse_halves(path: File, data: Any) -> None:
+def _refuse_halves(path: File, data: object) -> None:
     """Refuse half of a character, which YAML can escape and no text can hold."""
     try:
         json.dumps(data, ensure_ascii=False).encode()
@@ -103,7 +103,7 @@ def _validate(document: Document, base: File) -> Config | None:
         ]
         part, removed = sound_part(document.data, error)
         broken |= removed
-    for path, message in broken_rules(part, base, broken):
+    for path, message in broken_rules(cast(Config, part), base, broken):
         document.problems.append(Problem(document.place_of(path), path, message))
     return config
 

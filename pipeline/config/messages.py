@@ -43,7 +43,7 @@ def problems_of(
     return list(dict.fromkeys(found))
 
 
-def explain(entry: Mapping[str, Any], section: type[Section], data: Any) -> tuple[Path, str]:
+def explain(entry: Mapping[str, Any], section: type[Section], data: object) -> tuple[Path, str]:
     """Return the path in the file that one of pydantic's errors is about, and the message.
 
     Args:
@@ -66,7 +66,7 @@ def explain(entry: Mapping[str, Any], section: type[Section], data: Any) -> tupl
     return path, f"wanted {describe(shape)}; came {quote_value(came)}{near}"
 
 
-def value_at(data: Any, path: Path) -> Any:
+def value_at(data: object, path: Path) -> Any:
     """Return what stands at a path; None where there is nothing."""
     for part in path:
         if isinstance(data, list) and isinstance(part, int) and part < len(data):
@@ -76,7 +76,7 @@ def value_at(data: Any, path: Path) -> Any:
     return data
 
 
-def quote_value(value: Any) -> str:
+def quote_value(value: object) -> str:
     """Return a value as a message quotes it: short, on one line, in YAML's words."""
     match value:
         case None:
@@ -95,7 +95,7 @@ def quote_value(value: Any) -> str:
     return str(value)
 
 
-def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
+def _unknown_key(path: Path, around: object, section: type[Section]) -> str:
     """Return what to say of a key that the schema does not know here."""
     known, key = keys_of(around), str(path[-1])
     if RENAMED.get(key) in known:
@@ -116,7 +116,7 @@ def _unknown_key(path: Path, around: Any, section: type[Section]) -> str:
     return f"unknown key; known here: {', '.join(known[:SHOWN_KEYS])}"
 
 
-def _unknown_kind(path: Path, shape: Any, value: Any) -> tuple[Path, str]:
+def _unknown_kind(path: Path, shape: object, value: object) -> tuple[Path, str]:
     """Return what to say of a variant whose `kind` is missing or unknown."""
     if is_told_by_keys(shape) or not isinstance(value, dict):
         keys = (

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import cast
 
 from pipeline.arrays import Model
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 from pipeline.config.source_rules import article, form_of, not_there, source_label
+from pipeline.config.source_schema import AudioFolderSource, Source
 from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
@@ -22,7 +24,7 @@ TAKES = {  # kind of a model -> forms of a sample, and what is said of them; the
 }
 
 
-def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
+def model_fits_source(config: Config, base: File) -> Iterator[Finding]:
     """A network takes samples of some forms."""
     source, kind = config.data.source, config.model.kind
     if kind not in TAKES:
@@ -41,7 +43,7 @@ def model_fits_source(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
+def model_fits_task(config: Config, base: File) -> Iterator[Finding]:
     """An autoencoder answers its input; another detector forecasts the last step of a series."""
     is_autoencoder = config.model.kind == "autoencoder"
     predicts_input = TASKS[config.task].predicts_input
@@ -64,7 +66,7 @@ def model_fits_task(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def shapes_agree(config: Any, base: File) -> Iterator[Finding]:
+def shapes_agree(config: Config, base: File) -> Iterator[Finding]:
     """Settings of a model that have to go together."""
     model = config.model
     if model.kind == "transformer" and model.width % model.heads:
@@ -82,7 +84,7 @@ def shapes_agree(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def given_exists(config: Any, base: File) -> Iterator[Finding]:
+def given_exists(config: Config, base: File) -> Iterator[Finding]:
     """A network or weights that come from outside are looked for before anything is loaded."""
     model = config.model
     if model.kind == "file" and not (base / File(model.path).expanduser()).exists():
@@ -96,7 +98,7 @@ def given_exists(config: Any, base: File) -> Iterator[Finding]:
         yield ("model", "weights"), f"wanted none, imagenet or a file; there is none at {place}"
 
 
-def map_stays(config: Any, base: File) -> Iterator[Finding]:
+def map_stays(config: Config, base: File) -> Iterator[Finding]:
     """A feature map must not shrink to nothing; the size of other sources is known later."""
     source, model = config.data.source, config.model
     if model.kind not in ("cnn", "transformer") or form_of(source) not in PICTURES:
@@ -134,12 +136,13 @@ def _vanishes(model: Model, side: int) -> int | None:
     return None
 
 
-def _size(source: Any) -> tuple[int, int]:
+def _size(source: Source) -> tuple[int, int]:
     """Return height and width of a picture, or rows and bands of a sound."""
     if source.kind == "bundled":
         return DIGITS_SIZE
     if source.kind == "image_folder":
         return source.height, source.width
-    features, length = source.sound.features, 1000 * source.sound.seconds
+    sound = cast(AudioFolderSource, source).sound
+    features, length = sound.features, 1000 * sound.seconds
     rows = 1 + int((length - features.window_ms) / features.stride_ms)
     return rows, getattr(features, "coefficients", features.bins)

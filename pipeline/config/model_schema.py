@@ -1,6 +1,6 @@
 """Settings of `model`: one section a kind; a test compares the kinds with MODELS."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -42,7 +42,7 @@ class Funnel(Section):
     layers: Annotated[int, Field(ge=1, le=20)]
 
 
-def _which_units(value: Any) -> str:
+def _which_units(value: object) -> str:
     """Return the tag of the form in which widths are given."""
     return "funnel" if isinstance(value, dict | Funnel) else "widths"
 
@@ -67,7 +67,7 @@ class Mlp(Hidden):
     """Batch normalisation after every hidden layer."""
 
 
-def _which_padding(value: Any) -> str:
+def _which_padding(value: object) -> str:
     """Return the tag of the form in which padding is given."""
     return "one" if isinstance(value, str) else "each"
 

@@ -1,6 +1,6 @@
 """Settings of `train.optimizer` and `train.schedule`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -87,7 +87,7 @@ class Muon(_Optimizer):
     """Share of the mean of past gradients that is kept at a step."""
 
 
-def _which_optimizer(value: Any) -> str:
+def _which_optimizer(value: object) -> str:
     """Return the kind of an optimizer section: adamw where none is named."""
     kind = value.get("kind", "adamw") if isinstance(value, dict) else getattr(value, "kind", "")
     return str(kind)

@@ -65,7 +65,7 @@ def _parse_path(key: str) -> Path | None:
     return None
 
 
-def resolve(data: Any, path: Path) -> Path:
+def resolve(data: object, path: Path) -> Path:
     """Return a path with numbers for positions in lists.
 
     Args:
@@ -92,7 +92,7 @@ def resolve(data: Any, path: Path) -> Path:
     return found
 
 
-def set_value(data: Any, path: Path, value: Any) -> None:
+def set_value(data: object, path: Path, value: object) -> None:
     """Place a value at a resolved path, in place, making the mappings on the way."""
     holder: Any = data
     for part in path[:-1]:

@@ -20,6 +20,7 @@ from pipeline.config import (
 )
 from pipeline.config.augment_schema import FITS
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 from pipeline.config.shape import one_of
 from pipeline.targets.registry import TARGETS
 from pipeline.tasks import TASKS
@@ -37,7 +38,7 @@ class Rule:
     """(config, folder of the config file) -> path and message of each mistake."""
 
 
-def broken_rules(config: Any, base: File, broken: set[Path]) -> Iterator[Finding]:
+def broken_rules(config: Config, base: File, broken: set[Path]) -> Iterator[Finding]:
     """Yield the path and message of every rule that does not hold.
 
     Args:
@@ -57,7 +58,7 @@ def _overlap(one: Path, other: Path) -> bool:
     return one[:length] == other[:length]
 
 
-def _test_part_is_there(config: Any, base: File) -> Iterator[Finding]:
+def _test_part_is_there(config: Config, base: File) -> Iterator[Finding]:
     split = config.data.split
     if split.test == 0 and split.by != "given" and config.verify.split == "test":
         yield (
@@ -66,7 +67,7 @@ def _test_part_is_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _augment_fits(config: Any, base: File) -> Iterator[Finding]:
+def _augment_fits(config: Config, base: File) -> Iterator[Finding]:
     form = source_rules.form_of(config.data.source)
     if form is None:
         return
@@ -81,13 +82,13 @@ def _augment_fits(config: Any, base: File) -> Iterator[Finding]:
             )
 
 
-def _mixup_has_classes(config: Any, base: File) -> Iterator[Finding]:
+def _mixup_has_classes(config: Config, base: File) -> Iterator[Finding]:
     is_mixed = any(change.kind == "mixup" for change in config.data.augment)
     if is_mixed and TASKS[config.task].predicts_input:
         yield ("data", "augment"), "mixup mixes labels too, which anomaly has not; leave it out"
 
 
-def _losses_take_their_settings(config: Any, base: File) -> Iterator[Finding]:
+def _losses_take_their_settings(config: Config, base: File) -> Iterator[Finding]:
     train = config.train
     is_class = TASKS[config.task].learns_classes
     smooth = ("auto", "categorical_crossentropy", "binary_crossentropy")
@@ -97,7 +98,7 @@ def _losses_take_their_settings(config: Any, base: File) -> Iterator[Finding]:
         yield ("train", "oversample"), f"the task is {config.task}, which has no classes"
 
 
-def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
+def _teacher_fits(config: Config, base: File) -> Iterator[Finding]:
     train = config.train
     if train.distill is None:
         return
@@ -113,7 +114,7 @@ def _teacher_fits(config: Any, base: File) -> Iterator[Finding]:
         yield ("train", "distill", "teacher", "kind"), f"{kind} cannot teach; wanted another family"
 
 
-def _untrained_came_trained(config: Any, base: File) -> Iterator[Finding]:
+def _untrained_came_trained(config: Config, base: File) -> Iterator[Finding]:
     train, model = config.train, config.model
     if train.epochs:
         return
@@ -129,17 +130,17 @@ def _untrained_came_trained(config: Any, base: File) -> Iterator[Finding]:
         yield path, "nothing is trained where train.epochs is 0; take it out"
 
 
-def _curve_is_of_one_kind(config: Any, base: File) -> Iterator[Finding]:
+def _curve_is_of_one_kind(config: Config, base: File) -> Iterator[Finding]:
     if config.train.learning_curve and config.train.pretrain is not None:
         yield ("train", "learning_curve"), "does not go with train.pretrain; wanted false"
 
 
-def _plateau_stands_alone(config: Any, base: File) -> Iterator[Finding]:
+def _plateau_stands_alone(config: Config, base: File) -> Iterator[Finding]:
     if config.train.schedule.kind == "plateau" and config.train.freeze is not None:
         yield ("train", "schedule", "kind"), "plateau does not go with train.freeze; wanted cosine"
 
 
-def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
+def _loss_fits_task(config: Config, base: File) -> Iterator[Finding]:
     wanted = ("auto", *TASKS[config.task].losses)
     if config.train.loss not in wanted:
         yield (
@@ -148,7 +149,7 @@ def _loss_fits_task(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _class_weights_have_classes(config: Any, base: File) -> Iterator[Finding]:
+def _class_weights_have_classes(config: Config, base: File) -> Iterator[Finding]:
     if config.train.class_weights is not None and not TASKS[config.task].learns_classes:
         yield (
             ("train", "class_weights"),
@@ -156,7 +157,7 @@ def _class_weights_have_classes(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _hidden_labels_have_a_task(config: Any, base: File) -> Iterator[Finding]:
+def _hidden_labels_have_a_task(config: Config, base: File) -> Iterator[Finding]:
     task = TASKS[config.task]
     for name in ("unlabelled", "labelled"):
         if getattr(config.data, name) is not None and not task.takes_hidden_labels:
@@ -168,19 +169,20 @@ def _hidden_labels_have_a_task(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _warmup_ends(config: Any, base: File) -> Iterator[Finding]:
+def _warmup_ends(config: Config, base: File) -> Iterator[Finding]:
     train = config.train
-    if getattr(train.schedule, "warmup_epochs", 0) > train.epochs:
+    warmup_epochs = getattr(train.schedule, "warmup_epochs", 0)
+    if warmup_epochs > train.epochs:
         yield (
             ("train", "schedule", "warmup_epochs"),
             (
                 f"the rate would not reach its peak: wanted at most train.epochs ({train.epochs}); "
-                f"came {train.schedule.warmup_epochs:g}"
+                f"came {warmup_epochs:g}"
             ),
         )
 
 
-def _freeze_ends(config: Any, base: File) -> Iterator[Finding]:
+def _freeze_ends(config: Config, base: File) -> Iterator[Finding]:
     train = config.train
     if train.freeze is not None and train.freeze.epochs >= train.epochs:
         yield (
@@ -190,7 +192,7 @@ def _freeze_ends(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
+def _ships_is_made(config: Config, base: File) -> Iterator[Finding]:
     export = config.export
     made = one_of(tuple(dict.fromkeys(export.formats)))
     if export.ships == "auto" and "int8" not in export.formats:
@@ -205,7 +207,7 @@ def _ships_is_made(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _encoder_is_there(config: Any, base: File) -> Iterator[Finding]:
+def _encoder_is_there(config: Config, base: File) -> Iterator[Finding]:
     if config.export.encoder and config.model.kind != "autoencoder":
         yield (
             ("export", "encoder"),
@@ -213,7 +215,7 @@ def _encoder_is_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
+def _targets_have_int8(config: Config, base: File) -> Iterator[Finding]:
     export = config.export
     for position, target in enumerate(export.targets):
         if TARGETS[target].compiler is not None and "int8" not in export.formats:
@@ -223,17 +225,17 @@ def _targets_have_int8(config: Any, base: File) -> Iterator[Finding]:
             )
 
 
-def _only_classes_are_left_open(config: Any, base: File) -> Iterator[Finding]:
+def _only_classes_are_left_open(config: Config, base: File) -> Iterator[Finding]:
     if config.verify.abstain is not None and not TASKS[config.task].can_abstain:
         yield ("verify", "abstain"), f"is for classification; the task is {config.task}"
 
 
-def _metric_is_of_the_task(config: Any, base: File) -> Iterator[Finding]:
+def _metric_is_of_the_task(config: Config, base: File) -> Iterator[Finding]:
     if config.task_metric != "auto" and not TASKS[config.task].other_scores:
         yield ("task_metric",), f"is for classification; the task is {config.task}; wanted auto"
 
 
-def _nothing_twice(config: Any, base: File) -> Iterator[Finding]:
+def _nothing_twice(config: Config, base: File) -> Iterator[Finding]:
     lists = {
         ("export", "formats"): config.export.formats,
         ("export", "targets"): config.export.targets,
@@ -287,7 +289,10 @@ RULES = (
     Rule(("compress.prune",), compress_rules.pruning_ends),
     Rule(("compress.quantize", "export.ships"), compress_rules.the_first_rung_ships),
     Rule(("compress.prune", "compress.cluster"), compress_rules.zero_is_a_cluster),
-    Rule(("tune", "model", "train"), tune_rules.check_space),
+    Rule(
+        ("tune", "model", "train"),
+        lambda config, base: tune_rules.check_space(config, base, broken_rules),
+    ),
     Rule(("tune", "task", "data.source"), tune_rules.objective_fits),
     Rule(("tune", "export", "verify.runtimes"), tune_rules.limits_are_measured),
 )

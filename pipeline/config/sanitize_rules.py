@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
 
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 from pipeline.config.source_rules import article, form_of
 from pipeline.tasks import TASKS
 
@@ -12,7 +12,7 @@ SMOOTHED = ("image", "sound", "series")  # what has neighbours: a table's column
 SECTION = ("data", "sanitize")
 
 
-def fits(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def fits(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse what cannot be done to this set, or has nothing to work on."""
     yield from _squeeze_fits(config)
     yield from _anomalies_are_far(config)
@@ -20,7 +20,7 @@ def fits(config: Any, base: File) -> Iterator[tuple[Path, str]]:
     yield from _attack_is_of_values(config)
 
 
-def _squeeze_fits(config: Any) -> Iterator[tuple[Path, str]]:
+def _squeeze_fits(config: Config) -> Iterator[tuple[Path, str]]:
     """Refuse what cannot be done to this kind of sample."""
     form, rule = form_of(config.data.source), config.data.sanitize
     if rule.median is not None and form not in (None, *SMOOTHED):
@@ -33,7 +33,7 @@ def _squeeze_fits(config: Any) -> Iterator[tuple[Path, str]]:
         yield (*SECTION, "bit_depth"), "is for numbers and this set is text; wanted null"
 
 
-def _anomalies_are_far(config: Any) -> Iterator[tuple[Path, str]]:
+def _anomalies_are_far(config: Config) -> Iterator[tuple[Path, str]]:
     """Refuse to leave out of judgement what a detector of anomalies is there to flag."""
     if TASKS[config.task].has_threshold and config.data.sanitize.range != "clip":
         yield (
@@ -42,7 +42,7 @@ def _anomalies_are_far(config: Any) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _detector_compares(config: Any) -> Iterator[tuple[Path, str]]:
+def _detector_compares(config: Config) -> Iterator[tuple[Path, str]]:
     """Refuse a detector with nothing to compare."""
     if config.verify.detector is None:
         return
@@ -57,7 +57,7 @@ def _detector_compares(config: Any) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _attack_is_of_values(config: Any) -> Iterator[tuple[Path, str]]:
+def _attack_is_of_values(config: Config) -> Iterator[tuple[Path, str]]:
     """Refuse an audit whose attack through the squeezing is not known."""
     audit, rule = config.audit, config.data.sanitize
     is_squeezed = rule.bit_depth is not None or rule.median is not None

@@ -45,7 +45,7 @@ def locate(section: type[Section], loc: Sequence[str | int]) -> tuple[Path, Any]
     return path, shape
 
 
-def keys_of(shape: Any) -> tuple[str, ...]:
+def keys_of(shape: object) -> tuple[str, ...]:
     """Return the keys that a section, or a mapping with closed keys, knows; else nothing."""
     members = _members(shape)
     bare = _bare(members[0]) if len(members) == 1 else None
@@ -56,7 +56,7 @@ def keys_of(shape: Any) -> tuple[str, ...]:
     return ()
 
 
-def tag_of(shape: Any) -> str | None:
+def tag_of(shape: object) -> str | None:
     """Return the key that tells the sections of a union apart; None where no single one does."""
     members = _members(shape)
     fields = [getattr(_bare(member), "model_fields", {}) for member in members]
@@ -64,7 +64,7 @@ def tag_of(shape: Any) -> str | None:
     return tags[0] if len(members) > 1 and tags else None
 
 
-def kinds_of(shape: Any) -> tuple[str, ...]:
+def kinds_of(shape: object) -> tuple[str, ...]:
     """Return the kinds of a union of sections that one key tells apart; else nothing."""
     tag = tag_of(shape)
     if tag is None:
@@ -73,7 +73,7 @@ def kinds_of(shape: Any) -> tuple[str, ...]:
     return tuple(get_args(field.annotation)[0] for field in fields)
 
 
-def choices_of(shape: Any) -> tuple[str, ...]:
+def choices_of(shape: object) -> tuple[str, ...]:
     """Return the words of a closed choice; else nothing."""
     members = _members(shape)
     bare = _bare(members[0]) if len(members) == 1 else None
@@ -92,7 +92,7 @@ def find_key(section: type[Section], key: str, path: Path = ()) -> Iterator[Path
                 yield from find_key(bare, key, here)
 
 
-def describe(shape: Any) -> str:
+def describe(shape: object) -> str:
     """Return in words what a type wants: `a number above 0 and at most 0.5`."""
     members = _members(shape)
     if kinds := kinds_of(shape):
@@ -107,13 +107,13 @@ def one_of(words: Sequence[Any]) -> str:
     return str(words[0]) if len(words) == 1 else f"one of {', '.join(str(w) for w in words)}"
 
 
-def did_you_mean(word: Any, known: Sequence[str]) -> str:
+def did_you_mean(word: object, known: Sequence[str]) -> str:
     """Return the end of a message that names the nearest known word; empty where none is near."""
     near = get_close_matches(str(word)[:60].lower(), known, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _describe_one(shape: Any) -> str:
+def _describe_one(shape: object) -> str:
     """Return in words what one member of a union wants."""
     bare, marks = _bare(shape), _marks(shape)
     said = next((mark.words for mark in marks if isinstance(mark, Wanted)), None)
@@ -165,23 +165,23 @@ def _bound(marks: list[Any], name: str) -> Any:
     )
 
 
-def _bare(shape: Any) -> Any:
+def _bare(shape: object) -> Any:
     """Return a type without its annotations."""
     return get_args(shape)[0] if get_origin(shape) is Annotated else shape
 
 
-def _marks(shape: Any) -> list[Any]:
+def _marks(shape: object) -> list[Any]:
     """Return a type's annotations, those inside `Field(...)` too."""
     marks = get_args(shape)[1:] if get_origin(shape) is Annotated else ()
     inner = [mark.metadata if isinstance(mark, FieldInfo) else [mark] for mark in marks]
     return [mark for group in inner for mark in group]
 
 
-def _is_union(shape: Any) -> bool:
+def _is_union(shape: object) -> bool:
     return get_origin(shape) in (Union, types.UnionType)
 
 
-def _members(shape: Any) -> tuple[Any, ...]:
+def _members(shape: object) -> tuple[Any, ...]:
     """Return the members of a union but for null; a plain type is its own only member."""
     if shape is None:
         return ()
@@ -194,12 +194,12 @@ def _members(shape: Any) -> tuple[Any, ...]:
     return tuple(members)
 
 
-def _allows_null(shape: Any) -> bool:
+def _allows_null(shape: object) -> bool:
     bare = _bare(shape)
     return _is_union(bare) and type(None) in get_args(bare)
 
 
-def _tags(member: Any) -> tuple[Any, ...]:
+def _tags(member: object) -> tuple[Any, ...]:
     """Return the names by which pydantic may call a member of a union."""
     marks = get_args(member)[1:] if get_origin(member) is Annotated else ()
     tags = tuple(mark.tag for mark in marks if isinstance(mark, Tag))
@@ -207,12 +207,12 @@ def _tags(member: Any) -> tuple[Any, ...]:
     return tags or (get_args(kind.annotation) if kind else (getattr(member, "__name__", member),))
 
 
-def is_told_by_keys(shape: Any) -> bool:
+def is_told_by_keys(shape: object) -> bool:
     """Tell whether the members of a union are told apart by their keys rather than by a tag."""
     return len(_members(shape)) > 1 and not kinds_of(shape)
 
 
-def first_keys(shape: Any) -> tuple[str, ...]:
+def first_keys(shape: object) -> tuple[str, ...]:
     """Return the required keys of the members of a union of sections."""
     sections = [getattr(_bare(member), "model_fields", {}) for member in _members(shape)]
     return tuple(
@@ -220,7 +220,7 @@ def first_keys(shape: Any) -> tuple[str, ...]:
     )
 
 
-def _child(shape: Any, part: str | int) -> Any:
+def _child(shape: object, part: str | int) -> Any:
     """Return the type at a key or position; None where there is none."""
     bare = _bare(shape)
     if isinstance(bare, type) and issubclass(bare, Section):

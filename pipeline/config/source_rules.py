@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
 
+from pipeline.config.data_schema import Split
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
+from pipeline.config.source_schema import Source
 from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]
@@ -35,14 +37,14 @@ FILES = {
 }
 
 
-def form_of(source: Any) -> str | None:
+def form_of(source: Source) -> str | None:
     """Return image, sound, series, table or text; None: known only when the data is read."""
     if source.kind == "bundled":
         return BUNDLED[source.name][1]
     return FORMS.get(source.kind)
 
 
-def is_windowed(source: Any) -> bool:
+def is_windowed(source: Source) -> bool:
     """Tell whether samples are windows of recordings."""
     return getattr(source, "stride_s", None) is not None or getattr(source, "fit", "") == "window"
 
@@ -52,12 +54,12 @@ def article(form: str) -> str:
     return form if form in ("series", "text", "sound") else f"a {form}"
 
 
-def source_label(source: Any) -> str:
+def source_label(source: Source) -> str:
     """Return a set's name, or its kind where it has none."""
     return str(getattr(source, "name", source.kind))
 
 
-def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
+def task_fits_source(config: Config, base: File) -> Iterator[Finding]:
     """A set answers one kind of question."""
     source = config.data.source
     if source.kind == "series_csv":
@@ -80,7 +82,7 @@ def task_fits_source(config: Any, base: File) -> Iterator[Finding]:
         yield ("task",), f"{source_label(source)} is a set for {right}; came {config.task}"
 
 
-def split_fits(config: Any, base: File) -> Iterator[Finding]:
+def split_fits(config: Config, base: File) -> Iterator[Finding]:
     """A way of cutting needs what it goes by."""
     split, source = config.data.split, config.data.source
     where = ("data", "split", "by")
@@ -108,7 +110,7 @@ def split_fits(config: Any, base: File) -> Iterator[Finding]:
         yield where, "windows of one series overlap; wanted time, or group to keep series apart"
 
 
-def _has_groups(split: Any, source: Any) -> bool:
+def _has_groups(split: Split, source: Source) -> bool:
     """Tell whether something says, or may say, what belongs together."""
     may_say = (
         source.kind in ("series_csv", "audio_folder") or getattr(source, "fit", "") == "window"
@@ -116,7 +118,7 @@ def _has_groups(split: Any, source: Any) -> bool:
     return may_say or split.pattern is not None or getattr(source, "group", None) is not None
 
 
-def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
+def report_groups_are_there(config: Config, base: File) -> Iterator[Finding]:
     """Figures are told apart by what the source has."""
     data = config.data
     if data.report_groups is None or data.source.kind in ("csv", "text"):
@@ -130,7 +132,7 @@ def report_groups_are_there(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
+def stratified_has_classes(config: Config, base: File) -> Iterator[Finding]:
     """Only classes can be stratified."""
     if config.data.split.by == "stratified" and not TASKS[config.task].has_classes:
         yield (
@@ -139,7 +141,7 @@ def stratified_has_classes(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def places_exist(config: Any, base: File) -> Iterator[Finding]:
+def places_exist(config: Config, base: File) -> Iterator[Finding]:
     """Files and folders are looked for before anything is loaded."""
     source = config.data.source
     folder = FOLDERS.get(source.kind)

@@ -10,7 +10,9 @@ from typing import Any
 
 from pipeline.config import source_rules
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 from pipeline.config.shape import did_you_mean
+from pipeline.config.source_schema import Source
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
 
@@ -22,7 +24,7 @@ FITS = {  # setting -> form of a sample that it is for
 }
 
 
-def attacks_fit(config: Any, base: File) -> Iterator[Finding]:
+def attacks_fit(config: Config, base: File) -> Iterator[Finding]:
     """An attack needs classes, and moves what its form of sample has."""
     attacks: list[tuple[Path, Any]] = []
     if config.harden is not None:
@@ -54,7 +56,7 @@ def _asked_in_vain(task: str, settings: Any) -> Iterator[Finding]:
             )
 
 
-def _fits_form(source: Any, where: Path, settings: Any) -> Iterator[Finding]:
+def _fits_form(source: Source, where: Path, settings: Any) -> Iterator[Finding]:
     form = source_rules.form_of(source)
     if form is None:  # known only when the data is read
         return
@@ -81,7 +83,7 @@ def _fits_form(source: Any, where: Path, settings: Any) -> Iterator[Finding]:
         )
 
 
-def _columns_are_there(source: Any, base: File, where: Path, settings: Any) -> Iterator[Finding]:
+def _columns_are_there(source: Source, base: File, where: Path, settings: Any) -> Iterator[Finding]:
     """Columns and channels that a config names are looked for in the header, where there is one."""
     names = _header(source, base)
     if names is None:
@@ -100,7 +102,7 @@ def _columns_are_there(source: Any, base: File, where: Path, settings: Any) -> I
                 yield path, f"{name} is {no_inputs[name]}, which the model does not see"
 
 
-def _header(source: Any, base: File) -> Sequence[str] | None:
+def _header(source: Source, base: File) -> Sequence[str] | None:
     """Return the names of a table's columns or a series' channels; None where nobody knows yet."""
     from pipeline.data.csv_rows import Form, names_of
 

@@ -1,6 +1,6 @@
 """Settings of `train`; those of optimizer and schedule have a file of their own."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -82,7 +82,7 @@ class EarlyStopping(Section):
     """Epochs without improvement."""
 
 
-def _which_weights(value: Any) -> str:
+def _which_weights(value: object) -> str:
     """Return the tag of the form in which class weights are given."""
     return "by_class" if isinstance(value, dict) else "by_name"
 

@@ -1,7 +1,7 @@
 """Rules of `tune`: every path is a setting, its values may stand there, limits can be measured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path as File
 from typing import Any
@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from pipeline.config.document import Path, dotted_path
 from pipeline.config.messages import explain, quote_value
+from pipeline.config.schema import Config
 from pipeline.config.shape import did_you_mean, one_of
 from pipeline.config.source_rules import article, form_of
 from pipeline.config.space_schema import SAID
+from pipeline.config.tune_schema import Tune
 from pipeline.config.tune_space import Space, conditions, contexts, ends, in_order, laid_over
 from pipeline.targets.registry import compiler_of
 from pipeline.tasks import TASKS
@@ -30,27 +32,33 @@ BY_VELA = ("latency_ms", "sram_bytes")
 MOST = 100_000  # trials of a grid; more is a mistake in the space
 
 Finding = tuple[Path, str]
+Rules = Callable[[Any, File, set[Any]], Iterator[Finding]]
+Judge = Callable[[dict[str, Any]], list[Finding]]
 
 
-def check_space(config: Any, base: File) -> Iterator[Finding]:
+def check_space(config: Config, base: File, broken_rules: Rules) -> Iterator[Finding]:
     """Yield what is wrong with the search space, path and message.
 
     Args:
         config: has `model`, `train` and `tune`; or is the sound part of a config.
         base: folder of the config file.
+        broken_rules: what finds the mistakes of a whole config, among them those of a space.
     """
-    if config.tune is None:
+    tune = config.tune
+    if tune is None:
         return
-    space = {path: entry.model_dump(mode="json") for path, entry in config.tune.space.items()}
-    wrong = {path: list(_entry_mistakes(path, space, config)) for path in space}
+    space = {path: entry.model_dump(mode="json") for path, entry in tune.space.items()}
+    wrong = {
+        path: list(_entry_mistakes(path, space, tune.tuner, config.model.kind)) for path in space
+    }
     for path in in_order(space)[1]:
         wrong[path].append("its condition goes round in a circle; take `when` out of one of them")
     for path, found in wrong.items():
         yield from ((("tune", "space", path), message) for message in found)
     sound = {path: entry for path, entry in space.items() if _is_sound(path, space, wrong)}
-    yield from _misplaced(config, sound, base)
+    yield from _misplaced(config, sound, lambda data: _broken(config, data, base, broken_rules))
     if len(sound) == len(space):
-        yield from _too_many(config, space)
+        yield from _too_many(tune, space)
 
 
 def _is_sound(path: str, space: Space, wrong: dict[str, list[str]]) -> bool:
@@ -58,12 +66,12 @@ def _is_sound(path: str, space: Space, wrong: dict[str, list[str]]) -> bool:
     return not wrong[path] and all(_is_sound(other, space, wrong) for other in space[path]["when"])
 
 
-def _entry_mistakes(path: str, space: Space, config: Any) -> Iterator[str]:
+def _entry_mistakes(path: str, space: Space, tuner: str, kind: str) -> Iterator[str]:
     """Yield what is wrong with one entry in itself."""
     entry = space[path]
-    if found := _range_mistake(entry) or _path_mistake(path, entry, config.model.kind):
+    if found := _range_mistake(entry) or _path_mistake(path, entry, kind):
         yield found
-    if config.tune.tuner == "grid" and "float" in entry and entry["points"] is None:
+    if tuner == "grid" and "float" in entry and entry["points"] is None:
         yield "a grid needs the number of values between the ends; add points: 3, or use a choice"
     for other, wanted in conditions(entry).items():
         if found := _condition_mistake(other, wanted, space):
@@ -123,13 +131,13 @@ def _condition_mistake(path: str, wanted: list[Any], space: Space) -> str | None
     return None
 
 
-def _misplaced(config: Any, space: Space, base: File) -> Iterator[Finding]:
+def _misplaced(config: Config, space: Space, judge: Judge) -> Iterator[Finding]:
     """Yield each path at which one of its values may not stand, with the first reason."""
     dumped = config.model_dump(mode="json") | {"tune": None}
-    known = set(_broken(config, dumped, base))
+    known = set(judge(dumped))
     for path, entry in space.items():
         for values in _tried(space, path, entry):
-            found = _value_mistake(config, dumped, values, path, base, known)
+            found = _value_mistake(config, dumped, values, path, judge, known)
             if found:
                 others = {name: v for name, v in values.items() if name != path}
                 where = " and ".join(f"{name} {quote_value(v)}" for name, v in others.items())
@@ -146,11 +154,11 @@ def _tried(space: Space, path: str, entry: Any) -> Iterator[dict[str, Any]]:
 
 
 def _value_mistake(
-    config: Any,
+    config: Config,
     dumped: dict[str, Any],
     values: dict[str, Any],
     path: str,
-    base: File,
+    judge: Judge,
     known: set[Finding],
 ) -> str | None:
     """Return why values may not stand in a config; None: they may."""
@@ -163,12 +171,12 @@ def _value_mistake(
         return message if dotted_path(found) == path else f"{dotted_path(found)}: {message}"
     except ValueError as error:
         return _unknown_list(config, dumped, values, path) or str(error)
-    new = [finding for finding in _broken(config, data, base) if finding not in known]
+    new = [finding for finding in judge(data) if finding not in known]
     return f"{dotted_path(new[0][0])}: {new[0][1]}" if new else None
 
 
 def _unknown_list(
-    config: Any, dumped: dict[str, Any], values: dict[str, Any], path: str
+    config: Config, dumped: dict[str, Any], values: dict[str, Any], path: str
 ) -> str | None:
     """Return what is wrong with the key of a list that is not there; None: the key is known."""
     above = path[: path.rindex(".")] if "." in path else path
@@ -184,21 +192,18 @@ def _unknown_list(
     return None
 
 
-def _broken(config: Any, data: dict[str, Any], base: File) -> list[Finding]:
+def _broken(config: Config, data: dict[str, Any], base: File, broken_rules: Rules) -> list[Finding]:
     """Return what the other rules say of a config; nothing where it is a part of one alone."""
-    from pipeline.config.rules import broken_rules
-    from pipeline.config.schema import Config
-
     if not isinstance(config, Config):
         return []
     return list(broken_rules(Config.model_validate_json(json.dumps(data)), base, set()))
 
 
-def _too_many(config: Any, space: Space) -> Iterator[Finding]:
+def _too_many(tune: Tune, space: Space) -> Iterator[Finding]:
     """Refuse a grid that no machine gets to the end of, where nothing else bounds it."""
     from pipeline.config.tune_space import grid
 
-    if config.tune.tuner != "grid" or config.tune.max_trials is not None:
+    if tune.tuner != "grid" or tune.max_trials is not None:
         return
     for number, _ in enumerate(grid(space), 1):
         if number > MOST:
@@ -209,7 +214,7 @@ def _too_many(config: Any, space: Space) -> Iterator[Finding]:
             return
 
 
-def objective_fits(config: Any, base: File) -> Iterator[Finding]:
+def objective_fits(config: Config, base: File) -> Iterator[Finding]:
     """Refuse what this task is not judged by."""
     if config.tune is None:
         return
@@ -230,7 +235,7 @@ def objective_fits(config: Any, base: File) -> Iterator[Finding]:
         )
 
 
-def _unbounded(config: Any) -> str | None:
+def _unbounded(config: Config) -> str | None:
     """Return the form of samples of which nobody says what an attacker can move, if it is so."""
     form = form_of(config.data.source)
     if config.harden is not None or form in (None, "image"):
@@ -239,7 +244,7 @@ def _unbounded(config: Any) -> str | None:
     return None if said else form
 
 
-def limits_are_measured(config: Any, base: File) -> Iterator[Finding]:
+def limits_are_measured(config: Config, base: File) -> Iterator[Finding]:
     """Refuse limits, and a rule, that nothing will be held against."""
     if config.tune is None:
         return

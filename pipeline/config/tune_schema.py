@@ -56,7 +56,7 @@ class Choice(_Searched):
     choice: Annotated[tuple[Any, ...], Field(min_length=1), Wanted("a list of values")]
 
 
-def _which_range(entry: Any) -> str | None:
+def _which_range(entry: object) -> str | None:
     """Return the tag of the range that has the keys of `entry`; None: none of them."""
     given = entry if isinstance(entry, dict) else getattr(type(entry), "model_fields", ())
     return next((tag for tag in ("int", "float", "choice") if tag in given), None)
@@ -99,7 +99,7 @@ class SmallestWithin(Section):
     by: Cost = "bytes"
 
 
-def _which_pick(value: Any) -> str:
+def _which_pick(value: object) -> str:
     """Return the tag of the form of a rule."""
     return "best" if isinstance(value, str) else "smallest"
 

@@ -77,7 +77,7 @@ def _depth(dotted_path: str) -> tuple[int, bool]:
     return len(above) + (last != "kind"), last == "kind"
 
 
-def _at(data: Any, path: Path) -> Any:
+def _at(data: object, path: Path) -> Any:
     for part in path:
         if isinstance(data, list):
             data = data[int(part)]

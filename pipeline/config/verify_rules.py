@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
 
 from pipeline.config import source_rules
 from pipeline.config.document import Path
+from pipeline.config.schema import Config
 from pipeline.tasks import TASKS
 
 ARENA = ("gate", "arena_bytes")
@@ -13,7 +13,7 @@ INTEGERS = ("int8", "int16x8")
 WIDEST_LINF = 0.5  # a change by half of the range makes every picture grey
 
 
-def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def arena_is_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a limit that nothing will be held against."""
     if config.gate.arena_bytes is None:
         return
@@ -24,7 +24,7 @@ def arena_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
         yield ARENA, f"is for integer files and {ships} ships; wanted export.ships: auto or int8"
 
 
-def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def metric_has_that_side(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least error and a most accuracy: nothing would be held against them."""
     of_errors = TASKS[config.task].direction == "down"
     wrong, right = ("min_metric", "max_error")[:: 1 if of_errors else -1]
@@ -33,7 +33,7 @@ def metric_has_that_side(config: Any, base: File) -> Iterator[tuple[Path, str]]:
         yield ("gate", wrong), f"for {config.task} {better} is better; wanted {right}"
 
 
-def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def recordings_are_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least figure of recordings where there are none."""
     if config.gate.min_recording_auc is None:
         return
@@ -45,7 +45,7 @@ def recordings_are_measured(config: Any, base: File) -> Iterator[tuple[Path, str
         )
 
 
-def robustness_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def robustness_is_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a least accuracy under attack where nothing attacks."""
     if config.gate.min_robust_accuracy is not None and config.audit is None:
         yield (
@@ -54,7 +54,7 @@ def robustness_is_measured(config: Any, base: File) -> Iterator[tuple[Path, str]
         )
 
 
-def epsilon_fits_the_norm(config: Any, base: File) -> Iterator[tuple[Path, str]]:
+def epsilon_fits_the_norm(config: Config, base: File) -> Iterator[tuple[Path, str]]:
     """Refuse a change of a value by more than makes sense; a length may be longer."""
     audit = config.audit
     if audit is None or audit.epsilon is None or audit.norm != "linf":

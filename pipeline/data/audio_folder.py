@@ -4,10 +4,9 @@ A recording is one sample, or many windows. One is in memory at a time. What can
 out and reported.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,10 +26,10 @@ from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.recordings import named_classes, window_names, with_lists
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.sound import SUFFIXES, sound_input
-from pipeline.device.runner import read_recording
+from pipeline.documents.preprocess import AudioEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length
-from pipeline.ondevice.sound_files import read_sound
+from pipeline.ondevice.sound_files import read_recording, read_sound
 from pipeline.samples.kind import Input
 
 UNKNOWN, SILENCE = "unknown", "silence"
@@ -133,22 +132,22 @@ def _read(
     """Yield one recording after the other, then pieces of silence, then what was left out."""
     broken: list[str] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
-    assert spec.encoding is not None
-    step = spec.encoding["every"]
+    entry = spec.template
+    assert isinstance(entry, AudioEntry)  # made by sound_input
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            sounds = read_recording(file.path, spec.encoding)
+            sounds = read_recording(file.path, entry)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
         count = len(sounds)
-        own = [name] if step is None else window_names(name, count)
-        group = _group_of(file, classes, step)
+        own = [name] if entry.every is None else window_names(name, count)
+        group = _group_of(file, classes, entry.every)
         groups = None if group is None else [group] * count
         yield Chunk({"audio": sounds}, labels[file.label].repeat(count), own, file.part, groups)
     if source.silence:
-        yield from _silence(classes, source.silence, spec.encoding, labels[SILENCE])
+        yield from _silence(classes, source.silence, entry, labels[SILENCE])
     found = (*noticed, *leavings(classes, broken, "recording"))
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
@@ -160,17 +159,15 @@ def _group_of(file: Listed, classes: Classes, step: int | None) -> str | None:
     return file.group
 
 
-def _silence(
-    classes: Classes, share: float, encoding: Mapping[str, Any], label: Array
-) -> Iterator[Chunk]:
+def _silence(classes: Classes, share: float, entry: AudioEntry, label: Array) -> Iterator[Chunk]:
     """Yield samples of silence, spread over the parts as the recordings are.
 
     A sample is named after the recording beside which it stands, so that patterns find its group.
     They are pieces of background noise, or white noise where there is none, from full loudness down
     to nothing; which piece and how loud follows from the number of the sample.
     """
-    samples = encoding["samples"]
-    noises = _noises(classes, encoding["sample_rate"])
+    samples = entry.samples
+    noises = _noises(classes, entry.sample_rate)
     count = max(1, round(len(classes.listed) * share / (1 - share)))
     for number in range(count):
         like = classes.listed[number * len(classes.listed) // count]
@@ -182,7 +179,7 @@ def _silence(
         else:
             piece = np.clip(np.round(generator.normal(0, QUIET, samples)), -32768, 32767)
         quiet = np.round(piece * generator.random()).astype(np.int16)
-        group = _group_of(like, classes, encoding["every"])
+        group = _group_of(like, classes, entry.every)
         groups = None if group is None else [group]
         name = f"{SILENCE}/{number:06d} beside {file_name(like.path, classes.root)}"
         yield Chunk({"audio": quiet[None]}, label, [name], like.part, groups)

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Tensor
-from pipeline.data.draws import draw_per_replica
+from pipeline.data.per_replica_random import draw_per_replica
 
 UNIFORM, NORMAL = tf.random.stateless_uniform, tf.random.stateless_normal
 

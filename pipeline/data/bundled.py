@@ -29,7 +29,7 @@ def open_bundled(source: BundledSource, base: Path, report: str | None) -> Sourc
         names = table.target_names
     columns = tuple(str(column) for column in table.feature_names)
     described = [{"name": name, "kind": "number", "values": None} for name in columns]
-    cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ",", "numbers": "auto"}
+    cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ","}
     spec = Input("features", "columns", columns=columns, encoding=cells | {"columns": described})
     return _source(spec, table.data.astype(np.float32), table.target, names)
 

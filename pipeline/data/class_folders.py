@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.data.findings import left_out
 from pipeline.data.samples import Finding
-from pipeline.data.watch import walk
+from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 
 PARTS = {

@@ -13,9 +13,9 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import CsvSource
-from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
+from pipeline.data.label_encoder import Answers, Labels
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
@@ -115,8 +115,11 @@ def _inputs(source: CsvSource, described: list[dict[str, Any]]) -> tuple[Input, 
     rest = [column for column in described if column not in codes]
     found = []
     if rest:
-        encoding = common | {"numbers": source.numbers, "columns": rest}
-        found.append(Input("features", "columns", columns=_names(rest), encoding=encoding))
+        encoding = common | {"columns": rest}
+        names, numbers = _names(rest), source.numbers
+        found.append(
+            Input("features", "columns", columns=names, encoding=encoding, numbers=numbers)
+        )
     if codes:
         encoding = common | {"columns": codes}
         found.append(Input("categories", "codes", columns=_names(codes), encoding=encoding))

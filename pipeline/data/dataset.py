@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json
+from pipeline.data.memmap_arrays import LARGE
 from pipeline.data.recordings import recordings_of
-from pipeline.data.scratch import LARGE
 from pipeline.data.shards import Shards, open_shards
+from pipeline.documents.dataset import DatasetDocument, StoredInput
 from pipeline.documents.decision import Decision
+from pipeline.documents.preprocess import Preprocess
 
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
 ZIP_LENGTHS = 26  # where a file's header in a .zip has the lengths of its name and its extras
@@ -31,9 +32,9 @@ class Dataset:
     """An open dataset; values are mapped, not loaded."""
 
     folder: Path
-    meta: Mapping[str, Any]
+    meta: DatasetDocument
     """Contents of dataset.json."""
-    preprocess: dict[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
     labels: Array
     """Class ids (N,) int64, or targets (N,) float32 in their own unit."""
@@ -43,45 +44,44 @@ class Dataset:
     shards: Mapping[str, Shards]
 
     @property
-    def inputs(self) -> list[dict[str, Any]]:
+    def inputs(self) -> list[StoredInput]:
         """Name, layout, shape, dtype and shards of each input."""
-        return list(self.meta["inputs"])
+        return self.meta.inputs
 
     @property
     def sample_bytes(self) -> int:
         """Bytes of one raw sample, over all inputs."""
         return sum(
-            int(np.prod(entry["shape"])) * np.dtype(entry["dtype"]).itemsize
-            for entry in self.inputs
+            int(np.prod(entry.shape)) * np.dtype(entry.dtype).itemsize for entry in self.inputs
         )
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes by id; None for a regression."""
-        names = self.meta["labels"]["names"]
+        names = self.meta.labels.names
         return None if names is None else tuple(names)
 
     @property
     def report_groups(self) -> Array | None:
         """Value of the column to report by (N,), str; None where there is none."""
-        report = self.meta["report_groups"]
-        return None if report is None else np.load(self.folder / report["file"])
+        report = self.meta.report_groups
+        return None if report is None else np.load(self.folder / report.file)
 
     @property
     def groups(self) -> Array | None:
         """Name of each sample's group (N,), str; None where there is none."""
-        name = self.meta["groups"]
+        name = self.meta.groups
         return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
 
     @property
     def recordings(self) -> Array | None:
         """Name of the recording of which each sample is a window (N,), str; None: it is none."""
-        return recordings_of(self.ids) if self.meta["windows"] else None
+        return recordings_of(self.ids) if self.meta.windows else None
 
     @property
     def times(self) -> Array | None:
         """First and last moment of each sample (N, 2), in seconds; None where they are unknown."""
-        name = self.meta["timestamps"]
+        name = self.meta.timestamps
         return None if name is None else np.load(self.folder / name, mmap_mode="r").view(np.ndarray)
 
     def split(self, name: str) -> Array:
@@ -114,20 +114,21 @@ def with_decision_of(dataset: Dataset, reference: Path) -> Dataset:
 
 def with_decision(dataset: Dataset, decision: Decision) -> Dataset:
     """Return the dataset of a detector that decides so."""
-    return replace(dataset, preprocess=dataset.preprocess | {"anomaly": decision.dump()})
+    preprocess = dataset.preprocess.model_copy(update={"anomaly": decision})
+    return replace(dataset, preprocess=preprocess)
 
 
 def open_dataset(folder: Path) -> Dataset:
     """Open the dataset that the `data` stage wrote into `folder`."""
-    meta = read_json(folder / "dataset.json")
+    meta = DatasetDocument.read(folder / "dataset.json")
     return Dataset(
         folder,
         meta,
-        read_json(folder / "preprocess.json"),
-        np.load(folder / meta["labels"]["file"], mmap_mode="r").view(np.ndarray),
-        np.load(folder / meta["ids"], mmap_mode="r").view(np.ndarray),
+        Preprocess.read(folder / "preprocess.json"),
+        np.load(folder / meta.labels.file, mmap_mode="r").view(np.ndarray),
+        np.load(folder / meta.ids, mmap_mode="r").view(np.ndarray),
         _splits(folder / "splits.npz"),
-        {entry["name"]: open_shards(folder, entry) for entry in meta["inputs"]},
+        {entry.name: open_shards(folder, entry) for entry in meta.inputs},
     )
 
 
@@ -148,7 +149,7 @@ def _splits(path: Path) -> dict[str, Array]:
     return found
 
 
-def changes_since_opened(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+def changes_since_opened(dataset: Dataset) -> tuple[Preprocess, dict[str, Any]]:
     """Return the preprocessing, and what else was replaced since a dataset was opened."""
     stored = open_dataset(dataset.folder)
     changed: dict[str, Any] = {}
@@ -162,7 +163,7 @@ def changes_since_opened(dataset: Dataset) -> tuple[dict[str, Any], dict[str, An
     return dataset.preprocess, changed
 
 
-def reopen_dataset(folder: Path, preprocess: dict[str, Any], changed: Mapping[str, Any]) -> Dataset:
+def reopen_dataset(folder: Path, preprocess: Preprocess, changed: Mapping[str, Any]) -> Dataset:
     """Open a dataset that another process had open, with what it had `replaced`."""
     stored = open_dataset(folder)
     labels = changed.get("labels", stored.labels)

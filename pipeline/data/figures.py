@@ -1,15 +1,15 @@
 """Figures of the data that the report shows: a few samples of any kind, and what is where."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.dataset import PARTS
-from pipeline.data.quota import ranks
-from pipeline.data.scratch import blocks, count_ids, take_rows
+from pipeline.data.memmap_arrays import blocks, count_ids, take_rows
 from pipeline.data.shards import Shards
+from pipeline.data.stratified_sampling import ranks
+from pipeline.documents.preprocess import Entry
 from pipeline.samples import KINDS
 
 SHOWN = 16  # training samples
@@ -18,7 +18,7 @@ BINS = 20  # of the targets' histogram
 
 def figures(
     shards: Mapping[str, Shards],
-    entries: Sequence[Mapping[str, Any]],
+    entries: Sequence[Entry],
     labels: Array,
     parts: dict[str, Array],
     names: tuple[str, ...] | None,
@@ -50,9 +50,7 @@ def figures(
     return found | {"target_counts": np.array(counts, np.int64), "target_edges": edges}
 
 
-def kept_samples(
-    raw: Mapping[str, Array], entries: Sequence[Mapping[str, Any]], name: str
-) -> dict[str, Array]:
+def kept_samples(raw: Mapping[str, Array], entries: Sequence[Entry], name: str) -> dict[str, Array]:
     """Return what a page needs to show raw samples: `<name>_input_<input>` -> (n, ...).
 
     Large images are reduced, recordings are cut to what the network hears; of recordings that are
@@ -60,9 +58,9 @@ def kept_samples(
     """
     kept = {}
     for entry in entries:
-        values = raw[entry["name"]]
-        shown = KINDS[entry["kind"]].shorten_samples(values, entry)
-        kept[f"{name}_input_{entry['name']}"] = shown
+        values = raw[entry.name]
+        shown = KINDS[entry.kind].shorten_samples(values, entry)
+        kept[f"{name}_input_{entry.name}"] = shown
     return kept
 
 

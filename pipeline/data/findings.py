@@ -1,15 +1,15 @@
 """What is odd about the data, in plain words with counts; nothing here stops a run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.copies import contradictions
+from pipeline.data.exact_duplicates import contradictions
+from pipeline.data.memmap_arrays import count_ids, take_rows
 from pipeline.data.samples import GIVEN, Finding
-from pipeline.data.scratch import count_ids, take_rows
-from pipeline.samples import KINDS
+from pipeline.documents.preprocess import CategoryColumn, ColumnsEntry, Entry, ScaledColumn
 
 SHOWN = 5  # names that a finding spells out
 FEW = 1000  # samples in all; below it a classical model often does as well as a network
@@ -103,12 +103,12 @@ def in_no_part(
     return [Finding("info", "windows_in_no_part", text, count)]
 
 
-def far_apart(entry: Mapping[str, Any]) -> list[Finding]:
+def far_apart(entry: Entry) -> list[Finding]:
     """Report columns of numbers that differ in spread by orders of magnitude."""
     scales = {
-        column["name"]: column["scale"]
-        for column in entry["columns"] or ()
-        if isinstance(column, dict) and "scale" in column
+        column.name: column.scale
+        for column in entry.columns or ()
+        if isinstance(column, ScaledColumn)
     }
     if len(scales) < 2 or max(scales.values()) < FAR_APART * min(scales.values()):
         return []
@@ -122,22 +122,22 @@ def far_apart(entry: Mapping[str, Any]) -> list[Finding]:
 
 
 def known_values(
-    entries: Sequence[Mapping[str, Any]],
+    entries: Sequence[Entry],
     read: Callable[[Array], Mapping[str, Array]],
     parts: Mapping[str, Array],
 ) -> dict[str, tuple[Array, Array]]:
     """Return column -> known values in train and test, of the named columns of numbers."""
-    tables = [entry for entry in entries if KINDS[entry["kind"]].is_row_of_cells]
+    tables = [entry for entry in entries if isinstance(entry, ColumnsEntry)]
     if not tables:
         return {}
     train, test = (read(parts[part][:COMPARED]) for part in ("train", "test"))
     found = {}
     for entry in tables:
-        for i, column in enumerate(entry["columns"]):
-            if column["kind"] == "number":
-                pair = [values[entry["name"]][:, i] for values in (train, test)]
+        for i, column in enumerate(entry.columns):
+            if not isinstance(column, CategoryColumn):
+                pair = [values[entry.name][:, i] for values in (train, test)]
                 a, b = (values[~np.isnan(values)] for values in pair)
-                found[column["name"]] = (a, b)
+                found[column.name] = (a, b)
     return found
 
 

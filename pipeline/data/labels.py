@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.samples import GIVEN, Source
-from pipeline.data.scratch import (
+from pipeline.data.memmap_arrays import (
     count_ids,
     distinct,
     map_array,
@@ -15,6 +14,7 @@ from pipeline.data.scratch import (
     take_rows,
     where,
 )
+from pipeline.data.samples import GIVEN, Source
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
 

@@ -12,9 +12,11 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
 from pipeline.data.samples import Chunk, Finding, Source
+from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
 from pipeline.samples.image import IMAGE_SCALES
 from pipeline.samples.kind import Input
+from pipeline.samples.series import BLANK
 
 ROWS = 1024  # of a chunk
 PARTS = ("train", "validation", "test")
@@ -127,19 +129,23 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
             "or uint16, a table (N, C) or series (N, T, C) of numbers"
         )
     columns = tuple(f"{name}_{i}" for i in range(first.shape[-1]))
-    common: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ",", "numbers": source.numbers}
+    cells: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ","}
     if axes == 1:
         described = [{"name": c, "kind": "number", "values": None} for c in columns]
-        encoding = common | {"strip": " ", "columns": described}
-        return Input(name, "columns", columns=columns, encoding=encoding)
+        encoding = cells | {"strip": " ", "columns": described}
+        return Input(name, "columns", columns=columns, encoding=encoding, numbers=source.numbers)
     length = first.shape[1]
-    encoding = common | {
-        "length": length,
-        "fit": "pad",
-        "stride": length,
-        "per_window_standardize": False,
-    }
-    return Input(name, "series", columns=columns, encoding=encoding | {"header": False})
+    entry = SeriesEntry(
+        name=name,
+        length=length,
+        fit="pad",
+        stride=length,
+        per_window_standardize=False,
+        header=False,
+        **cells,
+        **BLANK,
+    )
+    return Input(name, "series", columns=columns, template=entry, numbers=source.numbers)
 
 
 def _answers(

@@ -11,31 +11,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import SCHEMA
-from pipeline.data.scratch import map_array
+from pipeline.data.memmap_arrays import map_array
 from pipeline.data.squeeze import squeeze_inputs
+from pipeline.documents.preprocess import Preprocess
 from pipeline.samples import KINDS
 
 
-def document(
-    task: str,
-    class_names: tuple[str, ...] | None,
-    inputs: list[dict[str, Any]],
-    target: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the contents of preprocess.json."""
-    labels = None if class_names is None else list(class_names)
-    return {
-        "schema": SCHEMA,
-        "task": task,
-        "labels": labels,
-        "inputs": inputs,
-        "target": target,
-        "anomaly": None,  # how a detector scores, and from where on it flags: known after training
-    }
-
-
-def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> dict[str, Any]:
+def to_model_inputs(raw: Mapping[str, Any], preprocess: Preprocess) -> dict[str, Any]:
     """Return name -> model input (B, *shape) as TensorFlow tensors, float32 or int32.
 
     Args:
@@ -45,9 +27,9 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Mapping[str, Any]) -> di
     import tensorflow as tf
 
     found = {}
-    for entry in preprocess["inputs"]:
-        sample = squeeze_inputs(tf, tf.convert_to_tensor(raw[entry["name"]]), entry)
-        found[entry["name"]] = KINDS[entry["kind"]].encode(tf, sample, entry)
+    for entry in preprocess.inputs:
+        sample = squeeze_inputs(tf, tf.convert_to_tensor(raw[entry.name]), entry)
+        found[entry.name] = KINDS[entry.kind].encode(tf, sample, entry)
     return found
 
 
@@ -59,16 +41,16 @@ def fit_target(targets: Array) -> dict[str, Any]:
     return {"offset": float(np.float32(mean)), "scale": spread or 1.0}
 
 
-def scaled_targets(labels: Array, preprocess: Mapping[str, Any]) -> Array:
+def scaled_targets(labels: Array, preprocess: Preprocess) -> Array:
     """Return `target_of` many labels, on disk where they are as many as a training set's."""
     dtype = target_of(labels[:0], preprocess).dtype
     return map_array(labels, lambda block: target_of(block, preprocess), dtype)
 
 
-def target_of(labels: Array, preprocess: Mapping[str, Any]) -> Array:
+def target_of(labels: Array, preprocess: Preprocess) -> Array:
     """Return what the loss compares with: class ids int32, or targets scaled to deviation 1."""
-    target = preprocess["target"]
+    target = preprocess.target
     if target is None:
         return np.asarray(labels, np.int32)
-    centred = np.asarray(labels, np.float32) - np.float32(target["offset"])
-    return np.asarray(centred / np.float32(target["scale"]), np.float32)
+    centred = np.asarray(labels, np.float32) - np.float32(target.offset)
+    return np.asarray(centred / np.float32(target.scale), np.float32)

@@ -14,7 +14,7 @@ from pipeline.arrays import Array
 from pipeline.data.class_folders import NOISE, PARTS, Classes, Listed, file_name
 from pipeline.data.findings import left_out
 from pipeline.data.samples import Finding
-from pipeline.data.watch import walk
+from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 
 WINDOW = "#"  # between a recording's name and the number of a window

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.shards import Shards
+from pipeline.documents.preprocess import CategoryColumn, Entry, Sanitize
 from pipeline.errors import ConfigError
 from pipeline.samples import KINDS
 from pipeline.samples.kind import FITTED
@@ -19,9 +20,7 @@ MARGIN = 1.0  # widths of train's range on either side; what lies further is far
 BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
 
 
-def fit_sanitizing(
-    entry: Mapping[str, Any], shards: Shards, train: Array, wish: Mapping[str, Any]
-) -> dict[str, Any]:
+def fit_sanitizing(entry: Entry, shards: Shards, train: Array, wish: Mapping[str, Any]) -> Sanitize:
     """Return `sanitize` of an input.
 
     Args:
@@ -38,25 +37,26 @@ def fit_sanitizing(
         ConfigError: it cannot be done to this kind of input.
     """
     _refuse_unfit(entry, wish)
-    found = {key: wish[key] for key in ("median", "bit_depth", "range")}
-    found |= {"limits": None, "levels": None}
-    if not KINDS[entry["kind"]].has_limits:
-        return found
+    limits: list[tuple[float, float] | None] | None = None
+    levels: list[list[float] | None] | None = None
+    settings = {key: wish[key] for key in ("median", "bit_depth", "range")}
+    if not KINDS[entry.kind].has_limits:
+        return Sanitize(**settings, limits=None, levels=None)
     columns = _columns(entry, shards, train)
-    if wish["is_limited"] and not entry.get("per_window_standardize"):
-        found["limits"] = [None if known is None else _limits(known) for known, _ in columns]
+    if wish["is_limited"] and not getattr(entry, "per_window_standardize", False):
+        limits = [None if known is None else _limits(known) for known, _ in columns]
     if wish["bit_depth"] is not None:
         most = 2 ** int(wish["bit_depth"])
-        found["levels"] = [
+        levels = [
             None if known is None else _levels(known, most, by_rank=by_rank)
             for known, by_rank in columns
         ]
-    return found
+    return Sanitize(**settings, limits=limits, levels=levels)
 
 
-def _refuse_unfit(entry: Mapping[str, Any], wish: Mapping[str, Any]) -> None:
+def _refuse_unfit(entry: Entry, wish: Mapping[str, Any]) -> None:
     """Refuse what only the data show to be no use: some sources hold any kind of input."""
-    kind, name = entry["kind"], entry["name"]
+    kind, name = entry.kind, entry.name
     problems = []
     if wish["median"] is not None and not KINDS[kind].smoothing_axes:
         problems.append(
@@ -72,9 +72,7 @@ def _refuse_unfit(entry: Mapping[str, Any], wish: Mapping[str, Any]) -> None:
         raise ConfigError(*problems)
 
 
-def _columns(
-    entry: Mapping[str, Any], shards: Shards, train: Array
-) -> list[tuple[Array | None, bool]]:
+def _columns(entry: Entry, shards: Shards, train: Array) -> list[tuple[Array | None, bool]]:
     """Return the known values in train of each column, and whether its levels go by rank.
 
     A category has no values: None. What has no columns of its own is one column.
@@ -82,25 +80,26 @@ def _columns(
     each = int(np.prod(shards.shape[:-1], dtype=np.int64))  # values of a column in a sample
     most = max(1, FITTED // max(1, each))
     values = shards.take(train[:: max(1, len(train) // most)])
-    named = entry["columns"]
+    named = entry.columns
     if named is None:
         return [(values[~np.isnan(values)], False)]
     found: list[tuple[Array | None, bool]] = []
     for place, column in enumerate(named):
         own = values[..., place]
-        how = column if isinstance(column, dict) else {"kind": "number", "encoding": "standard"}
-        is_number = how["kind"] == "number"
-        known = own[~np.isnan(own)] if is_number else None
-        found.append((known, is_number and how["encoding"] in BY_RANK))
+        if isinstance(column, CategoryColumn):
+            found.append((None, False))
+            continue
+        by_rank = not isinstance(column, str) and column.encoding in BY_RANK
+        found.append((own[~np.isnan(own)], by_rank))
     return found
 
 
-def _limits(known: Array) -> list[float]:
+def _limits(known: Array) -> tuple[float, float]:
     """Return how low and high numbers may be: train's range, wider by itself on both sides."""
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
     width = MARGIN * (high - low)
-    ends = np.clip([low - width, high + width], *_FLOAT32).astype(np.float32)
-    return [float(end) for end in ends]
+    first, last = np.clip([low - width, high + width], *_FLOAT32).astype(np.float32)
+    return float(first), float(last)
 
 
 _FLOAT32 = (float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))

@@ -15,15 +15,17 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
-from pipeline.data.answers import Answers, Labels
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
+from pipeline.data.label_encoder import Answers, Labels
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
-from pipeline.data.watch import series_files
+from pipeline.data.source_fingerprint import series_files
+from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.numbers import last_known_value
 from pipeline.samples.kind import Input
+from pipeline.samples.series import BLANK
 
 WINDOWS = 512  # of a chunk
 CLASSES = ("anomaly", "normal")
@@ -75,17 +77,19 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         refuse_columns(asked, {name: path}, {name: names[name]})
     labels = _survey(source, files, form)
     spans = _spans(base / Path(source.windows_path), files) if source.windows_path else None
-    encoding = {
-        "length": source.window,
-        "fit": "window",
-        "stride": source.stride,
-        "per_window_standardize": source.relative,
-        "header": True,
-        "delimiter": source.delimiter,
-        "missing": list(source.missing),
-        "numbers": source.numbers,
-    }
-    spec = Input("series", "series", columns=source.values, encoding=encoding)
+    entry = SeriesEntry(
+        name="series",
+        length=source.window,
+        fit="window",
+        stride=source.stride,
+        per_window_standardize=source.relative,
+        header=True,
+        delimiter=source.delimiter,
+        missing=list(source.missing),
+        **BLANK,
+    )
+    columns, numbers = source.values, source.numbers
+    spec = Input("series", "series", columns=columns, template=entry, numbers=numbers)
     answers = None if source.label is None else labels.answers("data.source.label")
     series = _Series(source, files, form, answers, spans)
     if spans is not None:

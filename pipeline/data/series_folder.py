@@ -3,9 +3,8 @@
 One recording is in memory at a time. What cannot be read is left out and reported with its line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,11 @@ from pipeline.data.class_folders import Classes, file_name, leavings, list_class
 from pipeline.data.csv_rows import Form, names_of
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
-from pipeline.device.runner import fit_series_length, read_numbers
+from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
+from pipeline.ondevice.series import fit_series_length, read_numbers
 from pipeline.samples.kind import Input
+from pipeline.samples.series import BLANK
 
 SUFFIXES = (".csv",)
 MISSING = ("", "NA", "NaN", "nan", "null")
@@ -31,18 +32,19 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
     """
     classes = list_classes(base / Path(source.path).expanduser(), SUFFIXES, "recording")
     names = _channels(source, classes)
-    encoding = {
-        "length": source.length,
-        "fit": source.fit,
-        "stride": source.stride or max(1, source.length // 2),
-        "per_window_standardize": False,
-        "header": source.header,
-        "delimiter": source.delimiter,
-        "missing": list(MISSING),
-        "numbers": source.numbers,
-    }
-    spec = Input("series", "series", columns=names, encoding=encoding)
-    return Source((spec,), "class", tuple(classes.names), lambda: _read(classes, spec, encoding))
+    entry = SeriesEntry(
+        name="series",
+        length=source.length,
+        fit=source.fit,
+        stride=source.stride or max(1, source.length // 2),
+        per_window_standardize=False,
+        header=source.header,
+        delimiter=source.delimiter,
+        missing=list(MISSING),
+        **BLANK,
+    )
+    spec = Input("series", "series", columns=names, template=entry, numbers=source.numbers)
+    return Source((spec,), "class", tuple(classes.names), lambda: _read(classes, names, entry))
 
 
 def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
@@ -66,21 +68,21 @@ def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
     return wanted
 
 
-def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[Chunk]:
+def _read(classes: Classes, names: Sequence[str], entry: SeriesEntry) -> Iterator[Chunk]:
     """Yield the samples of one recording after the other, then what was left out."""
     broken: list[str] = []
     unknown = 0
     numbers = {name: number for number, name in enumerate(classes.names)}
-    is_windowed = encoding["fit"] == "window"
+    is_windowed = entry.fit == "window"
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
-            rows = _rows(Path(file.path), spec, encoding)
+            rows = _rows(Path(file.path), names, entry)
         except (OSError, ValueError) as error:
             broken.append(f"{name} ({without_root(error, classes.root)})")
             continue
         unknown += int(np.isnan(rows).sum())
-        samples = fit_series_length(rows, encoding)
+        samples = fit_series_length(rows, entry)
         count = len(samples)
         ids = window_names(name, count) if is_windowed else [name]
         yield Chunk(
@@ -97,17 +99,16 @@ def _read(classes: Classes, spec: Input, encoding: dict[str, Any]) -> Iterator[C
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
 
-def _rows(path: Path, spec: Input, encoding: dict[str, Any]) -> Array:
+def _rows(path: Path, names: Sequence[str], entry: SeriesEntry) -> Array:
     """Return the rows of a recording (T, C) float32.
 
     Raises:
         ValueError: it is empty, or a row is not as wanted; the line is named.
     """
-    names = list(spec.columns or ())
-    settings = encoding | {"columns": names}
+    named = entry.model_copy(update={"columns": names})
     with path.open(newline="", encoding="utf-8-sig") as file:
-        header = names if encoding["header"] else None
-        rows = [row for _, row in read_numbers(file, path.name, settings, header)]
+        header = names if entry.header else None
+        rows = [row for _, row in read_numbers(file, path.name, named, header)]
     if not rows:
         raise ValueError("holds no row")
     return np.array(rows, np.float32)

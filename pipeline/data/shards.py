@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.drafts import ValueFile
+from pipeline.data.growing_array import ValueFile
+from pipeline.documents.dataset import StoredInput
 from pipeline.samples.kind import Input
 
 SHARD_BYTES = 64 << 20  # of a file: many sets have one, and huge ones not too many
@@ -115,31 +116,31 @@ class ShardWriter:
         for draft in self._drafts.values():
             draft.close()
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> StoredInput:
         """Write what is left and return the input's entry of dataset.json."""
         if self._open is not None:
             self._close()
         axes = len(self._shape or ())
-        entry = {
-            "name": self._spec.name,
-            "layout": "ragged" if self._spec.is_ragged else "fixed",
-            "shape": list(self._shape or ()),
-            "dtype": str(self._dtype),
-            "shards": self._files,
-            "rows": self._rows,
-            "shapes": None,
-            "offsets": None,
-        }
+        shape, files = list(self._shape or ()), dict[str, str]()
         if self._spec.is_ragged:
             found = {name: draft.finish() for name, draft in self._drafts.items()}
             shapes = found["shapes"].reshape(-1, axes)
-            entry["shape"] = shapes.max(axis=0).tolist()
+            shape = shapes.max(axis=0).tolist()
             for key, values in (("shapes", shapes), ("offsets", found["offsets"])):
                 name = f"{self._stem}-{key}.npy"
-                entry[key] = name
+                files[key] = name
                 np.save(self._folder / name, values)
             self.close()
-        return entry
+        return StoredInput(
+            name=self._spec.name,
+            layout="ragged" if self._spec.is_ragged else "fixed",
+            shape=shape,
+            dtype=str(self._dtype),
+            shards=self._files,
+            rows=self._rows,
+            shapes=files.get("shapes"),
+            offsets=files.get("offsets"),
+        )
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
@@ -207,22 +208,22 @@ class Shards:
             found[(place, *(slice(0, length) for length in shape))] = sample
 
 
-def open_shards(folder: Path, entry: Mapping[str, Any]) -> Shards:
+def open_shards(folder: Path, entry: StoredInput) -> Shards:
     """Open the shards that an input's entry in dataset.json names."""
 
     def mapped(shard: int) -> Array:
-        return np.load(folder / entry["shards"][shard], mmap_mode="r").view(np.ndarray)
+        return np.load(folder / entry.shards[shard], mmap_mode="r").view(np.ndarray)
 
-    starts = np.concatenate([[0], np.cumsum(entry["rows"])]).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(entry.rows)]).astype(np.int64)
     shapes = offsets = None
-    if entry["layout"] == "ragged":
-        shapes = np.load(folder / entry["shapes"], mmap_mode="r").view(np.ndarray)
-        offsets = np.load(folder / entry["offsets"], mmap_mode="r").view(np.ndarray)
+    if entry.shapes is not None and entry.offsets is not None:
+        shapes = np.load(folder / entry.shapes, mmap_mode="r").view(np.ndarray)
+        offsets = np.load(folder / entry.offsets, mmap_mode="r").view(np.ndarray)
     return Shards(
         lru_cache(maxsize=OPEN_SHARDS)(mapped),
         starts,
-        tuple(entry["shape"]),
-        np.dtype(entry["dtype"]),
+        tuple(entry.shape),
+        np.dtype(entry.dtype),
         shapes,
         offsets,
     )

@@ -12,9 +12,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.quota import draw, number_strata
-from pipeline.data.samples import GIVEN
-from pipeline.data.scratch import (
+from pipeline.data.memmap_arrays import (
     blocks,
     count_ids,
     filter_array,
@@ -27,6 +25,8 @@ from pipeline.data.scratch import (
     take_rows,
     where,
 )
+from pipeline.data.samples import GIVEN
+from pipeline.data.stratified_sampling import draw, number_strata
 from pipeline.errors import ConfigError
 
 Parts = dict[str, Array]

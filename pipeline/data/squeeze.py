@@ -6,17 +6,14 @@ trained on what is squeezed: what it will see on the device.
 Legend: B batch, K values in a window.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Namespace, Tensor
-from pipeline.device.runner import value_limits
-from pipeline.ondevice.sanitize import symmetric_indices
+from pipeline.documents.preprocess import Entry
+from pipeline.ondevice.sanitize import symmetric_indices, value_limits
 from pipeline.samples import KINDS
-
-Entry = Mapping[str, Any]
 
 
 def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
@@ -27,18 +24,18 @@ def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
         raw: samples in their type in training.
         entry: an input of preprocess.json; without `sanitize` nothing is done.
     """
-    rule = entry.get("sanitize")
+    rule = entry.sanitize
     if rule is None:
         return raw
-    kind, limits = KINDS[entry["kind"]], value_limits(entry)
+    kind, limits = KINDS[entry.kind], value_limits(entry)
     if kind.is_clipped and limits is not None:
         low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
         raw = tf.clip_by_value(raw, low, high)
-    if rule["median"] is not None:
-        raw = median_filter(tf, raw, rule["median"], kind.smoothing_axes)
-    if rule["levels"] is not None:
-        return _nearest_level(tf, raw, rule["levels"])
-    return raw if rule["bit_depth"] is None else _fewer_bits(tf, raw, rule["bit_depth"])
+    if rule.median is not None:
+        raw = median_filter(tf, raw, rule.median, kind.smoothing_axes)
+    if rule.levels is not None:
+        return _nearest_level(tf, raw, rule.levels)
+    return raw if rule.bit_depth is None else _fewer_bits(tf, raw, rule.bit_depth)
 
 
 def median_filter(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:

@@ -6,33 +6,32 @@ dataset.json, figures.npz.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import SCHEMA, Inputs, Metrics, write_arrays, write_json
+from pipeline.artifacts import Inputs, Metrics, write_arrays
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
 from pipeline.config.source_rules import is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
-from pipeline.data import findings, likeness, preprocess
-from pipeline.data.copies import exact_copies
+from pipeline.data import findings, near_duplicates
 from pipeline.data.dataset import PARTS
+from pipeline.data.exact_duplicates import exact_copies
 from pipeline.data.figures import figures
+from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.labels import (
     anomaly_labels,
     class_labels,
     refuse_one_kind,
     target_labels,
 )
+from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
 from pipeline.data.memory import return_freed_arrays
-from pipeline.data.patterns import groups_of, held_out
 from pipeline.data.preprocess import fit_target
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
 from pipeline.data.sanitize import fit_sanitizing
-from pipeline.data.scratch import filter_array, join_arrays, take_rows
 from pipeline.data.shards import Shards, open_shards
 from pipeline.data.sources import SOURCES
 from pipeline.data.split import (
@@ -43,6 +42,8 @@ from pipeline.data.split import (
 )
 from pipeline.data.store import Stored, store
 from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_label
+from pipeline.documents.dataset import DataFinding, DatasetDocument, ReportGroups, StoredLabels
+from pipeline.documents.preprocess import Entry, Preprocess, Target
 from pipeline.errors import ConfigError
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
@@ -71,16 +72,16 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     _refuse_unfit(config, source)
     data = _labelled(config, source, store(source, out))
     parts = _parts(config, data)
-    shards = {entry["name"]: open_shards(out, entry) for entry in data.stored.inputs}
+    shards = {entry.name: open_shards(out, entry) for entry in data.stored.inputs}
     seen = join_arrays([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
     entries, found = _fit(config, source, shards, parts["train"] if seen is None else seen)
     target = _target(config, take_rows(data.labels, parts["train"])) if data.names is None else None
-    write_json(
-        out / "preprocess.json", preprocess.document(config.task, data.names, entries, target)
-    )
+    labels = None if data.names is None else list(data.names)
+    document = Preprocess(task=config.task, labels=labels, inputs=entries, target=target)
+    document.write(out / "preprocess.json")
     found = [*data.stored.findings, *found, *_noticed(config, data, parts, entries, shards)]
     _save(out, data, parts)
-    write_json(out / "dataset.json", _meta(config, data, parts, found))
+    _meta(config, data, parts, found).write(out / "dataset.json")
     drawn = figures(shards, entries, data.labels, parts, data.names)
     write_arrays(out / "figures.npz", drawn)
     shown = (*PARTS, UNLABELLED) if UNLABELLED in parts else PARTS
@@ -132,12 +133,12 @@ def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
     return _Labelled(stored, labels, names, groups, report)
 
 
-def _target(config: Config, targets: Array) -> dict[str, Any]:
+def _target(config: Config, targets: Array) -> Target:
     """Return the scaling of the target; a forecast is told as a change of the first channel."""
     scaling = fit_target(targets)
     if not TASKS[config.task].takes_changes:
-        return scaling | {"channel": None, "horizon": None}
-    return scaling | {"channel": 0, "horizon": getattr(config.data.source, "horizon", 1)}
+        return Target(**scaling)
+    return Target(**scaling, channel=0, horizon=getattr(config.data.source, "horizon", 1))
 
 
 def _parts(config: Config, data: _Labelled) -> Parts:
@@ -184,13 +185,14 @@ def _uncut(config: Config, data: _Labelled) -> Array | None:
 
 def _fit(
     config: Config, source: Source, shards: dict[str, Shards], train: Array
-) -> tuple[list[dict[str, Any]], list[Finding]]:
+) -> tuple[list[Entry], list[Finding]]:
     """Return the preprocessing of each input, and what was noticed while fitting it."""
     entries, found = [], []
     wish = config.data.sanitize.model_dump() | {"is_limited": not TASKS[config.task].has_threshold}
     for spec in source.inputs:
         entry, constant = KINDS[spec.kind].fit(spec, shards[spec.name], train)
-        entries.append(entry | {"sanitize": fit_sanitizing(entry, shards[spec.name], train, wish)})
+        sanitize = fit_sanitizing(entry, shards[spec.name], train, wish)
+        entries.append(entry.model_copy(update={"sanitize": sanitize}))
         found += findings.constant_columns(constant)
         found += findings.far_apart(entry)
     return entries, found
@@ -200,7 +202,7 @@ def _noticed(
     config: Config,
     data: _Labelled,
     parts: Parts,
-    entries: list[dict[str, Any]],
+    entries: list[Entry],
     shards: dict[str, Shards],
 ) -> list[Finding]:
     """Return what is odd about the samples and the parts."""
@@ -222,12 +224,14 @@ def _noticed(
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
-    sketched = likeness.sketches(read, entries, parts)
-    found += likeness.near_copies(sketched, entries[0]["kind"], copies)
+    sketched = near_duplicates.sketches(read, entries, parts)
+    found += near_duplicates.near_copies(sketched, entries[0].kind, copies)
     if data.names is not None:
-        some = train[: likeness.DOUBTED]
-        found += likeness.doubtful_labels(sketched, data.labels[some], stored.ids[some], data.names)
-    return found + likeness.drift(findings.known_values(entries, read, parts), sketched)
+        some = train[: near_duplicates.DOUBTED]
+        found += near_duplicates.doubtful_labels(
+            sketched, data.labels[some], stored.ids[some], data.names
+        )
+    return found + near_duplicates.drift(findings.known_values(entries, read, parts), sketched)
 
 
 def _save(out: Path, data: _Labelled, parts: Parts) -> None:
@@ -244,26 +248,23 @@ def _save(out: Path, data: _Labelled, parts: Parts) -> None:
     write_arrays(out / "splits.npz", parts)
 
 
-def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -> dict[str, Any]:
+def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -> DatasetDocument:
     """Return the contents of dataset.json."""
     report = None
     if data.report is not None:
-        report = {"name": config.data.report_groups, "file": "report.npy"}
-    return {
-        "schema": SCHEMA,
-        "task": config.task,
-        "samples": len(data.labels),
-        "inputs": data.stored.inputs,
-        "labels": {
-            "file": "labels.npy",
-            "names": None if data.names is None else list(data.names),
-        },
-        "ids": "ids.npy",
-        "groups": None if data.groups is None else "groups.npy",
-        "windows": is_windowed(config.data.source),
-        "timestamps": None if data.stored.times is None else "times.npy",
-        "report_groups": report,
-        "splits": {name: len(part) for name, part in parts.items()},
-        "fingerprint": data.stored.fingerprint,
-        "findings": [asdict(finding) for finding in found],
-    }
+        report = ReportGroups(name=str(config.data.report_groups), file="report.npy")
+    names = None if data.names is None else list(data.names)
+    return DatasetDocument(
+        task=config.task,
+        samples=len(data.labels),
+        inputs=data.stored.inputs,
+        labels=StoredLabels(file="labels.npy", names=names),
+        ids="ids.npy",
+        groups=None if data.groups is None else "groups.npy",
+        windows=is_windowed(config.data.source),
+        timestamps=None if data.stored.times is None else "times.npy",
+        report_groups=report,
+        splits={name: len(part) for name, part in parts.items()},
+        fingerprint=data.stored.fingerprint,
+        findings=[DataFinding(**asdict(finding)) for finding in found],
+    )

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.drafts import StringFile, ValueFile
 from pipeline.data.findings import constant_images
+from pipeline.data.growing_array import StringFile, ValueFile
+from pipeline.data.memmap_arrays import distinct, sort_array
 from pipeline.data.samples import GIVEN, Chunk, Finding, Source
-from pipeline.data.scratch import distinct, sort_array
 from pipeline.data.shards import ShardWriter, sample_digests
+from pipeline.documents.dataset import StoredInput
 from pipeline.errors import ConfigError
 from pipeline.samples import KINDS
 
@@ -35,7 +35,7 @@ KEPT_NAMES = 100  # of one-coloured images, whose number is counted on
 class Stored:
     """What lies on disk now (shards, ids.npy, …), and what came with it."""
 
-    inputs: list[dict[str, Any]]
+    inputs: list[StoredInput]
     """Entries of dataset.json."""
     labels: Array
     """As the source gave them (N,)."""
@@ -194,15 +194,13 @@ def _why(found: list[Finding]) -> str:
     return " ".join(finding.text for finding in found) or "wanted one at least"
 
 
-def _finish(seen: _Seen, inputs: list[dict[str, Any]]) -> Stored:
+def _finish(seen: _Seen, inputs: list[StoredInput]) -> Stored:
     """Close what was written, and return what was collected."""
     ids, groups, report = (text.finish() for text in (seen.ids, seen.groups, seen.report))
     assert ids is not None  # there is a sample
     parts, names, times = seen.parts.finish(), seen.names.finish(), seen.times.finish()
     _refuse_twice(names, ids, parts)
-    described = [
-        {key: entry[key] for key in ("name", "shape", "dtype", "layout")} for entry in inputs
-    ]
+    described = [entry.model_dump(include={"name", "shape", "dtype", "layout"}) for entry in inputs]
     seen.content.update(json.dumps(described).encode())
     return Stored(
         inputs,

@@ -11,10 +11,11 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import TextSource, Words
-from pipeline.data.answers import Answers, Labels
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
+from pipeline.data.label_encoder import Answers, Labels
 from pipeline.data.samples import Chunk, Finding, Source
+from pipeline.documents.preprocess import TokensEntry
 from pipeline.ondevice.tokens import encode_text
 from pipeline.samples.kind import Input
 
@@ -23,14 +24,17 @@ ROWS = 1024  # of a chunk
 
 def words_input(name: str, words: Words) -> Input:
     """Return the input that a text becomes."""
-    encoding = {
-        "unit": words.unit,
-        "lower": words.lower,
-        "max_bytes": words.max_bytes,
-        "length": words.length,
-        "vocabulary": words.vocabulary,
-    }
-    return Input(name, "tokens", is_ragged=True, encoding=encoding)
+    entry = TokensEntry(
+        name=name,
+        shape=[words.length],
+        raw_dtype="uint8",
+        unit=words.unit,
+        lower=words.lower,
+        max_bytes=words.max_bytes,
+        vocabulary=[],
+        vocabulary_size=0,
+    )
+    return Input(name, "tokens", is_ragged=True, template=entry, vocabulary=words.vocabulary)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pipeline.data.samples import Chunk, Source
 from pipeline.data.sound import recording, sound_input
 from pipeline.data.text_source import words_input
 from pipeline.data.tfds_prepare import prepared_builder
+from pipeline.documents.preprocess import AudioEntry, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.tokens import encode_text
 from pipeline.samples.kind import Input
@@ -231,15 +232,17 @@ def _refuse_mixed(
 
 
 def _read_recordings(values: Any, spec: Input, rates: dict[str, int]) -> Any:
-    assert spec.encoding is not None
-    rate = rates.get(spec.name, spec.encoding["sample_rate"])
-    return np.stack([recording(np.asarray(s), rate, spec.encoding) for s in values])
+    entry = spec.template
+    assert isinstance(entry, AudioEntry)
+    rate = rates.get(spec.name, entry.sample_rate)
+    return np.stack([recording(np.asarray(s), rate, entry) for s in values])
 
 
 def _read_texts(values: Any, spec: Input, rates: dict[str, int]) -> Any:
-    assert spec.encoding is not None
-    most = spec.encoding["max_bytes"]
-    return [encode_text(bytes(np.asarray(s).item()).decode(), most) for s in values]
+    entry = spec.template
+    assert isinstance(entry, TokensEntry)
+    texts = (bytes(np.asarray(s).item()).decode() for s in values)
+    return [encode_text(text, entry.max_bytes) for text in texts]
 
 
 READ = {"audio": _read_recordings, "tokens": _read_texts}  # kinds that this source encodes

@@ -3,9 +3,7 @@
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.quota import draw
-from pipeline.data.samples import GIVEN
-from pipeline.data.scratch import (
+from pipeline.data.memmap_arrays import (
     blocks,
     count_ids,
     filter_array,
@@ -16,7 +14,9 @@ from pipeline.data.scratch import (
     take_rows,
     where,
 )
+from pipeline.data.samples import GIVEN
 from pipeline.data.split import Parts, Wish, split_dataset
+from pipeline.data.stratified_sampling import draw
 from pipeline.errors import ConfigError
 
 UNLABELLED = "unlabelled"  # name of the part

@@ -8,18 +8,19 @@ import json
 import platform
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import read_json, write_arrays
-from pipeline.bundle.published import checked_manifest
+from pipeline.artifacts import write_arrays
 from pipeline.device import bench_side
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.manifest import ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.process_limits import excess, run_confined
@@ -54,7 +55,7 @@ def bench(
         ArtifactError: the bundle is none, or was changed.
         ConfigError: the runtime is not there, or cannot be timed.
     """
-    manifest = checked_manifest(bundle)
+    manifest = read_bundle(bundle)
     if threads is not None and threads < 1:
         raise ConfigError(f"--threads {threads}: wanted 1 or more")
     if runtime == NOT_TIMED:
@@ -63,7 +64,7 @@ def bench(
         require(runtime)
     known = [name for name in RUNTIMES if name != NOT_TIMED and why_missing(name) is None]
     names = known if runtime is None else [runtime]
-    work = [(model, name) for name in names for model in manifest["models"]]
+    work = [(model, name) for name in names for model in manifest.models]
     with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
         arrays = Path(folder) / "in.npz"
         write_arrays(arrays, _inputs(bundle))
@@ -75,27 +76,27 @@ def bench(
 
 def _inputs(bundle: Path) -> dict[str, Any]:
     """Return the model inputs of the golden samples."""
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        raw = {e.name: golden[f"input_{e.name}"] for e in preprocess.inputs}
     inputs = prepare_inputs(raw, preprocess)
-    return dict(mask_detector_inputs(inputs, preprocess.get("anomaly")))
+    return dict(mask_detector_inputs(inputs, preprocess.anomaly))
 
 
 def _row(
     bundle: Path,
     arrays: Path,
-    model: Mapping[str, Any],
+    model: ModelFile,
     name: str,
     threads: int | None,
     limit_s: float,
 ) -> Row:
     """Return the times of one file on one runtime."""
-    file = bundle / model["file"]
+    file = bundle / model.file
     count = threads_for(file) if threads is None else threads
-    row = {"format": model["format"], "file": file.name, "bytes": file.stat().st_size}
+    row = {"format": model.format, "file": file.name, "bytes": file.stat().st_size}
     row |= {"runtime": name, "threads": count}
-    refused = RUNTIMES[name].refuses.get(model["format"])
+    refused = RUNTIMES[name].refuses.get(model.format)
     found = refused or _timed(file, arrays, name, count, limit_s)
     if isinstance(found, str):
         return row | {"why": found}

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json
-from pipeline.bundle.published import checked_manifest
 from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError, GateError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 
@@ -65,17 +65,17 @@ def conform(
         ConfigError: an argument is wrong, or something is missing here or there.
     """
     address = None if device is None else Address.parse(device)
-    manifest = checked_manifest(bundle)
-    models = [m for m in manifest["models"] if form in (None, m["format"])]
+    manifest = read_bundle(bundle)
+    models = [m for m in manifest.models if form in (None, m.format)]
     if not models:
-        known = ", ".join(m["format"] for m in manifest["models"])
+        known = ", ".join(m.format for m in manifest.models)
         raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
-    raw = {e["name"]: stored[f"input_{e['name']}"] for e in preprocess["inputs"]}
+    raw = {e.name: stored[f"input_{e.name}"] for e in preprocess.inputs}
     many = {name: np.concatenate([values] * COPIES) for name, values in raw.items()}
-    files = {m["format"]: bundle / m["file"] for m in models}
+    files = {m.format: bundle / m.file for m in models}
     if address is None:
         require(runtime)
         there = _here(files, preprocess, many, runtime)
@@ -83,14 +83,14 @@ def conform(
         there = _on_device(files, bundle, many, address)
     golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
     findings = {
-        m["format"]: judge(
-            there.answers[m["format"]][0], stored[m["format"]], m, golden, runtime=there.runtime
+        m.format: judge(
+            there.answers[m.format][0], stored[m.format], m, golden, runtime=there.runtime
         )
         for m in models
-        if m["format"] in there.answers
+        if m.format in there.answers
     }
     problems = [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
-    wanted = form or manifest["ships"]  # this one has to run there
+    wanted = form or manifest.ships  # this one has to run there
     if wanted in there.refused:
         problems.append(f"{wanted}: cannot be run there: {there.refused[wanted]}")
     return Conformance(bundle, there, findings, samples, tuple(problems))
@@ -98,7 +98,7 @@ def conform(
 
 def _here(
     files: Mapping[str, Path],
-    preprocess: Any,
+    preprocess: Preprocess,
     raw: Mapping[str, Array],
     runtime: str,
 ) -> Elsewhere:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.bundle.published import checked_manifest
 from pipeline.device.browser import PACKAGE, VERSION, find_helper, find_package
 from pipeline.device.certificate import make_certificate
 from pipeline.device.page import HEADERS
+from pipeline.documents.bundles import read_bundle
 from pipeline.errors import ArtifactError, ConfigError
 
 TYPES = {
@@ -89,7 +89,7 @@ def folders_of(bundle: Path) -> dict[str, Path]:
         ArtifactError: it is no bundle, was changed, or has no page.
         ConfigError: LiteRT.js is not installed.
     """
-    checked_manifest(bundle)
+    read_bundle(bundle)
     web, package, helper = bundle / "web", find_package(), find_helper()
     if not (web / "index.html").is_file():
         raise ArtifactError(
@@ -162,7 +162,7 @@ class _Server(ThreadingHTTPServer):
         with self.context.wrap_socket(request, server_side=True) as secure:
             super().finish_request(secure, client_address)
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """Say nothing: a phone that does not know the certificate hangs up, and asks again."""
 
 
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return file if is_there else None
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 

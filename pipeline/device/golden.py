@@ -19,6 +19,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.device.runner import abstain_rule, decide_outputs, decode_outputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
+from pipeline.documents.manifest import ModelFile
+from pipeline.documents.preprocess import Preprocess
 from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden answers
@@ -47,7 +49,7 @@ class Finding:
 
 
 def judge(
-    found: Array, expected: Array, model: Mapping[str, Any], golden: "Golden", *, runtime: str
+    found: Array, expected: Array, model: ModelFile, golden: "Golden", *, runtime: str
 ) -> Finding:
     """Return how far a file's answers are from the golden ones, and what is wrong with that.
 
@@ -73,7 +75,7 @@ def judge(
 
 
 def _problem(
-    differ: int, distance: float, expected: Array, model: Mapping[str, Any], runtime: str
+    differ: int, distance: float, expected: Array, model: ModelFile, runtime: str
 ) -> str | None:
     """Return what is wrong with the differences; None where they are allowed."""
     kernels, most = KERNELS.get(runtime), allowed_changes(MOST_SHARE, len(expected))
@@ -88,10 +90,10 @@ def _problem(
     return None
 
 
-def _bound(expected: Array, model: Mapping[str, Any]) -> float:
+def _bound(expected: Array, model: ModelFile) -> float:
     """Return the largest difference that is allowed inside a class of kernels."""
-    form, is_integer = model["format"], np.issubdtype(expected.dtype, np.integer)
-    if form in DRIFTING or (form in EXACT and model["float_ops_left"]):
+    form, is_integer = model.format, np.issubdtype(expected.dtype, np.integer)
+    if form in DRIFTING or (form in EXACT and model.float_ops_left):
         return math.inf
     return 0.0 if is_integer else ROUNDING * float(np.abs(expected).max())
 
@@ -102,25 +104,26 @@ class Golden:
 
     raw: Mapping[str, Array]
     """Name -> raw samples (N, ...)."""
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
 
-    def same(self, found: Array, expected: Array, model: Mapping[str, Any]) -> Array:
+    def same(self, found: Array, expected: Array, model: ModelFile) -> Array:
         """Tell of each sample (N,) whether two raw outputs are one decision."""
         said, wanted = (self._decisions(raw, model) for raw in (found, expected))
-        if self.preprocess["labels"] is not None:
+        target = self.preprocess.target
+        if target is None:
             return np.array([a == b for a, b in zip(said, wanted, strict=True)])
-        scale = self.preprocess["target"]["scale"]  # a deviation of the target
-        step = STEP * (model["output"]["scale"] or 0.0)
+        scale = target.scale
+        step = STEP * (model.output.scale or 0.0)
         apart = np.abs(np.array(said, np.float64) - np.array(wanted, np.float64))
         return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
 
-    def _decisions(self, raw: Array, model: Mapping[str, Any]) -> list[Any]:
+    def _decisions(self, raw: Array, model: ModelFile) -> list[Any]:
         """Return what the device would say to each sample."""
         inputs = prepare_inputs(self.raw, self.preprocess)
-        output = model["output"]
-        quantization = (output["scale"] or 0.0, output["zero_point"] or 0)
+        output = model.output
+        quantization = (output.scale or 0.0, output.zero_point or 0)
         detail = {"dtype": raw.dtype.type, "quantization": quantization}
-        outputs = decode_outputs(detail, inputs, raw, self.preprocess.get("anomaly"))
-        rule = abstain_rule(self.preprocess, model["file"])
+        outputs = decode_outputs(detail, inputs, raw, self.preprocess.anomaly)
+        rule = abstain_rule(self.preprocess, model.file)
         return [a["decision"] for a in decide_outputs(outputs, self.preprocess, None, rule)]

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import write_arrays, write_json
+from pipeline.artifacts import write_arrays
 from pipeline.device import browser
 from pipeline.device.runner import decode_outputs, mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.warm import run_runner
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
 from pipeline.ondevice.interpreter import BATCH
 from pipeline.process_limits import excess
@@ -47,7 +48,7 @@ class RunResult:
 
 def run_file(
     file: Path,
-    preprocess: Mapping[str, Any],
+    preprocess: Preprocess,
     raw: Mapping[str, Array],
     *,
     runtime: str = "litert",
@@ -74,7 +75,7 @@ def run_file(
         return _run_in_browser(file, preprocess, raw, prepared=prepared)
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
-        write_json(folder / "preprocess.json", preprocess)
+        preprocess.write(folder / "preprocess.json")
         write_arrays(folder / "in.npz", raw)
         model = file.absolute()  # who runs it may have begun in another folder
         arguments = [
@@ -115,10 +116,10 @@ def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
 
 
 def _run_in_browser(
-    file: Path, preprocess: Mapping[str, Any], raw: Mapping[str, Array], *, prepared: bool
+    file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, prepared: bool
 ) -> RunResult:
     """Do what the runner does: prepare, run, and make answers of what comes out."""
-    anomaly = preprocess.get("anomaly")
+    anomaly = preprocess.anomaly
     try:
         inputs = raw if prepared else prepare_inputs(raw, preprocess)
         given = mask_detector_inputs(inputs, anomaly)

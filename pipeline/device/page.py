@@ -103,7 +103,7 @@ def serve_job(job: Job) -> Iterator[str]:
 class _Server(ThreadingHTTPServer):
     """A server that does not mind a browser that is ended."""
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """Say nothing: the job has a time limit."""
 
 
@@ -172,5 +172,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing: what matters is posted."""

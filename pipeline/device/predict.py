@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import read_json
-from pipeline.bundle.published import checked_manifest, shipped_model
 from pipeline.device.measure import run_file
 from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.files import prefix_errors
@@ -37,7 +38,7 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         ArtifactError: the bundle is none, or was changed.
         ConfigError: an input cannot be read, or the runtime is not there.
     """
-    manifest = checked_manifest(bundle)
+    manifest = read_bundle(bundle)
     absent = [str(path) for path in inputs if not path.is_file()]
     if absent:
         raise ConfigError(*(f"{path}: no such file" for path in absent))
@@ -64,21 +65,19 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     return answers
 
 
-def _in_browser(
-    bundle: Path, manifest: Mapping[str, Any], inputs: list[Path]
-) -> list[dict[str, Any]]:
+def _in_browser(bundle: Path, manifest: Manifest, inputs: list[Path]) -> list[dict[str, Any]]:
     """Return the same answers by the browser."""
-    preprocess = read_json(bundle / "preprocess.json")
-    model = shipped_model(manifest)["file"]
+    preprocess = Preprocess.read(bundle / "preprocess.json")
+    model = manifest.shipped_model.file
 
-    def ask(raw: Mapping[str, Any], by: Mapping[str, Any]) -> Any:
+    def ask(raw: Mapping[str, Any], by: Preprocess) -> Any:
         return run_file(bundle / model, by, raw, runtime="browser").outputs
 
     answers = []
     for path in inputs:
         try:
             with prefix_errors(os.fspath(path)):
-                raw = read_samples(os.fspath(path), preprocess["inputs"])
+                raw = read_samples(os.fspath(path), preprocess.inputs)
                 prepare_inputs(raw, preprocess)
                 found = decide_samples(ask, raw, preprocess, model)
         except (ValueError, KeyError, OSError) as error:

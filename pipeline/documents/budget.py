@@ -5,18 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.documents.record import Record
-
-
-class PlacedOperation(Record):
-    """Where one operation runs on a target."""
-
-    name: str
-    """Of the layer, or of the tensor that it writes first."""
-    op: str
-    """TFLite's name, such as CONV_2D."""
-    where: Literal["npu", "cpu"]
-    why: str | None
-    """The rule that keeps it off the NPU; null: none does."""
+from pipeline.targets.compiler import PlacedOperation
 
 
 class LayerCost(Record):

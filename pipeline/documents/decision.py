@@ -1,7 +1,6 @@
 """decision.json, and `anomaly` of preprocess.json: how a detector scores, and when it flags."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.documents.record import Record
 
@@ -19,9 +18,3 @@ class Decision(Record):
     calibration: Literal["f1", "quantile"] | None = None
     """Where the threshold stands on the validation split: at the largest F1 or, where it holds no
     anomaly, at the 0.99 quantile of the scores."""
-
-
-def decision_of(preprocess: Mapping[str, Any]) -> Decision | None:
-    """Return how the detector decides, of the contents of preprocess.json; None: no detector."""
-    anomaly = preprocess["anomaly"]
-    return None if anomaly is None else Decision.model_validate(anomaly)

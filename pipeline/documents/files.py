@@ -7,6 +7,7 @@ from pydantic import Field
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.record import Record
 from pipeline.documents.stages import Skipped
+from pipeline.targets.compiler import CompileReport
 
 
 class ModelTensor(Record):
@@ -72,23 +73,6 @@ class FileEntry(FileContents, FileSizes):
     """Fraction of the weights that is zero."""
     recipe: FileRecipe
     """How it was made."""
-
-
-class CompileReport(Record):
-    """What an NPU compiler says of a file; null: it does not say."""
-
-    npu_ops: int | None = None
-    """Operations that run on the NPU."""
-    cpu_ops: int | None = None
-    """Operations that stay on the CPU."""
-    sram_bytes: int | None = None
-    """Memory for activations."""
-    latency_ms_estimate: float | None = None
-    """Of one inference, on the stated system; an estimate, no measurement."""
-    compiler_version: str | None = None
-    """Name and version of the compiler."""
-    system: str | None = None
-    """System and memory mode that the estimate is for."""
 
 
 class TargetFile(CompileReport):

@@ -64,7 +64,7 @@ class Record(BaseModel):
     def __contains__(self, key: object) -> bool:
         return key in type(self).model_fields
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """Return the value of a field, or the default where there is none of this name."""
         return getattr(self, key, default)
 

@@ -66,7 +66,7 @@ class Skipped(Record):
     """Why."""
 
 
-class Recipe(Record):
+class StageRecipe(Record):
     """All that decides the bytes of a stage's result."""
 
     schema_version: Literal[2] = Field(default=2, alias="schema")
@@ -87,7 +87,7 @@ class Recipe(Record):
     """State of what is neither config nor artifact: raw data, a model file, installed compilers."""
 
 
-class StageManifest(Recipe):
+class StageManifest(StageRecipe):
     """Contents of a stage's manifest.json; a folder that has one is complete."""
 
     key: str

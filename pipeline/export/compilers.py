@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.documents.files import CompileReport, TargetFile
+from pipeline.documents.files import TargetFile
 from pipeline.errors import ConversionError
 from pipeline.export.inspect import operations
-from pipeline.targets.compiler import Compiler
+from pipeline.targets.compiler import Compiler, CompileReport
 from pipeline.targets.placement import place
 from pipeline.targets.registry import COMPILERS, TARGETS, compiler_of
 from pipeline.worker.client import request

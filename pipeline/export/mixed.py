@@ -21,7 +21,7 @@ from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.quantize import dequantize, quantize
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 
 Ends = Mapping[str, tuple[float, float]]
 Kind = Literal["wide", "float"]

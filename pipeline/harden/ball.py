@@ -13,7 +13,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from pipeline.arrays import Tensor
-from pipeline.data.draws import draw_per_replica
+from pipeline.data.per_replica_random import draw_per_replica
 
 UNIFORM = tf.random.stateless_uniform
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from pipeline.arrays import Array, Model
 from pipeline.artifacts import WORK
 from pipeline.config.space_schema import settings_of
+from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import target_of
 from pipeline.documents.robustness import (
     AttackMetrics,
     Collapse,
@@ -31,14 +30,15 @@ from pipeline.harden.step import step_of
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, agree_on, fit
 from pipeline.train.losses import Loss
+from pipeline.train.make import cosine_rate, reset_keras, train_batches
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.strategy import choose
 from pipeline.train.validate import evaluator
+from pipeline.train.workers import is_chief, together
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class Plan:
     """Sections of `data.augment`, dumped."""
     seed: int
     strategy: str
-    scaling: Mapping[str, Any] | None = None
-    """The `train.rate_scaling` section, dumped."""
+    scaling: RateScaling | None = None
+    """The `train.rate_scaling` section."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +104,17 @@ def harden_network(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Any:
 
 def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened | None:
     """Fine-tune, as one of the workers that do; those that are not the chief return nothing."""
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     settings = plan.settings
-    feed = _feed(dataset, plan)
+    feed = train_batches(dataset, batch_size=plan.batch_size, seed=fold_seed(plan.seed, "harden"))
+    rate = cosine_rate(
+        feed, peak=settings.learning_rate, epochs=settings.epochs, scaling=plan.scaling
+    )
     strategy = choose(plan.strategy)
     with strategy.scope():
         model = load_keras(start)
-        optimizer = _optimizer(plan, feed)
-    space = space_of(
-        dataset,
-        settings_of(settings.attack),
-        model,
-        where="harden.attack",
-        norm=getattr(settings.attack, "norm", "linf"),
-        changes=plan.augment,
-    )
+        optimizer = schedule.optimizer(keras, plan.optimizing, rate, ema=settings.ema)
+    space = _attacked_space(model, dataset, plan)
     watch = _judge(model, space, dataset, plan)
     first: AttackMetrics = agree_on(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
@@ -143,6 +138,19 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
             settings.max_clean_drop,
         )
     return Hardened(model, rows, first, watch(), found, space, judged_of(dataset, space))
+
+
+def _attacked_space(model: Model, dataset: Dataset, plan: Plan) -> Space | Texts:
+    """Return what the attack of the plan may change."""
+    attack = plan.settings.attack
+    return space_of(
+        dataset,
+        settings_of(attack),
+        model,
+        where="harden.attack",
+        norm=getattr(attack, "norm", "linf"),
+        changes=plan.augment,
+    )
 
 
 def course(
@@ -228,23 +236,6 @@ def _keep(settings: Any, first: AttackMetrics) -> Keep | None:
     if settings.max_clean_drop is None:
         return None
     return Keep(floor=first.clean_accuracy - settings.max_clean_drop)
-
-
-def _feed(dataset: Dataset, plan: Plan) -> Feed:
-    positions = dataset.split("train")
-    targets = target_of(np.asarray(dataset.labels[positions]), dataset.preprocess)
-    seed = fold_seed(plan.seed, "harden")
-    return Feed(dataset, positions, targets, batch_size=plan.batch_size, seed=seed)
-
-
-def _optimizer(plan: Plan, feed: Feed) -> Any:
-    rate = schedule.cosine(
-        keras,
-        peak=plan.settings.learning_rate * schedule.rate_factor(plan.scaling, feed.batch),
-        warmup_steps=0,
-        total_steps=plan.settings.epochs * feed.steps,
-    )
-    return schedule.optimizer(keras, plan.optimizing, rate, ema=plan.settings.ema)
 
 
 def _trainer(

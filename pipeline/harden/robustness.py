@@ -15,8 +15,8 @@ from pipeline.harden.space_tokens import Texts
 
 def clean_inputs(dataset: Dataset, positions: Array) -> Array:
     """Return the model inputs of samples (n, *shape), float32 in [0, 1]; there is one input."""
-    (entry,) = dataset.preprocess["inputs"]
-    return prepare_input(dataset.read(positions)[entry["name"]], entry)
+    (entry,) = dataset.preprocess.inputs
+    return prepare_input(dataset.read(positions)[entry.name], entry)
 
 
 def judge(

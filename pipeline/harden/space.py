@@ -20,6 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.augment import augment
 from pipeline.data.squeeze import squeeze_inputs
+from pipeline.documents.preprocess import CodesEntry, ColumnsEntry, Entry, Preprocess
 from pipeline.harden.ball import Ball, Norm
 from pipeline.harden.input_gradient import quick
 from pipeline.harden.space_choice import Choice, choose_categories
@@ -38,7 +39,7 @@ class Part:
     Arrays broadcast with one sample of the point.
     """
 
-    entry: Mapping[str, Any]
+    entry: Entry
     """Of preprocess.json."""
     shape: tuple[int, ...]
     """Of one sample of the point."""
@@ -54,7 +55,7 @@ class Part:
     @property
     def name(self) -> str:
         """Name of the input."""
-        return str(self.entry["name"])
+        return str(self.entry.name)
 
     @property
     def changeable_positions(self) -> list[int]:
@@ -73,7 +74,7 @@ class Part:
 class Space:
     """What can be made of a sample, over one input or several that are moved together."""
 
-    preprocess: Mapping[str, Any]
+    preprocess: Preprocess
     """Contents of preprocess.json."""
     parts: tuple[Part, ...]
     norm: Norm
@@ -91,13 +92,13 @@ class Space:
         """
         raws = {part.name for part in self.parts if part.is_raw}
         found = {}
-        for entry in self.preprocess["inputs"]:
-            values = tf.convert_to_tensor(raw[entry["name"]])
-            if entry["name"] in raws:
-                found[entry["name"]] = tf.cast(values, tf.float32)
+        for entry in self.preprocess.inputs:
+            values = tf.convert_to_tensor(raw[entry.name])
+            if entry.name in raws:
+                found[entry.name] = tf.cast(values, tf.float32)
             else:
-                x = KINDS[entry["kind"]].encode(tf, squeeze_inputs(tf, values, entry), entry)
-                found[entry["name"]] = self._changed(x, seed)
+                x = KINDS[entry.kind].encode(tf, squeeze_inputs(tf, values, entry), entry)
+                found[entry.name] = self._changed(x, seed)
         return found
 
     def point(self, given: Mapping[str, Any]) -> Any:
@@ -113,9 +114,9 @@ class Space:
         Args:
             given: the samples as `ready` made them.
         """
-        tables = [p for p in self.parts if p.is_raw and p.entry["kind"] in SPLICED]
+        tables = [p for p in self.parts if p.is_raw and p.entry.kind in SPLICED]
         return {
-            p.name: KINDS[p.entry["kind"]].encode(
+            p.name: KINDS[p.entry.kind].encode(
                 tf, squeeze_inputs(tf, given[p.name], p.entry), p.entry
             )
             for p in tables
@@ -145,11 +146,12 @@ class Space:
                 known = tf.where(tf.math.is_nan(given[part.name]), np.float32(np.nan), own)
                 known = _near(known, part.entry)
                 if part.name in base:
+                    assert isinstance(part.entry, ColumnsEntry | CodesEntry)
                     own = splice_columns(
                         part.entry, known, base[part.name], part.changeable_positions
                     )
                 else:
-                    own = KINDS[part.entry["kind"]].encode(tf, known, part.entry)
+                    own = KINDS[part.entry.kind].encode(tf, known, part.entry)
                 own = self._changed(own, seed)
             found[part.name] = own
         return found
@@ -264,7 +266,7 @@ class Space:
         return augment(x, self.changes, seed)
 
 
-def _near(raw: Tensor, entry: Mapping[str, Any]) -> Any:
+def _near(raw: Tensor, entry: Entry) -> Any:
     """Return what is left of raw samples after squeezing; the gradient goes straight through.
 
     Athalye et al. 2018 (arXiv:1802.00420), section 4.1.

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.shape import did_you_mean
+from pipeline.documents.preprocess import CategoryColumn, Entry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part
 from pipeline.harden.space_choice import Choice
@@ -21,7 +22,7 @@ NUMERIC = ("change", "low", "high", "whole")
 
 
 def table_part(
-    entry: Mapping[str, Any],
+    entry: Entry,
     names: Sequence[str],
     values_NC: Array,
     settings: Mapping[str, Settings],
@@ -73,11 +74,10 @@ def table_part(
     )
 
 
-def _category(entry: Mapping[str, Any], place: int) -> Mapping[str, Any] | None:
+def _category(entry: Entry, place: int) -> CategoryColumn | None:
     """Return a column of preprocess.json that holds categories; None for numbers."""
-    column = (entry["columns"] or [None] * (place + 1))[place]
-    is_category = isinstance(column, Mapping) and column["kind"] == "category"
-    return column if is_category else None
+    column = (entry.columns or [None] * (place + 1))[place]
+    return column if isinstance(column, CategoryColumn) else None
 
 
 def _number(
@@ -111,7 +111,7 @@ def _number(
 
 
 def _codes(
-    column: Mapping[str, Any], values_N: Array, asked: Settings, key: str
+    column: CategoryColumn, values_N: Array, asked: Settings, key: str
 ) -> tuple[tuple[float, ...], list[str]]:
     """Return the codes that a category can become, in order, and what is wrong."""
     problems = [
@@ -119,8 +119,8 @@ def _codes(
         for name in NUMERIC
         if asked[name] is not None
     ]
-    names = list(column["values"])
-    kept = [i for i, place in enumerate(column["category_index"]) if place < column["width"] - 1]
+    names = list(column.values)
+    kept = [i for i, place in enumerate(column.category_index) if place < column.width - 1]
     if asked["to"] is None:
         counts = np.bincount(values_N[values_N >= 0].astype(np.int64), minlength=len(names))
         most = sorted(kept, key=lambda code: (-counts[code], code))[:CHOICES]

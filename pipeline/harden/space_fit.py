@@ -13,12 +13,12 @@ from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import AudioEntry, Entry, SeriesEntry, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
 from pipeline.harden.space_tokens import Texts, texts_of
 
-Entry = Mapping[str, Any]
 Settings = Mapping[str, Any]
 
 MEASURED = 20_000  # training samples behind deviations and ranges, at most
@@ -53,12 +53,12 @@ def space_of(
     """
     entries = _attacked(dataset, settings, where)
     classes = _classes(dataset, settings, where)
-    if entries[0]["kind"] == "tokens":
+    if isinstance(entries[0], TokensEntry):
         return texts_of(dataset, entries[0], settings, model, classes=classes)
-    known = [name for entry in entries if entry["kind"] in TABLES for name in names_of(entry)]
+    known = [name for entry in entries if entry.kind in TABLES for name in names_of(entry)]
     _refuse_unknown(settings["columns"] or (), known, f"{where}.columns", "column")
     if settings["channels"]:
-        channels = [n for e in entries if e["kind"] == "series" for n in names_of(e)]
+        channels = [n for e in entries if e.kind == "series" for n in names_of(e)]
         _refuse_unknown(settings["channels"], channels, f"{where}.channels", "channel")
     parts = [_part(dataset, entry, settings, where) for entry in entries]
     kept = tuple(part for part in parts if part.choices or (part.radius > 0).any())
@@ -69,40 +69,38 @@ def space_of(
 
 def names_of(entry: Entry) -> list[str]:
     """Return the names of an input's columns or channels; of nameless numbers, name_0 and on."""
-    columns = entry["columns"]
+    columns = entry.columns
     if columns is None:
-        count = int(np.prod(entry["shape"]))
-        return (
-            [str(entry["name"])] if count == 1 else [f"{entry['name']}_{i}" for i in range(count)]
-        )
-    return [str(c if isinstance(c, str) else c["name"]) for c in columns]
+        count = int(np.prod(entry.shape))
+        return [str(entry.name)] if count == 1 else [f"{entry.name}_{i}" for i in range(count)]
+    return [str(c if isinstance(c, str) else c.name) for c in columns]
 
 
 def _attacked(dataset: Dataset, settings: Settings, where: str) -> list[Entry]:
     """Return the inputs that an attack moves: those named, or all that its settings are about."""
-    entries = list(dataset.preprocess["inputs"])
+    entries = list(dataset.preprocess.inputs)
     if settings["inputs"] is not None:
-        known = [entry["name"] for entry in entries]
+        known = [entry.name for entry in entries]
         _refuse_unknown(settings["inputs"], known, f"{where}.inputs", "input")
-        entries = [entry for entry in entries if entry["name"] in settings["inputs"]]
+        entries = [entry for entry in entries if entry.name in settings["inputs"]]
     kinds = {"tokens"} if settings["tokens"] else set(WHOLE_INPUTS)
     if settings["columns"] and not settings["tokens"]:
         kinds |= set(TABLES)
-    found = [entry for entry in entries if entry["kind"] in kinds]
+    found = [entry for entry in entries if entry.kind in kinds]
     if not found:
         words = "words are replaced in texts alone" if settings["tokens"] else _why_none(entries)
         raise ConfigError(f"{where}: {words}")
     if settings["tokens"] and len(found) > 1:
-        names = ", ".join(entry["name"] for entry in found)
+        names = ", ".join(entry.name for entry in found)
         raise ConfigError(f"{where}.inputs: wanted one text; there are {names}")
     return found
 
 
 def _why_none(entries: list[Entry]) -> str:
     """Return why none of some inputs can be attacked as asked, and what to ask for."""
-    kinds = {entry["kind"] for entry in entries}
+    kinds = {entry.kind for entry in entries}
     if kinds & set(TABLES):
-        names = [name for entry in entries if entry["kind"] in TABLES for name in names_of(entry)]
+        names = [name for entry in entries if entry.kind in TABLES for name in names_of(entry)]
         shown = ", ".join(names[:12])
         return f"a table is attacked by its columns; wanted `columns`, some of {shown}"
     return "a text is attacked word by word; wanted kind: substitute"
@@ -133,53 +131,53 @@ def _refuse_unknown(asked: Any, known: list[str], key: str, what: str) -> None:
 
 
 def _part(dataset: Dataset, entry: Entry, settings: Settings, where: str) -> Part:
-    if entry["kind"] in TABLES:
+    if entry.kind in TABLES:
         return table_part(
             entry,
             names_of(entry),
-            read_training_samples(dataset, entry["name"]),
+            read_training_samples(dataset, entry.name),
             settings["columns"] or {},
             epsilon=settings["epsilon"],
             where=f"{where}.columns",
         )
-    return PARTS[entry["kind"]](dataset, entry, settings)
+    return PARTS[entry.kind](dataset, entry, settings)
 
 
 def _image(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
     """Return a picture in [0, 1], each value by epsilon."""
     radius = np.array(settings["epsilon"], np.float32)
-    return _plain(entry, tuple(entry["shape"]), radius, (0.0, 1.0), is_raw=False, whole=False)
+    return _plain(entry, tuple(entry.shape), radius, (0.0, 1.0), is_raw=False, whole=False)
 
 
-def _audio(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
+def _audio(dataset: Dataset, entry: AudioEntry, settings: Settings) -> Part:
     """Return a sound: its bands within what train has shown, or the recording itself."""
     if settings["on"] == "waveform":
         radius = np.array(settings["epsilon"] * FULL_SCALE, np.float32)
         reach = (-FULL_SCALE, FULL_SCALE - 1)
-        return _plain(entry, (entry["samples"],), radius, reach, is_raw=True, whole=True)
-    raw = read_training_samples(dataset, entry["name"])
+        return _plain(entry, (entry.samples,), radius, reach, is_raw=True, whole=True)
+    raw = read_training_samples(dataset, entry.name)
     blocks = [prepare_input(raw[i : i + 256], entry) for i in range(0, len(raw), 256)]
     reach = (
         np.min([block.min(axis=(0, 1)) for block in blocks], axis=0),
         np.max([block.max(axis=(0, 1)) for block in blocks], axis=0),
     )
     radius = np.array(settings["epsilon"], np.float32)
-    return _plain(entry, tuple(entry["shape"]), radius, reach, is_raw=False, whole=False)
+    return _plain(entry, tuple(entry.shape), radius, reach, is_raw=False, whole=False)
 
 
-def _series(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
+def _series(dataset: Dataset, entry: SeriesEntry, settings: Settings) -> Part:
     """Return windows whose channels move by epsilon deviations, within what train has shown.
 
     Of windows that are seen relative to themselves it is the usual deviation within a window.
     """
     values, names = (
-        read_training_samples(dataset, entry["name"]).astype(np.float64),
+        read_training_samples(dataset, entry.name).astype(np.float64),
         names_of(entry),
     )
     with np.errstate(invalid="ignore"):
         known = np.where(np.isfinite(values), values, np.nan)
     deviation = np.nanstd(known, axis=(0, 1))
-    if entry["per_window_standardize"]:
+    if entry.per_window_standardize:
         within = np.nanmedian(np.nanstd(known, axis=1), axis=0)
         deviation = np.where(within > 0, within, deviation)
     is_open = np.array([settings["channels"] is None or n in settings["channels"] for n in names])
@@ -189,7 +187,7 @@ def _series(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
     return _plain(entry, tuple(values.shape[1:]), radius, reach, is_raw=True, whole=whole)
 
 
-PARTS: dict[str, Callable[[Dataset, Entry, Settings], Part]] = {
+PARTS: dict[str, Callable[[Dataset, Any, Settings], Part]] = {
     "image": _image,
     "audio": _audio,
     "series": _series,
@@ -201,7 +199,7 @@ def _plain(
 ) -> Part:
     """Return a part without choices; its arrays broadcast with `shape`."""
     low, high = (np.asarray(limit, np.float32) for limit in reach)
-    if entry["kind"] == "audio" and not is_raw:  # bands lie before the last axis, of one channel
+    if entry.kind == "audio" and not is_raw:  # bands lie before the last axis, of one channel
         low, high = low.reshape(-1, 1), high.reshape(-1, 1)
     return Part(entry, shape, is_raw, radius, low, high, np.asarray(whole))
 

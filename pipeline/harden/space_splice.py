@@ -5,19 +5,20 @@ An attack prepares its rows once a step; tables have many columns, and few of th
 Legend: B batch, C columns of a row, M of them that move, D values of the model input.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import tensorflow as tf
 
+from pipeline.documents.preprocess import CodesEntry, ColumnsEntry
 from pipeline.samples import KINDS
 
 SPLICED = ("columns", "codes")  # inputs whose columns are prepared one by one
 
 
 def splice_columns(
-    entry: Mapping[str, Any], rows_BC: Any, base_BD: Any, moved: Sequence[int]
+    entry: ColumnsEntry | CodesEntry, rows_BC: Any, base_BD: Any, moved: Sequence[int]
 ) -> Any:
     """Return the model input of rows that differ from those of `base` in some columns alone.
 
@@ -29,10 +30,10 @@ def splice_columns(
     """
     if not moved:
         return base_BD
-    columns = entry["columns"]
-    own = dict(entry) | {"columns": [columns[i] for i in moved]}
-    new_BM = KINDS[entry["kind"]].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
-    widths = [1 if entry["kind"] == "codes" else column["width"] for column in columns]
+    columns = entry.columns
+    own = entry.model_copy(update={"columns": [columns[i] for i in moved]})
+    new_BM = KINDS[entry.kind].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
+    widths = [1 if entry.kind == "codes" else column.width for column in columns]
     pieces, at_base, at_new = [], 0, 0
     for is_moved, group in groupby(range(len(columns)), key=lambda i: i in moved):
         width = sum(widths[i] for i in group)

@@ -20,6 +20,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Preprocess, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
 from pipeline.samples import KINDS
@@ -36,8 +37,8 @@ NO_GAIN = -1e30
 class Texts:
     """What can be made of a text: `most` of its words replaced by neighbours."""
 
-    preprocess: Mapping[str, Any]
-    entry: Mapping[str, Any]
+    preprocess: Preprocess
+    entry: TokensEntry
     near_VN: Array
     """Numbers of the neighbours of each word, int32; 0 where there are fewer."""
     most: int
@@ -48,23 +49,21 @@ class Texts:
     def ready(self, raw: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input of raw samples (B, ...)."""
         return {
-            entry["name"]: KINDS[entry["kind"]].encode(
-                tf, tf.convert_to_tensor(raw[entry["name"]]), entry
-            )
-            for entry in self.preprocess["inputs"]
+            entry.name: KINDS[entry.kind].encode(tf, tf.convert_to_tensor(raw[entry.name]), entry)
+            for entry in self.preprocess.inputs
         }
 
     def point(self, given: Mapping[str, Any]) -> Any:
         """Return the numbers of the words (B, T) int32."""
-        return given[self.entry["name"]]
+        return given[self.entry.name]
 
     def inputs(self, x: Tensor, given: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input, with the words x in their place."""
-        return dict(given) | {self.entry["name"]: x}
+        return dict(given) | {self.entry.name: x}
 
     def in_parts(self, x: Tensor, given: Mapping[str, Any]) -> dict[str, Array]:
         """Return name -> numbers of the words (B, T): what an attacker holds."""
-        return {self.entry["name"]: np.asarray(x)}
+        return {self.entry.name: np.asarray(x)}
 
     def through(self, head: Any) -> Callable[..., "Bound"]:
         """Return (given, seed=None) -> (x, training) -> logits, for a Keras model.
@@ -123,7 +122,7 @@ class Bound:
 
 def texts_of(
     dataset: Dataset,
-    entry: Mapping[str, Any],
+    entry: TokensEntry,
     settings: Mapping[str, Any],
     model: Model,
     *,
@@ -144,19 +143,19 @@ def texts_of(
     table = np.asarray(vectors_of(model, entry).embeddings)
     counts, train = np.zeros(len(table), np.int64), dataset.split("train")[:COUNTED]
     for start in range(0, len(train), BLOCK):
-        raw = dataset.shards[entry["name"]].take(train[start : start + BLOCK])
+        raw = dataset.shards[entry.name].take(train[start : start + BLOCK])
         counts += np.bincount(prepare_input(raw, entry).ravel(), minlength=len(table))[: len(table)]
     near = neighbours(table, counts, settings["candidates"])
     return Texts(dataset.preprocess, entry, near, settings["tokens"], classes)
 
 
-def vectors_of(model: Model, entry: Mapping[str, Any]) -> Any:
+def vectors_of(model: Model, entry: TokensEntry) -> Any:
     """Return the layer that gives the words of an input their vectors.
 
     Raises:
         ConfigError: there is none.
     """
-    name, size = f"embedding_{entry['name']}", entry["vocabulary_size"]
+    name, size = f"embedding_{entry.name}", entry.vocabulary_size
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)]
     fitting = [layer for layer in layers if layer.trainable and layer.input_dim >= size]
     found = next((layer for layer in layers if layer.name == name), None) or next(
@@ -164,7 +163,7 @@ def vectors_of(model: Model, entry: Mapping[str, Any]) -> Any:
     )
     if found is None:
         raise ConfigError(
-            f"harden.attack.kind: the network has no embedding of {entry['name']}, and words are "
+            f"harden.attack.kind: the network has no embedding of {entry.name}, and words are "
             "replaced by their vectors; wanted null, or a model that embeds them"
         )
     return found

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.documents.preprocess import CategoryColumn
 from pipeline.documents.threat_model import InputChange, ThreatModel, ValueChange
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_fit import TABLES, names_of
@@ -20,7 +21,7 @@ def reach_words(space: Space | Texts) -> str:
 
 
 def _part_words(part: Part) -> str:
-    kind = part.entry["kind"]
+    kind = part.entry.kind
     if kind == "image":
         return f"epsilon {float(part.radius):g} of the input range"
     if kind == "audio" and part.is_raw:
@@ -43,16 +44,17 @@ def space_document(space: Space | Texts) -> ThreatModel:
     if isinstance(space, Texts):
         candidates = int(space.near_VN.shape[1])
         change = InputChange(kind="tokens", tokens=space.most, candidates=candidates)
-        moved = {str(space.entry["name"]): change}
+        moved = {str(space.entry.name): change}
     else:
         moved = {
             part.name: InputChange(
-                kind=part.entry["kind"], is_raw=part.is_raw, values=tuple(list_changes(part))
+                kind=part.entry.kind, is_raw=part.is_raw, values=tuple(list_changes(part))
             )
             for part in space.parts
         }
     classes = space.classes
-    names = None if classes is None else tuple(space.preprocess["labels"][k] for k in classes)
+    labels = space.preprocess.labels or ()
+    names = None if classes is None else tuple(labels[k] for k in classes)
     return ThreatModel(inputs=moved, classes=names)
 
 
@@ -61,13 +63,13 @@ def list_changes(part: Part) -> list[ValueChange]:
 
     An image, a recording and bands have one row, with the least and greatest value of all.
     """
-    if part.entry["kind"] not in (*TABLES, "series"):
+    if part.entry.kind not in (*TABLES, "series"):
         low, high = float(np.min(part.low)), float(np.max(part.high))
         return [_row(part.name, float(part.radius), low, high, bool(part.whole))]
     names = names_of(part.entry)
     arrays = [
         np.broadcast_to(array, (len(names),))
-        if part.entry["kind"] == "series"
+        if part.entry.kind == "series"
         else np.asarray(array).ravel()
         for array in (part.radius, part.low, part.high, part.whole)
     ]
@@ -76,8 +78,9 @@ def list_changes(part: Part) -> list[ValueChange]:
     for i, name in enumerate(names):
         radius, low, high, whole = (array[i] for array in arrays)
         if i in chosen:
-            values = part.entry["columns"][i]["values"]
-            to = [values[int(code)] for code in chosen[i]]
+            column = (part.entry.columns or ())[i]
+            assert isinstance(column, CategoryColumn)
+            to = [column.values[int(code)] for code in chosen[i]]
             found.append(_category(name, tuple(map(str, to))))
         elif radius > 0:
             found.append(_row(name, float(radius), float(low), float(high), bool(whole)))

@@ -7,9 +7,6 @@ data; which epoch was kept; and the recall of each class.
 
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from pipeline.artifacts import Inputs, Metrics
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
@@ -19,16 +16,15 @@ from pipeline.documents.training import FineTuning
 from pipeline.harden.fine_tune import Plan, harden_network, steps_of
 from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
-from pipeline.train.forgot import validation_recall
+from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.losses import loss_of
-from pipeline.train.schedule import scaling_of
+from pipeline.train.make import reset_keras
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Fine-tune the trained model on adversarial batches."""
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     settings = config.harden
     assert settings is not None  # else the stage is off
     dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
@@ -71,5 +67,5 @@ def _plan(config: Config) -> Plan:
         augment=[change.model_dump() for change in config.data.augment],
         seed=config.seed,
         strategy=config.train.strategy,
-        scaling=scaling_of(config.train),
+        scaling=config.train.rate_scaling,
     )

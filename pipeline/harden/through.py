@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
 from pipeline.data.squeeze import median_filter, squeeze_inputs
+from pipeline.documents.preprocess import ImageEntry, Sanitize
 from pipeline.harden.ball import Ball
 from pipeline.ondevice.sanitize import reduce_bit_depth
 from pipeline.seeds import fold_seed
@@ -28,7 +29,7 @@ ROUNDING = 1e-6  # of a raw value: 51 / 255 of 255 may come out a hair below 51
 CLOSE = 4.0  # weight of the distance that a detector sees, against the loss of both answers
 
 
-def squeezed_unit(x_unit: Any, entry: Mapping[str, Any], *, through_median: bool) -> Any:
+def squeezed_unit(x_unit: Any, entry: ImageEntry, *, through_median: bool) -> Any:
     """Return images as the device's model gets them, float32 in [0, 1], with a gradient.
 
     Args:
@@ -36,12 +37,18 @@ def squeezed_unit(x_unit: Any, entry: Mapping[str, Any], *, through_median: bool
         entry: an image input of preprocess.json.
         through_median: whether the gradient goes to the median; else as if nothing were squeezed.
     """
-    top = float(np.iinfo(entry["raw_dtype"]).max)
-    raw = tf.cast(tf.round(tf.stop_gradient(x_unit) * top), entry["raw_dtype"])
-    exact = tf.cast(squeeze_inputs(tf, raw, entry), tf.float32) * np.float32(entry["scale"])
-    window = entry["sanitize"]["median"]
+    top = float(np.iinfo(entry.raw_dtype).max)
+    raw = tf.cast(tf.round(tf.stop_gradient(x_unit) * top), entry.raw_dtype)
+    exact = tf.cast(squeeze_inputs(tf, raw, entry), tf.float32) * np.float32(entry.scale)
+    window = _rule_of(entry).median
     soft = median_filter(tf, x_unit, window, 2) if through_median and window is not None else x_unit
     return soft + tf.stop_gradient(exact - soft)
+
+
+def _rule_of(entry: ImageEntry) -> Sanitize:
+    """Return how an input is squeezed, which it is."""
+    assert entry.sanitize is not None
+    return entry.sanitize
 
 
 def raw_within(x_unit: Array, clean_raw: Array, epsilon: float) -> Array:
@@ -59,7 +66,7 @@ def raw_within(x_unit: Array, clean_raw: Array, epsilon: float) -> Array:
 
 
 def attacks_through(
-    head: Any, x_unit: Array, labels: Array, *, entry: Mapping[str, Any], by: Mapping[str, Any]
+    head: Any, x_unit: Array, labels: Array, *, entry: ImageEntry, by: Mapping[str, Any]
 ) -> dict[str, Array]:
     """Return name of an attack -> the images (n, H, W, C) that it finds, float32 in [0, 1].
 
@@ -77,7 +84,7 @@ def attacks_through(
     """
 
     def plain(x: Tensor) -> Any:
-        return head({entry["name"]: x}, training=False)
+        return head({entry.name: x}, training=False)
 
     def through(x: Tensor, *, through_median: bool = False) -> Any:
         return plain(squeezed_unit(x, entry, through_median=through_median))
@@ -89,26 +96,26 @@ def attacks_through(
         "both": (lambda x, y: _loss(y, through(x)) + _loss(y, plain(x)), labels),
         "alike": (lambda x, y: _alike(y, through(x), plain(x)), wanted),
     }
-    if entry["sanitize"]["median"] is not None:
+    rule = _rule_of(entry)
+    if rule.median is not None:
         losses["median"] = (lambda x, y: _loss(y, through(x, through_median=True)), labels)
     found = {
         name: _found(loss, (x_unit, by["epsilon"]), targets, by, name)
         for name, (loss, targets) in losses.items()
     }
-    if entry["sanitize"]["median"] is None and entry["sanitize"]["bit_depth"] is not None:
+    if rule.median is None and rule.bit_depth is not None:
         middle, reach = _levels_in_reach(x_unit, entry, by["epsilon"])
         found["levels"] = _found(losses["naive"][0], (middle, reach), labels, by, "levels")
     return found
 
 
-def _levels_in_reach(
-    x_unit: Array, entry: Mapping[str, Any], epsilon: float
-) -> tuple[Array, Array]:
+def _levels_in_reach(x_unit: Array, entry: ImageEntry, epsilon: float) -> tuple[Array, Array]:
     """Return the middle of the levels that each value can be brought to, and how far they reach.
 
     What an attacker can make of a value behind the rounding is exactly what lies between them.
     """
-    dtype, bits = np.dtype(entry["raw_dtype"]), entry["sanitize"]["bit_depth"]
+    dtype, bits = np.dtype(entry.raw_dtype), _rule_of(entry).bit_depth
+    assert bits is not None
     top = int(np.iinfo(dtype).max)
     raw, reach = np.round(x_unit * top).astype(np.int64), int(epsilon * top + ROUNDING)
     low, high = (

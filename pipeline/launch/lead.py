@@ -23,4 +23,4 @@ def follow() -> int:
 
 def _cluster() -> Any:
     set_environment()
-    return import_quietly("pipeline.train.cluster")
+    return import_quietly("pipeline.train.workers")

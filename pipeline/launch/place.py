@@ -7,10 +7,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError
 from pipeline.process_limits import end_with
+
+if TYPE_CHECKING:
+    from pipeline.config.schema import Config
 
 TF_CONFIG = "TF_CONFIG"
 LAUNCHER = "EDGELINE_LAUNCHER"  # the process that a worker of `launch` ends with
@@ -86,7 +89,7 @@ def _by_slurm(environ: Mapping[str, str]) -> Place | None:
     return Place(int(environ["SLURM_PROCID"]), int(environ["SLURM_STEP_NUM_TASKS"]), "SLURM")
 
 
-def check_place(config: Any, place: Place | None) -> Place | None:
+def check_place(config: "Config", place: Place | None) -> Place | None:
     """Return the place, where the config can be trained there.
 
     Raises:
@@ -103,7 +106,7 @@ def check_place(config: Any, place: Place | None) -> Place | None:
     return place
 
 
-def check_launch(config: Any, workers: int, said_by: str = "--workers") -> None:
+def check_launch(config: "Config", workers: int, said_by: str = "--workers") -> None:
     """See that a config can be trained by so many workers.
 
     Raises:

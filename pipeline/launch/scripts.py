@@ -8,7 +8,6 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -56,7 +55,7 @@ def k8s(name: str, arguments: Sequence[str], *, workers: int, restarts: int) -> 
     )
 
 
-def _rendered(template: str, **facts: Any) -> str:
+def _rendered(template: str, **facts: object) -> str:
     """Return a template with the facts in their places, as they are."""
     loader = PackageLoader("pipeline", "launch")
     made = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Layer, Model, Namespace, Tensor
+from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Adoption, Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
@@ -35,9 +36,7 @@ class Ending:
     """Brings the weights of the replaced layers over."""
 
 
-def adopt_model(
-    keras: Namespace, model: Model, spec: Spec, *, target: Mapping[str, Any] | None
-) -> Any:
+def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | None) -> Any:
     """Return a Functional model that fits the spec, with the weights of the one given.
 
     Args:
@@ -205,26 +204,26 @@ def _is_activation(layer: Layer) -> bool:
     return _activation(layer) is not None and not layer.weights
 
 
-def _ending(keras: Namespace, model: Model, spec: Spec, target: Mapping[str, Any] | None) -> Ending:
+def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -> Ending:
     """Return the ending in our own form, which answers the same.
 
     Raises:
         ConfigError: it does not answer what the task asks.
     """
     output, (last, before) = spec.output, _last(model)
-    if TASKS[output["task"]].predicts_input:
+    if TASKS[output.task].predicts_input:
         return Ending({}, lambda: None)
     scores = before if _is_activation(last) else last
     shape, activation = list(model.outputs[0].shape[1:]), _activation(last)
-    is_class, is_dense = TASKS[output["task"]].has_softmax, isinstance(scores, keras.layers.Dense)
+    is_class, is_dense = TASKS[output.task].has_softmax, isinstance(scores, keras.layers.Dense)
     softmax = keras.layers.Activation("softmax", name="probabilities")
-    is_one_of_two = is_class and is_dense and (output["units"], shape) == (2, [1])
+    is_one_of_two = is_class and is_dense and (output.units, shape) == (2, [1])
     if is_one_of_two and activation in ("sigmoid", *LINEAR):
         return _classes(scores, last, _two_logits(keras, spec, scores), softmax, beside_zero)
-    if shape != [output["units"]]:
+    if shape != [output.units]:
         raise ConfigError(
             f"model.path: the network answers {shape} numbers and the data asks for "
-            f"[{output['units']}]; set model.head: replace for a new last layer"
+            f"[{output.units}]; set model.head: replace for a new last layer"
         )
     if is_class:
         _check_scores(scores, last)
@@ -235,7 +234,7 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Mapping[str, Any
             "activation, whose unit could be moved to the data's. Set model.head: replace"
         )
     kernel = blocks.initializer(keras, spec, "value", None)
-    value = keras.layers.Dense(output["units"], kernel_initializer=kernel, name="value")
+    value = keras.layers.Dense(output.units, kernel_initializer=kernel, name="value")
     return Ending({id(last): value}, _mover(last, value, _in_unit_of(target)))
 
 
@@ -281,11 +280,11 @@ def beside_zero(weights: list[Array]) -> list[Array]:
     return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
 
 
-def _in_unit_of(target: Mapping[str, Any] | None) -> Change | None:
+def _in_unit_of(target: Target | None) -> Change | None:
     """Return what brings a last layer to the unit that training sees: (answer - offset) / scale."""
     if target is None:
         return None
-    scale, offset = target["scale"], target["offset"]
+    scale, offset = target.scale, target.offset
     return lambda weights: [weights[0] / scale, (weights[1] - offset) / scale]
 
 

@@ -1,7 +1,6 @@
 """The spec: everything that a builder needs; and what a network will cost, before any training."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 
@@ -10,13 +9,14 @@ from pipeline.arrays import Model as Network
 from pipeline.config.model_schema import Model
 from pipeline.config.section import Task
 from pipeline.data.dataset import Dataset
-from pipeline.documents.budget import Budget, LayerCost, PlacedOperation
+from pipeline.documents.budget import Budget, LayerCost
+from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
-from pipeline.targets.compiler import Operation
+from pipeline.targets.compiler import Operation, PlacedOperation
 from pipeline.targets.placement import place
 from pipeline.tasks import TASKS
 
@@ -40,7 +40,7 @@ def describe(
         seed: of the config.
         is_reconstruction: whether a detector from outside answers its own input.
     """
-    inputs = [_input(entry) for entry in dataset.preprocess["inputs"]]
+    inputs = [_input(entry) for entry in dataset.preprocess.inputs]
     if not TASKS[task].predicts_input:
         output = SpecOutput(task=task, units=len(dataset.class_names) if dataset.class_names else 1)
     elif model.kind == "autoencoder" or is_reconstruction:
@@ -85,14 +85,14 @@ def _without_last_step(entry: SpecInput) -> SpecInput:
     return entry.model_copy(update={"shape": (steps - 1, channels)})
 
 
-def _input(entry: Mapping[str, Any]) -> SpecInput:
+def _input(entry: Entry) -> SpecInput:
     """Return what a builder needs of an input; words and categories have a vector each."""
-    name, shape = entry["name"], entry["shape"]
-    pool = KINDS[entry["kind"]].embedding_pool
-    if pool is None:
+    name, shape = entry.name, tuple(entry.shape)
+    if not isinstance(entry, CodesEntry | TokensEntry):
         return SpecInput(name=name, shape=shape, dtype="float32")
+    pool = KINDS[entry.kind].embedding_pool
     return SpecInput(
-        name=name, shape=shape, dtype="int32", vocabulary=entry["vocabulary_size"], pool=pool
+        name=name, shape=shape, dtype="int32", vocabulary=entry.vocabulary_size, pool=pool
     )
 
 

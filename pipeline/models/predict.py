@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import scratch
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import scratch
-from pipeline.documents.decision import Decision, decision_of
+from pipeline.documents.decision import Decision
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.predict import anomaly_predictions, mask_detector_inputs
 
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
@@ -24,7 +25,7 @@ def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     shares of normal and anomalous.
     """
     outputs = _outputs(model, dataset, positions)
-    decision = decision_of(dataset.preprocess)
+    decision = dataset.preprocess.anomaly
     if decision is not None:
         return anomaly_predictions(outputs[:, 0].astype(np.float64), decision.threshold)
     return in_target_unit(outputs, dataset.preprocess)
@@ -58,12 +59,12 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
         yield dataset.read(positions[start : start + step])
 
 
-def predictor(model: Model, preprocess: dict[str, Any]) -> Any:
+def predictor(model: Model, preprocess: Preprocess) -> Any:
     """Return the compiled function from raw inputs to the model's own outputs.
 
     Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.
     """
-    decision = decision_of(preprocess)
+    decision = preprocess.anomaly
 
     @tf.function(reduce_retracing=True)
     def answer(raw: dict[str, Any]) -> Any:
@@ -95,11 +96,11 @@ def mean_error(errors: Any) -> Any:
     return tf.reduce_mean(tf.reshape(errors, (tf.shape(errors)[0], -1)), axis=1)
 
 
-def in_target_unit(outputs: Array, preprocess: dict[str, Any]) -> Array:
+def in_target_unit(outputs: Array, preprocess: Preprocess) -> Array:
     """Return a regression's outputs in the unit of its target; others unchanged."""
-    target = preprocess["target"]
+    target = preprocess.target
     return (
         outputs
         if target is None
-        else outputs * np.float32(target["scale"]) + np.float32(target["offset"])
+        else outputs * np.float32(target.scale) + np.float32(target.offset)
     )

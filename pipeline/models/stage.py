@@ -12,12 +12,11 @@ import numpy as np
 
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, Inputs, Metrics
-from pipeline.compress.kernels import check_sizes
 from pipeline.config.model_schema import Application, File
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import why_missing
-from pipeline.documents.budget import Budget, PlacedOperation
+from pipeline.documents.budget import Budget
 from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
 from pipeline.models import budget
@@ -26,7 +25,9 @@ from pipeline.models.application import application
 from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.kernels import check_sizes
 from pipeline.models.save import START, save_keras
+from pipeline.targets.compiler import PlacedOperation
 from pipeline.targets.registry import TARGETS, compiler_of
 from pipeline.tasks import TASKS
 
@@ -80,7 +81,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tu
         )
         is_reconstruction = TASKS[config.task].predicts_input and answers_its_input(given)
     else:
-        shape = dataset.preprocess["inputs"][0]["shape"]
+        shape = dataset.preprocess.inputs[0].shape
         assert isinstance(settings, Application)  # no other kind comes from outside
         given, adoption = application(settings, shape, base)
         is_reconstruction = False
@@ -91,7 +92,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tu
         seed=config.seed,
         is_reconstruction=is_reconstruction,
     ).model_copy(update={"adoption": adoption})
-    model = adopt_model(keras, given, spec, target=dataset.preprocess["target"])
+    model = adopt_model(keras, given, spec, target=dataset.preprocess.target)
     architecture = keras.saving.serialize_keras_object(model)
     return spec.model_copy(update={"architecture": architecture}), model
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.data import images, sound
 from pipeline.data.class_folders import NOISE, Classes, list_classes
-from pipeline.data.watch import walk
+from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 from pipeline.new.prepared import npz_seen, tfds_seen
 from pipeline.new.recipe import FEW

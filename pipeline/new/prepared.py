@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.config.source_schema import TfdsSource
 from pipeline.data.class_folders import PARTS
 from pipeline.data.npz_source import arrays_of
-from pipeline.data.watch import walk
+from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen
 

@@ -107,7 +107,7 @@ def _linear(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def _few(d: Documents, config: Mapping[str, Any]) -> Finding:
-    count = d.dataset["splits"]["train"]
+    count = d.dataset.splits["train"]
     if count >= FEW:
         return None
     return 0.6, (
@@ -138,7 +138,7 @@ def _readable(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def _imbalance(d: Documents, config: Mapping[str, Any]) -> Finding:
-    names, counts = d.dataset["labels"]["names"], d.figures["dataset"].get("class_counts")
+    names, counts = d.class_names, d.figures["dataset"].get("class_counts")
     matrix = d.figures["parity"].get(f"confusion_{d.verdict.ships}")
     train = config["train"]
     is_met = train["class_weights"] is not None or train["oversample"] or train["loss"] == "focal"
@@ -160,13 +160,13 @@ def _imbalance(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 def _family(d: Documents, config: Mapping[str, Any]) -> Finding:
     kind = config["model"]["kind"]
-    for entry in d.preprocess["inputs"]:
-        form = entry["kind"]
+    for entry in d.preprocess.inputs:
+        form = entry.kind
         blind, blind_to_long, better = BLIND.get(form, ((), (), ""))
-        if kind in blind or (kind in blind_to_long and entry["shape"][0] >= MANY):
+        if kind in blind or (kind in blind_to_long and entry.shape[0] >= MANY):
             return 0.65, f"{kind} ignores the order of values in {form}: try model.kind {better}"
         cell = config["model"].get("cell")
-        if kind == "rnn" and cell == "simple" and entry["shape"][0] >= MANY:
+        if kind == "rnn" and cell == "simple" and entry.shape[0] >= MANY:
             return 0.65, (
                 f"simple cells forget what was {entry['shape'][0]} steps ago: try model.cell lstm "
                 "or gru, or kind cnn1d"

@@ -1,13 +1,14 @@
 """Attacked samples that are no pictures on the page: columns, words, curves and sounds. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
-from pipeline.device.runner import split_tokens
+from pipeline.documents.preprocess import AudioEntry, Entry, TokensEntry
+from pipeline.ondevice.document import column_name
+from pipeline.ondevice.tokens import split_tokens
 from pipeline.report import pictures, words
 from pipeline.report.gather import Documents
 from pipeline.report.samples import (
@@ -21,7 +22,6 @@ from pipeline.report.samples import (
 )
 from pipeline.samples import KINDS
 
-Entry = Mapping[str, Any]
 Cells = Mapping[str, str]
 
 FULL_SCALE = 32768  # of 16-bit sound
@@ -33,18 +33,18 @@ AROUND = 12  # words that stand on either side of one that was replaced
 def examples(documents: Documents) -> Markup:
     """Return attacked samples before and after; nothing where none was kept."""
     figures = documents.figures.get("audit", {})
-    entries = [e for e in documents.preprocess["inputs"] if f"before_{e['name']}" in figures]
+    entries = [e for e in documents.preprocess.inputs if f"before_{e.name}" in figures]
     if not entries:
         return Markup("")
     notes = _notes(documents, figures)
-    if all(KINDS[entry["kind"]].is_tabular for entry in entries):
+    if all(KINDS[entry.kind].is_tabular for entry in entries):
         return _table(figures, entries, notes)
     items = [
         f'<li><div class="drawn">{"".join(_drawn(figures, e, i, note) for e in entries)}</div>'
         f"{escape(note)}</li>"
         for i, note in enumerate(notes)
     ]
-    kind = "texts" if KINDS[entries[0]["kind"]].is_text else "pictures triples"
+    kind = "texts" if KINDS[entries[0].kind].is_text else "pictures triples"
     return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
 
 
@@ -59,23 +59,25 @@ def _notes(documents: Documents, figures: Mapping[str, Array]) -> list[str]:
 
 
 def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) -> str:
-    before, after = (figures[f"{when}_{entry['name']}"][place] for when in ("before", "after"))
-    kind = KINDS[entry["kind"]]
-    if kind.is_text:
-        return _text(figures[f"text_{entry['name']}"][place], before, after, entry)
+    before, after = (figures[f"{when}_{entry.name}"][place] for when in ("before", "after"))
+    kind = KINDS[entry.kind]
+    if isinstance(entry, TokensEntry):
+        return _text(figures[f"text_{entry.name}"][place], before, after, entry)
     if kind.is_tabular:
         rows = _changes(cells(before, entry), cells(after, entry))
         return "".join(f"<p>{escape(name)}: {told}</p>" for name, told in rows.items())
     if kind.has_channels:
         return _series(before, after, entry, note)
-    return (_recording if before.ndim == 1 else _picture)(before, after, entry, note)
+    if isinstance(entry, AudioEntry) and before.ndim == 1:
+        return _recording(before, after, entry, note)
+    return _picture(before, after, entry, note)
 
 
 def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
     """Return one table: a row a sample, a column for each column that was moved in any of them."""
     before, after = (
         [
-            row_cells({e["name"]: figures[f"{when}_{e['name']}"] for e in entries}, entries, i)
+            row_cells({e.name: figures[f"{when}_{e.name}"] for e in entries}, entries, i)
             for i in range(len(notes))
         ]
         for when in ("before", "after")
@@ -101,7 +103,7 @@ def _changes(before: Cells, after: Cells) -> dict[str, str]:
     } or {"columns": "unchanged"}
 
 
-def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
+def _text(raw: Array, before: Array, after: Array, entry: TokensEntry) -> str:
     """Return a text's words around those replaced: struck out what stood, marked what stands."""
     own = [word.decode("utf-8", "replace") for word in split_tokens(raw, entry)]
     count = int((before != PAST_END).sum())
@@ -113,11 +115,11 @@ def _text(raw: Array, before: Array, after: Array, entry: Entry) -> str:
             if not shown or shown[-1] != "…":
                 shown.append("…")
         elif i in replaced:
-            new = entry["vocabulary"][int(after[i]) - 2] if after[i] > UNKNOWN else "?"
+            new = entry.vocabulary[int(after[i]) - 2] if after[i] > UNKNOWN else "?"
             shown.append(f"<del>{escape(own[i])}</del> <ins>{escape(new)}</ins>")
         else:
             shown.append(str(escape(own[i])))
-    gap = " " if entry["unit"] == "words" else ""
+    gap = " " if entry.unit == "words" else ""
     return f"<q>{gap.join(shown)}</q>"
 
 
@@ -131,14 +133,14 @@ def _series(before: Array, after: Array, entry: Entry, note: str) -> str:
         curves(change, "the change alone"),
     )
     most = np.where(np.isnan(change), 0, np.abs(change)).max(axis=0)
-    columns = entry["columns"] or [str(i + 1) for i in range(change.shape[1])]
-    names = [c if isinstance(c, str) else c["name"] for c in columns]
+    columns = entry.columns or [str(i + 1) for i in range(change.shape[1])]
+    names = [column_name(c) for c in columns]
     far = [f"{name} {words.number(float(m))}" for name, m in zip(names, most, strict=True) if m > 0]
     told = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
     return f'<div class="triple">{"".join(drawn)}</div><p>largest change: {escape(told)}</p>'
 
 
-def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
+def _recording(before: Array, after: Array, entry: AudioEntry, note: str) -> str:
     """Return a recording before and after, to be heard, and how far it was moved."""
     most = float(np.abs(after - before).max()) / FULL_SCALE
     both = [
@@ -152,7 +154,7 @@ def _recording(before: Array, after: Array, entry: Entry, note: str) -> str:
 def _picture(before: Array, after: Array, entry: Entry, note: str) -> str:
     """Return bands of a sound, time to the right and low ones below, or a picture; the change."""
     old, new = (x.astype(np.float32) for x in (before, after))
-    is_sound = KINDS[entry["kind"]].is_sound
+    is_sound = KINDS[entry.kind].is_sound
     if is_sound:
         old, new = (x.transpose(1, 0, 2)[::-1] for x in (old, new))
         low, high = float(min(old.min(), new.min())), float(max(old.max(), new.max()))

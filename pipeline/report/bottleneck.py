@@ -120,4 +120,4 @@ def _augment(d: Documents) -> str:
 
 def is_table(d: Documents) -> bool:
     """Tell whether samples are rows of a table."""
-    return all(KINDS[entry["kind"]].is_tabular for entry in d.preprocess["inputs"])
+    return all(KINDS[entry.kind].is_tabular for entry in d.preprocess.inputs)

@@ -62,7 +62,7 @@ def samples(documents: Documents, count: int) -> Markup:
     """Return training samples with their labels."""
     figures = documents.figures["dataset"]
     notes = [_answer(documents, label) for label in figures["sample_labels"][:count]]
-    entries = documents.preprocess["inputs"]
+    entries = documents.preprocess.inputs
     return shown_samples.gallery(figures, "sample", entries, notes)
 
 
@@ -91,7 +91,7 @@ def targets(documents: Documents) -> Markup:
 
 def matrices(documents: Documents) -> list[Markup]:
     """Return the confusion matrices of the reference and of the file that ships."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures or len(names) > MATRIX:
         return []
     ships = documents.verdict.ships
@@ -104,7 +104,7 @@ def matrices(documents: Documents) -> list[Markup]:
 
 def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
     """Return the pairs of classes that the file confuses most; none where a matrix says it."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures or len(names) <= PAIRS:
         return []
     found = figures[f"confusion_{documents.verdict.ships}"].copy()
@@ -127,7 +127,7 @@ def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
 
 def recalls(documents: Documents) -> list[dict[str, Any]]:
     """Return samples, recall and precision of each class by reference and file."""
-    figures, names = documents.figures["parity"], documents.dataset["labels"]["names"]
+    figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures:
         return []
     pair = figures["confusion_reference"], figures[f"confusion_{documents.verdict.ships}"]
@@ -150,7 +150,7 @@ def layers(documents: Documents) -> Markup:
     rows = documents.parity.layers.get(f"model_{ships}.tflite")
     if not rows:
         return Markup("")
-    values = {row["name"]: row["sqnr_db"] for row in rows}
+    values = {row.name: row.sqnr_db for row in rows}
     title = "SQNR of each layer's output against float32; higher is better"
     return tables.bar_chart(values, title=title, unit="dB")
 
@@ -160,7 +160,7 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
     parity, metric = documents.parity, documents.parity.metric
     label, by_size, by_time = words.NAMES[metric], {}, {}
     for entry in documents.files["files"]:
-        value = parity.files[entry["file"]]["metrics"][metric]
+        value = parity.files[entry["file"]].metrics[metric]
         by_size[entry["format"]] = [(entry["bytes"] / 1000, value)]
         if entry["file"] in seconds:
             by_time[entry["format"]] = [(1e6 * seconds[entry["file"]], value)]
@@ -181,10 +181,10 @@ def changed_samples(documents: Documents) -> Markup:
         "true {}: {} → {}".format(*(_answer(documents, value) for value in row))
         for row in zip(*(figures[key] for key in keys), strict=True)
     ]
-    return shown_samples.gallery(figures, "changed", documents.preprocess["inputs"], notes)
+    return shown_samples.gallery(figures, "changed", documents.preprocess.inputs, notes)
 
 
 def _answer(documents: Documents, value: Any) -> str:
-    if documents.dataset["labels"]["names"] is None:
+    if documents.dataset.labels.names is None:
         return words.number(float(value))
     return words.class_name(documents, value)

@@ -13,7 +13,9 @@ from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.parity import Parity
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.robustness import Robustness
 from pipeline.documents.spec import Spec
 from pipeline.documents.stages import StageManifest, Timings
@@ -37,8 +39,8 @@ Arrays = dict[str, Array]
 class Documents:
     """Everything that the report reads, a field a document; None: the stage is off."""
 
-    dataset: Any
-    preprocess: Any
+    dataset: DatasetDocument
+    preprocess: Preprocess
     spec: Spec
     budget: Budget
     ladder: Any
@@ -60,13 +62,18 @@ class Documents:
     histories: Mapping[str, Mapping[str, list[float]]]
     """train or harden -> column of history.csv -> a value an epoch."""
 
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes by id; none for a regression."""
+        return self.dataset.labels.names or []
+
 
 def gather(inputs: Inputs) -> Documents:
     """Read every document of a run that the report tells of."""
     history = inputs["history"]
     return Documents(
-        dataset=read_json(inputs["dataset"] / "dataset.json"),
-        preprocess=read_json(inputs["dataset"] / "preprocess.json"),
+        dataset=DatasetDocument.read(inputs["dataset"] / "dataset.json"),
+        preprocess=Preprocess.read(inputs["dataset"] / "preprocess.json"),
         spec=Spec.read(inputs["spec"] / "spec.json"),
         budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=read_json(inputs["ladder"] / "ladder.json"),

@@ -30,8 +30,8 @@ def value_charts(documents: Documents) -> list[Markup]:
         return [_forecast(figures, ships), *found] if "forecast_last" in figures else found
     if "score_reference" not in figures:
         return []
-    is_detector = TASKS[documents.dataset["task"]].has_threshold
-    second = str(documents.dataset["labels"]["names"][1])
+    is_detector = TASKS[documents.dataset.task].has_threshold
+    second = str(documents.class_names[1])
     scores = _anomaly_scores(figures, ships) if is_detector else _scores(figures, ships, second)
     return [scores, _roc(figures, ships, second)]
 

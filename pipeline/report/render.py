@@ -114,7 +114,7 @@ def _context(documents: Documents, config: Mapping[str, Any]) -> dict[str, Any]:
         "compared": len(measured.runtimes) > 1,
         "arena": None if micro is None else micro.arena_bytes,
         "metric": documents.parity.metric,
-        "names": documents.dataset["labels"]["names"],
+        "names": documents.dataset.labels.names,
         "skipped": [*documents.files["skipped"], *documents.parity.skipped],
         "nothing": Markup(""),
     }

@@ -3,20 +3,20 @@
 import base64
 import io
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.arrays import Array
-from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import AudioEntry, CategoryColumn, Column, Entry
+from pipeline.ondevice.document import column_name
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.report import pictures
 from pipeline.report.charts import COLOURS
 from pipeline.report.words import number
 from pipeline.samples import KINDS
-
-Entry = Mapping[str, Any]
 
 COLUMNS = 12  # of a table that are shown
 SIGNS = 240  # of a text
@@ -38,39 +38,35 @@ def gallery(
         entries: of preprocess.json.
         notes: what is said of each sample, in order.
     """
-    raw = {e["name"]: figures.get(f"{name}_input_{e['name']}", np.zeros(0)) for e in entries}
+    raw = {e.name: figures.get(f"{name}_input_{e.name}", np.zeros(0)) for e in entries}
     count = min([len(notes), *(len(values) for values in raw.values())])
     if count == 0:
         return Markup("")
-    if all(KINDS[entry["kind"]].is_tabular for entry in entries):
+    if all(KINDS[entry.kind].is_tabular for entry in entries):
         return _rows(raw, entries, notes[:count])
     items = []
     for place in range(count):
         shown = "".join(
-            DRAW[e["kind"]](raw[e["name"]][place], e, notes[place])
-            for e in entries
-            if e["kind"] in DRAW
+            DRAW[e.kind](raw[e.name][place], e, notes[place]) for e in entries if e.kind in DRAW
         )
         items.append(f'<li><div class="drawn">{shown}</div>{escape(notes[place])}</li>')
-    kind = LISTED.get(entries[0]["kind"], "pictures wide")
+    kind = LISTED.get(entries[0].kind, "pictures wide")
     return Markup(f'<ul class="{kind}">{"".join(items)}</ul>')
 
 
 def cells(raw: Array, entry: Entry) -> dict[str, str]:
     """Return column -> value of one row, as people read it."""
-    columns = entry.get("columns")
+    columns = entry.columns
     flat = np.ravel(raw)
     if not columns:
         return {f"value {i + 1}": number(float(v)) for i, v in enumerate(flat[:COLUMNS])}
-    if isinstance(columns[0], str):
-        return {name: number(float(v)) for name, v in zip(columns, flat, strict=False)}
-    return {c["name"]: _cell(float(v), c) for c, v in zip(columns, flat, strict=False)}
+    return {column_name(c): _cell(float(v), c) for c, v in zip(columns, flat, strict=False)}
 
 
-def _cell(value: float, column: Mapping[str, Any]) -> str:
-    if np.isnan(value) or (column["kind"] == "category" and value < 0):
-        return UNKNOWN
-    return str(column["values"][int(value)]) if column["kind"] == "category" else number(value)
+def _cell(value: float, column: Column | str) -> str:
+    if not isinstance(column, CategoryColumn):
+        return UNKNOWN if np.isnan(value) else number(value)
+    return UNKNOWN if np.isnan(value) or value < 0 else column.values[int(value)]
 
 
 def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
@@ -87,7 +83,7 @@ def row_cells(raw: Mapping[str, Array], entries: Sequence[Entry], place: int) ->
     """Return column -> value, as people read it, of one sample of inputs that are columns."""
     row: dict[str, str] = {}
     for entry in entries:
-        row |= cells(raw[entry["name"]][place], entry)
+        row |= cells(raw[entry.name][place], entry)
     return row
 
 
@@ -118,7 +114,7 @@ def _image(raw: Array, entry: Entry, note: str) -> str:
     return pictures.picture(raw, alt=f"sample: {note}")
 
 
-def sound(raw: Array, entry: Entry, note: str) -> str:
+def sound(raw: Array, entry: AudioEntry, note: str) -> str:
     """Return a recording's bands, its wave, and a player."""
     bands = prepare_input(raw[None], entry)[0, :, :, 0].T[::-1]
     low, high = float(bands.min()), float(bands.max())
@@ -126,7 +122,7 @@ def sound(raw: Array, entry: Entry, note: str) -> str:
     seen = str(pictures.picture(image, alt=f"spectrogram: {note}", wide=WIDE))
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
-        sound.setparams((1, 2, entry["sample_rate"], 0, "NONE", "not compressed"))
+        sound.setparams((1, 2, entry.sample_rate, 0, "NONE", "not compressed"))
         sound.writeframes(raw.astype("<i2").tobytes())
     content = base64.b64encode(file.getvalue()).decode()
     player = (
@@ -173,4 +169,9 @@ def _text(raw: Array, entry: Entry, note: str) -> str:
     return f"<q>{escape(cut)}</q>"
 
 
-DRAW = {"image": _image, "audio": sound, "series": _series, "tokens": _text}
+DRAW: dict[str, Callable[[Array, Any, str], str]] = {
+    "image": _image,
+    "audio": sound,
+    "series": _series,
+    "tokens": _text,
+}

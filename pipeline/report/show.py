@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, TIMINGS, read_json
-from pipeline.bundle.published import checked_manifest, shipped_model
+from pipeline.documents.bundles import read_bundle
+from pipeline.documents.manifest import Manifest
 from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
@@ -28,7 +29,7 @@ def show(path: Path) -> str:
         ArtifactError: the folder is neither, or a file of it was changed.
     """
     if (path / MANIFEST).is_file() and not _is_stage(read_json(path / MANIFEST)):
-        return _text(_bundle(checked_manifest(path)))
+        return _text(_bundle(read_bundle(path)))
     if any((path / stage.name / MANIFEST).is_file() for stage in STAGES):
         return _text(_run(path))
     raise ArtifactError(
@@ -72,7 +73,7 @@ def _text(parts: list[Any]) -> str:
     return "\n".join(line.rstrip() for line in written.splitlines())
 
 
-def _bundle(manifest: dict[str, Any]) -> list[Any]:
+def _bundle(manifest: Manifest) -> list[Any]:
     """Return the head line, the table of files, and the gates."""
     reference = manifest["reference"]
     metrics = "  ".join(
@@ -110,7 +111,7 @@ def _bundle(manifest: dict[str, Any]) -> list[Any]:
             f"{parity['output_sqnr_db']:.1f}",
             "–" if robust is None else figure("accuracy", robust["robust"]),
         )
-    shipped = shipped_model(manifest)
+    shipped = manifest.shipped_model
     advice = [f"{i}. {row['text']}." for i, row in enumerate(manifest["advice"], 1)]
     return [head, "", table, "", *_gates(shipped["gates"]), "", *advice]
 

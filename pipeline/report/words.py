@@ -51,7 +51,7 @@ def format_gate(value: float | None) -> str:
 
 def class_name(documents: Documents, label: int) -> str:
     """Return the name of a class."""
-    return str(documents.dataset["labels"]["names"][int(label)])
+    return str(documents.class_names[int(label)])
 
 
 def size(count: int | None) -> str:

@@ -8,10 +8,10 @@ Legend: B batch, S samples, F frames, M mel bands.
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import AudioEntry
 from pipeline.ondevice.audio import LOG_FLOOR
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples.kind import (
-    Entry,
     Fitted,
     Input,
     Kind,
@@ -28,11 +28,12 @@ HEARD_BYTES = 1 << 20  # of all recordings that are shown: a page that plays the
 
 def fit_audio(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how recordings become log-mel bands or MFCC, each of mean 0 and deviation 1."""
-    encoding = dict(spec.encoding or {})
-    frames = 1 + (encoding["samples"] - encoding["window"]) // encoding["stride"]
-    width = encoding["coefficients"] if encoding["features"] == "mfcc" else encoding["bins"]
-    entry = describe_input(spec, [frames, width, 1], samples) | encoding
-    plain = entry | {"offset": [0.0] * width, "scale": [1.0] * width}
+    sound = spec.template
+    assert isinstance(sound, AudioEntry)  # sources of sound state it
+    frames = 1 + (sound.samples - sound.window) // sound.stride
+    width = sound.coefficients if sound.coefficients is not None else sound.bins
+    shared = describe_input(spec, [frames, width, 1], samples)
+    plain = sound.model_copy(update=shared | {"offset": [0.0] * width, "scale": [1.0] * width})
     total, squares, count = np.zeros(width), np.zeros(width), 0
     for raw in read_parts(samples, thin_positions(train, HEARD)):
         bands = prepare_input(raw, plain).reshape(-1, width).astype(np.float64)
@@ -41,32 +42,32 @@ def fit_audio(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
     scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 1.0)
-    return entry | {"offset": mean.tolist(), "scale": scale.tolist(), "columns": None}, []
+    return plain.model_copy(update={"offset": mean.tolist(), "scale": scale.tolist()}), []
 
 
-def encode_audio(tf: Namespace, raw_BS: Tensor, entry: Entry) -> Tensor:
+def encode_audio(tf: Namespace, raw_BS: Tensor, entry: AudioEntry) -> Tensor:
     """Return recordings of int16 as standardized images (B, F, M, 1) float32."""
     sound_BS = tf.cast(raw_BS, tf.float64) / FULL_SCALE
     spectrum = tf.signal.stft(
         sound_BS,
-        entry["window"],
-        entry["stride"],
-        entry["fft"],
+        entry.window,
+        entry.stride,
+        entry.fft,
         window_fn=lambda length, dtype: tf.signal.hann_window(length, periodic=True, dtype=dtype),
     )
     energy = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
     weights = tf.signal.linear_to_mel_weight_matrix(
-        entry["bins"],
-        entry["fft"] // 2 + 1,
-        entry["sample_rate"],
-        entry["low_hz"],
-        entry["high_hz"],
+        entry.bins,
+        entry.fft // 2 + 1,
+        entry.sample_rate,
+        entry.low_hz,
+        entry.high_hz,
         dtype=tf.float64,
     )
     bands_BFM = tf.math.log(energy @ weights + LOG_FLOOR)
-    if entry["features"] == "mfcc":
-        bands_BFM = _cosine_transform(tf, bands_BFM)[..., : entry["coefficients"]]
-    scaled = (bands_BFM - np.array(entry["offset"])) * np.array(entry["scale"])
+    if entry.features == "mfcc":
+        bands_BFM = _cosine_transform(tf, bands_BFM)[..., : entry.coefficients]
+    scaled = (bands_BFM - np.array(entry.offset)) * np.array(entry.scale)
     return tf.cast(scaled, tf.float32)[..., None]
 
 
@@ -75,9 +76,9 @@ def _cosine_transform(tf: Namespace, bands_BFM: Tensor) -> Tensor:
     return tf.signal.dct(bands_BFM, type=2, norm="ortho")
 
 
-def shorten_recordings(raw: Array, entry: Entry) -> Array:
+def shorten_recordings(raw: Array, entry: AudioEntry) -> Array:
     """Return recordings cut to what the network hears; only the first where all are long."""
-    raw = raw[:, : entry["samples"]]
+    raw = raw[:, : entry.samples]
     return raw[: max(1, HEARD_BYTES // max(1, raw[:1].nbytes))]
 
 

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
+from pipeline.documents.preprocess import (
+    CategoryColumn,
+    CodesEntry,
+    Column,
+    ColumnsEntry,
+    PiecewiseColumn,
+)
 from pipeline.samples.kind import (
     FITTED,
-    Entry,
     Fitted,
     Input,
     Kind,
@@ -19,7 +25,7 @@ from pipeline.samples.kind import (
     describe_input,
     thin_positions,
 )
-from pipeline.samples.numbers import encode_number, encode_piecewise, fit_number, fit_piecewise
+from pipeline.samples.numbers import describe_number, encode_number, encode_piecewise
 
 RARE = 5  # training samples of a category, below which it shares the out-of-vocabulary bucket
 
@@ -28,34 +34,37 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how a table of numbers and categories becomes a model input.
 
     Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
-    to a few samples. Categories that are rare in train share a place with new and missing ones.
+    to a few samples. Categories that are rare in train share an index with new and missing ones.
     """
-    encoding, columns, constant = dict(spec.encoding or {}), [], []
-    numbers = encoding.pop("numbers")
+    encoding = dict(spec.encoding or {})
+    columns: list[Column] = []
+    constant: list[str] = []
     values = samples.take(thin_positions(train, FITTED))
     for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
-        known = seen[~np.isnan(seen)]
+        name, known = column["name"], seen[~np.isnan(seen)]
         if column["kind"] == "category":
-            columns.append(column | fit_category(known, len(column["values"])))
+            fitted = fit_category(known, len(column["values"]))
+            columns.append(CategoryColumn(name=name, values=column["values"], **fitted))
             continue
-        fitted = fit_piecewise(known) if numbers == "piecewise" else fit_number(known, numbers)
-        columns.append(column | fitted)
-        constant += [column["name"]] if len(np.unique(known)) < 2 else []
-    width = sum(column["width"] for column in columns)
-    entry = describe_input(spec, [width], samples) | encoding | {"columns": columns}
-    return entry, constant
+        columns.append(describe_number(name, known, spec.numbers))
+        constant += [name] if len(np.unique(known)) < 2 else []
+    width = sum(column.width for column in columns)
+    shared = describe_input(spec, [width], samples)
+    return ColumnsEntry(**shared, **encoding, columns=columns), constant
 
 
 def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how categories become rows of one table of vectors, a stretch for each column."""
-    encoding, columns, offset = dict(spec.encoding or {}), [], 0
+    """Return how categories become rows of one table of vectors, a range for each column."""
+    encoding, offset = dict(spec.encoding or {}), 0
+    columns: list[CategoryColumn] = []
     values = samples.take(thin_positions(train, FITTED))
     for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
-        fitted = fit_category(seen[~np.isnan(seen)], len(column["values"]))
-        columns.append(column | fitted | {"offset": offset})
+        name, words = column["name"], column["values"]
+        fitted = fit_category(seen[~np.isnan(seen)], len(words))
+        columns.append(CategoryColumn(name=name, values=words, offset=offset, **fitted))
         offset += fitted["width"]
-    entry = describe_input(spec, [len(columns)], samples) | encoding
-    return entry | {"columns": columns, "vocabulary_size": offset}, []
+    shared = describe_input(spec, [len(columns)], samples)
+    return CodesEntry(**shared, **encoding, columns=columns, vocabulary_size=offset), []
 
 
 def fit_category(known: Array, values: int) -> dict[str, Any]:
@@ -67,35 +76,37 @@ def fit_category(known: Array, values: int) -> dict[str, Any]:
     return {"category_index": indices.tolist(), "width": len(kept) + 1}
 
 
-def encode_columns(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
+def encode_columns(tf: Namespace, raw: Tensor, entry: ColumnsEntry) -> Any:
     """Return a table's rows (B, C) as (B, D): numbers standardized, categories one-hot."""
     parts = []
-    for i, column in enumerate(entry["columns"]):
-        if column["kind"] == "category":
-            parts.append(tf.one_hot(category_index(tf, raw[:, i], column), column["width"]))
-        elif column["encoding"] == "piecewise":
+    for i, column in enumerate(entry.columns):
+        if isinstance(column, CategoryColumn):
+            parts.append(tf.one_hot(category_index(tf, raw[:, i], column), column.width))
+        elif isinstance(column, PiecewiseColumn):
             parts.append(encode_piecewise(tf, raw[:, i], column))
         else:
             parts.append(encode_number(tf, raw[:, i], column)[:, None])
     return tf.concat(parts, axis=1)
 
 
-def encode_codes(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
+def encode_codes(tf: Namespace, raw: Tensor, entry: CodesEntry) -> Any:
     """Return categories (B, C) as rows of one table of vectors, (B, C) int32."""
-    columns = enumerate(entry["columns"])
-    return tf.stack([category_index(tf, raw[:, i], c) + c["offset"] for i, c in columns], axis=1)
+    columns = enumerate(entry.columns)
+    return tf.stack(
+        [category_index(tf, raw[:, i], c) + (c.offset or 0) for i, c in columns], axis=1
+    )
 
 
-def category_index(tf: Namespace, values: Tensor, column: Entry) -> Any:
+def category_index(tf: Namespace, values: Tensor, column: CategoryColumn) -> Any:
     """Return the index (B,) int32 of each category; the last is for rare, new and missing ones."""
     values = tf.cast(values, tf.float32)
     code = tf.cast(tf.where(tf.math.is_nan(values), -1.0, values), tf.int32)
-    indices = np.array([column["width"] - 1, *column["category_index"]], np.int32)  # code -1: last
+    indices = np.array([column.width - 1, *column.category_index], np.int32)  # code -1: last
     return tf.gather(indices, code + 1)
 
 
-def _raw_axes(entry: Entry) -> list[Any]:
-    return [len(entry["columns"])]
+def _raw_axes(entry: ColumnsEntry | CodesEntry) -> list[Any]:
+    return [len(entry.columns)]
 
 
 COLUMNS = Kind(

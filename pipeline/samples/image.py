@@ -3,9 +3,9 @@
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.preprocess import ImageEntry
 from pipeline.ondevice.image import resize_image
 from pipeline.samples.kind import (
-    Entry,
     Fitted,
     Input,
     Kind,
@@ -20,13 +20,16 @@ LARGEST = 128  # pixels; larger images are shown reduced
 
 def fit_image(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how an image becomes a model input in [0, 1]; its raw type alone says it."""
-    entry = describe_input(spec, list(samples.shape), samples)
-    color = "gray" if samples.shape[-1] == 1 else "rgb"
-    scale = IMAGE_SCALES[str(samples.dtype)]
-    return entry | {"offset": 0.0, "scale": scale, "color": color, "columns": None}, []
+    entry = ImageEntry(
+        **describe_input(spec, list(samples.shape), samples),
+        offset=0.0,
+        scale=IMAGE_SCALES[str(samples.dtype)],
+        color="gray" if samples.shape[-1] == 1 else "rgb",
+    )
+    return entry, []
 
 
-def reduce_images(images: Array, entry: Entry) -> Array:
+def reduce_images(images: Array, entry: ImageEntry) -> Array:
     """Return images no larger than LARGEST, of the same proportions; only uint8 is reduced."""
     height, width = images.shape[1:3]
     share = min(1.0, LARGEST / max(height, width))

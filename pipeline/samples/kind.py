@@ -7,14 +7,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
+from pipeline.documents.preprocess import (
+    AudioEntry,
+    Entry,
+    ImageEntry,
+    SeriesEntry,
+    TableEntry,
+    TokensEntry,
+)
 
 FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
 RECORDINGS = 256  # recordings or texts that are read at once
 
-Entry = Mapping[str, Any]
-"""An input of preprocess.json."""
-
-Fitted = tuple[dict[str, Any], list[str]]
+Fitted = tuple[Entry, list[str]]
 """An entry of preprocess.json, and the columns that are constant all over train."""
 
 
@@ -44,9 +49,14 @@ class Input:
     """Whether samples have different lengths."""
     columns: tuple[str, ...] | None = None
     """Names along the last axis, for tables that have them."""
+    template: AudioEntry | SeriesEntry | TokensEntry | None = None
+    """What preprocess.json says of sound, series and texts, before it is fitted to train."""
     encoding: Mapping[str, Any] | None = None
-    """What preprocess.json says of it besides what is learnt from train; and settings of the fit
-    (`numbers`, `vocabulary`)."""
+    """The same of rows: `columns`, each with name, kind and values, and how cells are read."""
+    numbers: Literal["auto", "standard", "robust", "quantile", "piecewise"] = "auto"
+    """Encoding of numbers in rows and series."""
+    vocabulary: int = 0
+    """Most words or characters that have an id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +65,7 @@ class Kind:
 
     fit: Callable[[Input, RawSamples, Array], Fitted]
     """(input, samples, positions of train) -> how raw samples become model inputs."""
-    encode: Callable[[Namespace, Tensor, Entry], Tensor]
+    encode: Callable[[Namespace, Tensor, Any], Tensor]  # Any: the entry of its own kind
     """(tensorflow, raw samples (B, ...), entry) -> model input (B, *shape), float32 or int32."""
     form: Literal["image", "sound", "series", "text", "table"]
     """What the config calls such samples."""
@@ -90,9 +100,9 @@ class Kind:
     """Distance of near duplicates, as a fraction of that of two samples drawn at random."""
     file_suffix: str = "csv"
     """Suffix of a file that holds one sample, for people."""
-    raw_axes: Callable[[Entry], list[Any]] = lambda entry: list(entry["shape"])
+    raw_axes: Callable[[Any], list[Any]] = lambda entry: entry.shape
     """Sizes, or names of sizes that vary, of the axes of a raw sample."""
-    shorten_samples: Callable[[Array, Entry], Array] = lambda raw, entry: raw
+    shorten_samples: Callable[[Array, Any], Array] = lambda raw, entry: raw
     """(raw samples, entry) -> those that a report shows, small."""
 
     @property
@@ -117,9 +127,8 @@ class Kind:
 
 
 def describe_input(spec: Input, shape: list[int], samples: RawSamples) -> dict[str, Any]:
-    """Return what all entries of preprocess.json begin with; `shape` is the model input's."""
-    kind, dtype = spec.kind, str(samples.dtype)
-    return {"name": spec.name, "kind": kind, "shape": shape, "raw_dtype": dtype}
+    """Return the fields that all entries of preprocess.json have; `shape` is the model input's."""
+    return {"name": spec.name, "shape": shape, "raw_dtype": str(samples.dtype)}
 
 
 def thin_positions(positions: Array, most: int) -> Array:
@@ -133,7 +142,7 @@ def read_parts(samples: RawSamples, positions: Array) -> Iterator[Array]:
         yield samples.take(positions[start : start + RECORDINGS])
 
 
-def scale_values(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
+def scale_values(tf: Namespace, raw: Tensor, entry: ImageEntry | TableEntry) -> Tensor:
     """Return numbers (B, ...) less their offset, times their scale, float32."""
-    centered = tf.cast(raw, tf.float32) - np.float32(entry["offset"])
-    return centered * np.float32(entry["scale"])
+    centered = tf.cast(raw, tf.float32) - np.asarray(entry.offset, np.float32)
+    return centered * np.asarray(entry.scale, np.float32)

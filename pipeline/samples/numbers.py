@@ -5,13 +5,39 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.samples.kind import Entry
+from pipeline.documents.preprocess import (
+    Channel,
+    NumberColumn,
+    PiecewiseColumn,
+    QuantileColumn,
+    ScaledColumn,
+)
 
 KNOTS = 129  # of a quantile transform: half a step of int8 apart
 INTERVALS = 32  # of a piecewise encoding; 16 and 48 learn as well
 EDGE = 0.005  # fraction that a robust scaling cuts off either end
 LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps for all of them
 TINY = float(np.finfo(np.float32).tiny)  # below it TensorFlow counts as zero, and NumPy does not
+
+
+def describe_number(name: str, known: Array, encoding: str) -> NumberColumn:
+    """Return a column of numbers of preprocess.json; see `CsvSource.numbers`.
+
+    Args:
+        name: of the column.
+        known: values in train that are no NaN (n,).
+        encoding: auto, standard, robust, quantile or piecewise.
+    """
+    if encoding == "piecewise":
+        return PiecewiseColumn(name=name, **fit_piecewise(known))
+    return describe_channel(name, known, encoding)
+
+
+def describe_channel(name: str, known: Array, encoding: str) -> Channel:
+    """Return a channel of numbers of preprocess.json; as `describe_number`, but not piecewise."""
+    fitted = fit_number(known, encoding)
+    is_ranked = fitted["encoding"] == "quantile"
+    return QuantileColumn(name=name, **fitted) if is_ranked else ScaledColumn(name=name, **fitted)
 
 
 def fit_number(known: Array, encoding: str) -> dict[str, Any]:
@@ -85,15 +111,15 @@ def _quantiles(known: Array) -> dict[str, Any]:
     return {"knots": knots.tolist(), "quantile_values": ((rank - 0.5) * np.sqrt(12)).tolist()}
 
 
-def encode_number(tf: Namespace, values: Tensor, column: Entry) -> Any:
+def encode_number(tf: Namespace, values: Tensor, column: Channel) -> Any:
     """Return values of one column or channel, in any shape, standardized; float32."""
     values = tf.cast(values, tf.float32)
-    x = tf.where(tf.math.is_nan(values), np.float32(column["impute_value"]), values)
+    x = tf.where(tf.math.is_nan(values), np.float32(column.impute_value), values)
     x = tf.cast(x, tf.float64)
-    if column["encoding"] != "quantile":
-        x = tf.clip_by_value(x, column["low"], column["high"])
-        return tf.cast((x - column["offset"]) * column["scale"], tf.float32)
-    knots, values_at = np.array(column["knots"]), np.array(column["quantile_values"])
+    if isinstance(column, ScaledColumn):
+        x = tf.clip_by_value(x, column.low, column.high)
+        return tf.cast((x - column.offset) * column.scale, tf.float32)
+    knots, values_at = np.array(column.knots), np.array(column.quantile_values)
     if len(knots) == 1:
         return tf.cast(tf.zeros_like(x) + values_at[0], tf.float32)
     x = tf.clip_by_value(x, knots[0], knots[-1])
@@ -104,10 +130,10 @@ def encode_number(tf: Namespace, values: Tensor, column: Entry) -> Any:
     return tf.cast(y, tf.float32)
 
 
-def encode_piecewise(tf: Namespace, values: Tensor, column: Entry) -> Any:
+def encode_piecewise(tf: Namespace, values: Tensor, column: PiecewiseColumn) -> Any:
     """Return how far into each stretch between two edges values (B,) are: 0 to 1, (B, K)."""
     values = tf.cast(values, tf.float32)
-    x = tf.where(tf.math.is_nan(values), np.float32(column["impute_value"]), values)
-    edges = np.array(column["edges"])
+    x = tf.where(tf.math.is_nan(values), np.float32(column.impute_value), values)
+    edges = np.array(column.edges)
     shares = (tf.cast(x, tf.float64)[:, None] - edges[:-1]) / np.diff(edges)
     return tf.cast(tf.clip_by_value(shares, 0.0, 1.0), tf.float32)

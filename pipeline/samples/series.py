@@ -1,11 +1,13 @@
 """Time series: rows of channels (T, C), NaN where a value is not known."""
 
+from typing import Any
+
 import numpy as np
 
 from pipeline.arrays import Array, Namespace, Tensor
+from pipeline.documents.preprocess import Channel, SeriesEntry
 from pipeline.samples.kind import (
     FITTED,
-    Entry,
     Fitted,
     Input,
     Kind,
@@ -13,27 +15,30 @@ from pipeline.samples.kind import (
     describe_input,
     thin_positions,
 )
-from pipeline.samples.numbers import encode_number, fit_number
+from pipeline.samples.numbers import describe_channel, encode_number
 
+BLANK: dict[str, Any] = {"shape": [], "raw_dtype": "float32", "floor": 0.0, "columns": []}
+"""Fields of an entry that the fit fills in."""
 FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as constant
 
 
 def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how each channel of a series is made even; a relative window by its own values."""
-    encoding = dict(spec.encoding or {})
-    numbers, names = encoding.pop("numbers"), list(spec.columns or ())
+    """Return how each channel of a series is standardized; or a window by its own values."""
+    series, names = spec.template, list(spec.columns or ())
+    assert isinstance(series, SeriesEntry)  # sources of series state it
     values = samples.take(thin_positions(train, max(1, FITTED // samples.shape[0])))
-    columns, constant = [], []
+    columns: list[Channel] = []
+    constant: list[str] = []
     for i, name in enumerate(names):
         seen = values[..., i].ravel()
         known = seen[~np.isnan(seen)]
-        columns.append({"name": name, "kind": "number"} | fit_number(known, numbers))
+        columns.append(describe_channel(name, known, spec.numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
     centred = values - _known_mean(values)
     usual = np.sqrt(_known_mean(centred.astype(np.float64) ** 2))
     floor = FLAT * float(np.median(usual)) or FLAT
-    entry = describe_input(spec, list(samples.shape), samples) | encoding
-    return entry | {"columns": columns, "floor": floor}, constant
+    shared = describe_input(spec, list(samples.shape), samples)
+    return series.model_copy(update=shared | {"columns": columns, "floor": floor}), constant
 
 
 def _known_mean(values: Array) -> Array:
@@ -44,15 +49,15 @@ def _known_mean(values: Array) -> Array:
     )
 
 
-def encode_series(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
-    """Return recordings (B, T, C) with each channel made even."""
-    if entry["per_window_standardize"]:
+def encode_series(tf: Namespace, raw: Tensor, entry: SeriesEntry) -> Tensor:
+    """Return recordings (B, T, C) with each channel standardized."""
+    if entry.per_window_standardize:
         return _standardize_windows(tf, raw, entry)
-    columns = enumerate(entry["columns"])
+    columns = enumerate(entry.columns)
     return tf.stack([encode_number(tf, raw[..., i], column) for i, column in columns], axis=-1)
 
 
-def _standardize_windows(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
+def _standardize_windows(tf: Namespace, raw: Tensor, entry: SeriesEntry) -> Tensor:
     """Return windows less their own mean, over their own deviation."""
     is_known = tf.logical_not(tf.math.is_nan(raw))
     x = tf.where(is_known, tf.cast(raw, tf.float64), 0.0)
@@ -60,7 +65,7 @@ def _standardize_windows(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
     mean = tf.reduce_sum(x, axis=1, keepdims=True) / count
     centred = tf.where(is_known, x - mean, 0.0)
     deviation = tf.sqrt(tf.reduce_sum(centred**2, axis=1, keepdims=True) / count)
-    return tf.cast(centred / tf.maximum(deviation, entry["floor"]), tf.float32)
+    return tf.cast(centred / tf.maximum(deviation, entry.floor), tf.float32)
 
 
 SERIES = Kind(

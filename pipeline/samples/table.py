@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.documents.preprocess import TableEntry
 from pipeline.samples.kind import Fitted, Input, Kind, RawSamples, describe_input, scale_values
 
 BLOCK = 4096  # samples that are read at once while a table is measured
@@ -27,11 +28,12 @@ def fit_table(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     deviation = np.where(is_constant, 1.0, np.sqrt(squares / count))
     offset, scale = mean.astype(np.float32), (1 / deviation).astype(np.float32)
     columns = list(spec.columns) if spec.columns is not None else [spec.name]
-    entry = describe_input(spec, list(samples.shape), samples) | {
-        "offset": offset.tolist() if spec.columns is not None else float(offset[0]),
-        "scale": scale.tolist() if spec.columns is not None else float(scale[0]),
-        "columns": columns if spec.columns is not None else None,
-    }
+    entry = TableEntry(
+        **describe_input(spec, list(samples.shape), samples),
+        offset=offset.tolist() if spec.columns is not None else float(offset[0]),
+        scale=scale.tolist() if spec.columns is not None else float(scale[0]),
+        columns=columns if spec.columns is not None else None,
+    )
     return entry, [columns[i] for i in np.flatnonzero(is_constant)]
 
 

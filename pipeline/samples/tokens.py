@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.arrays import Array, Namespace, Tensor
-from pipeline.device.runner import split_tokens
+from pipeline.documents.preprocess import TokensEntry
+from pipeline.ondevice.tokens import split_tokens
 from pipeline.samples.kind import (
-    Entry,
     Fitted,
     Input,
     Kind,
@@ -26,9 +26,8 @@ BLANK = r"[\x00-\x20\x7f]+"
 
 def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return the most frequent words or characters of train, the most frequent first."""
-    encoding = dict(spec.encoding or {})
-    most, length = encoding.pop("vocabulary"), encoding.pop("length")
-    entry = describe_input(spec, [length], samples) | encoding
+    entry, most = spec.template, spec.vocabulary
+    assert isinstance(entry, TokensEntry)  # sources of texts state it
     counts: Counter[bytes] = Counter()
     for texts in read_parts(samples, train):
         for text in texts:
@@ -38,26 +37,28 @@ def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[:most]
     vocabulary = [word.decode() for word in ranked]
     size = len(vocabulary) + 2  # nothing, and unknown
-    return entry | {"vocabulary": vocabulary, "vocabulary_size": size, "columns": None}, []
+    shared = describe_input(spec, entry.shape, samples)
+    update = shared | {"vocabulary": vocabulary, "vocabulary_size": size}
+    return entry.model_copy(update=update), []
 
 
-def encode_tokens(tf: Namespace, raw: Tensor, entry: Entry) -> Tensor:
+def encode_tokens(tf: Namespace, raw: Tensor, entry: TokensEntry) -> Tensor:
     """Return texts (B, bytes) uint8 as numbers (B, length) int32.
 
     0 stands after the end of a text, 1 for what is not in the vocabulary.
     """
     letters = tf.gather(_letters(), tf.cast(raw, tf.int32))
     texts = tf.strings.regex_replace(tf.strings.reduce_join(letters, axis=1), r"\x00+$", "")
-    if entry["lower"]:
+    if entry.lower:
         texts = tf.strings.lower(texts)
-    if entry["unit"] == "words":
+    if entry.unit == "words":
         spaced = tf.strings.regex_replace(texts, PUNCTUATION, r" \1 ")
         words = tf.strings.split(tf.strings.regex_replace(spaced, BLANK, " "))
     else:
         words = tf.strings.unicode_split(texts, "UTF-8")
-    length = entry["shape"][0]
+    length = entry.shape[0]
     is_there = tf.sequence_mask(tf.minimum(words.row_lengths(), length), length)
-    numbers = _lookup_table(tuple(entry["vocabulary"])).lookup(
+    numbers = _lookup_table(tuple(entry.vocabulary)).lookup(
         words.to_tensor("", shape=(None, length))
     )
     return tf.where(is_there, tf.cast(numbers, tf.int32), 0)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pipeline.documents.files import CompileReport
+from pipeline.documents.record import Record
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,35 @@ class Target:
     """The memory mode of that system."""
     lacks: frozenset[str] = frozenset()
     """Operations that what runs the file there has not: it stops at them."""
+
+
+class CompileReport(Record):
+    """What an NPU compiler says of a file; null: it does not say."""
+
+    npu_ops: int | None = None
+    """Operations that run on the NPU."""
+    cpu_ops: int | None = None
+    """Operations that stay on the CPU."""
+    sram_bytes: int | None = None
+    """Memory for activations."""
+    latency_ms_estimate: float | None = None
+    """Of one inference, on the stated system; an estimate, no measurement."""
+    compiler_version: str | None = None
+    """Name and version of the compiler."""
+    system: str | None = None
+    """System and memory mode that the estimate is for."""
+
+
+class PlacedOperation(Record):
+    """Where one operation runs on a target."""
+
+    name: str
+    """Of the layer, or of the tensor that it writes first."""
+    op: str
+    """TFLite's name, such as CONV_2D."""
+    where: Literal["npu", "cpu"]
+    why: str | None
+    """The rule that keeps it off the NPU; null: none does."""
 
 
 @dataclass(frozen=True)

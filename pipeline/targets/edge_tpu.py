@@ -9,9 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pipeline.documents.files import CompileReport
 from pipeline.errors import ConversionError
-from pipeline.targets.compiler import Compiler, Operation, Target
+from pipeline.targets.compiler import Compiler, CompileReport, Operation, Target
 
 PROGRAM = "edgetpu_compiler"
 TIME_LIMIT = 300  # seconds

@@ -12,9 +12,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from pipeline.documents.files import CompileReport
 from pipeline.errors import ConversionError
-from pipeline.targets.compiler import Compiler, Operation, Target
+from pipeline.targets.compiler import Compiler, CompileReport, Operation, Target
 
 DISTRIBUTION = "ethos-u-vela"
 COUNTS = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)

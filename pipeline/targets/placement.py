@@ -5,8 +5,7 @@ Asked before training, of the layers, and after export, of the file where the co
 
 from collections.abc import Iterable
 
-from pipeline.documents.budget import PlacedOperation
-from pipeline.targets.compiler import Operation
+from pipeline.targets.compiler import Operation, PlacedOperation
 from pipeline.targets.registry import TARGETS, compiler_of
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from pipeline.arrays import Array
 
+SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
+
 
 def mae(targets: Array, outputs: Array) -> float:
     """Return the mean absolute error; targets (N,), outputs (N, 1)."""
@@ -43,3 +45,15 @@ def area_under_roc(labels: Array, scores: Array) -> float:
     return float(
         (mean_rank[labels == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     )
+
+
+def sqnr_db(wanted: Array, found: Array) -> float:
+    """Return the signal to noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
+    wanted = wanted.astype(np.float64)
+    signal = float((wanted**2).sum())
+    noise = float(((found - wanted) ** 2).sum())
+    if noise == 0:
+        return SILENCE_DB
+    if signal == 0:
+        return -SILENCE_DB
+    return float(np.clip(10 * np.log10(signal / noise), -SILENCE_DB, SILENCE_DB))

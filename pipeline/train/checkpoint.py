@@ -13,13 +13,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.artifacts import atomic_path, write_arrays
-from pipeline.train.cluster import is_chief
 from pipeline.train.interrupt import is_asked, stop_if_asked
+from pipeline.train.workers import is_chief
+
+if TYPE_CHECKING:
+    from pipeline.train.loop import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,21 @@ class Progress:
         return is_asked() or time.monotonic() - self.saved_at >= seconds
 
 
-def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress: Progress) -> None:
+@dataclass(frozen=True)
+class _State:
+    """What a checkpoint holds beside its arrays, as JSON."""
+
+    epoch: int
+    step: int
+    sums: dict[str, float]
+    history: list[dict[str, float]]
+    stop: bool
+    callbacks: list[dict[str, float | int | None]]
+
+
+def save_checkpoint(
+    path: Path, trainer: "Trainer", callbacks: Sequence[Any], progress: Progress
+) -> None:
     """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
 
     Of several workers, whose weights are the same, the chief writes.
@@ -81,26 +99,24 @@ def save_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any], progress
     stop_if_asked()
 
 
-def arrays_of(trainer: Any, callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
+def arrays_of(trainer: "Trainer", callbacks: Sequence[Any], progress: Progress) -> dict[str, Any]:
     """Return weights, seeds, optimizer, callbacks and position: name -> array, or text."""
-    state = {
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "sums": progress.sums,
-        "history": progress.history,
-        "stop": trainer.model.stop_training,
-        "callbacks": [
-            {k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks
-        ],
-    }
+    state = _State(
+        progress.epoch,
+        progress.step,
+        progress.sums,
+        progress.history,
+        trainer.model.stop_training,
+        [{k: _plain(getattr(c, k)) for k in STATE if hasattr(c, k)} for c in callbacks],
+    )
     arrays = {f"variable_{i}": v for i, v in enumerate(_variables(trainer))}
     for i, callback in enumerate(callbacks):
         for j, weights in enumerate(getattr(callback, "best_weights", None) or []):
             arrays[f"best_{i}_{j}"] = weights
-    return {"state": json.dumps(state), **{k: np.asarray(v) for k, v in arrays.items()}}
+    return {"state": json.dumps(vars(state)), **{k: np.asarray(v) for k, v in arrays.items()}}
 
 
-def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progress:
+def load_checkpoint(path: Path, trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
     """Put everything back as `save_checkpoint` found it; without a whole file nothing changes."""
     trainer.model.stop_training = False
     try:
@@ -113,19 +129,19 @@ def load_checkpoint(path: Path, trainer: Any, callbacks: Sequence[Any]) -> Progr
     return put_back(saved, trainer, callbacks)
 
 
-def put_back(saved: Mapping[str, Any], trainer: Any, callbacks: Sequence[Any]) -> Progress:
+def put_back(saved: Mapping[str, Any], trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
     """Give trainer and callbacks what `arrays_of` found, and return the position."""
-    state = json.loads(str(saved["state"]))
+    state = _State(**json.loads(str(saved["state"])))
     for i, variable in enumerate(_variables(trainer)):
         variable.assign(saved[f"variable_{i}"])
-    for i, (callback, values) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+    for i, (callback, values) in enumerate(zip(callbacks, state.callbacks, strict=True)):
         for name, value in values.items():
             setattr(callback, name, value)
         best = [name for name in saved if name.startswith(f"best_{i}_")]
         if best:
             callback.best_weights = [saved[f"best_{i}_{j}"] for j in range(len(best))]
-    trainer.model.stop_training = state["stop"]
-    return Progress(state["epoch"], state["step"], state["sums"], state["history"])
+    trainer.model.stop_training = state.stop
+    return Progress(state.epoch, state.step, state.sums, state.history)
 
 
 def _read(path: Path, variables: Sequence[Any]) -> dict[str, Any]:
@@ -156,9 +172,9 @@ def take_over(trials: Path, work: Path) -> None:
             shutil.copyfile(ended, partial)
 
 
-def _variables(trainer: Any) -> list[Any]:
+def _variables(trainer: "Trainer") -> list[Any]:
     return [*trainer.model.variables, *trainer.optimizer.variables]
 
 
-def _plain(value: Any) -> float | int | None:
+def _plain(value: float | int | Array | None) -> float | int | None:
     return value if value is None or isinstance(value, int) else float(value)

@@ -1,23 +1,31 @@
 """The compiled steps of one call: each replica learns from its own share of each global batch.
 
 Gradients are summed over replicas and divided by the global batch, so that the result does not
-depend on the number of devices; nor does what is drawn for a sample (see data/draws.py). Masks of
+depend on the number of devices; nor does what is drawn for a sample (data/). Masks of
 dropout and noise layers are drawn apart on each replica.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
-from pipeline.data.draws import first_here, share_of
+from pipeline.data.per_replica_random import first_here, share_of
 from pipeline.errors import ConfigError
-from pipeline.train.feed import Feed
-from pipeline.train.hold import held_gradients, hold_values, values_of
+from pipeline.train.batches import Feed
+from pipeline.train.weight_constraints import (
+    constrain_gradients,
+    constrain_values,
+    constrained_values,
+)
+
+if TYPE_CHECKING:
+    from pipeline.train.loop import Trainer
 
 
-def compiled_steps(trainer: Any, feed: Feed) -> Any:
+def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
     """Return the compiled function that makes all the steps of one call.
 
     It takes inputs and targets of shape (steps, share, ...), the seed and the number of the first
@@ -27,30 +35,30 @@ def compiled_steps(trainer: Any, feed: Feed) -> Any:
     names: list[str] = []  # of the logs; known when the graph is built
     replica_step = _replica_step(trainer, feed, names)
 
-    def one_step(inputs: Any, targets: Tensor, seed: Tensor) -> Any:
+    def one_step(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor) -> Any:
         with share_of(feed.part * feed.share, feed.share, feed.batch):
             prepared = trainer.prepare(inputs, seed)
-        before = values_of(trainer.holds)
+        before = constrained_values(trainer.constraints)
         per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
-        hold_values(strategy, trainer.holds, before, seed[1])
+        constrain_values(strategy, trainer.constraints, before, seed[1])
         return strategy.reduce("SUM", per_replica, axis=None)
 
     @tf.function(input_signature=_signature(feed))
-    def call(inputs: Any, targets: Tensor, seed: Tensor, first: Any) -> Any:
+    def call(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor, first: Tensor) -> Any:
         logs = tf.TensorArray(tf.float32, tf.shape(targets)[0])
         for i in tf.range(tf.shape(targets)[0]):
             step_inputs = {name: value[i] for name, value in inputs.items()}
             logs = logs.write(i, one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
         return logs.stack()
 
-    def run(inputs: Any, targets: Tensor, seed: int, first: int) -> dict[str, Any]:
+    def run(inputs: Mapping[str, Tensor], targets: Tensor, seed: int, first: int) -> dict[str, Any]:
         rows = call(inputs, targets, tf.constant(seed), tf.constant(first)).numpy()
         return dict(zip(names, rows.T, strict=True))
 
     return run
 
 
-def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
+def _replica_step(trainer: "Trainer", feed: Feed, names: list[str]) -> Any:
     """Return the step of one replica: it takes its worker's share, and learns from its own part.
 
     Raises:
@@ -61,7 +69,7 @@ def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
     if replicas > 1:
         _draw_apart(trainer.model)
 
-    def replica_step(inputs: Any, targets: Tensor, seed: Tensor) -> Any:
+    def replica_step(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor) -> Any:
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group * share
         mine = {name: _rows(value, first, share, feed) for name, value in inputs.items()}
@@ -73,7 +81,7 @@ def _replica_step(trainer: Any, feed: Feed, names: list[str]) -> Any:
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
             gradients = clip_gradients(context, gradients, trainer, replicas)
-        gradients = held_gradients(trainer.holds, weights, gradients)
+        gradients = constrain_gradients(trainer.constraints, weights, gradients)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
         names[:] = ["loss", *means]
@@ -91,7 +99,7 @@ def _share(batch: int, replicas: int) -> int:
     return batch // replicas
 
 
-def _rows(value: Any, first: Any, share: int, feed: Feed) -> Any:
+def _rows(value: Tensor, first: Tensor, share: int, feed: Feed) -> Any:
     """Return a replica's rows of what its worker read of a batch; their number is static."""
     if share == feed.share:
         return value
@@ -107,7 +115,7 @@ def _draw_apart(model: Model) -> None:
                 value.next = _shifted(value.next)
 
 
-def _shifted(following: Any) -> Any:
+def _shifted(following: Callable[..., Tensor]) -> Any:
     """Return a generator's `next` that differs by the first sample of the replica that asks."""
 
     def own(ordered: bool = True) -> Any:
@@ -120,14 +128,16 @@ def _shifted(following: Any) -> Any:
 def _signature(feed: Feed) -> tuple[Any, ...]:
     """Return the types of a call's arguments; the number of its steps is left open."""
     inputs = {
-        entry["name"]: tf.TensorSpec((None, feed.share, *entry["shape"]), entry["dtype"])
+        entry.name: tf.TensorSpec((None, feed.share, *entry.shape), entry.dtype)
         for entry in feed.dataset.inputs
     }
     targets = tf.TensorSpec((None, feed.share), tf.as_dtype(feed.targets.dtype))
     return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
 
 
-def clip_gradients(context: Any, gradients: list[Any], trainer: Any, replicas: int) -> list[Any]:
+def clip_gradients(
+    context: tf.distribute.ReplicaContext, gradients: list[Any], trainer: "Trainer", replicas: int
+) -> list[Any]:
     """Clip the gradient over all replicas: each value, then the global norm.
 
     Pascanu et al. 2013 (arXiv:1211.5063). The optimizer sums over replicas once more, hence the

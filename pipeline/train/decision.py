@@ -4,9 +4,9 @@ import numpy as np
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset, with_decision
-from pipeline.device.runner import prepare_input
 from pipeline.documents.decision import Decision
 from pipeline.models.predict import scores_of
+from pipeline.ondevice.prepare import prepare_input
 
 SHARE = 0.99  # of normal samples that lie below the threshold, where no anomaly is known
 LEAST = 1e-12  # a threshold of zero would flag everything
@@ -33,8 +33,8 @@ def decision_with_range(dataset: Dataset, score: str) -> Decision:
     The range is the least and greatest model input of the calibration samples.
     """
     raw = dataset.read(dataset.split("calibration"))
-    (entry,) = dataset.preprocess["inputs"]
-    values = prepare_input(raw[entry["name"]], entry)
+    (entry,) = dataset.preprocess.inputs
+    values = prepare_input(raw[entry.name], entry)
     known = (float(values.min()), float(values.max()))
     return Decision.model_validate({"score": score, "input_range": known})
 

@@ -7,14 +7,15 @@ teacher gained is measured: the same small network, on the same samples, without
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Distillation
 from pipeline.models.budget import parameters
-from pipeline.train.gain import describe_gain, folder_of, validation_metric
+from pipeline.train.ablation import describe_gain, folder_of, validation_metric
+from pipeline.train.make import TrainingOptions
 from pipeline.train.supervised import Trained, train_network
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def train_distilled(
     *,
     out: Path,
     begin: Callable[[Any], None] | None = None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> tuple[Trained, Distillation]:
     """Train the teacher, then the spec's network from its answers and the labels.
 

@@ -6,14 +6,17 @@ Weights are looked at before each checkpoint, so that what a checkpoint holds is
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.models.save import save_keras
 from pipeline.train.checkpoint import CHECKPOINT, load_checkpoint
-from pipeline.train.cluster import is_chief
+from pipeline.train.workers import is_chief
+
+if TYPE_CHECKING:
+    from pipeline.train.loop import Trainer
 
 Result = TypeVar("Result")
 
@@ -24,7 +27,7 @@ class Diverged(ConfigError):
     """The loss is no longer a number."""
 
 
-def refuse_bad(trainer: Any, values: Sequence[Any], epoch: int, step: int) -> None:
+def refuse_bad(trainer: "Trainer", values: Sequence[Any], epoch: int, step: int) -> None:
     """Stop where a loss or a weight is no finite number.
 
     Args:
@@ -50,7 +53,11 @@ def keeping_last_good(fit: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(fit)
     def kept(
-        trainer: Any, *arguments: Any, callbacks: Sequence[Any], work: Path, **named: Any
+        trainer: "Trainer",
+        *arguments: object,
+        callbacks: Sequence[Any],
+        work: Path,
+        **named: object,
     ) -> Result:
         try:
             return fit(trainer, *arguments, callbacks=callbacks, work=work, **named)

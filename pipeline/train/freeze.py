@@ -5,19 +5,19 @@ al. 2014, arXiv:1411.1792, section 4). Batch normalisation keeps the statistics 
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from pipeline.arrays import Model
+from pipeline.config.train_schema import Freeze
 
 NORMALISING = ("BatchNormalization",)
 
 
-def frozen_epochs(freeze: Any) -> int:
+def frozen_epochs(freeze: Freeze | None) -> int:
     """Return how many epochs the last layer learns alone."""
     return 0 if freeze is None else int(freeze.epochs)
 
 
-def phases(model: Model, freeze: Any) -> Callable[[int], Hashable]:
+def phases(model: Model, freeze: Freeze | None) -> Callable[[int], Hashable]:
     """Return a function that makes a model ready for an epoch, and names the phase it is in.
 
     Args:

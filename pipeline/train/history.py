@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 
+from pipeline.config.schema import Train
 from pipeline.terminal import event, is_plain
-from pipeline.train.cluster import is_chief
 from pipeline.train.freeze import frozen_epochs
+from pipeline.train.workers import is_chief
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def watchers(out: Path, settings: Any = None, *, is_shown: bool = True) -> list[Any]:
+def watchers(out: Path, settings: Train | None = None, *, is_shown: bool = True) -> list[Any]:
     """Return the Keras callbacks of a training.
 
     Args:

@@ -8,7 +8,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TypeVar
 
 Result = TypeVar("Result")
 
@@ -24,7 +25,7 @@ def finishing_steps(learn: Callable[..., Result]) -> Callable[..., Result]:
     """
 
     @functools.wraps(learn)
-    def held(*arguments: Any, **named: Any) -> Result:
+    def held(*arguments: object, **named: object) -> Result:
         if threading.current_thread() is not threading.main_thread():
             return learn(*arguments, **named)  # signals reach the main thread alone
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -59,7 +60,7 @@ def stop_if_asked() -> None:
         raise KeyboardInterrupt
 
 
-def _note(number: int, frame: Any) -> None:
+def _note(number: int, frame: FrameType | None) -> None:
     """Note the first signal; the second ends the program as Python does."""
     if _asked.is_set():
         signal.default_int_handler(number, frame)

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, with_decision
 from pipeline.documents.decision import Decision
@@ -19,8 +20,9 @@ from pipeline.documents.spec import Spec
 from pipeline.documents.training import Learning, LearningRow
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
-from pipeline.train.gain import folder_of
+from pipeline.train.ablation import folder_of
 from pipeline.train.losses import loss_of
+from pipeline.train.make import TrainingOptions
 from pipeline.train.supervised import Trained, train_network
 from pipeline.train.validate import evaluator
 
@@ -39,7 +41,7 @@ def learning_curve(
     *,
     out: Path,
     begin: Callable[[Any], None] | None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> Learning:
     """Return the metric on training and validation samples, by share of the training samples.
 
@@ -98,6 +100,6 @@ def _row(
     )
 
 
-def _only(dataset: Dataset, positions: Any) -> Dataset:
+def _only(dataset: Dataset, positions: Array) -> Dataset:
     """Return the dataset with some of its training samples alone."""
     return replace(dataset, splits={**dataset.splits, "train": positions})

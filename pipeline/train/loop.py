@@ -10,11 +10,13 @@ import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from pipeline.arrays import Array, Strategy
 from pipeline.seeds import fold_seed
+from pipeline.train.batches import Feed
 from pipeline.train.checkpoint import (
     CHECKPOINT,
     Progress,
@@ -23,14 +25,16 @@ from pipeline.train.checkpoint import (
     put_back,
     save_checkpoint,
 )
-from pipeline.train.cluster import is_chief, members, share_value
 from pipeline.train.compiled import compiled_steps
 from pipeline.train.diverged import keeping_last_good, refuse_bad
-from pipeline.train.feed import Feed
-from pipeline.train.hold import Hold
 from pipeline.train.interrupt import finishing_steps
 from pipeline.train.step import Step
 from pipeline.train.strategy import spans_workers, synchronise
+from pipeline.train.weight_constraints import WeightConstraint
+from pipeline.train.workers import is_chief, members, share_value
+
+if TYPE_CHECKING:
+    from keras.callbacks import CallbackList
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class Trainer:
     clip_value: float | None = None
     averages: bool = False
     """Whether the optimizer keeps a running mean of the weights, which is what counts."""
-    holds: Sequence[Hold] = ()
+    constraints: Sequence[WeightConstraint] = ()
     """What weights keep while they learn."""
     rate_key: str = "train.optimizer.learning_rate"
     """Where the config says the learning rate."""
@@ -131,7 +135,7 @@ def _averaged(trainer: Trainer) -> Iterator[None]:
         variable.assign(value)
 
 
-def agree_on(strategy: Any, find: Callable[[], Any]) -> Any:
+def agree_on(strategy: Strategy, find: Callable[[], Any]) -> Any:
     """Return what the chief finds, in all workers of a strategy; alone, just that."""
     if not spans_workers(strategy):
         return find()
@@ -148,7 +152,7 @@ def _same_start(trainer: Trainer, callbacks: Sequence[Any], progress: Progress) 
     return put_back(found, trainer, callbacks)
 
 
-def _own_part(feed: Feed, strategy: Any) -> Feed:
+def _own_part(feed: Feed, strategy: Strategy) -> Feed:
     """Return the batches of which this worker reads its share alone."""
     if not spans_workers(strategy):
         return feed
@@ -193,9 +197,9 @@ def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epoch
 def _run_epoch(
     trainer: Trainer,
     feed: Feed,
-    compiled: Any,
+    compiled: Callable[..., Mapping[str, Array]],
     progress: Progress,
-    listed: Any,
+    listed: "CallbackList",
     save: Callable[[], None],
 ) -> None:
     """Make the steps that are left of the current epoch, adding their logs to the progress."""

@@ -11,13 +11,14 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.arrays import Tensor
+from pipeline.config.schema import Train
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
 
 Loss = Callable[[Any, Any], Any]
 
 
-def categorical_crossentropy(settings: Any) -> Loss:
+def categorical_crossentropy(settings: Train) -> Loss:
     """Return -sum_k q_k log softmax(logits)_k; q is the label, smoothed where asked for.
 
     Smoothing: q = (1 - s) of the label + s / K of every class (Szegedy et al. 2016,
@@ -35,7 +36,7 @@ def categorical_crossentropy(settings: Any) -> Loss:
     return loss
 
 
-def binary_crossentropy(settings: Any) -> Loss:
+def binary_crossentropy(settings: Train) -> Loss:
     """Return -q log p - (1 - q) log(1 - p), p the share of the second of two classes.
 
     Smoothing: q = (1 - s) of the label + s / 2.
@@ -54,7 +55,7 @@ def binary_crossentropy(settings: Any) -> Loss:
     return loss
 
 
-def focal(settings: Any) -> Loss:
+def focal(settings: Train) -> Loss:
     """Return -(1 - p)^gamma log p, p the share of the right class.
 
     Lin et al. 2017 (arXiv:1708.02002), equation 4; without the weights of classes, which
@@ -69,7 +70,7 @@ def focal(settings: Any) -> Loss:
     return loss
 
 
-def generalized_crossentropy(settings: Any) -> Loss:
+def generalized_crossentropy(settings: Train) -> Loss:
     """Return (1 - p^q) / q, p the share of the right class.
 
     Zhang and Sabuncu 2018 (arXiv:1805.07836), equation 6: between cross-entropy (q near 0) and the
@@ -85,7 +86,7 @@ def generalized_crossentropy(settings: Any) -> Loss:
     return loss
 
 
-def perceptron(settings: Any) -> Loss:
+def perceptron(settings: Train) -> Loss:
     """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
 
     The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
@@ -103,17 +104,17 @@ def perceptron(settings: Any) -> Loss:
     return loss
 
 
-def squared_error(settings: Any) -> Loss:
+def squared_error(settings: Train) -> Loss:
     """Return the squared error; labels (B,), values (B, 1)."""
     return lambda labels, values: tf.square(values[:, 0] - labels)
 
 
-def absolute_error(settings: Any) -> Loss:
+def absolute_error(settings: Train) -> Loss:
     """Return the absolute error; labels (B,), values (B, 1)."""
     return lambda labels, values: tf.abs(values[:, 0] - labels)
 
 
-def huber(settings: Any) -> Loss:
+def huber(settings: Train) -> Loss:
     """Return e^2 / 2 up to delta, and delta (|e| - delta / 2) beyond (Huber 1964)."""
     delta = settings.huber_delta
 
@@ -154,6 +155,6 @@ class LossOf:
         return self._own(labels, outputs)
 
 
-def loss_of(settings: Any, task: str) -> Loss:
+def loss_of(settings: Train, task: str) -> Loss:
     """Return the loss of a `train` section; `auto` goes by the task."""
     return LossOf(settings, task)

@@ -1,26 +1,29 @@
-"""What is trained, made of a spec and a `train` section: model, optimizer, step, and batches."""
+"""The parts that every training is built of; and the trainer of a spec and a `train` section."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.config.schema import Train
+from pipeline.config.train_schema import RateScaling
+from pipeline.data.augment import augment
 from pipeline.data.dataset import Dataset
-from pipeline.data.preprocess import scaled_targets
-from pipeline.data.scratch import filter_array, join_arrays, take_rows
+from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
+from pipeline.data.preprocess import scaled_targets, to_model_inputs
 from pipeline.data.unlabelled import NONE, UNLABELLED
-from pipeline.documents.decision import decision_of
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
-from pipeline.train.feed import Feed, oversample_rare
+from pipeline.train.batches import Feed, oversample_rare
 from pipeline.train.freeze import frozen_epochs, phases
 from pipeline.train.loop import Trainer
-from pipeline.train.prepare import preparer
+from pipeline.train.losses import Loss
 from pipeline.train.step import (
     Step,
     class_weights,
@@ -33,11 +36,71 @@ from pipeline.train.step import (
 from pipeline.train.strategy import choose
 
 
+def reset_keras() -> None:
+    """Count layers from zero again, and have every operation give the same bits each time."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+
+
+def train_batches(dataset: Dataset, *, batch_size: int, seed: int) -> Feed:
+    """Return the batches of the train split, as it is."""
+    positions = dataset.split("train")
+    targets = scaled_targets(take_rows(dataset.labels, positions), dataset.preprocess)
+    return Feed(dataset, positions, targets, batch_size=batch_size, seed=seed)
+
+
+def cosine_rate(
+    feed: Feed, *, peak: float, epochs: int, scaling: RateScaling | None = None
+) -> schedule.Rate:
+    """Return a half cosine from the peak to zero; the peak grows with the batch as `scaling` says.
+
+    Args:
+        feed: of the training.
+        peak: learning rate of the first step.
+        epochs: after which it is zero.
+        scaling: the `train.rate_scaling` section; None: the peak is as it is.
+    """
+    return schedule.cosine(
+        keras,
+        peak=peak * schedule.rate_factor(scaling, feed.batch),
+        warmup_steps=0,
+        total_steps=epochs * feed.steps,
+    )
+
+
+def preparer(
+    preprocess: Preprocess, changes: Sequence[Mapping[str, Any]]
+) -> Callable[[Mapping[str, Any], Tensor], Mapping[str, Any]]:
+    """Return (raw inputs, seed) -> augmented model inputs.
+
+    Args:
+        preprocess: contents of preprocess.json.
+        changes: sections of `data.augment`, dumped.
+    """
+
+    def prepare(raw: Mapping[str, Any], seed: Tensor) -> Mapping[str, Any]:
+        ready = to_model_inputs(raw, preprocess)
+        return {name: augment(x, changes, seed) if changes else x for name, x in ready.items()}
+
+    return prepare
+
+
+class TrainingOptions(TypedDict):
+    """What a training is told beside its settings."""
+
+    batch_size: int
+    """Samples a step, over all replicas."""
+    augment: Sequence[Mapping[str, Any]]
+    """Sections of `data.augment`, dumped."""
+    seed: int
+    """Of order, augmentation and dropout."""
+
+
 def trainer_of(
     spec: Spec,
     settings: Train,
     dataset: Dataset,
-    loss: Any,
+    loss: Loss,
     *,
     batch_size: int,
     augment: Sequence[Mapping[str, Any]],
@@ -89,13 +152,13 @@ def _step(
     spec: Spec,
     settings: Train,
     dataset: Dataset,
-    loss: Any,
+    loss: Loss,
     labels: Tensor,
     augment: Sequence[Mapping[str, Any]],
     teacher: Model,
 ) -> Step:
     """Return the step that the settings ask for."""
-    decision = decision_of(dataset.preprocess)
+    decision = dataset.preprocess.anomaly
     if decision is not None:
         noise = getattr(spec.model, "noise", 0.0)  # of an autoencoder
         return detector_step(model, settings.loss, decision, noise=noise)
@@ -117,7 +180,7 @@ def _step(
 def _optimizer(settings: Train, feed: Feed) -> Any:
     """Return the optimizer with its schedule."""
     steps_an_epoch, frozen = feed.steps, frozen_epochs(settings.freeze)
-    factor = schedule.rate_factor(schedule.scaling_of(settings), feed.batch)
+    factor = schedule.rate_factor(settings.rate_scaling, feed.batch)
     peak = settings.optimizer.learning_rate * factor
     rate = schedule.learning_rate(
         keras,

@@ -7,7 +7,7 @@ is trained at once. What it gained is measured: the same network, on the same fe
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.unlabelled import UNLABELLED
 from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.documents.training import Pretraining
-from pipeline.train.gain import describe_gain, folder_of
+from pipeline.train.ablation import describe_gain, folder_of
+from pipeline.train.make import TrainingOptions
 from pipeline.train.supervised import Trained, train_network
 
 # What a classifier's training may have, and that of an autoencoder has not.
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def train_pretrained(
-    spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Any
+    spec: Spec, settings: Train, dataset: Dataset, *, out: Path, **learning: Unpack[TrainingOptions]
 ) -> tuple[Trained, Pretraining]:
     """Train the encoder on all training samples, then the whole network on those with a label.
 
@@ -73,7 +74,7 @@ def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
     parts = dict(dataset.splits)
     others = parts.get(UNLABELLED, parts["train"][:0])
     parts["train"] = np.concatenate([parts["train"], others])
-    plain = dataset.preprocess | {"target": None}
+    plain = dataset.preprocess.model_copy(update={"target": None})
     labels = np.zeros(len(dataset.labels), np.int64)
     return replace(dataset, splits=parts, labels=labels, preprocess=plain), len(others)
 
@@ -88,7 +89,7 @@ def _encoder_of(model: Model) -> Any:
     """Return a function that gives a network the weights of the layers that it has in common."""
     learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
-    def begin(other: Any) -> None:
+    def begin(other: Model) -> None:
         for layer in other.layers:
             if layer.name in learnt:
                 layer.set_weights(learnt[layer.name])

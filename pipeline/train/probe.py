@@ -5,7 +5,7 @@ It changes nothing: no weight, no running statistic, no draw of a later step.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +13,6 @@ import tensorflow as tf
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.documents.decision import decision_of
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import detector_inputs, detector_targets, mean_error
 from pipeline.train.losses import Loss
@@ -55,6 +54,16 @@ class Signs:
     """Recurrent layer -> gradient at its first steps, as a share of the largest of any step."""
     seen: float
     """Root mean square of what the first layer with weights is given; 0 where that is no number."""
+
+
+class _Look(NamedTuple):
+    """What is measured at once; the sequences go by the layers."""
+
+    dead: Sequence[Any]
+    gradients: Sequence[Any]
+    norm: Any
+    through_time: Sequence[Any]
+    seen: Sequence[Any]
 
 
 def form_of(model: Model) -> Form:
@@ -107,9 +116,9 @@ def prober(
     kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
     kept = kept[: len(kept) // WHOLE * WHOLE or len(kept)]
     inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
-    labels, decision = tf.constant(targets[kept]), decision_of(dataset.preprocess)
+    labels, decision = tf.constant(targets[kept]), dataset.preprocess.anomaly
 
-    def loss_of(head: Any) -> Any:
+    def loss_of(head: Tensor) -> Any:
         if decision is None:
             return tf.reduce_mean(loss(labels, head))
         return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, decision))))
@@ -124,15 +133,15 @@ def prober(
     def signs() -> Signs:
         found = tf.nest.map_structure(lambda x: float(x.numpy()), look())
         by_layer: dict[str, float] = {}
-        for kernel, value in zip(kernels, found["gradients"], strict=True):
+        for kernel, value in zip(kernels, found.gradients, strict=True):
             name = owners[id(kernel)]
             by_layer[name] = max(by_layer.get(name, 0.0), value)
         return Signs(
-            {x.name: v for x, v in zip(rectified, found["dead"], strict=True)},
+            {x.name: v for x, v in zip(rectified, found.dead, strict=True)},
             by_layer,
-            found["norm"],
-            {x.name: v for x, v in zip(recurrent, found["through_time"], strict=True)},
-            found["seen"][0] if found["seen"] else 0.0,
+            found.norm,
+            {x.name: v for x, v in zip(recurrent, found.through_time, strict=True)},
+            found.seen[0] if found.seen else 0.0,
         )
 
     return signs
@@ -145,34 +154,34 @@ def _looker(
     kernels: Sequence[Any],
     shown: Mapping[str, Any],
     loss_of: Callable[[Any], Any],
-) -> Callable[[], dict[str, Any]]:
+) -> Callable[[], _Look]:
     """Return the compiled function that goes through the model forward and back, once."""
     import keras
 
     first = next((x for x in model.layers if _is_weighted(x) or x in recurrent), None)
-    parts = {
-        "head": logits_model(keras, model).output,
-        "rectified": [x.output for x in rectified],
-        "recurrent": [x.input for x in recurrent],
-        "first": [] if first is None else [first.input],
-    }
+    parts = (
+        logits_model(keras, model).output,
+        [x.output for x in rectified],
+        [x.input for x in recurrent],
+        [] if first is None else [first.input],
+    )
     watched = keras.Model(model.inputs, parts)
 
     @tf.function
-    def look() -> dict[str, Any]:
+    def look() -> _Look:
         with tf.GradientTape() as tape:
             tape.watch([w.value for w in kernels])  # frozen ones too
             tape.watch([x for x in shown.values() if x.dtype.is_floating])
-            found = watched(shown, training=False)
-            mean = loss_of(tf.cast(found["head"], tf.float32))
-        gradients, steps = tape.gradient(mean, ([w.value for w in kernels], found["recurrent"]))
-        return {
-            "dead": [_dead(x) for x in found["rectified"]],
-            "gradients": [_rms(tf.convert_to_tensor(g)) for g in gradients],
-            "norm": tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients]),
-            "through_time": [_first_of(g) for g in steps],
-            "seen": [_rms(x) for x in found["first"]],
-        }
+            head, answers, sequences, given = watched(shown, training=False)
+            mean = loss_of(tf.cast(head, tf.float32))
+        gradients, steps = tape.gradient(mean, ([w.value for w in kernels], sequences))
+        return _Look(
+            dead=[_dead(x) for x in answers],
+            gradients=[_rms(tf.convert_to_tensor(g)) for g in gradients],
+            norm=tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients]),
+            through_time=[_first_of(g) for g in steps],
+            seen=[_rms(x) for x in given],
+        )
 
     return look
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.training import RangeTest
-from pipeline.train.cluster import is_chief
+from pipeline.train.workers import is_chief
 
 log = logging.getLogger(__name__)
 

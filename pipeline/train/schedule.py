@@ -1,11 +1,23 @@
 """Learning rate against the step, and the optimizers, from their config sections."""
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from pipeline.arrays import Namespace
+from pipeline.arrays import Namespace, Tensor
+from pipeline.config.optimizer_schema import (
+    Constant,
+    Cosine,
+    Exponential,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    Step,
+)
+from pipeline.config.train_schema import RateScaling
 
+Rate: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
+"""A learning rate; a Keras schedule, or another function of the steps that are done."""
 UNDECAYED = ["bias", "gamma", "beta"]  # decay is for kernels: Loshchilov and Hutter 2019, section 2
 
 
@@ -23,7 +35,7 @@ def cosine(keras: Namespace, *, peak: float, warmup_steps: int, total_steps: int
 
 
 def step(
-    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+    keras: Namespace, schedule: Step, peak: float, steps_an_epoch: int, total_steps: int
 ) -> Any:
     """Return the rate times a factor every few epochs."""
     every = schedule.epochs * steps_an_epoch
@@ -35,21 +47,21 @@ def step(
 
 
 def exponential(
-    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+    keras: Namespace, schedule: Exponential, peak: float, steps_an_epoch: int, total_steps: int
 ) -> Any:
     """Return the rate times a factor an epoch, a little at each step."""
     return keras.optimizers.schedules.ExponentialDecay(peak, steps_an_epoch, schedule.factor)
 
 
 def one_cycle(
-    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total_steps: int
+    keras: Namespace, schedule: OneCycle, peak: float, steps_an_epoch: int, total_steps: int
 ) -> Any:
     """Return a half cosine up to the peak, and one far down (Smith and Topin 2018)."""
     rising = max(1, round(schedule.rise * total_steps))
     falling, first = max(1, total_steps - rising), peak / schedule.start
     last = first / schedule.end
 
-    def rate(done: Any) -> Any:
+    def rate(done: Tensor) -> Any:
         up = _half_cosine(keras, done / rising, first, peak)
         down = _half_cosine(keras, (done - rising) / falling, peak, last)
         return keras.ops.where(done < rising, up, down)
@@ -57,20 +69,22 @@ def one_cycle(
     return _of_step(keras, rate)
 
 
-def _half_cosine(keras: Namespace, share: Any, start: float, end: float) -> Any:
+def _half_cosine(keras: Namespace, share: Tensor, start: float, end: float) -> Any:
     """Return the way from start (share 0) to end (share 1)."""
     turn = keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0))
     return end + (start - end) * (1 + turn) / 2
 
 
 def _cosine_of(
-    keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total: int
+    keras: Namespace, schedule: Cosine, peak: float, steps_an_epoch: int, total: int
 ) -> Any:
     warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
     return cosine(keras, peak=peak, warmup_steps=warmup_steps, total_steps=total)
 
 
-def _constant(keras: Namespace, schedule: Any, peak: float, steps_an_epoch: int, total: int) -> Any:
+def _constant(
+    keras: Namespace, schedule: Schedule, peak: float, steps_an_epoch: int, total: int
+) -> Any:
     """Return the peak; of a plateau it is lowered by a callback, see history.py."""
     return peak
 
@@ -83,36 +97,30 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
     "one_cycle": one_cycle,
     "plateau": _constant,
 }
-OWN_RISE = ("cosine", "one_cycle", "plateau")  # whose way up is their own, or that have none
 
 
-def scaling_of(train: Any) -> dict[str, Any] | None:
-    """Return how the rates of a `train` section grow with the batch."""
-    return None if train.rate_scaling is None else train.rate_scaling.model_dump()
-
-
-def rate_factor(scaling: Mapping[str, Any] | None, batch: int) -> float:
+def rate_factor(scaling: RateScaling | None, batch: int) -> float:
     """Return what rates that were tuned for one batch size are multiplied with for another.
 
     Linear: Goyal et al. 2017 (arXiv:1706.02677), section 2.1. Square root, for Adam and its kin:
     Malladi et al. 2022 (arXiv:2205.10287), section 5; their rule for the moments is left out.
 
     Args:
-        scaling: the `train.rate_scaling` section, dumped; None: rates are as they are.
+        scaling: the `train.rate_scaling` section; None: rates are as they are.
         batch: samples a step, over all devices.
     """
     if scaling is None:
         return 1.0
-    larger = batch / scaling["batch"]
-    return larger if scaling["rule"] == "linear" else math.sqrt(larger)
+    larger = batch / scaling.batch
+    return larger if scaling.rule == "linear" else math.sqrt(larger)
 
 
 def learning_rate(
-    keras: Namespace, schedule: Any, *, peak: float, steps_an_epoch: int, epochs: int
+    keras: Namespace, schedule: Schedule, *, peak: float, steps_an_epoch: int, epochs: int
 ) -> Any:
     """Return what Keras takes as learning rate for a `train.schedule` section."""
     total, warmup_steps = epochs * steps_an_epoch, 0
-    if schedule.kind not in OWN_RISE:
+    if isinstance(schedule, Constant | Step | Exponential):  # others have a rise of their own
         warmup_steps = round(schedule.warmup_epochs * steps_an_epoch)
     rate = SCHEDULES[schedule.kind](keras, schedule, peak, steps_an_epoch, total - warmup_steps)
     if not warmup_steps:
@@ -120,7 +128,7 @@ def learning_rate(
     return after(keras, warmup_steps, lambda done: peak * done / warmup_steps, rate)
 
 
-def after(keras: Namespace, steps: int, first: Any, later: Any) -> Any:
+def after(keras: Namespace, steps: int, first: Rate, later: Rate) -> Any:
     """Return a rate that is `first` for some steps, and then begins `later`.
 
     Args:
@@ -130,7 +138,7 @@ def after(keras: Namespace, steps: int, first: Any, later: Any) -> Any:
         later: a rate, or a schedule that begins at its own step 0.
     """
 
-    def rate(done: Any) -> Any:
+    def rate(done: Tensor) -> Any:
         begun = keras.ops.maximum(done - steps, 0.0)
         early = first(done) if callable(first) else first
         return keras.ops.where(done < steps, early, later(begun) if callable(later) else later)
@@ -142,7 +150,7 @@ def _of_step(keras: Namespace, rate: Callable[[Any], Any]) -> Any:
     """Return the Keras schedule of a function of the steps that are done, float32."""
 
     class OfStep(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[name-defined]
-        def __call__(self, step: Any) -> Any:
+        def __call__(self, step: Tensor) -> Any:
             return rate(keras.ops.cast(step, "float32"))
 
     return OfStep()
@@ -159,7 +167,9 @@ OPTIMIZERS: dict[str, str] = {
 OWN = ("kind", "learning_rate", "clip_norm", "clip_value")  # settings that are not the optimizer's
 
 
-def optimizer(keras: Namespace, settings: Any, rate: Any, *, ema: float | None = None) -> Any:
+def optimizer(
+    keras: Namespace, settings: Optimizer, rate: Rate, *, ema: float | None = None
+) -> Any:
     """Return the optimizer of a `train.optimizer` section; what decays weights decays kernels only.
 
     Clipping is left to the loop, which does it over all replicas.

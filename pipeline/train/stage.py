@@ -23,12 +23,11 @@ from pipeline.tasks import TASKS
 from pipeline.train.checkpoint import take_over
 from pipeline.train.decision import calibrate_decision
 from pipeline.train.distill import train_distilled
-from pipeline.train.forgot import validation_recall
+from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
 from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import train_pretrained
-from pipeline.train.supervised import train_network
-from pipeline.train.taken import evaluate_given
+from pipeline.train.supervised import evaluate_pretrained, train_network
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -45,7 +44,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
     given = _as_given(config, spec, dataset, begin)
     if settings.epochs == 0:
-        trained = evaluate_given(spec, settings, dataset, begin)
+        trained = evaluate_pretrained(spec, settings, dataset, begin)
     elif settings.distill is not None:
         trained, distillation = train_distilled(
             spec, settings, dataset, out=out, begin=begin, **learning

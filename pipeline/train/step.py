@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
-from pipeline.data.draws import draw_per_replica, first_here
-from pipeline.data.scratch import count_ids
+from pipeline.config.train_schema import ClassWeights
+from pipeline.data.memmap_arrays import count_ids
+from pipeline.data.per_replica_random import draw_per_replica, first_here
 from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
@@ -25,7 +26,9 @@ Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 MIXUP = 7000  # what the seeds of its draws begin at, apart from those of augmentation
 
 
-def class_weights(setting: Any, labels: Array, names: tuple[str, ...]) -> Array | None:
+def class_weights(
+    setting: ClassWeights | None, labels: Array, names: tuple[str, ...]
+) -> Array | None:
     """Return the weight of each class (K,), float32; None when all are one.
 
     Args:
@@ -141,7 +144,7 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
     return mixing
 
 
-def _mixture(count: Any, alpha: float, seed: Tensor) -> tuple[Any, Any]:
+def _mixture(count: Tensor, alpha: float, seed: Tensor) -> tuple[Any, Any]:
     """Return the share of each sample (B,) in its mixture, and which other is in it (B,).
 
     The other is one of the same device.

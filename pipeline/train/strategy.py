@@ -11,10 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.arrays import Model
+from pipeline.arrays import Model, Strategy
+from pipeline.config.schema import Train
 from pipeline.errors import ConfigError
 from pipeline.launch.place import place_here
-from pipeline.train.cluster import members
+from pipeline.train.workers import members
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,19 @@ def choose(name: str) -> Any:
     return strategy
 
 
-def alone(settings: Any) -> Any:
+def alone(settings: Train) -> Any:
     """Return a `train` section for what the chief of a cluster trains by itself."""
     if place_here() is None:
         return settings
     return settings.model_copy(update={"strategy": "one_device"})
 
 
-def workers_of(strategy: Any) -> int:
+def workers_of(strategy: Strategy) -> int:
     """Return how many processes train together."""
     return members().place.count if spans_workers(strategy) else 1
 
 
-def spans_workers(strategy: Any) -> bool:
+def spans_workers(strategy: Strategy) -> bool:
     """Tell whether other processes train, too."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
@@ -155,7 +156,7 @@ MADE: dict[str, Callable[[], tuple[Any, str]]] = {
 }
 
 
-def synchronise(model: Model, strategy: Any) -> None:
+def synchronise(model: Model, strategy: Strategy) -> None:
     """Let batch normalisation see the global batch, as on one device (no change there).
 
     What is saved stays the same: the flag counts in training alone.

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import keras
-import tensorflow as tf
 from pydantic import TypeAdapter
 
 from pipeline.arrays import Model
@@ -16,16 +15,17 @@ from pipeline.data.dataset import Dataset, with_decision
 from pipeline.documents.decision import Decision
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
-from pipeline.train.cluster import is_chief, together
-from pipeline.train.feed import Feed
+from pipeline.models import MODELS
+from pipeline.train.batches import Feed
 from pipeline.train.history import watchers
 from pipeline.train.loop import Trainer, fit, stepper
 from pipeline.train.losses import Loss, loss_of
-from pipeline.train.make import trainer_of
+from pipeline.train.make import TrainingOptions, reset_keras, trainer_of
 from pipeline.train.precision import in_float32, policy
 from pipeline.train.range_test import known_rate, range_test
 from pipeline.train.validate import evaluator
 from pipeline.train.watch import watcher
+from pipeline.train.workers import is_chief, together
 
 RANGE_TEST = "range_test.json"
 
@@ -71,7 +71,7 @@ def train_network(
         is_watched: whether to look for what goes wrong, and tell it while it trains.
         is_shown: whether to show the progress.
     """
-    learning: dict[str, Any] = {"batch_size": batch_size, "augment": augment, "seed": seed}
+    learning: TrainingOptions = {"batch_size": batch_size, "augment": augment, "seed": seed}
     if settings.range_test:
         settings = _at_tested_rate(spec, settings, dataset, out, begin, **learning)
     return together(
@@ -89,6 +89,24 @@ def train_network(
     )
 
 
+def evaluate_pretrained(
+    spec: Spec, settings: Train, dataset: Dataset, begin: Callable[[Any], None]
+) -> Trained:
+    """Return a network as it was trained elsewhere, and its metrics on the validation split.
+
+    Args:
+        spec: of a network from outside.
+        settings: the `train` section; its loss is told.
+        dataset: its validation split is answered.
+        begin: gives the weights.
+    """
+    dataset, loss = _begun(spec, settings, dataset)
+    model = MODELS[spec.model.kind](keras, spec)
+    begin(model)
+    found = evaluator(model, dataset, split="validation", task=spec.output.task, loss=loss)()
+    return Trained(model, [], found, [])
+
+
 def _trained(
     spec: Spec,
     settings: Train,
@@ -99,7 +117,7 @@ def _trained(
     teacher: Model,
     is_watched: bool,
     is_shown: bool,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> Trained | None:
     """Train, as one of the workers that do; those that are not the chief return nothing."""
     dataset, loss = _begun(spec, settings, dataset)
@@ -116,8 +134,7 @@ def _trained(
 
 def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
     """Start afresh, and return the dataset as it is learnt, and the loss."""
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()
+    reset_keras()
     task = spec.output.task
     if (score := spec.output.score) is not None:
         dataset = with_decision(dataset, Decision(score=score))
@@ -164,7 +181,7 @@ def _at_tested_rate(
     dataset: Dataset,
     out: Path,
     begin: Callable[[Any], None] | None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> Train:
     """Return the settings with the peak rate that a range test finds from where training begins."""
     path = out / RANGE_TEST
@@ -191,7 +208,7 @@ def _tested_rate(
     path: Path,
     *,
     begin: Callable[[Any], None] | None,
-    **learning: Any,
+    **learning: Unpack[TrainingOptions],
 ) -> float:
     """Try the rates, as one of the workers that do."""
     constant = TypeAdapter(Schedule).validate_python({"kind": "constant"})

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from pipeline.arrays import Model
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import blocks, scratch, take_rows
 from pipeline.data.preprocess import scaled_targets
-from pipeline.data.scratch import blocks, scratch, take_rows
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import in_target_unit, predict_samples, predictor
 from pipeline.tasks import TASKS

@@ -54,6 +54,16 @@ class Evidence:
     unreachable: float
     """Share of the values to be answered that the last layer cannot give."""
 
+    @property
+    def losses(self) -> list[float]:
+        """Training loss of each epoch."""
+        return [row["loss"] for row in self.rows]
+
+    @property
+    def validation_losses(self) -> list[float]:
+        """Validation loss of each epoch."""
+        return [row["val_loss"] for row in self.rows]
+
 
 Found = tuple[str, str] | None
 
@@ -118,7 +128,7 @@ def _exploding(e: Evidence) -> Found:
 
 
 def _stuck(e: Evidence) -> Found:
-    losses = _losses(e)
+    losses = e.losses
     if len(losses) < STUCK_EPOCHS or losses[0] - min(losses) >= STUCK * abs(losses[0]):
         return None
     reached = e.rows[-1][e.metric]
@@ -135,29 +145,29 @@ def _stuck(e: Evidence) -> Found:
 
 def _overfitting(e: Evidence) -> Found:
     """Prechelt 1998, "Early stopping: but when?"."""
-    validated = [row["val_loss"] for row in e.rows]
+    losses, validated = e.losses, e.validation_losses
     best = min(range(len(validated)), key=lambda i: validated[i])
     last, then = e.rows[-1], e.rows[best]
     if e.settings.early_stopping is not None or len(validated) - 1 - best < AFTER:
         return None
     is_better = e.chance is not None and e.sign * (last[e.metric] - then[e.metric]) > 0
     is_apart = (
-        last["val_loss"] > GROWN * max(then["val_loss"], last["loss"])
-        and last["val_loss"] - then["val_loss"] > MATTERS * e.constant
+        validated[-1] > GROWN * max(validated[best], losses[-1])
+        and validated[-1] - validated[best] > MATTERS * e.constant
     )
-    if not is_apart or last["loss"] >= then["loss"] or is_better:
+    if not is_apart or losses[-1] >= losses[best] or is_better:
         return None
     return (
         f"over-fitting: since epoch {best + 1} the validation loss rose from "
-        f"{then['val_loss']:.4g} to {last['val_loss']:.4g} while the training loss fell from "
-        f"{then['loss']:.4g} to {last['loss']:.4g}",
+        f"{validated[best]:.4g} to {validated[-1]:.4g} while the training loss fell from "
+        f"{losses[best]:.4g} to {losses[-1]:.4g}",
         "set train.early_stopping: {patience: 10}, model.dropout: 0.3, data.augment or more "
         "weight_decay, or use a smaller network",
     )
 
 
 def _rate_high(e: Evidence) -> Found:
-    losses = _losses(e)
+    losses = e.losses
     if len(losses) < STUCK_EPOCHS:
         return None
     cure = (
@@ -166,7 +176,7 @@ def _rate_high(e: Evidence) -> Found:
     )
     least = losses[-1]
     if e.settings.class_weights is None:  # else validation counts the classes otherwise
-        least = min(least, e.rows[-1]["val_loss"])
+        least = min(least, e.validation_losses[-1])
     if e.constant and least > WORSE * e.constant:
         return f"the loss is {least:.4g}, and that of one constant answer {e.constant:.4g}", cure
     if losses[-1] < SMALL * losses[0]:
@@ -184,8 +194,7 @@ def _rate_high(e: Evidence) -> Found:
 
 
 def _rate_low(e: Evidence) -> Found:
-    rows = e.rows[round(getattr(e.settings.schedule, "warmup_epochs", 0)) :]
-    losses = [row["loss"] for row in rows]
+    losses = e.losses[round(getattr(e.settings.schedule, "warmup_epochs", 0)) :]
     is_early = len(losses) < ENOUGH or len(e.rows) < LATE * e.settings.epochs
     if is_early or losses[-1] < LEFT * losses[0]:
         return None
@@ -258,10 +267,6 @@ WARNINGS: dict[str, Callable[[Evidence], Found]] = {
     "sigmoid_in_depth": _squashing,
     "no_normalisation": _no_norm,
 }
-
-
-def _losses(e: Evidence) -> list[float]:
-    return [row["loss"] for row in e.rows]
 
 
 def _rate(e: Evidence) -> str:

@@ -9,17 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.arrays import Array, Model
+from pipeline.config.schema import Train
+from pipeline.config.train_schema import ClassWeights
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import count_ids, map_array, take_rows, where
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.data.scratch import count_ids, map_array, take_rows, where
-from pipeline.documents.decision import decision_of
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.losses import Loss
-from pipeline.train.probe import form_of, prober
+from pipeline.train.probe import Signs, form_of, prober
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.warnings import Evidence, warnings_of
 
@@ -33,7 +34,7 @@ SAMPLES = 64  # whose values are held against the reach
 
 
 def watcher(
-    model: Model, spec: Spec, settings: Any, feed: Feed, loss: Loss
+    model: Model, spec: Spec, settings: Train, feed: Feed, loss: Loss
 ) -> Callable[[Rows], list[Warned]]:
     """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
 
@@ -64,14 +65,16 @@ def watcher(
         "constant": _constant(feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }
-    seen: dict[str, Any] = {"epochs": 0, "signs": None}
+    watched = 0
+    signs: Signs | None = None
 
     def watch(rows: Rows) -> list[Warned]:
+        nonlocal watched, signs
         epochs = len(rows)
-        if seen["signs"] is None or epochs & (epochs - 1) == 0 or epochs == seen["epochs"]:
-            seen["signs"] = look()
-        seen["epochs"] = epochs
-        found = warnings_of(Evidence(rows=rows, signs=seen["signs"], **facts))
+        if signs is None or epochs & (epochs - 1) == 0 or epochs == watched:
+            signs = look()
+        watched = epochs
+        found = warnings_of(Evidence(rows=rows, signs=signs, **facts))
         for warned in found:
             if warned.code not in told:
                 log.warning("          warning: %s.\n          %s.", warned.text, warned.cure)
@@ -91,13 +94,13 @@ def _chance(dataset: Dataset, task: str) -> float | None:
     return constant_score(count_ids(take_rows(dataset.labels, dataset.split("validation"))))
 
 
-def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
+def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
     """Return the loss of the best constant answer: the shares of the classes, or the mean.
 
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
     """
-    if decision_of(feed.dataset.preprocess) is not None:
+    if feed.dataset.preprocess.anomaly is not None:
         return 0.0
     targets = feed.targets
     if targets.dtype.kind == "f":
@@ -119,7 +122,7 @@ def _constant(feed: Feed, loss: Loss, setting: Any) -> float:
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
     """Return the share of what a detector should answer that its last layer cannot give."""
-    decision = decision_of(feed.dataset.preprocess)
+    decision = feed.dataset.preprocess.anomaly
     if decision is None or ending not in REACH:
         return 0.0
     raw = feed.dataset.read(feed.positions[:SAMPLES])

@@ -70,7 +70,7 @@ class Bench:
         parts = {
             "code": hash_source("pipeline.tune.trial"),
             "config": [config, asked, file, attack],
-            "data": [data.meta["fingerprint"], *files],
+            "data": [data.meta.fingerprint, *files],
             "network": self.spec.dump(),
             "packages": {name: version(name) for name in PACKAGES},
             "threads": self.threads,

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Model
+from pipeline.arrays import Array, Model
 from pipeline.device.measure import run_file
+from pipeline.documents.preprocess import Preprocess
 from pipeline.export.compilers import compile_for
 from pipeline.models import budget
 from pipeline.seeds import fold_seed
 from pipeline.targets.registry import compiler_of
 
+Sample = tuple[Preprocess, Mapping[str, Array]]
+"""preprocess.json, and raw samples by input."""
 Costs = dict[str, float | None]
 NAMES = (
     "bytes",
@@ -42,7 +44,10 @@ def of_graph(model: Model) -> Costs:
 
 
 def of_file(
-    file: Path, targets: Sequence[str], work: Path, arena_of: tuple[Mapping[str, Any], Any] | None
+    file: Path,
+    targets: Sequence[str],
+    work: Path,
+    arena_of: Sample | None,
 ) -> Costs:
     """Return bytes, and of an int8 file what compilers and tflite-micro say.
 

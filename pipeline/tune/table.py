@@ -58,7 +58,7 @@ class Watch:
             self.live.update(self._table(left))
             return
         place = 1 + [r.trial for r in rank_trials(self.rows, self.direction)].index(row.trial)
-        said = f"refused: {row['reason']}" if row.score is None else self._said(row)
+        said = f"refused: {row.reason}" if row.score is None else self._said(row)
         rank = "" if row.score is None else f"  rank {place}/{len(self.rows)}"
         rank += "" if is_new else "  (finished before)"
         log.info("          trial %s%s  %s  %s%s", row.trial, rank, said, _values(row), left)
@@ -98,12 +98,13 @@ class Watch:
             if row.score is None:
                 table.add_row("–", row.trial, "refused", "–", "–", row.reason)
                 continue
-            latency = row.costs.get("latency_ms")
+            latency, size = row.costs.get("latency_ms"), row.costs["bytes"]
+            assert size is not None  # of every file that is made
             table.add_row(
                 str(rank),
                 row.trial,
                 f"{row.score:.4f}",
-                f"{row['costs']['bytes'] / 1000:.1f}",
+                f"{size / 1000:.1f}",
                 "–" if latency is None else f"{latency:.3g}",
                 _values(row),
             )

@@ -144,7 +144,7 @@ def _hold_limits(bench: Bench, spec: Spec, folder: Path, costs: cost.Costs) -> N
         raise Beyond(words)
 
 
-def _arena(bench: Bench, limits: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any] | None:
+def _arena(bench: Bench, limits: Mapping[str, Any]) -> cost.Sample | None:
     """Return what tflite-micro is run on, where its arena is limited."""
     if limits["arena_bytes"] is None:
         return None

@@ -24,10 +24,10 @@ def measure_encoder(
     """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
     if encoder is None:
         return None
-    plain = held.dataset.preprocess | {"anomaly": None, "target": None}
+    plain = held.dataset.preprocess.model_copy(update={"anomaly": None, "target": None})
     dataset = replace(held.dataset, preprocess=plain)
     codes = predict(load_keras(inputs["files"] / encoder.model), dataset, held.positions)
-    has_classes = held.dataset.preprocess["anomaly"] is None and dataset.class_names is not None
+    has_classes = held.dataset.preprocess.anomaly is None and dataset.class_names is not None
     labels = held.labels if has_classes else None
     trained = _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES])
     measured = _flat(dataset, held.positions[: embedding.MOST])
@@ -45,5 +45,5 @@ def measure_encoder(
 
 def _flat(dataset: Dataset, positions: Array) -> Array:
     """Return model inputs as one row a sample."""
-    (entry,) = dataset.preprocess["inputs"]
-    return prepare_input(dataset.read(positions)[entry["name"]], entry).reshape(len(positions), -1)
+    (entry,) = dataset.preprocess.inputs
+    return prepare_input(dataset.read(positions)[entry.name], entry).reshape(len(positions), -1)

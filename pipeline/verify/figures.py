@@ -73,7 +73,7 @@ def _samples(held: Held, file: Array, changed: Array) -> dict[str, Array]:
         "changed_labels": held.labels[changed],
         "changed_reference": held.task.decisions(held.reference)[changed],
         "changed_file": held.task.decisions(file)[changed],
-        **kept_samples(raw, held.dataset.preprocess["inputs"], "changed"),
+        **kept_samples(raw, held.dataset.preprocess.inputs, "changed"),
     }
 
 
@@ -83,8 +83,8 @@ def _in_time(held: Held) -> dict[str, Array]:
     forecast_places (n,) into labels and answers, in order of time; forecast_times (n,), seconds;
     forecast_last (n,), the last value that was known, to which the answer is added.
     """
-    target, times = held.dataset.preprocess["target"], held.dataset.times
-    if target is None or target.get("channel") is None or times is None:
+    target, times = held.dataset.preprocess.target, held.dataset.times
+    if target is None or target.channel is None or times is None:
         return {}
     own, groups = times[held.positions, 1], held.dataset.groups
     places = np.arange(len(own))
@@ -93,7 +93,7 @@ def _in_time(held: Held) -> dict[str, Array]:
         places = np.flatnonzero(names == names[0])
     places = places[np.argsort(own[places], kind="stable")][-STEPS:]
     (raw,) = list(held.raw.values())[:1]
-    last = [last_known_value(raw[place, :, target["channel"]]) for place in places]
+    last = [last_known_value(raw[place, :, target.channel]) for place in places]
     return {
         "forecast_places": places,
         "forecast_times": own[places],

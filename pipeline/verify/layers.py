@@ -13,7 +13,7 @@ from pipeline.export.logits import output_activations
 from pipeline.export.ranges import open_keeping_tensors
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.quantize import dequantize, quantize
-from pipeline.verify.parity import SILENCE_DB, sqnr_db
+from pipeline.tasks.metrics import SILENCE_DB, sqnr_db
 
 
 def layer_errors(

@@ -9,12 +9,12 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
+from pipeline.tasks.metrics import sqnr_db
 from pipeline.tasks.task import Task, metric_drop
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
 LEVEL = (2.5, 97.5)
 BINS = 15  # of confidence
-SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
 
 
 def drop_interval(
@@ -34,18 +34,6 @@ def drop_interval(
         drops.append(metric_drop(task, wanted, found))
     low, high = np.percentile(drops, LEVEL)
     return float(low), float(high)
-
-
-def sqnr_db(wanted: Array, found: Array) -> float:
-    """Return the signal to noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
-    wanted = wanted.astype(np.float64)
-    signal = float((wanted**2).sum())
-    noise = float(((found - wanted) ** 2).sum())
-    if noise == 0:
-        return SILENCE_DB
-    if signal == 0:
-        return -SILENCE_DB
-    return float(np.clip(10 * np.log10(signal / noise), -SILENCE_DB, SILENCE_DB))
 
 
 def calibration_error(labels: Array, outputs: Array) -> float:

@@ -1,7 +1,6 @@
 """Whether the device's preprocessing computes what training saw, on real samples."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from pipeline.arrays import Array
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.device.runner import prepare_input
 from pipeline.documents.parity import PreprocessingCheck
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import PipelineError
 from pipeline.samples import KINDS
 
@@ -17,7 +17,7 @@ BLOCK = 256  # samples at once
 
 
 def compare_preprocessing(
-    raw: Mapping[str, Array], preprocess: Mapping[str, Any]
+    raw: Mapping[str, Array], preprocess: Preprocess
 ) -> dict[str, PreprocessingCheck]:
     """Return input -> how far the NumPy form is from the Keras form.
 
@@ -28,27 +28,27 @@ def compare_preprocessing(
     Raises:
         PipelineError: they differ by more than TOLERANCE: the device would see something else.
     """
-    worst = {entry["name"]: 0.0 for entry in preprocess["inputs"]}
+    worst = {entry.name: 0.0 for entry in preprocess.inputs}
     count = len(next(iter(raw.values())))
     for start in range(0, count, BLOCK):
         part = {name: values[start : start + BLOCK] for name, values in raw.items()}
         theirs = to_model_inputs(part, preprocess)
-        for entry in preprocess["inputs"]:
-            name = entry["name"]
+        for entry in preprocess.inputs:
+            name = entry.name
             ours = prepare_input(part[name], entry).astype(np.float64)
             difference = float(np.abs(ours - np.asarray(theirs[name], np.float64)).max())
             worst[name] = max(worst[name], difference)
     rows = {}
-    for entry in preprocess["inputs"]:
-        tolerance = 0.0 if KINDS[entry["kind"]].is_embedded else TOLERANCE
-        found = worst[entry["name"]]
+    for entry in preprocess.inputs:
+        tolerance = 0.0 if KINDS[entry.kind].is_embedded else TOLERANCE
+        found = worst[entry.name]
         if not found <= tolerance:
             raise PipelineError(
-                f"verify: preprocessing of {entry['name']} on the device differs from that of "
+                f"verify: preprocessing of {entry.name} on the device differs from that of "
                 f"training by {found:.2g}; allowed {tolerance:g}. This is a bug: "
                 "pipeline/samples and pipeline/ondevice must compute the same"
             )
-        rows[entry["name"]] = PreprocessingCheck(
+        rows[entry.name] = PreprocessingCheck(
             max_abs_difference=found, tolerance=tolerance, samples=count
         )
     return rows

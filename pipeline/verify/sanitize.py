@@ -11,7 +11,6 @@ Legend: N samples, K classes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runner import find_out_of_range, remove_squeezing
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
 from pipeline.ondevice.decide import l1_distance
@@ -60,12 +60,12 @@ def measure_sanitizing(
         outputs: format -> answers (N, K) to held-out samples, squeezed, in the target's unit.
     """
     preprocess = held.dataset.preprocess
-    rules = [entry.get("sanitize") for entry in preprocess["inputs"]]
+    rules = [entry.sanitize for entry in preprocess.inputs]
     rule = next((rule for rule in rules if rule is not None), None)
     if rule is None:
         return Sanitized(None, {})
-    is_squeezed = rule["median"] is not None or rule["bit_depth"] is not None
-    if not is_squeezed and rule["range"] == "clip":
+    is_squeezed = rule.median is not None or rule.bit_depth is not None
+    if not is_squeezed and rule.range == "clip":
         return Sanitized(None, {})
     bare = remove_squeezing(preprocess)
     paths = {form: folder / f"model_{form}.tflite" for form in outputs} if is_squeezed else {}
@@ -75,9 +75,9 @@ def measure_sanitizing(
         for form, result in plain.items()
     }
     document = Sanitization(
-        median=rule["median"],
-        bit_depth=rule["bit_depth"],
-        range=rule["range"],
+        median=rule.median,
+        bit_depth=rule.bit_depth,
+        range=rule.range,
         is_squeezed=is_squeezed,
         out_of_range=far_share(held.raw, preprocess),
         false_positive_rate=detector,
@@ -155,9 +155,9 @@ def measure_detector(
     )
 
 
-def far_share(raw: Mapping[str, Array], preprocess: Mapping[str, Any]) -> float:
+def far_share(raw: Mapping[str, Array], preprocess: Preprocess) -> float:
     """Return the share of raw samples that are far from what training saw, in [0, 1]."""
     found: set[int] = set()
-    for entry in preprocess["inputs"]:
-        found |= find_out_of_range(raw[entry["name"]], entry).keys()
+    for entry in preprocess.inputs:
+        found |= find_out_of_range(raw[entry.name], entry).keys()
     return len(found) / max(1, len(next(iter(raw.values()))))

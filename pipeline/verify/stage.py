@@ -20,7 +20,6 @@ from pipeline.artifacts import (
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
 from pipeline.device.runner import mask_detector_inputs, prepare_inputs
-from pipeline.documents.decision import decision_of
 from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
     BaselineDrop,
@@ -32,6 +31,7 @@ from pipeline.documents.parity import (
     ReferenceResult,
     Streaming,
 )
+from pipeline.documents.preprocess import AudioEntry
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
@@ -146,16 +146,16 @@ def _metrics(document: Parity, found: _Measured) -> Metrics:
 
 def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
     """Return the metrics per group of the column to report by; None: there is none."""
-    if held.groups is None:
+    report = held.dataset.meta.report_groups
+    if held.groups is None or report is None:
         return None
-    column = held.dataset.meta["report_groups"]["name"]
     values = measure_groups(held.task, held.labels, held.groups, answers, held.recordings)
-    return Groups(column=column, values=values)
+    return Groups(column=report.name, values=values)
 
 
 def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | None:
     """Return the metrics of anomalies as spans of time; None: samples have no time."""
-    if held.dataset.preprocess["anomaly"] is None:
+    if held.dataset.preprocess.anomaly is None:
         return None
     times, groups = held.dataset.times, held.dataset.groups
     if times is None:
@@ -170,14 +170,15 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | 
 
 def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
     """Return what the shipped file does on a stream; None: the classes are no keywords."""
-    entry, names = held.dataset.preprocess["inputs"][0], held.dataset.class_names
-    if names is None or not streaming.is_spotting(entry["kind"], names):
+    entry, names = held.dataset.preprocess.inputs[0], held.dataset.class_names
+    if names is None or not streaming.is_spotting(entry.kind, names):
         return None
+    assert isinstance(entry, AudioEntry)  # of keywords
     shipped = files.shipped
-    windows = streaming.stream(held.raw[entry["name"]][: streaming.MOST])
+    windows = streaming.stream(held.raw[entry.name][: streaming.MOST])
     path = inputs["files"] / shipped.file
-    outputs = run_file(path, held.dataset.preprocess, {entry["name"]: windows}).outputs
-    seconds = entry["samples"] / entry["sample_rate"]
+    outputs = run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs
+    seconds = entry.samples / entry.sample_rate
     labels = held.labels[: streaming.MOST]
     return streaming.measure_stream(shipped.file, outputs, labels, names, seconds=seconds)
 
@@ -229,7 +230,7 @@ def _layers(path: Path, held: Held, work: Path, recipe: FileRecipe) -> tuple[Lay
     some = {name: values[:LAYER_SAMPLES] for name, values in held.raw.items()}
     samples = prepare_inputs(some, held.dataset.preprocess)
     write_arrays(
-        work / "samples.npz", mask_detector_inputs(samples, decision_of(held.dataset.preprocess))
+        work / "samples.npz", mask_detector_inputs(samples, held.dataset.preprocess.anomaly)
     )
     files = {"float32": str(float32), "file": str(path), "samples": str(work / "samples.npz")}
     asked: dict[str, Any] = {**files, "is_equalized": recipe.correct}

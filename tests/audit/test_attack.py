@@ -27,6 +27,7 @@ from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models.blocks import logits_model
 from pipeline.models.save import save_keras
+from tests.documents.preprocess import preprocess_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 L = keras.layers
@@ -46,7 +47,7 @@ def pictures() -> Pictures:
             (slice(part, part + 2), slice(None)) if label else (slice(None), slice(part, part + 2))
         ] = 0.3
     x += 0.05 * generator.random(x.shape, np.float32) + 0.3
-    preprocess = {"inputs": [{"name": "image", "kind": "image"}]}
+    preprocess = preprocess_of([{"name": "image", "kind": "image", "shape": list(x.shape[1:])}])
     return Pictures(x, labels, preprocess)
 
 

@@ -30,7 +30,7 @@ def dense(units: int) -> Spec:
 
 
 def trained(dataset: Dataset, epochs: int, out: Path, units: int = 64) -> Any:
-    from pipeline.train.gain import folder_of
+    from pipeline.train.ablation import folder_of
     from pipeline.train.supervised import train_network
 
     settings = Train.model_validate(

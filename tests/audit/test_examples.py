@@ -12,6 +12,7 @@ from pipeline.audit.examples import SHOWN, choose_examples, examples
 from pipeline.audit.points import Known
 from pipeline.harden.space import Space
 from pipeline.harden.space_tokens import Texts
+from tests.documents.preprocess import preprocess_of
 from tests.harden import fakes
 
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -44,7 +45,7 @@ def test_turned_samples_come_first_and_untouched_ones_never(seed: int, runs: int
 def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     make, settings = CASES[case]
     data = make()
-    name = data.preprocess["inputs"][0]["name"]
+    name = data.preprocess.inputs[0].name
     space, samples, found = fakes.attacked(data, fakes.network(data), **settings)
     parts = [space.in_parts(x, samples.given) for x in (samples.x, found)]
     known = Known(samples.labels, [], np.zeros(0), np.zeros(0), {}, parts)
@@ -66,5 +67,5 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
 def test_nothing_is_kept_where_nothing_moved() -> None:
     clean = {"row": np.array([[1.0, np.nan]])}
     known = Known(np.zeros(1), [], np.zeros(1), np.zeros(1), {}, [clean, dict(clean)])
-    set_ = cast(Any, SimpleNamespace(preprocess={"inputs": []}, read=lambda at: {}))
+    set_ = cast(Any, SimpleNamespace(preprocess=preprocess_of([]), read=lambda at: {}))
     assert examples(known, np.zeros((2, 1), int), set_, np.zeros(1, int)) == {}

@@ -31,10 +31,10 @@ from pipeline.harden.step import step_of
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
 from pipeline.train import schedule
-from pipeline.train.feed import Feed
+from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.losses import loss_of
-from pipeline.train.prepare import preparer
+from pipeline.train.make import preparer
 from pipeline.train.step import Step, plain_step
 
 BATCH, IMAGES, ATTACKED, BY_ART = 128, 8192, 1000, 1024

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import SCHEMA, read_json, sha256_file, write_json
-from pipeline.bundle.published import shipped_model
 from pipeline.config.load import load
 from pipeline.config.schema import Config
 from pipeline.device.bench import bench
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
+from pipeline.documents.manifest import Manifest
+from pipeline.documents.stages import BundleTimings
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.host import record
+from pipeline.host import describe_machine
 from pipeline.tasks import task_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,9 +113,9 @@ def timed_again(path: Path) -> Row:
         bundle = WORK / "exported" / name_of(config, row["seed"])
         if "failed" in row or not (bundle / "manifest.json").exists():
             continue
-        manifest = read_json(bundle / "manifest.json")
-        if shipped_model(manifest)["sha256"] == row["file_sha256"]:
-            row[CLOCK] = clocked(bundle, manifest["ships"])
+        manifest = Manifest.read(bundle / "manifest.json")
+        if manifest.shipped_model.sha256 == row["file_sha256"]:
+            row[CLOCK] = clocked(bundle, manifest.ships)
             write_json(target, result)
     return result
 
@@ -144,7 +145,7 @@ def bound(path: Path) -> Row:
 
 def machine() -> Row:
     """Return what the times depend on."""
-    own = record()
+    own = describe_machine().dump()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {name: own[name] for name in MACHINE} | {"memory_gib": round(memory)}
 
@@ -185,11 +186,11 @@ def run(path: Path, config: Config, seed: int, data: Path | None) -> Row:
         said = (done.stderr.strip().splitlines() or ["?"])[-1]
         return {"seed": seed, "failed": f"exit {done.returncode}: {said}"}
     bundle = WORK / "exported" / name
-    manifest, timings = (read_json(bundle / name) for name in ("manifest.json", "timings.json"))
-    found = figures(manifest, timings)
-    found[CLOCK] = clocked(bundle, manifest["ships"])
+    manifest = Manifest.read(bundle / "manifest.json")
+    found = figures(manifest, BundleTimings.read(bundle / "timings.json"))
+    found[CLOCK] = clocked(bundle, manifest.ships)
     if found["arena_bytes"] is None:
-        found["arena_bytes"] = arena(bundle, bundle / shipped_model(manifest)["file"])
+        found["arena_bytes"] = arena(bundle, bundle / manifest.shipped_model.file)
     return {"seed": seed, **found}
 
 
@@ -201,38 +202,40 @@ def clocked(bundle: Path, ships: str) -> Row:
     }
 
 
-def figures(manifest: Row, timings: Row) -> Row:
+def figures(manifest: Manifest, timings: BundleTimings) -> Row:
     """Return what a bundle says of itself, as a row of results.
 
     Args:
         manifest: contents of manifest.json.
         timings: contents of timings.json.
     """
-    shipped = shipped_model(manifest)
-    gated = task_of(manifest["task"], manifest["config"]["task_metric"]).metric
-    parity, baseline = shipped["parity"], manifest["baseline"]
-    compiled = next((i for i in shipped["targets"].items() if i[1]["npu_ops"] is not None), None)
-    robust = shipped["robustness"] or {}
+    shipped = manifest.shipped_model
+    gated = task_of(manifest.task, str(manifest.config["task_metric"])).metric
+    parity, baseline = shipped.parity, manifest.baseline
+    compiled = next((i for i in shipped.targets.items() if i[1].npu_ops is not None), None)
+    micro = shipped.runtimes.get("tflite-micro")
+    robust = shipped.robustness or {}
     return {
-        "data": {"name": manifest["data"]["name"], **manifest["data"]["splits"]},
-        "test_readings": manifest["data"]["test_readings"],
+        "data": {"name": manifest.data.name, **manifest.data.splits},
+        "test_readings": manifest.data.test_readings,
         "metric": gated,
-        "reference": manifest["reference"]["metrics"][gated],
-        "ships": manifest["ships"],
-        "file_sha256": shipped["sha256"],
-        "value": shipped["metrics"][gated],
-        "metrics": shipped["metrics"],
-        **{name: parity[name] for name in ("metric_drop", "metric_drop_ci95", "agreement")},
-        **{name: shipped[name] for name in ("bytes", "bytes_gzip")},
-        **{name: manifest["reference"][name] for name in ("parameters", "macs")},
-        "float_ops": len(shipped["float_ops_left"]),
-        "rung": next((row["name"] for row in manifest["remedies"] if row["passed"]), None),
-        "baseline": baseline
-        and {"name": baseline["name"], "value": baseline["metrics"].get(gated)},
+        "reference": manifest.reference.metrics[gated],
+        "ships": manifest.ships,
+        "file_sha256": shipped.sha256,
+        "value": shipped.metrics[gated],
+        "metrics": shipped.metrics,
+        **{
+            name: getattr(parity, name) for name in ("metric_drop", "metric_drop_ci95", "agreement")
+        },
+        **{name: getattr(shipped, name) for name in ("bytes", "bytes_gzip")},
+        **{name: getattr(manifest.reference, name) for name in ("parameters", "macs")},
+        "float_ops": len(shipped.float_ops_left),
+        "rung": next((row["name"] for row in manifest.remedies if row["passed"]), None),
+        "baseline": baseline and {"name": baseline.name, "value": baseline.metrics.get(gated)},
         **{name: robust.get(name) for name in ROBUST},
-        "npu": compiled and {"target": compiled[0], **{n: compiled[1][n] for n in NPU}},
-        "arena_bytes": shipped["runtimes"].get("tflite-micro", {}).get("arena_bytes"),
-        "seconds": sum(part["seconds"] for part in timings.values()),
+        "npu": compiled and {"target": compiled[0], **{n: getattr(compiled[1], n) for n in NPU}},
+        "arena_bytes": None if micro is None else micro.arena_bytes,
+        "seconds": sum(part.seconds for part in timings.stages.values()),
     }
 
 

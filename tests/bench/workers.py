@@ -34,13 +34,13 @@ def measure(out: str) -> None:
     import tensorflow as tf
 
     from pipeline.launch.place import place_here
-    from pipeline.train import cluster
+    from pipeline.train import workers
 
     place = place_here()
     threads = 2 // (place.count if place else 1)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     if place is not None:
-        cluster.members()
+        workers.members()
     found = {name: steps_of(net) for name, net in NETS.items()}
     index = 0 if place is None else place.index
     Path(out, f"{index}.json").write_text(json.dumps(found))

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.artifacts import MANIFEST, describe_files, finish_swap
 from pipeline.bundle.exchange import publish
-from pipeline.bundle.published import is_published
+from pipeline.documents.bundles import is_published
 from pipeline.documents.stages import Published
 from pipeline.errors import ArtifactError
 

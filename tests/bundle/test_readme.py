@@ -13,12 +13,20 @@ from pipeline.bundle.readme import micro_name, readme
 from pipeline.export.c_source import write_c_source
 from pipeline.ondevice.quantize import dequantize, quantize
 from tests.device.tiny import STEPS, tflite
+from tests.documents.manifests import make_manifest
+from tests.documents.preprocess import entry_of, preprocess_of
 
 BORDERS = [
     ("int8", 1 / 255, -128), ("int8", 0.0037, -119), ("uint8", 1 / 255, 0), ("uint8", 0.0173, 31),
     ("int16", 3.1e-5, 0),
 ]  # fmt: skip
 TYPES = {"int8": (0.5, -3), "uint8": (0.5, 125), "int16": (0.001, 0), "float32": (None, None)}
+
+
+def number(name: str) -> dict[str, Any]:
+    """Return a column of preprocess.json."""
+    ends = {"low": 0.0, "high": 1.0, "offset": 0.5, "scale": 2.0}
+    return {"name": name, "kind": "number", "encoding": "robust", "impute_value": 0.0} | ends
 
 
 def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
@@ -36,13 +44,14 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
         "targets": {},
         "runtimes": {"litert": {"version": "2", "disagreements": 0, "arena_bytes": None}},
     }
-    entry = {"name": "x", "kind": kind, "scale": 1 / 255, "shape": shape[1:], "raw_dtype": "uint8"}
-    entry |= {"offset": 0.0, "columns": [{"name": "x"}]}
+    entry: dict[str, Any] = {"kind": kind, "shape": shape[1:], "raw_dtype": "uint8"}
+    scaled = {"scale": 1 / 255, "offset": 0.0}
+    entry |= {"columns": [number("x")]} if kind == "columns" else scaled
     return {
         "name": "small",
         "ships": form,
         "models": [model],
-        "preprocess": {"inputs": [entry], "anomaly": None, "labels": ["a", "b"], "target": None},
+        "preprocess": preprocess_of([entry], labels=["a", "b"]).dump(),
         "encoder": None,
         "preprocess_parity": {"x": {"max_abs_difference": 1e-7, "tolerance": 1e-5}},
         "reference": {"samples": 10, "metrics": {"accuracy": 0.91}},
@@ -55,7 +64,7 @@ def manifest(form: str, dtype: str, kind: str) -> dict[str, Any]:
     [("int8", "int8"), ("int8", "uint8"), ("int16x8", "int16"), ("float32", "float32")],
 )
 def test_every_border_is_fed_in_its_own_type(form: str, dtype: str, kind: str) -> None:
-    text = readme(manifest(form, dtype, kind))
+    text = readme(make_manifest(manifest(form, dtype, kind)))
     put = {
         "int8": ".toByte()",
         "uint8": ".toByte()",
@@ -93,7 +102,7 @@ def test_the_snippets_quantize_as_the_runner_does(
     told = manifest(form, dtype, kind)
     told["models"][0]["inputs"][0] |= {"scale": scale, "zero_point": zero}
     entry = told["preprocess"]["inputs"][0]
-    text = readme(told)
+    text = readme(make_manifest(told))
     detail = {"dtype": np.dtype(dtype).type, "quantization": (scale, zero)}
     for formula in formulas(text).values():
         is_shift = "rint" not in formula
@@ -111,7 +120,7 @@ def test_the_snippets_quantize_as_the_runner_does(
 def test_the_snippets_give_the_real_numbers(dtype: str, scale: float, zero: int) -> None:
     told = manifest("int16x8" if dtype == "int16" else "int8", dtype, "table")
     told["models"][0]["output"] |= {"scale": scale, "zero_point": zero}
-    text = readme(told)
+    text = readme(make_manifest(told))
     kotlin = re.search(r"FloatArray\(4\) \{ (.*) \}", text)
     swift = re.search(r"output\.map \{ Float\((.*)\) \* (.*) \}", text)
     assert kotlin
@@ -139,7 +148,7 @@ def test_sizes_in_the_snippets_are_those_of_the_file(tmp_path: Path) -> None:
             scale, zero = detail["quantization"]
             row |= {"dtype": np.dtype(detail["dtype"]).name, "shape": detail["shape"].tolist()}
             row |= {"scale": scale or None, "zero_point": zero if scale else None}
-        text = readme(told)
+        text = readme(make_manifest(told))
         sizes = [eval(size) for size in re.findall(r"allocateDirect\((.*?)\)\.order", text)]
         file.allocate_tensors()
         held = [file.get_tensor(detail["index"]).nbytes for detail in (given, output)]
@@ -149,11 +158,11 @@ def test_sizes_in_the_snippets_are_those_of_the_file(tmp_path: Path) -> None:
 
 def test_what_moves_a_pixel_is_no_rounding_where_scales_differ() -> None:
     told = manifest("int8", "int8", "image")
-    assert "round(x / 0.5f)" in readme(told)
+    assert "round(x / 0.5f)" in readme(make_manifest(told))
     told["models"][0]["inputs"][0] |= {"scale": 1 / 255, "zero_point": -128}
-    assert "input.put((pixel - 128).toByte())" in readme(told)
+    assert "input.put((pixel - 128).toByte())" in readme(make_manifest(told))
     told["preprocess"]["inputs"][0]["offset"] = 127.5
-    assert "(pixel" not in readme(told)
+    assert "(pixel" not in readme(make_manifest(told))
 
 
 STUB = Path(__file__).with_name("micro")
@@ -168,7 +177,7 @@ def test_the_program_for_microcontrollers_compiles_and_holds_the_file(tmp_path: 
     told["models"][0]["ops"] = dict.fromkeys(OPERATIONS, 1)
     told["models"][0]["inputs"][0]["shape"] = [1, 4]
     told["models"][0]["output"]["shape"] = [1, 3]
-    (snippet,) = re.findall(r"```cpp\n(.*?)```", readme(told), re.DOTALL)
+    (snippet,) = re.findall(r"```cpp\n(.*?)```", readme(make_manifest(told)), re.DOTALL)
     (tmp_path / "main.cc").write_text(snippet + MAIN)
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{STUB}", "-I.", "-o", "main"]
     built = subprocess.run(
@@ -207,21 +216,23 @@ OPERATIONS = {  # what our files hold -> as tflite-micro's micro_mutable_op_reso
 def test_operations_have_the_names_that_tflite_micro_gives_them() -> None:
     assert {op: micro_name(op) for op in OPERATIONS} == OPERATIONS
     told = manifest("int8", "int8", "table")
-    assert "tflite-micro has no" not in readme(told)
+    assert "tflite-micro has no" not in readme(make_manifest(told))
     told["models"][0]["ops"]["GELU"] = 1
-    assert "tflite-micro has no GELU, so this file does not run there." in readme(told)
+    assert "tflite-micro has no GELU, so this file does not run there." in readme(
+        make_manifest(told)
+    )
 
 
 def test_several_inputs_are_all_told_and_fed() -> None:
     told = manifest("int8", "int8", "columns")
     words = {"name": "t", "dtype": "int32", "shape": [1, 8], "scale": None, "zero_point": None}
     told["models"][0]["inputs"].append(words)
-    columns = [{"name": "hours"}, {"name": "load"}]
+    columns = [number("hours"), number("load")]
     told["preprocess"]["inputs"][0] |= {"columns": columns}
     told["preprocess"]["inputs"].append(
-        {"name": "t", "kind": "tokens", "unit": "words", "raw_dtype": "uint8", "shape": [8]}
+        entry_of({"name": "t", "kind": "tokens", "shape": [8]}).dump()
     )
-    text = readme(told)
+    text = readme(make_manifest(told))
     assert "by name: hours, load" in text
     assert "Input `t`: int32 [1, 8]." in text
     assert "input1.putInt(number)" in text
@@ -240,21 +251,21 @@ def test_a_detectors_score_and_threshold_are_told() -> None:
     }
     assert (
         "does not see; above 0.25 it is an anomaly. What the model is given is cut to -1 and 2"
-        in readme(told)
+        in readme(make_manifest(told))
     )
     told["preprocess"]["anomaly"] = {
         "score": "reconstruction",
         "threshold": 0.25,
         "input_range": [-1.0, 2.0],
     }
-    assert "and the real input; above 0.25" in readme(told)
+    assert "and the real input; above 0.25" in readme(make_manifest(told))
 
 
 def test_the_arena_is_told_where_it_was_measured() -> None:
     document = manifest("int8", "int8", "image")
-    assert "measured on a 64-bit machine" not in readme(document)
+    assert "measured on a 64-bit machine" not in readme(make_manifest(document))
     micro = {"version": "0.1", "disagreements": 1, "arena_bytes": 4272}
     document["models"][0]["runtimes"]["tflite-micro"] = micro
-    text = readme(document)
+    text = readme(make_manifest(document))
     assert "The arena of 4272 bytes was measured on a 64-bit machine with tflite-micro 0.1" in text
     assert "decides 9 of 10 held-out samples as LiteRT does" in text

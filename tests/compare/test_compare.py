@@ -11,7 +11,7 @@ from pipeline.artifacts import write_json
 from pipeline.cli import main
 from pipeline.compare.differences import ABSENT, compare, different, flat, settings
 from pipeline.compare.equality import compare_outputs, distance, equality
-from pipeline.compare.sides import Side
+from pipeline.compare.sides import Side, SideData, SideFile, SideReference
 from pipeline.compare.tell import page, text
 from pipeline.tasks import TASKS
 from tests.report.test_render import read
@@ -23,17 +23,10 @@ def side(name: str = "one", said: Any = None, sha: str = "f" * 64, **changed: An
     """Return a bundle that decided `said`, of labels 0, 1, 2, 0, 1, 2, …"""
     labels = np.arange(60) % 3
     answer = labels if said is None else said
-    row = {
-        "format": "int8",
-        "file": "model_int8.tflite",
-        "sha256": sha,
-        "bytes": 2000,
-        "metrics": {"accuracy": float((answer == labels).mean())},
-        "parity": {"agreement": 0.99},
-        "robust": None,
-    }
+    metrics = {"accuracy": float((answer == labels).mean())}
+    row = SideFile("model_int8.tflite", sha, 2000, metrics, 0.99, None)
     answers = {"samples": np.zeros(32, np.uint8), "labels": labels}
-    reference = {"sha256": "r", "path": Path("none"), "parameters": 9, "metrics": {"accuracy": 1.0}}
+    reference = SideReference(Path("none"), "r", {"accuracy": 1.0}, 9)
     own: dict[str, Any] = {
         "name": name,
         "kind": "bundle",
@@ -41,7 +34,7 @@ def side(name: str = "one", said: Any = None, sha: str = "f" * 64, **changed: An
         "config": {"name": name, "seed": 0, "train": {"epochs": 3}, "audit": None},
         "packages": {"keras": "3"},
         "labels": NAMES,
-        "data": {"fingerprint": "d", "splits": {"test": 60}, "samples": 60},
+        "data": SideData("d", {"test": 60}, 60),
         "reference": reference,
         "files": {"int8": row},
         "ships": "int8",
@@ -59,20 +52,21 @@ def swapped(count: int) -> Any:
 
 
 def test_the_same_bytes_are_the_strongest_equality() -> None:
-    assert equality(side(), side("two"))["class"] == "bytes"
+    assert equality(side(), side("two")).equality == "bytes"
 
 
 def test_other_bytes_with_all_decisions_alike_are_the_next() -> None:
-    assert equality(side(), side("two", sha="0" * 64))["class"] == "decisions"
+    assert equality(side(), side("two", sha="0" * 64)).equality == "decisions"
 
 
 @pytest.mark.parametrize(("wrong", "wanted"), [(1, "metric"), (30, "different")])
 def test_decisions_that_differ_are_judged_by_the_interval(wrong: int, wanted: str) -> None:
     found = equality(side(), side("two", said=swapped(wrong), sha="0" * 64))
-    assert found["class"] == wanted
-    low, high = found["measured"]["metric_drop_ci95"]
-    assert low <= found["measured"]["metric_drop"] <= high
-    assert found["measured"]["agreement"] == pytest.approx(1 - wrong / 60)
+    assert found.equality == wanted
+    assert found.measured is not None
+    low, high = found.measured.metric_drop_ci95
+    assert low <= found.measured.metric_drop <= high
+    assert found.measured.agreement == pytest.approx(1 - wrong / 60)
 
 
 def test_the_drop_is_that_of_the_metric_that_the_config_judges_by() -> None:
@@ -85,7 +79,7 @@ def test_the_drop_is_that_of_the_metric_that_the_config_judges_by() -> None:
             side(str(said), config=config, sha=sha, answers=answers | {"answer_int8": said})
             for sha, said in (("0", uneven), ("1", np.zeros(60, np.uint8)))
         ]
-        drops[metric] = equality(*pair)["measured"]["metric_drop"]
+        drops[metric] = equality(*pair).measured.metric_drop
     assert drops["macro_f1"] > 2 * drops["accuracy"] > 0
 
 
@@ -93,11 +87,11 @@ def test_other_samples_are_not_compared() -> None:
     other = side("two", sha="0" * 64)
     other.answers["samples"][0] = 1  # type: ignore[index]
     found = equality(side(), other)
-    assert (found["class"], found["measured"]) == ("unknown", None)
-    assert "other samples" in found["why"]
-    assert "without stored predictions" in equality(side(), side("two", sha="0", answers={}))["why"]
-    assert "tasks differ" in equality(side(), side("two", sha="0", task="anomaly"))["why"]
-    assert "classes differ" in equality(side(), side("two", sha="0", labels=NAMES[::-1]))["why"]
+    assert (found.equality, found.measured) == ("unknown", None)
+    assert "other samples" in found.why
+    assert "without stored predictions" in equality(side(), side("two", sha="0", answers={})).why
+    assert "tasks differ" in equality(side(), side("two", sha="0", task="anomaly")).why
+    assert "classes differ" in equality(side(), side("two", sha="0", labels=NAMES[::-1])).why
 
 
 @pytest.mark.parametrize("task", list(TASKS))
@@ -110,28 +104,28 @@ def test_a_drop_has_the_sign_of_worse(task: str) -> None:
     else:
         labels = rng.normal(size=200)
         first, second = labels[:, None] + 0.05, labels[:, None] + rng.normal(0, 0.8, (200, 1))
-    assert compare_outputs(TASKS[task], labels, first, second)["metric_drop"] > 0
-    assert compare_outputs(TASKS[task], labels, second, first)["metric_drop"] < 0
-    assert compare_outputs(TASKS[task], labels, first, first)["metric_drop_ci95"] == [0.0, 0.0]
+    assert compare_outputs(TASKS[task], labels, first, second).metric_drop > 0
+    assert compare_outputs(TASKS[task], labels, second, first).metric_drop < 0
+    assert compare_outputs(TASKS[task], labels, first, first).metric_drop_ci95 == (0.0, 0.0)
 
 
 def test_weights_are_bit_equal_apart_or_of_another_network() -> None:
     own = {"a": np.ones((2, 3), np.float32), "b": np.zeros(4, np.float32)}
     near = own | {"b": np.array([0, 0, 1e-6, 0], np.float32)}
-    assert distance(own, copy.deepcopy(own))["class"] == "bit-equal"
+    assert distance(own, copy.deepcopy(own)).equality == "bit-equal"
     found = distance(own, near)
-    assert (found["class"], found["largest"]) == ("apart", pytest.approx(1e-6))
-    assert "in b" in found["why"]
-    assert distance(own, {"a": own["a"]})["class"] == "other network"
-    assert distance(own, own | {"b": np.zeros(5)})["class"] == "other network"
-    assert distance({}, {})["class"] == "bit-equal"
+    assert (found.equality, found.largest) == ("apart", pytest.approx(1e-6))
+    assert "in b" in found.why
+    assert distance(own, {"a": own["a"]}).equality == "other network"
+    assert distance(own, own | {"b": np.zeros(5)}).equality == "other network"
+    assert distance({}, {}).equality == "bit-equal"
 
 
 def test_every_difference_is_named_once() -> None:
     rows = [flat({"a": {"b": 1, "c": [1, 2]}, "d": {}}), flat({"a": {"b": 2, "c": [1, 2]}})]
-    assert different(rows) == {"a.b": [1, 2], "d": [{}, ABSENT]}
+    assert different(rows) == {"a.b": (1, 2), "d": ({}, ABSENT)}
     configs = settings([{"name": "x", "audit": None}, {"name": "y", "audit": {"steps": 3}}])
-    assert different(configs) == {"audit": [None, "on"]}
+    assert different(configs) == {"audit": (None, "on")}
 
 
 def sides() -> list[Side]:

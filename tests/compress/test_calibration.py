@@ -12,6 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.errors import ArtifactError
 from pipeline.samples.kind import Input
+from tests.documents.preprocess import meta_of, preprocess_of
 
 IMAGE: dict[str, Any] = {
     "name": "image",
@@ -29,8 +30,8 @@ def dataset(folder: Path, calibration: list[int]) -> Dataset:
     writer.add(np.arange(40, dtype=np.uint8).reshape(10, 2, 2, 1))
     return Dataset(
         folder,
-        {},
-        {"inputs": [IMAGE], "anomaly": None},
+        meta_of(),
+        preprocess_of([IMAGE]),
         labels=np.zeros(10, np.int64),
         ids=np.array([f"id{i}" for i in range(10)]),
         splits={"calibration": np.array(calibration, np.int64)},
@@ -53,7 +54,8 @@ def test_an_empty_split_is_refused_with_the_setting_to_change(tmp_path: Path) ->
 
 
 def test_pixels_have_a_known_range_and_tables_have_none() -> None:
-    assert known_ranges({"inputs": [IMAGE, TABLE]}) == {"image": [0.0, 1.0]}
-    moved = IMAGE | {"offset": [127.5], "scale": [1 / 127.5]}
-    assert known_ranges({"inputs": [moved]}) == {"image": [-1.0, 1.0]}
-    assert known_ranges({"inputs": [IMAGE | {"raw_dtype": "float32"}]}) == {}
+    assert known_ranges(preprocess_of([IMAGE, TABLE])) == {"image": [0.0, 1.0]}
+    moved = IMAGE | {"offset": 127.5, "scale": 1 / 127.5}
+    assert known_ranges(preprocess_of([moved])) == {"image": [-1.0, 1.0]}
+    floats = preprocess_of([IMAGE | {"raw_dtype": "float32"}])
+    assert known_ranges(floats) == {}

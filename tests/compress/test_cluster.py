@@ -14,11 +14,11 @@ from hypothesis.extra import numpy as arrays
 
 from pipeline.compress.centroids import INITIALIZATIONS, lloyd, nearest
 from pipeline.compress.cluster import cluster_weights, write_clustered
-from pipeline.compress.distillation import Lesson
-from pipeline.compress.kernels import compressible_kernels
+from pipeline.compress.distillation import DistillationJob
 from pipeline.compress.prune import largest
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from pipeline.worker import client
 from tests.train.kills import assert_same_bits, with_kills
@@ -88,7 +88,7 @@ def test_kernels_take_few_values_near_their_own(
 
 
 @pytest.fixture
-def lesson(reference: Path, digits: Any, tmp_path: Path) -> Callable[[str], Lesson]:
+def job(reference: Path, digits: Any, tmp_path: Path) -> Callable[[str], DistillationJob]:
     begun = tmp_path / "begun.keras"
     model = load_keras(reference)
     for weight in compressible_kernels(
@@ -101,15 +101,17 @@ def lesson(reference: Path, digits: Any, tmp_path: Path) -> Callable[[str], Less
     settings = SimpleNamespace(epochs=3, learning_rate=3e-3, clusters=CLUSTERS)
     learning = {"seed": 3, "strategy": "one_device", "batch_size": 64, "augment": []}
 
-    def make(name: str) -> Lesson:
+    def make(name: str) -> DistillationJob:
         work = tmp_path / name
-        return Lesson(begun, reference, digits, settings, "compress.cluster", work=work, **learning)
+        return DistillationJob(
+            begun, reference, digits, settings, "compress.cluster", work=work, **learning
+        )
 
     return make
 
 
-def test_the_values_learn_and_stay_few(lesson: Callable[[str], Lesson]) -> None:
-    given = lesson("work")
+def test_the_values_learn_and_stay_few(job: Callable[[str], DistillationJob]) -> None:
+    given = job("work")
     model, begun = cluster_weights(given), load_keras(given.student)
     for weight, before in zip(
         compressible_kernels(model), compressible_kernels(begun), strict=True
@@ -122,13 +124,13 @@ def test_the_values_learn_and_stay_few(lesson: Callable[[str], Lesson]) -> None:
 
 @pytest.mark.slow
 def test_a_killed_clustering_ends_with_the_same_bits(
-    lesson: Callable[[str], Lesson], monkeypatch: pytest.MonkeyPatch
+    job: Callable[[str], DistillationJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = cluster_weights(lesson("whole"))
+    whole = cluster_weights(job("whole"))
     again, kills = with_kills(
         monkeypatch,
         lambda count, _: count in (2, 5),
-        lambda: cluster_weights(lesson("cut")),
+        lambda: cluster_weights(job("cut")),
     )
     assert kills == 2
     assert_same_bits(whole, again)

@@ -18,9 +18,10 @@ from pipeline.compress.fake_quant import (
 from pipeline.device.measure import run_file
 from pipeline.export.make import float32_file
 from pipeline.models.save import load_keras
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from pipeline.worker import client
 from pipeline.worker.client import request
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 from tests.export.test_families import FAMILIES
 
@@ -104,7 +105,7 @@ def test_the_rounded_model_answers_as_the_int8_file(name: str, tmp_path: Path) -
     spec = IMITATED[name]
     made = make(spec, tmp_path / "m")
     file = made.file("int8", clipping="mse", io="float32")
-    answered = run_file(file, {"inputs": []}, made.inputs, prepared=True).outputs
+    answered = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
     found = imitated(made)
     ratio = sqnr_db(made.reference, answered)
     assert sqnr_db(found, answered) > min(ratio + 2.5, 45.0)

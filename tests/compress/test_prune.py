@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.compress.distillation import Lesson
-from pipeline.compress.kernels import compressible_kernels
+from pipeline.compress.distillation import DistillationJob
 from pipeline.compress.prune import UPDATES, is_due, largest, prune_network, rise_of, sparsity_at
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from tests.train.kills import assert_same_bits, with_kills
 
@@ -32,15 +32,15 @@ def section(**settings: Any) -> SimpleNamespace:
 
 
 @pytest.fixture
-def lesson(spec: Spec, digits: Any, tmp_path: Path) -> Callable[..., Lesson]:
+def job(spec: Spec, digits: Any, tmp_path: Path) -> Callable[..., DistillationJob]:
     keras.utils.clear_session()
     path = tmp_path / "model.keras"
     save_keras(MODELS["cnn"](keras, spec), path)
 
-    def make(name: str, **settings: Any) -> Lesson:
+    def make(name: str, **settings: Any) -> DistillationJob:
         learning = {"seed": 3, "strategy": "one_device", "batch_size": 64, "augment": []}
         asked, work = section(**settings), tmp_path / name
-        return Lesson(path, path, digits, asked, "compress.prune", work=work, **learning)
+        return DistillationJob(path, path, digits, asked, "compress.prune", work=work, **learning)
 
     return make
 
@@ -105,9 +105,9 @@ def test_however_short_it_is_the_last_mask_is_made_and_is_whole(
 
 
 def test_kernels_get_their_zeros_and_it_comes_nearer_to_what_it_was(
-    lesson: Callable[..., Lesson], digits: Any
+    job: Callable[..., DistillationJob], digits: Any
 ) -> None:
-    given = lesson("work", epochs=10)
+    given = job("work", epochs=10)
     model, teacher = prune_network(given), load_keras(given.teacher)
     cut = load_keras(given.teacher)
     for weight in compressible_kernels(cut):
@@ -131,11 +131,11 @@ def test_kernels_get_their_zeros_and_it_comes_nearer_to_what_it_was(
 
 @pytest.mark.slow
 def test_a_killed_pruning_ends_with_the_same_bits(
-    lesson: Callable[..., Lesson], monkeypatch: pytest.MonkeyPatch
+    job: Callable[..., DistillationJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prune_network(lesson("whole"))
+    whole = prune_network(job("whole"))
     again, kills = with_kills(
-        monkeypatch, lambda count, _: count in (2, 5), lambda: prune_network(lesson("cut"))
+        monkeypatch, lambda count, _: count in (2, 5), lambda: prune_network(job("cut"))
     )
     assert kills == 2
     assert_same_bits(whole, again)

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.compress import imitate
-from pipeline.compress.distillation import Lesson, Rounding, imitating_step
+from pipeline.compress import distillation
+from pipeline.compress.distillation import DistillationJob, Rounding, distillation_step
 from pipeline.compress.fake_quant import rounded_weight, rounding_scope
-from pipeline.compress.kernels import compressible_kernels
 from pipeline.compress.prune import largest
 from pipeline.compress.qat import fine_tune_for_int8
 from pipeline.data.preprocess import to_model_inputs
@@ -21,6 +20,7 @@ from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
+from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
 from tests.harden.test_fine_tune import harden, start  # noqa: F401  (a fixture)
 from tests.train.kills import assert_same_bits, with_kills
@@ -50,9 +50,9 @@ def tuned(
     settings = SimpleNamespace(epochs=epochs, learning_rate=1e-3)
     learning = {"seed": 0, "strategy": "auto", "batch_size": 64, "augment": [], "attack": attack}
     key = "compress.quantize.qat"
-    lesson = Lesson(reference, reference, digits, settings, key, work=work, **learning)
+    job = DistillationJob(reference, reference, digits, settings, key, work=work, **learning)
     tensors = [[f"m/{name}/x", span] for name, span in (spans or NARROW).items()]
-    return fine_tune_for_int8(lesson, {"tensors": tensors, "inputs": {}}, clusters=clusters)
+    return fine_tune_for_int8(job, {"tensors": tensors, "inputs": {}}, clusters=clusters)
 
 
 def apart(model: Any, teacher: Any, x: Any) -> float:
@@ -124,7 +124,7 @@ def test_the_loss_is_how_far_the_answers_are_apart(
     for kernel in (w for w in one.weights if w.name == "kernel"):  # then rounding leaves it
         kernel.assign(rounded_weight(kernel.value, ((-1, units), (0,))))
     x = {"x": rng.normal(size=(9, 5)).astype(np.float32)}
-    found, _ = imitating_step(one, other, None, Rounding({}, {}))(x, None, None)
+    found, _ = distillation_step(one, other, None, Rounding({}, {}))(x, None, None)
     p, q = other(x).numpy(), one(x).numpy()
     wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)
@@ -147,10 +147,10 @@ def test_the_attack_goes_through_the_rounding(
         seen["labels"] = labels
         return x
 
-    monkeypatch.setattr(imitate, "attack_of", lambda settings: attack)
+    monkeypatch.setattr(distillation, "attack_of", lambda settings: attack)
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
-    step = imitating_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
+    step = distillation_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
     step(x, None, tf.constant([1, 2]))
     steps = seen["logits"].numpy() / (6.0 / 255)  # of the grid from -3 to 3
     np.testing.assert_allclose(steps, np.round(steps), atol=2e-3)
@@ -168,11 +168,11 @@ def test_half_of_the_loss_is_of_what_the_attack_finds(
     rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
     moved = {name: 1 - value for name, value in x.items()}
     monkeypatch.setattr(
-        imitate, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
+        distillation, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
     )
-    plain = imitating_step(model, teacher, None, rounding)
+    plain = distillation_step(model, teacher, None, rounding)
     clean, there = (plain(shown, None, seed)[0] for shown in (x, moved))
-    both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    both, _ = distillation_step(model, teacher, None, rounding, BALL)(x, None, seed)
     np.testing.assert_allclose(both, (clean + there) / 2, rtol=1e-3, atol=1e-5)
 
 
@@ -180,11 +180,11 @@ def test_an_attack_that_cannot_move_adds_nothing(reference: Path, digits: Any) -
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
     rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
-    clean, _ = imitating_step(model, teacher, None, rounding)(x, None, seed)
-    both, _ = imitating_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    clean, _ = distillation_step(model, teacher, None, rounding)(x, None, seed)
+    both, _ = distillation_step(model, teacher, None, rounding, BALL)(x, None, seed)
     assert np.abs(both - clean).mean() > 0.01
     narrow = BALL | {"epsilon": 1e-9}
-    same, _ = imitating_step(model, teacher, None, rounding, narrow)(x, None, seed)
+    same, _ = distillation_step(model, teacher, None, rounding, narrow)(x, None, seed)
     np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
 
 

@@ -10,8 +10,8 @@ import pytest
 from pipeline.artifacts import describe_files
 from pipeline.config.schema import Config
 from pipeline.data import dataset, findings
-from pipeline.data.copies import exact_copies
 from pipeline.data.dataset import open_dataset
+from pipeline.data.exact_duplicates import exact_copies
 from tests.conftest import prepare_data
 
 EVERY_PART = {"train": np.arange(8), "validation": np.arange(8, 10), "test": np.arange(10, 12)}

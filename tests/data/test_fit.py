@@ -16,6 +16,7 @@ from pipeline.samples.columns import RARE, fit_category
 from pipeline.samples.kind import Input
 from pipeline.samples.numbers import INTERVALS, fit_number, fit_piecewise
 from pipeline.samples.tokens import fit_tokens
+from tests.documents.preprocess import entry_of, preprocess_of
 
 STEPS = 256  # of int8
 NUMBERS = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
@@ -42,7 +43,7 @@ def test_numbers_mean_the_same_on_both_sides(known: Any, seen: Any, how: str) ->
     entry = table_entry({"kind": "number"} | fit(known, how))
     raw = np.concatenate([seen, known, [np.nan, 0, 3e38, -3e38]]).astype(np.float32)[:, None]
     ours = prepare_input(raw, entry)
-    theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
+    theirs = np.asarray(to_model_inputs({"x": raw}, preprocess_of([entry]))["x"])
     assert np.isfinite(ours).all()
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
@@ -53,13 +54,13 @@ def test_categories_mean_the_same_on_both_sides(known: list[int], seen: list[int
     entry = table_entry(column)
     raw = np.array([*seen, np.nan], np.float32)[:, None]
     ours = prepare_input(raw, entry)
-    theirs = np.asarray(to_model_inputs({"x": raw}, {"inputs": [entry]})["x"])
+    theirs = np.asarray(to_model_inputs({"x": raw}, preprocess_of([entry]))["x"])
     assert (ours == theirs).all()
     assert (ours.sum(axis=1) == 1).all()
     kept = sum(known.count(code) >= RARE for code in range(6))
     assert ours.shape[1] == kept + 1
     codes = entry | {"kind": "codes", "columns": [entry["columns"][0] | {"offset": 3}]}
-    same = np.asarray(to_model_inputs({"x": raw}, {"inputs": [codes]})["x"])
+    same = np.asarray(to_model_inputs({"x": raw}, preprocess_of([codes]))["x"])
     assert (prepare_input(raw, codes) == same).all()
     assert (same[:, 0] - 3 == ours.argmax(axis=1)).all()
 
@@ -121,8 +122,8 @@ def test_what_is_not_in_train_changes_nothing(tmp_path: Path, rng: np.random.Gen
         writer = ShardWriter(tmp_path, Input("t", "tokens", is_ragged=True))
         texts = ["b a a", "a c", other]
         writer.add([np.frombuffer(text.encode(), np.uint8) for text in texts])
-        encoding = {"unit": "words", "lower": True, "max_bytes": 99, "length": 4, "vocabulary": 2}
-        spec = Input("t", "tokens", is_ragged=True, encoding=encoding)
+        entry: Any = entry_of({"name": "t", "kind": "tokens", "shape": [4]})
+        spec = Input("t", "tokens", is_ragged=True, template=entry, vocabulary=2)
         entries.append(fit_tokens(spec, open_shards(tmp_path, writer.finish()), np.array([1, 0])))
     assert entries[0] == entries[1]
-    assert entries[0][0]["vocabulary"] == ["a", "b"]
+    assert entries[0][0].vocabulary == ["a", "b"]

@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.images import read_image
-from pipeline.data.watch import source_state
+from pipeline.data.source_fingerprint import source_state
 from pipeline.errors import ConfigError
 from pipeline.ondevice.image import resize_image
 from tests.conftest import prepare_data

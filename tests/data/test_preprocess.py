@@ -11,11 +11,13 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset
 from pipeline.data.preprocess import fit_target, target_of, to_model_inputs
 from pipeline.data.shards import Shards, ShardWriter, open_shards
-from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Entry
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples.image import fit_image
 from pipeline.samples.kind import Input
 from pipeline.samples.table import fit_table
 from tests.conftest import prepare_data
+from tests.documents.preprocess import preprocess_of
 
 TABLE = """
 name: small
@@ -33,7 +35,7 @@ def shards_of(folder: Path, values: Any) -> Shards:
     return open_shards(folder, writer.finish())
 
 
-def image_entry(folder: Path, values: Any) -> dict[str, Any]:
+def image_entry(folder: Path, values: Any) -> Entry:
     spec = Input("image", "image")
     return fit_image(spec, shards_of(folder, values), np.arange(len(values)))[0]
 
@@ -71,7 +73,7 @@ def test_the_training_and_the_device_form_give_the_same_bits(
 ) -> None:
     raw = rng.integers(0, 256, (50, 8, 8, 3)).astype(np.uint8)
     entry = image_entry(tmp_path, raw)
-    theirs = np.asarray(to_model_inputs({"image": raw}, {"inputs": [entry]})["image"])
+    theirs = np.asarray(to_model_inputs({"image": raw}, preprocess_of([entry]))["image"])
     assert (theirs == prepare_input(raw, entry)).all()
 
 
@@ -81,15 +83,15 @@ def test_preprocessing_lets_gradients_through(tmp_path: Path) -> None:
     entry = image_entry(tmp_path, np.zeros((1, 2, 2, 1), np.uint8))
     x = tf.Variable(tf.ones((1, 2, 2, 1)))
     with tf.GradientTape() as tape:
-        y = tf.reduce_sum(to_model_inputs({"image": x}, {"inputs": [entry]})["image"])
+        y = tf.reduce_sum(to_model_inputs({"image": x}, preprocess_of([entry]))["image"])
     assert np.asarray(tape.gradient(y, x)) == pytest.approx(1 / 255)
 
 
 def test_targets_are_scaled_and_classes_are_not(rng: np.random.Generator) -> None:
     targets = rng.normal(150, 70, 300).astype(np.float32)
-    scaled = target_of(targets, {"target": fit_target(targets)})
+    scaled = target_of(targets, preprocess_of([], target=fit_target(targets)))
     assert float(scaled.std()) == pytest.approx(1, abs=1e-3)
-    assert target_of(np.array([3, 1]), {"target": None}).dtype == np.int32
+    assert target_of(np.array([3, 1]), preprocess_of([])).dtype == np.int32
 
 
 def test_a_bundled_table_and_a_regression_are_prepared(
@@ -101,4 +103,4 @@ def test_a_bundled_table_and_a_regression_are_prepared(
     dataset = open_dataset(tmp_path)
     assert dataset.class_names is None
     assert dataset.labels.dtype == np.float32
-    assert dataset.preprocess["inputs"][0]["columns"][0]["name"] == "age"
+    assert dataset.preprocess.inputs[0].columns[0].name == "age"

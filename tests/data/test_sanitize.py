@@ -12,9 +12,11 @@ from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.sanitize import fit_sanitizing
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.runner import prepare_input, remove_squeezing, squeeze_samples
+from pipeline.documents.preprocess import Entry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.sanitize import median_filter, reduce_bit_depth, round_to_levels
 from pipeline.samples.kind import Input
+from tests.documents.preprocess import entry_of, preprocess_of
 
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}
 NOTHING = {"median": None, "bit_depth": None, "range": "clip", "limits": None, "levels": None}
@@ -32,7 +34,10 @@ SERIES = {
     "raw_dtype": "float32",
     "columns": [NUMBER | {"name": "a"}, NUMBER | {"name": "b"}],
 }  # fmt: skip
-ROWS = SERIES | {"kind": "columns", "shape": [2]}
+ROWS = {
+    "name": "x", "kind": "columns", "shape": [2], "raw_dtype": "float32",
+    "columns": SERIES["columns"],
+}  # fmt: skip
 TABLE = {
     "name": "x", "kind": "table", "shape": [3], "raw_dtype": "float32", "columns": ["a", "b", "c"],
     "offset": [0.0, 1.0, 2.0], "scale": [1.0, 2.0, 3.0],
@@ -51,13 +56,15 @@ def numbers(entry: dict[str, Any], seed: int) -> Any:
     return raw
 
 
-def fitted(folder: Path, entry: dict[str, Any], raw: Any, **wish: Any) -> dict[str, Any]:
+def fitted(folder: Path, entry: dict[str, Any], raw: Any, **wish: Any) -> Entry:
     folder.mkdir(exist_ok=True)
     writer = ShardWriter(folder, Input("x", entry["kind"]))
     writer.add(raw)
     shards = open_shards(folder, writer.finish())
     train = np.arange(len(raw) // 2)
-    return entry | {"sanitize": fit_sanitizing(entry, shards, train, WISH | wish)}
+    found = entry_of(entry)
+    sanitize = fit_sanitizing(found, shards, train, WISH | wish)
+    return found.model_copy(update={"sanitize": sanitize})
 
 
 @pytest.mark.parametrize("entry", [IMAGE, SERIES, ROWS, TABLE], ids=lambda e: e["kind"])
@@ -69,7 +76,7 @@ def test_training_and_device_squeeze_to_the_same_bits(
     window = window if entry["kind"] in ("image", "series") else None
     entry = fitted(tmp_path, entry, raw, median=window, bit_depth=depth)
     far = raw if entry["kind"] == "image" else raw * 9
-    theirs = np.asarray(to_model_inputs({"x": far}, {"inputs": [entry]})["x"])
+    theirs = np.asarray(to_model_inputs({"x": far}, preprocess_of([entry]))["x"])
     np.testing.assert_array_equal(prepare_input(far, entry), theirs)
 
 
@@ -81,7 +88,8 @@ def test_sound_is_squeezed_alike_and_silence_stays(rng: np.random.Generator) -> 
     raw = rng.integers(-32768, 32768, (3, 400)).astype(np.int16)
     raw[0, :5] = [-32768, 32767, 0, 1, -1]
     for depth, window in ((1, None), (8, 3), (5, None), (None, 5)):
-        entry = {"kind": "audio", "sanitize": NOTHING | {"bit_depth": depth, "median": window}}
+        rule = NOTHING | {"bit_depth": depth, "median": window}
+        entry = entry_of({"kind": "audio", "sanitize": rule})
         ours = squeeze_samples(raw, entry)
         np.testing.assert_array_equal(ours, squeeze_inputs(tf, tf.constant(raw), entry))
         assert not squeeze_samples(np.zeros_like(raw), entry).any()
@@ -130,7 +138,7 @@ def test_squeezing_stays_in_range_and_its_steps_can_change_places(
     np.testing.assert_array_equal(one, squeeze_samples(squeeze_samples(raw, levels), smoothed))
     whole = IMAGE | {"sanitize": NOTHING | {"median": window, "bit_depth": depth}}
     np.testing.assert_array_equal(one, squeeze_samples(raw, whole))
-    plain = remove_squeezing({"inputs": [whole]})["inputs"][0]
+    plain = remove_squeezing(preprocess_of([whole]))["inputs"][0]
     np.testing.assert_array_equal(squeeze_samples(raw, plain), raw)
 
 
@@ -158,15 +166,21 @@ def test_limits_and_levels_come_from_train_alone(tmp_path: Path) -> None:
     raw[10:] *= 1000  # not train
     entry = fitted(tmp_path, ROWS, raw, bit_depth=2)
     low, high = float(raw[0, 0]), float(raw[9, 0])
-    assert entry["sanitize"]["limits"][0] == pytest.approx([low - high, 2 * high])
-    assert entry["sanitize"]["limits"][1] == [7.0, 7.0]
-    assert entry["sanitize"]["levels"][0] == pytest.approx(np.linspace(low, high, 4))
-    assert entry["sanitize"]["levels"][1] == [7.0]
+    assert entry.sanitize.limits[0] == pytest.approx([low - high, 2 * high])
+    assert entry.sanitize.limits[1] == (7.0, 7.0)
+    assert entry.sanitize.levels[0] == pytest.approx(np.linspace(low, high, 4))
+    assert entry.sanitize.levels[1] == [7.0]
 
 
 def test_levels_of_a_heavy_tail_go_by_rank(tmp_path: Path) -> None:
     raw = np.random.default_rng(0).lognormal(0, 3, (2000, 1)).astype(np.float32)
-    tail = ROWS | {"columns": [NUMBER | {"name": "a", "encoding": "quantile"}], "shape": [1]}
+    tail = ROWS | {
+        "columns": [
+            {"name": "a", "encoding": "quantile", "impute_value": 0.5}
+            | {"knots": [0.0, 9.0], "quantile_values": [-1.7, 1.7]}
+        ],
+        "shape": [1],
+    }
     entry = fitted(tmp_path, tail, raw, bit_depth=2)
     found = squeeze_samples(raw, entry)
     counts = np.unique(found, return_counts=True)[1]
@@ -184,7 +198,7 @@ def test_what_has_no_neighbours_or_no_numbers_is_refused(tmp_path: Path) -> None
 
 def test_a_detector_of_anomalies_has_no_limits(tmp_path: Path) -> None:
     raw = numbers(TABLE, 0)
-    assert fitted(tmp_path, TABLE, raw, is_limited=False)["sanitize"]["limits"] is None
+    assert fitted(tmp_path, TABLE, raw, is_limited=False).sanitize.limits is None
     relative = SERIES | {"per_window_standardize": True}  # its level is nobody's business
     entry = fitted(tmp_path / "b", relative, numbers(SERIES, 0))
-    assert entry["sanitize"]["limits"] is None
+    assert entry.sanitize.limits is None

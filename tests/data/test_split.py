@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.patterns import groups_of, held_out
+from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.samples import GIVEN
 from pipeline.data.split import (
     Wish,

@@ -28,7 +28,7 @@ from pipeline.device.predict import predict
 from pipeline.device.runtimes import why_missing
 from pipeline.errors import ArtifactError
 from pipeline.export.io_dtype import for_browser
-from tests.device.tiny import PREPROCESS, STEPS, tflite
+from tests.device.tiny import STEPS, document, tflite
 
 ROOT = Path(__file__).parents[2]
 needs_browser = pytest.mark.skipif(
@@ -65,8 +65,8 @@ def test_other_borders_give_the_same_answers(form: str, tmp_path: Path) -> None:
     assert for_browser(web.content) == web.content
     (tmp_path / "web.tflite").write_bytes(web.content)
     raw = {"x": np.random.default_rng(0).normal(0, 1.5, (16, 4)).astype(np.float32)}
-    wanted = run_file(own, PREPROCESS, raw)
-    found = run_file(tmp_path / "web.tflite", PREPROCESS, raw)
+    wanted = run_file(own, document(), raw)
+    found = run_file(tmp_path / "web.tflite", document(), raw)
     back = match_shipped_type(found.raw_outputs, web.output, web.shipped)
     np.testing.assert_array_equal(back, wanted.raw_outputs)
     assert Interpreter(model_content=web.content).get_signature_list()["serving_default"] == {
@@ -231,8 +231,8 @@ def test_many_samples_in_many_parts_are_answered_in_order(
     file = tmp_path / "model.tflite"
     file.write_bytes(tflite("int8"))
     raw = {"x": np.random.default_rng(5).normal(0, 2, (203, 4)).astype(np.float32)}
-    wanted = run_file(file, PREPROCESS, raw)
-    found = run_file(file, PREPROCESS, raw, runtime="browser")
+    wanted = run_file(file, document(), raw)
+    found = run_file(file, document(), raw, runtime="browser")
     np.testing.assert_array_equal(found.raw_outputs, wanted.raw_outputs)
     np.testing.assert_array_equal(found.outputs, wanted.outputs)
     assert found.version == browser.version()
@@ -252,5 +252,5 @@ def test_a_file_that_litert_js_refuses_is_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"no model at all")
     with pytest.raises(ArtifactError, match=r"broken\.tflite: cannot be run on browser") as raised:
-        run_file(broken, PREPROCESS, {"x": np.zeros((1, 4), np.float32)}, runtime="browser")
+        run_file(broken, document(), {"x": np.zeros((1, 4), np.float32)}, runtime="browser")
     assert len(str(raised.value).splitlines()) == 1

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from pipeline import cli
 from pipeline.device.golden import MOST_SHARE, Golden, judge
 from pipeline.device.runtimes import why_missing
+from pipeline.documents.manifest import ModelFile
 from pipeline.tasks.task import allowed_changes
-from tests.device.tiny import PREPROCESS, seal, write_bundle
+from tests.device.tiny import document, seal, write_bundle
+from tests.documents.manifests import fill_model
 
 MODEL = {
     "format": "int8", "file": "model_int8.tflite", "float_ops_left": [],
@@ -24,13 +26,17 @@ VALUE = {"labels": None, "target": {"offset": 4.0, "scale": 2.0}}
 seeds = st.integers(0, 10_000)
 
 
+def as_row(**changes: Any) -> ModelFile:
+    return ModelFile.model_validate(fill_model(MODEL | changes))
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("conform") / "tiny")
 
 
 def golden(samples: int, **changes: Any) -> Golden:
-    return Golden({"x": np.zeros((samples, 4), np.float32)}, PREPROCESS | changes)
+    return Golden({"x": np.zeros((samples, 4), np.float32)}, document(**changes))
 
 
 def answers(seed: int, samples: int = 16, classes: int = 3) -> np.ndarray:
@@ -44,7 +50,9 @@ def answers(seed: int, samples: int = 16, classes: int = 3) -> np.ndarray:
 def test_the_same_answers_conform_on_every_kernel(seed: int, copies: int) -> None:
     wanted = answers(seed)
     for runtime in ("litert", "browser", "tflite-runtime", "something new"):
-        found = judge(np.concatenate([wanted] * copies), wanted, MODEL, golden(16), runtime=runtime)
+        found = judge(
+            np.concatenate([wanted] * copies), wanted, as_row(), golden(16), runtime=runtime
+        )
         assert (found.differ, found.distance, found.problem) == (0, 0, None)
 
 
@@ -53,11 +61,11 @@ def test_one_step_is_too_much_inside_a_class_and_fine_across(seed: int, place: i
     wanted = answers(seed)
     found = wanted.copy()
     found.ravel()[place] += 1
-    inside = judge(found, wanted, MODEL, golden(16), runtime="litert")
+    inside = judge(found, wanted, as_row(), golden(16), runtime="litert")
     assert inside.distance == 1
     assert "1 LSB" in str(inside.problem)
-    assert judge(found, wanted, MODEL, golden(16), runtime="tflite-runtime").problem is None
-    with_float = MODEL | {"float_ops_left": [{"op": "NEG", "why": "kept"}]}
+    assert judge(found, wanted, as_row(), golden(16), runtime="tflite-runtime").problem is None
+    with_float = as_row(float_ops_left=[{"op": "NEG", "why": "kept"}])
     assert judge(found, wanted, with_float, golden(16), runtime="litert").problem is None
 
 
@@ -68,7 +76,7 @@ def test_across_classes_one_decision_or_half_a_percent_may_differ(
     wanted = answers(seed, samples)
     found = wanted.copy()
     found[:changed, 1] = 120
-    judged = judge(found, wanted, MODEL, golden(samples), runtime="tflite-micro")
+    judged = judge(found, wanted, as_row(), golden(samples), runtime="tflite-micro")
     assert judged.differ == changed
     assert (judged.problem is None) == (changed <= max(1, samples / 200))
     assert allowed_changes(MOST_SHARE, samples) == max(1, samples // 200)
@@ -84,7 +92,7 @@ def test_across_classes_one_decision_or_half_a_percent_may_differ(
     ],
 )
 def test_answers_of_another_form_are_told(found: np.ndarray, words: str) -> None:
-    judged = judge(found, answers(0), MODEL, golden(16), runtime="litert")
+    judged = judge(found, answers(0), as_row(), golden(16), runtime="litert")
     assert words in str(judged.problem)
 
 
@@ -93,12 +101,12 @@ def test_equal_inputs_want_equal_answers() -> None:
     other = wanted.copy()
     other[3, 1] -= 1
     found = np.concatenate([wanted, other])
-    judged = judge(found, wanted, MODEL, golden(16), runtime="tflite-runtime")
+    judged = judge(found, wanted, as_row(), golden(16), runtime="tflite-runtime")
     assert judged.problem == "equal inputs get different answers"
 
 
 def test_not_a_number_never_conforms() -> None:
-    model = MODEL | {"format": "float32", "output": {"scale": None, "zero_point": None}}
+    model = as_row(format="float32", output={"scale": None, "zero_point": None})
     wanted = answers(0).astype(np.float32)
     found = wanted.copy()
     found[5] = math.nan
@@ -108,7 +116,7 @@ def test_not_a_number_never_conforms() -> None:
 
 @given(apart=st.integers(0, 9), scale=st.sampled_from([0.5, 0.01]))
 def test_values_are_one_decision_within_a_step_or_the_agreement(apart: int, scale: float) -> None:
-    model = MODEL | {"output": {"scale": scale, "zero_point": 0}}
+    model = as_row(output={"scale": scale, "zero_point": 0})
     wanted = np.zeros((16, 1), np.int8)
     found = wanted + np.int8(apart)
     judged = judge(found, wanted, model, golden(16, **VALUE), runtime="tflite-runtime")
@@ -119,7 +127,7 @@ def test_values_are_one_decision_within_a_step_or_the_agreement(apart: int, scal
 def test_a_detector_decides_by_how_far_its_answer_is_from_the_input(seed: int) -> None:
     anomaly = {"score": "reconstruction", "threshold": 1.0}
     samples = golden(16, labels=["normal", "anomalous"], anomaly=anomaly)
-    model = MODEL | {"output": {"scale": 0.5, "zero_point": 0}}
+    model = as_row(output={"scale": 0.5, "zero_point": 0})
     near = np.random.default_rng(seed).integers(-1, 2, (16, 4)).astype(np.int8)
     far = near.copy()
     far[:3] = 100
@@ -134,7 +142,7 @@ def test_to_abstain_is_a_decision() -> None:
     wanted, found = np.full((16, 3), -128, np.int8), np.full((16, 3), -128, np.int8)
     wanted[:, 0], found[:, 0] = 0, 0
     found[:2, 1] = -1  # as likely as the first: nobody knows
-    model = MODEL | {"output": {"scale": 1 / 256, "zero_point": -128}}
+    model = as_row(output={"scale": 1 / 256, "zero_point": -128})
     plain = judge(found, wanted, model, golden(16), runtime="tflite-micro")
     careful = golden(16, abstain={"int8": rule})
     assert plain.differ == 0

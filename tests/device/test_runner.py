@@ -1,6 +1,5 @@
 """The device runner: its arithmetic against slow definitions, and its words for wrong inputs."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +25,8 @@ from pipeline.ondevice.interpreter import invoke_model, load_interpreter, match_
 from pipeline.ondevice.main import PART
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.ondevice.quantize import dequantize, quantize
-from tests.device.tiny import INPUTS, PREPROCESS, tflite
+from tests.device.tiny import INPUTS, PREPROCESS, document, tflite
+from tests.documents.preprocess import preprocess_of
 
 ENTRY = {
     "name": "image", "kind": "image", "shape": [4, 4, 1], "offset": 0.0, "scale": 1 / 255,
@@ -68,11 +68,11 @@ def test_every_pixel_becomes_its_own_integer() -> None:
 def test_training_and_device_prepare_alike(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = {
-        "name": "x", "kind": "table", "shape": [3], "color": None, "raw_dtype": "float32",
+        "name": "x", "kind": "table", "shape": [3], "raw_dtype": "float32",
         "offset": rng.normal(size=3).tolist(), "scale": rng.uniform(0.1, 9, 3).tolist(),
     }  # fmt: skip
     raw = rng.normal(0, 5, (7, 3)).astype(np.float32)
-    trained = to_model_inputs({"x": raw}, {"inputs": [table]})["x"].numpy()
+    trained = to_model_inputs({"x": raw}, preprocess_of([table]))["x"].numpy()
     np.testing.assert_array_equal(prepare_input(raw, table), trained)
 
 
@@ -146,8 +146,7 @@ def test_a_file_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"no model at all")
     with pytest.raises(ArtifactError, match=r"broken\.tflite: cannot be run on litert"):
-        run_file(broken, {"inputs": [ENTRY]}, {"image": np.zeros((2, 4, 4, 1), np.uint8)})
-    (tmp_path / "preprocess.json").write_text(json.dumps({"inputs": [ENTRY]}))
+        run_file(broken, preprocess_of([ENTRY]), {"image": np.zeros((2, 4, 4, 1), np.uint8)})
 
 
 @given(seed=seeds, threshold=st.floats(0.01, 10))
@@ -189,8 +188,8 @@ def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
     (file := tmp_path / "tiny.tflite").write_bytes(tflite("int8"))
     entry = PREPROCESS["inputs"][0] | {"raw_dtype": "uint8"}  # type: ignore[index,operator]
     raw = np.random.default_rng(0).integers(0, 9, (PART // INPUTS + 1, INPUTS), dtype=np.uint8)
-    found = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw})
-    last = run_file(file, {**PREPROCESS, "inputs": [entry], "anomaly": None}, {"x": raw[-1:]})
+    found = run_file(file, document(inputs=[entry]), {"x": raw})
+    last = run_file(file, document(inputs=[entry]), {"x": raw[-1:]})
     assert (found.outputs[-1:] == last.outputs).all()
 
 

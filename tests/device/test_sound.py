@@ -14,6 +14,7 @@ from pipeline.device.runner import fit_series_length, prepare_input
 from pipeline.ondevice.audio import mel_weights, resample_sound
 from pipeline.ondevice.sound_files import read_sound
 from pipeline.ondevice.tokens import encode_text
+from tests.documents.preprocess import preprocess_of
 
 AUDIO: dict[str, Any] = {
     "name": "x", "kind": "audio", "shape": [0, 0, 1], "raw_dtype": "int16", "columns": None,
@@ -29,7 +30,7 @@ def audio_entry(**changes: Any) -> dict[str, Any]:
 
 
 def both(raw: Any, entry: dict[str, Any]) -> tuple[Any, Any]:
-    theirs = to_model_inputs({"x": raw}, {"inputs": [entry]})["x"]
+    theirs = to_model_inputs({"x": raw}, preprocess_of([entry]))["x"]
     return prepare_input(raw, entry), np.asarray(theirs)
 
 

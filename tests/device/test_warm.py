@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts import read_json
 from pipeline.device import measure, warm
+from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
 from tests.device.tiny import write_bundle
+from tests.documents.preprocess import preprocess_of
 
 RUNNER = """
 import os, signal, sys, time
@@ -132,7 +133,7 @@ def test_a_crash_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(measure, "run_runner", crashed)
     with pytest.raises(ArtifactError, match=r"x.tflite: cannot be run on litert: .* status -11"):
-        measure.run_file(tmp_path / "x.tflite", {"inputs": []}, {})
+        measure.run_file(tmp_path / "x.tflite", preprocess_of([]), {})
     assert os.listdir(tmp_path) == []
 
 
@@ -141,9 +142,9 @@ def test_a_file_is_found_from_another_folder_than_where_the_process_began(
 ) -> None:
     (tmp_path / "there").mkdir()
     bundle = write_bundle(tmp_path / "there" / "tiny")
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz") as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        raw = {e.name: golden[f"input_{e.name}"] for e in preprocess.inputs}
     for folder in (tmp_path, bundle.parent):
         monkeypatch.chdir(folder)
         file = (bundle / "model_int8.tflite").relative_to(folder)

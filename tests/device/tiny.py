@@ -10,30 +10,30 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import (
-    SCHEMA,
     describe_files,
     read_json,
     sha256_file,
     write_arrays,
-    write_json,
 )
 from pipeline.bundle.web import write_web
 from pipeline.device.measure import run_file
+from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.assemble import PROGRAM_FILE
+from tests.documents.manifests import make_manifest
 
 INPUTS, CLASSES, SAMPLES = 4, 3, 16
 SOUND = 300  # values of a recording
 STEPS = {"int8": (0.05, 3, 0.1, -5), "int16x8": (0.0005, 0, 0.001, 0)}  # scale, zero: in and out
 WEIGHT_STEP = 0.02
 PREPROCESS = {
-    "schema": 1,
+    "schema": 2,
     "task": "classification",
     "labels": ["low", "middle", "high"],
     "target": None,
     "anomaly": None,
     "inputs": [
         {
-            "name": "x", "kind": "table", "shape": [INPUTS], "color": None, "raw_dtype": "float32",
+            "name": "x", "kind": "table", "shape": [INPUTS], "raw_dtype": "float32",
             "offset": [0.0] * INPUTS, "scale": [1.0] * INPUTS, "columns": None, "sanitize": None,
         }
     ],
@@ -110,15 +110,21 @@ def _signature(schema: Any) -> Any:
     return signature
 
 
+def document(**changes: Any) -> Preprocess:
+    """Return PREPROCESS with other values of some fields."""
+    return Preprocess.model_validate(copy.deepcopy(PREPROCESS) | changes)
+
+
 def write_bundle(folder: Path, **changes: Any) -> Path:
     """Write a bundle with its golden answers; `changes` go into preprocess.json."""
     folder.mkdir()
-    preprocess = copy.deepcopy(PREPROCESS) | changes
-    shape = preprocess["inputs"][0]["shape"]
+    preprocess = document(**changes)
+    (entry,) = preprocess.inputs
+    shape = entry.shape
     raw = {"x": np.random.default_rng(1).normal(0, 1.5, (SAMPLES, *shape)).astype(np.float32)}
     whole = {"image": (0, 256, np.uint8, shape), "audio": (-9000, 9000, np.int16, [SOUND])}
-    if preprocess["inputs"][0]["kind"] in whole:
-        low, high, dtype, own = whole[preprocess["inputs"][0]["kind"]]
+    if entry.kind in whole:
+        low, high, dtype, own = whole[entry.kind]
         raw = {"x": np.random.default_rng(1).integers(low, high, (SAMPLES, *own), dtype)}
     golden = {"input_x": raw["x"], "ids": np.arange(SAMPLES)}
     models = []
@@ -131,14 +137,14 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         row = {"format": form, "file": file.name, "output": output, "float_ops_left": []}
         size = {"sha256": sha256_file(file), "bytes": file.stat().st_size}
         models.append({**row, **size, "metrics": {"accuracy": 0.5}})
-    write_json(folder / "preprocess.json", preprocess)
+    preprocess.write(folder / "preprocess.json")
     write_arrays(folder / "golden.npz", golden)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     manifest = {
-        "name": folder.name, "ships": "int8", "models": models, "task": preprocess["task"],
+        "name": folder.name, "ships": "int8", "models": models, "task": preprocess.task,
         "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
     }  # fmt: skip
-    write_web(folder, manifest, preprocess)
+    write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
     return folder
 
@@ -147,19 +153,16 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
     """Copy a bundle that ships another file, with `changes` in preprocess.json; nothing is run."""
     shutil.copytree(bundle, folder)
     shutil.rmtree(folder / "web")
-    preprocess = read_json(folder / "preprocess.json") | changes
-    write_json(folder / "preprocess.json", preprocess)
+    fields = read_json(folder / "preprocess.json") | changes
+    preprocess = Preprocess.model_validate(fields)
+    preprocess.write(folder / "preprocess.json")
     manifest = read_json(folder / "manifest.json") | {"ships": ships}
-    write_web(folder, manifest, preprocess)
+    write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
     return folder
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest that describes the files as they are."""
-    document = (
-        {"schema": SCHEMA}
-        | manifest
-        | {"files": {name: asdict(entry) for name, entry in describe_files(folder).items()}}
-    )
-    write_json(folder / "manifest.json", document)
+    files = {name: asdict(entry) for name, entry in describe_files(folder).items()}
+    make_manifest(manifest | {"files": files}).write(folder / "manifest.json")

@@ -12,6 +12,7 @@ from pipeline.artifacts import read_json
 from pipeline.bundle.readme import readme
 from tests.bundle.test_readme import manifest
 from tests.device.tiny import INPUTS, seal, write_bundle
+from tests.documents.manifests import make_manifest
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -85,4 +86,4 @@ NAMES = {
 @pytest.fixture(scope="session")
 def bundle_readme() -> str:
     """Return a bundle's README."""
-    return readme(manifest("int8", "int8", "image"))
+    return readme(make_manifest(manifest("int8", "int8", "image")))

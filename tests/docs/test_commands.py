@@ -17,8 +17,9 @@ from pipeline.cli.parser import make_parser
 from tests.bundle.test_readme import manifest
 from tests.docs.conftest import README, ROOT, World
 from tests.docs.markdown import Piece, commands, indented, is_command
+from tests.documents.manifests import make_manifest
 
-BUNDLE_README = readme(manifest("int8", "int8", "image"))
+BUNDLE_README = readme(make_manifest(manifest("int8", "int8", "image")))
 PIECES = list(dict.fromkeys(piece.text for piece in commands(README.read_text() + BUNDLE_README)))
 
 # What is run whole, in a second or two. Everything else that `edgeline` takes is read by its parser

@@ -12,7 +12,7 @@ from pipeline.export.compilers import compile_for
 from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
 from pipeline.targets.registry import TARGETS
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from pipeline.worker import client
 from tests.export.conftest import CNN, SPECS, Made, make, make_given
 

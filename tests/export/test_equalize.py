@@ -10,8 +10,8 @@ import pytest
 from pipeline.export.equalize import Graph, equalized_file
 from pipeline.models.save import load_keras, save_keras
 from pipeline.ondevice.quantize import dequantize, quantize
+from pipeline.tasks.metrics import sqnr_db
 from pipeline.verify.layers import layer_errors
-from pipeline.verify.parity import sqnr_db
 from pipeline.worker import client
 from tests.conftest import model_settings
 from tests.export.conftest import Made, make

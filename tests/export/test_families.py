@@ -20,6 +20,7 @@ from pipeline.targets.placement import place
 from pipeline.worker import client
 from pipeline.worker.client import request
 from tests.conftest import model_settings
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import CNN, TABLE, Made, make
 
 FUNNEL = {"first": 16, "last": 4, "layers": 3}
@@ -94,7 +95,7 @@ def int8_file(made: Made) -> Path:
     def attempt(rung: str, quantizer: Quantizer) -> MadeFile | Refusal:
         try:
             file = made.file("int8", name=f"{quantizer}.tflite", quantizer=quantizer)
-            run_file(file, {"inputs": []}, made.inputs, prepared=True)
+            run_file(file, preprocess_of([]), made.inputs, prepared=True)
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
         left = inspect(file, "int8").float_ops_left
@@ -116,7 +117,7 @@ def _slow(name: str) -> bool:
 )
 def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], name: str) -> None:
     made = families[name]
-    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    raw = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
     exact = run_file(made.file("float32"), **raw).outputs
     assert np.abs(exact - made.reference).max() <= FLOAT
     file = int8_file(made)
@@ -140,7 +141,7 @@ def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name
     if why_missing("browser") is not None:
         pytest.skip(str(why_missing("browser")))
     made = families[name]
-    raw = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    raw = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
     file = int8_file(made)
     if "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8").ops:
         with pytest.raises(ArtifactError, match="browser: Variable tensors not yet supported"):

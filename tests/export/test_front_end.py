@@ -17,6 +17,7 @@ from pipeline.export.inspect import inspect
 from pipeline.models.adopt import adopt_model
 from pipeline.worker.client import request
 from tests.conftest import make_spec
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -70,11 +71,8 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _run(made: Made, path: Path) -> Any:
     kind = "image" if made.inputs["x"].ndim == 4 else "series"
-    preprocess = {
-        "inputs": [{"name": "x", "kind": kind, "shape": list(made.inputs["x"].shape[1:])}],
-        "labels": None,
-        "anomaly": None,
-    }
+    entry = {"kind": kind, "shape": list(made.inputs["x"].shape[1:]), "columns": []}
+    preprocess = preprocess_of([entry if kind == "series" else entry | {"columns": None}])
     return run_file(path, preprocess, made.inputs, prepared=True).outputs
 
 

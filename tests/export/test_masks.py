@@ -12,8 +12,9 @@ from pipeline.export.equalize import Graph, equalized_file
 from pipeline.export.make import float32_file
 from pipeline.models.adopt import adopt_model
 from pipeline.models.save import save_keras
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from tests.conftest import make_spec
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 
 L = keras.layers
@@ -67,7 +68,7 @@ def masked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def answers(made: Made, file: Path) -> Any:
-    return run_file(file, {"inputs": []}, made.inputs, prepared=True).outputs
+    return run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
 
 
 def test_a_mask_of_a_billion_breaks_int8_and_correction_repairs_it(masked: Made) -> None:

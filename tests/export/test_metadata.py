@@ -17,6 +17,7 @@ from pipeline.device.runtimes import why_missing
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
 from pipeline.worker.client import request
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made
 
 IMAGE = {"name": "image", "kind": "image", "shape": [12, 12, 1], "offset": 3.0, "scale": 1 / 128}
@@ -115,7 +116,7 @@ def test_the_model_answers_as_before(models: dict[str, Made], tmp_path: Path, ru
     if why_missing(runtime) is not None:
         pytest.skip(str(why_missing(runtime)))
     plain, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))
-    shown: dict[str, Any] = {"preprocess": {"inputs": []}, "raw": models["cnn"].inputs}
+    shown: dict[str, Any] = {"preprocess": preprocess_of([]), "raw": models["cnn"].inputs}
     answers = [
         run_file(file, **shown, prepared=True, runtime=runtime).outputs for file in (plain, path)
     ]

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.export import mixed
 from pipeline.export.inspect import inspect
-from pipeline.verify.parity import sqnr_db
+from pipeline.tasks.metrics import sqnr_db
 from pipeline.worker import client
 from tests.export.conftest import Made, make_given
 from tests.export.test_equalize import answers, same

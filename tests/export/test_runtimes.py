@@ -13,6 +13,7 @@ from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.verify.runtimes import run_everywhere
 from tests.conftest import model_settings
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import TABLE, Made, make
 
 LSB = 3  # kernels differ by up to this on the small models here
@@ -38,7 +39,7 @@ def ask(name: str) -> None:
 
 
 def answers(made: Made, name: str, form: str = "int8") -> RunResult:
-    shown: dict[str, Any] = {"preprocess": {"inputs": []}, "raw": made.inputs, "prepared": True}
+    shown: dict[str, Any] = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
     return run_file(made.file(form), runtime=name, **shown)
 
 
@@ -122,7 +123,7 @@ def test_large_weights_lie_where_a_microcontroller_finds_them(large: Made, form:
 def test_a_state_does_not_leak_from_sample_to_sample(tmp_path: Path) -> None:
     ask("tflite-micro")
     made = make(SERIES, tmp_path / "lstm", uneven=0.02)
-    shown: dict[str, Any] = {"preprocess": {"inputs": []}, "prepared": True}
+    shown: dict[str, Any] = {"preprocess": preprocess_of([]), "prepared": True}
     file = made.file("int8", quantizer="converter")
     turned = {name: x[::-1] for name, x in made.inputs.items()}
     whole, again = (

@@ -8,12 +8,14 @@ import numpy as np
 
 from pipeline.config.space_schema import AuditReach, Change, settings_of
 from pipeline.data.dataset import Dataset
+from pipeline.documents.preprocess import CodesEntry, TokensEntry
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_fit import space_of
 from pipeline.harden.space_search import Samples, samples_of, searcher
 from pipeline.samples.columns import fit_category
 from pipeline.samples.numbers import fit_number, fit_piecewise
+from tests.documents.preprocess import preprocess_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,7 +28,7 @@ def dataset(entries: list[dict[str, Any]], raw: dict[str, Array], labels: Array)
     }
     names = [f"class{k}" for k in range(int(labels.max()) + 1)]
     found = SimpleNamespace(
-        preprocess={"inputs": entries, "labels": names},
+        preprocess=preprocess_of(entries, labels=names),
         labels=labels,
         class_names=tuple(names),
         shards=shards,
@@ -125,13 +127,13 @@ def network(data: Dataset, *, seed: int = 0) -> Any:
     """Return a small untrained classifier of a set's inputs."""
     keras.utils.set_random_seed(seed)
     inputs, flat = [], []
-    for entry in data.preprocess["inputs"]:
-        is_words = entry["kind"] in ("tokens", "codes")
-        x = keras.Input(entry["shape"], dtype="int32" if is_words else None, name=entry["name"])
+    for entry in data.preprocess.inputs:
+        is_words = isinstance(entry, TokensEntry | CodesEntry)
+        x = keras.Input(entry.shape, dtype="int32" if is_words else None, name=entry.name)
         inputs.append(x)
-        if is_words:
-            size = entry["vocabulary_size"]
-            x = keras.layers.Embedding(size, 6, name=f"embedding_{entry['name']}")(x)
+        if isinstance(entry, TokensEntry | CodesEntry):
+            size = entry.vocabulary_size
+            x = keras.layers.Embedding(size, 6, name=f"embedding_{entry.name}")(x)
         flat.append(keras.layers.Flatten()(x))
     x = flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)
     x = keras.layers.Dense(8, activation="tanh")(x)

@@ -16,13 +16,14 @@ RECORDING = {"on": "waveform", "epsilon": 0.01}
 @pytest.mark.parametrize("features", ["log_mel", "mfcc"])
 def test_the_bands_of_a_moved_recording_are_what_the_device_hears(features: str) -> None:
     data = fakes.sounds()
-    data.preprocess["inputs"][0] |= {"features": features, "coefficients": 12}
+    heard_as = {"features": features, "coefficients": 12}
+    data.preprocess.inputs[0] = data.preprocess.inputs[0].model_copy(update=heard_as)
     space = space_of(data, fakes.asked(**RECORDING), None, where="audit")
     samples = samples_of(data, space, np.arange(24))
     rng = np.random.default_rng(0)
     moved = np.clip(samples.x + rng.integers(-300, 301, samples.x.shape), -32768, 32767)
     heard = model_inputs(space, samples, moved.astype(np.float32))["sound"]
-    device = prepare_input(moved.astype(np.int16), data.preprocess["inputs"][0])
+    device = prepare_input(moved.astype(np.int16), data.preprocess.inputs[0])
     np.testing.assert_allclose(heard, device, atol=BANDS)
 
 

@@ -9,17 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.device.runner import prepare_input
+from pipeline.documents.preprocess import Entry
 from pipeline.harden.through import attacks_through, raw_within, squeezed_unit
+from tests.documents.preprocess import entry_of
 
 RULE = {"range": "clip", "limits": None, "levels": None}
 seeds = st.integers(0, 10_000)
 
 
-def image(**rule: Any) -> dict[str, Any]:
-    return {
+def image(**rule: Any) -> Entry:
+    fields = {
         "name": "x", "kind": "image", "shape": [6, 6, 1], "offset": 0.0, "scale": 1 / 255,
         "raw_dtype": "uint8", "sanitize": RULE | {"median": None, "bit_depth": None} | rule,
     }  # fmt: skip
+    return entry_of(fields)
 
 
 @settings(max_examples=30)
@@ -62,7 +65,7 @@ def test_raw_inputs_stay_within_epsilon_and_are_whole(seed: int, epsilon: float)
     assert np.abs(found / 255 - moved).max() <= 1 / 255
 
 
-def digits_net(entry: dict[str, Any]) -> tuple[Any, Any, Any]:
+def digits_net(entry: Entry) -> tuple[Any, Any, Any]:
     """Return logits learnt on squeezed digits in seconds, and held-out digits with labels."""
     import keras
     from sklearn.datasets import load_digits
@@ -84,10 +87,10 @@ def digits_net(entry: dict[str, Any]) -> tuple[Any, Any, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", [{"bit_depth": 1}, {"median": 3}])
 def test_an_attack_that_does_not_know_reports_too_much_robustness(rule: dict[str, int]) -> None:
-    entry = image(**rule) | {"shape": [8, 8, 1]}
+    entry = image(**rule).model_copy(update={"shape": [8, 8, 1]})
     model, raw, labels = digits_net(entry)
     by = {"epsilon": 0.15, "steps": 10, "seed": 3}
-    bare = entry | {"sanitize": None}
+    bare = entry.model_copy(update={"sanitize": None})
     x = prepare_input(raw, bare)
     found = attacks_through(model, x, labels, entry=entry, by=by)
 

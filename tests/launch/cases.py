@@ -51,15 +51,15 @@ def main(strategy: str, dataset: str, out: str, *names: str) -> None:
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2
         )
     from pipeline.launch.place import place_here
-    from pipeline.train import cluster
+    from pipeline.train import workers
 
     place = place_here()
     if place is not None and not place.is_chief:
-        cluster.follow()
+        workers.follow()
         return
     from pipeline.data.dataset import open_dataset
 
-    with contextlib.nullcontext() if place is None else cluster.lead_workers():
+    with contextlib.nullcontext() if place is None else workers.lead_workers():
         for name in names:
             folder = Path(out) / name
             (folder / "work").mkdir(parents=True, exist_ok=True)
@@ -148,14 +148,14 @@ def adversarial(name: str, strategy: str, digits: Any, folder: Path) -> Any:
 
 
 def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
-    from pipeline.compress.distillation import Lesson
+    from pipeline.compress.distillation import DistillationJob
     from pipeline.compress.prune import prune_network
     from pipeline.compress.qat import fine_tune_for_int8
     from pipeline.config.export_schema import Prune, Qat
 
     settings = Prune(epochs=3, learning_rate=1e-3) if name == "pruned" else Qat(epochs=3)
     path = start(folder.parent / "start.keras")
-    lesson = Lesson(
+    job = DistillationJob(
         path,
         path,
         digits,
@@ -168,8 +168,8 @@ def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:
         work=folder,
     )
     if name == "pruned":
-        return prune_network(lesson)
-    return fine_tune_for_int8(lesson, {"tensors": [], "inputs": {"image": (0.0, 1.0)}})
+        return prune_network(job)
+    return fine_tune_for_int8(job, {"tensors": [], "inputs": {"image": (0.0, 1.0)}})
 
 
 if __name__ == "__main__":

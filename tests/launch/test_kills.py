@@ -109,7 +109,7 @@ def test_a_worker_without_its_peers_ends_in_time() -> None:
     """TensorFlow's constructor would wait for ever, deaf to SIGTERM."""
     code = (
         "import os; os.environ['KERAS_BACKEND'] = 'tensorflow'; "
-        "from pipeline.train import cluster; cluster.JOIN_SECONDS = 3.0; cluster.members()"
+        "from pipeline.train import workers; cluster.JOIN_SECONDS = 3.0; cluster.members()"
     )
     place = workers.places(2)[1]
     started = time.monotonic()

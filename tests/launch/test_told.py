@@ -16,11 +16,11 @@ from pipeline.data.dataset import with_decision
 from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.train import strategy
-from pipeline.train.cluster import together
 from pipeline.train.losses import loss_of
-from pipeline.train.messages import decode_value, encode_value
-from pipeline.train.schedule import rate_factor, scaling_of
+from pipeline.train.schedule import rate_factor
+from pipeline.train.serialization import decode_value, encode_value
 from pipeline.train.strategy import alone, choose, reach_tpu
+from pipeline.train.workers import together
 
 
 def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> None:
@@ -91,9 +91,9 @@ def test_a_tpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("rule", "factor"), [("linear", 8.0), ("sqrt", 8.0**0.5)])
 def test_rates_grow_with_the_batch_where_that_is_asked_for(rule: str, factor: float) -> None:
     section = Train.model_validate({"rate_scaling": {"rule": rule, "batch": 64}})
-    assert rate_factor(scaling_of(section), 512) == pytest.approx(factor)
-    assert rate_factor(scaling_of(section), 64) == 1.0
-    assert rate_factor(scaling_of(Train()), 512) == 1.0
+    assert rate_factor(section.rate_scaling, 512) == pytest.approx(factor)
+    assert rate_factor(section.rate_scaling, 64) == 1.0
+    assert rate_factor(None, 512) == 1.0
     with pytest.raises(ValidationError):
         Train.model_validate({"rate_scaling": {"rule": "linear"}})
 

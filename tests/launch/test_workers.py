@@ -192,7 +192,7 @@ def test_gpus_are_shared_out_and_never_shared() -> None:
 
 def test_a_process_that_waits_too_long_for_the_others_is_ended_from_outside() -> None:
     """As TensorFlow waits: deaf to SIGTERM, and with no thread that could do it."""
-    from pipeline.train.cluster import WATCH
+    from pipeline.train.workers import WATCH
 
     waits = (
         "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import graph
@@ -121,7 +122,7 @@ def test_the_spec_alone_builds_it_and_its_twin(ending: str) -> None:
 
 def test_a_quantity_comes_in_the_unit_of_training() -> None:
     model = plain(L.Dense(1))
-    target = {"offset": 40.0, "scale": 5.0}
+    target = Target(offset=40.0, scale=5.0)
     found = adopt_model(keras, model, spec("regression", 1), target=target)
     np.testing.assert_allclose(answers(found) * 5.0 + 40.0, answers(model), atol=1e-4)
 

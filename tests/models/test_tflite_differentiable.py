@@ -14,6 +14,7 @@ from pipeline.export.io_dtype import with_uint8
 from pipeline.models.tflite.differentiable import DifferentiableCopy, Rounded, differentiable_copy
 from pipeline.models.tflite.node import Refused
 from pipeline.worker import client
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES, int8_file
 
@@ -34,8 +35,8 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], M
 
 
 def both(file: Path, made: Made) -> tuple[DifferentiableCopy, np.ndarray, np.ndarray]:
-    """Return a file's copy, and what the file and the copy answer."""
-    wanted = run_file(file, {"inputs": []}, made.inputs, prepared=True).outputs
+    """Return a file's copy, and the outputs of the file and of the copy."""
+    wanted = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
     copy = differentiable_copy(file)
     x = [made.inputs[tensor.name] for tensor in copy.answers.inputs]
     found = np.asarray(copy.answers(x, training=False)).reshape(wanted.shape)

@@ -15,6 +15,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.report.advice import advise
 from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
+from tests.documents.preprocess import meta_of, preprocess_of
 
 CONFIG = {
     "name": "small",
@@ -451,4 +452,6 @@ def typed_documents(documents: dict[str, Any]) -> Documents:
         name: documents[name] and record.model_validate(documents[name])
         for name, record in RECORDS.items()
     }
+    inputs = documents["preprocess"]["inputs"]
+    typed |= {"preprocess": preprocess_of(inputs), "dataset": meta_of(**documents["dataset"])}
     return Documents(**documents | typed)

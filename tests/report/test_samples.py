@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.report.samples import cells, curves, gallery
+from tests.documents.preprocess import entry_of
 
 SOUND: dict[str, Any] = {
     "name": "audio", "kind": "audio", "raw_dtype": "int16", "shape": [9, 8, 1], "samples": 800,
@@ -41,8 +42,8 @@ def raw(kind: str, count: int = 3) -> Any:
 
 @pytest.mark.parametrize("kind", list(ENTRIES))
 def test_a_sample_of_every_kind_is_shown_with_its_note(kind: str) -> None:
-    entry = ENTRIES[kind]
-    figures = {f"sample_input_{entry['name']}": raw(kind)}
+    entry = entry_of(ENTRIES[kind])
+    figures = {f"sample_input_{entry.name}": raw(kind)}
     drawn = gallery(figures, "sample", [entry], ["one", "two & more", "three"])
     HTMLParser().feed(drawn)
     assert "two &amp; more" in drawn
@@ -52,7 +53,7 @@ def test_a_sample_of_every_kind_is_shown_with_its_note(kind: str) -> None:
 
 def test_a_recording_can_be_played_as_it_was() -> None:
     sound = (3000 * np.sin(np.arange(800) / 3)).astype(np.int16)
-    drawn = gallery({"sample_input_audio": sound[None]}, "sample", [SOUND], ["a tone"])
+    drawn = gallery({"sample_input_audio": sound[None]}, "sample", [entry_of(SOUND)], ["a tone"])
     (content,) = re.findall(r"data:audio/wav;base64,([^\"]*)", drawn)
     with wave.open(io.BytesIO(base64.b64decode(content))) as file:
         assert file.getframerate() == 8000
@@ -61,18 +62,21 @@ def test_a_recording_can_be_played_as_it_was() -> None:
 
 
 def test_nothing_is_shown_where_nothing_was_kept() -> None:
-    entry = ENTRIES["image"]
+    entry = entry_of(ENTRIES["image"])
     assert gallery({}, "changed", [entry], []) == ""
     assert gallery({"changed_input_image": raw("image")[:0]}, "changed", [entry], []) == ""
 
 
 def test_fewer_samples_than_notes_are_shown_as_they_are() -> None:
-    drawn = gallery({"s_input_image": raw("image", 1)}, "s", [ENTRIES["image"]], ["a", "b"])
+    drawn = gallery(
+        {"s_input_image": raw("image", 1)}, "s", [entry_of(ENTRIES["image"])], ["a", "b"]
+    )
     assert drawn.count("<li>") == 1
 
 
 def test_cells_are_named_and_what_is_unknown_says_so() -> None:
-    found = [cells(row, ENTRIES["columns"]) for row in raw("columns")]
+    entry = entry_of(ENTRIES["columns"])
+    found = [cells(row, entry) for row in raw("columns")]
     assert found[0] == {"age": "31", "work": "<b>none</b>"}
     assert found[1] == {"age": "–", "work": "–"}
     assert found[2]["work"] == "clerk"

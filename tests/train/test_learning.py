@@ -13,6 +13,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
 from pipeline.train.supervised import train_network
 from tests.conftest import loss_of_name, make_spec
+from tests.documents.preprocess import meta_of, preprocess_of
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 TABLES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
@@ -35,12 +36,12 @@ class Rows:
 
 def logic(name: str, folder: Path) -> Dataset:
     """Return the four corners of a logical function, the same in every part."""
-    entry = {"name": "x", "kind": "table", "shape": [2], "dtype": "float32"}
+    entry = {"name": "x", "kind": "table", "shape": [2]}
     scaled = entry | {"offset": [0.0, 0.0], "scale": [1.0, 1.0]}
     return Dataset(
         folder,
-        {"inputs": [entry], "labels": {"names": ["no", "yes"]}, "task": "classification"},
-        {"inputs": [scaled], "target": None, "anomaly": None, "labels": ["no", "yes"]},
+        meta_of([{"name": "x", "shape": [2], "dtype": "float32"}], ["no", "yes"]),
+        preprocess_of([scaled], labels=["no", "yes"]),
         np.array(TABLES[name]),
         np.arange(4).astype(str),
         dict.fromkeys(("train", "validation", "test"), np.arange(4)),

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from pipeline.config.schema import Train
 from pipeline.documents.spec import Spec
-from pipeline.train import compiled, feed, supervised
-from pipeline.train.feed import oversample_rare
+from pipeline.train import batches, compiled, supervised
+from pipeline.train.batches import oversample_rare
 from pipeline.train.supervised import train_network
 from tests.train.kills import assert_same_bits, with_kills
 
@@ -111,7 +111,7 @@ def test_what_is_kept_is_the_running_mean_of_the_weights(
             now = [np.asarray(w, np.float64) for w in self.model.trainable_weights]
             means[:] = [0.9 * m + 0.1 * w for m, w in zip(means or now, now, strict=True)]
 
-    monkeypatch.setattr(feed, "CALL_BYTES", 1)  # a step a call
+    monkeypatch.setattr(batches, "CALL_BYTES", 1)  # a step a call
     monkeypatch.setattr(supervised, "watchers", lambda *_, **__: [Mean()])
     trained = train(spec, digits, tmp_path, ema=0.9)
     for kept, mean in zip(trained.model.trainable_weights, means, strict=True):

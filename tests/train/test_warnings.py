@@ -13,6 +13,7 @@ from pipeline.models import MODELS
 from pipeline.train.supervised import train_network
 from pipeline.train.warnings import WARNINGS
 from tests.conftest import make_spec
+from tests.documents.preprocess import meta_of, preprocess_of
 from tests.train.test_learning import Rows
 
 CONSTANT = {"kind": "constant"}
@@ -23,9 +24,13 @@ def samples(folder: Path, x: np.ndarray, labels: np.ndarray, **facts: Any) -> Da
     """Return rows as they are, two thirds of them to train and the others to validate."""
     shape = list(x.shape[1:])
     kind = "series" if len(shape) == 2 else "table"
-    entry = {"name": "x", "kind": kind, "shape": shape, "dtype": "float32"}
-    scaled = entry | {"offset": [0.0] * shape[-1], "scale": [1.0] * shape[-1]}
-    scaled |= {"per_window_standardize": True, "floor": 1e-6}  # of a series
+    entry = {"name": "x", "shape": shape, "dtype": "float32"}
+    scaled: dict[str, Any] = {"name": "x", "kind": kind, "shape": shape}
+    scaled |= (
+        {"offset": [0.0] * shape[-1], "scale": [1.0] * shape[-1]}
+        if kind == "table"
+        else {"per_window_standardize": True, "floor": 1e-6, "columns": []}
+    )
     cut = 2 * len(x) // 3
     parts = {"train": np.arange(cut), "validation": np.arange(cut, len(x))}
     is_class = labels.dtype.kind == "i"
@@ -33,8 +38,8 @@ def samples(folder: Path, x: np.ndarray, labels: np.ndarray, **facts: Any) -> Da
     target = None if is_class else {"offset": 0.0, "scale": 1.0}
     return Dataset(
         folder,
-        {"inputs": [entry], "labels": {"names": names}, "task": "classification"},
-        {"inputs": [scaled], "target": target, "anomaly": None, "labels": names} | facts,
+        meta_of([entry], names),
+        preprocess_of([scaled], **{"target": target, "labels": names} | facts),
         labels,
         np.arange(len(x)).astype(str),
         parts | {"test": parts["validation"], "calibration": parts["train"]},

@@ -8,16 +8,18 @@ import pytest
 
 from pipeline.tasks import TASKS
 from pipeline.verify.figures import STEPS, answers, figures
+from tests.documents.preprocess import preprocess_of
+
+SERIES = {"kind": "series", "shape": [4, 1], "columns": []}
 
 
 def held(task: str, reference: Any, labels: Any, **dataset: Any) -> Any:
     """Return held-out samples of one image input."""
     count = len(labels)
-    entries = [{"name": "x", "kind": "series"}]
     own: dict[str, Any] = {
         "class_names": ("a", "b") if reference.shape[1] > 1 else None,
         "ids": np.array([f"id {i}" for i in range(count)]),
-        "preprocess": {"inputs": entries, "target": None},
+        "preprocess": preprocess_of([SERIES]),
         "times": None,
         "groups": None,
     }
@@ -55,7 +57,8 @@ def test_a_forecast_is_drawn_in_order_of_time_from_the_last_known_value() -> Non
     count = STEPS + 30
     times = np.stack([np.zeros(count), np.arange(count)[::-1]], axis=1)
     reference = np.zeros((count, 1), np.float32)
-    preprocess = {"inputs": [{"name": "x", "kind": "series"}], "target": {"channel": 0}}
+    target = {"offset": 0.0, "scale": 1.0, "channel": 0, "horizon": 1}
+    preprocess = preprocess_of([SERIES], target=target)
     own = held("forecasting", reference, np.ones(count), times=times, preprocess=preprocess)
     found = figures(own, {"int8": reference}, "int8")
     assert len(found["forecast_times"]) == STEPS

@@ -10,6 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.tasks import TASKS
 from pipeline.verify import preprocessing, streaming
 from pipeline.verify.groups import measure_groups
+from tests.documents.preprocess import preprocess_of
 
 NAMES = ("go", "stop", "unknown", "silence")
 SECONDS = 1.0
@@ -68,9 +69,9 @@ def test_another_preprocessing_on_the_device_is_refused(monkeypatch: pytest.Monk
         "scale": [1.0, 2.0],
     }
     raw = {"x": np.ones((5, 2), np.float32)}
-    found = preprocessing.compare_preprocessing(raw, {"inputs": [entry]})
+    found = preprocessing.compare_preprocessing(raw, preprocess_of([entry]))
     assert found["x"].max_abs_difference == 0
     ours = preprocessing.prepare_input
     monkeypatch.setattr(preprocessing, "prepare_input", lambda x, e: ours(x, e) + 1e-4)
     with pytest.raises(PipelineError, match=r"differs from that of training by 0\.0001"):
-        preprocessing.compare_preprocessing(raw, {"inputs": [entry]})
+        preprocessing.compare_preprocessing(raw, preprocess_of([entry]))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.documents.parity import BaselineDrop, LayerNoise
-from pipeline.tasks import TASKS
+from pipeline.tasks import TASKS, metrics
 from pipeline.verify import parity
 
 CLASSES = TASKS["classification"]
@@ -29,7 +29,7 @@ def test_equal_answers_lose_nothing(seed: int) -> None:
     assert found.metric_drop_ci95 == (0, 0)
     assert found.agreement == 1
     assert found.worst_class_drop == 0
-    assert found.output_sqnr_db == parity.SILENCE_DB
+    assert found.output_sqnr_db == metrics.SILENCE_DB
     assert found.worst_layer == NOISE[1]
 
 
@@ -75,8 +75,8 @@ def test_other_models_are_behind_by_what_they_lose() -> None:
 def test_sqnr_falls_20_db_when_the_noise_is_ten_times_larger(scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     signal, noise = rng.normal(0, scale, 100), rng.normal(0, scale / 100, 100)
-    near = parity.sqnr_db(signal, signal + noise)
-    far = parity.sqnr_db(signal, signal + 10 * noise)
+    near = metrics.sqnr_db(signal, signal + noise)
+    far = metrics.sqnr_db(signal, signal + 10 * noise)
     assert near - far == pytest.approx(20, abs=1e-6)
 
 

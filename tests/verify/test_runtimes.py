@@ -11,6 +11,7 @@ from pipeline.device.measure import RunResult
 from pipeline.errors import ArtifactError
 from pipeline.tasks import TASKS
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
+from tests.documents.preprocess import preprocess_of
 
 
 def test_an_int8_file_must_run_where_all_operations_are(
@@ -23,7 +24,7 @@ def test_an_int8_file_must_run_where_all_operations_are(
 
     monkeypatch.setattr("pipeline.verify.runtimes.run_file", refuse)
     monkeypatch.setattr("pipeline.verify.runtimes.why_missing", lambda name: None)
-    held: Any = SimpleNamespace(dataset=SimpleNamespace(preprocess={"target": None}), raw={})
+    held: Any = SimpleNamespace(dataset=SimpleNamespace(preprocess=preprocess_of([])), raw={})
     path = tmp_path / "model_int8.tflite"
     with pytest.raises(ArtifactError, match="why"):
         run_everywhere(path, "int8", held, ("tflite-runtime",), {})

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bundle.stage import detector_limits
+from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.verify.sanitize import FARTHEST, limit_of, measure_detector
 
 seeds = st.integers(0, 10_000)
@@ -55,13 +56,13 @@ def test_figures_count_every_sample_once(seed: int) -> None:
 
 
 def test_limits_are_read_by_format() -> None:
-    rows = {"int8": {"detector": {"limit": 0.3}}, "float32": {"detector": {"limit": 0.2}}}
-    assert detector_limits({"false_positive_rate": 0.05, "files": rows}) == {
-        "int8": 0.3,
-        "float32": 0.2,
-    }
-    assert (
-        detector_limits({"false_positive_rate": None, "files": {"int8": {"detector": None}}})
-        is None
-    )
+    def sanitized(limit: float | None) -> SanitizedFile:
+        detector = None if limit is None else DetectorResult.model_construct(limit=limit)
+        return SanitizedFile(metric=0.9, unsqueezed=0.9, detector=detector)
+
+    files = {"int8": sanitized(0.3), "float32": sanitized(0.2)}
+    document = Sanitization.model_construct(false_positive_rate=0.05, files=files)
+    assert detector_limits(document) == {"int8": 0.3, "float32": 0.2}
+    off = Sanitization.model_construct(false_positive_rate=None, files={"int8": sanitized(None)})
+    assert detector_limits(off) is None
     assert detector_limits(None) is None

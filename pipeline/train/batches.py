@@ -1,0 +1,103 @@
+"""Batches in a stateless order: epoch e of seed s is the same permutation in every process.
+
+Any step of any epoch can be read without those before it, which is what makes a resumed run exact.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.arrays import Array
+from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import shuffled_range
+from pipeline.seeds import fold_seed
+
+CALL_BYTES = 8 << 20  # of raw samples that go into one call
+
+
+def oversample_rare(positions: Array, labels: Array, seed: int) -> Array:
+    """Return the positions with those of rare classes again, so that all have the most common's.
+
+    Each is there as often as it goes, and which are there once more is drawn; in random order.
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    ids, counts = np.unique(labels[positions], return_counts=True)
+    most, parts = int(counts.max()), []
+    for label in ids:
+        own = generator.permutation(positions[labels[positions] == label])
+        parts.append(np.tile(own, -(-most // len(own)))[:most])
+    return generator.permutation(np.concatenate(parts))
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Training batches of one split; the last, incomplete batch of an epoch is left out."""
+
+    dataset: Dataset
+    positions: Array
+    targets: Array
+    """What the loss compares with, of every sample in `positions`: class ids or scaled values."""
+    batch_size: int
+    seed: int
+    most_steps: int = 8
+    """Steps that one call of the compiled function makes at most: the call itself costs 2 ms."""
+    part: int = 0
+    """Number of this process among those that share each batch."""
+    parts: int = 1
+
+    @property
+    def batch(self) -> int:
+        """Samples a step: the batch size, or all samples where there are fewer."""
+        return min(self.batch_size, len(self.positions))
+
+    @property
+    def share(self) -> int:
+        """Samples of each batch that are read here: the rows of this part, in its order."""
+        return self.batch // self.parts
+
+    @property
+    def steps_a_call(self) -> int:
+        """Steps of a call: fewer where a batch is large, for two calls are in memory at a time."""
+        batch_bytes = self.dataset.sample_bytes * self.batch
+        return int(np.clip(CALL_BYTES // max(1, batch_bytes), 1, self.most_steps))
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return len(self.positions) // self.batch
+
+    def order(self, epoch: int) -> Array:
+        """Return the samples of an epoch in its order: (steps, batch) indices into `positions`."""
+        generator = np.random.Generator(np.random.Philox(fold_seed(self.seed, "order", epoch)))
+        order = shuffled_range(len(self.positions), generator)
+        return order[: self.steps * self.batch].reshape(self.steps, self.batch)
+
+    def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
+        """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.
+
+        Inputs and targets have shape (steps in this call, share, ...). Where several processes
+        share a batch each reads its own rows alone; the order does not depend on their number.
+        """
+        order = self.order(epoch)[:, self.part * self.share : (self.part + 1) * self.share]
+        starts = range(first_step, self.steps, self.steps_a_call)
+        with ThreadPoolExecutor(1) as reader:
+            waiting = [
+                reader.submit(self._read, order[s : s + self.steps_a_call]) for s in starts[:1]
+            ]
+            for number, start in enumerate(starts):
+                ahead = starts[number + 1 : number + 2]
+                waiting += [
+                    reader.submit(self._read, order[s : s + self.steps_a_call]) for s in ahead
+                ]
+                inputs, targets = waiting.pop(0).result()
+                yield start, inputs, targets
+
+    def _read(self, order: Array) -> tuple[dict[str, Array], Array]:
+        flat = order.ravel()
+        raw = self.dataset.read(self.positions[flat])
+        inputs = {
+            name: values.reshape(*order.shape, *values.shape[1:]) for name, values in raw.items()
+        }
+        return inputs, self.targets[flat].reshape(order.shape)
