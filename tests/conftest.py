@@ -26,8 +26,8 @@ from pydantic import TypeAdapter
 from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config, Model, Train
-from pipeline.data.generate import generate
 from pipeline.documents.spec import Spec
+from tests.generated_sets import generate
 
 # The machine's load decides how long an example takes; it is no property of the code.
 settings.register_profile("edgeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])

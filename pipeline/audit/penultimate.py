@@ -5,8 +5,8 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.baseline.classical import features
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_input
 from pipeline.models.predict import batches, predictor
+from pipeline.ondevice.prepare import prepare_input
 
 
 def activations(model: Model, dataset: Dataset, positions: Array) -> Array:

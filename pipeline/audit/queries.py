@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import read_json, write_arrays
+from pipeline.artifacts import write_arrays
 from pipeline.audit.square import Searched, search
-from pipeline.device.runner import run_model
 from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.interpreter import load_interpreter
+from pipeline.ondevice.predict import run_model
 
 BATCH = 64  # samples a call: a search asks hundreds at a time
 TIME_LIMIT = 4 * 3600.0  # seconds: what 1,000 samples of the slowest file seen would take
@@ -79,8 +79,8 @@ def ask_file(file: str, work: str, threads: int, budget: Mapping[str, Any] | Non
         budget: of a search; None: plain answers.
     """
     folder = Path(work)
-    preprocess = read_json(folder / "preprocess.json")
-    (name,) = (entry["name"] for entry in preprocess["inputs"])
+    preprocess = Preprocess.read(folder / "preprocess.json")
+    (name,) = (entry.name for entry in preprocess.inputs)
     interpreter, _, _ = load_interpreter(file, threads)
 
     def answers(x: Array) -> Array:

@@ -11,9 +11,10 @@ from pipeline.audit.attack import Attack
 from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare_input, remove_squeezing
 from pipeline.documents.preprocess import ImageEntry, Preprocess
 from pipeline.ondevice.decide import l1_distance
+from pipeline.ondevice.prepare import prepare_input
+from pipeline.ondevice.sanitize import remove_squeezing
 from pipeline.verify.sanitize import calibrate_detector
 
 SLACK = 0.02  # of the samples may move by chance
@@ -54,7 +55,7 @@ def measure_sanitized(
     ):
         return None
     raw, labels = dataset.read(positions)[entry.name], np.asarray(dataset.labels[positions])
-    (bare,) = remove_squeezing(dataset.preprocess)["inputs"]
+    (bare,) = remove_squeezing(dataset.preprocess).inputs
     found = attacks_through(
         logits_model(keras, load_keras(parent)),
         prepare_input(raw, bare),

@@ -17,8 +17,8 @@ from pipeline.artifacts import Inputs, Metrics, write_arrays
 from pipeline.baseline import classical, forecasts
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.device.runner import prepare_input
 from pipeline.documents.baseline import Baseline, BaselineModel
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS, task_of

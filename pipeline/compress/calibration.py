@@ -8,9 +8,10 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.documents.preprocess import ImageEntry, Preprocess
 from pipeline.errors import ArtifactError
+from pipeline.ondevice.predict import mask_detector_inputs
+from pipeline.ondevice.prepare import prepare_inputs
 
 
 def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:

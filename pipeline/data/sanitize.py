@@ -1,7 +1,7 @@
 """What sanitising learns from train: how far numbers reach, and the levels that they may take.
 
 It stands in preprocess.json, in each input's `sanitize`. What is done with it is in `squeeze.py`
-(TensorFlow, for training) and device/runner.py (NumPy, on the device).
+(TensorFlow, for training) and ondevice/sanitize.py (NumPy, on the device).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Feature squeezing in TensorFlow: what device/runner.py does to raw samples in `squeeze`.
+"""Feature squeezing in TensorFlow: what ondevice/sanitize.py does to raw samples, to the bit.
 
 The same whole numbers and the same comparisons, so that both give the same bits. The network is
 trained on what is squeezed: what it will see on the device.

@@ -16,13 +16,14 @@ import numpy as np
 from pipeline.artifacts import write_arrays
 from pipeline.device import bench_side
 from pipeline.device.measure import CRASHED, threads_for
-from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import ModelFile
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
+from pipeline.ondevice.predict import mask_detector_inputs
+from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.process_limits import excess, run_confined
 from pipeline.terminal import show_progress
 

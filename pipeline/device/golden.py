@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.device.runner import abstain_rule, decide_outputs, decode_outputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.documents.manifest import ModelFile
 from pipeline.documents.preprocess import Preprocess
+from pipeline.ondevice.decide import abstain_rule, decide_outputs
+from pipeline.ondevice.predict import decode_outputs
+from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden answers

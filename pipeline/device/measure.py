@@ -17,12 +17,13 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import write_arrays
 from pipeline.device import browser
-from pipeline.device.runner import decode_outputs, mask_detector_inputs, prepare_inputs
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.device.warm import run_runner
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
 from pipeline.ondevice.interpreter import BATCH
+from pipeline.ondevice.predict import decode_outputs, mask_detector_inputs
+from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.process_limits import excess
 
 TIME_LIMIT = 900  # seconds a file may take; ten times the slowest file seen

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.device.measure import run_file
-from pipeline.device.runner import decide_samples, prepare_inputs, read_samples
 from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
-from pipeline.ondevice.files import prefix_errors
+from pipeline.ondevice.decide import decide_samples
+from pipeline.ondevice.files import prefix_errors, read_samples
+from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.process_limits import excess, run_confined
 
 TIME_LIMIT = 300  # seconds

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_input
 from pipeline.documents.robustness import AttackMetrics
 from pipeline.harden.space import Space
 from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_figures import measure_attack
 from pipeline.harden.space_search import Samples, outputs_of, searcher
 from pipeline.harden.space_tokens import Texts
+from pipeline.ondevice.prepare import prepare_input
 
 
 def clean_inputs(dataset: Dataset, positions: Array) -> Array:

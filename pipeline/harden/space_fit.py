@@ -12,20 +12,19 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_input
 from pipeline.documents.preprocess import AudioEntry, Entry, SeriesEntry, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import Part, Space
 from pipeline.harden.space_columns import table_part
 from pipeline.harden.space_tokens import Texts, texts_of
+from pipeline.ondevice.prepare import prepare_input
+from pipeline.samples import KINDS
 
 Settings = Mapping[str, Any]
 
 MEASURED = 20_000  # training samples behind deviations and ranges, at most
 VALUES = 20_000_000  # numbers that are held for it, at most
 FULL_SCALE = 32768.0  # of 16-bit sound
-TABLES = ("columns", "codes", "table")
-WHOLE_INPUTS = ("image", "audio", "series")  # attacked unless the settings name others
 
 
 def space_of(
@@ -55,10 +54,10 @@ def space_of(
     classes = _classes(dataset, settings, where)
     if isinstance(entries[0], TokensEntry):
         return texts_of(dataset, entries[0], settings, model, classes=classes)
-    known = [name for entry in entries if entry.kind in TABLES for name in names_of(entry)]
+    known = [name for entry in entries if KINDS[entry.kind].is_tabular for name in names_of(entry)]
     _refuse_unknown(settings["columns"] or (), known, f"{where}.columns", "column")
     if settings["channels"]:
-        channels = [n for e in entries if e.kind == "series" for n in names_of(e)]
+        channels = [n for e in entries if KINDS[e.kind].has_channels for n in names_of(e)]
         _refuse_unknown(settings["channels"], channels, f"{where}.channels", "channel")
     parts = [_part(dataset, entry, settings, where) for entry in entries]
     kept = tuple(part for part in parts if part.choices or (part.radius > 0).any())
@@ -83,10 +82,10 @@ def _attacked(dataset: Dataset, settings: Settings, where: str) -> list[Entry]:
         known = [entry.name for entry in entries]
         _refuse_unknown(settings["inputs"], known, f"{where}.inputs", "input")
         entries = [entry for entry in entries if entry.name in settings["inputs"]]
-    kinds = {"tokens"} if settings["tokens"] else set(WHOLE_INPUTS)
+    bounds = {"tokens"} if settings["tokens"] else {"range"}
     if settings["columns"] and not settings["tokens"]:
-        kinds |= set(TABLES)
-    found = [entry for entry in entries if entry.kind in kinds]
+        bounds |= {"columns"}
+    found = [entry for entry in entries if KINDS[entry.kind].attacked_by in bounds]
     if not found:
         words = "words are replaced in texts alone" if settings["tokens"] else _why_none(entries)
         raise ConfigError(f"{where}: {words}")
@@ -98,9 +97,8 @@ def _attacked(dataset: Dataset, settings: Settings, where: str) -> list[Entry]:
 
 def _why_none(entries: list[Entry]) -> str:
     """Return why none of some inputs can be attacked as asked, and what to ask for."""
-    kinds = {entry.kind for entry in entries}
-    if kinds & set(TABLES):
-        names = [name for entry in entries if entry.kind in TABLES for name in names_of(entry)]
+    names = [n for e in entries if KINDS[e.kind].is_tabular for n in names_of(e)]
+    if names:
         shown = ", ".join(names[:12])
         return f"a table is attacked by its columns; wanted `columns`, some of {shown}"
     return "a text is attacked word by word; wanted kind: substitute"
@@ -131,7 +129,7 @@ def _refuse_unknown(asked: Any, known: list[str], key: str, what: str) -> None:
 
 
 def _part(dataset: Dataset, entry: Entry, settings: Settings, where: str) -> Part:
-    if entry.kind in TABLES:
+    if KINDS[entry.kind].is_tabular:
         return table_part(
             entry,
             names_of(entry),
@@ -199,7 +197,7 @@ def _plain(
 ) -> Part:
     """Return a part without choices; its arrays broadcast with `shape`."""
     low, high = (np.asarray(limit, np.float32) for limit in reach)
-    if entry.kind == "audio" and not is_raw:  # bands lie before the last axis, of one channel
+    if KINDS[entry.kind].is_sound and not is_raw:  # bands lie before the last axis, of one channel
         low, high = low.reshape(-1, 1), high.reshape(-1, 1)
     return Part(entry, shape, is_raw, radius, low, high, np.asarray(whole))
 

@@ -33,7 +33,7 @@ def splice_columns(
     columns = entry.columns
     own = entry.model_copy(update={"columns": [columns[i] for i in moved]})
     new_BM = KINDS[entry.kind].encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
-    widths = [1 if entry.kind == "codes" else column.width for column in columns]
+    widths = [1 if isinstance(entry, CodesEntry) else column.width for column in columns]
     pieces, at_base, at_new = [], 0, 0
     for is_moved, group in groupby(range(len(columns)), key=lambda i: i in moved):
         width = sum(widths[i] for i in group)

@@ -19,10 +19,10 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
-from pipeline.device.runner import prepare_input
 from pipeline.documents.preprocess import Preprocess, TokensEntry
 from pipeline.errors import ConfigError
 from pipeline.harden.space import of_classes
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 
 FIRST_WORD = 2  # 0 stands after a text's end, 1 for unknown words

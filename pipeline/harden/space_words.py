@@ -5,8 +5,9 @@ import numpy as np
 from pipeline.documents.preprocess import CategoryColumn
 from pipeline.documents.threat_model import InputChange, ThreatModel, ValueChange
 from pipeline.harden.space import Part, Space
-from pipeline.harden.space_fit import TABLES, names_of
+from pipeline.harden.space_fit import names_of
 from pipeline.harden.space_tokens import Texts
+from pipeline.samples import KINDS
 
 MOST_NAMED = 6  # columns or channels that a sentence spells out
 
@@ -21,12 +22,12 @@ def reach_words(space: Space | Texts) -> str:
 
 
 def _part_words(part: Part) -> str:
-    kind = part.entry.kind
-    if kind == "image":
+    kind = KINDS[part.entry.kind]
+    if kind.has_fixed_range:
         return f"epsilon {float(part.radius):g} of the input range"
-    if kind == "audio" and part.is_raw:
+    if kind.is_sound and part.is_raw:
         return f"{float(part.radius) / 32768:g} of full scale at every moment of the recording"
-    if kind == "audio":
+    if kind.is_sound:
         return f"{float(part.radius):g} deviations of each band"
     moved = [f"{row.name} {_row_words(row)}" for row in list_changes(part)]
     more = f" and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
@@ -63,14 +64,13 @@ def list_changes(part: Part) -> list[ValueChange]:
 
     An image, a recording and bands have one row, with the least and greatest value of all.
     """
-    if part.entry.kind not in (*TABLES, "series"):
+    kind = KINDS[part.entry.kind]
+    if not (kind.is_tabular or kind.has_channels):
         low, high = float(np.min(part.low)), float(np.max(part.high))
         return [_row(part.name, float(part.radius), low, high, bool(part.whole))]
     names = names_of(part.entry)
     arrays = [
-        np.broadcast_to(array, (len(names),))
-        if part.entry.kind == "series"
-        else np.asarray(array).ravel()
+        np.broadcast_to(array, (len(names),)) if kind.has_channels else np.asarray(array).ravel()
         for array in (part.radius, part.low, part.high, part.whole)
     ]
     chosen = {choice.place: choice.codes for choice in part.choices}

@@ -152,7 +152,7 @@ def _started(command: Sequence[str], place: str, path: Path, gpus: str | None) -
     return process, threads
 
 
-def _copy(stream: IO[bytes], path: Path, shown: Any) -> None:
+def _copy(stream: IO[bytes], path: Path, shown: IO[str] | None) -> None:
     """Append what a worker says to its log, line by line, and show it where that is asked for."""
     with stream, path.open("ab") as file:
         for line in stream:

@@ -40,7 +40,9 @@ def declare(space: Space) -> Any:
     return parameters
 
 
-def _declare(parameters: Any, path: str, entry: Mapping[str, Any], left: list[Any]) -> None:
+def _declare(
+    parameters: keras_tuner.HyperParameters, path: str, entry: Mapping[str, Any], left: list[Any]
+) -> None:
     """Declare an entry inside the scopes of the conditions that are left."""
     if left:
         (other, wanted), *rest = left
@@ -54,7 +56,7 @@ def _declare(parameters: Any, path: str, entry: Mapping[str, Any], left: list[An
         parameters.Choice(path, [_text(value) for value in entry["choice"]])
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
@@ -70,7 +72,7 @@ def read_values(space: Space, said: Mapping[str, Any]) -> Values:
 class Grid(keras_tuner.Oracle):
     """Every combination once, in order; KerasTuner's own cannot go on after a kill."""
 
-    def __init__(self, space: Space, **common: Any) -> None:
+    def __init__(self, space: Space, **common: object) -> None:
         """Begin at the first combination."""
         super().__init__(**common)
         self._space = space
@@ -124,7 +126,9 @@ def oracle_of(
 class Asked:
     """An oracle that is asked for trials in batches and told the scores of each, in order."""
 
-    def __init__(self, oracle: Any, space: Space, *, epochs: int, folder: Path) -> None:
+    def __init__(
+        self, oracle: keras_tuner.Oracle, space: Space, *, epochs: int, folder: Path
+    ) -> None:
         """Begin with the first trial.
 
         Args:

@@ -85,12 +85,12 @@ class Desk:
             del self.seen[worker]
         return _trial("none", letter, STATUS[found])
 
-    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Any:
         """Note that a trial is being worked on."""
         self._ledger.hear(trial_id)
         return _trial(trial_id, Letter(), "RUNNING")
 
-    def end_trial(self, trial: Any) -> None:
+    def end_trial(self, trial: trials.Trial) -> None:
         """Take what came of a trial."""
         result = _letter(trial).result
         assert result is not None  # a worker ends what it measured
@@ -104,7 +104,7 @@ def _trial(name: str, letter: Letter, status: str) -> Any:
     return trials.Trial(parameters, trial_id=name, status=status)
 
 
-def _letter(trial: Any) -> Letter:
+def _letter(trial: trials.Trial) -> Letter:
     return Letter.model_validate(json.loads(trial.hyperparameters.values[LETTER]))
 
 
@@ -206,7 +206,7 @@ class Chief:
         sent = _trial(row.trial, Letter(result=row), "COMPLETED").to_proto()
         self._call("EndTrial", self._service.EndTrialRequest(trial=sent), SILENT_S)
 
-    def _call(self, name: str, request: Any, limit_s: float) -> Any:
+    def _call(self, name: str, request: object, limit_s: float) -> Any:
         until = time.monotonic() + limit_s
         while True:
             try:

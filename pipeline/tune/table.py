@@ -160,6 +160,6 @@ def write_hparams(folder: Path, rows: Sequence[TrialResult], metric: str) -> Non
         writer.close()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a value as the page takes it: a number, a word or true or false."""
     return value if isinstance(value, int | float | str | bool) else str(value)

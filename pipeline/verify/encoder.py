@@ -6,11 +6,11 @@ from pipeline.arrays import Array
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare_input
 from pipeline.documents.files import EncoderFiles
 from pipeline.documents.parity import EncoderResult
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.seeds import fold_seed
 from pipeline.verify import embedding
 from pipeline.verify.held import Held

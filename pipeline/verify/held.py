@@ -1,7 +1,6 @@
 """The held-out samples, and what the reference answers to them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import TASKS, task_of
+from pipeline.tasks.task import Task
 from pipeline.verify.recordings import metrics_with
 
 REFERENCE = "model.keras"
@@ -27,8 +27,8 @@ class Held:
     raw: dict[str, Array]
     reference: Array
     """What the reference answers, in the target's unit (N, K)."""
-    task: Any
-    """Of tasks.py."""
+    task: Task
+    """How its predictions are judged."""
     recordings: Array | None
     """Of which each sample of a detector is a window (N,); None: it is none."""
     groups: Array | None

@@ -6,10 +6,10 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.device.runner import prepare_input
 from pipeline.documents.parity import PreprocessingCheck
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import PipelineError
+from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 
 TOLERANCE = 1e-5  # of model inputs, whose deviation is about 1; words and categories are exact

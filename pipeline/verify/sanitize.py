@@ -17,12 +17,13 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import RunResult, run_file
-from pipeline.device.runner import find_out_of_range, remove_squeezing
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
 from pipeline.models.predict import in_target_unit
 from pipeline.ondevice.decide import l1_distance
 from pipeline.ondevice.main import UNSQUEEZED
+from pipeline.ondevice.prepare import find_out_of_range
+from pipeline.ondevice.sanitize import remove_squeezing
 from pipeline.verify.held import Held
 
 FARTHEST = 2.0  # apart that two answers can be: nothing is beyond

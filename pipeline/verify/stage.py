@@ -19,7 +19,6 @@ from pipeline.artifacts import (
 )
 from pipeline.config.schema import Config
 from pipeline.device.measure import run_file
-from pipeline.device.runner import mask_detector_inputs, prepare_inputs
 from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
     BaselineDrop,
@@ -37,6 +36,8 @@ from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
+from pipeline.ondevice.predict import mask_detector_inputs
+from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.seeds import fold_seed
 from pipeline.terminal import show_progress
 from pipeline.verify import streaming

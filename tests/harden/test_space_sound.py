@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.device.runner import prepare_input
 from pipeline.harden.space_fit import FULL_SCALE, space_of
 from pipeline.harden.space_search import model_inputs, outputs_of, samples_of
+from tests.device.lenient import prepare_input
 from tests.harden import fakes
 
 BANDS = 1e-4  # TensorFlow's Fourier transform against NumPy's, after the logarithm

@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.device.runner import prepare_input
 from pipeline.documents.preprocess import Entry
 from pipeline.harden.through import attacks_through, raw_within, squeezed_unit
+from tests.device.lenient import prepare_input
 from tests.documents.preprocess import entry_of
 
 RULE = {"range": "clip", "limits": None, "levels": None}

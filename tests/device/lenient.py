@@ -1,7 +1,4 @@
-"""For rooms whose documents are still dicts: functions of pipeline/ondevice that take documents.
-
-Goes away with the last of them; whoever holds records imports from pipeline/ondevice.
-"""
+"""Functions of pipeline/ondevice for tests, whose documents are dicts of what matters alone."""
 
 import functools
 import inspect
