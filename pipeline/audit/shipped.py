@@ -24,10 +24,10 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked
 from pipeline.audit.saliency import integrated_gradients
-from pipeline.audit.whitebox import WhiteBox, box_of_twin
+from pipeline.audit.whitebox import WhiteBox, box_of_copy
 from pipeline.documents.evasion import Check, FileRobustness, SquareAttack, StraightThrough
+from pipeline.models.tflite.differentiable import DifferentiableCopy, differentiable_copy
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import Twin, twin_of
 
 SHOWN = 12  # adversarial examples in the report
 
@@ -109,11 +109,11 @@ def _straight(
 ) -> Straight:
     """Attack the file's twin, and let the file judge."""
     try:
-        twin = twin_of(asked.file)
+        twin = differentiable_copy(asked.file)
     except Refused as error:
         skipped = StraightThrough(skipped=str(error), is_white_box=False)
         return Straight(skipped, None, None, [])
-    box = box_of_twin(twin)
+    box = box_of_copy(twin)
 
     def judge(inputs: Array) -> Array:
         return pictures.right(asked.answers(inputs))
@@ -154,7 +154,7 @@ def _shown_to(known: Known, pictures: Pictures, straight: Straight) -> Array:
 
 
 def _agreement(
-    asked: Asked, box: WhiteBox, twin: Twin, inputs: Array
+    asked: Asked, box: WhiteBox, twin: DifferentiableCopy, inputs: Array
 ) -> tuple[float, float | None]:
     """Return the rate of equal decisions of copy and file, and their distance in integer steps."""
     wanted, found = asked.answers(inputs), box.answers(inputs)

@@ -11,13 +11,10 @@ from pipeline.report.gather import Documents
 Row = dict[str, Any]
 # Name in audit.json -> label of the report, and what the attacker has.
 NAMES = {
-    "pgd_transfer": ("transfer", "the trained model"),
-    "pgd_parent": ("transfer from the fine-tuned model", "the float model the file is made of"),
-    "straight_through": (
-        "gradients straight through the rounding",
-        "the file: its weights and scales",
-    ),
-    "square": ("Square attack on the remaining samples", "outputs of the file alone"),
+    "pgd_transfer": ("transferred from the trained model", "the trained model"),
+    "pgd_parent": ("transferred from the fine-tuned model", "the float model before export"),
+    "straight_through": ("straight-through (white box)", "the file: its weights and scales"),
+    "square": ("Square Attack (black box)", "outputs of the file alone"),
 }
 
 
@@ -38,7 +35,7 @@ def evasion_view(documents: Documents) -> Row | None:
         "curve": _curve(audit, ships),
         "checks": _checks(audit),
         "drop": _drop(own),
-        "copy": _straight_through(own),
+        "straight_through": _straight_through(own),
         "corruptions": corruptions,
         "severities": sorted({row.severity for row in audit.corruptions}),
         "examples": _examples(documents),
@@ -111,7 +108,7 @@ def _straight_through(own: FileRobustness) -> str:
     attack = own.straight_through
     if attack is None or attack.agreement is None:
         skipped = "" if attack is None else f": {attack.skipped}"
-        return f"There was no gradient attack on the file{skipped}."
+        return f"No straight-through attack{skipped}."
     apart = (
         "" if attack.mean_lsb is None else f", with a mean difference of {attack.mean_lsb:.2g} LSB"
     )

@@ -103,7 +103,7 @@ def failures(model: Any, by: Attack = BY) -> set[str]:
     rows = gradient_checks(attacked, seen, by, "reference")
     rows += search_checks(attacked.robust, robust, queries, "reference")
     rows.append(soundness.of_answers(changed_rate(box.answers, seen.x), "reference"))
-    return {row["name"] for row in rows if not row["passed"]}
+    return {row.name for row in rows if not row.passed}
 
 
 @pytest.fixture(scope="module")
@@ -215,12 +215,13 @@ def test_a_reference_is_attacked_from_its_file(plain: Any, tmp_path: Any) -> Non
     save_keras(plain, tmp_path / "model.keras")
     seen = pictures()
     known = attack_reference(tmp_path / "model.keras", seen, BY)
-    figures = known.figures
+    own = known.metrics
     assert (known.robust <= known.attacked.robust).all()
     assert (known.attacked.robust <= known.attacked.clean).all()
-    assert figures["robust"] <= figures["white_box"] <= figures["noise"] <= figures["clean"]
+    assert own.robust_accuracy <= own.white_box_accuracy <= own.noise_accuracy
+    assert own.noise_accuracy <= own.clean_accuracy
     again = attack_reference(tmp_path / "model.keras", seen, BY)
-    assert again.figures == figures
+    assert again.metrics == own
 
 
 def test_a_box_answers_as_its_model_whatever_the_number_of_samples(plain: Any) -> None:

@@ -44,4 +44,4 @@ def test_a_paired_drop_holds_the_drop_and_cancels_what_is_common() -> None:
     low, high = paired_drop(reference, file, seed=1)
     assert low <= 0.02 <= high
     assert high - low < wilson(150, 200)[1] - wilson(150, 200)[0]
-    assert paired_drop(reference, reference, seed=1) == [0.0, 0.0]
+    assert paired_drop(reference, reference, seed=1) == (0.0, 0.0)

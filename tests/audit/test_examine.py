@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Inputs, read_json
+from pipeline.artifacts import Inputs
 from pipeline.audit import membership
 from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
 from pipeline.audit.trigger import Planted, plant_trigger, trigger_of
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
+from pipeline.documents.audit import Audit
+from pipeline.documents.privacy import MembershipAttack
 from pipeline.documents.spec import Spec
 from pipeline.models.predict import predict
 from tests.conftest import IMAGE, make_spec, prepare_data
+from tests.documents.audit import audit_of
 
 LEARNT = 150  # samples that are learnt by heart
 
@@ -41,7 +44,7 @@ def trained(dataset: Dataset, epochs: int, out: Path, units: int = 64) -> Any:
     return train_network(dense(units), settings, dataset, out=folder, **made).model
 
 
-def guessed(model: Any, dataset: Dataset) -> dict[str, Any]:
+def guessed(model: Any, dataset: Dataset) -> MembershipAttack:
     members, others = dataset.split("train"), dataset.split("test")[:LEARNT]
     scores = [
         membership.confidence(predict(model, dataset, own), dataset.labels[own], membership.FLOOR)
@@ -60,10 +63,10 @@ def test_what_was_learnt_by_heart_is_told_and_what_was_not_is_not(
     )
     by_heart = guessed(trained(random, 40, tmp_path), random)
     untrained = guessed(trained(random, 1, tmp_path), random)
-    assert by_heart["auc"] > 0.9
-    assert by_heart["tpr"][0]["told_apart"]
-    assert untrained["auc"] == pytest.approx(0.5, abs=0.15)
-    assert not untrained["tpr"][0]["told_apart"]
+    assert by_heart.auc > 0.9
+    assert by_heart.operating_points[0].is_significant
+    assert untrained.auc == pytest.approx(0.5, abs=0.15)
+    assert not untrained.operating_points[0].is_significant
 
 
 @pytest.mark.slow
@@ -78,8 +81,8 @@ def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path)
     settings = Train.model_validate({"optimizer": {"kind": "adamw", "learning_rate": 0.01}})
     thief = Thief(dense(32) | {"seed": 9}, settings, 1000, 64, 5, tmp_path)
     found = extraction(digits, digits.split("test"), ask, thief)
-    rows = {(r["source"], r["answers"], r["queries"]): r["agreement"] for r in found["rows"]}
-    assert found["steps"] == STEPS
+    rows = {(r.source, r.outputs, r.queries): r.agreement for r in found.surrogates}
+    assert found.steps == STEPS
     assert rows["data", "labels", 1000] > rows["data", "labels", 100] > 0.5
     assert rows["data", "probabilities", 1000] > 0.9
     assert rows["noise", "labels", 1000] < rows["data", "labels", 1000]
@@ -175,16 +178,18 @@ def test_all_that_can_be_asked_for_twice_with_the_same_bytes(tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
     paths = [tmp_path / name / "runs/tiny/audit/audit.json" for name in ("one", "two")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    found = read_json(paths[0])
-    drill = found["poisoning"]["drill"]
-    assert drill["poisoned_net"]["success"]["float"] > 0.8
-    assert drill["poisoned_net"]["success"]["file"] > 0.8
-    assert drill["poisoned_net"]["base"]["file"] < 0.1
-    assert drill["shipped_net"]["success"]["file"] < 0.3
-    assert drill["detection"]["alarmed"]
-    assert drill["detection"]["clusters"]["recall"] > 0.8
-    assert found["membership"]["models"]["file"]["attacks"]["lira"]["form"] == "offline"
-    assert {row["id"] for row in found["findings"]} == {
+    found = Audit.read(paths[0])
+    drill = found.poisoning.drill
+    assert drill is not None
+    assert drill.poisoned_model.success_rate.float_model > 0.8
+    assert drill.poisoned_model.success_rate.file > 0.8
+    assert drill.poisoned_model.base_rate.file < 0.1
+    assert drill.shipped_model.success_rate.file < 0.3
+    assert drill.detection.is_detected
+    assert (drill.detection.activation_clustering.recall or 0) > 0.8
+    assert found.membership.models is not None
+    assert found.membership.models["file"]["lira"].estimator == "offline"
+    assert {row.kind for row in found.findings} == {
         "evasion", "membership", "extraction", "poisoning", "backdoor", "quantization"
     }  # fmt: skip
 
@@ -208,7 +213,7 @@ def test_other_tasks_say_why_nothing_is_told(make_config: Callable[..., Config])
     )
     empty: Any = None
     found = run_examinations(
-        config, Inputs({}, Path(), Path()), empty, Path(), evasion={"skipped": None}
+        config, Inputs({}, Path(), Path()), empty, Path(), evasion=audit_of({})
     )
-    assert found["membership"]["skipped"] == "the task is regression; told apart are classes"
-    assert found["findings"] == []
+    assert found.membership.skipped == "the task is regression; wanted classification"
+    assert found.findings == ()

@@ -41,6 +41,12 @@ def test_turned_samples_come_first_and_untouched_ones_never(seed: int, runs: int
     assert turned[best, places][shown].all()
 
 
+def known_of(labels: Any, parts: Any) -> Known:
+    """Return what came of an attack, without what the examples do not ask for."""
+    nothing, empty = np.zeros(0), cast(Any, None)
+    return Known(labels, [], nothing, nothing, empty, [], [], "", empty, parts)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     make, settings = CASES[case]
@@ -48,7 +54,7 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     name = data.preprocess.inputs[0].name
     space, samples, found = fakes.attacked(data, fakes.network(data), **settings)
     parts = [space.in_parts(x, samples.given) for x in (samples.x, found)]
-    known = Known(samples.labels, [], np.zeros(0), np.zeros(0), {}, parts)
+    known = known_of(samples.labels, parts)
     positions = np.arange(len(data.labels))
     answers = np.stack([samples.labels, 1 - samples.labels, samples.labels])
     kept = examples(known, answers, data, positions)
@@ -66,6 +72,6 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
 
 def test_nothing_is_kept_where_nothing_moved() -> None:
     clean = {"row": np.array([[1.0, np.nan]])}
-    known = Known(np.zeros(1), [], np.zeros(1), np.zeros(1), {}, [clean, dict(clean)])
+    known = known_of(np.zeros(1), [clean, dict(clean)])
     set_ = cast(Any, SimpleNamespace(preprocess=preprocess_of([]), read=lambda at: {}))
     assert examples(known, np.zeros((2, 1), int), set_, np.zeros(1, int)) == {}

@@ -1,47 +1,62 @@
 """Findings follow from figures by the rules that they state."""
 
 import re
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from pipeline.audit.findings import NAMES, findings
+from pipeline.audit.findings import NAMES, list_findings
+from pipeline.documents.audit import Audit, Finding
+from tests.documents.audit import FILE, NOTHING, backdoor, detection
 
 SHIPS = "model_int8.tflite"
 
 
 def document() -> dict[str, Any]:
-    rate = {"fpr": 0.01, "tpr": 0.011, "ci95": [0.005, 0.02], "told_apart": False, "reason": None}
-    attack = {"auc": 0.51, "tpr": [rate], "roc": []}
-    hits = {"float": 0.02, "file": 0.02}
-    net = {"success": hits, "woken": 0.0, "asleep": 0.0}
-    return {
-        "epsilon": 0.1,
-        "files": {SHIPS: {"clean": 0.9, "robust": 0.85, "float_robust": 0.85}},
-        "membership": {
-            "skipped": None,
-            "shift": None,
-            "models": {"file": {"attacks": {"confidence": attack}}},
-        },
-        "extraction": {
-            "rows": [
-                {"queries": 100, "answers": "labels", "source": "data", "agreement": 0.6},
-            ]
-        },
+    rate = {"fpr": 0.01, "tpr": 0.011, "ci95": [0.005, 0.02], "is_significant": False}
+    attack = {"auc": 0.51, "operating_points": [rate | {"reason": None}], "roc": []}
+    surrogate = {"queries": 100, "outputs": "labels", "source": "data", "agreement": 0.6}
+    surrogate |= {"agreement_ci95": [0.5, 0.7], "accuracy": 0.6}
+    clean = {"classes": 40, "clustered": 12, "alarms": 0}
+    return deepcopy(NOTHING) | {
+        "files": {SHIPS: FILE | {"robust_accuracy": 0.85, "float_robust_accuracy": 0.85}},
+        "membership": {"skipped": None, "models": {"file": {"confidence": attack}}},
+        "extraction": {"samples": 20, "steps": 100, "surrogates": [surrogate]},
         "poisoning": {
-            "scan": {"classes": [{"name": "a", "grouped": False, "alarm": False}]},
+            "scan": {
+                "samples": 50,
+                "training_samples": 50,
+                "min_silhouette": 0.1,
+                "min_separation": 0.9,
+                "significance_level": 0.01,
+                "clean_rates": clean,
+                "classes": [{"name": "a", "samples": 50}],
+                "suspects": [],
+            },
             "drill": {
-                "share": 0.05,
-                "poisoned_net": net,
-                "shipped_net": net,
-                "detection": {"alarmed": False},
+                "trigger": "a white square",
+                "target": "a",
+                "poisoning_rate": 0.05,
+                "poisoned": 5,
+                "format": "int8",
+                "poisoned_model": backdoor(0.02, 0.02),
+                "shipped_model": backdoor(0.02, 0.02),
+                "detection": detection(is_detected=False),
             },
         },
     }
 
 
+def findings(found: dict[str, Any]) -> tuple[Finding, ...]:
+    audit = Audit.model_validate(found)
+    return list_findings(
+        audit.files.get(SHIPS), audit.epsilon, audit.membership, audit.extraction, audit.poisoning
+    )
+
+
 def severities(found: dict[str, Any]) -> dict[str, str]:
-    return {row["id"]: row["severity"] for row in findings(found, SHIPS)}
+    return {row.kind: row.severity for row in findings(found)}
 
 
 def test_good_figures_are_no_alarm() -> None:
@@ -58,31 +73,31 @@ def test_good_figures_are_no_alarm() -> None:
 @pytest.mark.parametrize(("robust", "severity"), [(0.4, "high"), (0.6, "medium"), (0.8, "low")])
 def test_evasion_is_as_grave_as_what_is_lost(robust: float, severity: str) -> None:
     found = document()
-    found["files"][SHIPS]["robust"] = robust
+    found["files"][SHIPS]["robust_accuracy"] = robust
     assert severities(found)["evasion"] == severity
 
 
 @pytest.mark.parametrize(("tpr", "severity"), [(0.03, "medium"), (0.2, "high")])
 def test_membership_counts_where_it_is_beyond_chance(tpr: float, severity: str) -> None:
     found = document()
-    row = found["membership"]["models"]["file"]["attacks"]["confidence"]["tpr"][0]
+    row = found["membership"]["models"]["file"]["confidence"]["operating_points"][0]
     row |= {"tpr": tpr}
     assert severities(found)["membership"] == "none"
-    row |= {"told_apart": True}
+    row |= {"is_significant": True}
     assert severities(found)["membership"] == severity
 
 
 def test_too_few_samples_are_no_acquittal() -> None:
     found = document()
-    row = found["membership"]["models"]["file"]["attacks"]["confidence"]["tpr"][0]
-    row |= {"tpr": None, "told_apart": None}
+    row = found["membership"]["models"]["file"]["confidence"]["operating_points"][0]
+    row |= {"tpr": None, "is_significant": None}
     assert severities(found)["membership"] == "low"
 
 
 @pytest.mark.parametrize(("agreement", "severity"), [(0.96, "high"), (0.9, "medium")])
 def test_a_good_copy_is_a_theft(agreement: float, severity: str) -> None:
     found = document()
-    found["extraction"]["rows"][0]["agreement"] = agreement
+    found["extraction"]["surrogates"][0]["agreement"] = agreement
     assert severities(found)["extraction"] == severity
 
 
@@ -91,7 +106,7 @@ def test_a_group_with_a_sign_is_a_finding_and_one_without_is_not(
     is_alarm: bool, severity: str
 ) -> None:
     found = document()
-    found["poisoning"]["scan"]["classes"][0] |= {"grouped": True, "alarm": is_alarm}
+    found["poisoning"]["scan"]["classes"][0] |= {"is_clustered": True, "is_alarm": is_alarm}
     assert severities(found)["poisoning"] == severity
 
 
@@ -99,35 +114,35 @@ def test_a_group_with_a_sign_is_a_finding_and_one_without_is_not(
 def test_a_backdoor_that_nobody_notices_is_the_gravest(is_found: bool, severity: str) -> None:
     found = document()
     drill = found["poisoning"]["drill"]
-    drill["poisoned_net"] = {"success": {"float": 1.0, "file": 1.0}}
-    drill["detection"]["alarmed"] = is_found
+    drill["poisoned_model"] = backdoor(1.0, 1.0)
+    drill["detection"] = detection(is_detected=is_found)
     assert severities(found)["backdoor"] == severity
 
 
 def test_a_file_that_wakes_is_told_by_the_net_of_both_sides() -> None:
     found = document()
-    found["poisoning"]["drill"]["shipped_net"] |= {"woken": 0.3, "asleep": 0.0}
+    found["poisoning"]["drill"]["shipped_model"] |= {"file_only_rate": 0.3}
     assert severities(found)["quantization"] == "high"
-    found["poisoning"]["drill"]["shipped_net"] |= {"woken": 0.3, "asleep": 0.3}
+    found["poisoning"]["drill"]["shipped_model"] |= {"float_only_rate": 0.3}
     assert severities(found)["quantization"] == "none"
 
 
 def test_what_was_not_tried_is_no_finding() -> None:
     found = document() | {"files": {}, "membership": {"skipped": "no"}, "extraction": None}
     found["poisoning"] = {"scan": None, "drill": None}
-    assert findings(found, SHIPS) == []
+    assert findings(found) == ()
 
 
 def test_the_gravest_comes_first_and_all_are_named() -> None:
     found = document()
-    found["files"][SHIPS]["robust"] = 0.0
-    rows = findings(found, SHIPS)
-    assert rows[0]["id"] == "evasion"
+    found["files"][SHIPS]["robust_accuracy"] = 0.0
+    rows = findings(found)
+    assert rows[0].kind == "evasion"
     for row in rows:
-        assert row["owasp"] == NAMES[row["id"]]["owasp"]
-        assert row["rule"]
-        assert row["what_to_do"]
-        assert row["evidence"]
+        assert row.owasp == NAMES[row.kind]["owasp"]
+        assert row.rule
+        assert row.remediation
+        assert row.evidence
 
 
 def test_names_have_the_form_of_their_lists() -> None:

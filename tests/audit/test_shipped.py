@@ -21,9 +21,9 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked, Budget
 from pipeline.device.measure import run_file
-from pipeline.export import worker
+from pipeline.models.tflite.differentiable import differentiable_copy
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import twin_of
+from pipeline.worker import client
 from tests.audit.test_attack import SAMPLES, net, pictures
 from tests.export.conftest import make_given
 
@@ -48,7 +48,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     file = made.file("int8", input_ranges={"image": [0.0, 1.0]})
     known = attack_reference(made.folder / "model.keras", seen, BY)
     yield Case(file, seen, known, Asked(file, seen.preprocess, 1, root))
-    worker.stop()
+    client.stop()
 
 
 def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:
@@ -70,16 +70,16 @@ def test_a_file_is_asked_as_the_runner_asks_it(case: Case) -> None:
 def test_what_withstands_withstands_everything(case: Case) -> None:
     found, before = attacked(case)
     row = found.row
-    assert list(row["attacks"]) == ["pgd_transfer", "straight_through", "square"]
-    assert row["robust"] <= min(row["attacks"].values())
-    assert row["robust"] <= before["robust"] <= row["clean"]
-    assert row["straight_through"]["agreement"] >= 0.99
-    assert row["straight_through"]["counts"]
-    low, high = row["robust_drop_ci95"]
-    assert low <= row["robust_drop"] <= high
-    assert row["float_robust"] <= case.known.figures["robust"]
-    assert row["robust_drop"] == pytest.approx(row["float_robust"] - row["robust"])
-    assert all(check["passed"] for check in found.checks)
+    assert list(row.attacks) == ["pgd_transfer", "straight_through", "square"]
+    assert row.robust_accuracy <= min(attack.accuracy for attack in row.attacks.values())
+    assert row.robust_accuracy <= before.robust_accuracy <= row.clean_accuracy
+    assert row.straight_through.agreement >= 0.99
+    assert row.straight_through.is_white_box
+    low, high = row.robust_drop_ci95
+    assert low <= row.robust_drop <= high
+    assert row.float_robust_accuracy <= case.known.metrics.robust_accuracy
+    assert row.robust_drop == pytest.approx(row.float_robust_accuracy - row.robust_accuracy)
+    assert all(check.passed for check in found.checks)
     assert len(found.curve) == len(CURVE)
     shown = found.figures
     assert {len(values) for values in shown.values()} == {shipped.SHOWN}
@@ -92,37 +92,37 @@ def test_what_withstands_withstands_everything(case: Case) -> None:
 def test_without_queries_there_is_no_search(case: Case) -> None:
     by = Attack(BY.norm, BY.epsilon, BY.steps, BY.restarts, 0, BY.seed)
     row = attacked(case, by)[0].row
-    assert "square" not in row["attacks"]
-    assert row["square"]["mean_queries"] is None
+    assert "square" not in row.attacks
+    assert row.square.mean_queries is None
 
 
 def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> Any:
         raise Refused("operation 3, WHILE, has no counterpart here")
 
-    monkeypatch.setattr(shipped, "twin_of", refuse)
+    monkeypatch.setattr(shipped, "differentiable_copy", refuse)
     found, _ = attacked(case)
-    assert found.row["straight_through"]["skipped"] == "operation 3, WHILE, has no counterpart here"
-    assert "straight_through" not in found.row["attacks"]
-    assert "square" in found.row["attacks"]
+    assert found.row.straight_through.skipped == "operation 3, WHILE, has no counterpart here"
+    assert "straight_through" not in found.row.attacks
+    assert "square" in found.row.attacks
     assert found.curve == [None] * len(CURVE)
 
 
 def test_a_twin_that_decides_otherwise_does_not_count(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin = twin_of(case.file)
+    twin = differentiable_copy(case.file)
     flipped = keras.Model(twin.answers.inputs, 1.0 - twin.answers.output)
     lies = type(twin)(flipped, twin.logits, twin.step)
-    monkeypatch.setattr(shipped, "twin_of", lambda path: lies)
+    monkeypatch.setattr(shipped, "differentiable_copy", lambda path: lies)
     found, _ = attacked(case)
-    assert not found.row["straight_through"]["counts"]
-    failed = [check["name"] for check in found.checks if not check["passed"]]
-    assert "the twin decides as the file does" in failed
+    assert not found.row.straight_through.is_white_box
+    failed = [check.name for check in found.checks if not check.passed]
+    assert "the differentiable copy decides as the file" in failed
 
 
 def test_every_corruption_is_measured_on_both(case: Case) -> None:
     rows = under_corruption(case.file, case.pictures, case.known, seed=1)
     assert len(rows) == len(CORRUPTIONS) * len(SEVERITIES)
-    assert all(0 <= row[key] <= 1 for row in rows for key in ("reference", "shipped"))
-    assert max(abs(row["reference"] - row["shipped"]) for row in rows) <= 10 / SAMPLES
+    assert all(0 <= row.reference_accuracy <= 1 and 0 <= row.shipped_accuracy <= 1 for row in rows)
+    assert max(abs(row.reference_accuracy - row.shipped_accuracy) for row in rows) <= 10 / SAMPLES

@@ -16,6 +16,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.report.advice import advise
 from pipeline.report.gather import Documents
 from pipeline.report.render import render_report
+from tests.documents.audit import backdoor, detection
 from tests.documents.preprocess import meta_of, preprocess_of
 
 CONFIG = {
@@ -169,32 +170,6 @@ def hardened(clean: float, robust: float, success: float) -> dict[str, Any]:
         "classes": {"a": row, "b": row | {"attack_success_rate": None}},
         "auc": 0.9625,
         "attacked_auc": 0.8125,
-    }
-
-
-def backdoor(float_success: float, file_success: float) -> dict[str, Any]:
-    """Return a test of a model under a trigger."""
-    return {
-        "samples": 40,
-        "clean_accuracy": {"float_model": 0.9, "file": 0.9},
-        "base_rate": {"float_model": 0.02, "file": 0.02},
-        "success_rate": {"float_model": float_success, "file": file_success},
-        "success_ci95": {"float_model": [0.0, 1.0], "file": [0.0, 1.0]},
-        "file_only_rate": 0.0,
-        "float_only_rate": 0.0,
-        "agreement": 1.0,
-    }
-
-
-def detection(*, is_detected: bool) -> dict[str, Any]:
-    """Return how the scan of a poisoned set did."""
-    return {
-        "samples": 50,
-        "poisoned": 5,
-        "is_detected": is_detected,
-        "false_positives": [],
-        "activation_clustering": {"recall": 0.8, "precision": 1.0},
-        "spectral_signatures": {"recall": 0.8, "precision": 1.0},
     }
 
 

@@ -121,22 +121,25 @@ def test_a_skipped_audit_says_why(documents: dict[str, Any]) -> None:
 
 def test_attacks_stand_with_their_budgets_intervals_and_checks(documents: dict[str, Any]) -> None:
     audit = documents["audit"]
-    audit["checks"].append(check("the twin decides as the file does", 0.3))
+    audit["checks"].append(check("the differentiable copy decides as the file", 0.3))
     html = page(documents)
     read(html)
     for text in (
         "20 steps, 1 restart, 2 losses", "500 queries, 470 on average", "0.500 … 0.800",
         "by at most 0.1 of its range (Linf)", "loses 1.0 percentage points", "-0.5 to 2.0",
         "99.85 % of 150",
-        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "attribution before",
+        "0.03 LSB", "blur", "79.0 % → 78.0 %"[:6], "integrated gradients before",
     ):  # fmt: skip
         assert text in html
     assert html.count('<span class="fail">fails</span>') == 1
     assert html.index("transferred from the trained model</th>") < html.index(
         "straight-through (white box)</th>"
     )
-    audit["reach"], audit["restarts"] = "a length of at most 0.1", 3
-    audit["files"]["model_int8.tflite"]["straight_through"] = {"skipped": "operation 3, WHILE"}
+    audit["perturbation"], audit["restarts"] = "a length of at most 0.1", 3
+    audit["files"]["model_int8.tflite"]["straight_through"] = {
+        "skipped": "operation 3, WHILE",
+        "is_white_box": False,
+    }
     html = page(documents)
     assert "a length of at most 0.1" in html
     assert "3 restarts" in html
