@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, TIMINGS, read_json, sha256_json
+from pipeline.artifacts import MANIFEST, TIMINGS, sha256_json
+from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.stages import StageManifest, Timings
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
@@ -147,21 +148,22 @@ def _write_history(mlflow: Any, stage: str, path: Path) -> None:
     from pipeline.report.gather import read_history
 
     history = read_history(path)
+    epochs = history.pop("epoch")
     for column, values in history.items():
-        for epoch, value in zip(history["epoch"], values, strict=True):
-            if column != "epoch":
-                mlflow.log_metric(f"{stage}/{column}", value, step=int(epoch))
+        for epoch, value in zip(epochs, values, strict=True):
+            mlflow.log_metric(f"{stage}/{column}", value, step=int(epoch))
 
 
 def _tags(done: Mapping[str, Path]) -> dict[str, str]:
     """Return what a person looks for: the commit, the data, and whether it ships."""
-    found = {}
-    if "data" in done:
-        found["data.fingerprint"] = read_json(done["data"] / "dataset.json")["fingerprint"]
+    found: dict[str, str] = {}
+    if (folder := done.get("data")) is not None:
+        document = DatasetDocument.read(folder / "dataset.json")
+        found |= {"data.fingerprint": document.fingerprint}
     latest = Timings.read(list(done.values())[-1] / TIMINGS)
     found |= {"host": latest.host, "commit": str(latest.commit)}
-    if "gate" in done:
-        verdict = Verdict.read(done["gate"] / "verdict.json")
+    if (folder := done.get("gate")) is not None:
+        verdict = Verdict.read(folder / "verdict.json")
         found |= {"passed": str(verdict.passed).lower(), "ships": verdict.ships}
     return found
 

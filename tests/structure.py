@@ -50,6 +50,15 @@ NO_PARTICIPLES = {  # verbs, nouns and names that a library calls
     "spread", "shut", "string", "ring", "thing", "sampling", "encoding", "recording", "embedding",
     "training", "reading", "warning", "setting", "padding", "meaning", "during", "spring",
 }  # fmt: skip
+NO_DOCUMENTS = {
+    "Literal",
+    "Annotated",
+    "Iterator",
+    "environ",
+    "os.environ",
+    "sys.modules",
+    "inputs",
+}
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -184,7 +193,10 @@ def parameters() -> tuple[list[str], int]:
 
 
 def string_subscripts() -> list[str]:
-    """Return subscripts by a constant string, as in `entry["kind"]`; type annotations not."""
+    """Return subscripts of documents by a constant string, as in `entry["kind"]`.
+
+    Types, the environment and the folders that a stage reads from are no documents.
+    """
     return [
         f"{name_of(path)}:{node.lineno} {ast.unparse(node)}"
         for path in SOURCES
@@ -192,7 +204,7 @@ def string_subscripts() -> list[str]:
         if isinstance(node, ast.Subscript)
         and isinstance(node.slice, ast.Constant)
         and isinstance(node.slice.value, str)
-        and not (isinstance(node.value, ast.Name) and node.value.id in {"Literal", "Annotated"})
+        and ast.unparse(node.value) not in NO_DOCUMENTS
     ]
 
 

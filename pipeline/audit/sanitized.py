@@ -55,7 +55,7 @@ def measure_sanitized(
     ):
         return None
     raw, labels = dataset.read(positions)[entry.name], np.asarray(dataset.labels[positions])
-    (bare,) = remove_squeezing(dataset.preprocess)["inputs"]
+    (bare,) = remove_squeezing(dataset.preprocess).inputs
     found = attacks_through(
         logits_model(keras, load_keras(parent)),
         prepare_input(raw, bare),

@@ -1,15 +1,18 @@
 """manifest.json of a bundle: each measurement beside the sha256 of the file it was measured on."""
 
 import importlib.metadata
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import host
 from pipeline.artifacts import FileHash, sha256_json
+from pipeline.config.schema import Config
 from pipeline.documents.advice import Advice
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.files import EncoderFiles, FileEntry, Files, TargetFile
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import (
@@ -46,7 +49,7 @@ REFERENCE = "model.keras"
 class Artifacts:
     """What the stages wrote, of what the manifest is made."""
 
-    dataset: Mapping[str, Any]
+    dataset: DatasetDocument
     preprocess: Preprocess
     budget: Budget
     ladder: Ladder
@@ -62,27 +65,26 @@ class Artifacts:
     """Stage -> where it ran."""
 
 
-def make_manifest(
-    config: Mapping[str, Any], artifacts: Artifacts, files: Mapping[str, FileHash]
-) -> Manifest:
+def make_manifest(config: Config, artifacts: Artifacts, files: Mapping[str, FileHash]) -> Manifest:
     """Return the manifest.
 
     Args:
-        config: the resolved config, dumped.
+        config: the resolved config.
         artifacts: what the stages wrote.
         files: path in the bundle -> hash and size.
     """
     parity, budget = artifacts.parity, artifacts.budget
     dataset, exported = artifacts.dataset, artifacts.files
+    dumped = json.loads(config.model_dump_json())
     return Manifest(
-        name=config["name"],
-        task=config["task"],
-        seed=config["seed"],
-        config=dict(config),
-        config_sha256=sha256_json(config),
+        name=config.name,
+        task=config.task,
+        seed=config.seed,
+        config=dumped,
+        config_sha256=sha256_json(dumped),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
         equality=host.compare_machines(host.describe_machine(), artifacts.machines),
-        labels=dataset["labels"]["names"],
+        labels=dataset.labels.names,
         ships=artifacts.verdict.ships,
         data=_data(config, dataset, parity),
         preprocess=artifacts.preprocess,
@@ -111,12 +113,12 @@ def make_manifest(
     )
 
 
-def _data(config: Mapping[str, Any], dataset: Mapping[str, Any], parity: Parity) -> DataSummary:
-    source = config["data"]["source"]
+def _data(config: Config, dataset: DatasetDocument, parity: Parity) -> DataSummary:
+    source = config.data.source
     return DataSummary(
-        name=source.get("name", source["kind"]),
-        fingerprint=dataset["fingerprint"],
-        splits=dataset["splits"],
+        name=getattr(source, "name", source.kind),
+        fingerprint=dataset.fingerprint,
+        splits=dataset.splits,
         test_readings=parity.test_readings,
     )
 

@@ -3,7 +3,6 @@
 bundle.json is the record of what was published. A bad verdict publishes nothing (exit 3).
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from pipeline.data.dataset import open_dataset, with_decision_of
 from pipeline.documents.advice import AdviceList
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
+from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.files import Files
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
@@ -84,8 +84,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }
-    dumped = json.loads(config.model_dump_json())
-    made = make_manifest(dumped, artifacts, described)
+    made = make_manifest(config, artifacts, described)
     (partial / "README.md").write_text(readme(made))
     write_web(partial, made, artifacts.preprocess)
     files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
@@ -130,7 +129,7 @@ def _artifacts(inputs: Inputs) -> Artifacts:
     """Read the documents that the manifest is made of."""
     baseline, audit = "baseline" in inputs, "audit" in inputs
     return Artifacts(
-        dataset=read_json(inputs["dataset"] / "dataset.json"),
+        dataset=DatasetDocument.read(inputs["dataset"] / "dataset.json"),
         preprocess=_preprocess(inputs),
         budget=Budget.read(inputs["budget"] / "budget.json"),
         ladder=Ladder.read(inputs["ladder"] / "ladder.json"),

@@ -8,6 +8,9 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from operator import itemgetter
+
+PARTS = itemgetter("input", "decision", "confidence", "top", "why")  # of an answer
 
 
 def print_lines(
@@ -38,14 +41,14 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
     if args.json:
         yield as_json(answers, indent=1)
         return
-    for answer in answers:
-        has_one = answer["confidence"] is not None and answer["decision"] != "abstain"
-        sure = f"  {answer['confidence']:.4f}" if has_one else ""
-        shown = answer["top"][answer["decision"] != "abstain" :]
+    for path, decision, confidence, top, reasons in map(PARTS, answers):
+        is_decided = decision != "abstain"
+        sure = f"  {confidence:.4f}" if is_decided and confidence is not None else ""
+        shown = top[is_decided:]
         others = "  ".join(f"{label} {share:.4f}" for label, share in shown)
-        why = f" ({'; '.join(answer['why'])})" if answer["why"] else ""
+        why = f" ({'; '.join(reasons)})" if reasons else ""
         then = f"   then {others}" if others else ""
-        yield f"{answer['input']}: {answer['decision']}{sure}{why}{then}"
+        yield f"{path}: {decision}{sure}{why}{then}"
 
 
 @print_lines

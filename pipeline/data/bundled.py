@@ -8,7 +8,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.config.schema import BundledSource
 from pipeline.data.samples import Chunk, Source
-from pipeline.samples.kind import Input
+from pipeline.samples.columns import rows_input
+from pipeline.samples.kind import Input, RowColumn
 
 DIGITS_MAX = 16  # load_digits counts 0 to 16; stored as 0 to 255, as every other image
 
@@ -27,11 +28,11 @@ def open_bundled(source: BundledSource, base: Path, report: str | None) -> Sourc
         load = {"breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
         table = load[source.name]()
         names = table.target_names
-    columns = tuple(str(column) for column in table.feature_names)
-    described = [{"name": name, "kind": "number", "values": None} for name in columns]
+    row = [RowColumn(str(name)) for name in table.feature_names]
     cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ","}
-    spec = Input("features", "columns", columns=columns, encoding=cells | {"columns": described})
-    return _source(spec, table.data.astype(np.float32), table.target, names)
+    return _source(
+        rows_input("features", row, cells), table.data.astype(np.float32), table.target, names
+    )
 
 
 def _source(spec: Input, values: Array, labels: Array, names: Array | None) -> Source:

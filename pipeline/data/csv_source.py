@@ -7,7 +7,6 @@ Cells become values by the function that ships in the device runner.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,8 @@ from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
 from pipeline.ondevice.columns import encode_cell
-from pipeline.samples.kind import Input
+from pipeline.samples.columns import rows_input
+from pipeline.samples.kind import Input, RowColumn
 
 ROWS = 4096  # of a chunk
 
@@ -44,11 +44,10 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
         text = f"{unlabelled} rows have no {source.label} and were left out."
         found.append(Finding("warning", "rows_without_label", text, unlabelled))
     described = [
-        {
-            "name": column.name,
-            "kind": kinds[column.name],
-            "values": sorted(column.values or ()) if kinds[column.name] == "category" else None,
-        }
+        RowColumn(
+            column.name,
+            sorted(column.values or ()) if kinds[column.name] == "category" else None,
+        )
         for column in kept
     ]
     inputs_made = _inputs(source, described)
@@ -102,32 +101,23 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
     return list(columns.values()), labels, unlabelled
 
 
-def _inputs(source: CsvSource, described: list[dict[str, Any]]) -> tuple[Input, ...]:
+def _inputs(source: CsvSource, described: list[RowColumn]) -> tuple[Input, ...]:
     """Return one input of numbers and places, or numbers and codes apart where codes are learnt."""
-    common = {
+    cells = {
         "missing": list(source.missing),
         "strip": source.strip,
         "delimiter": source.delimiter,
     }
-    codes: list[dict[str, Any]] = []
+    codes: list[RowColumn] = []
     if source.categories == "embedding":
-        codes = [column for column in described if column["kind"] == "category"]
+        codes = [column for column in described if column.categories is not None]
     rest = [column for column in described if column not in codes]
     found = []
     if rest:
-        encoding = common | {"columns": rest}
-        names, numbers = _names(rest), source.numbers
-        found.append(
-            Input("features", "columns", columns=names, encoding=encoding, numbers=numbers)
-        )
+        found.append(rows_input("features", rest, cells, numbers=source.numbers))
     if codes:
-        encoding = common | {"columns": codes}
-        found.append(Input("categories", "codes", columns=_names(codes), encoding=encoding))
+        found.append(rows_input("categories", codes, cells, kind="codes"))
     return tuple(found)
-
-
-def _names(columns: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(column["name"] for column in columns)
 
 
 def _described(
@@ -154,9 +144,8 @@ class _Reader:
         self.place = {name: i for i, name in enumerate(table.names[part])}
         self.missing = set(table.source.missing)
         self.columns = {
-            spec.name: [(self.place[c["name"]], c | _codes(c)) for c in spec.encoding["columns"]]
+            spec.name: [(self.place[name], _codes(words)) for name, words in spec.row]
             for spec in inputs
-            if spec.encoding is not None
         }
 
     def chunks(self, rows: Iterator[Row]) -> Iterator[Chunk]:
@@ -188,17 +177,16 @@ class _Reader:
     def _cells(self, held: list[Row], name: str | None) -> list[str] | None:
         return None if name is None else [cells[self.place[name]] for _, cells in held]
 
-    def _values(self, held: list[Row], columns: list[tuple[int, dict[str, Any]]]) -> Array:
+    def _values(self, held: list[Row], columns: list[tuple[int, dict[str, int] | None]]) -> Array:
         values = [
-            [encode_cell(cells[i], c["codes"], self.missing) for i, c in columns]
+            [encode_cell(cells[i], codes, self.missing) for i, codes in columns]
             for _, cells in held
         ]
         return np.array(values, np.float32)
 
 
-def _codes(column: dict[str, Any]) -> dict[str, Any]:
-    values = column["values"]
-    return {"codes": None if values is None else {value: i for i, value in enumerate(values)}}
+def _codes(words: list[str] | None) -> dict[str, int] | None:
+    return None if words is None else {word: i for i, word in enumerate(words)}
 
 
 def _moments(cells: list[str] | None) -> Array | None:

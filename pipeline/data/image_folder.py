@@ -5,14 +5,23 @@ One image is in memory at a time. What is no image, or cannot be read, is left o
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from PIL import Image
 
+from pipeline.arrays import Array
 from pipeline.config.schema import ImageFolderSource
 from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
-from pipeline.data.images import SUFFIXES, UNREADABLE, read_image
 from pipeline.data.samples import Chunk, Source
+from pipeline.ondevice.image import decode_image, resize_image
 from pipeline.samples.kind import Input
+
+SUFFIXES = (  # what counts as an image file; any other file is reported and left out
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+)  # fmt: skip
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def open_image_folder(source: ImageFolderSource, base: Path, report: str | None) -> Source:
@@ -43,3 +52,12 @@ def _read(classes: Classes, source: ImageFolderSource) -> Iterator[Chunk]:
             continue
         yield Chunk({"image": pixels[None]}, labels[image.label], [name], image.part)
     yield Chunk({}, np.zeros(0, np.int64), [], findings=leavings(classes, broken, "image"))
+
+
+def read_image(path: Path, *, height: int, width: int, color: Literal["rgb", "gray"]) -> Array:
+    """Return an image file as (height, width, channels) uint8, upright, transparency dropped.
+
+    Raises:
+        OSError, SyntaxError, ValueError: it is no image, or cut short (one of UNREADABLE).
+    """
+    return np.asarray(resize_image(decode_image(path, color), height, width))

@@ -14,8 +14,9 @@ from pipeline.config.schema import NpzSource
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
+from pipeline.samples.columns import rows_input
 from pipeline.samples.image import IMAGE_SCALES
-from pipeline.samples.kind import Input
+from pipeline.samples.kind import Input, RowColumn
 from pipeline.samples.series import BLANK
 
 ROWS = 1024  # of a chunk
@@ -131,9 +132,8 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
     columns = tuple(f"{name}_{i}" for i in range(first.shape[-1]))
     cells: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ","}
     if axes == 1:
-        described = [{"name": c, "kind": "number", "values": None} for c in columns]
-        encoding = cells | {"strip": " ", "columns": described}
-        return Input(name, "columns", columns=columns, encoding=encoding, numbers=source.numbers)
+        row = [RowColumn(column) for column in columns]
+        return rows_input(name, row, cells | {"strip": " "}, numbers=source.numbers)
     length = first.shape[1]
     entry = SeriesEntry(
         name=name,

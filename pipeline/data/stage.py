@@ -4,6 +4,8 @@ Reads the config's source; writes the dataset: shards, labels, ids, groups, spli
 dataset.json, figures.npz.
 """
 
+import ctypes
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +29,6 @@ from pipeline.data.labels import (
     target_labels,
 )
 from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
-from pipeline.data.memory import return_freed_arrays
 from pipeline.data.preprocess import fit_target
 from pipeline.data.recordings import recordings_of
 from pipeline.data.samples import Finding, Source
@@ -49,6 +50,8 @@ from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 
+M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+ARRAY_BYTES = 1 << 18  # from here on an array has pages of its own
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 
@@ -65,7 +68,7 @@ class _Labelled:
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
-    return_freed_arrays()
+    _return_freed_arrays()
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
@@ -268,3 +271,14 @@ def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -
         fingerprint=data.stored.fingerprint,
         findings=[DataFinding(**asdict(finding)) for finding in found],
     )
+
+
+def _return_freed_arrays() -> None:
+    """Have glibc give freed arrays back at once; it would raise its threshold and keep them.
+
+    Elsewhere nothing changes.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, ARRAY_BYTES)

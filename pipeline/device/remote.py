@@ -226,17 +226,18 @@ def _talk(
         process.stdin.flush()
     there = There()
     for head, content in frames(process.stdout):
-        if head["kind"] == "ready":
-            there.machine = head["machine"]
-        elif head["kind"] == "answers":
-            there.results[head["model"]] = read_answers(content)
-            log.info("          %s ran there", head["model"])
-        elif head["kind"] == "refused":
-            there.results[head["model"]] = head["what"].removeprefix("error: ")
-        elif head["kind"] == "done":
+        kind, model = head.get("kind", ""), head.get("model", "")
+        if kind == "ready":
+            there.machine = head.get("machine", "")
+        elif kind == "answers":
+            there.results[model] = read_answers(content)
+            log.info("          %s ran there", model)
+        elif kind == "refused":
+            there.results[model] = head.get("what", "").removeprefix("error: ")
+        elif kind == "done":
             return there, None
         else:
-            return None, LACKS[head["kind"]].format(**head)
+            return None, LACKS[kind].format(**head)
     return None, None
 
 

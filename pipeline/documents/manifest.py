@@ -183,7 +183,7 @@ class Manifest(Record):
     """Distribution -> version that made the bundle."""
     equality: Equality
     """On which machines the same run gives the same bytes."""
-    labels: tuple[str, ...] | None
+    labels: list[str] | None
     """Classes in the order of the outputs; null: there are none."""
     ships: str
     """Format of the file to use."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.documents.preprocess import AudioEntry, Entry, ImageEntry, Preprocess
 from pipeline.ondevice.interpreter import match_input_name
-from pipeline.samples import KINDS
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -36,41 +36,43 @@ def add_metadata(file: str, described: Mapping[str, Any]) -> None:
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
-    path = Path(file)
+    path, preprocess = Path(file), Preprocess.model_validate(described["preprocess"])
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
     graph = model.subgraphs[0]
     names = [bytes(graph.tensors[index].name).decode() for index in graph.inputs]
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(_document(described, names))
+    buffer.data = list(_document(described, preprocess, names))
     model.buffers.append(buffer)
     entry.name, entry.buffer = NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
     content = io.BytesIO(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
     with zipfile.ZipFile(content, "a") as archive:
-        for name, text in _files(described["preprocess"]).items():
+        for name, text in _files(preprocess).items():
             archive.writestr(zipfile.ZipInfo(name, DATE), text)
     path.write_bytes(content.getvalue())
 
 
-def _files(preprocess: Mapping[str, Any]) -> dict[str, str]:
+def _files(preprocess: Preprocess) -> dict[str, str]:
     """Return name -> text of what is packed behind the model."""
-    labels = preprocess["labels"]
+    labels = preprocess.labels
     found = {} if labels is None else {LABELS: "\n".join(labels) + "\n"}
-    return found | {PREPROCESS: json.dumps(preprocess, sort_keys=True)}
+    return found | {PREPROCESS: json.dumps(preprocess.dump(), sort_keys=True)}
 
 
-def _document(described: Mapping[str, Any], tensors: Sequence[str]) -> bytes:
+def _document(
+    described: Mapping[str, Any], preprocess: Preprocess, tensors: Sequence[str]
+) -> bytes:
     """Return the ModelMetadata table.
 
     Args:
         described: as for `add_metadata`.
+        preprocess: of the same.
         tensors: names of the graph's inputs, in order.
     """
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
-    preprocess = described["preprocess"]
-    entries = {entry["name"]: entry for entry in preprocess["inputs"]}
+    entries = {entry.name: entry for entry in preprocess.inputs}
     named = [entries[match_input_name({"name": tensor}, entries)] for tensor in tensors]
     inputs = _vector(builder, [_input(builder, entry) for entry in named])
     outputs = _vector(builder, [_output(builder, preprocess)])
@@ -88,43 +90,40 @@ def _document(described: Mapping[str, Any], tensors: Sequence[str]) -> bytes:
     return bytes(builder.Output())
 
 
-def _input(builder: Any, entry: Mapping[str, Any]) -> int:
-    """Return the TensorMetadata of an input: what it is, and how numbers are normalised."""
+def _input(builder: Any, entry: Entry) -> int:
+    """Return the TensorMetadata of an input: what it is, and how numbers are normalized."""
     found = {
-        0: builder.CreateString(entry["name"]),
-        1: builder.CreateString(f"{entry['kind']} {list(entry['shape'])}"),
+        0: builder.CreateString(entry.name),
+        1: builder.CreateString(f"{entry.kind} {entry.shape}"),
         3: _content(builder, entry),
     }
-    if KINDS[entry["kind"]].has_fixed_range:  # the model's input is (x - mean) / std, of pixels
-        offset, scale = entry["offset"], entry["scale"]
-        several = isinstance(offset, list)
-        mean, factor = (offset, scale) if several else ([offset], [scale])
-        std = [1 / value for value in factor]
-        options = _table(builder, {0: _floats(builder, mean), 1: _floats(builder, std)})
+    if isinstance(entry, ImageEntry):  # the model's input is (x - mean) / std, of pixels
+        mean, std = _floats(builder, [entry.offset]), _floats(builder, [1 / entry.scale])
+        options = _table(builder, {0: mean, 1: std})
         unit = _table(builder, {1: options}, bytes_of={0: NORMALIZATION})
         found[4] = _vector(builder, [unit])
     return _table(builder, found)
 
 
-def _content(builder: Any, entry: Mapping[str, Any]) -> int:
+def _content(builder: Any, entry: Entry) -> int:
     """Return the Content of an input: a picture, sound, or numbers."""
-    if KINDS[entry["kind"]].has_fixed_range:
-        height, width, channels = entry["shape"]
+    if isinstance(entry, ImageEntry):
+        height, width, channels = entry.shape
         size = _table(builder, {}, numbers={0: width, 1: height})
         kind = IMAGE
         space = RGB if channels == 3 else GRAYSCALE
         properties = _table(builder, {1: size}, bytes_of={0: space})
-    elif KINDS[entry["kind"]].is_sound:
+    elif isinstance(entry, AudioEntry):
         kind = AUDIO
-        properties = _table(builder, {}, numbers={0: entry["sample_rate"], 1: 1})
+        properties = _table(builder, {}, numbers={0: entry.sample_rate, 1: 1})
     else:
         kind, properties = FEATURE, _table(builder, {})
     return _table(builder, {1: properties}, bytes_of={0: kind})
 
 
-def _output(builder: Any, preprocess: Mapping[str, Any]) -> int:
+def _output(builder: Any, preprocess: Preprocess) -> int:
     """Return the TensorMetadata of the output: probabilities with their labels, or a value."""
-    if preprocess["labels"] is None:
+    if preprocess.labels is None:
         texts = {0: "value", 1: "in the target's unit after preprocess.json's target"}
         return _table(builder, {slot: builder.CreateString(text) for slot, text in texts.items()})
     labels = _packed(builder, LABELS, "a class a line, in the order of the output", AXIS_LABELS)

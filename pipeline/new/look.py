@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.data import images, sound
+from pipeline.data import image_folder, sound
 from pipeline.data.class_folders import NOISE, Classes, list_classes
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
@@ -65,13 +65,13 @@ def look(path: Path, target: str | None) -> Seen:
         return prepared
     files = [file for file in walk(path) if not PAPERS.search(file.name)]
     by_suffix = Counter(file.suffix.lower() for file in files)
-    pictures, sounds = (sum(by_suffix[s] for s in x.SUFFIXES) for x in (images, sound))
+    pictures, sounds = (sum(by_suffix[s] for s in x.SUFFIXES) for x in (image_folder, sound))
     tables = [file for file in files if file.suffix.lower() in TABLES]
     _refuse_mixed(path, {"pictures": pictures, "recordings": sounds, "tables": len(tables)})
     if max(pictures, sounds) > len(tables):
         _refuse_target(target)
         if pictures >= sounds:
-            return _pictures([f for f in files if f.suffix.lower() in images.SUFFIXES])
+            return _pictures([f for f in files if f.suffix.lower() in image_folder.SUFFIXES])
         return _sounds([f for f in files if f.suffix.lower() in sound.SUFFIXES])
     seen = _tables(path, tables, target)
     if seen is None:
@@ -126,7 +126,7 @@ def _given(classes: Classes) -> dict[str, Any]:
 
 def _pictures(files: list[Path]) -> Seen:
     root = _root(files)
-    classes = list_classes(root, images.SUFFIXES, "image")
+    classes = list_classes(root, image_folder.SUFFIXES, "image")
     sizes, modes = [], set()
     for file in files[:: max(1, len(files) // LOOKED)]:
         try:

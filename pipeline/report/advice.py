@@ -168,7 +168,7 @@ def _family(d: Documents, config: Mapping[str, Any]) -> Finding:
         cell = config["model"].get("cell")
         if kind == "rnn" and cell == "simple" and entry.shape[0] >= MANY:
             return 0.65, (
-                f"simple cells forget what was {entry['shape'][0]} steps ago: try model.cell lstm "
+                f"simple cells forget what was {entry.shape[0]} steps ago: try model.cell lstm "
                 "or gru, or kind cnn1d"
             )
     return None

@@ -4,7 +4,8 @@
 with a learned vector.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from pipeline.samples.kind import (
     Fitted,
     Input,
     Kind,
+    Numbers,
     RawSamples,
+    RowColumn,
     describe_input,
     thin_positions,
 )
@@ -30,41 +33,53 @@ from pipeline.samples.numbers import describe_number, encode_number, encode_piec
 RARE = 5  # training samples of a category, below which it shares the out-of-vocabulary bucket
 
 
+def rows_input(
+    name: str,
+    row: Sequence[RowColumn],
+    cells: Mapping[str, Any],
+    *,
+    kind: Literal["columns", "codes"] = "columns",
+    numbers: Numbers = "auto",
+) -> Input:
+    """Return an input whose samples are rows of cells."""
+    names = tuple(column.name for column in row)
+    return Input(name, kind, columns=names, row=tuple(row), cells=cells, numbers=numbers)
+
+
 def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how a table of numbers and categories becomes a model input.
 
     Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
     to a few samples. Categories that are rare in train share an index with new and missing ones.
     """
-    encoding = dict(spec.encoding or {})
     columns: list[Column] = []
     constant: list[str] = []
     values = samples.take(thin_positions(train, FITTED))
-    for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
-        name, known = column["name"], seen[~np.isnan(seen)]
-        if column["kind"] == "category":
-            fitted = fit_category(known, len(column["values"]))
-            columns.append(CategoryColumn(name=name, values=column["values"], **fitted))
+    for (name, words), seen in zip(spec.row, values.T, strict=True):
+        known = seen[~np.isnan(seen)]
+        if words is not None:
+            fitted = fit_category(known, len(words))
+            columns.append(CategoryColumn(name=name, values=words, **fitted))
             continue
         columns.append(describe_number(name, known, spec.numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
     width = sum(column.width for column in columns)
     shared = describe_input(spec, [width], samples)
-    return ColumnsEntry(**shared, **encoding, columns=columns), constant
+    return ColumnsEntry(**shared, **spec.cells, columns=columns), constant
 
 
 def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how categories become rows of one table of vectors, a range for each column."""
-    encoding, offset = dict(spec.encoding or {}), 0
+    offset = 0
     columns: list[CategoryColumn] = []
     values = samples.take(thin_positions(train, FITTED))
-    for column, seen in zip(encoding.pop("columns"), values.T, strict=True):
-        name, words = column["name"], column["values"]
+    for (name, words), seen in zip(spec.row, values.T, strict=True):
+        assert words is not None  # codes are categories alone
         fitted = fit_category(seen[~np.isnan(seen)], len(words))
         columns.append(CategoryColumn(name=name, values=words, offset=offset, **fitted))
         offset += fitted["width"]
     shared = describe_input(spec, [len(columns)], samples)
-    return CodesEntry(**shared, **encoding, columns=columns, vocabulary_size=offset), []
+    return CodesEntry(**shared, **spec.cells, columns=columns, vocabulary_size=offset), []
 
 
 def fit_category(known: Array, values: int) -> dict[str, Any]:

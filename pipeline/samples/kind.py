@@ -1,8 +1,8 @@
 """What is asked of a kind of sample; and reading training samples to fit its preprocessing on."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,6 +38,17 @@ class RawSamples(Protocol):
         """Return the samples at `positions` (n, *shape), in that order."""
 
 
+Numbers = Literal["auto", "standard", "robust", "quantile", "piecewise"]
+
+
+class RowColumn(NamedTuple):
+    """A column of rows as a source has it."""
+
+    name: str
+    categories: list[str] | None = None
+    """In the order in which raw values count them; None: numbers."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One of the arrays that make up a sample."""
@@ -51,9 +62,11 @@ class Input:
     """Names along the last axis, for tables that have them."""
     template: AudioEntry | SeriesEntry | TokensEntry | None = None
     """What preprocess.json says of sound, series and texts, before it is fitted to train."""
-    encoding: Mapping[str, Any] | None = None
-    """The same of rows: `columns`, each with name, kind and values, and how cells are read."""
-    numbers: Literal["auto", "standard", "robust", "quantile", "piecewise"] = "auto"
+    row: tuple[RowColumn, ...] = ()
+    """Columns of rows, in order."""
+    cells: Mapping[str, Any] = field(default_factory=dict)
+    """How cells of rows are read: `missing`, `strip` and `delimiter` of preprocess.json."""
+    numbers: Numbers = "auto"
     """Encoding of numbers in rows and series."""
     vocabulary: int = 0
     """Most words or characters that have an id."""

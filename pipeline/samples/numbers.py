@@ -50,6 +50,7 @@ def fit_number(known: Array, encoding: str) -> dict[str, Any]:
     known = known if len(known) else np.zeros(1, np.float32)
     known = np.where(np.abs(known) < TINY, np.float32(0), known)
     low, middle, high = (float(q) for q in np.quantile(known, [EDGE, 0.5, 1 - EDGE]))
+    middle = middle if abs(middle) >= TINY else 0.0
     spread = float(known.std(dtype=np.float64))
     reach = float(np.abs(known - middle).max()) / spread if spread else 0.0
     if encoding == "auto":

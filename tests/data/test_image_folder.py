@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.images import read_image
+from pipeline.data.image_folder import read_image
 from pipeline.data.source_fingerprint import source_state
 from pipeline.errors import ConfigError
 from pipeline.ondevice.image import resize_image

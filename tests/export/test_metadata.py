@@ -16,8 +16,8 @@ from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
-from pipeline.export.worker import request
-from tests.documents.preprocess import preprocess_of
+from pipeline.worker.client import request
+from tests.documents.preprocess import entry_of, preprocess_of
 from tests.export.conftest import Made
 
 IMAGE = {"name": "image", "kind": "image", "shape": [12, 12, 1], "offset": 3.0, "scale": 1 / 128}
@@ -66,7 +66,7 @@ def stamped(
     """Return the int8 file without and with metadata."""
     plain, path = made.file("int8"), folder / "model_int8.tflite"
     shutil.copyfile(plain, path)
-    preprocess = {"labels": labels, "inputs": [entry]}
+    preprocess = preprocess_of([entry], labels=labels).dump()
     request("add_metadata", file=str(path), described=DESCRIBED | {"preprocess": preprocess})
     return plain, path
 
@@ -98,7 +98,8 @@ def test_labels_and_normalisation_are_where_the_schema_has_them(
     assert (labels.text(0), labels.byte(2)) == ("labels.txt", 2)
     with zipfile.ZipFile(path) as archive:
         assert archive.read("labels.txt").decode().split() == list("abcde")
-        assert json.loads(archive.read("preprocess.json"))["inputs"] == [IMAGE]
+        packed = json.loads(archive.read("preprocess.json"))["inputs"]
+        assert packed == [entry_of(IMAGE).dump()]
         stored = {info.compress_type for info in archive.infolist()}
     assert stored == {zipfile.ZIP_STORED}  # Android's reader takes no other
 

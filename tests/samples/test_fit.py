@@ -39,6 +39,7 @@ def table_entry(*columns: dict[str, Any]) -> dict[str, Any]:
 @given(NUMBERS, NUMBERS, st.sampled_from(HOW))
 @example(np.array([3, -999749, 1, 2, -999748, *[0] * 15], np.float32), np.zeros(1), "piecewise")
 @example(np.full(5, 3e7, np.float32), np.zeros(1), "piecewise")
+@example(np.array([1.1754944e-38, 0], np.float32), np.zeros(1), "auto")
 def test_numbers_mean_the_same_on_both_sides(known: Any, seen: Any, how: str) -> None:
     entry = table_entry({"kind": "number"} | fit(known, how))
     raw = np.concatenate([seen, known, [np.nan, 0, 3e38, -3e38]]).astype(np.float32)[:, None]
