@@ -53,7 +53,7 @@ class Asked:
         return Searched(found["found"], found["held"], found["queries"])
 
     def _request(self, arrays: dict[str, Array], budget: Budget | None) -> dict[str, Array]:
-        from pipeline.export.worker import request
+        from pipeline.worker.client import request
 
         write_arrays(self.work / "asked.npz", arrays)
         self.preprocess.write(self.work / "preprocess.json")

@@ -25,9 +25,9 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked
 from pipeline.audit.saliency import integrated_gradients
-from pipeline.audit.whitebox import WhiteBox, box_of_twin
+from pipeline.audit.whitebox import WhiteBox, box_of_copy
+from pipeline.models.tflite.differentiable import DifferentiableCopy, differentiable_copy
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import Twin, twin_of
 
 SHOWN = 12  # adversarial examples in the report
 
@@ -109,10 +109,10 @@ def _straight(
 ) -> Straight:
     """Attack the file's twin, and let the file judge."""
     try:
-        twin = twin_of(asked.file)
+        twin = differentiable_copy(asked.file)
     except Refused as error:
         return Straight({"skipped": str(error), "counts": False}, None, None, [])
-    box = box_of_twin(twin)
+    box = box_of_copy(twin)
 
     def judge(inputs: Array) -> Array:
         return pictures.right(asked.answers(inputs))
@@ -143,7 +143,7 @@ def _shown_to(known: Known, pictures: Pictures, straight: Straight) -> Array:
     return survivors(known.robust, held)
 
 
-def _agreement(asked: Asked, box: WhiteBox, twin: Twin, shown: list[Array]) -> Row:
+def _agreement(asked: Asked, box: WhiteBox, twin: DifferentiableCopy, shown: list[Array]) -> Row:
     """Return how far the twin's answers are from the file's, over clean and attacked inputs."""
     inputs = np.concatenate(shown)
     wanted, found = asked.answers(inputs), box.answers(inputs)

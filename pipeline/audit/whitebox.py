@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline.arrays import Array, Model, Tensor
 from pipeline.harden.input_gradient import quick
 from pipeline.models.blocks import logits_model
-from pipeline.models.tflite.twin import Twin
+from pipeline.models.tflite.differentiable import DifferentiableCopy
 
 Loss = Literal["cross_entropy", "margin"]
 
@@ -35,7 +35,7 @@ def box_of(model: Model) -> WhiteBox:
     return _box(model, logits_model(keras, model))
 
 
-def box_of_twin(twin: Twin) -> WhiteBox:
+def box_of_copy(twin: DifferentiableCopy) -> WhiteBox:
     """Return a file's twin as a white box: the gradient goes straight through its rounding."""
     return _box(twin.answers, twin.logits)
 

@@ -13,8 +13,8 @@ from pipeline.data.dataset import Dataset
 from pipeline.documents.ladder import Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError, ConversionError
-from pipeline.export.worker import request
 from pipeline.tasks import task_of
+from pipeline.worker.client import request
 
 log = logging.getLogger(__name__)
 

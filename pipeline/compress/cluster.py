@@ -11,11 +11,11 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.compress.distillation import DistillationJob, distill_network
-from pipeline.export import worker
 from pipeline.models.kernels import compressible_kernels, make_kernels_trainable
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.weight_constraints import made_small
 from pipeline.train.workers import together
+from pipeline.worker import client
 
 
 def cluster_weights(job: DistillationJob) -> Any:
@@ -48,9 +48,9 @@ def write_clustered(source: Path, out: Path, *, clusters: int, initialization: s
     }
     given, found = out.with_suffix(".given.npz"), out.with_suffix(".found.npz")
     write_arrays(given, {name: np.asarray(weight.value) for name, weight in weights.items()})
-    worker.stop()  # tfmot changes what tf.keras is, for the process that imports it
+    client.stop()  # tfmot changes what tf.keras is, for the process that imports it
     try:
-        worker.request(
+        client.request(
             "clustered_kernels",
             source=str(given),
             out=str(found),
@@ -58,7 +58,7 @@ def write_clustered(source: Path, out: Path, *, clusters: int, initialization: s
             initialization=initialization,
         )
     finally:
-        worker.stop()
+        client.stop()
     with np.load(found) as arrays:
         for name, weight in weights.items():
             weight.assign(arrays[name])

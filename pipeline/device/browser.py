@@ -142,7 +142,7 @@ def read_web_file(file: Path) -> WebFile:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    from pipeline.export.borders import for_browser
+    from pipeline.export.io_dtype import for_browser
 
     try:
         own = Interpreter(model_path=str(file))

@@ -7,10 +7,10 @@ from typing import Any
 from pipeline.documents.files import TargetFile
 from pipeline.errors import ConversionError
 from pipeline.export.inspect import operations
-from pipeline.export.worker import request
 from pipeline.targets.compiler import Compiler, CompileReport
 from pipeline.targets.placement import place
 from pipeline.targets.registry import COMPILERS, TARGETS, compiler_of
+from pipeline.worker.client import request
 
 
 def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> TargetFile:

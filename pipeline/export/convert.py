@@ -1,7 +1,7 @@
-"""Turn a model into .tflite files; these functions run in the worker process (see serve.py).
+"""Turn a model into .tflite files; these functions run in the worker process (see pipeline.worker).
 
-float32 comes from the TFLite converter, by way of the tf-keras twin. The rest is made from the
-float32 file, float16 by half.py, integers by ai-edge-quantizer, 70 times faster than converting
+float32 comes from the TFLite converter, by way of the tf_keras copy. The rest is made from the
+float32 file, float16 by float16.py, integers by ai-edge-quantizer, 70 times faster than converting
 anew; it leaves some operations in float (fused LSTM, LeakyReLU, the split of a GRU), and files with
 those are made by the converter. What to do is decided by compress and written in the recipe.
 """
@@ -19,16 +19,16 @@ import numpy as np
 from pipeline.artifacts import sha256_file
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConversionError, PipelineError, ShortageError
-from pipeline.export import borders, states
-from pipeline.export.correct import correct_biases
+from pipeline.export import io_dtype, lstm_state_scales
+from pipeline.export.bias_correction import correct_biases
 from pipeline.export.equalize import equalized_file
+from pipeline.export.float16 import with_float16
 from pipeline.export.frozen import float32_of
-from pipeline.export.half import with_float16
-from pipeline.export.inline import inline_buffers
+from pipeline.export.inline_buffers import inline_buffers
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
-from pipeline.export.saved import converter_of, converter_of_twin
-from pipeline.export.twin import answers_of_file, answers_of_twin, compare, twin_of
+from pipeline.export.saved import converter_of, converter_of_copy
+from pipeline.export.tf_keras_copy import answers_of_copy, answers_of_file, compare, make_copy
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
@@ -37,7 +37,7 @@ from pipeline.resource_errors import words_of
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
 KEPT = 8  # files that are kept in memory, for who asks for the same again
-TWIN, KERAS = "tf_keras twin", "Keras 3"
+COPY, KERAS = "tf_keras copy", "Keras 3"
 QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
 
@@ -90,16 +90,16 @@ def front_end(model: str, spec: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=KEPT)
 def _front_end(network: _Network) -> tuple[str, str | None]:
-    """Return the twin where it can be made and converted; Keras 3 for what only that can."""
+    """Return the copy where it can be made and converted; Keras 3 for what only that can."""
     if Spec.read(network.spec).model.kind not in FROM_OUTSIDE:
-        return TWIN, None
+        return COPY, None
     try:
-        _converted(network, TWIN)
+        _converted(network, COPY)
     except ShortageError:
         raise
     except (Untranslatable, PipelineError, ValueError, TypeError, AttributeError) as error:
-        return KERAS, f"no tf_keras twin: {str(error).strip().splitlines()[0][:QUOTED]}"
-    return TWIN, None
+        return KERAS, f"no tf_keras copy: {str(error).strip().splitlines()[0][:QUOTED]}"
+    return COPY, None
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -108,23 +108,23 @@ def _converted(network: _Network, way: str) -> bytes:
         with _refusals("float32"):
             return bytes(_converter(network, way).convert())
     model, spec = load_keras(network.model), Spec.read(network.spec)
-    twin = twin_of(model, network.model, spec)
+    copy = make_copy(model, network.model, spec)
     with _refusals("float32"):
-        content = float32_of(twin, spec)
+        content = float32_of(copy, spec)
     compare(model, spec, answers_of_file(content))
     return content
 
 
 def _converter(network: _Network, way: str) -> Any:
-    """Return the TFLite converter of a model, through its twin or as it is."""
+    """Return the TFLite converter of a model, through its copy or as it is."""
     import tensorflow as tf
 
     spec = Spec.read(network.spec)
-    if way == TWIN:
+    if way == COPY:
         model = load_keras(network.model)
-        twin = twin_of(model, network.model, spec)
-        compare(model, spec, answers_of_twin(twin))
-        converter = converter_of_twin(twin, spec)
+        copy = make_copy(model, network.model, spec)
+        compare(model, spec, answers_of_copy(copy))
+        converter = converter_of_copy(copy, spec)
     else:
         converter = converter_of(network.model, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # no Flex, ever
@@ -214,7 +214,7 @@ def integer_file(
     if correct:
         content = correct_biases(content, float32, calibration)
     if io == "uint8" and form == "int8":
-        content = borders.with_uint8(content)
+        content = io_dtype.with_uint8(content)
     Path(out).write_bytes(inline_buffers(content))
 
 
@@ -239,7 +239,7 @@ def converted_integer_file(
         _network(model, spec), samples, form, granularity, io in INTEGER_BORDERS
     )
     if io == "uint8" and form == "int8":
-        content = borders.with_uint8(content)
+        content = io_dtype.with_uint8(content)
     Path(out).write_bytes(content)
 
 
@@ -274,7 +274,7 @@ def _integer_content(
         converter.inference_input_type = kind if is_real else tf.float32  # words stay int32
         converter.inference_output_type = kind
     with _refusals(form):
-        return states.requantize_states(converter.convert())
+        return lstm_state_scales.requantize_states(converter.convert())
 
 
 def try_once(file: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.export.inline import open_model
+from pipeline.export.inline_buffers import open_model
 from pipeline.export.masks import make_masks_finite
 from pipeline.export.ranges import (
     FULL,

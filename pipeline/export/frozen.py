@@ -1,4 +1,4 @@
-"""The float32 file of a twin, by its one function with the weights frozen into it.
+"""The float32 file of a copy, by its one function with the weights frozen into it.
 
 It has the operations that a SavedModel would give, in an eighth of the time. A fused LSTM is known
 by a mark on its function, which only a SavedModel brings to the converter.
@@ -14,16 +14,16 @@ from pipeline.export.saved import converter_of_function, function_of
 MARK = "api_implements"  # of a function that stands for one operation
 
 
-def float32_of(twin: Model, spec: Spec) -> bytes:
+def float32_of(copy: Model, spec: Spec) -> bytes:
     """Return the float32 .tflite file of a tf-keras model at batch 1.
 
     Args:
-        twin: the tf-keras model.
+        copy: the tf-keras model.
         spec: of the network: names, shapes and types of the inputs.
     """
     import tensorflow as tf
 
-    module, function = function_of(twin, spec)
+    module, function = function_of(copy, spec)
     if any(MARK in own.attr for own in function.graph.as_graph_def().library.function):
         converter = converter_of_function(module, function)
     else:

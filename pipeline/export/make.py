@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.documents.recipe import FileRecipe
 from pipeline.export.inspect import INTEGER_FORMATS
-from pipeline.export.worker import request
+from pipeline.worker.client import request
 
 FROM_FLOAT32 = {"float16": "float16_file", "dynamic": "dynamic_file"}  # format -> operation
 # What a recipe says of an integer file that is made from the float32 one.

@@ -6,7 +6,6 @@ Which tensors: each is tried alone, on one shared calibration, and the signal to
 answer is measured.
 """
 
-import contextlib
 import functools
 import math
 import re
@@ -20,7 +19,6 @@ from pipeline.arrays import Array
 from pipeline.errors import ConversionError
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
-from pipeline.export.switched import Switched, Unlike
 from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.quantize import dequantize, quantize
 from pipeline.tasks.metrics import sqnr_db
@@ -90,28 +88,14 @@ def _by_gain(
 
 
 def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
-    """Return what makes the file in which some operations are apart.
+    """Return what makes the file in which some operations are apart."""
 
-    Where integers add no operation to those of the float net, both forms are packed once; else, as
-    where one has no integer form, each mixture is quantized anew.
-    """
-
-    def anew(chosen: Collection[str]) -> bytes:
+    def mix(chosen: Collection[str]) -> bytes:
         maker = integer_maker(float32, 8, granularity)
         set_apart(maker, kind, chosen, granularity)
-        return _content(maker, ranges)
+        return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
 
-    with contextlib.suppress(Unlike, *NO_SUCH_FORM):
-        plain = Path(float32).read_bytes()
-        wide = (
-            _content(integer_maker(float32, 16, granularity), ranges) if kind == "wide" else plain
-        )
-        return Switched(anew([]), wide, like=plain).mix_operations
-    return anew
-
-
-def _content(maker: Any, ranges: Any) -> bytes:
-    return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+    return mix
 
 
 def _answers_of(mixed: Mixer, chosen: list[str], samples: Any) -> Array | None:

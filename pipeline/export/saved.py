@@ -1,4 +1,4 @@
-"""A model at batch 1 as a SavedModel, the converter's way in: the twin, or Keras 3 without one."""
+"""A model at batch 1 as a SavedModel, the converter's way in: the copy, or Keras 3 without one."""
 
 import shutil
 import tempfile
@@ -32,17 +32,17 @@ def converter_of(model_file: Path, spec: Spec) -> Any:
     return _converter(lambda folder: archive.write_out(folder, verbose=False))
 
 
-def converter_of_twin(twin: Model, spec: Spec) -> Any:
+def converter_of_copy(copy: Model, spec: Spec) -> Any:
     """Return the TFLite converter of a tf-keras model, by its one function and its variables.
 
     Saving the model as Keras does traces each layer several times over: 3 times slower for a
     MobileNetV2, 6 times for a bidirectional LSTM; and the file is the same.
 
     Args:
-        twin: the tf-keras model at batch 1.
+        copy: the tf-keras model at batch 1.
         spec: of the network: names, shapes and types of the inputs.
     """
-    return converter_of_function(*function_of(twin, spec))
+    return converter_of_function(*function_of(copy, spec))
 
 
 def converter_of_function(module: Any, function: Any) -> Any:
@@ -57,11 +57,11 @@ def converter_of_function(module: Any, function: Any) -> Any:
     return _converter(lambda folder: tf.saved_model.save(module, folder, {SIGNATURE: function}))
 
 
-def function_of(twin: Model, spec: Spec) -> tuple[Any, Any]:
+def function_of(copy: Model, spec: Spec) -> tuple[Any, Any]:
     """Return a module that holds a tf-keras model's variables, and its one concrete function.
 
     Args:
-        twin: the tf-keras model at batch 1.
+        copy: the tf-keras model at batch 1.
         spec: of the network: names, shapes and types of the inputs.
     """
     import tensorflow as tf
@@ -71,11 +71,11 @@ def function_of(twin: Model, spec: Spec) -> tuple[Any, Any]:
     @tf.function(input_signature=[_signature(spec)])
     def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
         given = [inputs[name] for name in names]
-        found = twin(given if len(given) > 1 else given[0], training=False)
-        return dict(zip(twin.output_names, tf.nest.flatten(found), strict=True))
+        found = copy(given if len(given) > 1 else given[0], training=False)
+        return dict(zip(copy.output_names, tf.nest.flatten(found), strict=True))
 
     module = tf.Module()
-    module.variables_, module.answer = twin.variables, answer
+    module.variables_, module.answer = copy.variables, answer
     return module, answer.get_concrete_function()
 
 

@@ -20,7 +20,7 @@ from pipeline.export.c_source import write_c_source
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, sizes, zero_weights
 from pipeline.export.make import make_file
-from pipeline.export.worker import request
+from pipeline.worker.client import request
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ def read_model(path: Path, work: Path) -> Any:
     Raises:
         ConfigError: there is none, or it would have to execute what is stored in it.
     """
-    from pipeline.export.worker import request
+    from pipeline.worker.client import request
 
     work.mkdir(parents=True, exist_ok=True)
     whole = work / "given.keras"
@@ -136,7 +136,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 def _saved_model(path: Path, work: Path) -> Path:
     """Return a SavedModel as an HDF5 file."""
-    from pipeline.export.worker import request
+    from pipeline.worker.client import request
 
     if not (path / METADATA).exists():
         raise ConfigError(

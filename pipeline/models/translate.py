@@ -1,7 +1,7 @@
 """A layer of Keras 3 as the same layer of tf_keras: for networks that did not come from a builder.
 
 What tf_keras does not know is left out of a layer's settings, for weights are copied and outputs
-compared afterwards: see export/twin.py.
+compared afterwards: see export/tf_keras_copy.py.
 """
 
 import inspect

@@ -34,7 +34,6 @@ from pipeline.documents.preprocess import AudioEntry
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
-from pipeline.export.worker import request
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
 from pipeline.ondevice.predict import mask_detector_inputs
@@ -52,6 +51,7 @@ from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import measure_ranges
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 from pipeline.verify.sanitize import measure_sanitizing
+from pipeline.worker.client import request
 
 GOLDEN = 16  # samples that travel with the bundle
 LAYER_SAMPLES = 32  # the order of the layers by noise does not change beyond

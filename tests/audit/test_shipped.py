@@ -21,9 +21,9 @@ from pipeline.audit.images import (
 )
 from pipeline.audit.queries import Asked, Budget
 from pipeline.device.measure import run_file
-from pipeline.export import worker
+from pipeline.models.tflite.differentiable import differentiable_copy
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import twin_of
+from pipeline.worker import client
 from tests.audit.test_attack import SAMPLES, net, pictures
 from tests.export.conftest import make_given
 
@@ -48,7 +48,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     file = made.file("int8", input_ranges={"image": [0.0, 1.0]})
     known = attack_reference(made.folder / "model.keras", seen, BY)
     yield Case(file, seen, known, Asked(file, seen.preprocess, 1, root))
-    worker.stop()
+    client.stop()
 
 
 def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:
@@ -100,7 +100,7 @@ def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPat
     def refuse(path: Path) -> Any:
         raise Refused("operation 3, WHILE, has no counterpart here")
 
-    monkeypatch.setattr(shipped, "twin_of", refuse)
+    monkeypatch.setattr(shipped, "differentiable_copy", refuse)
     found, _ = attacked(case)
     assert found.row["straight_through"]["skipped"] == "operation 3, WHILE, has no counterpart here"
     assert "straight_through" not in found.row["attacks"]
@@ -111,10 +111,10 @@ def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPat
 def test_a_twin_that_decides_otherwise_does_not_count(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin = twin_of(case.file)
+    twin = differentiable_copy(case.file)
     flipped = keras.Model(twin.answers.inputs, 1.0 - twin.answers.output)
     lies = type(twin)(flipped, twin.logits, twin.step)
-    monkeypatch.setattr(shipped, "twin_of", lambda path: lies)
+    monkeypatch.setattr(shipped, "differentiable_copy", lambda path: lies)
     found, _ = attacked(case)
     assert not found.row["straight_through"]["counts"]
     failed = [check["name"] for check in found.checks if not check["passed"]]

@@ -17,10 +17,10 @@ from pipeline.compress.cluster import cluster_weights, write_clustered
 from pipeline.compress.distillation import DistillationJob
 from pipeline.compress.prune import largest
 from pipeline.documents.spec import Spec
-from pipeline.export import worker
 from pipeline.models import MODELS
 from pipeline.models.kernels import compressible_kernels
 from pipeline.models.save import load_keras, save_keras
+from pipeline.worker import client
 from tests.train.kills import assert_same_bits, with_kills
 
 CLUSTERS = 6
@@ -40,7 +40,7 @@ def reference(spec: Spec, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def one_worker() -> Iterator[None]:
     yield
-    worker.stop()
+    client.stop()
 
 
 def error(values: np.ndarray, centroids: np.ndarray) -> float:

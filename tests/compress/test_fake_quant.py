@@ -16,11 +16,11 @@ from pipeline.compress.fake_quant import (
     spans_of_layers,
 )
 from pipeline.device.measure import run_file
-from pipeline.export import worker
 from pipeline.export.make import float32_file
-from pipeline.export.worker import request
 from pipeline.models.save import load_keras
 from pipeline.tasks.metrics import sqnr_db
+from pipeline.worker import client
+from pipeline.worker.client import request
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
 from tests.export.test_families import FAMILIES
@@ -132,4 +132,4 @@ def imitated(made: Made) -> Any:
 
 
 def teardown_module() -> None:
-    worker.stop()
+    client.stop()

@@ -27,7 +27,7 @@ from pipeline.device.page import Job, serve_job
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import why_missing
 from pipeline.errors import ArtifactError
-from pipeline.export.borders import for_browser
+from pipeline.export.io_dtype import for_browser
 from tests.device.tiny import STEPS, document, tflite
 
 ROOT = Path(__file__).parents[2]

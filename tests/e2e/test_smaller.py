@@ -119,9 +119,9 @@ def test_another_gate_prunes_nothing_and_other_pruning_trains_nothing(folder: Pa
 def test_the_rung_that_learns_through_the_rounding_keeps_both(folder: Path, tmp_path: Path) -> None:
     """No gate holds, so that it is climbed; its file is made as export would."""
     from pipeline.compress.ladder import RUNGS
-    from pipeline.export import worker
     from pipeline.export.make import make_file
     from pipeline.models.save import load_keras
+    from pipeline.worker import client
 
     config = write_config(tmp_path, epochs=20)
     hard = arguments(*SMALL, "gate.bytes=10")
@@ -142,7 +142,7 @@ def test_the_rung_that_learns_through_the_rounding_keeps_both(folder: Path, tmp_
         io="int8",
         work=tmp_path / "work",
     )
-    worker.stop()
+    client.stop()
     for values in weights_of(file).values():
         few_and_zero(values)
 

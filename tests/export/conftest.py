@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.spec import SpecInput
-from pipeline.export import worker
 from pipeline.export.make import make_file
+from pipeline.worker import client
 from tests.conftest import make_spec, model_settings
 
 CNN = {
@@ -143,4 +143,4 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]
     """Name -> model; files are made when a test first asks for them."""
     root = tmp_path_factory.mktemp("models")
     yield {name: make(spec, root / name) for name, spec in SPECS.items()}
-    worker.stop()
+    client.stop()

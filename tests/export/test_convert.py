@@ -8,12 +8,12 @@ import pytest
 
 from pipeline.compress.ladder import MODEL, RUNGS
 from pipeline.errors import ArtifactError
-from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.equalize import Graph
 from pipeline.export.inspect import inspect
 from pipeline.targets.registry import TARGETS
 from pipeline.tasks.metrics import sqnr_db
+from pipeline.worker import client
 from tests.export.conftest import CNN, SPECS, Made, make, make_given
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8")
@@ -108,7 +108,7 @@ def test_ranges_that_are_powers_of_two_start_in_16_bits_too(tmp_path: Path) -> N
 def test_another_models_spec_is_refused(models: dict[str, Made], tmp_path: Path) -> None:
     other = models["strided"].folder
     with pytest.raises(ArtifactError, match=r"not the model of spec\.json.*dense_1"):
-        worker.request(
+        client.request(
             "float_file",
             model=str(models["cnn"].folder / "model.keras"),
             spec=str(other / "spec.json"),
@@ -129,9 +129,9 @@ def again(made: Made, tmp_path: Path) -> dict[str, bytes]:
 def test_bytes_do_not_depend_on_what_was_converted_before(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
-    worker.stop()
+    client.stop()
     first = again(models["table"], tmp_path / "a")
-    worker.stop()  # which keeps what it made, for who asks for the same again
+    client.stop()  # which keeps what it made, for who asks for the same again
     again(models["strided"], tmp_path / "b")
     assert again(models["table"], tmp_path / "c") == first
 
@@ -139,7 +139,7 @@ def test_bytes_do_not_depend_on_what_was_converted_before(
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_the_process(models: dict[str, Made], tmp_path: Path) -> None:
     first = again(models["cnn"], tmp_path / "a")
-    worker.stop()
+    client.stop()
     assert again(models["cnn"], tmp_path / "b") == first
 
 
@@ -150,7 +150,7 @@ def test_vela_maps_all_but_lookups(
 ) -> None:
     out = tmp_path / "vela.tflite"
     int8 = str(models[name].file("int8", io=io))
-    found = worker.request("compile_file", int8=int8, out=str(out), target="ethos-u55-128")
+    found = client.request("compile_file", int8=int8, out=str(out), target="ethos-u55-128")
     lookups = sum(values.dtype == np.int32 for values in models[name].inputs.values())
     assert found["cpu_ops"] == lookups
     assert found["npu_ops"] > 0
@@ -177,7 +177,7 @@ def test_vela_maps_nothing_of_a_float_file_and_says_so(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
     float32, out = str(models["table"].file("float32")), str(tmp_path / "vela.tflite")
-    found = worker.request("compile_file", int8=float32, out=out, target="ethos-u55-128")
+    found = client.request("compile_file", int8=float32, out=out, target="ethos-u55-128")
     assert found["npu_ops"] == 0
     assert found["cpu_ops"] > 0
 
@@ -212,7 +212,7 @@ def test_the_same_recipe_gives_the_same_bytes_in_a_new_process(
         for form in ("float32", "float16", "dynamic"):
             made.file(form, name=f"{form}.tflite")
         found.append({path.name: path.read_bytes() for path in made.folder.glob("*.tflite")})
-        worker.stop()
+        client.stop()
     assert found[0].keys() == found[1].keys()
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
     assert len(set(found[0].values())) > 4  # and they are not all one file

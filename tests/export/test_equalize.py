@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.export import worker
 from pipeline.export.equalize import Graph, equalized_file
 from pipeline.models.save import load_keras, save_keras
 from pipeline.ondevice.quantize import dequantize, quantize
 from pipeline.tasks.metrics import sqnr_db
 from pipeline.verify.layers import layer_errors
+from pipeline.worker import client
 from tests.conftest import model_settings
 from tests.export.conftest import Made, make
 
@@ -55,7 +55,7 @@ def torn(tmp_path_factory: pytest.TempPathFactory) -> Made:
     answers = np.asarray(model({"image": made.inputs["image"]}, training=False))
     np.testing.assert_allclose(answers, made.reference, atol=NEAR)
     yield made  # type: ignore[misc]
-    worker.stop()
+    client.stop()
 
 
 def answers(path: Path, x: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def test_biases_take_back_what_rounding_adds(tmp_path: Path) -> None:
     """Weights of one sign just below a half step are all rounded down: the mean moves."""
     from ai_edge_quantizer import qtyping, quantizer
 
-    from pipeline.export.correct import correct_biases
+    from pipeline.export.bias_correction import correct_biases
 
     spec = {
         "model": model_settings(kind="mlp", units=[4]),

@@ -12,13 +12,13 @@ from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError, ConversionError
-from pipeline.export import worker
 from pipeline.export.compilers import compile_for
 from pipeline.export.inspect import inspect, operations
-from pipeline.export.worker import request
 from pipeline.models.describe import place_operations
 from pipeline.models.save import load_keras
 from pipeline.targets.placement import place
+from pipeline.worker import client
+from pipeline.worker.client import request
 from tests.conftest import model_settings
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import CNN, TABLE, Made, make
@@ -86,7 +86,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Mad
     """Name -> untrained model."""
     root = tmp_path_factory.mktemp("families")
     yield {name: make(spec, root / name, uneven=0.02) for name, spec in FAMILIES.items()}
-    worker.stop()
+    client.stop()
 
 
 def int8_file(made: Made) -> Path:

@@ -1,4 +1,4 @@
-"""A network from outside is converted by its twin, or by Keras 3 where it has none."""
+"""A network from outside is converted by its copy, or by Keras 3 where it has none."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +14,8 @@ from pipeline.documents.ladder import MadeFile, Refusal
 from pipeline.documents.recipe import Quantizer
 from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.inspect import inspect
-from pipeline.export.worker import request
 from pipeline.models.adopt import adopt_model
+from pipeline.worker.client import request
 from tests.conftest import make_spec
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import Made, make
@@ -37,16 +37,16 @@ def _series() -> Any:
     return keras.Model(first, L.Dense(3)(L.GlobalAveragePooling1D()(x)))
 
 
-def _no_twin() -> Any:
+def _no_copy() -> Any:
     x = first = keras.Input((8, 8, 1))
     x = keras.ops.maximum(L.Conv2D(4, 3)(x), 0.1)
     return keras.Model(first, L.Dense(3)(L.Flatten()(x)))
 
 
 NETS: dict[str, tuple[Callable[[], Any], list[int], str]] = {
-    "picture": (_picture, [8, 8, 1], "tf_keras twin"),
-    "series": (_series, [8, 3], "tf_keras twin"),
-    "no twin": (_no_twin, [8, 8, 1], "Keras 3"),
+    "picture": (_picture, [8, 8, 1], "tf_keras copy"),
+    "series": (_series, [8, 3], "tf_keras copy"),
+    "no copy": (_no_copy, [8, 8, 1], "Keras 3"),
 }
 
 
@@ -82,7 +82,7 @@ def test_the_way_is_chosen_by_what_works_and_said(given: Any) -> None:
         "front_end", model=str(made.folder / "model.keras"), spec=str(made.folder / "spec.json")
     )
     assert found["name"] == way
-    assert (found["why"] is None) == (way == "tf_keras twin")
+    assert (found["why"] is None) == (way == "tf_keras copy")
 
 
 def test_the_float_file_answers_as_the_network(given: Any) -> None:

@@ -12,8 +12,8 @@ from pipeline.documents.spec import Spec
 from pipeline.export.frozen import float32_of
 from pipeline.export.inspect import operations
 from pipeline.export.ranges import SIGNATURE
-from pipeline.export.saved import converter_of_twin
-from pipeline.export.twin import twin_of
+from pipeline.export.saved import converter_of_copy
+from pipeline.export.tf_keras_copy import make_copy
 from pipeline.models.save import load_keras
 from tests.export.conftest import SPECS, make
 from tests.export.test_families import FAMILIES
@@ -26,12 +26,12 @@ def test_it_is_the_file_of_a_saved_model(name: str, tmp_path: Path) -> None:
     made = make((SPECS | FAMILIES)[name], tmp_path / "net", uneven=0.02)
     spec = Spec.read(made.folder / "spec.json")
     path = made.folder / "model.keras"
-    twin = twin_of(load_keras(path), path, spec)
-    converter = converter_of_twin(twin, spec)
+    copy = make_copy(load_keras(path), path, spec)
+    converter = converter_of_copy(copy, spec)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     wanted, found = tmp_path / "saved.tflite", tmp_path / "frozen.tflite"
     wanted.write_bytes(converter.convert())
-    found.write_bytes(float32_of(twin, spec))
+    found.write_bytes(float32_of(copy, spec))
     assert sorted(op.name for op in operations(found)) == sorted(
         op.name for op in operations(wanted)
     )

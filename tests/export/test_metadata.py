@@ -16,7 +16,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
 from pipeline.export.equalize import Graph
 from pipeline.export.metadata import IDENTIFIER, NAME
-from pipeline.export.worker import request
+from pipeline.worker.client import request
 from tests.documents.preprocess import entry_of, preprocess_of
 from tests.export.conftest import Made
 

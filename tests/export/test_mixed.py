@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.export import mixed, worker
+from pipeline.export import mixed
 from pipeline.export.inspect import inspect
 from pipeline.tasks.metrics import sqnr_db
+from pipeline.worker import client
 from tests.export.conftest import Made, make_given
 from tests.export.test_equalize import answers, same
 
@@ -36,7 +37,7 @@ def lost_in_a_sum() -> Any:
 def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     x = np.random.default_rng(2).normal(size=(64, 12)).astype(np.float32)
     yield make_given(lost_in_a_sum(), tmp_path_factory.mktemp("lost") / "model", {"x": x})
-    worker.stop()
+    client.stop()
 
 
 def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:

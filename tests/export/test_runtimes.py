@@ -138,7 +138,7 @@ def test_what_cannot_be_run_is_skipped_with_the_reason(
 ) -> None:
     ask("tflite-micro")
     made = make(GELU, tmp_path / "gelu")
-    prepared: dict[str, Any] = {"inputs": [], "target": None, "anomaly": None}
+    prepared = preprocess_of([])
     monkeypatch.setattr(
         "pipeline.verify.runtimes.run_file",
         lambda *a, **k: run_file(*a, **k, prepared=True),

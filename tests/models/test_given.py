@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.export import worker
 from pipeline.models import given
 from pipeline.models.given import read_model
+from pipeline.worker import client
 
 X = np.random.Generator(np.random.Philox(0)).random((4, 6, 6, 1), np.float32)
 
@@ -22,7 +22,7 @@ X = np.random.Generator(np.random.Philox(0)).random((4, 6, 6, 1), np.float32)
 @pytest.fixture(scope="module", autouse=True)
 def _worker() -> Iterator[None]:
     yield
-    worker.stop()
+    client.stop()
 
 
 def net(namespace: Any, *, code: bool = False) -> Any:

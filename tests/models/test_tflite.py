@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.export import worker
 from pipeline.models.given import read_model
 from pipeline.models.tflite.operations import OPERATIONS
 from pipeline.models.tflite.read import read_tflite
+from pipeline.worker import client
 from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES
 
@@ -25,7 +25,7 @@ QUICK = ("cnn", "two", "words", "value", "rnn lstm 10", "transformer 8 18", "rnn
 def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Made]]:
     root = tmp_path_factory.mktemp("nets")
     yield lambda name: make(NETS[name], root / name.replace(" ", "_"), uneven=0.02)
-    worker.stop()
+    client.stop()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from pipeline.errors import (
     ShortageError,
 )
 from pipeline.process_limits import confine, excess
+from pipeline.worker.operations import Reply, Request
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
 QUOTED = 12  # lines of the log that an error shows
@@ -49,7 +50,7 @@ _asking = threading.Lock()  # one request at a time, whichever thread asks
 
 
 def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) -> Any:
-    """Have the worker run an operation of export/serve.py, and return what it returns.
+    """Have the worker run an operation of worker/operations.py, and return what it returns.
 
     Call it from the thread that lives longest: on Linux the worker ends with the thread it was
     started by.
@@ -60,7 +61,7 @@ def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) ->
         PipelineError: the worker was killed or did not answer in time; the next request starts
             another.
     """
-    line = json.dumps({"operation": operation, "arguments": arguments}) + "\n"
+    line = json.dumps(vars(Request(operation, arguments))) + "\n"
     with _asking:
         return _answer(line, operation, limit_s)
 
@@ -78,12 +79,11 @@ def _answer(line: str, operation: str, limit_s: float) -> Any:
         reply, is_ready = "", [worker.replies]
     if not reply.endswith("\n"):  # nothing, or the torso of a reply
         raise _death(worker, operation, limit_s if not is_ready else None)
-    answer = json.loads(reply)
-    if "error" in answer:
+    answer = Reply(**json.loads(reply))
+    if answer.error is not None:
         kinds = (ArtifactError, ConfigError, ConversionError, ShortageError)
-        kind = {kind.__name__: kind for kind in kinds}.get(answer["kind"], PipelineError)
-        raise kind(answer["error"])
-    return answer["result"]
+        raise {kind.__name__: kind for kind in kinds}.get(answer.kind, PipelineError)(answer.error)
+    return answer.result
 
 
 def stop() -> None:
@@ -112,7 +112,7 @@ def _start() -> Worker:
     stop()
     reading, writing = os.pipe()
     log = tempfile.TemporaryFile(prefix="edgeline_worker_")  # noqa: SIM115  lives with the worker
-    command = ["-P", "-m", "pipeline.export.serve", str(writing), str(os.getpid())]
+    command = ["-P", "-m", "pipeline.worker.server", str(writing), str(os.getpid())]
     process = subprocess.Popen(
         [sys.executable, *command],
         stdin=subprocess.PIPE,

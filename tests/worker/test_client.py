@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConversionError, PipelineError
-from pipeline.export import worker
 from pipeline.export.convert import _refusals
+from pipeline.worker import client
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 
 
 @pytest.fixture(autouse=True)
 def own_worker() -> Iterator[None]:
-    worker.stop()
+    client.stop()
     yield
-    worker.stop()
+    client.stop()
 
 
 def ask() -> int:
     """Have the worker answer something, and return its process id."""
     with pytest.raises(PipelineError, match="KeyError"):
-        worker.request("nonsense")
-    assert worker._running is not None
-    return worker._running.process.pid
+        client.request("nonsense")
+    assert client._running is not None
+    return client._running.process.pid
 
 
 def is_alive(pid: int) -> bool:
@@ -62,7 +62,7 @@ def test_a_crash_is_a_conversion_error_with_the_last_words_and_another_worker_fo
 
     threading.Timer(0.2, crash).start()
     with pytest.raises(ConversionError, match=r"SIGSEGV(.|\n)*KeyError: 'nonsense'"):
-        worker.request("nonsense")
+        client.request("nonsense")
     assert ask() != pid
 
 
@@ -71,7 +71,7 @@ def test_a_kill_is_no_verdict_on_the_model(counted: Callable[..., None]) -> None
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(PipelineError, match="SIGKILL") as caught:
-        worker.request("nonsense")
+        client.request("nonsense")
     assert not isinstance(caught.value, ConversionError)
     counted("faults")
 
@@ -81,7 +81,7 @@ def test_a_request_that_takes_too_long_is_stopped() -> None:
     pid = ask()
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(PipelineError, match=r"did not finish within 0\.2 s during nonsense"):
-        worker.request("nonsense", limit_s=0.2)
+        client.request("nonsense", limit_s=0.2)
     assert not is_alive(pid)
     assert ask() != pid
 
@@ -89,11 +89,11 @@ def test_a_request_that_takes_too_long_is_stopped() -> None:
 PARENT = """
 import time
 from pipeline.errors import ConversionError, PipelineError
-from pipeline.export import worker
+from pipeline.worker import client
 try:
-    worker.request("nonsense")
+    client.request("nonsense")
 except PipelineError:
-    print(worker._running.process.pid, flush=True)
+    print(client._running.process.pid, flush=True)
 if WAITS:
     time.sleep(60)
 """
@@ -126,9 +126,9 @@ def test_the_worker_ends_with_the_program() -> None:
 def test_a_folder_called_pipeline_in_the_working_folder_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoy = tmp_path / "pipeline" / "export"
+    decoy = tmp_path / "pipeline" / "worker"
     decoy.mkdir(parents=True)
-    for name in ("../__init__.py", "__init__.py", "serve.py"):
+    for name in ("../__init__.py", "__init__.py", "server.py"):
         (decoy / name).write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)
     ask()
@@ -137,7 +137,7 @@ def test_a_folder_called_pipeline_in_the_working_folder_is_not_run(
 def test_the_environment_has_keras_3_and_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    environment = worker._environment()
+    environment = client._environment()
     assert "TF_USE_LEGACY_KERAS" not in environment
     assert environment["KERAS_BACKEND"] == "tensorflow"
     assert environment["CUDA_VISIBLE_DEVICES"] == "-1"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.arrays import Model
-from pipeline.export.inline import open_model
+from pipeline.export.inline_buffers import open_model
 from pipeline.export.operators import Kind, conversion_operator
 
 INT8_TO_UINT8 = 128  # what the zero point moves by

@@ -23,7 +23,7 @@ DECIDING = "SOFTMAX"  # as the last operation: what it reads decides, and does n
 
 
 @dataclass(frozen=True)
-class Twin:
+class DifferentiableCopy:
     """A network that answers nearly as a file does, and has gradients."""
 
     answers: Any
@@ -34,14 +34,14 @@ class Twin:
     """Scale of the output: what one step of it is worth; 0 where it is float."""
 
 
-def twin_of(path: Path) -> Twin:
-    """Return the twin of a .tflite file, quantized in whole or in part, or float.
+def differentiable_copy(path: Path) -> DifferentiableCopy:
+    """Return the copy of a .tflite file, quantized in whole or in part, or float.
 
     Weights of 8 bits beside float activations are taken as they are: that some kernels round those
     activations for each sample anew is left out.
 
     Raises:
-        Refused: the file computes what the twin cannot; the text says what.
+        Refused: the file computes what the copy cannot; the text says what.
     """
     try:
         graph = open_graph(path, path.read_bytes())
@@ -57,7 +57,7 @@ def twin_of(path: Path) -> Twin:
     tensors = graph.tensors
     scale, _ = steps(graph.graph.tensors[last])
     logits = keras.Model(model.inputs, tensors[decides]) if decides in tensors else model
-    return Twin(model, logits, 0.0 if scale is None else float(scale[0]))
+    return DifferentiableCopy(model, logits, 0.0 if scale is None else float(scale[0]))
 
 
 def steps(tensor: Tensor) -> tuple[Array | None, Array]:

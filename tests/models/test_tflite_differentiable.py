@@ -1,4 +1,4 @@
-"""The twin of a quantized file decides as the file does, rounds as it does, and has gradients."""
+"""The copy of a quantized file decides as the file does, rounds as it does, and has gradients."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from pipeline.device.measure import run_file
 from pipeline.errors import ArtifactError, ConversionError
-from pipeline.export import worker
-from pipeline.export.borders import with_uint8
+from pipeline.export.io_dtype import with_uint8
+from pipeline.models.tflite.differentiable import DifferentiableCopy, Rounded, differentiable_copy
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.twin import Rounded, Twin, twin_of
+from pipeline.worker import client
 from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES, int8_file
@@ -31,16 +31,16 @@ STEP_INT8 = 1 / 256  # of probabilities
 def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Made]]:
     root = tmp_path_factory.mktemp("twins")
     yield functools.cache(lambda name: make(NETS[name], root / name.replace(" ", "_"), uneven=0.02))
-    worker.stop()
+    client.stop()
 
 
-def both(file: Path, made: Made) -> tuple[Twin, np.ndarray, np.ndarray]:
-    """Return a file's twin, and what the file and the twin answer."""
+def both(file: Path, made: Made) -> tuple[DifferentiableCopy, np.ndarray, np.ndarray]:
+    """Return a file's copy, and the outputs of the file and of the copy."""
     wanted = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
-    twin = twin_of(file)
-    x = [made.inputs[tensor.name] for tensor in twin.answers.inputs]
-    found = np.asarray(twin.answers(x, training=False)).reshape(wanted.shape)
-    return twin, wanted, found
+    copy = differentiable_copy(file)
+    x = [made.inputs[tensor.name] for tensor in copy.answers.inputs]
+    found = np.asarray(copy.answers(x, training=False)).reshape(wanted.shape)
+    return copy, wanted, found
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_every_family_has_a_twin_near_to_its_file(nets: Callable[[str], Made], n
     for form in FORMS:
         try:
             file = int8_file(made) if form == "int8" else made.file(form)
-            twin, wanted, found = both(file, made)
+            copy, wanted, found = both(file, made)
         except (ConversionError, ArtifactError):
             assert form == "int16x8"  # which a fused LSTM has not
             continue
         tried += 1
         spread = float(np.ptp(wanted)) or 1.0
-        assert np.abs(found - wanted).mean() <= max(NEAR * spread, twin.step)
+        assert np.abs(found - wanted).mean() <= max(NEAR * spread, copy.step)
         if form == "int8":  # on the very grid
-            steps = found / twin.step
+            steps = found / copy.step
             np.testing.assert_allclose(steps, np.round(steps), atol=1e-2)
     assert tried >= 3
 
@@ -80,19 +80,19 @@ def test_borders_of_bytes_and_mixed_precision_have_a_twin(nets: Callable[[str], 
     mixed = made.file("int8", name="mixed.tflite", int16_fraction=0.5)
     floats = made.file("int8", name="islands.tflite", float_fraction=0.5)
     for other in (bytes_, mixed, floats):
-        twin, wanted, found = both(other, made)
-        assert np.abs(found - wanted).mean() <= max(twin.step, STEP_INT8)
+        copy, wanted, found = both(other, made)
+        assert np.abs(found - wanted).mean() <= max(copy.step, STEP_INT8)
 
 
 def test_the_gradient_passes_the_rounding_and_reaches_black_pixels(
     nets: Callable[[str], Made],
 ) -> None:
     made = nets("strided")
-    twin = twin_of(made.file("int8"))
+    copy = differentiable_copy(made.file("int8"))
     x = tf.constant(made.inputs["image"] * (made.inputs["image"] > 0.3))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(twin.logits(x, training=False)[:, 0])
+        loss = tf.reduce_sum(copy.logits(x, training=False)[:, 0])
     gradient = tape.gradient(loss, x).numpy()
     assert (x.numpy() == 0).any()
     assert (gradient[x.numpy() == 0] != 0).mean() > 0.5
@@ -112,4 +112,4 @@ def test_rounding_is_the_files_and_its_gradient_is_one() -> None:
 def test_what_is_no_file_is_refused_with_words(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(b"\x10\x00\x00\x00TFL3" + b"\xff" * 64)
     with pytest.raises(Refused, match="not known"):
-        twin_of(tmp_path / "a.tflite")
+        differentiable_copy(tmp_path / "a.tflite")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.export.equalize import Graph
-from pipeline.export.half import FLOAT16, FLOAT32, with_float16
+from pipeline.export.float16 import FLOAT16, FLOAT32, with_float16
 from pipeline.export.inspect import inspect
 from tests.export.conftest import Made
 from tests.export.test_convert import run

@@ -1,4 +1,4 @@
-"""The tf-keras twin of a Keras 3 model at batch 1: what the TFLite converter likes best.
+"""The tf_keras copy of a Keras 3 model at batch 1: what the TFLite converter likes best.
 
 The same builder is called with the other Keras, and the weights move over in order. With a fixed
 batch no operation needs a dynamic shape, recurrent cells fuse, and nothing is left in float.
@@ -24,7 +24,7 @@ TOLERANCE = (
 SAMPLES = 4
 
 
-def twin_of(model: Model, model_file: Path, spec: Spec) -> Any:
+def make_copy(model: Model, model_file: Path, spec: Spec) -> Any:
     """Return the tf-keras model at batch 1 with the weights of a Keras 3 model.
 
     Args:
@@ -44,15 +44,15 @@ def twin_of(model: Model, model_file: Path, spec: Spec) -> Any:
         asked: dict[str, list[Any]] = {e["name"]: [] for e in spec.architecture["config"]["layers"]}
         _refuse_others(asked, {e.name: [] for e in model.operations}, model_file)
         known["graph"] = model
-    twin = MODELS[kind](tf_keras, spec, batch_size=1, unroll=True, **known)
-    _copy_weights(model, twin, model_file)
-    return twin
+    copy = MODELS[kind](tf_keras, spec, batch_size=1, unroll=True, **known)
+    _copy_weights(model, copy, model_file)
+    return copy
 
 
-def _copy_weights(model: Model, twin: Model, model_file: Path) -> None:
+def _copy_weights(model: Model, copy: Model, model_file: Path) -> None:
     """Move the weights over, layer by layer, by name."""
     found = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
-    wanted = {layer.name: layer for layer in twin.layers if layer.weights}
+    wanted = {layer.name: layer for layer in copy.layers if layer.weights}
     shapes = {name: [w.shape for w in weights] for name, weights in found.items()}
     asked = {name: [tuple(w.shape) for w in layer.weights] for name, layer in wanted.items()}
     _refuse_others(asked, shapes, model_file)
@@ -80,7 +80,7 @@ def compare(model: Model, spec: Spec, answer: Answer) -> None:
         answer: what the copy answers (1, K) to a sample, name -> (1, ...).
 
     Raises:
-        PipelineError: the copy does not answer as the model does: a bug in the twin's builder.
+        PipelineError: the copy does not answer as the model does: a bug in the copy's builder.
     """
     generator = np.random.Generator(np.random.Philox(0))
     samples = {
@@ -95,14 +95,14 @@ def compare(model: Model, spec: Spec, answer: Answer) -> None:
     difference = float(np.abs(wanted - found).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
         raise PipelineError(
-            f"export: the tf-keras twin of {spec.model.kind} answers {difference:.2g} away "
+            f"export: the tf_keras copy of {spec.model.kind} answers {difference:.2g} away "
             f"from the model; allowed {TOLERANCE}. Its builder does not make the same network "
             "under both Keras"
         )
 
 
 def answers_of_file(content: bytes) -> Answer:
-    """Return what a float32 file of one output answers to a sample: the twin, and its conversion.
+    """Return what a float32 file of one output answers to a sample: the copy, and its conversion.
 
     Args:
         content: the .tflite file.
@@ -121,11 +121,11 @@ def answers_of_file(content: bytes) -> Answer:
     return answer
 
 
-def answers_of_twin(twin: Model) -> Answer:
+def answers_of_copy(copy: Model) -> Answer:
     """Return what a tf-keras model answers to a sample."""
 
     def answer(sample: Mapping[str, Array]) -> Array:
         given = list(sample.values())
-        return np.asarray(twin(given if len(given) > 1 else given[0], training=False))
+        return np.asarray(copy(given if len(given) > 1 else given[0], training=False))
 
     return answer
