@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pipeline.config.schema import Config
 
 LAST = "bundle"
+
+SHOWN = ("input", "decision", "confidence", "why")  # of an answer
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,11 @@ class Answers(Sequence[dict[str, Any]]):
     def _repr_html_(self) -> str:
         """Return a row a sample."""
         body = "".join(
-            f"<tr><th scope=row>{escape(row['input'])}</th><td>{escape(row['decision'])}</td>"
-            f"<td>{escape(figure(row['confidence']))}</td>"
-            f"<td>{escape('; '.join(row['why']))}</td></tr>"
-            for row in self.rows
+            f"<tr><th scope=row>{escape(path)}</th><td>{escape(decision)}</td>"
+            f"<td>{escape(figure(confidence))}</td><td>{escape('; '.join(why))}</td></tr>"
+            for path, decision, confidence, why in map(itemgetter(*SHOWN), self.rows)
         )
-        heads = "".join(f"<th>{name}</th>" for name in ("input", "decision", "confidence", "why"))
+        heads = "".join(f"<th>{name}</th>" for name in SHOWN)
         return f"<table><tr>{heads}</tr>{body}</table>"
 
 

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,35 +28,41 @@ Parsed = tuple[str, list[str]]
 @functools.cache
 def hash_source(module: str) -> str:
     """Return the hash of a module, such as pipeline.data.stage, with all that it uses."""
-    return sha256_json(
-        {path.relative_to(PACKAGE).as_posix(): key for path, key in _used_files(module).items()}
-    )
-
-
-def _used_files(module: str) -> dict[Path, str]:
-    """Return file -> hash of all code and data of this package that a module uses."""
-    files: dict[Path, str] = {}
-    data: dict[Path, str] = {}
+    used: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _modules().get(name)
-        if path is None or path in files:
-            continue
-        files[path], names = _parsed_files()[path]
-        waiting += [*names, name.rpartition(".")[0]]
-        if not _data_folder(path.parent)[0].isdisjoint(names):
-            data |= _data_folder(path.parent)[1]
-    return files | data
+        if name not in used:
+            used.add(name)
+            waiting += _graph()[name][1]
+    lines = "".join(f"{name} {_graph()[name][0]}\n" for name in sorted(used))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@functools.cache
+def _graph() -> dict[str, tuple[str, list[str]]]:
+    """Return module -> hash of its code and of the data beside it, and the modules that it uses."""
+    modules, graph = _modules(), {}
+    for name, path in modules.items():
+        key, names = _parsed_files()[path]
+        data, hashes = _data_folder(path.parent)
+        if not data.isdisjoint(names):
+            key += sha256_json({file.name: found for file, found in hashes.items()})
+        graph[name] = key, [n for n in (*names, name.rpartition(".")[0]) if n in modules]
+    return graph
 
 
 @functools.cache
 def _modules() -> dict[str, Path]:
     """Return the dotted name of every module of this package -> its file."""
     modules = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = (PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)
-        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    for folder, _, files in os.walk(PACKAGE):
+        parts = (PACKAGE.name, *Path(folder).relative_to(PACKAGE).parts)
+        for file in files:
+            stem, suffix = os.path.splitext(file)
+            if suffix == ".py":
+                name = parts if stem == "__init__" else (*parts, stem)
+                modules[".".join(name)] = Path(folder, file)
     return modules
 
 
@@ -106,7 +113,8 @@ def _names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
+            assert node.module is not None
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -76,7 +76,7 @@ def largest(values: Tensor, sparsity: Any) -> Any:
     return tf.reshape(chosen, tf.shape(values))
 
 
-def pruning_hold(weight: Any, rise: Rise) -> WeightConstraint:
+def pruning_constraint(weight: Any, rise: Rise) -> WeightConstraint:
     """Return the constraint under which more and more of a weight becomes zero, and stays so."""
 
     def value(before: Any, after: Any, number: Any) -> Any:
@@ -98,6 +98,6 @@ def _pruned(job: DistillationJob) -> Any:
 
     def constraints(model: Model, steps: int) -> list[WeightConstraint]:
         rise = rise_of(job.settings, steps)
-        return [pruning_hold(weight, rise) for weight in make_kernels_trainable(model)]
+        return [pruning_constraint(weight, rise) for weight in make_kernels_trainable(model)]
 
     return distill_network(job, constraints)

@@ -121,7 +121,7 @@ def _model_key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
     }
     settings = {
         "data": dataset.meta.fingerprint,
-        "anomaly": dataset.preprocess.anomaly,
+        "anomaly": dataset.preprocess.anomaly and dataset.preprocess.anomaly.dump(),
         "lighter": config.compress.model_dump(mode="json", include={"prune", "cluster"}),
         "learning": learning_of(config),
         "metric": config.task_metric,

@@ -11,16 +11,16 @@ from pipeline.tensorflow_env import import_quietly, set_environment
 
 def lead_workers() -> AbstractContextManager[None]:
     """Return the context in which the chief runs the stages, and the others train with it."""
-    led: AbstractContextManager[None] = _cluster().leading()
+    led: AbstractContextManager[None] = _workers().lead_workers()
     return led
 
 
 def follow() -> int:
     """Train what the chief says until it is done, and return the exit code."""
-    _cluster().follow()
+    _workers().follow()
     return 0
 
 
-def _cluster() -> Any:
+def _workers() -> Any:
     set_environment()
     return import_quietly("pipeline.train.workers")

@@ -17,7 +17,8 @@ KNOTS = 129  # of a quantile transform: half a step of int8 apart
 INTERVALS = 32  # of a piecewise encoding; 16 and 48 learn as well
 EDGE = 0.005  # fraction that a robust scaling cuts off either end
 LONG, HEAVY = 5.0, 8.0  # deviations to the farthest value: int8 has 256 steps for all of them
-TINY = float(np.finfo(np.float32).tiny)  # below it TensorFlow counts as zero, and NumPy does not
+TINY = float(np.finfo(np.float32).tiny) * 2**24
+"""Counts as zero: smaller differences may be subnormal, which TensorFlow flushes and NumPy not."""
 
 
 def describe_number(name: str, known: Array, encoding: str) -> NumberColumn:
@@ -50,7 +51,6 @@ def fit_number(known: Array, encoding: str) -> dict[str, Any]:
     known = known if len(known) else np.zeros(1, np.float32)
     known = np.where(np.abs(known) < TINY, np.float32(0), known)
     low, middle, high = (float(q) for q in np.quantile(known, [EDGE, 0.5, 1 - EDGE]))
-    middle = middle if abs(middle) >= TINY else 0.0
     spread = float(known.std(dtype=np.float64))
     reach = float(np.abs(known - middle).max()) / spread if spread else 0.0
     if encoding == "auto":
@@ -71,7 +71,7 @@ def fit_number(known: Array, encoding: str) -> dict[str, Any]:
         "low": low,
         "high": high,
         "offset": float(clipped.mean()),
-        "scale": 1 / deviation if deviation else 1.0,
+        "scale": 1 / deviation if deviation >= TINY else 1.0,
     }
 
 

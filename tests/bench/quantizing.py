@@ -20,6 +20,7 @@ from pipeline.compress.ladder import RUNGS, climb
 from pipeline.config.schema import Gate
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import Measurement
+from pipeline.documents.preprocess import ImageEntry, Preprocess
 from pipeline.documents.recipe import FileRecipe
 from pipeline.errors import ArtifactError
 from pipeline.export.make import make_file
@@ -102,7 +103,7 @@ class Case:
             interpreter.get_tensor(given["index"])
 
 
-def formats(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float]]:
+def formats(folder: Path, entry: ImageEntry) -> dict[str, Callable[[], float]]:
     """Return how to make and measure four formats, by us and by hand: name -> seconds it takes.
 
     Args:
@@ -117,7 +118,7 @@ def formats(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float
     return _contenders(folder, entry, ours, FORMATS)
 
 
-def rungs(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float]]:
+def rungs(folder: Path, entry: ImageEntry) -> dict[str, Callable[[], float]]:
     """Return how to climb ten rungs, all of them: by hand each is an int8 file. As `formats`."""
 
     def ours(case: Case, preprocess: Any) -> None:
@@ -132,13 +133,13 @@ def rungs(folder: Path, entry: dict[str, Any]) -> dict[str, Callable[[], float]]
 
 def _contenders(
     folder: Path,
-    entry: dict[str, Any],
+    entry: ImageEntry,
     ours: Callable[[Case, Any], None],
     by_hand: Sequence[str],
 ) -> dict[str, Callable[[], float]]:
     """Return both ways; imports count for neither: the worker and this process have them all."""
-    shown = {**entry, "shape": list(SHAPE), "color": "rgb"}
-    preprocess = {"inputs": [shown], "target": None, "anomaly": None}
+    shown = entry.model_copy(update={"shape": list(SHAPE), "color": "rgb"})
+    preprocess = Preprocess(task="regression", labels=None, target=None, inputs=[shown])
     warm = Case(folder)
     warm.make("warm", "int8", RUNGS["int8"].recipe, preprocess)
 

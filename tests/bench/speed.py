@@ -25,6 +25,7 @@ from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.shards import ShardWriter, open_shards
 from pipeline.device.measure import run_file
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
 from pipeline.ondevice.interpreter import load_interpreter
@@ -37,6 +38,7 @@ from tests.bench.suite import machine
 from tests.bench.tables import rates
 from tests.conftest import make_spec, model_settings, prepare_data
 from tests.device.lenient import prepare_input
+from tests.documents.preprocess import meta_of
 
 IMAGES, BATCH, TURNS = 60_000, 128, 3
 PICTURES = 1_000
@@ -92,18 +94,12 @@ def made(folder: Path) -> Dataset:
     entry = writer.finish()
     shards, everything = open_shards(folder, entry), np.arange(IMAGES)
     fitted, _ = fit_image(Input("image", "image"), shards, everything)
-    preprocess = {
-        "inputs": [fitted],
-        "task": "classification",
-        "labels": list("0123456789"),
-        "target": None,
-        "anomaly": None,
-    }
+    names = list("0123456789")
     splits = {"train": everything, "validation": everything[:BATCH], "test": everything[:10_000]}
     return Dataset(
         folder,
-        {"inputs": [entry], "labels": {"names": preprocess["labels"]}, "task": "classification"},
-        preprocess,
+        meta_of([dict(entry)], names),
+        Preprocess(task="classification", labels=names, target=None, inputs=[fitted]),
         rng.integers(0, 10, IMAGES),
         np.array([str(i) for i in everything]),
         splits,
@@ -134,7 +130,7 @@ def clock(run: Callable[[], Any]) -> float:
 def reading(dataset: Dataset) -> dict[str, Any]:
     """Read an epoch of batches in shuffled order, prepared for the model."""
     images = dataset.read(dataset.split("train"))["image"]
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
 
     def ours() -> None:
         order = np.random.default_rng(0).permutation(IMAGES)
@@ -167,7 +163,7 @@ def reading_folder(folder: Path, pictures: int = PICTURES) -> dict[str, Any]:
         Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC).save(file)
     dataset = _prepared_folder(folder)
     order = np.random.default_rng(0).permutation(pictures)
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
 
     def ours() -> None:
         for start in range(0, len(order), BATCH):
@@ -246,7 +242,7 @@ def measuring(dataset: Dataset, folder: Path) -> dict[str, Any]:
     file = folder / "model.tflite"
     model = MODELS["cnn"](keras, _spec("CNN 16-32-64-10"), batch_size=1)
     raw = dataset.read(dataset.split("test"))
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
     prepared = prepare_input(raw["image"], entry)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -272,7 +268,7 @@ def measuring(dataset: Dataset, folder: Path) -> dict[str, Any]:
 
 def converting(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
     """Make and measure the files of a MobileNetV2: four formats, then ten rungs of the ladder."""
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
     asked = {
         "four formats of MobileNetV2 0.35": (quantizing.formats, len(quantizing.FORMATS)),
         "ten rungs of MobileNetV2 0.35": (quantizing.rungs, len(quantizing.BY_LADDER)),

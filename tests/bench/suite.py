@@ -26,6 +26,7 @@ from pipeline.device.bench import bench
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import why_missing
 from pipeline.documents.manifest import Manifest
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.stages import BundleTimings
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.host import describe_machine
@@ -159,9 +160,9 @@ def arena(bundle: Path, file: Path) -> int | None:
     """Return the memory that tflite-micro needs; None: it is not here, or cannot run the file."""
     if why_missing(MICRO) is not None:
         return None
-    preprocess = read_json(bundle / "preprocess.json")
+    preprocess = Preprocess.read(bundle / "preprocess.json")
     with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
-        raw = {e["name"]: golden[f"input_{e['name']}"] for e in preprocess["inputs"]}
+        raw = {e.name: golden[f"input_{e.name}"] for e in preprocess.inputs}
     try:
         return run_file(file, preprocess, raw, runtime=MICRO).arena_bytes
     except PipelineError as error:

@@ -79,16 +79,12 @@ def made(name: str, strategy: str, digits: Any, folder: Path) -> tuple[list[Any]
     return small(name, strategy, digits, folder).get_weights(), [0.0]
 
 
-def spec() -> dict[str, Any]:
-    from tests.conftest import model_settings
+def spec(**more: Any) -> Any:
+    from tests.conftest import make_spec, model_settings
 
-    return {
-        "schema": 1,
-        "seed": 1,
-        "model": model_settings(kind="cnn", filters=[4], dense=[8], dropout=0.0),
-        "inputs": [{"name": "image", "shape": [8, 8, 1], "dtype": "float32"}],
-        "output": {"task": "classification", "units": 10},
-    }
+    model = model_settings(kind="cnn", filters=[4], dense=[8], dropout=0.0)
+    image = {"name": "image", "shape": [8, 8, 1], "dtype": "float32"}
+    return make_spec(model, [image], {"task": "classification", "units": 10}, **more)
 
 
 def trained(name: str, strategy: str, digits: Any, folder: Path) -> Any:
@@ -96,7 +92,7 @@ def trained(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     from pipeline.train.distill import train_distilled
     from pipeline.train.supervised import train_network
 
-    taught = {"teacher": spec()["model"] | {"filters": [8]}, "compare": False}
+    taught = {"teacher": spec().model.model_dump(mode="json") | {"filters": [8]}, "compare": False}
     extra = {"distill": taught} if name == "distilled" else {}
     settings = {"epochs": 3, "strategy": strategy} | TRAINED[name] | extra
     section = Train.model_validate_json(json.dumps(settings))
@@ -128,7 +124,7 @@ def start(path: Path) -> Path:
 
     if not path.exists():
         keras.utils.clear_session()
-        save_keras(MODELS["cnn"](keras, spec() | {"seed": 7}), path)
+        save_keras(MODELS["cnn"](keras, spec(seed=7)), path)
     return path
 
 

@@ -88,7 +88,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from pathlib import Path
 from types import SimpleNamespace
 from pipeline.compress.distillation import DistillationJob
-from pipeline.compress.prune import pruned
+from pipeline.compress.prune import prune_network
 from pipeline.data.dataset import open_dataset
 model, folder, out = map(Path, sys.argv[1:])
 settings = SimpleNamespace(epochs=3, learning_rate=1e-3, sparsity=0.5, schedule="polynomial",
@@ -97,7 +97,7 @@ found = {}
 for strategy in ("one_device", "mirrored"):
     job = DistillationJob(model, model, open_dataset(folder), settings, "compress.prune", seed=3,
         strategy=strategy, batch_size=64, augment=[], work=out / strategy)
-    found[strategy] = pruned(job).get_weights()
+    found[strategy] = prune_network(job).get_weights()
 pairs = list(zip(*found.values(), strict=True))
 print(json.dumps([max(float(np.abs(a - b).max()) for a, b in pairs),
     [[int((x == 0).sum()) for x in pair] for pair in pairs if pair[0].ndim > 1]]))
