@@ -89,17 +89,7 @@ def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach)
     first = float((clean & held[0]).mean())
     curve, more = _more(first, by, at, _huge(dataset, space, by))
     checks = soundness.of_gradients({"noise": calm, **more}, len(positions), "reference")
-    own, all_ = accuracy_of(clean), accuracy_of(robust)
-    reference = ReferenceRobustness(
-        clean_accuracy=own.accuracy,
-        clean_ci95=own.ci95,
-        noise_accuracy=calm,
-        white_box_accuracy=all_.accuracy,
-        mean_queries=None,
-        robust_accuracy=all_.accuracy,
-        robust_ci95=all_.ci95,
-    )
-    start = _curve_point(0.0, own.accuracy)
+    start = _curve_point(0.0, float(clean.mean()))
     shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
     parts = [space.in_parts(x, samples.given) for x in (samples.x, *found)]
     return Known(
@@ -107,12 +97,26 @@ def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach)
         shown,
         clean,
         robust,
-        reference,
+        _reference_robustness(clean, robust, calm),
         [start, *curve] if curve else [],
         checks,
         reach_words(space),
         space_document(space),
         parts,
+    )
+
+
+def _reference_robustness(clean: Array, robust: Array, noise: float) -> ReferenceRobustness:
+    """Return the metrics of what is right (n,), of what stays so (n,), and under noise."""
+    own, all_ = accuracy_of(clean), accuracy_of(robust)
+    return ReferenceRobustness(
+        clean_accuracy=own.accuracy,
+        clean_ci95=own.ci95,
+        noise_accuracy=noise,
+        white_box_accuracy=all_.accuracy,
+        mean_queries=None,
+        robust_accuracy=all_.accuracy,
+        robust_ci95=all_.ci95,
     )
 
 
