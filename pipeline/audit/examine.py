@@ -90,7 +90,13 @@ def run_examinations(
         poisoning=poisoning,
         groups=_groups(attacked, scores, survivors),
         not_attempted=_left_out(evasion, settings),
-        findings=list_findings(file, evasion.epsilon, membership, extraction, poisoning),
+        findings=list_findings(
+            file,
+            epsilon=evasion.epsilon,
+            membership=membership,
+            extraction=extraction,
+            poisoning=poisoning,
+        ),
     )
 
 

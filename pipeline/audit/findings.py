@@ -59,6 +59,7 @@ FILE_ONLY = (0.05, 0.01)  # rate of samples that a trigger turns in the file alo
 
 def list_findings(
     file: FileRobustness | None,
+    *,
     epsilon: float,
     membership: Membership,
     extraction: Extraction | None,

@@ -113,8 +113,8 @@ def _attacked(
     from pipeline.audit.shipped import attack_shipped
     from pipeline.harden.robustness import clean_inputs
 
-    x, labels = clean_inputs(dataset, positions), np.asarray(dataset.labels[positions])
-    pictures = Pictures(x, labels, dataset.preprocess)
+    x = clean_inputs(dataset, positions)
+    pictures = Pictures(x, np.asarray(dataset.labels[positions]), dataset.preprocess)
     known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
     _log_robustness("reference", known.metrics, known.metrics.white_box_accuracy)
     files = Files.read(inputs["files"] / "files.json")
@@ -122,16 +122,14 @@ def _attacked(
     held, rows = {}, {}
     for entry in files.files:
         path, own = inputs["files"] / entry.file, parents[entry.recipe.model]
-        row, masks = measure_transfer(path, entry.format, pictures, known, own)
-        rows[entry.file] = row
+        rows[entry.file], masks = measure_transfer(path, entry.format, pictures, known, own)
         held[entry.format] = path, masks
     path, masks = held[files.ships]
     (out / WORK).mkdir(exist_ok=True)
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
     shipped = attack_shipped(asked, pictures, known, masks, by, files.ships)
     rows[path.name] = shipped.row
-    strongest = min(attack.accuracy for attack in shipped.row.attacks.values())
-    _log_robustness(path.name, shipped.row, strongest)
+    _log_robustness(path.name, shipped.row, _strongest(shipped.row))
     document = document.model_copy(
         update={
             "samples": len(positions),
@@ -144,6 +142,10 @@ def _attacked(
     )
     figures = shipped.figures | {"positions": positions, "held": shipped.held}
     return document, figures, _metrics(document, shipped.row)
+
+
+def _strongest(row: FileRobustness) -> float:
+    return min(attack.accuracy for attack in row.attacks.values())
 
 
 def _log_robustness(name: str, row: ReferenceRobustness | FileRobustness, strongest: float) -> None:

@@ -51,7 +51,11 @@ def document() -> dict[str, Any]:
 def findings(found: dict[str, Any]) -> tuple[Finding, ...]:
     audit = Audit.model_validate(found)
     return list_findings(
-        audit.files.get(SHIPS), audit.epsilon, audit.membership, audit.extraction, audit.poisoning
+        audit.files.get(SHIPS),
+        epsilon=audit.epsilon,
+        membership=audit.membership,
+        extraction=audit.extraction,
+        poisoning=audit.poisoning,
     )
 
 
