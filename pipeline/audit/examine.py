@@ -83,21 +83,16 @@ def run_examinations(
         scan=_scan(attacked) if settings.poisoning_scan else None,
         drill=_drill(attacked, settings, config.export.io),
     )
-    file = evasion.files.get(attacked.file.name)
-    return Examination(
+    own = Examination(
         membership=membership,
         extraction=extraction,
         poisoning=poisoning,
         groups=_groups(attacked, scores, survivors),
         not_attempted=_left_out(evasion, settings),
-        findings=list_findings(
-            file,
-            epsilon=evasion.epsilon,
-            membership=membership,
-            extraction=extraction,
-            poisoning=poisoning,
-        ),
+        findings=(),
     )
+    found = list_findings(evasion, own, attacked.file.name)
+    return own.model_copy(update={"findings": found})
 
 
 def _nothing(reason: str) -> Examination:

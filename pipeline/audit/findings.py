@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from pipeline.audit.poisoning import SIGN
-from pipeline.documents.audit import Finding
+from pipeline.documents.audit import Evasion, Examination, Finding
 from pipeline.documents.evasion import FileRobustness
-from pipeline.documents.poisoning import Poisoning, PoisoningDrill, PoisonScan
+from pipeline.documents.poisoning import PoisoningDrill, PoisonScan
 from pipeline.documents.privacy import Extraction, Membership
 
 Severity = Literal["high", "medium", "low", "none"]
@@ -57,29 +57,22 @@ WORKS = 0.5  # success rate of a trigger from which on a backdoor works
 FILE_ONLY = (0.05, 0.01)  # rate of samples that a trigger turns in the file alone: high, medium
 
 
-def list_findings(
-    file: FileRobustness | None,
-    *,
-    epsilon: float,
-    membership: Membership,
-    extraction: Extraction | None,
-    poisoning: Poisoning,
-) -> tuple[Finding, ...]:
+def list_findings(evasion: Evasion, own: Examination, name: str) -> tuple[Finding, ...]:
     """Return a finding for every kind of attack that was tried, the gravest first.
 
     Args:
-        file: the shipped one; None: it was not attacked.
-        epsilon: radius of the perturbation.
-        membership: of audit.json.
-        extraction: of audit.json.
-        poisoning: of audit.json.
+        evasion: of audit.json.
+        own: everything else of audit.json, still without findings.
+        name: file name of the shipped model.
     """
+    file = evasion.files.get(name)
+    scan, drill = own.poisoning.scan, own.poisoning.drill
     rows = [
-        *(() if file is None else (_evasion(file, epsilon),)),
-        *(() if membership.skipped is not None else (_membership(membership),)),
-        *(() if extraction is None else (_extraction(extraction),)),
-        *(() if poisoning.scan is None else (_scan(poisoning.scan),)),
-        *(() if poisoning.drill is None else _drill(poisoning.drill)),
+        *(() if file is None else (_evasion(file, evasion.epsilon),)),
+        *(() if own.membership.skipped is not None else (_membership(own.membership),)),
+        *(() if own.extraction is None else (_extraction(own.extraction),)),
+        *(() if scan is None else (_scan(scan),)),
+        *(() if drill is None else _drill(drill)),
     ]
     order = ("high", "medium", "low", "none")
     return tuple(sorted(rows, key=lambda row: order.index(row.severity)))

@@ -100,12 +100,7 @@ def _sanitized(
 
 
 def _attacked(
-    inputs: Inputs,
-    dataset: Dataset,
-    positions: Array,
-    by: Attack,
-    document: Evasion,
-    out: Path,
+    inputs: Inputs, dataset: Dataset, positions: Array, by: Attack, document: Evasion, out: Path
 ) -> Part:
     """Attack the reference, then every file by transfer, then the shipped file itself."""
     from pipeline.audit.images import Pictures, attack_reference, measure_transfer, under_corruption
@@ -130,16 +125,15 @@ def _attacked(
     shipped = attack_shipped(asked, pictures, known, masks, by, files.ships)
     rows[path.name] = shipped.row
     _log_robustness(path.name, shipped.row, _strongest(shipped.row))
-    document = document.model_copy(
-        update={
-            "samples": len(positions),
-            "reference": known.metrics,
-            "files": rows,
-            "curve": _curve(known, shipped, by),
-            "checks": (*known.checks, *shipped.checks),
-            "corruptions": tuple(under_corruption(path, pictures, known, by.of("corruptions"))),
-        }
-    )
+    changes = {
+        "samples": len(positions),
+        "reference": known.metrics,
+        "files": rows,
+        "curve": _curve(known, shipped, by),
+        "checks": (*known.checks, *shipped.checks),
+        "corruptions": tuple(under_corruption(path, pictures, known, by.of("corruptions"))),
+    }
+    document = document.model_copy(update=changes)
     figures = shipped.figures | {"positions": positions, "held": shipped.held}
     return document, figures, _metrics(document, shipped.row)
 

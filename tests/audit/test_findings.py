@@ -50,13 +50,7 @@ def document() -> dict[str, Any]:
 
 def findings(found: dict[str, Any]) -> tuple[Finding, ...]:
     audit = Audit.model_validate(found)
-    return list_findings(
-        audit.files.get(SHIPS),
-        epsilon=audit.epsilon,
-        membership=audit.membership,
-        extraction=audit.extraction,
-        poisoning=audit.poisoning,
-    )
+    return list_findings(audit, audit, SHIPS)
 
 
 def severities(found: dict[str, Any]) -> dict[str, str]:
