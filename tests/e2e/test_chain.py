@@ -65,7 +65,7 @@ def test_the_bundle_leaves_doubtful_samples_to_a_person(finished: Path, tmp_path
     bundle = finished / "exported/tiny"
     row = json.loads((bundle / "manifest.json").read_text())["abstain"]["models"]["int8"]
     assert 0 < row["coverage"] <= 1
-    assert row["error"] <= row["error_of_all"]
+    assert row["selective_error"] <= row["error"]
     with np.load(bundle / "golden.npz") as golden:
         clear, half = golden["input_image"], golden["input_image"] // 2
     np.savez(tmp_path / "both.npz", image=np.concatenate([clear, half + half[::-1]]))
@@ -78,12 +78,13 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
     bundle = finished / "exported/tiny"
     manifest = json.loads((bundle / "manifest.json").read_text())
     row = manifest["sanitize"]["files"]["int8"]["detector"]
-    assert row["false_alarms_validation"] <= 0.05
+    assert row["validation_false_positive_rate"] <= 0.05
     stated = json.loads((bundle / "preprocess.json").read_text())["detector"]["int8"]
     assert stated == row["limit"]
-    audit = json.loads((finished / "runs/tiny/audit/audit.json").read_text())["sanitize"]
-    assert audit["detector"]["limit"] == stated
-    assert audit["robust"] <= audit["robust_naive"] <= audit["clean"]
+    audit = json.loads((finished / "runs/tiny/audit/audit.json").read_text())["sanitization"]
+    assert audit["detector"]["threshold"] == stated
+    assert audit["robust_accuracy"] <= audit["unaware_robust_accuracy"]
+    assert audit["unaware_robust_accuracy"] <= audit["clean_accuracy"]
     np.save(tmp_path / "unit.npy", np.full((1, 8, 8, 1), 0.5))  # in [0, 1]: not as in training
     wanted = "unit.npy: input image: wanted uint8 from 0 to 255, got float64 from 0.5 to 0.5"
     with pytest.raises(ConfigError, match=wanted):
@@ -300,9 +301,9 @@ def test_run_and_bundle_are_the_same_and_their_weights_bit_equal(
     page = tmp_path / "page.html"
     assert main(["compare", str(folder), str(bundle), "--html", str(page), "--json"]) == 0
     (pair,) = json.loads(capsys.readouterr().out)["pairs"]
-    assert pair["class"] == "bytes"
+    assert pair["equality"] == "bytes"
     assert pair["measured"]["agreement"] == 1.0
-    assert pair["weights"]["class"] == "bit-equal"
+    assert pair["weights"]["equality"] == "bit-equal"
     assert "same bytes" in page.read_text()
 
 
