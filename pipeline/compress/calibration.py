@@ -32,8 +32,8 @@ def write_calibration(dataset: Dataset, path: Path) -> dict[str, Any]:
     return {"samples": len(positions), "ids_sha256": hashlib.sha256(ids).hexdigest()}
 
 
-def known_ranges(preprocess: Preprocess) -> dict[str, list[float]]:
-    """Return name -> [low, high] of the inputs whose range follows from their raw type.
+def known_ranges(preprocess: Preprocess) -> dict[str, tuple[float, float]]:
+    """Return name -> (low, high) of the inputs whose range follows from their raw type.
 
     Pixels are such: measured on samples without pure black or white, the range would cut both off;
     with the whole of it each pixel value has an integer of its own, and quantizing loses nothing.
@@ -46,9 +46,9 @@ def known_ranges(preprocess: Preprocess) -> dict[str, list[float]]:
     }
 
 
-def _ends(entry: ImageEntry) -> list[float]:
+def _ends(entry: ImageEntry) -> tuple[float, float]:
     """Return the least and greatest model input that the raw type can give."""
     limits = np.iinfo(entry.raw_dtype)
     scale = np.asarray(entry.scale, np.float32)
     ends = [(np.float32(x) - np.float32(entry.offset)) * scale for x in (limits.min, limits.max)]
-    return [float(np.min(ends)), float(np.max(ends))]
+    return (float(np.min(ends)), float(np.max(ends)))

@@ -54,8 +54,8 @@ def test_an_empty_split_is_refused_with_the_setting_to_change(tmp_path: Path) ->
 
 
 def test_pixels_have_a_known_range_and_tables_have_none() -> None:
-    assert known_ranges(preprocess_of([IMAGE, TABLE])) == {"image": [0.0, 1.0]}
+    assert known_ranges(preprocess_of([IMAGE, TABLE])) == {"image": (0.0, 1.0)}
     moved = IMAGE | {"offset": 127.5, "scale": 1 / 127.5}
-    assert known_ranges(preprocess_of([moved])) == {"image": [-1.0, 1.0]}
+    assert known_ranges(preprocess_of([moved])) == {"image": (-1.0, 1.0)}
     floats = preprocess_of([IMAGE | {"raw_dtype": "float32"}])
     assert known_ranges(floats) == {}
