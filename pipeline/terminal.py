@@ -130,7 +130,7 @@ class Bar:
         if now - self._shown < (DRAW_SECONDS if self._is_drawn else LINE_SECONDS):
             return
         self._shown = now
-        said = describe_progress(self._done, self._total, self._unit, now - self._began)
+        said = describe_progress(self._done, self._total, self._unit, seconds=now - self._began)
         if self._is_drawn:
             sys.stderr.write(
                 f"\r          {draw_bar(self._done / self._total)} {self._what}  {said}"
@@ -148,7 +148,7 @@ def draw_bar(share: float) -> str:
     return "━" * full + "╌" * (WIDTH - full)
 
 
-def describe_progress(done: int, total: int, unit: str, seconds: float) -> str:
+def describe_progress(done: int, total: int, unit: str, *, seconds: float) -> str:
     """Return how many steps are done, how fast, and how long the others take."""
     rate = done / max(seconds, 1e-9)
     left = f"{(total - done) / rate:.0f} s left" if done else "…"

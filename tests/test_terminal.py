@@ -106,8 +106,8 @@ def test_a_bar_is_as_long_as_what_is_done() -> None:
         24,
         24,
     ]
-    assert describe_progress(5, 10, "files", 2.0) == "5/10 files  2.5 files/s  2 s left"
-    assert "…" in describe_progress(0, 10, "files", 0.0)
+    assert describe_progress(5, 10, "files", seconds=2.0) == "5/10 files  2.5 files/s  2 s left"
+    assert "…" in describe_progress(0, 10, "files", seconds=0.0)
 
 
 def test_an_event_is_what_a_record_carries() -> None:

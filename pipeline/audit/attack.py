@@ -69,7 +69,7 @@ def _at(share: float) -> str:
 
 
 def carry_out(
-    box: WhiteBox, judge: Judge, x: Array, labels: Array, by: Attack, *, purpose: str
+    box: WhiteBox, judge: Judge, x: Array, *, labels: Array, by: Attack, purpose: str
 ) -> Attacked:
     """Attack a network with all that the audit reports of it.
 
@@ -84,7 +84,7 @@ def carry_out(
     clean = judge(x)
     masks: dict[str, Array] = {"noise": clean & judge(noisy(x, by))}
     found = {}
-    for name, inputs in restarts(box, x, labels, by, purpose=purpose):
+    for name, inputs in restarts(box, x, labels, by=by, purpose=purpose):
         found[name], masks[name] = inputs, clean & judge(inputs)
 
     def along(radius: float, steps: int, *told: str | int) -> Array:
@@ -110,7 +110,7 @@ def carry_out(
 
 
 def restarts(
-    box: WhiteBox, x: Array, labels: Array, by: Attack, *, purpose: str
+    box: WhiteBox, x: Array, labels: Array, *, by: Attack, purpose: str
 ) -> Iterator[tuple[str, Array]]:
     """Yield `loss/restart` and what each restart of each loss comes to, (n, *shape)."""
     for loss in LOSSES:

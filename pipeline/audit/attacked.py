@@ -57,7 +57,7 @@ class Attacked:
         return membership.STEP if self.form == "int8" else membership.FLOOR
 
 
-def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Attacked:
+def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> Attacked:
     """Return what is examined.
 
     Args:
@@ -66,7 +66,7 @@ def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> 
         dataset: what was learnt and held back.
         out: folder of the stage.
     """
-    entry = Files.read(inputs["files"] / "files.json").shipped
+    entry = Files.read(inputs["files"] / "files.json").shipped_entry
     spec = Spec.read(inputs["spec"] / "spec.json")
     return Attacked(
         load_keras(inputs["reference"] / "model.keras"),

@@ -116,7 +116,7 @@ CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, float, float]]] = {
 }
 
 
-def corrupt_images(x: Array, name: str, severity: int, seed: int) -> Array:
+def corrupt_images(x: Array, name: str, severity: int, *, seed: int) -> Array:
     """Return pictures with one corruption, float32 in [0, 1].
 
     Args:

@@ -180,7 +180,11 @@ def _detect(
     labels = np.asarray(poisoned.labels[tried])
     names = poisoned.class_names or ()
     found = scan(
-        activations(model, poisoned, tried), appearance(poisoned, tried), labels, names, seed
+        activations(model, poisoned, tried),
+        appearance(poisoned, tried),
+        labels,
+        names=names,
+        seed=seed,
     )
     alarms = [row.name for row in found.classes if row.is_alarm]
     return PoisonDetection(

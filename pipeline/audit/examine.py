@@ -50,8 +50,8 @@ def run_examinations(
     config: Config,
     inputs: Inputs,
     dataset: Dataset,
-    out: Path,
     *,
+    out: Path,
     evasion: Evasion,
     survivors: tuple[Array, Array] | None = None,
 ) -> Examination:
@@ -70,7 +70,7 @@ def run_examinations(
     assert settings is not None  # else the stage is off
     if not TASKS[config.task].can_be_attacked:
         return _nothing(f"the task is {config.task}; wanted classification")
-    attacked = attacked_of(config, inputs, dataset, out)
+    attacked = attacked_of(config, inputs, dataset, out=out)
     membership, scores = infer_membership(
         attacked,
         settings.membership_samples,
@@ -113,7 +113,9 @@ def _scan(attacked: Attacked) -> PoisonScan:
     tried = evenly(dataset.split("train"), SCANNED)
     labels = np.asarray(dataset.labels[tried])
     seen = activations(attacked.model, dataset, tried)
-    found = scan(seen, appearance(dataset, tried), labels, names, attacked.learning["seed"])
+    found = scan(
+        seen, appearance(dataset, tried), labels, names=names, seed=attacked.learning["seed"]
+    )
     return PoisonScan(
         samples=len(tried),
         training_samples=len(dataset.split("train")),
@@ -122,7 +124,7 @@ def _scan(attacked: Attacked) -> PoisonScan:
         significance_level=ALPHA,
         clean_rates=ON_CLEAN_SETS,
         classes=tuple(found.classes),
-        suspects=tuple(list_suspects(found, np.asarray(dataset.ids[tried]), names, labels)),
+        suspects=tuple(list_suspects(found, np.asarray(dataset.ids[tried]), names, labels=labels)),
     )
 
 
@@ -172,7 +174,7 @@ def _groups(
         order, kept = np.argsort(survivors[0]), np.isin(held, survivors[0])
         held, right = held[kept], right[kept]
         withstood = survivors[1][order][np.searchsorted(survivors[0][order], held)]
-    return by_group(groups[held], right, withstood, told, rate=RATES[0])
+    return by_group(groups[held], right, withstood, scores=told, rate=RATES[0])
 
 
 def _left_out(evasion: Evasion, settings: Audit) -> tuple[NotAttempted, ...]:

@@ -20,7 +20,7 @@ BEFORE, AFTER, TEXT = "before_", "after_", "text_"  # and the name of the input
 
 
 def examples(
-    known: Known, answers_An: Array, dataset: Dataset, positions: Array
+    known: Known, answers_An: Array, dataset: Dataset, *, positions: Array
 ) -> dict[str, Array]:
     """Return attacked samples, those that turn the file's answer first; empty where none moved.
 

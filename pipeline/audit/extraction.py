@@ -75,7 +75,7 @@ def budgets(most: int) -> list[int]:
     return [*(step for step in steps if step < most), most]
 
 
-def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> Extraction:
+def extraction(dataset: Dataset, held: Array, ask: Ask, *, thief: Thief) -> Extraction:
     """Return how often surrogates decide as the attacked file on samples that were not queried.
 
     Args:
@@ -98,7 +98,7 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, thief: Thief) -> Extract
             log.info("          surrogate of %d queries (%s, %s)", count, source, form)
             told = _told(answers[:count], form)
             name = f"surrogate_{source}_{count}_{form}"
-            model = surrogate(shown, positions[:count], told, thief, name)
+            model = surrogate(shown, positions[:count], told, thief=thief, name=name)
             said = predict(model, dataset, held).argmax(axis=1)
             row = {
                 "source": source,
@@ -131,7 +131,9 @@ def _noise(dataset: Dataset, count: int, seed: int) -> tuple[Dataset, Array]:
     return replace(dataset, shards={entry.name: given}), np.arange(count)
 
 
-def surrogate(dataset: Dataset, positions: Array, answers: Array, thief: Thief, name: str) -> Any:
+def surrogate(
+    dataset: Dataset, positions: Array, answers: Array, *, thief: Thief, name: str
+) -> Any:
     """Return a network that learnt to answer as told; after an interruption it goes on.
 
     Args:

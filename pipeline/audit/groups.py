@@ -18,8 +18,8 @@ def by_group(
     groups: Array,
     right: Array,
     survivors: Array | None,
-    scores: tuple[Array, Array, Array, Array] | None,
     *,
+    scores: tuple[Array, Array, Array, Array] | None,
     rate: float,
 ) -> GroupMetrics:
     """Return the metrics of each group, and the worst group of each metric.

@@ -85,14 +85,14 @@ def attack_reference(model: Path, pictures: Pictures, by: Attack) -> Known:
     def judge(inputs: Array) -> Array:
         return pictures.right(box.answers(inputs))
 
-    attacked = carry_out(box, judge, pictures.x, pictures.labels, by, purpose="reference")
+    attacked = carry_out(box, judge, pictures.x, labels=pictures.labels, by=by, purpose="reference")
 
     def look(x: Array, labels: Array, budget: Budget) -> Searched:
         return search(box.answers, x, labels, **vars(budget))
 
-    robust, queries = search_images(look, pictures, attacked.robust, by, "reference")
-    checks = gradient_checks(attacked, pictures, by, "reference")
-    checks += search_checks(attacked.robust, robust, queries, "reference")
+    robust, queries = search_images(look, pictures, attacked.robust, by=by, purpose="reference")
+    checks = gradient_checks(attacked, pictures, by, on="reference")
+    checks += search_checks(attacked.robust, robust, queries, on="reference")
     checks.append(soundness.of_answers(changed_rate(box.answers, pictures.x), "reference"))
     return Known(box, attacked, robust, queries, checks)
 
@@ -101,6 +101,7 @@ def search_images(
     look: Callable[[Array, Array, Budget], Searched],
     pictures: Pictures,
     before: Array,
+    *,
     by: Attack,
     purpose: str,
 ) -> tuple[Array, float | None]:
@@ -124,7 +125,7 @@ def search_images(
 
 
 def gradient_checks(
-    attacked: Attacked, pictures: Pictures, by: Attack, on: soundness.On
+    attacked: Attacked, pictures: Pictures, by: Attack, *, on: soundness.On
 ) -> list[Check]:
     """Return the checks of an attack by gradients that was carried out; see soundness.py."""
     whole = unbounded_radius(pictures.x, by) / by.epsilon
@@ -140,12 +141,12 @@ def gradient_checks(
 
 
 def search_checks(
-    before: Array, after: Array, queries: float | None, on: soundness.On
+    before: Array, after: Array, queries: float | None, *, on: soundness.On
 ) -> list[Check]:
     """Return the check of a search, where there was one."""
     if queries is None:
         return []
-    return [soundness.of_search(float(before.mean()), float(after.mean()), len(before), on)]
+    return [soundness.of_search(float(before.mean()), float(after.mean()), len(before), on=on)]
 
 
 def changed_rate(answers: Callable[[Array], Array], x: Array) -> float:
@@ -157,11 +158,11 @@ def changed_rate(answers: Callable[[Array], Array], x: Array) -> float:
 def found_on(model: Path, pictures: Pictures, by: Attack) -> dict[str, Array]:
     """Return `loss/restart` -> inputs (n, H, W, C) that fool a `.keras` file."""
     box = box_of(load_keras(model))
-    return dict(restarts(box, pictures.x, pictures.labels, by, purpose="parent"))
+    return dict(restarts(box, pictures.x, pictures.labels, by=by, purpose="parent"))
 
 
 def measure_transfer(
-    file: Path, form: str, pictures: Pictures, known: Known, own: Mapping[str, Array]
+    file: Path, form: str, pictures: Pictures, *, known: Known, own: Mapping[str, Array]
 ) -> tuple[FileRobustness, dict[str, Array]]:
     """Return the metrics of a file under transferred inputs, and name -> which are correct (n,).
 
@@ -199,7 +200,7 @@ def row_of(form: str, masks: Mapping[str, Array], reference: Array) -> FileRobus
 
 
 def under_corruption(
-    file: Path, pictures: Pictures, known: Known, seed: int
+    file: Path, pictures: Pictures, known: Known, *, seed: int
 ) -> list[CorruptionAccuracy]:
     """Return the accuracy under each common corruption.
 
@@ -211,7 +212,7 @@ def under_corruption(
     """
     plan = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
     corrupted = [
-        corrupt_images(pictures.x, name, severity, fold_seed(seed, name, severity))
+        corrupt_images(pictures.x, name, severity, seed=fold_seed(seed, name, severity))
         for name, severity in plan
     ]
     references = [pictures.right(known.box.answers(x)).mean() for x in corrupted]

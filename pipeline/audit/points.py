@@ -70,7 +70,7 @@ class Known:
     """Name -> what the attacker holds of an attacked input (n, ...): clean, then each restart."""
 
 
-def attack_reference(model: Path, dataset: Dataset, positions: Array, by: Reach) -> Known:
+def attack_reference(model: Path, dataset: Dataset, positions: Array, *, by: Reach) -> Known:
     """Attack a `.keras` file on some samples (n,)."""
     from pipeline.harden.space_search import model_inputs, noise
     from pipeline.harden.space_words import reach_words, space_document
@@ -121,7 +121,7 @@ def _reference_robustness(clean: Array, robust: Array, noise: float) -> Referenc
 
 
 def found_on(
-    model: Path, dataset: Dataset, positions: Array, by: Reach
+    model: Path, dataset: Dataset, positions: Array, *, by: Reach
 ) -> list[Mapping[str, Array]]:
     """Return name -> model input (n, *shape) of each restart, found on a `.keras` file."""
     from pipeline.harden.space_search import model_inputs
@@ -133,7 +133,13 @@ def found_on(
 
 
 def measure_transfer(
-    file: Path, form: str, dataset: Dataset, known: Known, own: list[Mapping[str, Array]], by: Reach
+    file: Path,
+    form: str,
+    dataset: Dataset,
+    *,
+    known: Known,
+    own: list[Mapping[str, Array]],
+    by: Reach,
 ) -> tuple[FileRobustness, Array, Array]:
     """Return the metrics of a file, which are robust (n,), and predicted classes (A, n).
 
@@ -158,7 +164,9 @@ def measure_transfer(
             "robust_drop_ci95": paired_drop(known.robust, robust, fold_seed(by.seed, "bootstrap")),
             "straight_through": StraightThrough(skipped=NO_TWIN, is_white_box=False),
             "square": SquareAttack(samples=0, mean_queries=None),
-            "classes": measure_classes(held[0], robust, known.labels, dataset.class_names or ()),
+            "classes": measure_classes(
+                held[0], robust, known.labels, names=dataset.class_names or ()
+            ),
         }
     )
     return row, robust, answers
@@ -182,7 +190,7 @@ def _opened(model: Path, dataset: Dataset, positions: Array, by: Reach) -> tuple
     finders: dict[int, Any] = {}
 
     def right(points: Array) -> Array:
-        found = outputs_of(net, space, samples, points).argmax(axis=1)
+        found = outputs_of(net, space, samples, x=points).argmax(axis=1)
         return np.asarray(found == samples.labels)
 
     def find(steps: int) -> Any:

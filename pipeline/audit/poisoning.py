@@ -47,7 +47,7 @@ class Scan:
     """Squared projection on the main direction of the class over its mean there (N,)."""
 
 
-def scan(seen: Array, looks: Array, labels: Array, names: Sequence[str], seed: int) -> Scan:
+def scan(seen: Array, looks: Array, labels: Array, *, names: Sequence[str], seed: int) -> Scan:
     """Return the classes that fall into two groups, and the samples of the smaller one.
 
     An alarm is a class of two groups of which one value alone tells the smaller one from all other
@@ -233,7 +233,7 @@ def silhouette(rows: Array, inside: Array) -> float:
     return float(((beyond - within) / np.maximum(np.maximum(within, beyond), 1e-12)).mean())
 
 
-def list_suspects(found: Scan, ids: Array, names: Sequence[str], labels: Array) -> list[Suspect]:
+def list_suspects(found: Scan, ids: Array, names: Sequence[str], *, labels: Array) -> list[Suspect]:
     """Return the most suspicious samples: those of an alarm first, then what lies farthest out.
 
     Args:

@@ -114,4 +114,4 @@ def measure_extraction(attacked: Attacked, queries: int | None, samples: int) ->
         seed,
         attacked.out,
     )
-    return extraction(attacked.dataset, evenly(attacked.held, samples), attacked.ask, thief)
+    return extraction(attacked.dataset, evenly(attacked.held, samples), attacked.ask, thief=thief)

@@ -60,6 +60,7 @@ def attack_shipped(
     asked: Asked,
     pictures: Pictures,
     known: Known,
+    *,
     masks: Mapping[str, Array],
     by: Attack,
     form: str,
@@ -82,7 +83,7 @@ def attack_shipped(
         fooling = straight.attacked.found[f"{ALONG}/0"]
         curve = [float(straight.attacked.at(part).mean()) for part in CURVE]
     before = survivors(held["clean"], list(held.values()))
-    robust, queries = search_images(asked.search, pictures, before, by, "file")
+    robust, queries = search_images(asked.search, pictures, before, by=by, purpose="file")
     if queries is not None:
         held["square"] = robust
     reference = _shown_to(known, pictures, straight)
@@ -99,7 +100,7 @@ def attack_shipped(
         soundness.of_answers(changed_rate(asked.answers, pictures.x), "file"),
         *straight.checks,
     ]
-    checks += search_checks(before, robust, queries, "file")
+    checks += search_checks(before, robust, queries, on="file")
     shown = _examples(asked, pictures, fooling, straight.box or known.box)
     return Shipped(row, curve, checks, shown, robust)
 
@@ -118,7 +119,7 @@ def _straight(
     def judge(inputs: Array) -> Array:
         return pictures.right(asked.answers(inputs))
 
-    attacked = carry_out(box, judge, pictures.x, pictures.labels, by, purpose="twin")
+    attacked = carry_out(box, judge, pictures.x, labels=pictures.labels, by=by, purpose="twin")
     shown = [pictures.x, *known.attacked.found.values(), *attacked.found.values()]
     inputs = np.concatenate(shown)
     agreement, mean_lsb = _agreement(asked, box, twin, inputs)
@@ -138,7 +139,7 @@ def _straight(
         noise_accuracy=noise,
         is_white_box=checks[0].passed,
     )
-    checks += gradient_checks(attacked, pictures, by, "file")
+    checks += gradient_checks(attacked, pictures, by, on="file")
     return Straight(metrics, attacked, box, checks)
 
 

@@ -61,7 +61,7 @@ def of_gradients(found: Mapping[str, float], samples: int, on: On) -> list[Check
     return [_check(name, on, value, spare, means) for name, (value, means) in rows.items()]
 
 
-def of_search(before: float, after: float, samples: int, on: On) -> Check:
+def of_search(before: float, after: float, samples: int, *, on: On) -> Check:
     """Return the check that a search without gradients finds little that gradients missed.
 
     Args:

@@ -49,7 +49,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     dataset = open_dataset(inputs["dataset"])
     evasion, figures, metrics = _evasion(config, inputs, dataset, out)
     examination = run_examinations(
-        config, inputs, dataset, out, evasion=evasion, survivors=_held(figures)
+        config, inputs, dataset, out=out, evasion=evasion, survivors=_held(figures)
     )
     Audit(**dict(evasion), **dict(examination)).write(out / "audit.json")
     write_arrays(out / "figures.npz", figures)
@@ -88,7 +88,7 @@ def _sanitized(
     config: Config, inputs: Inputs, dataset: Dataset, positions: Array, by: Attack
 ) -> SanitizationRobustness | None:
     """Return the robustness of the shipped file behind its input sanitization."""
-    entry = Files.read(inputs["files"] / "files.json").shipped
+    entry = Files.read(inputs["files"] / "files.json").shipped_entry
     return measure_sanitized(
         dataset,
         positions,
@@ -117,12 +117,14 @@ def _attacked(
     held, rows = {}, {}
     for entry in files.files:
         path, own = inputs["files"] / entry.file, parents[entry.recipe.model]
-        rows[entry.file], masks = measure_transfer(path, entry.format, pictures, known, own)
+        rows[entry.file], masks = measure_transfer(
+            path, entry.format, pictures, known=known, own=own
+        )
         held[entry.format] = path, masks
     path, masks = held[files.ships]
     (out / WORK).mkdir(exist_ok=True)
     asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
-    shipped = attack_shipped(asked, pictures, known, masks, by, files.ships)
+    shipped = attack_shipped(asked, pictures, known, masks=masks, by=by, form=files.ships)
     rows[path.name] = shipped.row
     _log_robustness(path.name, shipped.row, _strongest(shipped.row))
     changes = {
@@ -131,7 +133,7 @@ def _attacked(
         "files": rows,
         "curve": _curve(known, shipped, by),
         "checks": (*known.checks, *shipped.checks),
-        "corruptions": tuple(under_corruption(path, pictures, known, by.of("corruptions"))),
+        "corruptions": tuple(under_corruption(path, pictures, known, seed=by.of("corruptions"))),
     }
     document = document.model_copy(update=changes)
     figures = shipped.figures | {"positions": positions, "held": shipped.held}
@@ -166,14 +168,16 @@ def _in_space(
         document.restarts,
         fold_seed(config.seed, "audit"),
     )
-    known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by)
+    known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by=by)
     files = Files.read(inputs["files"] / "files.json")
     others = _others(files.files, inputs)
-    parents = {name: found_on(path, dataset, positions, by) for name, path in others.items()}
+    parents = {name: found_on(path, dataset, positions, by=by) for name, path in others.items()}
     rows = {}
     for entry in files.files:
         path, own = inputs["files"] / entry.file, parents.get(entry.recipe.model, [])
-        row, robust, answers = measure_transfer(path, entry.format, dataset, known, own, by)
+        row, robust, answers = measure_transfer(
+            path, entry.format, dataset, known=known, own=own, by=by
+        )
         rows[entry.file] = row
         if entry.format == files.ships:
             shipped, held, answered = row, robust, answers
@@ -188,7 +192,9 @@ def _in_space(
             "threat_model": known.threat_model,
         }
     )
-    figures = {"positions": positions, "held": held} | examples(known, answered, dataset, positions)
+    figures = {"positions": positions, "held": held} | examples(
+        known, answered, dataset, positions=positions
+    )
     return document, figures, _metrics(document, shipped)
 
 

@@ -188,7 +188,7 @@ def _shares(model: Model, x: Array) -> Array:
     return np.asarray(softmax(margins, axis=1))
 
 
-def interval(task: Any, labels: Array, answers: Array, seed: int) -> tuple[float, float]:
+def interval(task: Any, labels: Array, answers: Array, *, seed: int) -> tuple[float, float]:
     """Return the 95 % interval of the task's metric, by the bootstrap over samples."""
     generator = np.random.Generator(np.random.Philox(seed))
     draws = (generator.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))

@@ -95,7 +95,7 @@ def _judge(
             name: classical.outputs(model, see(model, positions), classes)
             for name, positions in parts.items()
         }
-        low, high = classical.interval(task, wanted[final], found[final], seed)
+        low, high = classical.interval(task, wanted[final], found[final], seed=seed)
         row = BaselineModel(
             **facts,
             metrics=task.metrics(wanted[final], found[final]),

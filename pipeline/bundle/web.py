@@ -36,7 +36,7 @@ def write_web(folder: Path, manifest: Manifest, preprocess: Preprocess) -> None:
     row = manifest.shipped_model
     made = read_web_file(folder / row.file)
     (web / MODEL).write_bytes(made.content)
-    write_json(web / "model.json", describe(manifest, row, preprocess, made))
+    write_json(web / "model.json", describe(manifest, row, preprocess, made=made))
     with np.load(folder / "golden.npz", allow_pickle=False) as golden:
         form = row.format
         kept = {f"input_{e.name}": golden[f"input_{e.name}"] for e in preprocess.inputs}
@@ -50,6 +50,7 @@ def describe(
     manifest: Manifest,
     row: ModelFile,
     preprocess: Preprocess,
+    *,
     made: WebFile,
 ) -> dict[str, Any]:
     """Return model.json: what the page has to know of the bundle.

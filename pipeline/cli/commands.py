@@ -138,7 +138,7 @@ def _work(args: argparse.Namespace, run: "Run") -> int:
     inputs = inputs_of(run, "tune")
     from pipeline.tune.worker import join
 
-    join(run.config, inputs, args.chief, run.folder / "tune.worker")
+    join(run.config, inputs, args.chief, folder=run.folder / "tune.worker")
     return 0
 
 

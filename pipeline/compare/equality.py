@@ -65,10 +65,10 @@ def _paired(one: Side, other: Side) -> PairedDrop | str:
     first, second = (
         _outputs(side.answers[f"answer_{side.ships}"], side.labels) for side in (one, other)
     )
-    return compare_outputs(task, labels, first, second)
+    return compare_outputs(task, labels, first, second=second)
 
 
-def compare_outputs(task: Task, labels: Array, first: Array, second: Array) -> PairedDrop:
+def compare_outputs(task: Task, labels: Array, first: Array, *, second: Array) -> PairedDrop:
     """Return how outputs (N, K) differ from others (N, K), with a paired 95 % interval."""
     same = task.agree(task.decisions(first), task.decisions(second), labels)
     values = [task.score(labels, found) for found in (first, second)]

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 PGD_STEPS = 7  # of the attack, where `harden` made but one: the default there
 
 
-def bench(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> ladder.Bench:
+def bench(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> ladder.Bench:
     """Return a function that makes and measures a rung; the reference answers once.
 
     TensorFlow is imported at the first rung that must be measured.

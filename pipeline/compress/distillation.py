@@ -99,7 +99,9 @@ def distill_network(
     trainer = Trainer(
         model,
         optimizer,
-        distillation_step(model, teacher, dataset.preprocess.anomaly, rounding(model), job.attack),
+        distillation_step(
+            model, teacher, dataset.preprocess.anomaly, rounding=rounding(model), attack=job.attack
+        ),
         preparer(dataset.preprocess, job.augment),
         strategy,
         clip_norm=CLIP_NORM,
@@ -115,6 +117,7 @@ def distillation_step(
     model: Model,
     teacher: Model,
     decision: Decision | None,
+    *,
     rounding: Rounding | None = None,
     attack: Mapping[str, Any] | None = None,
 ) -> Step:

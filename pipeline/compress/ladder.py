@@ -253,7 +253,7 @@ def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None
     return min(made, key=shortfall, default=None)
 
 
-def recipe_of(form: str, rung: str | None, measured: Measured, gates: Limits) -> FileRecipe:
+def recipe_of(form: str, rung: str | None, measured: Measured, *, gates: Limits) -> FileRecipe:
     """Return how a format's file is made, but for what all have in common.
 
     Args:

@@ -21,7 +21,7 @@ def reference_answers(model: Path, dataset: Dataset) -> Array:
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
-def measure_model(model: Model, reference: Model, dataset: Dataset, task: Task) -> Judgement:
+def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Task) -> Judgement:
     """Return how a Keras model compares with the reference, on validation.
 
     Args:
@@ -31,7 +31,7 @@ def measure_model(model: Model, reference: Model, dataset: Dataset, task: Task) 
         task: what answers are judged by.
     """
     answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
-    return judge_outputs(dataset, answers[1], answers[0], task)
+    return judge_outputs(dataset, answers[1], answers[0], task=task)
 
 
 def measure_rung(
@@ -53,7 +53,7 @@ def measure_rung(
         task: what answers are judged by.
         quantizer: who made it.
     """
-    judged = judge_outputs(dataset, reference, answers_of(file, dataset), task)
+    judged = judge_outputs(dataset, reference, answers_of(file, dataset), task=task)
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
@@ -68,7 +68,7 @@ def answers_of(file: Path, dataset: Dataset) -> Array:
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, task: Task) -> Judgement:
+def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, *, task: Task) -> Judgement:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)

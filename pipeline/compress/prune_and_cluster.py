@@ -30,8 +30,8 @@ def write_model(
     settings: Compress,
     reference: Path,
     dataset: Dataset,
-    learning: Mapping[str, Any],
     *,
+    learning: Mapping[str, Any],
     task: Task,
     out: Path,
     previous: Path | None,
@@ -109,7 +109,7 @@ def _prune_and_cluster(
     save_keras(model, out / MODEL)
     kernels = describe_kernels(model)
     zeros = sum(row.zeros for row in kernels) / sum(row.weights for row in kernels)
-    validation = measure_model(model, load_keras(reference), dataset, task)
+    validation = measure_model(model, load_keras(reference), dataset, task=task)
     shown = zeros, validation.metric_drop, validation.agreement
     log.info("          %.3f of the weights are zero, drop %.4f, agreement %.4f", *shown)
     return SmallModel(zeros=zeros, validation=validation, kernels=kernels)

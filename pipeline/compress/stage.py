@@ -36,7 +36,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         config.compress,
         inputs["reference"] / "model.keras",
         dataset,
-        learning_of(config),
+        learning=learning_of(config),
         task=task_of(config.task, config.task_metric),
         out=out,
         previous=inputs.previous,
@@ -51,7 +51,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         gates,
         exhaustive=settings.exhaustive,
         kept=_kept(inputs, out, key=key, choice=choice),
-        bench=bench(config, inputs, dataset, out),
+        bench=bench(config, inputs, dataset, out=out),
     )
     rung = ladder.choose(measured, gates, exhaustive=settings.exhaustive)
     chosen = None if rung is None else measured[rung]
@@ -88,7 +88,7 @@ def _recipe(
     gates = config.gate.model_dump()
     ships = config.export.ships if rung is None else ladder.RUNGS[rung].form
     formats = {
-        form: ladder.recipe_of(form, rung, measured, gates).model_copy(update=common)
+        form: ladder.recipe_of(form, rung, measured, gates=gates).model_copy(update=common)
         for form in dict.fromkeys((*config.export.formats, ships))
     }
     return Recipe(

@@ -141,6 +141,6 @@ def leavings(classes: Classes, broken: Sequence[str], what: str) -> tuple[Findin
     """Return the findings on files that are no samples, and on samples that cannot be read."""
     others = [file_name(path, classes.root) for path in classes.others]
     return (
-        *left_out("info", "other_files", f"no {what}", others),
-        *left_out("warning", f"unreadable_{what}s", "could not be read", broken),
+        *left_out("info", "other_files", f"no {what}", names=others),
+        *left_out("warning", f"unreadable_{what}s", "could not be read", names=broken),
     )

@@ -95,7 +95,7 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
                 continue
             labels.see(path, line, label)
             if source.time is not None:
-                refuse_moment(path, line, source.time, row[source.time])
+                refuse_moment(path, line, source.time, cell=row[source.time])
             for name, column in columns.items():
                 column.see(path.name, line, row[name], is_missing=row[name] in missing)
     return list(columns.values()), labels, unlabelled

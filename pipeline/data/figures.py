@@ -20,6 +20,7 @@ def figures(
     shards: Mapping[str, Shards],
     entries: Sequence[Entry],
     labels: Array,
+    *,
     parts: dict[str, Array],
     names: tuple[str, ...] | None,
 ) -> dict[str, Array]:

@@ -25,8 +25,8 @@ def look(
     labels: Array,
     parts: Mapping[str, Array],
     digests: Array,
-    class_names: tuple[str, ...] | None,
     *,
+    class_names: tuple[str, ...] | None,
     copies: Mapping[str, Array],
 ) -> list[Finding]:
     """Return the findings on size, balance and copies.
@@ -48,6 +48,7 @@ def left_out(
     level: Literal["info", "warning"],
     code: str,
     what: str,
+    *,
     names: Sequence[str],
     noun: str = "file",
 ) -> list[Finding]:

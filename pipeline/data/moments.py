@@ -20,7 +20,7 @@ def moment(cell: str) -> float:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-def refuse_moment(path: Path, line: int, column: str, cell: str) -> None:
+def refuse_moment(path: Path, line: int, column: str, *, cell: str) -> None:
     """Refuse a cell that is no moment.
 
     Raises:

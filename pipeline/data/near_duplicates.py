@@ -106,7 +106,7 @@ def near_copies(
 
 
 def doubtful_labels(
-    found: Mapping[str, Array], labels: Array, ids: Array, names: Sequence[str]
+    found: Mapping[str, Array], labels: Array, ids: Array, *, names: Sequence[str]
 ) -> list[Finding]:
     """Report training samples whose nearest neighbours all bear one other label (Wilson 1972)."""
     train = found["train"][:DOUBTED]

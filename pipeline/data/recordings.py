@@ -104,7 +104,9 @@ def with_lists(
         replace(file, part=parts.get(file_name(file.path, classes.root), "train"))
         for file in classes.listed
     ]
-    found = left_out("warning", "absent_recordings", "listed and not there", absent, "recording")
+    found = left_out(
+        "warning", "absent_recordings", "listed and not there", names=absent, noun="recording"
+    )
     read = {classes.root / name for name in asked.values()}
     others = [path for path in classes.others if path not in read]  # a list is no leaving
     return replace(classes, listed=moved, others=others), tuple(found)

@@ -20,7 +20,9 @@ MARGIN = 1.0  # widths of train's range on either side; what lies further is far
 BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
 
 
-def fit_sanitizing(entry: Entry, shards: Shards, train: Array, wish: Mapping[str, Any]) -> Sanitize:
+def fit_sanitizing(
+    entry: Entry, shards: Shards, train: Array, *, wish: Mapping[str, Any]
+) -> Sanitize:
     """Return `sanitize` of an input.
 
     Args:

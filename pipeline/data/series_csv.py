@@ -107,7 +107,7 @@ def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> Labe
         names = names_of(path, form)
         for line, cells in rows_of(path, form, len(names)):
             row = dict(zip(names, cells, strict=True))
-            refuse_moment(path, line, source.timestamp, row[source.timestamp])
+            refuse_moment(path, line, source.timestamp, cell=row[source.timestamp])
             wrong += [
                 f"{path}:{line}: {name}: wanted a number, got {row[name]!r}; repair it, or add it "
                 "to data.source.missing"

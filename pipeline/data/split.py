@@ -137,7 +137,7 @@ class _Cut:
         """Return about `total` of the positions, and the others."""
         if self.groups is not None:
             return self._take_groups(self.groups, rest, total)
-        drawn = draw(rest, take_rows(self.strata, rest), total, self.generator)
+        drawn = draw(rest, take_rows(self.strata, rest), total, generator=self.generator)
         is_left = scratch(len(self.strata), bool)
         is_left[:] = True
         for part in blocks(drawn):
@@ -154,7 +154,7 @@ class _Cut:
         else:
             units = round(len(numbers) * total / max(1, len(rest)))
             strata = self.strata[rest[_first_places(own, len(sizes))[numbers]]]
-            chosen = draw(np.arange(len(numbers)), strata, units, self.generator)
+            chosen = draw(np.arange(len(numbers)), strata, units, generator=self.generator)
         is_chosen = np.zeros(len(sizes), bool)
         is_chosen[numbers[chosen]] = True
         drawn = filter_array(rest, lambda positions: is_chosen[groups[positions]])
@@ -253,7 +253,7 @@ def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, 
     """
     generator = np.random.Generator(np.random.Philox(seed))
     strata = take_rows(labels, train) if is_classes else _all_alike(len(train))
-    return generator.permutation(draw(train, strata, samples, generator)).astype(np.int64)
+    return generator.permutation(draw(train, strata, samples, generator=generator)).astype(np.int64)
 
 
 def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> None:

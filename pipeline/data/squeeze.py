@@ -32,13 +32,13 @@ def squeeze_inputs(tf: Namespace, raw: Tensor, entry: Entry) -> Any:
         low, high = np.array(limits, raw.dtype.as_numpy_dtype).T
         raw = tf.clip_by_value(raw, low, high)
     if rule.median is not None:
-        raw = median_filter(tf, raw, rule.median, kind.smoothing_axes)
+        raw = median_filter(tf, raw, rule.median, axes=kind.smoothing_axes)
     if rule.levels is not None:
         return _nearest_level(tf, raw, rule.levels)
     return raw if rule.bit_depth is None else _fewer_bits(tf, raw, rule.bit_depth)
 
 
-def median_filter(tf: Namespace, raw: Tensor, window: int, axes: int) -> Any:
+def median_filter(tf: Namespace, raw: Tensor, window: int, *, axes: int) -> Any:
     """Return the median of the values around each; see `smooth` of the runner.
 
     The gradient of a median goes to the value that it is.

@@ -85,7 +85,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     found = [*data.stored.findings, *found, *_noticed(config, data, parts, entries, shards)]
     _save(out, data, parts)
     _meta(config, data, parts, found).write(out / "dataset.json")
-    drawn = figures(shards, entries, data.labels, parts, data.names)
+    drawn = figures(shards, entries, data.labels, parts=parts, names=data.names)
     write_arrays(out / "figures.npz", drawn)
     shown = (*PARTS, UNLABELLED) if UNLABELLED in parts else PARTS
     counts = {name: (float(len(parts[name])), "samples") for name in shown}
@@ -194,7 +194,7 @@ def _fit(
     wish = config.data.sanitize.model_dump() | {"is_limited": not TASKS[config.task].has_threshold}
     for spec in source.inputs:
         entry, constant = KINDS[spec.kind].fit(spec, shards[spec.name], train)
-        sanitize = fit_sanitizing(entry, shards[spec.name], train, wish)
+        sanitize = fit_sanitizing(entry, shards[spec.name], train, wish=wish)
         entries.append(entry.model_copy(update={"sanitize": sanitize}))
         found += findings.constant_columns(constant)
         found += findings.far_apart(entry)
@@ -221,7 +221,7 @@ def _noticed(
             has_times=stored.times is not None,
         ),
         *findings.fewer_calibrated(wanted, len(parts["calibration"])),
-        *findings.look(data.labels, parts, stored.digests, data.names, copies=copies),
+        *findings.look(data.labels, parts, stored.digests, class_names=data.names, copies=copies),
     ]
 
     def read(positions: Array) -> dict[str, Array]:
@@ -232,7 +232,7 @@ def _noticed(
     if data.names is not None:
         some = train[: near_duplicates.DOUBTED]
         found += near_duplicates.doubtful_labels(
-            sketched, data.labels[some], stored.ids[some], data.names
+            sketched, data.labels[some], stored.ids[some], names=data.names
         )
     return found + near_duplicates.drift(findings.known_values(entries, read, parts), sketched)
 

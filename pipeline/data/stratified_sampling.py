@@ -8,7 +8,7 @@ from pipeline.data.memmap_arrays import blocks, count_ids, map_array, scratch, s
 MOST_STRATA = 10_000  # that fit into 16 bits
 
 
-def draw(positions: Array, strata: Array, total: int, generator: np.random.Generator) -> Array:
+def draw(positions: Array, strata: Array, total: int, *, generator: np.random.Generator) -> Array:
     """Draw `total` of the positions, the same share of every stratum, by largest remainders.
 
     A stratum gives its exact quota rounded down or up; equal remainders are ordered by the seed.

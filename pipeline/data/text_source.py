@@ -101,8 +101,8 @@ def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
         if held:
             yield _chunk(texts, held, part, answers)
     found = [
-        *left_out("warning", "empty_texts", "no text", empty, "row"),
-        *left_out("warning", "rows_without_label", "no label", unlabelled, "row"),
+        *left_out("warning", "empty_texts", "no text", names=empty, noun="row"),
+        *left_out("warning", "rows_without_label", "no label", names=unlabelled, noun="row"),
     ]
     if cut:
         text = f"{cut} texts are longer than words.max_bytes and were cut."

@@ -106,7 +106,7 @@ def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int
         raise ConfigError(
             f"data.labelled: wanted at least one sample of each of {classes} classes; came {count}"
         )
-    drawn = draw(train, strata, count, generator)
+    drawn = draw(train, strata, count, generator=generator)
     hidden = filter_array(train, lambda positions: ~is_among(positions, drawn))
     others = join_arrays([parts.get(UNLABELLED, train[:0]), hidden])
     shown = filter_array(train, lambda positions: is_among(positions, drawn))

@@ -32,7 +32,7 @@ def main(path: str, model: str, arrays: str, runtime: str, threads: str, limit_s
             samples = {name: found[name] for name in found.files}
         with program.convert_model_errors():
             program.invoke_model(interpreter, {name: x[:1] for name, x in samples.items()}, 1)
-        seconds = time_calls(program, interpreter, samples, float(limit_s))
+        seconds = time_calls(program, interpreter, samples, limit_s=float(limit_s))
     except (program.ModelError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 4
@@ -41,7 +41,7 @@ def main(path: str, model: str, arrays: str, runtime: str, threads: str, limit_s
 
 
 def time_calls(
-    program: Any, interpreter: Any, samples: dict[str, Any], limit_s: float
+    program: Any, interpreter: Any, samples: dict[str, Any], *, limit_s: float
 ) -> list[float]:
     """Return the seconds of each call, over all samples in turn."""
     details = interpreter.get_input_details()

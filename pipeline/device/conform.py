@@ -84,7 +84,7 @@ def conform(
     golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
     findings = {
         m.format: judge(
-            there.answers[m.format][0], stored[m.format], m, golden, runtime=there.runtime
+            there.answers[m.format][0], stored[m.format], m, golden=golden, runtime=there.runtime
         )
         for m in models
         if m.format in there.answers
@@ -120,7 +120,7 @@ def _on_device(
 ) -> Elsewhere:
     """Run files on a device, by the interpreter that is there."""
     more = [_program(bundle), bundle / "preprocess.json"]
-    ran = run_there(address, list(files.values()), more, raw)
+    ran = run_there(address, list(files.values()), more, raw=raw)
     by_form = {form: ran.results[file.name] for form, file in files.items()}
     done = [found for found in by_form.values() if not isinstance(found, str)]
     return Elsewhere(

@@ -51,7 +51,7 @@ class Finding:
 
 
 def judge(
-    found: Array, expected: Array, model: ModelFile, golden: "Golden", *, runtime: str
+    found: Array, expected: Array, model: ModelFile, *, golden: "Golden", runtime: str
 ) -> Finding:
     """Return how far a file's answers are from the golden ones, and what is wrong with that.
 

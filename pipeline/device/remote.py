@@ -148,7 +148,7 @@ class There:
 
 
 def run_there(
-    address: Address, models: Sequence[Path], more: Sequence[Path], raw: Mapping[str, Array]
+    address: Address, models: Sequence[Path], more: Sequence[Path], *, raw: Mapping[str, Array]
 ) -> There:
     """Run models over raw samples on a device, a sample a call.
 

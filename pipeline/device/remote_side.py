@@ -46,7 +46,7 @@ def main() -> None:
         watch = threading.Thread(target=stop_at_end, args=(running, folder), daemon=True)
         watch.start()
         for model in job["models"]:
-            run(model, folder, job["limit_s"], running)
+            run(model, folder, job["limit_s"], running=running)
         last = {"kind": "done"}
     except OSError as error:
         what = "full" if error.errno in FULL else "failed"
@@ -89,7 +89,7 @@ def receive(source: IO[bytes], files: Sequence[Sequence[Any]], folder: str) -> N
                 size -= len(content)
 
 
-def run(model: str, folder: str, limit_s: float, running: list[Any]) -> None:
+def run(model: str, folder: str, limit_s: float, *, running: list[Any]) -> None:
     """Run one model over the inputs, a sample a call, and tell what came of it."""
     answers = os.path.join(folder, "out.npz")
     command = [sys.executable, PROGRAM, "--model", model, "--arrays", "in.npz", "--outputs"]

@@ -129,6 +129,6 @@ class Files(Record):
     """C sources of the int8 file."""
 
     @property
-    def shipped(self) -> FileEntry:
+    def shipped_entry(self) -> FileEntry:
         """The entry of the shipped file."""
         return next(entry for entry in self.files if entry.format == self.ships)

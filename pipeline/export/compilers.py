@@ -13,7 +13,7 @@ from pipeline.targets.registry import COMPILERS, TARGETS, compiler_of
 from pipeline.worker.client import request
 
 
-def compile_for(name: str, int8_file: Path, out: Path, skipped: dict[str, str]) -> TargetFile:
+def compile_for(name: str, int8_file: Path, out: Path, *, skipped: dict[str, str]) -> TargetFile:
     """Return a target's row in files.json; its compiled file goes into `out`.
 
     Args:

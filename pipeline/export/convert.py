@@ -205,7 +205,7 @@ def integer_file(
     for kind, share in fractions.items():
         if share and form == "int8":
             chosen = most_sensitive(float32, calibration, kind, share, granularity, input_ranges)
-            set_apart(maker, kind, chosen, granularity)
+            set_apart(maker, kind, chosen, granularity=granularity)
     with _refusals(form):
         ranges = ranges_of(
             float32, calibration, clipping=clipping, bits=BITS[form], known=input_ranges

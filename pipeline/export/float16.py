@@ -36,7 +36,9 @@ def with_float16(content: bytes) -> bytes:
         half.name, half.quantization = bytes(tensor.name) + b"_float16", tensor.quantization
         graph.graph.tensors.append(half)
         last = len(graph.graph.tensors) - 1
-        made.append(conversion_operator(graph.model, "Dequantize", last, index, version=VERSION))
+        made.append(
+            conversion_operator(graph.model, "Dequantize", last, written=index, version=VERSION)
+        )
         tensor.buffer = 0  # that of all tensors that are computed
     for buffer in halves:
         graph.model.buffers[buffer].data = None

@@ -88,4 +88,4 @@ def _insert(
     new = len(graph.tensors) - 1
     read, written = (new, index) if is_input else (index, new)
     kind: Kind = "Dequantize" if is_float and not is_input else "Quantize"
-    return conversion_operator(model, kind, read, written), new
+    return conversion_operator(model, kind, read, written=written), new

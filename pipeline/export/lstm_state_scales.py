@@ -67,4 +67,4 @@ def _quantize(op: Any, model: Model) -> Any:
     graph.tensors.append(written)
     new = len(graph.tensors) - 1
     op.outputs = [new]
-    return conversion_operator(model, "Quantize", new, old)
+    return conversion_operator(model, "Quantize", new, written=old)

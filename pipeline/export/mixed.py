@@ -92,7 +92,7 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
 
     def mix(chosen: Collection[str]) -> bytes:
         maker = integer_maker(float32, 8, granularity)
-        set_apart(maker, kind, chosen, granularity)
+        set_apart(maker, kind, chosen, granularity=granularity)
         return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
 
     return mix
@@ -121,7 +121,7 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     return maker
 
 
-def set_apart(maker: Any, kind: Kind, chosen: Collection[str], granularity: str) -> None:
+def set_apart(maker: Any, kind: Kind, chosen: Collection[str], *, granularity: str) -> None:
     """Give operations of a quantizer 16-bit activations, or leave them in float.
 
     Args:

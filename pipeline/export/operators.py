@@ -8,7 +8,7 @@ Kind = Literal["Quantize", "Dequantize"]
 
 
 def conversion_operator(
-    model: Model, kind: Kind, read: int, written: int, *, version: int = 1
+    model: Model, kind: Kind, read: int, *, written: int, version: int = 1
 ) -> Any:
     """Return the operation that takes one tensor to the type and scale of another.
 

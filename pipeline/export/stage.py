@@ -47,7 +47,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         "front_end", model=str(source.models / "model.keras"), spec=str(source.spec)
     )
     int8 = out / f"model_{SOURCE_FORMAT}.tflite"
-    targets = tuple(compile_for(target, int8, out, skipped) for target in config.export.targets)
+    targets = tuple(
+        compile_for(target, int8, out, skipped=skipped) for target in config.export.targets
+    )
     sources = write_c_source(int8, out) if int8.exists() else ()
     if config.export.metadata:
         files = _describe(files, config, inputs, out)

@@ -28,17 +28,17 @@ class Evidence:
     """audit.json; None: no audit ran."""
 
     @property
-    def measured(self) -> FileResult:
+    def measurement(self) -> FileResult:
         """The file's row of parity.json."""
         return self.parity.files[self.entry["file"]]
 
     @property
     def metric(self) -> float:
         """The task's metric on the samples of `verify.split`."""
-        return self.measured.metrics[self.task.metric]
+        return self.measurement.metrics[self.task.metric]
 
     @property
-    def attacked(self) -> FileRobustness | None:
+    def robustness(self) -> FileRobustness | None:
         """The file's row of audit.json; None: it was not attacked."""
         return None if self.audit is None else self.audit.files.get(self.entry["file"])
 
@@ -69,14 +69,14 @@ class Evidence:
     @property
     def worst_runtime(self) -> tuple[str, RuntimeResult]:
         """The runtime whose decisions differ most often from LiteRT's, and its row."""
-        rows = self.measured.runtimes
+        rows = self.measurement.runtimes
         worst = max(rows, key=lambda name: rows[name].disagreements)
         return worst, rows[worst]
 
     @property
     def arena_bytes(self) -> int | None:
         """The working memory on tflite-micro; None: it did not run the file."""
-        row = self.measured.runtimes.get(MICRO)
+        row = self.measurement.runtimes.get(MICRO)
         return None if row is None else row.arena_bytes
 
     @property
@@ -93,7 +93,7 @@ class Evidence:
         The checks on the shipped file say nothing of the other files, which only get the
         adversarial examples of the reference.
         """
-        if self.audit is None or self.attacked is None:
+        if self.audit is None or self.robustness is None:
             return None
-        models = ("reference", "file") if self.attacked.is_full else ("reference",)
+        models = ("reference", "file") if self.robustness.is_full else ("reference",)
         return [row for row in self.audit.checks if row.on in models and not row.passed]

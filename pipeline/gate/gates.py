@@ -48,7 +48,7 @@ class Gate:
 
 def _parity(name: str) -> Callable[[Evidence], float | None]:
     """Return how a value of the file's `parity` is read."""
-    return lambda file: getattr(file.measured.parity, name)
+    return lambda file: getattr(file.measurement.parity, name)
 
 
 def _read_metric(direction: Literal["up", "down"]) -> Callable[[Evidence], float | None]:
@@ -57,12 +57,12 @@ def _read_metric(direction: Literal["up", "down"]) -> Callable[[Evidence], float
 
 
 def _read_robust_drop(file: Evidence) -> float | None:
-    row = file.attacked
+    row = file.robustness
     return None if row is None else row.float_robust_accuracy - row.robust_accuracy
 
 
 def _read_robust_drop_upper(file: Evidence) -> float | None:
-    row = file.attacked
+    row = file.robustness
     if row is None or not row.is_full or row.robust_drop_ci95 is None:
         return None
     return row.robust_drop_ci95[1]
@@ -110,7 +110,7 @@ GATES = {
             "at least",
             "",
             "AUC over whole recordings",
-            lambda file: file.measured.metrics.get("recording_auc"),  # of windows alone
+            lambda file: file.measurement.metrics.get("recording_auc"),  # of windows alone
             remediation.improve_metric,
         ),
         Gate(
@@ -118,7 +118,7 @@ GATES = {
             "at most",
             "",
             "upper end of the 95 % interval of the metric drop",
-            lambda file: file.measured.parity.metric_drop_ci95[1],
+            lambda file: file.measurement.parity.metric_drop_ci95[1],
             remediation.narrow_interval,
         ),
         Gate(
@@ -167,7 +167,7 @@ GATES = {
             "at least",
             "",
             "accuracy under all attacks together",
-            lambda file: None if file.attacked is None else file.attacked.robust_accuracy,
+            lambda file: None if file.robustness is None else file.robustness.robust_accuracy,
             remediation.harden_more,
         ),
         Gate(

@@ -13,14 +13,14 @@ FINER = {  # format -> what is closer to the trained model
 
 def improve_quantization(file: Evidence) -> str:
     """Name the noisiest layer and a finer format."""
-    worst = file.measured.parity.worst_layer
+    worst = file.measurement.parity.worst_layer
     layer = f"Worst layer: {worst.name} ({worst.sqnr_db:.1f} dB). " if worst else ""
     return f"{layer}Try {FINER[file.entry['format']]}."
 
 
 def name_worst_class(file: Evidence) -> str:
     """Name the class that loses the most recall."""
-    worst = file.measured.parity.worst_class
+    worst = file.measurement.parity.worst_class
     return f"Class {worst} loses most; {improve_quantization(file)}"
 
 

@@ -99,14 +99,14 @@ def apgd(
         aim = ball.clip(ball.step(state.x, state.gradient, state.size), x)
         moved = state.x + weight * (aim - state.x) + (1 - weight) * (state.x - state.last)
         moved = ball.clip(moved, x)
-        state = _seen(state, moved, *ascent(model, moved, labels, loss))
+        state = _seen(state, moved, *ascent(model, moved, labels, objective=loss))
         if number in due and number < steps:
             state, checked = _checked(state, number - checked), number
     return tf.stop_gradient(state.best)
 
 
 def _first(model: Model, x: Tensor, labels: Tensor, start: Tensor, loss: Objective) -> _State:
-    value, gradient = ascent(model, start, labels, loss)
+    value, gradient = ascent(model, start, labels, objective=loss)
     size = tf.fill([tf.shape(x)[0], *[1] * (len(x.shape) - 1)], FIRST_STEP)
     return _State(
         x=start,

@@ -47,7 +47,7 @@ def fgsm(
         seed: unused: nothing is drawn.
         loss: of each sample, from labels and logits; it is raised.
     """
-    _, gradient = ascent(model, x, labels, loss)
+    _, gradient = ascent(model, x, labels, objective=loss)
     return tf.stop_gradient(ball.clip(ball.step(x, gradient, 1.0), x))
 
 
@@ -73,7 +73,7 @@ def rs_fgsm(
         loss: of each sample, from labels and logits; it is raised.
     """
     start = ball.start(x, seed)
-    _, gradient = ascent(model, start, labels, loss)
+    _, gradient = ascent(model, start, labels, objective=loss)
     return tf.stop_gradient(ball.clip(ball.step(start, gradient, RANDOM_STEP), x))
 
 
@@ -101,7 +101,7 @@ def n_fgsm(
         loss: of each sample, from labels and logits; it is raised.
     """
     noisy = ball.in_range(x + NOISE * ball.noise(x, seed))
-    _, gradient = ascent(model, noisy, labels, loss)
+    _, gradient = ascent(model, noisy, labels, objective=loss)
     return tf.stop_gradient(ball.in_range(ball.step(noisy, gradient, 1.0)))
 
 
@@ -135,7 +135,7 @@ def pgd(
     """
     moved = ball.start(x, seed) if start is None else start
     for number in range(steps):
-        _, gradient = ascent(model, moved, labels, loss)
+        _, gradient = ascent(model, moved, labels, objective=loss)
         size = FIRST_STEP * (1 - number / steps)
         moved = ball.clip(ball.step(moved, gradient, size), x)
     return tf.stop_gradient(moved)

@@ -87,7 +87,7 @@ class Hardened:
     """Positions of the samples that were attacked to see what came of it."""
 
 
-def harden_network(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Any:
+def harden_network(start: Path, dataset: Dataset, plan: Plan, *, out: Path) -> Any:
     """Return the network after its fine-tuning, begun or gone on with after a kill.
 
     Args:
@@ -129,7 +129,7 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
     )
     if not is_chief():
         return None
-    found = course(rows, first, guard, keep)
+    found = course(rows, first, guard, keep=keep)
     if keep is not None and keep.best_epoch == 0:
         log.warning(
             "          no epoch is kept: none has a clean accuracy of at least %.4f "
@@ -157,6 +157,7 @@ def course(
     rows: Sequence[Mapping[str, float]],
     first: AttackMetrics,
     guard: Guard | None,
+    *,
     keep: Keep | None,
 ) -> Course:
     """Return what became of each epoch, for robustness.json.
@@ -188,7 +189,7 @@ def steps_of(settings: Any) -> int:
 
 def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
     """Return the validation samples that are attacked to see what came of it."""
-    return attacked_positions(dataset.labels, space, dataset.split("validation"), SAMPLES)
+    return attacked_positions(dataset.labels, space, dataset.split("validation"), most=SAMPLES)
 
 
 def _judge(
@@ -199,7 +200,7 @@ def _judge(
         model,
         space,
         samples_of(dataset, space, judged_of(dataset, space)),
-        dataset.class_names or (),
+        names=dataset.class_names or (),
         steps=steps_of(plan.settings),
         seed=fold_seed(plan.seed, "judge"),
         has_one_step=plan.settings.mode == "fast",
@@ -257,7 +258,7 @@ def _trainer(
         plan.settings.model_dump(),
         model,
         weight_loss(plan.loss, weights),
-        space,
+        space=space,
         warmup_steps=round(plan.settings.warmup_epochs * feed.steps),
         has_collapsed=lambda: guard is not None and guard.collapsed_epoch > 0,
     )

@@ -98,14 +98,14 @@ def _convolution(x: Tensor, kernel: Any, stride: int, padding: str) -> Any:
                 strides=[1, stride, stride, 1],
                 padding=padding,
             )
-            return by_input(flow, kernel, x.shape[1:3], stride, padding), by_kernel
+            return by_input(flow, kernel, x.shape[1:3], stride=stride, padding=padding), by_kernel
 
         return tf.nn.conv2d(x, kernel, stride, padding), gradient
 
     return of(x, kernel)
 
 
-def by_input(flow: Any, kernel: Any, sides: Any, stride: int, padding: str) -> Any:
+def by_input(flow: Any, kernel: Any, sides: Any, *, stride: int, padding: str) -> Any:
     """Return the gradient (B, H, W, C) of a convolution by its input.
 
     Args:

@@ -81,7 +81,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
-def ascent(model: Model, x: Tensor, labels: Tensor, objective: Objective) -> tuple[Any, Any]:
+def ascent(model: Model, x: Tensor, labels: Tensor, *, objective: Objective) -> tuple[Any, Any]:
     """Return the objective of each sample (B,) and its gradient with regard to the input.
 
     Args:

@@ -23,8 +23,8 @@ def judge(
     model: Model,
     space: Space | Texts,
     samples: Samples,
-    names: Sequence[str],
     *,
+    names: Sequence[str],
     steps: int,
     seed: int,
     has_one_step: bool = False,
@@ -44,13 +44,13 @@ def judge(
     one = searcher(model, space, attack_in(space, {"kind": "fgsm"})) if has_one_step else None
 
     def measure() -> AttackMetrics:
-        clean = outputs_of(model, space, samples, samples.x)
-        attacked = outputs_of(model, space, samples, many(samples, seed=seed))
-        metrics = measure_attack(clean, attacked, samples.labels, names)
+        clean = outputs_of(model, space, samples, x=samples.x)
+        attacked = outputs_of(model, space, samples, x=many(samples, seed=seed))
+        metrics = measure_attack(clean, attacked, samples.labels, names=names)
         if one is None:
             return metrics
-        other = outputs_of(model, space, samples, one(samples, seed=seed))
-        accuracy = measure_attack(clean, other, samples.labels, names).robust_accuracy
+        other = outputs_of(model, space, samples, x=one(samples, seed=seed))
+        accuracy = measure_attack(clean, other, samples.labels, names=names).robust_accuracy
         return metrics.model_copy(update={"one_step_accuracy": accuracy})
 
     return measure

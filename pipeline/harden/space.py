@@ -148,7 +148,7 @@ class Space:
                 if part.name in base:
                     assert isinstance(part.entry, ColumnsEntry | CodesEntry)
                     own = splice_columns(
-                        part.entry, known, base[part.name], part.changeable_positions
+                        part.entry, known, base[part.name], moved=part.changeable_positions
                     )
                 else:
                     own = KINDS[part.entry.kind].encode(tf, known, part.entry)
@@ -221,11 +221,11 @@ class Space:
         choices, does_move = self.choices, bool((self._joined("radius") > 0).any())
 
         def found(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
-            start = choose_categories(model, x, labels, choices) if choices else x
+            start = choose_categories(model, x, labels, choices=choices) if choices else x
             moved = start
             if does_move and core is not None:
                 moved = self.possible(core(model, start, labels, seed, share), start)
-            return tf.stop_gradient(of_classes(moved, x, labels, self.classes))
+            return tf.stop_gradient(of_classes(moved, x, labels, classes=self.classes))
 
         return found
 
@@ -283,7 +283,7 @@ def _flat(x: Tensor, part: Part) -> Any:
     return tf.reshape(x, (-1, part.size))
 
 
-def of_classes(moved: Tensor, x: Tensor, labels: Tensor, classes: tuple[int, ...] | None) -> Any:
+def of_classes(moved: Tensor, x: Tensor, labels: Tensor, *, classes: tuple[int, ...] | None) -> Any:
     """Return moved points of the attacked classes, and the others as they were."""
     if classes is None:
         return moved

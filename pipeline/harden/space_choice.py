@@ -21,7 +21,9 @@ class Choice:
     codes: tuple[float, ...]
 
 
-def choose_categories(model: Model, x: Tensor, labels: Tensor, choices: tuple[Choice, ...]) -> Any:
+def choose_categories(
+    model: Model, x: Tensor, labels: Tensor, *, choices: tuple[Choice, ...]
+) -> Any:
     """Return points with each category in turn replaced by the code that a model errs most on.
 
     Greedy coordinate ascent on the loss itself: one pass over the categories, in order, each code

@@ -25,8 +25,8 @@ def table_part(
     entry: Entry,
     names: Sequence[str],
     values_NC: Array,
-    settings: Mapping[str, Settings],
     *,
+    settings: Mapping[str, Settings],
     epsilon: float,
     where: str,
 ) -> Part:

@@ -8,7 +8,7 @@ from pipeline.tasks.metrics import area_under_roc
 
 
 def measure_attack(
-    clean: Array, attacked: Array, labels: Array, names: Sequence[str]
+    clean: Array, attacked: Array, labels: Array, *, names: Sequence[str]
 ) -> AttackMetrics:
     """Return clean and robust accuracy, overall and per class.
 
@@ -26,14 +26,14 @@ def measure_attack(
     return AttackMetrics(
         clean_accuracy=float(right.mean()),
         robust_accuracy=float(held.mean()),
-        classes=measure_classes(right, held, labels, names),
+        classes=measure_classes(right, held, labels, names=names),
         auc=area_under_roc(labels, clean[:, 1]) if has_both else None,
         attacked_auc=area_under_roc(labels, attacked[:, 1]) if has_both else None,
     )
 
 
 def measure_classes(
-    right: Array, held: Array, labels: Array, names: Sequence[str]
+    right: Array, held: Array, labels: Array, *, names: Sequence[str]
 ) -> dict[str, ClassRobustness]:
     """Return class -> its metrics, of each class that has samples.
 

@@ -53,7 +53,7 @@ def space_of(
     entries = _attacked(dataset, settings, where)
     classes = _classes(dataset, settings, where)
     if isinstance(entries[0], TokensEntry):
-        return texts_of(dataset, entries[0], settings, model, classes=classes)
+        return texts_of(dataset, entries[0], settings, model=model, classes=classes)
     known = [name for entry in entries if KINDS[entry.kind].is_tabular for name in names_of(entry)]
     _refuse_unknown(settings["columns"] or (), known, f"{where}.columns", "column")
     if settings["channels"]:
@@ -134,7 +134,7 @@ def _part(dataset: Dataset, entry: Entry, settings: Settings, where: str) -> Par
             entry,
             names_of(entry),
             read_training_samples(dataset, entry.name),
-            settings["columns"] or {},
+            settings=settings["columns"] or {},
             epsilon=settings["epsilon"],
             where=f"{where}.columns",
         )

@@ -46,7 +46,9 @@ def samples_of(dataset: Dataset, space: Space | Texts, positions: Array) -> Samp
     )
 
 
-def attacked_positions(labels: Array, space: Space | Texts, positions: Array, most: int) -> Array:
+def attacked_positions(
+    labels: Array, space: Space | Texts, positions: Array, *, most: int
+) -> Array:
     """Return the first positions, until `most` of the attacked classes are among them.
 
     Where a rare class alone is attacked, the first thousand samples hold a handful of it.
@@ -110,7 +112,7 @@ def model_inputs(space: Space | Texts, samples: Samples, x: Array) -> dict[str, 
     return {name: np.concatenate([np.asarray(p[name]) for p in parts]) for name in parts[0]}
 
 
-def outputs_of(model: Model, space: Space | Texts, samples: Samples, x: Array) -> Array:
+def outputs_of(model: Model, space: Space | Texts, samples: Samples, *, x: Array) -> Array:
     """Return what a Keras model answers to samples with the points x in their place, (n, K)."""
     inputs = model_inputs(space, samples, x)
     found = [
@@ -131,4 +133,4 @@ def noise(space: Space | Texts, samples: Samples, seed: int) -> Array:
     x = tf.constant(samples.x)
     moved = space.ball().start(x, tf.constant([fold_seed(seed, "noise"), 0]))
     possible = space.possible(moved, x)
-    return np.asarray(of_classes(possible, x, tf.constant(samples.labels), space.classes))
+    return np.asarray(of_classes(possible, x, tf.constant(samples.labels), classes=space.classes))

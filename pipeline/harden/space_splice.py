@@ -18,7 +18,7 @@ SPLICED = ("columns", "codes")  # inputs whose columns are prepared one by one
 
 
 def splice_columns(
-    entry: ColumnsEntry | CodesEntry, rows_BC: Any, base_BD: Any, moved: Sequence[int]
+    entry: ColumnsEntry | CodesEntry, rows_BC: Any, base_BD: Any, *, moved: Sequence[int]
 ) -> Any:
     """Return the model input of rows that differ from those of `base` in some columns alone.
 

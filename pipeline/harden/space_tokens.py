@@ -92,7 +92,7 @@ class Texts:
         def found(model: Bound, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
             near = tf.constant(self.near_VN)
             moved = substitute_words(model, x, labels, near=near, most=self.most)
-            return tf.stop_gradient(of_classes(moved, x, labels, self.classes))
+            return tf.stop_gradient(of_classes(moved, x, labels, classes=self.classes))
 
         return found
 
@@ -124,8 +124,8 @@ def texts_of(
     dataset: Dataset,
     entry: TokensEntry,
     settings: Mapping[str, Any],
-    model: Model,
     *,
+    model: Model,
     classes: tuple[int, ...] | None,
 ) -> Texts:
     """Return what can be made of a text input.

@@ -29,7 +29,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     assert settings is not None  # else the stage is off
     dataset, start = open_dataset(inputs["dataset"]), inputs["reference"] / "model.keras"
     before = validation_recall(load_keras(start), dataset, config.task)
-    hardened = harden_network(start, dataset, _plan(config), out)
+    hardened = harden_network(start, dataset, _plan(config), out=out)
     save_keras(hardened.model, out / "model.keras")
     write_history(out / "history.csv", hardened.history)
     after = validation_recall(hardened.model, dataset, config.task)

@@ -26,7 +26,7 @@ CAREFUL = {"kind": "pgd", "steps": 7}  # what goes on where training on one step
 
 
 def adversarial_step(
-    model: Model, loss: Loss, attack: Finder, space: Space | Texts, *, clean_share: float
+    model: Model, loss: Loss, attack: Finder, *, space: Space | Texts, clean_share: float
 ) -> Step:
     """Return the step whose loss is clean_share * clean + (1 - clean_share) * adversarial.
 
@@ -58,7 +58,7 @@ def adversarial_step(
 
 
 def trades_step(
-    model: Model, loss: Loss, find: Finder, space: Space | Texts, *, beta: float
+    model: Model, loss: Loss, find: Finder, *, space: Space | Texts, beta: float
 ) -> Step:
     """Return the step whose loss is clean + beta * KL(clean answers || adversarial answers).
 
@@ -87,8 +87,8 @@ def step_of(
     settings: Mapping[str, Any],
     model: Model,
     loss: Loss,
-    space: Space | Texts,
     *,
+    space: Space | Texts,
     warmup_steps: int = 0,
     has_collapsed: Callable[[], bool] = lambda: False,
 ) -> Step:
@@ -105,14 +105,14 @@ def step_of(
     if settings["mode"] == "trades":
         assert isinstance(space, Space)  # a text has no PGD, which is all that TRADES takes
         find = _warmed(space.attack(_disagreeing(settings["attack"], space)), warmup_steps)
-        return trades_step(model, loss, find, space, beta=settings["beta"])
+        return trades_step(model, loss, find, space=space, beta=settings["beta"])
     near = _warmed(attack_in(space, settings["attack"]), warmup_steps)
     share = 0.0 if settings["mode"] == "fast" else settings["clean_share"]
-    usual = adversarial_step(model, loss, near, space, clean_share=share)
+    usual = adversarial_step(model, loss, near, space=space, clean_share=share)
     if settings["mode"] != "fast":
         return usual
     strong = _warmed(attack_in(space, settings["attack"] | CAREFUL), warmup_steps)
-    careful = adversarial_step(model, loss, strong, space, clean_share=0.0)
+    careful = adversarial_step(model, loss, strong, space=space, clean_share=0.0)
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         return (careful if has_collapsed() else usual)(inputs, labels, seed)

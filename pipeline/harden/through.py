@@ -41,7 +41,11 @@ def squeezed_unit(x_unit: Any, entry: ImageEntry, *, through_median: bool) -> An
     raw = tf.cast(tf.round(tf.stop_gradient(x_unit) * top), entry.raw_dtype)
     exact = tf.cast(squeeze_inputs(tf, raw, entry), tf.float32) * np.float32(entry.scale)
     window = _rule_of(entry).median
-    soft = median_filter(tf, x_unit, window, 2) if through_median and window is not None else x_unit
+    soft = (
+        median_filter(tf, x_unit, window, axes=2)
+        if through_median and window is not None
+        else x_unit
+    )
     return soft + tf.stop_gradient(exact - soft)
 
 

@@ -233,7 +233,7 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -
             f"model.path: the last layer, {last.name}, is no Dense layer with bias and without "
             "activation, whose unit could be moved to the data's. Set model.head: replace"
         )
-    kernel = blocks.initializer(keras, spec, "value", None)
+    kernel = blocks.initializer(keras, spec, "value", activation=None)
     value = keras.layers.Dense(output.units, kernel_initializer=kernel, name="value")
     return Ending({id(last): value}, _mover(last, value, _in_unit_of(target)))
 
@@ -271,7 +271,7 @@ def _logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
 
 
 def _two_logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
-    kernel = blocks.initializer(keras, spec, "logits", None)
+    kernel = blocks.initializer(keras, spec, "logits", activation=None)
     return keras.layers.Dense(2, use_bias=scores.use_bias, kernel_initializer=kernel, name="logits")
 
 

@@ -54,7 +54,7 @@ def build(
         return keras.Model(inputs, code, name="encoder")
     if TASKS[task].predicts_input:
         return keras.Model(inputs, decode(keras, spec, code, shape, sizes), name="autoencoder")
-    x = blocks.dropout(keras, spec, code, "dropout")
+    x = blocks.dropout(keras, spec, code, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="autoencoder")
 
 
@@ -76,7 +76,7 @@ def _code(keras: Namespace, spec: Spec, x: Tensor) -> Any:
     settings = spec.settings(Autoencoder)
     follows = settings.activation if settings.code_activation else None
     x = _dense(keras, spec, x, settings.code, CODE, activation=follows)
-    return blocks.activate(keras, spec, x, CODE) if settings.code_activation else x
+    return blocks.activate(keras, spec, x, name=CODE) if settings.code_activation else x
 
 
 def _encode_dense(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:
@@ -93,13 +93,13 @@ def _decode_dense(
     """Apply the same widths up again."""
     for number, width in enumerate(reversed(spec.settings(Autoencoder).units), 1):
         x = _layer(keras, spec, x, width, f"decoder_{number}")
-    x = blocks.dense(keras, spec, x, int(np.prod(shape)), "values")
+    x = blocks.dense(keras, spec, x, units=int(np.prod(shape)), name="values")
     return keras.layers.Reshape(shape, name="reconstruction")(x)
 
 
 def _layer(keras: Namespace, spec: Spec, x: Tensor, width: int, name: str) -> Any:
     x = _dense(keras, spec, x, width, name, activation=spec.settings(Autoencoder).activation)
-    return blocks.activate(keras, spec, x, name)
+    return blocks.activate(keras, spec, x, name=name)
 
 
 def _dense(
@@ -113,7 +113,9 @@ def _dense(
 ) -> Any:
     """Apply a dense layer and, where the spec says so, normalisation, in which a bias vanishes."""
     normalise = spec.settings(Autoencoder).batch_norm
-    x = blocks.dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
+    x = blocks.dense(
+        keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalise
+    )
     return blocks.batch_norm(keras, x, f"{name}_norm") if normalise else x
 
 
@@ -124,7 +126,9 @@ def _encode_conv(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:
     sizes = []
     for number, width in enumerate(spec.settings(Autoencoder).filters, 1):
         sizes.append(tuple(x.shape[1:-1]))
-        x = blocks.convolution(keras, spec, x, width, f"encoder_{number}", kernel_size=3, strides=2)
+        x = blocks.convolution(
+            keras, spec, x, filters=width, name=f"encoder_{number}", kernel_size=3, strides=2
+        )
     return keras.layers.Flatten(name="flatten")(x), [*sizes, tuple(x.shape[1:])]
 
 
@@ -144,9 +148,11 @@ def _decode_conv(
         doubled = keras.layers.UpSampling2D if is_picture else keras.layers.UpSampling1D
         x = doubled(2, name=f"decoder_{number}_doubled")(x)
         x = _cut(keras, x, size, f"decoder_{number}_cut")
-        x = blocks.convolution(keras, spec, x, width, f"decoder_{number}", kernel_size=3)
+        x = blocks.convolution(
+            keras, spec, x, filters=width, name=f"decoder_{number}", kernel_size=3
+        )
     layer = keras.layers.Conv2D if is_picture else keras.layers.Conv1D
-    kernel = blocks.initializer(keras, spec, "reconstruction", None)
+    kernel = blocks.initializer(keras, spec, "reconstruction", activation=None)
     return layer(shape[-1], 3, padding="same", kernel_initializer=kernel, name="reconstruction")(x)
 
 
@@ -164,9 +170,9 @@ def _encode_recurrent(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Siz
     """Apply an LSTM, and keep what it knows after the last step."""
     if len(x.shape) != 3:
         raise ValueError("a recurrent autoencoder wanted a series (steps, channels)")
-    return blocks.recurrent(keras, spec, "lstm", spec.settings(Autoencoder).units[0], "encoder")(
-        x
-    ), []
+    return blocks.recurrent(
+        keras, spec, "lstm", units=spec.settings(Autoencoder).units[0], name="encoder"
+    )(x), []
 
 
 def _decode_recurrent(
@@ -174,10 +180,12 @@ def _decode_recurrent(
 ) -> Any:
     """Apply an LSTM over what a dense layer makes of the code, a few numbers a step."""
     (steps, channels), (width, *_) = shape, spec.settings(Autoencoder).units
-    x = blocks.dense(keras, spec, x, steps * spec.settings(Autoencoder).code, "decoder_steps")
+    x = blocks.dense(
+        keras, spec, x, units=steps * spec.settings(Autoencoder).code, name="decoder_steps"
+    )
     x = keras.layers.Reshape((steps, spec.settings(Autoencoder).code), name="decoder_input")(x)
-    x = blocks.recurrent(keras, spec, "lstm", width, "decoder", return_sequences=True)(x)
-    return blocks.dense(keras, spec, x, channels, "reconstruction")
+    x = blocks.recurrent(keras, spec, "lstm", units=width, name="decoder", return_sequences=True)(x)
+    return blocks.dense(keras, spec, x, units=channels, name="reconstruction")
 
 
 FORMS = {  # how the code is made, and how the input is made of it

@@ -20,7 +20,7 @@ ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
 MOMENTUM = 0.9
 
 
-def initializer(keras: Namespace, spec: Spec, name: str, activation: str | None) -> Any:
+def initializer(keras: Namespace, spec: Spec, name: str, *, activation: str | None) -> Any:
     """Return the kernel initialiser of layer `name`, seeded: as the spec says, or by activation."""
     seed = fold_seed(spec.seed, "initializer", name)
     chosen = getattr(spec.model, "initializer", "auto")  # a perceptron has no choice
@@ -29,16 +29,16 @@ def initializer(keras: Namespace, spec: Spec, name: str, activation: str | None)
     return keras.initializers.GlorotUniform(seed=seed)
 
 
-def activate(keras: Namespace, spec: Spec, x: Any, name: str) -> Any:
+def activate(keras: Namespace, spec: Spec, x: Any, *, name: str) -> Any:
     """Apply the spec's activation, after layer `name`."""
     settings = spec.settings(Hidden)
     name = f"{name}_{settings.activation}"
     if settings.activation == "leaky_relu":
         return keras.layers.LeakyReLU(settings.negative_slope, name=name)(x)
-    return apply_activation(keras, x, settings.activation, name)
+    return apply_activation(keras, x, settings.activation, name=name)
 
 
-def apply_activation(keras: Namespace, x: Tensor, activation: str, name: str) -> Any:
+def apply_activation(keras: Namespace, x: Tensor, activation: str, *, name: str) -> Any:
     """Apply an activation under a layer's name, in a form that either Keras has."""
     if activation == "hard_swish" and not hasattr(keras.activations, "hard_swish"):
         # x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2), in the form that
@@ -55,7 +55,7 @@ def batch_norm(keras: Namespace, x: Any, name: str) -> Any:
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
-def dropout(keras: Namespace, spec: Spec, x: Any, name: str, *, setting: str = "dropout") -> Any:
+def dropout(keras: Namespace, spec: Spec, x: Any, *, name: str, setting: str = "dropout") -> Any:
     """Apply dropout at the spec's rate; nothing is added at rate zero."""
     rate = getattr(spec.model, setting)
     if rate == 0:
@@ -63,24 +63,26 @@ def dropout(keras: Namespace, spec: Spec, x: Any, name: str, *, setting: str = "
     return keras.layers.Dropout(rate, seed=fold_seed(spec.seed, "dropout", name), name=name)(x)
 
 
-def dense(keras: Namespace, spec: Spec, x: Any, units: int, name: str, **options: Any) -> Any:
+def dense(keras: Namespace, spec: Spec, x: Any, *, units: int, name: str, **options: Any) -> Any:
     """Apply a dense layer without activation; `activation` says what comes after it."""
     activation = options.pop("activation", None)
-    kernel = initializer(keras, spec, name, activation)
+    kernel = initializer(keras, spec, name, activation=activation)
     return keras.layers.Dense(units, kernel_initializer=kernel, name=name, **options)(x)
 
 
 def dense_stack(
-    keras: Namespace, spec: Spec, x: Any, widths: tuple[int, ...], *, normalise: bool
+    keras: Namespace, spec: Spec, x: Any, *, widths: tuple[int, ...], normalise: bool
 ) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
     activation = spec.settings(Hidden).activation
     for number, width in enumerate(widths, 1):
         name = f"dense_{number}"
-        x = dense(keras, spec, x, width, name, activation=activation, use_bias=not normalise)
+        x = dense(
+            keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalise
+        )
         if normalise:
             x = batch_norm(keras, x, f"{name}_norm")
-        x = activate(keras, spec, x, name)
+        x = activate(keras, spec, x, name=name)
     return x
 
 
@@ -88,9 +90,9 @@ def convolution(
     keras: Namespace,
     spec: Spec,
     x: Any,
+    *,
     filters: int | None,
     name: str,
-    *,
     normalise: bool = True,
     **window: Any,
 ) -> Any:
@@ -105,7 +107,7 @@ def convolution(
         normalise: whether batch normalisation comes before the activation.
         window: kernel_size, strides, padding of the Keras layer.
     """
-    kernel = initializer(keras, spec, name, spec.settings(Hidden).activation)
+    kernel = initializer(keras, spec, name, activation=spec.settings(Hidden).activation)
     options = {"use_bias": not normalise, "name": name, "padding": "same"} | window
     if filters is None:
         x = keras.layers.DepthwiseConv2D(depthwise_initializer=kernel, **options)(x)
@@ -114,11 +116,11 @@ def convolution(
         x = layer(filters, kernel_initializer=kernel, **options)(x)
     if normalise:
         x = batch_norm(keras, x, f"{name}_norm")
-    return activate(keras, spec, x, name)
+    return activate(keras, spec, x, name=name)
 
 
 def recurrent(
-    keras: Namespace, spec: Spec, cell: str, units: int, name: str, **options: Any
+    keras: Namespace, spec: Spec, cell: str, *, units: int, name: str, **options: Any
 ) -> Any:
     """Return a recurrent layer of simple, lstm or gru cells; `options` are of the Keras layer."""
     cells = {
@@ -128,7 +130,7 @@ def recurrent(
     }
     return cells[cell](
         units,
-        kernel_initializer=initializer(keras, spec, name, None),
+        kernel_initializer=initializer(keras, spec, name, activation=None),
         recurrent_initializer=keras.initializers.Orthogonal(
             seed=fold_seed(spec.seed, "recurrent", name)
         ),
@@ -151,9 +153,9 @@ def output(keras: Namespace, spec: Spec, x: Any) -> Any:
     units = spec.output.units
     assert units is not None  # what answers its own input has no such layer
     if TASKS[spec.output.task].has_softmax:
-        logits = dense(keras, spec, x, units, "logits")
+        logits = dense(keras, spec, x, units=units, name="logits")
         return keras.layers.Activation("softmax", name="probabilities")(logits)
-    return dense(keras, spec, x, units, "value")
+    return dense(keras, spec, x, units=units, name="value")
 
 
 def logits_model(keras: Namespace, model: Model) -> Any:

@@ -37,8 +37,8 @@ def build(
                 keras,
                 spec,
                 x,
-                filters,
-                f"conv_{block}_{number}",
+                filters=filters,
+                name=f"conv_{block}_{number}",
                 normalise=settings.batch_norm,
                 kernel_size=settings.kernel_size,
                 strides=settings.strides,
@@ -52,9 +52,9 @@ def build(
         x = keras.layers.Flatten(name="flatten")(x)
     else:
         x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="head_dropout", setting="head_dropout")
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn")
 
 

@@ -35,8 +35,8 @@ def build(
             keras,
             spec,
             x,
-            filters,
-            f"conv_{block}",
+            filters=filters,
+            name=f"conv_{block}",
             normalise=settings.batch_norm,
             kernel_size=settings.kernel_size,
             strides=settings.strides,
@@ -45,7 +45,7 @@ def build(
             pools = {"max": keras.layers.MaxPooling1D, "average": keras.layers.AveragePooling1D}
             x = pools[settings.pool](2, name=f"pool_{block}")(x)
     x = blocks.pool_sequence(keras, x, settings.head)
-    x = blocks.dropout(keras, spec, x, "head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="head_dropout", setting="head_dropout")
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn1d")

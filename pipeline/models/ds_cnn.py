@@ -34,16 +34,18 @@ def build(
         keras,
         spec,
         picture_of(spec, inputs),
-        settings.filters,
-        "conv",
+        filters=settings.filters,
+        name="conv",
         kernel_size=tuple(settings.first_kernel),
         strides=tuple(settings.first_strides),
     )
     for block in range(1, settings.blocks + 1):
-        x = blocks.convolution(keras, spec, x, None, f"depthwise_{block}", kernel_size=3)
         x = blocks.convolution(
-            keras, spec, x, settings.filters, f"pointwise_{block}", kernel_size=1
+            keras, spec, x, filters=None, name=f"depthwise_{block}", kernel_size=3
+        )
+        x = blocks.convolution(
+            keras, spec, x, filters=settings.filters, name=f"pointwise_{block}", kernel_size=1
         )
     x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="ds_cnn")

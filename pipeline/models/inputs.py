@@ -33,7 +33,7 @@ def vector_of(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
     for x, entry in zip(inputs, spec.inputs, strict=True):
         name = entry.name
         if entry.dtype == "int32":
-            x = embed_tokens(keras, spec, x, entry)
+            x = embed_tokens(keras, spec, x, entry=entry)
             if entry.pool == "mean":
                 flat.append(keras.layers.GlobalAveragePooling1D(name=f"mean_{name}")(x))
                 continue
@@ -41,7 +41,7 @@ def vector_of(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate(name="join")(flat)
 
 
-def embed_tokens(keras: Namespace, spec: Spec, x: Any, entry: SpecInput) -> Any:
+def embed_tokens(keras: Namespace, spec: Spec, x: Any, *, entry: SpecInput) -> Any:
     """Return whole numbers (B, T) as learnt vectors (B, T, embedding)."""
     seed = fold_seed(spec.seed, "initializer", entry.name)
     return keras.layers.Embedding(
@@ -75,7 +75,7 @@ def sequence_of(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
     if others:
         raise ValueError("wanted one series, text or picture")
     if entry.is_text:
-        return embed_tokens(keras, spec, x, entry)
+        return embed_tokens(keras, spec, x, entry=entry)
     if len(shape) == 3:
         return keras.layers.Reshape((shape[0], shape[1] * shape[2]), name="rows")(x)
     if len(shape) != 2:

@@ -32,8 +32,10 @@ def build(
     x = vector_of(keras, spec, inputs)
     if settings.input_norm:
         x = blocks.batch_norm(keras, x, "input_norm")
-    x = blocks.dense_stack(keras, spec, x, widths(settings.units), normalise=settings.batch_norm)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dense_stack(
+        keras, spec, x, widths=widths(settings.units), normalise=settings.batch_norm
+    )
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mlp")
 
 

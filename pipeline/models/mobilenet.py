@@ -49,19 +49,23 @@ def build(
         keras,
         spec,
         picture_of(spec, inputs),
-        _thinned(32, settings.width),
-        "conv",
+        filters=_thinned(32, settings.width),
+        name="conv",
         kernel_size=3,
         strides=settings.first_stride,
     )
     for block, (filters, strides) in enumerate(BLOCKS[: settings.blocks], 1):
         strides = strides if min(x.shape[1:3]) > SMALLEST else 1
         name = f"depthwise_{block}"
-        x = blocks.convolution(keras, spec, x, None, name, kernel_size=3, strides=strides)
+        x = blocks.convolution(
+            keras, spec, x, filters=None, name=name, kernel_size=3, strides=strides
+        )
         width = _thinned(filters, settings.width)
-        x = blocks.convolution(keras, spec, x, width, f"pointwise_{block}", kernel_size=1)
+        x = blocks.convolution(
+            keras, spec, x, filters=width, name=f"pointwise_{block}", kernel_size=1
+        )
     x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mobilenet")
 
 

@@ -31,24 +31,28 @@ def build(
     """
     first, *_ = filters = spec.settings(Resnet8).filters
     inputs = inputs_of(keras, spec, batch_size)
-    x = blocks.convolution(keras, spec, picture_of(spec, inputs), first, "conv", kernel_size=3)
+    x = blocks.convolution(
+        keras, spec, picture_of(spec, inputs), filters=first, name="conv", kernel_size=3
+    )
     for stack, width in enumerate(filters, 1):
         x = _stack(keras, spec, x, width, f"stack_{stack}", strides=1 if stack == 1 else 2)
     x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="resnet8")
 
 
 def _stack(keras: Namespace, spec: Spec, x: Any, filters: int, name: str, *, strides: int) -> Any:
     """Apply two convolutions, and add what came in (section 3.2, equations 1 and 2)."""
     activation = spec.settings(Resnet8).activation
-    y = blocks.convolution(keras, spec, x, filters, f"{name}_a", kernel_size=3, strides=strides)
+    y = blocks.convolution(
+        keras, spec, x, filters=filters, name=f"{name}_a", kernel_size=3, strides=strides
+    )
     y = keras.layers.Conv2D(
         filters,
         3,
         padding="same",
         use_bias=False,
-        kernel_initializer=blocks.initializer(keras, spec, f"{name}_b", activation),
+        kernel_initializer=blocks.initializer(keras, spec, f"{name}_b", activation=activation),
         name=f"{name}_b",
     )(y)
     y = blocks.batch_norm(keras, y, f"{name}_b_norm")
@@ -58,7 +62,7 @@ def _stack(keras: Namespace, spec: Spec, x: Any, filters: int, name: str, *, str
             1,
             strides=strides,
             padding="same",
-            kernel_initializer=blocks.initializer(keras, spec, f"{name}_shortcut", None),
+            kernel_initializer=blocks.initializer(keras, spec, f"{name}_shortcut", activation=None),
             name=f"{name}_shortcut",
         )(x)
-    return blocks.activate(keras, spec, keras.layers.Add(name=f"{name}_add")([x, y]), name)
+    return blocks.activate(keras, spec, keras.layers.Add(name=f"{name}_add")([x, y]), name=name)

@@ -43,8 +43,8 @@ def build(
             return_sequences=not is_last,
             **({} if settings.cell == "lstm" else {"unroll": unroll}),
         )(x)
-    x = blocks.dense_stack(keras, spec, x, tuple(settings.dense), normalise=False)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="rnn")
 
 
@@ -57,7 +57,7 @@ def _recurrent(keras: Namespace, spec: Spec, units: int, name: str, **options: A
 
     def layer(name: str, *, go_backwards: bool) -> Any:
         return blocks.recurrent(
-            keras, spec, settings.cell, units, name, go_backwards=go_backwards, **options
+            keras, spec, settings.cell, units=units, name=name, go_backwards=go_backwards, **options
         )
 
     if settings.direction == "bidirectional":

@@ -40,7 +40,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     check_metric(config.task_metric, dataset)
     keras.utils.clear_session()
     if config.model.kind in FROM_OUTSIDE:
-        spec, model = from_outside(config, dataset, inputs.base, out / WORK)
+        spec, model = from_outside(config, dataset, inputs.base, work=out / WORK)
         save_keras(model, out / START)
     else:
         spec = describe(config.model, dataset, task=config.task, seed=config.seed)
@@ -61,7 +61,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
 
 
-def from_outside(config: Config, dataset: Dataset, base: Path, work: Path) -> tuple[Spec, Model]:
+def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) -> tuple[Spec, Model]:
     """Return spec and model of a network that no builder of ours made, layers in the spec.
 
     Args:

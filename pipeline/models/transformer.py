@@ -50,7 +50,7 @@ def build(
         "btc,cd->btd",
         output_shape=(x.shape[1], settings.width),
         bias_axes="td",
-        kernel_initializer=blocks.initializer(keras, spec, "positions", None),
+        kernel_initializer=blocks.initializer(keras, spec, "positions", activation=None),
         bias_initializer=keras.initializers.RandomNormal(
             stddev=0.02, seed=fold_seed(spec.seed, "initializer", "positions", "bias")
         ),
@@ -60,7 +60,7 @@ def build(
         x = _block(keras, spec, x, mask, f"block_{block}")
     x = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")(x)
     x = _pooled(keras, spec, x, mask)
-    x = blocks.dropout(keras, spec, x, "dropout")
+    x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="transformer")
 
 
@@ -73,7 +73,7 @@ def _steps(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
         spec.settings(Transformer).width,
         patch,
         strides=patch,
-        kernel_initializer=blocks.initializer(keras, spec, "patches", None),
+        kernel_initializer=blocks.initializer(keras, spec, "patches", activation=None),
         name="patches",
     )(picture_of(spec, inputs))
     return keras.layers.Reshape((x.shape[1] * x.shape[2], x.shape[3]), name="steps")(x)
@@ -94,14 +94,16 @@ def _block(keras: Namespace, spec: Spec, x: Tensor, mask: Any, name: str) -> Any
     settings = spec.settings(Transformer)
     norm = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_1")(x)
     y = _attention(keras, spec, norm, mask, name)
-    y = blocks.dropout(keras, spec, y, f"{name}_dropout_1")
+    y = blocks.dropout(keras, spec, y, name=f"{name}_dropout_1")
     x = keras.layers.Add(name=f"{name}_add_1")([x, y])
     y = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_2")(x)
     activation = settings.activation
-    y = blocks.dense(keras, spec, y, settings.feed_forward, f"{name}_wide", activation=activation)
-    y = blocks.activate(keras, spec, y, f"{name}_wide")
-    y = blocks.dense(keras, spec, y, settings.width, f"{name}_narrow")
-    y = blocks.dropout(keras, spec, y, f"{name}_dropout_2")
+    y = blocks.dense(
+        keras, spec, y, units=settings.feed_forward, name=f"{name}_wide", activation=activation
+    )
+    y = blocks.activate(keras, spec, y, name=f"{name}_wide")
+    y = blocks.dense(keras, spec, y, units=settings.width, name=f"{name}_narrow")
+    y = blocks.dropout(keras, spec, y, name=f"{name}_dropout_2")
     return keras.layers.Add(name=f"{name}_add_2")([x, y])
 
 
@@ -114,7 +116,7 @@ def _attention(keras: Namespace, spec: Spec, x: Tensor, mask: Any, name: str) ->
     )
 
     def by_head(role: str, order: tuple[int, int, int]) -> Any:
-        y = blocks.dense(keras, spec, x, width, f"{name}_{role}")
+        y = blocks.dense(keras, spec, x, units=width, name=f"{name}_{role}")
         y = keras.layers.Reshape((steps, heads, width // heads), name=f"{name}_{role}_heads")(y)
         return keras.layers.Permute(order, name=f"{name}_{role}_by_head")(y)
 
@@ -127,7 +129,7 @@ def _attention(keras: Namespace, spec: Spec, x: Tensor, mask: Any, name: str) ->
     y = _matmul(keras, shares, by_head("value", (2, 1, 3)))
     y = keras.layers.Permute((2, 1, 3), name=f"{name}_by_step")(y)
     y = keras.layers.Reshape((steps, width), name=f"{name}_joined")(y)
-    return blocks.dense(keras, spec, y, width, f"{name}_output")
+    return blocks.dense(keras, spec, y, units=width, name=f"{name}_output")
 
 
 def _matmul(keras: Namespace, a: Any, b: Any) -> Any:

@@ -52,7 +52,9 @@ def translate_call(tf_keras: Namespace, layer: Layer, *, unroll: bool) -> Callab
         raise Untranslatable(f"{layer.name}: layer {kind}")
     config = layer.get_config()
     if kind == "Activation" and config["activation"] in HARD_SWISH:
-        return lambda x: apply_activation(tf_keras, x, "hard_swish", f"{layer.name}_hard_swish")
+        return lambda x: apply_activation(
+            tf_keras, x, "hard_swish", name=f"{layer.name}_hard_swish"
+        )
     if kind in ("Bidirectional", "TimeDistributed"):
         inner = layer.forward_layer if kind == "Bidirectional" else layer.layer
         config["layer"] = translate_call(tf_keras, inner, unroll=unroll)

@@ -190,7 +190,9 @@ def _tables(root: Path, files: list[Path], target: str | None) -> Seen | None:
         top = root if len({file.parent for file in files}) == 1 else _root(files)
         pattern = top / "**" / f"*{suffixes.pop()}" if len(files) > 1 else None
         first = read_table(known[0].path) or known[0]
-        return series_seen(files, first, first.column(moments[0].name), target, pattern)
+        return series_seen(
+            files, first, first.column(moments[0].name), target=target, pattern=pattern
+        )
     return _recordings(files, known[0], target)
 
 

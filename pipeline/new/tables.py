@@ -40,7 +40,7 @@ def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
     if moments and numbers and len(parts) == 1 and table.rows >= LONG:
         step = seconds_between(moments[0])
         if step is not None:
-            return series_seen([main], table, moments[0], target)
+            return series_seen([main], table, moments[0], target=target)
     texts = [c for c in table.columns if c.kind == "text" and c.name != target]
     if len(texts) == 1 and (target is None or is_of_classes(table.column(target))):
         labels = [c for c in table.columns if c.kind == "category"]
@@ -156,6 +156,7 @@ def series_seen(
     paths: Sequence[Path],
     table: Table,
     moment: Column,
+    *,
     target: str | None,
     pattern: Path | None = None,
 ) -> Seen:

@@ -63,7 +63,7 @@ def samples(documents: Documents, count: int) -> Markup:
     figures = documents.figures["dataset"]
     notes = [_answer(documents, label) for label in figures["sample_labels"][:count]]
     entries = documents.preprocess.inputs
-    return shown_samples.gallery(figures, "sample", entries, notes)
+    return shown_samples.gallery(figures, "sample", entries, notes=notes)
 
 
 def targets(documents: Documents) -> Markup:
@@ -181,7 +181,7 @@ def changed_samples(documents: Documents) -> Markup:
         "true {}: {} → {}".format(*(_answer(documents, value) for value in row))
         for row in zip(*(figures[key] for key in keys), strict=True)
     ]
-    return shown_samples.gallery(figures, "changed", documents.preprocess.inputs, notes)
+    return shown_samples.gallery(figures, "changed", documents.preprocess.inputs, notes=notes)
 
 
 def _answer(documents: Documents, value: Any) -> str:

@@ -20,6 +20,7 @@ def render_report(
     documents: Documents,
     advice: Sequence[Advice],
     config: Mapping[str, Any],
+    *,
     times: Mapping[str, Any],
 ) -> str:
     """Return the page: one file, no script, nothing loaded from elsewhere.

@@ -28,7 +28,7 @@ UNKNOWN = "–"
 
 
 def gallery(
-    figures: Mapping[str, Array], name: str, entries: Sequence[Entry], notes: Sequence[str]
+    figures: Mapping[str, Array], name: str, entries: Sequence[Entry], *, notes: Sequence[str]
 ) -> Markup:
     """Return samples with a note each; nothing where none was kept.
 

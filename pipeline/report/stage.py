@@ -24,7 +24,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     documents = gather(inputs)
     dumped = json.loads(config.model_dump_json())
     advice = advise(documents, dumped)
-    page = render_report(documents, advice, dumped, timings(inputs["dataset"].parent))
+    page = render_report(documents, advice, dumped, times=timings(inputs["dataset"].parent))
     (out / "report.html").write_text(page)
     (out / "MODEL_CARD.md").write_text(render_card(documents, dumped))
     AdviceList(advice=tuple(advice)).write(out / "advice.json")

@@ -84,7 +84,7 @@ class _State:
 
 
 def save_checkpoint(
-    path: Path, trainer: "Trainer", callbacks: Sequence[Any], progress: Progress
+    path: Path, trainer: "Trainer", callbacks: Sequence[Any], *, progress: Progress
 ) -> None:
     """Write weights, seeds, optimizer, callbacks and position, whole or not at all.
 

@@ -40,7 +40,7 @@ def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
             prepared = trainer.prepare(inputs, seed)
         before = constrained_values(trainer.constraints)
         per_replica = strategy.run(replica_step, args=(prepared, targets, seed))
-        constrain_values(strategy, trainer.constraints, before, seed[1])
+        constrain_values(strategy, trainer.constraints, before, number=seed[1])
         return strategy.reduce("SUM", per_replica, axis=None)
 
     @tf.function(input_signature=_signature(feed))
@@ -80,7 +80,7 @@ def _replica_step(trainer: "Trainer", feed: Feed, names: list[str]) -> Any:
             loss = tf.reduce_sum(losses) / feed.batch
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
-            gradients = clip_gradients(context, gradients, trainer, replicas)
+            gradients = clip_gradients(context, gradients, trainer, replicas=replicas)
         gradients = constrain_gradients(trainer.constraints, weights, gradients)
         trainer.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         means = {name: tf.reduce_sum(value) / feed.batch for name, value in metrics.items()}
@@ -136,7 +136,11 @@ def _signature(feed: Feed) -> tuple[Any, ...]:
 
 
 def clip_gradients(
-    context: tf.distribute.ReplicaContext, gradients: list[Any], trainer: "Trainer", replicas: int
+    context: tf.distribute.ReplicaContext,
+    gradients: list[Any],
+    trainer: "Trainer",
+    *,
+    replicas: int,
 ) -> list[Any]:
     """Clip the gradient over all replicas: each value, then the global norm.
 

@@ -27,7 +27,7 @@ class Diverged(ConfigError):
     """The loss is no longer a number."""
 
 
-def refuse_bad(trainer: "Trainer", values: Sequence[Any], epoch: int, step: int) -> None:
+def refuse_bad(trainer: "Trainer", values: Sequence[Any], epoch: int, *, step: int) -> None:
     """Stop where a loss or a weight is no finite number.
 
     Args:

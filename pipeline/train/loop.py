@@ -100,7 +100,7 @@ def fit(
     compiled: dict[Hashable, Any] = {}
 
     def save() -> None:
-        save_checkpoint(path, trainer, callbacks, progress)
+        save_checkpoint(path, trainer, callbacks, progress=progress)
 
     while progress.epoch < epochs and not trainer.model.stop_training:
         listed.on_epoch_begin(progress.epoch)
@@ -207,14 +207,14 @@ def _run_epoch(
         first = progress.epoch * feed.steps + start
         seed = fold_seed(feed.seed, "steps")
         logs = compiled(inputs, targets, seed, first)
-        refuse_bad(trainer, [logs["loss"]], progress.epoch, start)
+        refuse_bad(trainer, [logs["loss"]], progress.epoch, step=start)
         progress.add(logs, steps=len(targets))
         listed.on_train_batch_end(
             progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
         )
         is_due = progress.is_due(CHECKPOINT_SECONDS)
         if is_due or progress.step == feed.steps:
-            refuse_bad(trainer, trainer.model.variables, progress.epoch, start)
+            refuse_bad(trainer, trainer.model.variables, progress.epoch, step=start)
         if is_due:
             save()
 

@@ -100,8 +100,8 @@ def trainer_of(
     spec: Spec,
     settings: Train,
     dataset: Dataset,
-    loss: Loss,
     *,
+    loss: Loss,
     batch_size: int,
     augment: Sequence[Mapping[str, Any]],
     seed: int,
@@ -190,5 +190,5 @@ def _optimizer(settings: Train, feed: Feed) -> Any:
         epochs=settings.epochs - frozen,
     )
     if frozen:
-        rate = schedule.after(keras, frozen * steps_an_epoch, peak, rate)
+        rate = schedule.after(keras, frozen * steps_an_epoch, peak, later=rate)
     return schedule.optimizer(keras, settings.optimizer, rate, ema=settings.ema)

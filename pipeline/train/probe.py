@@ -101,7 +101,7 @@ def _activation(layer: Layer) -> str | None:
 
 
 def prober(
-    model: Model, dataset: Dataset, positions: Array, targets: Array, loss: Loss
+    model: Model, dataset: Dataset, positions: Array, *, targets: Array, loss: Loss
 ) -> Callable[[], Signs]:
     """Return a function that looks at the model's current weights; it is compiled once.
 

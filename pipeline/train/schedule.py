@@ -125,10 +125,10 @@ def learning_rate(
     rate = SCHEDULES[schedule.kind](keras, schedule, peak, steps_an_epoch, total - warmup_steps)
     if not warmup_steps:
         return rate
-    return after(keras, warmup_steps, lambda done: peak * done / warmup_steps, rate)
+    return after(keras, warmup_steps, lambda done: peak * done / warmup_steps, later=rate)
 
 
-def after(keras: Namespace, steps: int, first: Rate, later: Rate) -> Any:
+def after(keras: Namespace, steps: int, first: Rate, *, later: Rate) -> Any:
     """Return a rate that is `first` for some steps, and then begins `later`.
 
     Args:

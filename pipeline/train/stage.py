@@ -44,7 +44,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
     given = _as_given(config, spec, dataset, begin)
     if settings.epochs == 0:
-        trained = evaluate_pretrained(spec, settings, dataset, begin)
+        trained = evaluate_pretrained(spec, settings, dataset, begin=begin)
     elif settings.distill is not None:
         trained, distillation = train_distilled(
             spec, settings, dataset, out=out, begin=begin, **learning
@@ -55,7 +55,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         trained, pretraining = train_pretrained(spec, settings, dataset, out=out, **learning)
         pretraining.write(out / "pretraining.json")
-    learnt = learning_curve(spec, settings, dataset, trained, out=out, begin=begin, **learning)
+    learnt = learning_curve(
+        spec, settings, dataset, trained=trained, out=out, begin=begin, **learning
+    )
     if given is not None:
         after = validation_recall(trained.model, dataset, config.task)
         tuned = FineTuning(before=given, after=after)

@@ -90,7 +90,7 @@ def train_network(
 
 
 def evaluate_pretrained(
-    spec: Spec, settings: Train, dataset: Dataset, begin: Callable[[Any], None]
+    spec: Spec, settings: Train, dataset: Dataset, *, begin: Callable[[Any], None]
 ) -> Trained:
     """Return a network as it was trained elsewhere, and its metrics on the validation split.
 
@@ -122,12 +122,12 @@ def _trained(
     """Train, as one of the workers that do; those that are not the chief return nothing."""
     dataset, loss = _begun(spec, settings, dataset)
     with policy(settings.precision):
-        trainer, feed = trainer_of(spec, settings, dataset, loss, teacher=teacher, **learning)
+        trainer, feed = trainer_of(spec, settings, dataset, loss=loss, teacher=teacher, **learning)
     if begin is not None:
         begin(trainer.model)
     watch: Callable[[Any], list[Warned]] = lambda rows: []  # noqa: E731
     if is_watched and is_chief():
-        watch = watcher(trainer.model, spec, settings, feed, loss)
+        watch = watcher(trainer.model, spec, settings, feed=feed, loss=loss)
     callbacks = watchers(out, settings, is_shown=is_shown)
     return _fitted(trainer, feed, spec, settings, dataset, loss, out, watch, callbacks)
 
@@ -214,7 +214,7 @@ def _tested_rate(
     constant = TypeAdapter(Schedule).validate_python({"kind": "constant"})
     plain = settings.model_copy(update={"schedule": constant, "freeze": None, "ema": None})
     dataset, loss = _begun(spec, settings, dataset)
-    trainer, feed = trainer_of(spec, plain, dataset, loss, teacher=None, **learning)
+    trainer, feed = trainer_of(spec, plain, dataset, loss=loss, teacher=None, **learning)
     if begin is not None:
         begin(trainer.model)
     return range_test(stepper(trainer, feed), path)

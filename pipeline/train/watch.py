@@ -34,7 +34,7 @@ SAMPLES = 64  # whose values are held against the reach
 
 
 def watcher(
-    model: Model, spec: Spec, settings: Train, feed: Feed, loss: Loss
+    model: Model, spec: Spec, settings: Train, *, feed: Feed, loss: Loss
 ) -> Callable[[Rows], list[Warned]]:
     """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
 
@@ -54,7 +54,7 @@ def watcher(
         if len(known) < len(feed.targets):
             positions, targets = (take_rows(x, known) for x in (feed.positions, feed.targets))
             feed = replace(feed, positions=positions, targets=targets)
-    look = prober(model, dataset, feed.positions, feed.targets, loss)
+    look = prober(model, dataset, feed.positions, targets=feed.targets, loss=loss)
     form, told = form_of(model), set[str]()
     facts: dict[str, Any] = {
         "form": form,

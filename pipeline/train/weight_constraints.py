@@ -84,6 +84,7 @@ def constrain_values(
     strategy: Strategy,
     constraints: Sequence[WeightConstraint],
     before: Sequence[Any],
+    *,
     number: Tensor,
 ) -> None:
     """Bring the held weights back to what they keep, on all devices.

@@ -47,6 +47,7 @@ def of_file(
     file: Path,
     targets: Sequence[str],
     work: Path,
+    *,
     arena_of: Sample | None,
 ) -> Costs:
     """Return bytes, and of an int8 file what compilers and tflite-micro say.
@@ -60,7 +61,7 @@ def of_file(
     """
     found: Costs = {"bytes": file.stat().st_size}
     rows = [
-        compile_for(target, file, work, {})
+        compile_for(target, file, work, skipped={})
         for target in targets
         if (compiler := compiler_of(target)) is not None and compiler.estimates_costs
     ]

@@ -152,7 +152,7 @@ def main(job: str, address: str, name: str, parent: str) -> int:
             Config.model_validate_json(json.dumps(asked.config)),
             asked.spec,
             asked.dataset,
-            asked.start,
+            start=asked.start,
             work=asked.work,
             logs=asked.logs,
             threads=asked.threads,

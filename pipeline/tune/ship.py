@@ -62,7 +62,7 @@ def make_shipped_file(
     return folder / f"{found.quantizer}.tflite", found.float_ops
 
 
-def judge_file(file: Path, dataset: Dataset, reference: Array, task: Task) -> dict[str, Any]:
+def judge_file(file: Path, dataset: Dataset, reference: Array, *, task: Task) -> dict[str, Any]:
     """Return what a file reaches on validation, and what it lost against the float network.
 
     Args:
@@ -77,7 +77,7 @@ def judge_file(file: Path, dataset: Dataset, reference: Array, task: Task) -> di
     """
     labels = dataset.labels[dataset.split("validation")]
     outputs = measure.answers_of(file, dataset)
-    compared = measure.judge_outputs(dataset, reference, outputs, task)
+    compared = measure.judge_outputs(dataset, reference, outputs, task=task)
     return {
         "metrics": task.metrics(np.asarray(labels), outputs),
         "reference": task.metrics(np.asarray(labels), reference)[task.metric],

@@ -46,7 +46,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         config,
         Spec.read(inputs["spec"] / "spec.json"),
         inputs["dataset"],
-        inputs["spec"],
+        start=inputs["spec"],
         work=out / WORK,
         logs=out / "tensorboard",
         threads=threads,

@@ -93,7 +93,7 @@ def _measured(bench: Bench, row: Trial, folder: Path, costs: cost.Costs) -> dict
     if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller
         raise ConfigError(words)
     answers = predict(trained.model, dataset, dataset.split("validation"))
-    found = judge_file(file, dataset, answers, _task(bench)) | {"float_ops": float_ops}
+    found = judge_file(file, dataset, answers, task=_task(bench)) | {"float_ops": float_ops}
     robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
     found |= {
         "robust_accuracy": robust,
@@ -138,7 +138,7 @@ def _hold_limits(bench: Bench, spec: Spec, folder: Path, costs: cost.Costs) -> N
     cost.shaken(model, bench.config.seed)
     file, _ = _exported(bench, model, spec, folder / "untrained")
     targets = bench.config.export.targets if bench.form == "int8" else ()
-    costs |= cost.of_file(file, targets, folder / "untrained", _arena(bench, limits))
+    costs |= cost.of_file(file, targets, folder / "untrained", arena_of=_arena(bench, limits))
     shutil.rmtree(folder / "untrained")
     if words := cost.beyond(costs, limits):
         raise Beyond(words)
@@ -175,4 +175,6 @@ def _robust(bench: Bench, model: Model) -> float:
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
     samples, names = samples_of(bench.dataset, space, positions), bench.dataset.class_names or ()
     seed = fold_seed(bench.config.seed, "tune", "attack")
-    return float(judge(model, space, samples, names, steps=steps, seed=seed)().robust_accuracy)
+    return float(
+        judge(model, space, samples, names=names, steps=steps, seed=seed)().robust_accuracy
+    )

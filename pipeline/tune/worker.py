@@ -21,7 +21,7 @@ from pipeline.tune.trial import measure
 log = logging.getLogger(__name__)
 
 
-def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
+def join(config: Config, inputs: Inputs, address: str, *, folder: Path) -> None:
     """Work for the chief at an address until its search is over, or it is gone.
 
     Args:
@@ -36,7 +36,7 @@ def join(config: Config, inputs: Inputs, address: str, folder: Path) -> None:
     """
     spec = Spec.read(inputs["spec"] / "spec.json")
     logs = folder / "tensorboard"
-    bench = bench_of(config, spec, inputs["dataset"], inputs["spec"], work=folder, logs=logs)
+    bench = bench_of(config, spec, inputs["dataset"], start=inputs["spec"], work=folder, logs=logs)
     log.info("          working for %s", address)
 
     def measure_and_log(trial: Trial) -> TrialResult:

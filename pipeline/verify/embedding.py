@@ -38,7 +38,7 @@ def _nearest(x: Array) -> Array:
 
 
 def compare_clusters(
-    codes_NC: Array, found_NC: Array, labels: Array | None, seed: int
+    codes_NC: Array, found_NC: Array, labels: Array | None, *, seed: int
 ) -> CodeClustering:
     """Return how k-means groups the codes: the file's as the reference's, and as the classes.
 

@@ -19,7 +19,7 @@ COMPONENT_SAMPLES = 5000  # that principal components are found on
 
 
 def measure_encoder(
-    held: Held, inputs: Inputs, encoder: EncoderFiles | None, seed: int
+    held: Held, inputs: Inputs, encoder: EncoderFiles | None, *, seed: int
 ) -> dict[str, EncoderResult] | None:
     """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
     if encoder is None:
@@ -37,7 +37,7 @@ def measure_encoder(
         cluster_seed = fold_seed(seed, "clusters")
         rows[entry.file] = EncoderResult(
             codes=embedding.compare_codes(codes, found),
-            clustering=embedding.compare_clusters(codes, found, labels, cluster_seed),
+            clustering=embedding.compare_clusters(codes, found, labels, seed=cluster_seed),
             reduction=embedding.measure_reduction(trained, measured, found),
         )
     return rows

@@ -16,6 +16,7 @@ def measure_groups(
     task: Task,
     labels: Array,
     groups: Array,
+    *,
     outputs: Mapping[str, Array],
     recordings: Array | None = None,
 ) -> dict[str, GroupResult]:
@@ -37,7 +38,7 @@ def measure_groups(
         rows[str(name)] = GroupResult(
             samples=int(-count),
             metrics={
-                form: metrics_with(task, labels[own], answers[own], whose)
+                form: metrics_with(task, labels[own], answers[own], recordings=whose)
                 for form, answers in outputs.items()
             },
         )

@@ -36,7 +36,9 @@ class Held:
 
     def metrics(self, outputs: Array) -> dict[str, float]:
         """Return what answers are worth: the task's metrics, and those of whole recordings."""
-        return metrics_with(self.task, self.labels, outputs, self.recordings, self.groups)
+        return metrics_with(
+            self.task, self.labels, outputs, recordings=self.recordings, groups=self.groups
+        )
 
 
 def held_out(config: Config, inputs: Inputs) -> Held:

@@ -68,8 +68,8 @@ def compare(
     task: Task,
     labels: Array,
     reference: Array,
-    other: Array,
     *,
+    other: Array,
     class_names: tuple[str, ...] | None,
     layers: Sequence[LayerNoise],
     seed: int,
@@ -103,7 +103,7 @@ def compare(
 
 
 def compare_baselines(
-    task: Task, labels: Array, shipped: Array, outputs: Mapping[str, Array], *, seed: int
+    task: Task, labels: Array, shipped: Array, *, outputs: Mapping[str, Array], seed: int
 ) -> dict[str, BaselineDrop]:
     """Return how much worse each classical model is than the shipped file: a paired test.
 

@@ -12,7 +12,7 @@ from pipeline.documents.parity import RangeMetrics
 
 
 def measure_ranges(
-    labels: Array, flagged: Array, groups: Array | None, times: Array
+    labels: Array, flagged: Array, groups: Array | None, *, times: Array
 ) -> RangeMetrics:
     """Return precision, recall and F1 of spans, and how many spans there are.
 

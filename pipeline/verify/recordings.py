@@ -18,6 +18,7 @@ def metrics_with(
     task: Task,
     labels: Array,
     outputs: Array,
+    *,
     recordings: Array | None,
     groups: Array | None = None,
 ) -> dict[str, float]:
@@ -33,11 +34,11 @@ def metrics_with(
     found = task.metrics(labels, outputs)
     if recordings is None:
         return found
-    return found | {AUC: recording_auc(labels, outputs, recordings, groups)}
+    return found | {AUC: recording_auc(labels, outputs, recordings, groups=groups)}
 
 
 def recording_auc(
-    labels: Array, outputs: Array, recordings: Array, groups: Array | None = None
+    labels: Array, outputs: Array, recordings: Array, *, groups: Array | None = None
 ) -> float:
     """Return the area under the ROC curve over recordings; the mean over groups that have both.
 

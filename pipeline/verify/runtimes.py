@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run_everywhere(
-    path: Path, form: str, held: Held, runtimes: tuple[str, ...], skipped: dict[str, str]
+    path: Path, form: str, held: Held, *, runtimes: tuple[str, ...], skipped: dict[str, str]
 ) -> dict[str, RunResult]:
     """Return runtime -> what it answered, in the target's unit; LiteRT comes first.
 
@@ -53,7 +53,7 @@ def run_everywhere(
 
 
 def compare_runtimes(
-    task: Task, labels: Array, reference: Array, results: Mapping[str, RunResult]
+    task: Task, labels: Array, reference: Array, *, results: Mapping[str, RunResult]
 ) -> dict[str, RuntimeResult]:
     """Return how each runtime compares with the reference, and with the first runtime.
 

@@ -50,6 +50,7 @@ def measure_sanitizing(
     detector: float | None,
     held: Held,
     folder: Path,
+    *,
     outputs: Mapping[str, Array],
 ) -> Sanitized:
     """Return how every file does with and without squeezing.

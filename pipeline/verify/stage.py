@@ -81,7 +81,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     found = _Measured(_golden_inputs(held))
     for entry in show_progress(files.files, "files", "measuring"):
         _measure_file(config, held, inputs["files"] / entry.file, entry, out / WORK, found)
-    sanitized = measure_sanitizing(config.verify.detector, held, inputs["files"], found.outputs)
+    sanitized = measure_sanitizing(
+        config.verify.detector, held, inputs["files"], outputs=found.outputs
+    )
     every = {"reference": held.reference, **found.outputs}
     document = Parity(
         split=config.verify.split,
@@ -97,7 +99,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         streaming=_streaming(held, inputs, files),
         ranges=_ranges(held, every),
         baseline=_against_baseline(config, inputs, held, found.outputs[files.ships]),
-        encoder=measure_encoder(held, inputs, files.encoder, config.seed),
+        encoder=measure_encoder(held, inputs, files.encoder, seed=config.seed),
         abstain=_abstaining(config, held, inputs, found.outputs),
         sanitize=sanitized.document,
         skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
@@ -114,7 +116,9 @@ def _measure_file(
 ) -> None:
     """Run one file on every runtime, and add what it does to `found`."""
     form = entry.format
-    results = run_everywhere(path, form, held, config.verify.runtimes, found.skipped)
+    results = run_everywhere(
+        path, form, held, runtimes=config.verify.runtimes, skipped=found.skipped
+    )
     first = next(iter(results.values()))
     found.outputs[form] = first.outputs
     found.seconds[path.name] = first.seconds / len(held.positions)
@@ -128,12 +132,12 @@ def _measure_file(
             held.task,
             held.labels,
             held.reference,
-            first.outputs,
+            other=first.outputs,
             class_names=held.dataset.class_names,
             layers=found.layers.get(path.name, ()),
             seed=fold_seed(config.seed, "bootstrap"),
         ),
-        runtimes=compare_runtimes(held.task, held.labels, held.reference, results),
+        runtimes=compare_runtimes(held.task, held.labels, held.reference, results=results),
     )
 
 
@@ -150,7 +154,9 @@ def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
     report = held.dataset.meta.report_groups
     if held.groups is None or report is None:
         return None
-    values = measure_groups(held.task, held.labels, held.groups, answers, held.recordings)
+    values = measure_groups(
+        held.task, held.labels, held.groups, outputs=answers, recordings=held.recordings
+    )
     return Groups(column=report.name, values=values)
 
 
@@ -164,7 +170,7 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | 
     own = None if groups is None else groups[held.positions]
     moments = times[held.positions, 1]
     return {
-        form: measure_ranges(held.labels, held.task.decisions(found) == 1, own, moments)
+        form: measure_ranges(held.labels, held.task.decisions(found) == 1, own, times=moments)
         for form, found in answers.items()
     }
 
@@ -175,13 +181,13 @@ def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
     if names is None or not streaming.is_spotting(entry.kind, names):
         return None
     assert isinstance(entry, AudioEntry)  # of keywords
-    shipped = files.shipped
+    shipped = files.shipped_entry
     windows = streaming.stream(held.raw[entry.name][: streaming.MOST])
     path = inputs["files"] / shipped.file
     outputs = run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs
     seconds = entry.samples / entry.sample_rate
     labels = held.labels[: streaming.MOST]
-    return streaming.measure_stream(shipped.file, outputs, labels, names, seconds=seconds)
+    return streaming.measure_stream(shipped.file, outputs, labels, names=names, seconds=seconds)
 
 
 def _against_baseline(
@@ -193,7 +199,7 @@ def _against_baseline(
     with np.load(inputs["baseline"] / "outputs.npz") as arrays:
         found = {name: arrays[name] for name in arrays.files}
     seed = fold_seed(config.seed, "bootstrap")
-    return compare_baselines(held.task, held.labels, shipped, found, seed=seed)
+    return compare_baselines(held.task, held.labels, shipped, outputs=found, seed=seed)
 
 
 def _abstaining(

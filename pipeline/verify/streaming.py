@@ -37,7 +37,7 @@ def stream(recordings: Array) -> Array:
 
 
 def measure_stream(
-    file: str, outputs: Array, labels: Array, names: Sequence[str], *, seconds: float
+    file: str, outputs: Array, labels: Array, *, names: Sequence[str], seconds: float
 ) -> Streaming:
     """Return false accepts and misses of a file on a stream.
 

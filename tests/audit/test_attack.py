@@ -95,13 +95,13 @@ def failures(model: Any, by: Attack = BY) -> set[str]:
     def judge(x: Array) -> Array:
         return seen.right(box.answers(x))
 
-    attacked = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
+    attacked = carry_out(box, judge, seen.x, labels=seen.labels, by=by, purpose="reference")
     robust, queries = search_images(
         lambda x, labels, budget: search(box.answers, x, labels, **vars(budget)),
-        seen, attacked.robust, by, "reference",
+        seen, attacked.robust, by=by, purpose="reference",
     )  # fmt: skip
-    rows = gradient_checks(attacked, seen, by, "reference")
-    rows += search_checks(attacked.robust, robust, queries, "reference")
+    rows = gradient_checks(attacked, seen, by, on="reference")
+    rows += search_checks(attacked.robust, robust, queries, on="reference")
     rows.append(soundness.of_answers(changed_rate(box.answers, seen.x), "reference"))
     return {row.name for row in rows if not row.passed}
 
@@ -133,7 +133,8 @@ def test_saturated_logits_hide_nothing_from_the_margin(plain: Any) -> None:
     """Logits a thousand times as large have no cross-entropy gradient in float32."""
     seen, cold = pictures(), net(temperature=1e-3)
     one, other = (
-        carry_out(b := box_of(m), lambda x, b=b: seen.right(b.answers(x)), seen.x, seen.labels, BY,
+        carry_out(b := box_of(m), lambda x, b=b: seen.right(b.answers(x)), seen.x,
+                  labels=seen.labels, by=BY,
                   purpose="reference")
         for m in (plain, cold)
     )  # fmt: skip
@@ -183,7 +184,7 @@ def test_a_larger_part_of_epsilon_never_leaves_more(plain: Any) -> None:
     seen, box = pictures(), box_of(plain)
     by = Attack("linf", 0.05, 10, 2, 0, 7)
     attacked = carry_out(
-        box, lambda x: seen.right(box.answers(x)), seen.x, seen.labels, by, purpose="a"
+        box, lambda x: seen.right(box.answers(x)), seen.x, labels=seen.labels, by=by, purpose="a"
     )
     held = [
         attacked.at(share).mean() for share in (*CURVE, unbounded_radius(seen.x, by) / by.epsilon)
@@ -246,6 +247,6 @@ def test_an_unbounded_attack_goes_on_where_a_few_steps_leave_some(
     for again in (1, 20):
         monkeypatch.setattr(attack, "AGAIN", again)
         by = Attack("linf", 0.1, 1, 1, 0, 7)
-        found = carry_out(box, judge, seen.x, seen.labels, by, purpose="reference")
+        found = carry_out(box, judge, seen.x, labels=seen.labels, by=by, purpose="reference")
         told[again] = found.at(unbounded_radius(seen.x, by) / by.epsilon).mean()
     assert told[20] == 0 < told[1]

@@ -80,7 +80,7 @@ def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path)
 
     settings = Train.model_validate({"optimizer": {"kind": "adamw", "learning_rate": 0.01}})
     thief = Thief(dense(32) | {"seed": 9}, settings, 1000, 64, 5, tmp_path)
-    found = extraction(digits, digits.split("test"), ask, thief)
+    found = extraction(digits, digits.split("test"), ask, thief=thief)
     rows = {(r.source, r.outputs, r.queries): r.agreement for r in found.surrogates}
     assert found.steps == STEPS
     assert rows["data", "labels", 1000] > rows["data", "labels", 100] > 0.5
@@ -213,7 +213,7 @@ def test_other_tasks_say_why_nothing_is_told(make_config: Callable[..., Config])
     )
     empty: Any = None
     found = run_examinations(
-        config, Inputs({}, Path(), Path()), empty, Path(), evasion=audit_of({})
+        config, Inputs({}, Path(), Path()), empty, out=Path(), evasion=audit_of({})
     )
     assert found.membership.skipped == "the task is regression; wanted classification"
     assert found.findings == ()

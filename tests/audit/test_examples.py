@@ -57,7 +57,7 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     known = known_of(samples.labels, parts)
     positions = np.arange(len(data.labels))
     answers = np.stack([samples.labels, 1 - samples.labels, samples.labels])
-    kept = examples(known, answers, data, positions)
+    kept = examples(known, answers, data, positions=positions)
     before, after = kept[f"before_{name}"], kept[f"after_{name}"]
     assert 0 < len(before) == len(after) <= SHOWN
     assert all((x != y).any() for x, y in zip(before, after, strict=True))
@@ -74,4 +74,4 @@ def test_nothing_is_kept_where_nothing_moved() -> None:
     clean = {"row": np.array([[1.0, np.nan]])}
     known = known_of(np.zeros(1), [clean, dict(clean)])
     set_ = cast(Any, SimpleNamespace(preprocess=preprocess_of([]), read=lambda at: {}))
-    assert examples(known, np.zeros((2, 1), int), set_, np.zeros(1, int)) == {}
+    assert examples(known, np.zeros((2, 1), int), set_, positions=np.zeros(1, int)) == {}

@@ -11,7 +11,7 @@ GROUPS = np.array(["a"] * 60 + ["b"] * 40 + ["c"] * 3)
 def test_each_group_has_its_own_share_and_the_worst_is_named() -> None:
     right = np.concatenate([np.ones(60), np.arange(40) < 10, np.zeros(3)]).astype(bool)
     survived = right & (np.arange(103) % 2 == 0)
-    found = by_group(GROUPS, right, survived, None, rate=0.01)
+    found = by_group(GROUPS, right, survived, scores=None, rate=0.01)
     first = found.values["a"]
     assert (first.samples, first.clean_accuracy) == (60, 1.0)
     assert first.membership_auc is first.membership_tpr is None
@@ -26,7 +26,7 @@ def test_membership_is_told_where_both_sides_are_large_enough(rng: np.random.Gen
     members, others = rng.normal(size=103), rng.normal(size=103)
     members[GROUPS == "b"] += 10  # learnt by heart
     scores = members, others, GROUPS, GROUPS
-    found = by_group(GROUPS, np.ones(103, bool), None, scores, rate=0.01)
+    found = by_group(GROUPS, np.ones(103, bool), None, scores=scores, rate=0.01)
     assert found.values["b"].membership_auc == 1.0
     assert found.values["b"].membership_tpr == 1.0
     assert found.values["a"].membership_auc == pytest.approx(0.5, abs=0.2)
@@ -37,5 +37,5 @@ def test_membership_is_told_where_both_sides_are_large_enough(rng: np.random.Gen
 
 def test_nobody_is_found_where_no_threshold_holds() -> None:
     scores = np.zeros(60), np.ones(60), GROUPS[:60], GROUPS[:60]
-    found = by_group(GROUPS[:60], np.ones(60, bool), None, scores, rate=0.01)
+    found = by_group(GROUPS[:60], np.ones(60, bool), None, scores=scores, rate=0.01)
     assert found.values["a"].membership_tpr == 0.0

@@ -36,7 +36,7 @@ def planted(
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.8])
 def test_a_planted_group_is_found(share: float, rng: np.random.Generator) -> None:
     seen, looks, labels, is_bad = planted(rng, share)
-    found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
+    found = poisoning.scan(seen, looks, labels, names=list("abcd"), seed=0)
     assert [row.is_alarm for row in found.classes] == [True, False, False, False]
     assert (found.suspects == is_bad).mean() > 0.99
     assert found.classes[0].separation == pytest.approx(1.0, abs=0.02)
@@ -47,7 +47,7 @@ def test_a_class_of_two_kinds_is_no_alarm(rng: np.random.Generator) -> None:
     """Two ways of being in a class look different, but not by one value that nobody else has."""
     seen, looks, labels = clean_set(rng)
     seen[:60, 3] += 9
-    found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
+    found = poisoning.scan(seen, looks, labels, names=list("abcd"), seed=0)
     assert found.classes[0].is_clustered
     assert found.classes[0].separation < poisoning.SIGN
     assert not any(row.is_alarm for row in found.classes)
@@ -56,7 +56,7 @@ def test_a_class_of_two_kinds_is_no_alarm(rng: np.random.Generator) -> None:
 
 def test_spectral_signatures_put_the_planted_first(rng: np.random.Generator) -> None:
     seen, looks, labels, is_bad = planted(rng, 0.2)
-    found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
+    found = poisoning.scan(seen, looks, labels, names=list("abcd"), seed=0)
     first = np.argsort(np.where(labels == 0, -found.outlying, np.inf))[: is_bad.sum()]
     assert is_bad[first].mean() > 0.9
 
@@ -79,7 +79,7 @@ def test_clean_classes_raise_alarms_at_the_stated_rate_at_most(rng: np.random.Ge
 def test_a_small_class_is_not_judged_and_says_so() -> None:
     labels = np.array([0] * 60 + [1] * 5)
     rows = np.random.default_rng(1).normal(size=(65, 8)).astype(np.float32)
-    found = poisoning.scan(rows, rows, labels, ["many", "few"], 0)
+    found = poisoning.scan(rows, rows, labels, names=["many", "few"], seed=0)
     assert found.classes[1].reason == f"fewer than {poisoning.LEAST} samples"
     assert found.classes[1].is_alarm is False
     assert not found.suspects[60:].any()
@@ -123,9 +123,9 @@ def test_a_sign_is_the_best_threshold_of_one_value(seed: int) -> None:
 
 def test_suspects_are_named_before_outliers(rng: np.random.Generator) -> None:
     seen, looks, labels, _ = planted(rng, 0.05)
-    found = poisoning.scan(seen, looks, labels, list("abcd"), 0)
+    found = poisoning.scan(seen, looks, labels, names=list("abcd"), seed=0)
     ids = np.array([f"s{i}" for i in range(len(labels))])
-    told = poisoning.list_suspects(found, ids, list("abcd"), labels)
+    told = poisoning.list_suspects(found, ids, list("abcd"), labels=labels)
     assert len(told) == poisoning.TOLD
     assert {row.id for row in told if row.is_in_cluster} == set(ids[found.suspects])
     assert [row.is_in_cluster for row in told] == sorted(row.is_in_cluster for row in told)[::-1]

@@ -52,8 +52,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
 
 
 def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:
-    row, masks = measure_transfer(case.file, "int8", case.pictures, case.known, {})
-    return shipped.attack_shipped(case.asked, case.pictures, case.known, masks, by, "int8"), row
+    row, masks = measure_transfer(case.file, "int8", case.pictures, known=case.known, own={})
+    return shipped.attack_shipped(
+        case.asked, case.pictures, case.known, masks=masks, by=by, form="int8"
+    ), row
 
 
 def test_a_file_is_asked_as_the_runner_asks_it(case: Case) -> None:

@@ -22,7 +22,7 @@ def failed(rows: Sequence[Check]) -> list[str]:
 def test_a_sound_attack_passes_every_check() -> None:
     assert failed(soundness.of_gradients(SOUND, 1000, "file")) == []
     assert failed(soundness.of_twin(1.0, samples=1000, **TWIN)) == []
-    assert soundness.of_search(0.5, 0.49, 1000, "file").passed
+    assert soundness.of_search(0.5, 0.49, 1000, on="file").passed
     assert soundness.of_answers(0.0, "file").passed
 
 
@@ -54,7 +54,7 @@ def test_a_twin_that_is_not_the_file_fails(
 
 
 def test_chance_may_move_what_it_may_move_and_no_more() -> None:
-    assert soundness.of_search(0.5, 0.5 - soundness.slack(1000), 1000, "file").passed
-    assert not soundness.of_search(0.5, 0.49 - soundness.slack(1000), 1000, "file").passed
+    assert soundness.of_search(0.5, 0.5 - soundness.slack(1000), 1000, on="file").passed
+    assert not soundness.of_search(0.5, 0.49 - soundness.slack(1000), 1000, on="file").passed
     assert soundness.slack(30) == pytest.approx(0.1)
     assert np.isclose(soundness.slack(10**6), soundness.FRACTION)

@@ -110,7 +110,7 @@ def test_an_interval_holds_the_figure_and_narrows_with_samples(rng: np.random.Ge
     for count in (100, 10_000):
         labels = rng.integers(0, 2, count)
         answers = np.eye(2)[np.where(rng.random(count) < 0.8, labels, 1 - labels)]
-        low, high = classical.interval(task, labels, answers, 0)
+        low, high = classical.interval(task, labels, answers, seed=0)
         assert low <= task.score(labels, answers) <= high
         widths.append(high - low)
     assert widths[0] == pytest.approx(4 * 0.4 / 10, rel=0.3)  # 4 sqrt(p q / n)

@@ -95,7 +95,7 @@ def hardening(dataset: Dataset, section: dict[str, Any]) -> Callable[[Any], Step
     def step_for(model: Any) -> Step:
         asked = AuditReach().model_dump() | section["attack"]
         space = space_of(dataset, asked, model, where="harden.attack")
-        return step_of(section, model, loss, space)
+        return step_of(section, model, loss, space=space)
 
     return step_for
 

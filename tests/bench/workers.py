@@ -60,7 +60,7 @@ def steps_of(net: dict[str, Any]) -> dict[str, float]:
     dataset: Any = images()
     settings, loss = Train(), lambda labels, logits: _cross_entropy(labels, logits)
     learning: dict[str, Any] = {"batch_size": BATCH, "augment": [], "seed": 3}
-    trainer, feed = trainer_of(spec, settings, dataset, loss, teacher=None, **learning)
+    trainer, feed = trainer_of(spec, settings, dataset, loss=loss, teacher=None, **learning)
     feed = _own_part(replace(feed, most_steps=STEPS), trainer.strategy)
     _callback_list(trainer, feed, [], 1)
     trainer.model.stop_training = False

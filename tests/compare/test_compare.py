@@ -104,9 +104,9 @@ def test_a_drop_has_the_sign_of_worse(task: str) -> None:
     else:
         labels = rng.normal(size=200)
         first, second = labels[:, None] + 0.05, labels[:, None] + rng.normal(0, 0.8, (200, 1))
-    assert compare_outputs(TASKS[task], labels, first, second).metric_drop > 0
-    assert compare_outputs(TASKS[task], labels, second, first).metric_drop < 0
-    assert compare_outputs(TASKS[task], labels, first, first).metric_drop_ci95 == (0.0, 0.0)
+    assert compare_outputs(TASKS[task], labels, first, second=second).metric_drop > 0
+    assert compare_outputs(TASKS[task], labels, second, second=first).metric_drop < 0
+    assert compare_outputs(TASKS[task], labels, first, second=first).metric_drop_ci95 == (0.0, 0.0)
 
 
 def test_weights_are_bit_equal_apart_or_of_another_network() -> None:

@@ -147,9 +147,9 @@ def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": GOOD})
     step = ladder.choose(measured, GATES, exhaustive=False)
     assert step == "int16x8"
-    assert ladder.recipe_of("int8", step, measured, GATES).clipping == "mse"
-    assert ladder.recipe_of("int16x8", step, measured, GATES).clipping == "min_max"
-    assert ladder.recipe_of("float32", step, measured, GATES).clipping == "min_max"
+    assert ladder.recipe_of("int8", step, measured, gates=GATES).clipping == "mse"
+    assert ladder.recipe_of("int16x8", step, measured, gates=GATES).clipping == "min_max"
+    assert ladder.recipe_of("float32", step, measured, gates=GATES).clipping == "min_max"
 
 
 def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> None:
@@ -215,8 +215,8 @@ def test_the_quantizer_that_leaves_least_in_float_makes_a_rung(
 
 def test_formats_that_were_not_measured_are_made_by_the_quantizer_of_the_first_rung() -> None:
     measured, _ = climb({"int8": changed(GOOD, quantizer="converter")})
-    assert ladder.recipe_of("int16x8", "int8", measured, GATES).quantizer == "converter"
-    assert ladder.recipe_of("int8", None, {}, GATES).quantizer == "ai-edge"
+    assert ladder.recipe_of("int16x8", "int8", measured, gates=GATES).quantizer == "converter"
+    assert ladder.recipe_of("int8", None, {}, gates=GATES).quantizer == "ai-edge"
 
 
 def test_ranges_are_not_cut_where_only_the_converter_brings_all_to_integers() -> None:

@@ -41,7 +41,7 @@ def write(folder: Path, name: str, settings: Compress, key: str, choice: str) ->
         settings,
         folder / "reference.keras",
         None,  # type: ignore[arg-type]
-        {},
+        learning={},
         task=TASKS["classification"],
         out=out,
         previous=before[-1] if before else None,

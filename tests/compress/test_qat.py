@@ -124,7 +124,7 @@ def test_the_loss_is_how_far_the_answers_are_apart(
     for kernel in (w for w in one.weights if w.name == "kernel"):  # then rounding leaves it
         kernel.assign(rounded_weight(kernel.value, ((-1, units), (0,))))
     x = {"x": rng.normal(size=(9, 5)).astype(np.float32)}
-    found, _ = distillation_step(one, other, None, Rounding({}, {}))(x, None, None)
+    found, _ = distillation_step(one, other, None, rounding=Rounding({}, {}))(x, None, None)
     p, q = other(x).numpy(), one(x).numpy()
     wanted = (p * np.log(p / q)).sum(1) if is_of_classes else ((p - q) ** 2).mean(1)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-5)
@@ -150,7 +150,9 @@ def test_the_attack_goes_through_the_rounding(
     monkeypatch.setattr(distillation, "attack_of", lambda settings: attack)
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
-    step = distillation_step(model, teacher, None, Rounding(NARROW, {"image": (0.0, 1.0)}), BALL)
+    step = distillation_step(
+        model, teacher, None, rounding=Rounding(NARROW, {"image": (0.0, 1.0)}), attack=BALL
+    )
     step(x, None, tf.constant([1, 2]))
     steps = seen["logits"].numpy() / (6.0 / 255)  # of the grid from -3 to 3
     np.testing.assert_allclose(steps, np.round(steps), atol=2e-3)
@@ -170,9 +172,9 @@ def test_half_of_the_loss_is_of_what_the_attack_finds(
     monkeypatch.setattr(
         distillation, "attack_of", lambda settings: lambda *given: tf.stop_gradient(moved["image"])
     )
-    plain = distillation_step(model, teacher, None, rounding)
+    plain = distillation_step(model, teacher, None, rounding=rounding)
     clean, there = (plain(shown, None, seed)[0] for shown in (x, moved))
-    both, _ = distillation_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    both, _ = distillation_step(model, teacher, None, rounding=rounding, attack=BALL)(x, None, seed)
     np.testing.assert_allclose(both, (clean + there) / 2, rtol=1e-3, atol=1e-5)
 
 
@@ -180,11 +182,13 @@ def test_an_attack_that_cannot_move_adds_nothing(reference: Path, digits: Any) -
     model, teacher = load_keras(reference), load_keras(reference)
     x = to_model_inputs(digits.read(digits.split("validation")[:32]), digits.preprocess)
     rounding, seed = Rounding(NARROW, {}), tf.constant([1, 2])
-    clean, _ = distillation_step(model, teacher, None, rounding)(x, None, seed)
-    both, _ = distillation_step(model, teacher, None, rounding, BALL)(x, None, seed)
+    clean, _ = distillation_step(model, teacher, None, rounding=rounding)(x, None, seed)
+    both, _ = distillation_step(model, teacher, None, rounding=rounding, attack=BALL)(x, None, seed)
     assert np.abs(both - clean).mean() > 0.01
     narrow = BALL | {"epsilon": 1e-9}
-    same, _ = distillation_step(model, teacher, None, rounding, narrow)(x, None, seed)
+    same, _ = distillation_step(model, teacher, None, rounding=rounding, attack=narrow)(
+        x, None, seed
+    )
     np.testing.assert_allclose(same, clean, rtol=1e-3, atol=1e-5)
 
 

@@ -22,7 +22,7 @@ def looked(
 ) -> list[findings.Finding]:
     """Return the findings on two classes."""
     copies = exact_copies(parts, digests)
-    return findings.look(labels, parts, digests, ("a", "b"), copies=copies)
+    return findings.look(labels, parts, digests, class_names=("a", "b"), copies=copies)
 
 
 def test_two_preparations_give_the_same_bytes(

@@ -69,9 +69,9 @@ def test_a_label_among_others_is_doubted(images: Any) -> None:
     images[:300] = images[:300] // 8 + (labels * 200).astype(np.uint8)[:, None, None, None]
     ids = np.array([f"id{i}" for i in range(300)])
     found = sketched(images)
-    assert doubtful_labels(found, labels, ids, ("a", "b")) == []
+    assert doubtful_labels(found, labels, ids, names=("a", "b")) == []
     labels[[17, 40]] = 1 - labels[[17, 40]]
-    (finding,) = doubtful_labels(found, labels, ids, ("a", "b"))
+    (finding,) = doubtful_labels(found, labels, ids, names=("a", "b"))
     assert finding.count == 2
     assert "id17 (a, not b?)" in finding.text
     assert "id40 (b, not a?)" in finding.text

@@ -63,7 +63,7 @@ def fitted(folder: Path, entry: dict[str, Any], raw: Any, **wish: Any) -> Entry:
     shards = open_shards(folder, writer.finish())
     train = np.arange(len(raw) // 2)
     found = entry_of(entry)
-    sanitize = fit_sanitizing(found, shards, train, WISH | wish)
+    sanitize = fit_sanitizing(found, shards, train, wish=WISH | wish)
     return found.model_copy(update={"sanitize": sanitize})
 
 

@@ -206,7 +206,7 @@ def test_a_file_that_does_not_run_there_is_told_and_the_others_go_on(
     good = tiny_bundle / "model_float32.tflite"
     more = [tiny_bundle / name for name in ("run_on_device.py", "preprocess.json")]
     address = Address.parse(device.url())
-    there = remote.run_there(address, [broken, good], more, {"x": RAW})
+    there = remote.run_there(address, [broken, good], more, raw={"x": RAW})
     assert isinstance(there.results[broken.name], str)
     answered: Any = there.results[good.name]
     assert answered.raw.shape == (2, 3)
@@ -244,7 +244,7 @@ def test_ctrl_c_stops_the_device_and_clears_it(
     program = (
         "import numpy as np; from pathlib import Path; from pipeline.device.remote import *;"
         f"run_there(Address.parse({device.url()!r}), [Path({str(more[1])!r})],"
-        f"[Path(p) for p in {more!r}], {{'x': np.zeros((1, 4), 'f4')}})"
+        f"[Path(p) for p in {more!r}], raw={{'x': np.zeros((1, 4), 'f4')}})"
     )
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE)
     there = wait_for(tmp_path / "pid")
@@ -265,7 +265,7 @@ def test_a_file_that_hangs_there_is_given_up_there(
 ) -> None:
     monkeypatch.setattr(remote, "MODEL_LIMIT_S", 2)
     slow = slow_bundle(tiny_bundle, tmp_path)
-    there = remote.run_there(Address.parse(device.url()), slow[1:], slow, {"x": RAW})
+    there = remote.run_there(Address.parse(device.url()), slow[1:], slow, raw={"x": RAW})
     assert there.results == {"preprocess.json": "it did not finish within 2 s"}
     assert not is_running(wait_for(tmp_path / "pid"))
     assert not device.left_behind()
@@ -281,7 +281,7 @@ def test_a_connection_that_hangs_is_given_up_here(
     monkeypatch.setattr(remote, "MODEL_LIMIT_S", 0)
     files = [tiny_bundle / "model_int8.tflite"]
     with pytest.raises(ConfigError, match="did not finish within 1 s"):
-        remote.run_there(Address("board"), files, [], {"x": RAW})
+        remote.run_there(Address("board"), files, [], raw={"x": RAW})
 
 
 def test_a_full_disk_is_told_and_the_folder_goes(

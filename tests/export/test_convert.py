@@ -166,7 +166,7 @@ def test_every_ethos_u_takes_a_cnn_whole(
     models: dict[str, Made], tmp_path: Path, target: str
 ) -> None:
     skipped: dict[str, str] = {}
-    row = compile_for(target, models["cnn"].file("int8"), tmp_path, skipped)
+    row = compile_for(target, models["cnn"].file("int8"), tmp_path, skipped=skipped)
     assert not skipped
     assert (row.cpu_ops, row.file) == (0, f"model_int8_{target}.tflite")
     assert TARGETS[target].system in row.system

@@ -61,7 +61,7 @@ def compiled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[TargetFile,
     source = folder / "model_int8.tflite"
     source.write_bytes(b"x")
     skipped: dict[str, str] = {}
-    return compilers.compile_for("coral-edgetpu", source, folder, skipped), skipped
+    return compilers.compile_for("coral-edgetpu", source, folder, skipped=skipped), skipped
 
 
 def test_the_report_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,9 @@ def test_without_the_compiler_the_rules_answer(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     skipped: dict[str, str] = {}
-    row = compilers.compile_for("coral-edgetpu", models["cnn"].file("int8"), tmp_path, skipped)
+    row = compilers.compile_for(
+        "coral-edgetpu", models["cnn"].file("int8"), tmp_path, skipped=skipped
+    )
     assert row.file is None
     count = len(operations(models["cnn"].file("int8")))
     reason = skipped["model_int8_coral-edgetpu.tflite"]
@@ -106,7 +108,7 @@ def test_without_the_compiler_the_rules_answer(
 
 def test_a_missing_int8_file_is_a_reason(tmp_path: Path) -> None:
     skipped: dict[str, str] = {}
-    row = compilers.compile_for("ethos-u55-128", tmp_path / "no.tflite", tmp_path, skipped)
+    row = compilers.compile_for("ethos-u55-128", tmp_path / "no.tflite", tmp_path, skipped=skipped)
     assert row.file is None
     assert "was not made" in skipped["model_int8_ethos-u55-128.tflite"]
 

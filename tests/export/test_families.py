@@ -169,7 +169,7 @@ def test_the_rules_before_training_say_what_the_compilers_do(
     """Whether all runs on an Ethos-U, and what ends the part of it that runs on an Edge TPU."""
     made = families[name]
     file, model = int8_file(made), load_keras(made.folder / "model.keras")
-    compiled = compile_for("ethos-u55-128", file, tmp_path, {})
+    compiled = compile_for("ethos-u55-128", file, tmp_path, skipped={})
     foreseen = place_operations(model, "ethos-u55-128")
     assert (compiled.cpu_ops == 0) == all(row.where == "npu" for row in foreseen)
     by_layers = [row.op for row in place_operations(model, "coral-edgetpu") if row.why]

@@ -147,7 +147,9 @@ def test_what_cannot_be_run_is_skipped_with_the_reason(
     reasons = []
     for form in ("int8", "float16", "dynamic"):
         skipped: dict[str, str] = {}
-        found = run_everywhere(made.file("int8"), form, held, ("tflite-micro",), skipped)
+        found = run_everywhere(
+            made.file("int8"), form, held, runtimes=("tflite-micro",), skipped=skipped
+        )
         assert list(found) == ["litert"]
         reasons += skipped.values()
     int8, float16, dynamic = reasons

@@ -59,7 +59,7 @@ def start(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def harden(start: Path, digits: Any, out: Path, **settings: Any) -> Hardened:
     (out / "work").mkdir(parents=True, exist_ok=True)
     keras.utils.clear_session()
-    return harden_network(start, digits, plan(**settings), out)
+    return harden_network(start, digits, plan(**settings), out=out)
 
 
 QUICK = ("pgd",)  # `fast` is tried below

@@ -36,7 +36,7 @@ def test_the_gradient_is_that_of_the_transposed_convolution(
     kernel = tf.constant(rng.normal(size=(rows, columns, channels, 5)), tf.float32)
     flow = tf.constant(rng.normal(size=tf.nn.conv2d(x, kernel, stride, padding).shape), tf.float32)
     wanted = tf.nn.conv2d_transpose(flow, kernel, x.shape, stride, padding)
-    found = by_input(flow, kernel, (height, width), stride, padding)
+    found = by_input(flow, kernel, (height, width), stride=stride, padding=padding)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 

@@ -51,7 +51,7 @@ def test_an_attack_on_rows_is_stronger_than_noise(kind: str) -> None:
     model = fakes.network(data)
     space, samples, found = fakes.attacked(data, model, kind=kind, columns=MOVED)
     worse, noisy, clean = (
-        losses(outputs_of(model, space, samples, x), samples.labels).mean()
+        losses(outputs_of(model, space, samples, x=x), samples.labels).mean()
         for x in (found, noise(space, samples, 3), samples.x)
     )
     assert worse > noisy + 0.05
@@ -88,9 +88,9 @@ def test_the_greedy_category_is_the_worst_one() -> None:
     for code in (0, 2, 3):
         x = samples.x.copy()
         x[:, 2] = code
-        tried.append(losses(outputs_of(model, space, samples, x), samples.labels))
-    own = losses(outputs_of(model, space, samples, samples.x), samples.labels)
-    worst = losses(outputs_of(model, space, samples, found), samples.labels)
+        tried.append(losses(outputs_of(model, space, samples, x=x), samples.labels))
+    own = losses(outputs_of(model, space, samples, x=samples.x), samples.labels)
+    worst = losses(outputs_of(model, space, samples, x=found), samples.labels)
     np.testing.assert_allclose(worst, np.maximum(own, np.max(tried, axis=0)), rtol=1e-4)
 
 
@@ -101,8 +101,8 @@ def test_numbers_move_around_the_chosen_category() -> None:
     space, samples, found = fakes.attacked(data, model, columns=both)
     _, _, one = fakes.attacked(data, model, columns={"kind": {}})
     np.testing.assert_array_equal(found[:, 2], one[:, 2])
-    worse = losses(outputs_of(model, space, samples, found), samples.labels).mean()
-    assert worse > losses(outputs_of(model, space, samples, one), samples.labels).mean()
+    worse = losses(outputs_of(model, space, samples, x=found), samples.labels).mean()
+    assert worse > losses(outputs_of(model, space, samples, x=one), samples.labels).mean()
 
 
 def test_greedy_choice_never_lowers_the_loss() -> None:
@@ -144,7 +144,7 @@ def test_a_spliced_table_is_the_whole_table(how: str, moved: list[int]) -> None:
     other = raw.copy()
     other[:, moved] = data.read(np.arange(50, 100))["features"][:, moved]
     base = KINDS["columns"].encode(tf, tf.constant(raw), entry)
-    found = splice_columns(entry, tf.constant(other), base, moved)
+    found = splice_columns(entry, tf.constant(other), base, moved=moved)
     np.testing.assert_array_equal(found, KINDS["columns"].encode(tf, tf.constant(other), entry))
 
 
@@ -161,7 +161,7 @@ def test_series_move_by_deviations_in_the_open_channels(relative: bool) -> None:
     assert change[..., 0].max() == np.floor(radius)  # counts stay whole
     assert found[..., 0].min() >= raw[..., 0].min()
     worse, clean = (
-        losses(outputs_of(model, space, samples, x), samples.labels).mean()
+        losses(outputs_of(model, space, samples, x=x), samples.labels).mean()
         for x in (found, samples.x)
     )
     assert worse > clean

@@ -87,11 +87,11 @@ def test_enough_samples_of_a_rare_class_are_judged() -> None:
     labels, few = ((rng.random(5000) < share).astype(np.int64) for share in (0.2, 0.02))
     rare = fakes.asked(columns={"amount": {}}, classes=("class1",))
     space = space_of(fakes.rows(), rare, None, where="audit")
-    taken = attacked_positions(labels, space, np.arange(5000), 50)
+    taken = attacked_positions(labels, space, np.arange(5000), most=50)
     assert labels[taken].sum() == 50
     assert labels[taken[-1]] == 1
     assert (
-        len(attacked_positions(few, space, np.arange(5000), 20)) == 200
+        len(attacked_positions(few, space, np.arange(5000), most=20)) == 200
     )  # ten times as many at most
     everybody = space_of(fakes.rows(), fakes.asked(columns={"amount": {}}), None, where="audit")
-    assert len(attacked_positions(labels, everybody, np.arange(5000), 50)) == 50
+    assert len(attacked_positions(labels, everybody, np.arange(5000), most=50)) == 50

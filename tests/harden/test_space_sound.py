@@ -56,7 +56,7 @@ def test_a_found_recording_has_16_bits_and_is_near() -> None:
     assert found.min() >= -32768
     assert found.max() <= 32767
     assert not space.is_masked
-    answers = [outputs_of(model, space, samples, x) for x in (samples.x, found)]
+    answers = [outputs_of(model, space, samples, x=x) for x in (samples.x, found)]
     own = np.arange(24), samples.labels
     assert np.log(answers[1][own]).mean() < np.log(answers[0][own]).mean()
 

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def loss_of(model: Any, space: Any, samples: Samples, x: Array) -> Array:
-    answers = outputs_of(model, space, samples, x)
+    answers = outputs_of(model, space, samples, x=x)
     return -np.log(answers[np.arange(len(x)), samples.labels] + 1e-12)
 
 

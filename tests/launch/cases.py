@@ -140,7 +140,7 @@ def adversarial(name: str, strategy: str, digits: Any, folder: Path) -> Any:
     optimizing = TypeAdapter(Optimizer).validate_python(ADAMW)
     loss = loss_of(Train(), "classification")
     plan = Plan(section, optimizing, loss, "classification", None, 64, [], 3, strategy)
-    return harden_network(start(folder.parent / "start.keras"), digits, plan, folder)
+    return harden_network(start(folder.parent / "start.keras"), digits, plan, out=folder)
 
 
 def small(name: str, strategy: str, digits: Any, folder: Path) -> Any:

@@ -473,7 +473,7 @@ def documents() -> dict[str, Any]:
 def page(documents: dict[str, Any], **config: Any) -> str:
     settings = CONFIG | config
     typed = typed_documents(documents)
-    return render_report(typed, advise(typed, settings), settings, TIMES)
+    return render_report(typed, advise(typed, settings), settings, times=TIMES)
 
 
 RECORDS: dict[str, type[Record]] = {

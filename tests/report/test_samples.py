@@ -44,7 +44,7 @@ def raw(kind: str, count: int = 3) -> Any:
 def test_a_sample_of_every_kind_is_shown_with_its_note(kind: str) -> None:
     entry = entry_of(ENTRIES[kind])
     figures = {f"sample_input_{entry.name}": raw(kind)}
-    drawn = gallery(figures, "sample", [entry], ["one", "two & more", "three"])
+    drawn = gallery(figures, "sample", [entry], notes=["one", "two & more", "three"])
     HTMLParser().feed(drawn)
     assert "two &amp; more" in drawn
     assert "<script" not in drawn
@@ -53,7 +53,9 @@ def test_a_sample_of_every_kind_is_shown_with_its_note(kind: str) -> None:
 
 def test_a_recording_can_be_played_as_it_was() -> None:
     sound = (3000 * np.sin(np.arange(800) / 3)).astype(np.int16)
-    drawn = gallery({"sample_input_audio": sound[None]}, "sample", [entry_of(SOUND)], ["a tone"])
+    drawn = gallery(
+        {"sample_input_audio": sound[None]}, "sample", [entry_of(SOUND)], notes=["a tone"]
+    )
     (content,) = re.findall(r"data:audio/wav;base64,([^\"]*)", drawn)
     with wave.open(io.BytesIO(base64.b64decode(content))) as file:
         assert file.getframerate() == 8000
@@ -63,13 +65,13 @@ def test_a_recording_can_be_played_as_it_was() -> None:
 
 def test_nothing_is_shown_where_nothing_was_kept() -> None:
     entry = entry_of(ENTRIES["image"])
-    assert gallery({}, "changed", [entry], []) == ""
-    assert gallery({"changed_input_image": raw("image")[:0]}, "changed", [entry], []) == ""
+    assert gallery({}, "changed", [entry], notes=[]) == ""
+    assert gallery({"changed_input_image": raw("image")[:0]}, "changed", [entry], notes=[]) == ""
 
 
 def test_fewer_samples_than_notes_are_shown_as_they_are() -> None:
     drawn = gallery(
-        {"s_input_image": raw("image", 1)}, "s", [entry_of(ENTRIES["image"])], ["a", "b"]
+        {"s_input_image": raw("image", 1)}, "s", [entry_of(ENTRIES["image"])], notes=["a", "b"]
     )
     assert drawn.count("<li>") == 1
 

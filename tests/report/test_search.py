@@ -70,7 +70,7 @@ def test_the_page_tells_the_search() -> None:
     from pipeline.report.render import render_report
 
     documents = typed_documents(copy.deepcopy(good_run()) | {"trials": searched(count=12)})
-    page = render_report(documents, advise(documents, CONFIG), CONFIG, TIMES)
+    page = render_report(documents, advise(documents, CONFIG), CONFIG, times=TIMES)
     assert "<h2>Search</h2>" in page
     assert "Hypervolume" in page
     assert "9 bytes, and the limit is 1" in page

@@ -137,10 +137,10 @@ def test_a_damaged_checkpoint_is_said_and_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, counted: Callable[..., None]
 ) -> None:
     path, saved = tmp_path / CHECKPOINT, trainer_of((3, 40), (5,))
-    save_checkpoint(path, saved, [], Progress(epoch=2, step=1))
+    save_checkpoint(path, saved, [], progress=Progress(epoch=2, step=1))
     whole = path.read_bytes()
     other = trainer_of((3, 41), (5,))
-    save_checkpoint(path, other, [], Progress(epoch=2, step=1))
+    save_checkpoint(path, other, [], progress=Progress(epoch=2, step=1))
     for content in (b"", whole[: len(whole) // 2], path.read_bytes(), *mutants(whole, 60)):
         path.write_bytes(content)
         caplog.clear()

@@ -69,8 +69,8 @@ def test_without_freezing_everything_learns_at_once(moved: Any) -> None:
 
 def test_the_schedule_begins_when_all_layers_learn() -> None:
     later = keras.optimizers.schedules.CosineDecay(0.1, 10)
-    rate = after(keras, 4, 1.0, later)
+    rate = after(keras, 4, 1.0, later=later)
     assert [float(rate(step)) for step in range(4)] == [1.0] * 4
     for step in range(10):
         assert float(rate(4 + step)) == pytest.approx(float(later(step)))
-    assert float(after(keras, 4, 1.0, 0.5)(9)) == 0.5
+    assert float(after(keras, 4, 1.0, later=0.5)(9)) == 0.5

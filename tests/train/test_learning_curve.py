@@ -18,7 +18,7 @@ def curve(spec: Spec, digits: Any, out: Path, **settings: Any) -> dict[str, Any]
     (out / "work").mkdir(parents=True, exist_ok=True)
     section = Train.model_validate({"epochs": 2} | settings)
     trained = train_network(spec, section, digits, out=out, **LEARNING)
-    return learning_curve(spec, section, digits, trained, out=out, begin=None, **LEARNING)
+    return learning_curve(spec, section, digits, trained=trained, out=out, begin=None, **LEARNING)
 
 
 def test_without_asking_there_is_one_point(spec: Any, digits: Any, tmp_path: Path) -> None:

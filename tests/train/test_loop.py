@@ -220,7 +220,7 @@ def test_sparse_gradients_are_clipped_as_the_dense_ones_that_they_stand_for() ->
     dense = tf.constant([[4.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
     context = tf.distribute.get_replica_context()
     found, other = compiled.clip_gradients(
-        context, [rows, tf.constant([2.0])], clipped(norm=1.0), 1
+        context, [rows, tf.constant([2.0])], clipped(norm=1.0), replicas=1
     )
     np.testing.assert_allclose(tf.convert_to_tensor(found), dense / 6)
     np.testing.assert_allclose(other, [2.0 / 6])

@@ -35,7 +35,7 @@ def learn(weight: Any, constraint: WeightConstraint, rng: np.random.Generator) -
         found = [tf.constant(rng.normal(size=weight.shape), tf.float32)]
         before = constrained_values([constraint])
         optimizer.apply(constrain_gradients([constraint], [weight], found), [weight])
-        constrain_values(strategy, [constraint], before, tf.constant(number))
+        constrain_values(strategy, [constraint], before, number=tf.constant(number))
 
 
 def test_zeros_stay_and_the_others_learn(rng: np.random.Generator) -> None:

@@ -58,7 +58,7 @@ def bench(prepared: Prepared, folder: Path, **changes: Any) -> Bench:
     config = run.config.model_copy(update={"tune": tune})
     spec = Spec.read(inputs["spec"] / "spec.json")
     places = {"work": folder / WORK, "logs": folder / "tensorboard"}
-    return bench_of(config, spec, inputs["dataset"], inputs["spec"], **places)  # type: ignore[arg-type]
+    return bench_of(config, spec, inputs["dataset"], start=inputs["spec"], **places)  # type: ignore[arg-type]
 
 
 def row(**values: Any) -> Trial:

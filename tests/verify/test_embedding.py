@@ -40,14 +40,14 @@ def test_more_noise_keeps_fewer_neighbours(rng: np.random.Generator) -> None:
 
 def test_groups_far_apart_are_found_as_the_classes(rng: np.random.Generator) -> None:
     labels = np.arange(120) % 3
-    found = compare_clusters(apart := codes(rng) + 50 * np.eye(3, 5)[labels], apart, labels, 0)
+    found = compare_clusters(apart := codes(rng) + 50 * np.eye(3, 5)[labels], apart, labels, seed=0)
     assert (found.clusters, found.with_reference, found.with_classes) == (3, 1.0, 1.0)
-    by_chance = compare_clusters(apart, apart, rng.permutation(labels), 0)
+    by_chance = compare_clusters(apart, apart, rng.permutation(labels), seed=0)
     assert abs(by_chance.with_classes or 0) < 0.1
 
 
 def test_without_classes_only_the_file_is_compared(rng: np.random.Generator) -> None:
-    found = compare_clusters(codes(rng), codes(rng), None, 0)
+    found = compare_clusters(codes(rng), codes(rng), None, seed=0)
     assert found.with_classes is None
     assert found.with_reference < 0.2
 

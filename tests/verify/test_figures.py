@@ -19,7 +19,7 @@ SECONDS = 1.0
 def test_every_group_has_its_own_figures() -> None:
     labels, groups = np.array([0, 1, 0, 1]), np.array(["a", "a", "a", "b"])
     outputs = {"reference": np.eye(2)[[0, 1, 0, 0]], "int8": np.eye(2)[[0, 1, 1, 1]]}
-    found = measure_groups(TASKS["classification"], labels, groups, outputs)
+    found = measure_groups(TASKS["classification"], labels, groups, outputs=outputs)
     assert list(found) == ["a", "b"]
     assert found["a"].samples == 3
     assert found["a"].metrics["int8"]["accuracy"] == pytest.approx(2 / 3)
@@ -34,7 +34,9 @@ def heard(labels: Any, said: Any) -> Streaming:
     for n, k in enumerate(said):
         around = slice(max(0, 2 * streaming.HOP * n - 1), 2 * streaming.HOP * n + 2)
         outputs[around] = np.eye(len(NAMES))[k]
-    return streaming.measure_stream("a.tflite", outputs, np.asarray(labels), NAMES, seconds=SECONDS)
+    return streaming.measure_stream(
+        "a.tflite", outputs, np.asarray(labels), names=NAMES, seconds=SECONDS
+    )
 
 
 def test_a_perfect_spotter_misses_nothing() -> None:

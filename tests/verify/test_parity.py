@@ -23,7 +23,7 @@ def answers(seed: int, n: int = 60, k: int = 3) -> tuple[np.ndarray, np.ndarray]
 def test_equal_answers_lose_nothing(seed: int) -> None:
     labels, outputs = answers(seed)
     found = parity.compare(
-        CLASSES, labels, outputs, outputs, class_names=("a", "b", "c"), layers=NOISE, seed=0
+        CLASSES, labels, outputs, other=outputs, class_names=("a", "b", "c"), layers=NOISE, seed=0
     )
     assert found.metric_drop == 0
     assert found.metric_drop_ci95 == (0, 0)
@@ -62,12 +62,14 @@ def test_other_models_are_behind_by_what_they_lose() -> None:
     shipped = np.eye(3)[labels]
     worse = np.eye(3)[np.where(rng.random(400) < 0.2, (labels + 1) % 3, labels)]
     found = parity.compare_baselines(
-        CLASSES, labels, shipped, {"as good": shipped, "worse": worse}, seed=1
+        CLASSES, labels, shipped, outputs={"as good": shipped, "worse": worse}, seed=1
     )
     assert found["as good"] == BaselineDrop(drop=0.0, drop_ci95=(0.0, 0.0))
     low, high = found["worse"].drop_ci95
     assert 0.1 < low < found["worse"].drop < high < 0.3
-    back = parity.compare_baselines(CLASSES, labels, worse, {"better": shipped}, seed=1)["better"]
+    back = parity.compare_baselines(CLASSES, labels, worse, outputs={"better": shipped}, seed=1)[
+        "better"
+    ]
     assert back.drop == -found["worse"].drop
 
 

@@ -15,7 +15,7 @@ bits = arrays(np.int64, st.integers(1, 30), elements=st.integers(0, 1))
 def figures(labels: list[int], flagged: list[int], groups: list[str] | None = None) -> RangeMetrics:
     named = None if groups is None else np.array(groups)
     times = np.arange(len(labels), dtype=float)
-    return measure_ranges(np.array(labels), np.array(flagged) == 1, named, times)
+    return measure_ranges(np.array(labels), np.array(flagged) == 1, named, times=times)
 
 
 def test_a_long_anomaly_counts_once_and_one_window_finds_it() -> None:
@@ -32,12 +32,15 @@ def test_a_run_of_false_flags_is_one_false_alarm() -> None:
 def test_a_run_ends_with_its_series() -> None:
     assert figures([1, 1], [0, 0], ["a", "b"]).ranges == 2
     mixed = measure_ranges(
-        np.array([1, 0, 1, 0]), np.zeros(4, bool), np.array(["a", "b", "a", "b"]), np.arange(4.0)
+        np.array([1, 0, 1, 0]),
+        np.zeros(4, bool),
+        np.array(["a", "b", "a", "b"]),
+        times=np.arange(4.0),
     )
     assert mixed.ranges == 1
 
 
 @given(bits)
 def test_flagging_what_is_anomalous_is_perfect(labels: np.ndarray) -> None:
-    found = measure_ranges(labels, labels == 1, None, np.arange(len(labels)))
+    found = measure_ranges(labels, labels == 1, None, times=np.arange(len(labels)))
     assert found.range_f1 == (1.0 if labels.any() else 0.0)

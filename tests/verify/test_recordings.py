@@ -41,8 +41,12 @@ def test_machines_count_alike_however_many_windows_they_have(seed: int) -> None:
         recording_auc(labels[own], outputs[own], recordings[own])
         for own in (groups == 0, groups == 1)
     ]
-    assert recording_auc(labels, outputs, recordings, groups) == pytest.approx(np.mean(apart))
-    told = measure_groups(TASKS["anomaly"], labels, groups, {"int8": outputs}, recordings)
+    assert recording_auc(labels, outputs, recordings, groups=groups) == pytest.approx(
+        np.mean(apart)
+    )
+    told = measure_groups(
+        TASKS["anomaly"], labels, groups, outputs={"int8": outputs}, recordings=recordings
+    )
     assert [told[name].metrics["int8"][AUC] for name in ("0", "1")] == apart
 
 
@@ -58,9 +62,9 @@ def test_a_machine_without_anomalies_does_not_count_and_none_at_all_is_chance() 
     outputs = anomaly_predictions(scores, 1.0)
     healthy = np.where(groups == 0, labels, 0)
     alone = groups == 0
-    found = recording_auc(healthy, outputs, recordings, groups)
+    found = recording_auc(healthy, outputs, recordings, groups=groups)
     assert found == recording_auc(labels[alone], outputs[alone], recordings[alone])
-    assert recording_auc(np.zeros_like(labels), outputs, recordings, groups) == 0.5
+    assert recording_auc(np.zeros_like(labels), outputs, recordings, groups=groups) == 0.5
 
 
 def test_a_score_beyond_any_threshold_is_a_number() -> None:

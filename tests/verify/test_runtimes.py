@@ -27,9 +27,11 @@ def test_an_int8_file_must_run_where_all_operations_are(
     held: Any = SimpleNamespace(dataset=SimpleNamespace(preprocess=preprocess_of([])), raw={})
     path = tmp_path / "model_int8.tflite"
     with pytest.raises(ArtifactError, match="why"):
-        run_everywhere(path, "int8", held, ("tflite-runtime",), {})
+        run_everywhere(path, "int8", held, runtimes=("tflite-runtime",), skipped={})
     skipped: dict[str, str] = {}
-    assert list(run_everywhere(path, "int16x8", held, ("tflite-runtime",), skipped)) == ["litert"]
+    assert list(
+        run_everywhere(path, "int16x8", held, runtimes=("tflite-runtime",), skipped=skipped)
+    ) == ["litert"]
     assert skipped == {
         "model_int8.tflite on tflite-runtime": "cannot be run on tflite-runtime: why"
     }
@@ -44,7 +46,7 @@ def test_decisions_are_counted_against_the_first_and_lsb_of_integers_alone() -> 
         "litert-builtin": RunResult(raw / 4.0, raw / 4.0, "2", 0.0, None),
     }
     labels, reference = np.array([1, 0, 1]), np.eye(2)[[1, 0, 1]]
-    rows = compare_runtimes(TASKS["classification"], labels, reference, results)
+    rows = compare_runtimes(TASKS["classification"], labels, reference, results=results)
     assert [row.disagreements for row in rows.values()] == [0, 2, 0]
     assert [row.max_abs_lsb for row in rows.values()] == [0, 15, None]
     assert rows["litert"].agreement == pytest.approx(2 / 3)
