@@ -29,14 +29,14 @@ LIGHT = (
     "pipeline.device.demo", "pipeline.tasks",
 )  # fmt: skip
 CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, never raise them
-    "bare-any": 256,
-    "string-subscripts": 795,
+    "bare-any": 252,
+    "string-subscripts": 600,
     "task-comparisons": 0,
     "kind-comparisons": 0,
     "upward-imports": 3,
     "cycles": 0,
-    "lone-participles": 3,
-    "positional": 131,
+    "lone-participles": 0,
+    "positional": 29,
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 
