@@ -36,7 +36,7 @@ CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, 
     "upward-imports": 3,
     "cycles": 0,
     "lone-participles": 0,
-    "positional": 29,
+    "positional": 27,
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 

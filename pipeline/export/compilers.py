@@ -53,7 +53,7 @@ def _by_its_rules(name: str, compiler: Compiler, int8_file: Path) -> str:
 
 def _compile(name: str, compiler: Compiler, int8: Path, out: Path) -> CompileReport:
     if compiler.distribution is None:
-        return compiler.compile(int8, out, name, TARGETS[name])
+        return compiler.compile(int8, out, name=name, target=TARGETS[name])
     report = request("compile_file", int8=str(int8), out=str(out), target=name)
     return CompileReport.model_validate(report)
 
@@ -70,4 +70,4 @@ def compile_file(int8: str, out: str, target: str) -> dict[str, Any]:
         ConversionError: the compiler refuses the file.
     """
     compiler = COMPILERS[TARGETS[target].compiler or ""]
-    return compiler.compile(Path(int8), Path(out), target, TARGETS[target]).dump()
+    return compiler.compile(Path(int8), Path(out), name=target, target=TARGETS[target]).dump()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.documents.record import Record
 
@@ -67,6 +67,13 @@ class PlacedOperation(Record):
     """The rule that keeps it off the NPU; null: none does."""
 
 
+class Compile(Protocol):
+    """How a vendor's compiler is called."""
+
+    def __call__(self, int8: Path, out: Path, *, name: str, target: Target) -> CompileReport:
+        """Compile a .tflite file into `out` for a target, and return what the compiler reports."""
+
+
 @dataclass(frozen=True)
 class Compiler:
     """What a vendor's compiler takes, how it is called, and how to get it."""
@@ -79,9 +86,8 @@ class Compiler:
     """Types of the activations that they read and write."""
     broken_rule: Callable[[Operation, Target], str | None]
     """What else keeps an operation off the NPU; None: nothing does."""
-    compile: Callable[[Path, Path, str, Target], CompileReport]
-    """(int8 file, compiled file to write, name of the target, target) -> report. It raises
-    ConversionError where the compiler refuses the file."""
+    compile: Compile
+    """Compiles a file, or raises ConversionError where the compiler refuses it."""
     cure: str
     """How to get the compiler."""
     distribution: str | None = None

@@ -29,7 +29,7 @@ OPERATIONS = frozenset([
 ])  # fmt: skip
 
 
-def compile_file(int8: Path, out: Path, name: str, target: Target) -> CompileReport:
+def compile_file(int8: Path, out: Path, *, name: str, target: Target) -> CompileReport:
     """Compile a file with the program, and return what it reports.
 
     Raises:

@@ -121,4 +121,4 @@ def test_a_timeout_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(edge_tpu, "TIME_LIMIT", 0.2)
     files = tmp_path / "x.tflite", tmp_path / "y.tflite"
     with pytest.raises(ConversionError, match="did not finish"):
-        edge_tpu.compile_file(*files, "coral-edgetpu", TARGETS["coral-edgetpu"])
+        edge_tpu.compile_file(*files, name="coral-edgetpu", target=TARGETS["coral-edgetpu"])
