@@ -112,7 +112,7 @@ def carry_out(
 def restarts(
     box: WhiteBox, x: Array, labels: Array, *, by: Attack, purpose: str
 ) -> Iterator[tuple[str, Array]]:
-    """Yield `loss/restart` and what each restart of each loss comes to, (n, *shape)."""
+    """Yield `loss/restart` and the adversarial examples (n, *shape) that each restart found."""
     for loss in LOSSES:
         for place in range(by.restarts):
             yield (

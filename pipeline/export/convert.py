@@ -78,7 +78,7 @@ def _network(model: str, spec: str) -> _Network:
 
 
 def front_end(model: str, spec: str) -> dict[str, Any]:
-    """Return by which way a model is converted, and why where it is not the usual one.
+    """Return which copy of a model is converted, and why where it is not the tf_keras copy.
 
     Args:
         model: path of the `.keras` file.

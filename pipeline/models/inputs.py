@@ -53,7 +53,7 @@ def embed_tokens(keras: Namespace, spec: Spec, x: Any, *, entry: SpecInput) -> A
 
 
 def picture_of(spec: Spec, inputs: list[Any]) -> Any:
-    """Return the one picture (B, H, W, C).
+    """Return the only input of a network, which must be an image (B, H, W, C).
 
     Raises:
         ValueError: there are other inputs.

@@ -38,7 +38,7 @@ def picture(image: Any, *, alt: str, wide: int = SIDE) -> Markup:
 
 
 def difference(clean: Any, changed: Any) -> Any:
-    """Return the change of an image around middle grey, stretched to the full range."""
+    """Return the difference of two images as an image: gray where equal, stretched to [0, 1]."""
     change = changed.astype(np.float64) - clean
     largest = max(float(np.abs(change).max()), 1e-9)
     return (0.5 + 0.5 * change / largest).astype(np.float32)

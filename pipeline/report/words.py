@@ -80,7 +80,7 @@ def seconds(value: float | None) -> str:
 
 
 def shipped_file(documents: Documents) -> dict[str, Any]:
-    """Return what is known of the file that ships."""
+    """Return the row of files.json of the shipped model."""
     ships = documents.verdict.ships
     return dict(next(file for file in documents.files["files"] if file["format"] == ships))
 

@@ -18,7 +18,13 @@ from pipeline.models.save import load_keras
 from tests.export.conftest import SPECS, make
 from tests.export.test_families import FAMILIES
 
-NETS = [*SPECS, "transformer 8 17", "rnn lstm 12", "rnn simple 15", "autoencoder conv 21"]
+NETS = [
+    *SPECS,
+    "transformer text",
+    "lstm text backward",
+    "simple rnn image",
+    "autoencoder conv series",
+]
 
 
 @pytest.mark.parametrize("name", NETS)

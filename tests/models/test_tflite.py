@@ -18,7 +18,7 @@ from tests.export.test_families import FAMILIES
 
 L = keras.layers
 NETS = FAMILIES | SPECS
-QUICK = ("cnn", "two", "words", "value", "rnn lstm 10", "transformer 8 18", "rnn simple 15")
+QUICK = ("cnn", "two", "words", "value", "lstm stacked", "transformer image", "simple rnn image")
 
 
 @pytest.fixture(scope="module")

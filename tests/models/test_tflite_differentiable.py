@@ -19,7 +19,7 @@ from tests.export.conftest import SPECS, Made, make
 from tests.export.test_families import FAMILIES, int8_file
 
 NETS = FAMILIES | SPECS
-QUICK = ("cnn", "words", "transformer 8 18")
+QUICK = ("cnn", "words", "transformer image")
 FORMS = ("int8", "int16x8", "dynamic", "float32")
 # Mean difference of the answers, as a share of their spread: those of an int8 file are mostly the
 # same to the last bit; a softmax of 16 bits is a table, and a Transformer's LayerNorm adds to that.
