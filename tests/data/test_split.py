@@ -56,7 +56,7 @@ def test_a_draw_takes_each_class_its_quota_rounded(
     labels: list[int], total: int, seed: int
 ) -> None:
     strata = np.array(labels)
-    taken = draw(np.arange(len(labels)), strata, total, np.random.default_rng(seed))
+    taken = draw(np.arange(len(labels)), strata, total, generator=np.random.default_rng(seed))
     total = min(total, len(labels))
     assert len(taken) == len(set(taken)) == total
     for stratum in set(labels):

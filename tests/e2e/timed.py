@@ -42,9 +42,9 @@ def _living() -> float:
 
 
 def timed(function: Callable[..., Any], note: Callable[[float], None]) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         started = spent()
-        result = function(*arguments)
+        result = function(*arguments, **named)
         note(spent() - started)
         return result
 

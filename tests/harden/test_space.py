@@ -111,7 +111,8 @@ def test_greedy_choice_never_lowers_the_loss() -> None:
 
     x = tf.constant(np.random.default_rng(0).integers(-2, 3, (40, 2)), tf.float32)
     labels = tf.zeros(40, tf.int32)
-    found = choose_categories(model, x, labels, (Choice(0, (-2.0, 2.0)), Choice(1, (-2.0, 2.0))))
+    choices = (Choice(0, (-2.0, 2.0)), Choice(1, (-2.0, 2.0)))
+    found = choose_categories(model, x, labels, choices=choices)
     assert (np.prod(found, axis=1) >= np.prod(x, axis=1)).all()
 
 

@@ -24,9 +24,9 @@ def with_kills(
     """
     saved, count, kills = loop.save_checkpoint, 0, 0
 
-    def save_and_die(path: Path, *arguments: Any) -> None:
+    def save_and_die(path: Path, *arguments: Any, **named: Any) -> None:
         nonlocal count
-        saved(path, *arguments)
+        saved(path, *arguments, **named)
         count += 1
         if dies(count, path):
             raise KeyboardInterrupt

@@ -91,8 +91,8 @@ def test_a_trial_is_judged_by_its_file_whose_size_was_known_before(
     sizes = []
     exported = trial_module._exported
 
-    def noting(*args: Any) -> Any:
-        file, left = exported(*args)
+    def noting(*args: Any, **named: Any) -> Any:
+        file, left = exported(*args, **named)
         sizes.append(file.stat().st_size)
         return file, left
 
