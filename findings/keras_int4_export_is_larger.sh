@@ -9,7 +9,8 @@
 # Seen:     339,512 bytes in float32 and 510,776 from int4: the weights lie there unpacked, and the
 #           products are BATCH_MATMUL of float32, not FULLY_CONNECTED. int8 ends in a
 #           ConverterError: fully_connected may not take int8 values without scales.
-#           Before the export both predict well in Keras, with weights of 1 byte and of half a byte.
+#           Before the export both predict in Keras (off by 2 % and 14 % of the largest value here),
+#           with variables of 88,656 and 50,572 bytes.
 # Exits 0 while this holds.
 set -euo pipefail
 work=$(mktemp -d)

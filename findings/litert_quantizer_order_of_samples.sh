@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # litert-quantizer: the order of the calibration samples decides the range of the activations.
 #
-# Versions: litert-quantizer 0.11.0 (ai-edge-quantizer 0.10.0, its older name, does the same),
-#           ai-edge-litert 2.3.0.
+# Versions: litert-quantizer 0.11.0, ai-edge-litert 2.3.0.
 # Input:    one dense layer with a float input; three calibration samples, whose values are all 1,
 #           all 2 and all 10; the package's recipe for int8 weights and activations.
-# Expected: calibration takes the least and largest value seen over all samples, as TensorFlow
-#           Lite's does: the input's range reaches to 10, in any order of the samples.
+# Expected: calibration takes the least and largest value seen over all samples, in any order:
+#           the input's range reaches to 10.
 # Seen:     a moving average that starts at the first sample and moves by 5 % with each further
 #           one: 1, 2, 10 gives a range up to 1.4975, and 10, 2, 1 one up to 9.17. So most of what
 #           the model was calibrated on is cut off, the two files differ, and a data set that is

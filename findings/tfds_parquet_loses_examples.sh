@@ -6,10 +6,10 @@
 # Input:    a builder that yields the numbers 0 to 999, prepared once with file_format="tfrecord"
 #           and once with file_format="parquet".
 # Expected: 1,000 examples in both, and as many said by builder.info.
-# Seen:     builder.info says 1,000 for both, but the Parquet file holds 400 rows. The writer hands
-#           on a batch whenever 200 examples are there, and the rest that is left at the end is
-#           not the only loss: 400 and 500 examples give 200 rows, 100 give 100. Preparing ends
-#           without an error or a warning.
+# Seen:     builder.info says 1,000 for both, but the Parquet file holds 400 rows. The writer takes
+#           batches of 100 and, before each, skips as many examples as it has written already: 0,
+#           100, 200, 300. So 100 examples are kept whole, and of 400 or 500 there remain 200.
+#           Preparing ends without an error or a warning.
 # Exits 0 while this holds.
 set -euo pipefail
 work=$(mktemp -d)
