@@ -79,7 +79,7 @@ def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path)
         return np.asarray(model(prepare_inputs(raw, digits.preprocess), training=False))
 
     settings = Train.model_validate({"optimizer": {"kind": "adamw", "learning_rate": 0.01}})
-    thief = Thief(dense(32) | {"seed": 9}, settings, 1000, 64, 5, tmp_path)
+    thief = Thief(dense(32).model_copy(update={"seed": 9}), settings, 1000, 64, 5, tmp_path)
     found = extraction(digits, digits.split("test"), ask, thief=thief)
     rows = {(r.source, r.outputs, r.queries): r.agreement for r in found.surrogates}
     assert found.steps == STEPS

@@ -253,7 +253,7 @@ for strategy in ("one_device", "mirrored"):
 one, two = (found[strategy, "fgsm_mix"] for strategy in ("one_device", "mirrored"))
 apart = max(float(np.abs(a - b).max()) for a, b in
     zip(one.model.get_weights(), two.model.get_weights(), strict=True))
-robust = [found[strategy, "fast"].after["robust"] for strategy in ("one_device", "mirrored")]
+robust = [found[strategy, "fast"].after.robust_accuracy for strategy in ("one_device", "mirrored")]
 print(json.dumps([apart, robust]))
 """
 

@@ -11,7 +11,7 @@ from pipeline.artifacts import WORK, Inputs, read_json, sha256_file
 from pipeline.config.load import load
 from pipeline.config.model_schema import Mlp
 from pipeline.documents.spec import Spec
-from pipeline.documents.trials import Trial, TrialResult
+from pipeline.documents.trials import Trial, TrialResult, Trials
 from pipeline.executor import Run, inputs_of, run_chain
 from pipeline.tune import stage as tune_stage
 from pipeline.tune import trial as trial_module
@@ -175,7 +175,7 @@ def test_more_trials_measure_only_what_is_new(
 ) -> None:
     run, _ = prepared
     run_chain(run, until="tune")
-    before = read_json(run.folder / "tune" / "trials.json")
+    before = Trials.read(run.folder / "tune" / "trials.json")
     assert run.config.tune is not None
     measured: list[str] = []
 
@@ -187,8 +187,8 @@ def test_more_trials_measure_only_what_is_new(
     tune = run.config.tune.model_copy(update={"max_trials": 4})
     more = Run(run.config.model_copy(update={"tune": tune}), run.base, run.runs, run.exported)
     run_chain(more, until="tune")
-    after = read_json(run.folder / "tune" / "trials.json")
+    after = Trials.read(run.folder / "tune" / "trials.json")
     known = [entry.trial for entry in before.trials]
     assert not set(measured) & set(known)
-    assert [r for r in after["trials"] if r.trial in known] == before.trials
-    assert sum(not entry.exceeds_limits for entry in after["trials"]) == 4
+    assert [entry for entry in after.trials if entry.trial in known] == list(before.trials)
+    assert sum(not entry.exceeds_limits for entry in after.trials) == 4
