@@ -33,10 +33,31 @@ import numpy as np
 
 # ---- document.py: Read the bundle's JSON documents, and words for what is wrong with an input.
 
+class MissingFieldError(AttributeError):
+    """A document has no field of this name: it is damaged, or another version's."""
+
+
+class Fields(types.SimpleNamespace):
+    """An object of a document; a field that is not there is an error, never a default."""
+
+    def __getattr__(self, name):
+        raise MissingFieldError(
+            "a document of the bundle has no field %r: it is damaged, or another version's; get "
+            "the whole bundle again" % name
+        )
+
+
 def read_document(path):
-    """Return a JSON file as nested objects: `document.inputs[0].shape`."""
+    """Return a JSON file as nested objects: `document.inputs[0].shape`.
+
+    Raises:
+        ValueError: the file is no JSON object.
+    """
     with open(path, encoding="utf-8") as file:
-        return json.load(file, object_hook=lambda fields: types.SimpleNamespace(**fields))
+        document = json.load(file, object_hook=lambda fields: Fields(**fields))
+    if not isinstance(document, Fields):
+        raise ValueError("%s: wanted a JSON object" % path)
+    return document
 
 
 def replace_fields(document, **changes):
@@ -1089,12 +1110,12 @@ def find_doubts(predict, raw, outputs, preprocess, model):
 
 def abstain_rule(preprocess, model):
     """Return when a .tflite file abstains (temperature, threshold); None where it never does."""
-    return get_by_format(getattr(preprocess, "abstain", None), model)
+    return get_by_format(preprocess.abstain, model)
 
 
 def detector_limit(preprocess, model):
     """Return the distance above which a .tflite file suspects a sample; None: no detector."""
-    return get_by_format(getattr(preprocess, "detector", None), model)
+    return get_by_format(preprocess.detector, model)
 
 
 def l1_distance(outputs, plain):
@@ -1150,10 +1171,9 @@ def decide_outputs(outputs, preprocess, raw=None, rule=None, doubts=None):
 def _decode_value(row, target, raw, i):
     """Return the value that a prediction (1,) states for sample i, in the target's unit."""
     value = float(row[0]) * target.scale + target.offset
-    channel = getattr(target, "channel", None)
-    if channel is None or raw is None:
+    if target.channel is None or raw is None:
         return value
-    return value + float(last_known_value(next(iter(raw.values()))[i, :, channel]))
+    return value + float(last_known_value(next(iter(raw.values()))[i, :, target.channel]))
 
 
 # ---- files.py: Read the files that people have, as the pipeline's data stage reads them.
@@ -1519,7 +1539,7 @@ def predict(interpreter, raw, preprocess, batch=BATCH):
 
 def run_model(interpreter, inputs, preprocess, batch=BATCH):
     """Return raw outputs (N, ...) of model inputs, and predictions (N, K) to decide from."""
-    anomaly = getattr(preprocess, "anomaly", None)
+    anomaly = preprocess.anomaly
     with convert_model_errors():
         raw = invoke_model(interpreter, mask_detector_inputs(inputs, anomaly), batch)
     return raw, decode_outputs(interpreter.get_output_details()[0], inputs, raw, anomaly)
@@ -1550,7 +1570,7 @@ def mask_detector_inputs(inputs, anomaly):
     if anomaly is None:
         return inputs
     inputs = {name: SCORED_BY[anomaly.score][0](x) for name, x in inputs.items()}
-    known = getattr(anomaly, "input_range", None)  # in training there is none yet
+    known = anomaly.input_range  # in training there is none yet
     return inputs if known is None else {name: x.clip(*known) for name, x in inputs.items()}
 
 
@@ -1739,7 +1759,7 @@ def main():
             run_files(options, folder)
         else:
             parser.error("give files, or --self-test")
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, MissingFieldError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 2
     except ModelError as error:

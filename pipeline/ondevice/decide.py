@@ -58,12 +58,12 @@ def find_doubts(predict, raw, outputs, preprocess, model):
 
 def abstain_rule(preprocess, model):
     """Return when a .tflite file abstains (temperature, threshold); None where it never does."""
-    return get_by_format(getattr(preprocess, "abstain", None), model)
+    return get_by_format(preprocess.abstain, model)
 
 
 def detector_limit(preprocess, model):
     """Return the distance above which a .tflite file suspects a sample; None: no detector."""
-    return get_by_format(getattr(preprocess, "detector", None), model)
+    return get_by_format(preprocess.detector, model)
 
 
 def l1_distance(outputs, plain):
@@ -119,7 +119,6 @@ def decide_outputs(outputs, preprocess, raw=None, rule=None, doubts=None):
 def _decode_value(row, target, raw, i):
     """Return the value that a prediction (1,) states for sample i, in the target's unit."""
     value = float(row[0]) * target.scale + target.offset
-    channel = getattr(target, "channel", None)
-    if channel is None or raw is None:
+    if target.channel is None or raw is None:
         return value
-    return value + float(last_known_value(next(iter(raw.values()))[i, :, channel]))
+    return value + float(last_known_value(next(iter(raw.values()))[i, :, target.channel]))

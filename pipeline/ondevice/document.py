@@ -10,10 +10,31 @@ import os
 import types
 
 
+class MissingFieldError(AttributeError):
+    """A document has no field of this name: it is damaged, or another version's."""
+
+
+class Fields(types.SimpleNamespace):
+    """An object of a document; a field that is not there is an error, never a default."""
+
+    def __getattr__(self, name):
+        raise MissingFieldError(
+            "a document of the bundle has no field %r: it is damaged, or another version's; get "
+            "the whole bundle again" % name
+        )
+
+
 def read_document(path):
-    """Return a JSON file as nested objects: `document.inputs[0].shape`."""
+    """Return a JSON file as nested objects: `document.inputs[0].shape`.
+
+    Raises:
+        ValueError: the file is no JSON object.
+    """
     with open(path, encoding="utf-8") as file:
-        return json.load(file, object_hook=lambda fields: types.SimpleNamespace(**fields))
+        document = json.load(file, object_hook=lambda fields: Fields(**fields))
+    if not isinstance(document, Fields):
+        raise ValueError("%s: wanted a JSON object" % path)
+    return document
 
 
 def replace_fields(document, **changes):

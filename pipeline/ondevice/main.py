@@ -18,7 +18,12 @@ import time
 import numpy as np
 
 from pipeline.ondevice.decide import decide_samples, detector_limit, l1_distance
-from pipeline.ondevice.document import format_of, read_document, replace_fields
+from pipeline.ondevice.document import (
+    MissingFieldError,
+    format_of,
+    read_document,
+    replace_fields,
+)
 from pipeline.ondevice.files import prefix_errors, read_samples
 from pipeline.ondevice.interpreter import BATCH, MODULES, ModelError, load_interpreter
 from pipeline.ondevice.micro import MicroInterpreter
@@ -188,7 +193,7 @@ def main():
             run_files(options, folder)
         else:
             parser.error("give files, or --self-test")
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, MissingFieldError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 2
     except ModelError as error:

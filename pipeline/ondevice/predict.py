@@ -14,7 +14,7 @@ def predict(interpreter, raw, preprocess, batch=BATCH):
 
 def run_model(interpreter, inputs, preprocess, batch=BATCH):
     """Return raw outputs (N, ...) of model inputs, and predictions (N, K) to decide from."""
-    anomaly = getattr(preprocess, "anomaly", None)
+    anomaly = preprocess.anomaly
     with convert_model_errors():
         raw = invoke_model(interpreter, mask_detector_inputs(inputs, anomaly), batch)
     return raw, decode_outputs(interpreter.get_output_details()[0], inputs, raw, anomaly)
@@ -45,7 +45,7 @@ def mask_detector_inputs(inputs, anomaly):
     if anomaly is None:
         return inputs
     inputs = {name: SCORED_BY[anomaly.score][0](x) for name, x in inputs.items()}
-    known = getattr(anomaly, "input_range", None)  # in training there is none yet
+    known = anomaly.input_range  # in training there is none yet
     return inputs if known is None else {name: x.clip(*known) for name, x in inputs.items()}
 
 

@@ -1,5 +1,7 @@
 """The device runner: its arithmetic against slow definitions, and its words for wrong inputs."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -197,3 +199,25 @@ def test_the_program_that_ships_is_assembled_from_its_modules() -> None:
     from pipeline.ondevice.assemble import assemble_program
 
     assert PROGRAM_FILE.read_text() == assemble_program(), "python -m pipeline.ondevice.assemble"
+
+
+@pytest.mark.parametrize("field", ["abstain", "detector", "anomaly", "inputs", "sanitize"])
+def test_a_missing_field_is_one_message_and_never_a_default(
+    field: str, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Without its rule a device would no longer abstain, and would not say so."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, bundle)
+    document = json.loads((bundle / "preprocess.json").read_text())
+    (document["inputs"][0] if field == "sanitize" else document).pop(field)
+    (bundle / "preprocess.json").write_text(json.dumps(document))
+    np.save(tmp_path / "x.npy", np.zeros((1, *document.get("inputs", [{}])[0].get("shape", [1]))))
+    done = subprocess.run(
+        [sys.executable, str(bundle / "run_on_device.py"), str(tmp_path / "x.npy")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert f"has no field '{field}'" in done.stderr

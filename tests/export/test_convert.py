@@ -206,8 +206,8 @@ def test_the_same_recipe_gives_the_same_bytes_in_a_new_process(
     for name in ("one", "other"):
         made = make(CNN, tmp_path / name)
         for step, (form, recipe, _) in RUNGS.items():
-            if recipe["model"] == MODEL:
-                chosen = recipe | {"quantizer": quantizer}
+            if recipe.model == MODEL:
+                chosen = recipe.model_dump() | {"quantizer": quantizer}
                 made.file(form, name=f"{step}.tflite", **chosen)
         for form in ("float32", "float16", "dynamic"):
             made.file(form, name=f"{form}.tflite")

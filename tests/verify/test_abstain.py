@@ -84,5 +84,6 @@ def test_the_device_decides_as_the_figures_say(rng: np.random.Generator) -> None
 
 
 def test_without_a_rule_it_always_answers() -> None:
-    assert abstain_rule({}, "model_int8.tflite") is None
+    other = {"float32": {"temperature": 1.0, "threshold": 0.5}}
+    assert abstain_rule({"task": "classification", "abstain": other}, "model_int8.tflite") is None
     assert abstain_rule({"abstain": None}, "model_int8.tflite") is None
