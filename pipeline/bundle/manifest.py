@@ -10,9 +10,11 @@ from pipeline import host
 from pipeline.artifacts import FileHash, sha256_json
 from pipeline.config.schema import Config
 from pipeline.documents.advice import Advice
+from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.dataset import DatasetDocument
+from pipeline.documents.evasion import FileRobustness
 from pipeline.documents.files import EncoderFiles, FileEntry, Files, TargetFile
 from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import (
@@ -24,6 +26,7 @@ from pipeline.documents.manifest import (
     EncoderFile,
     Manifest,
     ModelFile,
+    ModelRobustness,
     RankedBaseline,
     Reference,
     RuntimeRow,
@@ -59,7 +62,7 @@ class Artifacts:
     verdict: Verdict
     advice: tuple[Advice, ...]
     baseline: Baseline | None
-    audit: Mapping[str, Any] | None
+    audit: Audit | None
     training: Training
     machines: Mapping[str, Machine]
     """Stage -> where it ran."""
@@ -167,12 +170,16 @@ def _model(entry: FileEntry, artifacts: Artifacts) -> ModelFile:
     )
 
 
-def _robustness(file: str, audit: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _robustness(file: str, audit: Audit | None) -> ModelRobustness | None:
     """Return what the audit measured on a file; None: it did not."""
-    if audit is None or file not in audit["files"]:
+    if audit is None or file not in audit.files:
         return None
-    measured = {key: value for key, value in audit["files"][file].items() if key != "format"}
-    return {key: audit[key] for key in ("norm", "epsilon", "samples")} | measured
+    return ModelRobustness(
+        norm=audit.norm,
+        epsilon=audit.epsilon,
+        samples=audit.samples,
+        **_plain(audit.files[file], FileRobustness, ("format",)),
+    )
 
 
 def _runtimes(

@@ -17,7 +17,6 @@ from pipeline.artifacts import (
     describe_file,
     describe_files,
     finish_swap,
-    read_json,
     write_arrays,
     write_json,
 )
@@ -29,6 +28,7 @@ from pipeline.bundle.web import write_web
 from pipeline.config.schema import Config
 from pipeline.data.dataset import open_dataset, with_decision_of
 from pipeline.documents.advice import AdviceList
+from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.dataset import DatasetDocument
@@ -139,7 +139,7 @@ def _artifacts(inputs: Inputs) -> Artifacts:
         verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
         advice=AdviceList.read(inputs["report"] / "advice.json").advice,
         baseline=Baseline.read(inputs["baseline"] / "baseline.json") if baseline else None,
-        audit=read_json(inputs["audit"] / "audit.json") if audit else None,
+        audit=Audit.read(inputs["audit"] / "audit.json") if audit else None,
         training=Training(**read_training_records(inputs["history"])),
         machines=_machines(inputs),
     )

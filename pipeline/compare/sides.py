@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -124,7 +124,7 @@ def _bundle(path: Path) -> Side:
 
 
 def _bundled_file(model: ModelFile) -> SideFile:
-    robust = None if model.robustness is None else cast(float, model.robustness["robust_accuracy"])
+    robust = None if model.robustness is None else model.robustness.robust_accuracy
     return SideFile(
         model.file, model.sha256, model.bytes, model.metrics, model.parity.agreement, robust
     )

@@ -62,11 +62,9 @@ class SquareAttack(Record):
     """Queries per sample; null: there was no search."""
 
 
-class FileRobustness(Record):
-    """A file under attack."""
+class AttackedFile(Record):
+    """What is measured on a file under attack."""
 
-    format: str
-    """float32, float16, dynamic, int8 or int16x8."""
     clean_accuracy: float
     """Accuracy without an attack, in [0, 1]."""
     clean_ci95: Interval
@@ -91,6 +89,13 @@ class FileRobustness(Record):
     """The search on the file; null: only by transfer."""
     classes: dict[str, ClassRobustness] | None = None
     """Class -> its metrics; null for images."""
+
+
+class FileRobustness(AttackedFile):
+    """A file under attack, in audit.json."""
+
+    format: str
+    """float32, float16, dynamic, int8 or int16x8."""
 
 
 class CurvePoint(Record):

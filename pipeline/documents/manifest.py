@@ -11,6 +11,7 @@ from pipeline.artifacts import FileHash
 from pipeline.config.export_schema import Cluster, Prune
 from pipeline.documents.advice import Advice
 from pipeline.documents.baseline import BaselineModel
+from pipeline.documents.evasion import AttackedFile
 from pipeline.documents.files import FileContents, FileSizes, FrontEnd
 from pipeline.documents.ladder import Rung, SmallModel
 from pipeline.documents.parity import (
@@ -80,6 +81,17 @@ class CompiledFile(CompileReport):
     """Size of the file."""
 
 
+class ModelRobustness(AttackedFile):
+    """A file under attack, with the size of the perturbation."""
+
+    norm: Literal["linf", "l2"]
+    """Norm of the perturbation."""
+    epsilon: float
+    """Radius of the perturbation; for images of values in [0, 1]."""
+    samples: int
+    """Samples that were attacked."""
+
+
 class ModelFile(FileContents, FileSizes):
     """A .tflite file of the whole model, with everything that was measured on it."""
 
@@ -93,7 +105,7 @@ class ModelFile(FileContents, FileSizes):
     """Metric -> value, on LiteRT."""
     parity: FileParity
     """Against the reference."""
-    robustness: dict[str, JsonValue] | None
+    robustness: ModelRobustness | None
     """Accuracy under adversarial examples; null: not audited."""
     runtimes: dict[str, RuntimeRow]
     """Runtime -> result."""

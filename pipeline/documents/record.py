@@ -1,7 +1,6 @@
 """What every document on disk is made of: a closed, frozen record that reads and writes itself."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,24 +52,6 @@ class Record(BaseModel):
     def dump(self) -> dict[str, Any]:
         """Return the document as JSON values."""
         return self.model_dump(mode="json", by_alias=True)
-
-    # For the rooms that still read a document by its keys.
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return getattr(self, key)
-        except AttributeError:
-            raise KeyError(key) from None
-
-    def __contains__(self, key: object) -> bool:
-        return key in type(self).model_fields
-
-    def get(self, key: str, default: object = None) -> Any:
-        """Return the value of a field, or the default where there is none of this name."""
-        return getattr(self, key, default)
-
-    def keys(self) -> Iterator[str]:
-        """Return the names of the fields."""
-        return iter(type(self).model_fields)
 
 
 def _problems(error: ValidationError) -> str:

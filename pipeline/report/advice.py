@@ -61,7 +61,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
     compared = d.parity.baseline[row.name]
     low, high = compared.drop_ci95
     both = f"{row.name} reaches {figure(metric, theirs)} against your {figure(metric, ours)}"
-    at = _at_size(row.size_bytes, file["bytes"])
+    at = _at_size(row.size_bytes, file.bytes)
     interval = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
     if high < 0:
         return 1.0, (
@@ -70,7 +70,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
         )
     if low <= 0:
         weight = 0.9 if compared.drop <= 0 else 0.6
-        smaller = row.name if row.size_bytes < file["bytes"] else "the network"
+        smaller = row.name if row.size_bytes < file.bytes else "the network"
         return weight, (
             f"{both} {at} ({interval}): {d.parity.samples:,} samples do not tell them apart, and "
             f"{smaller} is the smaller one"
@@ -224,7 +224,7 @@ def _sign(d: Documents) -> int:
 
 
 def _ours(d: Documents) -> float:
-    return d.parity.files[shipped_file(d)["file"]].metrics[d.parity.metric]
+    return d.parity.files[shipped_file(d).file].metrics[d.parity.metric]
 
 
 def _at_size(theirs: int, ours: int) -> str:

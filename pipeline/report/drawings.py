@@ -159,11 +159,11 @@ def trade(documents: Documents, seconds: Mapping[str, float]) -> list[Markup]:
     """Return the metric of each format against its size, and against its time on this machine."""
     parity, metric = documents.parity, documents.parity.metric
     label, by_size, by_time = words.NAMES[metric], {}, {}
-    for entry in documents.files["files"]:
-        value = parity.files[entry["file"]].metrics[metric]
-        by_size[entry["format"]] = [(entry["bytes"] / 1000, value)]
-        if entry["file"] in seconds:
-            by_time[entry["format"]] = [(1e6 * seconds[entry["file"]], value)]
+    for entry in documents.files.files:
+        value = parity.files[entry.file].metrics[metric]
+        by_size[entry.format] = [(entry.bytes / 1000, value)]
+        if entry.file in seconds:
+            by_time[entry.format] = [(1e6 * seconds[entry.file], value)]
     title = f"{label} against size, {parity.samples:,} samples"
     drawn = [charts.line_chart(by_size, title=title, x="file size, kB", y=label)]
     timed = f"{label} against latency"

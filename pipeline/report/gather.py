@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.artifacts import MANIFEST, TIMINGS, Inputs, read_json
+from pipeline.artifacts import MANIFEST, TIMINGS, Inputs
 from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
 from pipeline.documents.budget import Budget
 from pipeline.documents.dataset import DatasetDocument
+from pipeline.documents.files import Files
+from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.parity import Parity
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.robustness import Robustness
@@ -44,9 +46,9 @@ class Documents:
     preprocess: Preprocess
     spec: Spec
     budget: Budget
-    ladder: Any
-    weights: Any
-    files: Any
+    ladder: Ladder
+    weights: Weights
+    files: Files
     parity: Parity
     verdict: Verdict
     baseline: Baseline | None
@@ -77,9 +79,9 @@ def gather(inputs: Inputs) -> Documents:
         preprocess=Preprocess.read(inputs["dataset"] / "preprocess.json"),
         spec=Spec.read(inputs["spec"] / "spec.json"),
         budget=Budget.read(inputs["budget"] / "budget.json"),
-        ladder=read_json(inputs["ladder"] / "ladder.json"),
-        weights=read_json(inputs["ladder"] / "weights.json"),
-        files=read_json(inputs["files"] / "files.json"),
+        ladder=Ladder.read(inputs["ladder"] / "ladder.json"),
+        weights=Weights.read(inputs["ladder"] / "weights.json"),
+        files=Files.read(inputs["files"] / "files.json"),
         parity=Parity.read(inputs["parity"] / "parity.json"),
         verdict=Verdict.read(inputs["verdict"] / "verdict.json"),
         baseline=Baseline.read(inputs["baseline"] / "baseline.json")
@@ -98,10 +100,6 @@ def gather(inputs: Inputs) -> Documents:
             if kind in inputs
         },
     )
-
-
-def _read_optional(inputs: Inputs, kind: str, name: str) -> Any:
-    return read_json(inputs[kind] / name) if kind in inputs else None
 
 
 def _arrays(path: Path) -> Arrays:

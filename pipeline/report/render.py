@@ -102,20 +102,20 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 def _context(documents: Documents, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
     shipped = words.shipped_file(documents)
-    measured = documents.parity.files[shipped["file"]]
+    measured = documents.parity.files[shipped.file]
     micro = measured.runtimes.get("tflite-micro")
     return {
         **vars(documents),
         "config": config,
         "sentence": words.verdict(documents),
         "lighter": words.lighter(documents.weights),
-        "ships": shipped["format"],
+        "ships": shipped.format,
         "shipped": shipped,
         "measured": measured,
         "compared": len(measured.runtimes) > 1,
         "arena": None if micro is None else micro.arena_bytes,
         "metric": documents.parity.metric,
         "names": documents.dataset.labels.names,
-        "skipped": [*documents.files["skipped"], *documents.parity.skipped],
+        "skipped": [*documents.files.skipped, *documents.parity.skipped],
         "nothing": Markup(""),
     }

@@ -13,7 +13,7 @@ from pipeline.artifacts import MANIFEST, TIMINGS, read_json
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.stages import StageManifest, Timings
-from pipeline.documents.verdict import Verdict
+from pipeline.documents.verdict import GateResult, Verdict
 from pipeline.errors import ArtifactError
 from pipeline.report.words import figure, format_gate, lighter, size
 from pipeline.run_summary import format_metric
@@ -75,51 +75,50 @@ def _text(parts: list[Any]) -> str:
 
 def _bundle(manifest: Manifest) -> list[Any]:
     """Return the head line, the table of files, and the gates."""
-    reference = manifest["reference"]
+    reference = manifest.reference
     metrics = "  ".join(
-        f"{name} {figure(name, value)}" for name, value in reference["metrics"].items()
+        f"{name} {figure(name, value)}" for name, value in reference.metrics.items()
     )
     head = (
-        f"{manifest['name']}: {manifest['task']}, ships {manifest['ships']}\n"
-        f"reference: {metrics} on {reference['samples']} samples, {reference['parameters']:,} "
+        f"{manifest.name}: {manifest.task}, ships {manifest.ships}\n"
+        f"reference: {metrics} on {reference.samples} samples, {reference.parameters:,} "
         "weights"
     )
-    compress = manifest["compress"]
-    if compress["validation"] is not None:
-        head += f"\n{lighter(compress)}; {100 * compress['zeros']:.1f} % of the weights are zero"
+    compress = manifest.compress
+    if compress.zeros is not None:
+        head += f"\n{lighter(compress)}; {100 * compress.zeros:.1f} % of the weights are zero"
     table = Table(box=None, pad_edge=False)
     for column in (
         "file",
         "size",
         "gzip",
-        *reference["metrics"],
+        *reference.metrics,
         "drop",
         "agreement",
         "SQNR dB",
         "robust accuracy",
     ):
         table.add_column(column, justify="left" if column == "file" else "right")
-    for model in manifest["models"]:
-        parity, robust = model["parity"], model["robustness"]
+    for model in manifest.models:
+        parity, robust = model.parity, model.robustness
         table.add_row(
-            model["file"] + (" *" if model["format"] == manifest["ships"] else ""),
-            size(model["bytes"]),
-            size(model["bytes_gzip"]),
-            *(figure(name, value) for name, value in model["metrics"].items()),
-            f"{parity['metric_drop']:.4f}",
-            f"{parity['agreement']:.4f}",
-            f"{parity['output_sqnr_db']:.1f}",
-            "–" if robust is None else figure("accuracy", robust["robust_accuracy"]),
+            model.file + (" *" if model.format == manifest.ships else ""),
+            size(model.bytes),
+            size(model.bytes_gzip),
+            *(figure(name, value) for name, value in model.metrics.items()),
+            f"{parity.metric_drop:.4f}",
+            f"{parity.agreement:.4f}",
+            f"{parity.output_sqnr_db:.1f}",
+            "–" if robust is None else figure("accuracy", robust.robust_accuracy),
         )
-    shipped = manifest.shipped_model
-    advice = [f"{i}. {row['text']}." for i, row in enumerate(manifest["advice"], 1)]
-    return [head, "", table, "", *_gates(shipped["gates"]), "", *advice]
+    advice = [f"{i}. {row.text}." for i, row in enumerate(manifest.advice, 1)]
+    return [head, "", table, "", *_gates(manifest.shipped_model.gates), "", *advice]
 
 
-def _gates(gates: Sequence[Any]) -> list[str]:
+def _gates(gates: Sequence[GateResult]) -> list[str]:
     return [
-        f"{'passes' if gate['passed'] else 'FAILS'}  {gate['name']} {format_gate(gate['value'])} "
-        f"(limit {format_gate(gate['limit'])})  {gate['remediation'] or ''}".rstrip()
+        f"{'passes' if gate.passed else 'FAILS'}  {gate.name} {format_gate(gate.value)} "
+        f"(limit {format_gate(gate.limit)})  {gate.remediation or ''}".rstrip()
         for gate in gates
     ]
 

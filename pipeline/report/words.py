@@ -1,8 +1,8 @@
 """How the report writes numbers, metrics and gates, and its first sentence."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from pipeline.documents.files import FileEntry
+from pipeline.documents.ladder import Weights
+from pipeline.documents.manifest import Compression
 from pipeline.gate.gates import GATES
 from pipeline.report.gather import Documents
 
@@ -79,34 +79,34 @@ def seconds(value: float | None) -> str:
     return f"{value / 60:.1f} min"
 
 
-def shipped_file(documents: Documents) -> dict[str, Any]:
+def shipped_file(documents: Documents) -> FileEntry:
     """Return the row of files.json of the shipped model."""
     ships = documents.verdict.ships
-    return dict(next(file for file in documents.files["files"] if file["format"] == ships))
+    return next(file for file in documents.files.files if file.format == ships)
 
 
 def verdict(documents: Documents) -> str:
     """Return the sentence on top."""
     entry, parity = shipped_file(documents), documents.parity
-    ships, metric = entry["format"], parity.metric
-    found = figure(metric, parity.files[entry["file"]].metrics[metric])
+    ships, metric = entry.format, parity.metric
+    found = figure(metric, parity.files[entry.file].metrics[metric])
     wanted = figure(metric, parity.reference.metrics[metric])
-    facts = f"{NAMES[metric]} {found} (trained model {wanted}), {size(entry['bytes'])}"
-    timed = [row for row in documents.files["targets"] if row["latency_ms_estimate"] is not None]
+    facts = f"{NAMES[metric]} {found} (trained model {wanted}), {size(entry.bytes)}"
+    timed = [row for row in documents.files.targets if row.latency_ms_estimate is not None]
     if timed and ships == "int8":
         row = timed[0]
-        facts += f", {row['latency_ms_estimate']:.2g} ms estimated on {row['target']}"
+        facts += f", {row.latency_ms_estimate:.2g} ms estimated on {row.target}"
     if documents.verdict.passed:
         return f"{ships} ships: {facts}."
     failed = [gate.name for gate in documents.verdict.decisive if not gate.passed]
     return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
 
 
-def lighter(weights: Mapping[str, Any]) -> str:
+def lighter(weights: Weights | Compression) -> str:
     """Return how the model was compressed before quantization, by weights.json."""
     parts = []
-    if weights["prune"] is not None:
-        parts.append(f"pruned to {100 * weights['prune']['sparsity']:g} % zeros")
-    if weights["cluster"] is not None:
-        parts.append(f"clustered to {weights['cluster']['clusters']} values per kernel")
+    if weights.prune is not None:
+        parts.append(f"pruned to {100 * weights.prune.sparsity:g} % zeros")
+    if weights.cluster is not None:
+        parts.append(f"clustered to {weights.cluster.clusters} values per kernel")
     return ", ".join(parts)

@@ -9,6 +9,8 @@ import pytest
 from pipeline.documents import training
 from pipeline.documents.audit import Audit
 from pipeline.documents.baseline import Baseline
+from pipeline.documents.files import Files
+from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.parity import Parity
 from pipeline.documents.record import Record
 from pipeline.documents.robustness import Robustness
@@ -47,7 +49,11 @@ TIMES = {
 }
 
 
+CACHED: dict[str, Any] = {"key": "k" * 64, "choice": None}
+
+
 def file_row(form: str) -> dict[str, Any]:
+    tensor = {"name": "x", "shape": [1, 2], "dtype": form, "scale": None, "zero_point": None}
     return {
         "format": form,
         "file": f"model_{form}.tflite",
@@ -56,6 +62,12 @@ def file_row(form: str) -> dict[str, Any]:
         "zero_weights": 0.503,
         "sha256": form * 8,
         "float_ops_left": [],
+        "input": tensor,
+        "output": tensor,
+        "inputs": [tensor],
+        "outputs": [tensor],
+        "ops": {"CONV_2D": 2},
+        "recipe": {},
     }
 
 
@@ -321,12 +333,18 @@ def good_run() -> dict[str, Any]:
                 {"name": "conv", "kind": "Conv2D", "output_shape": [8, 8, 4], "parameters": 40}
             ],
         },
-        "ladder": {"rungs": [rung]},
-        "weights": {
+        "ladder": CACHED | {"measured": {}, "rungs": [rung]},
+        "weights": CACHED
+        | {
             "prune": {"sparsity": 0.5},
             "cluster": {"clusters": 16},
             "zeros": 0.502,
-            "validation": {"metric": 0.949, "metric_drop": 0.003, "agreement": 0.991},
+            "validation": {
+                "metric": 0.949,
+                "metric_drop": 0.003,
+                "agreement": 0.991,
+                "worst_class_drop": None,
+            },
             "kernels": [{"name": "conv/kernel", "weights": 36, "zeros": 18, "values": 9}],
         },
         "files": {
@@ -334,6 +352,9 @@ def good_run() -> dict[str, Any]:
             "files": [file_row("float32"), file_row("int8")],
             "targets": [target],
             "skipped": [],
+            "front_end": {"name": "keras", "why": None},
+            "encoder": None,
+            "sources": [],
         },
         "parity": {
             "preprocessing": {
@@ -478,7 +499,7 @@ def page(documents: dict[str, Any], **config: Any) -> str:
 
 RECORDS: dict[str, type[Record]] = {
     "parity": Parity, "verdict": Verdict, "baseline": Baseline, "robustness": Robustness,
-    "audit": Audit,
+    "audit": Audit, "ladder": Ladder, "weights": Weights, "files": Files,
 } | training.RECORDS  # fmt: skip
 
 
