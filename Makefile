@@ -9,7 +9,7 @@ NPM_WISH = --prefix . --no-save --silent @litertjs/core@2.5.3
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report bench bench-full demo litertjs fmt schema lock check test test-slow generated clean
+.PHONY: help setup train tune harden export verify report bench bench-full demo litertjs fmt schema lock docs docs-serve check test test-slow generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,7 +37,7 @@ report: .venv/.ready $(GENERATED)  ## render the report, also when a gate fails
 bench: .venv/.dev  ## our speed against what one would write by hand, about 11 minutes
 	.venv/bin/python -m tests.bench.speed
 
-bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the README's tables: hours; DATA=<folder of the real sets>
+bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the tables of docs/results.md: hours; DATA=<folder of the real sets>
 	.venv/bin/python -m tests.bench.suite $(if $(DATA),--data $(DATA))
 	.venv/bin/python -m tests.bench.speed --json tests/bench/results/speed.json
 	.venv/bin/python -m tests.bench.reliability
@@ -57,7 +57,13 @@ schema: .venv/.ready  ## rewrite configs/schema.json and configs/schemas/
 	$(EDGELINE) config schema > configs/schema.json
 	.venv/bin/python -m pipeline.documents.schemas
 
-check: .venv/.dev  ## format, lint, types, guards: no TensorFlow
+docs: .venv/.docs  ## build the documentation into build/docs; a broken link or anchor is an error
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+
+docs-serve: .venv/.docs  ## serve the documentation on 127.0.0.1:8001, rebuilt when a page changes
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs serve --dev-addr 127.0.0.1:8001 --config-file docs/site/mkdocs.yml
+
+check: .venv/.dev docs  ## format, lint, types, guards, documentation: no TensorFlow
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/pytest tests/test_guards.py tests/config
 
 test: .venv/.dev .venv-tflite/.ready  ## fast tests and a small end-to-end run, under 10 minutes
@@ -69,6 +75,7 @@ test-slow: .venv/.dev .venv-tflite/.ready  ## kills, mirrored training, and what
 lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
+	uv pip compile --group pyproject.toml:docs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -c requirements-dev.lock -o requirements-docs.lock
 	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
 	uv pip compile requirements-micro.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements-tflite.lock -o requirements-micro.lock
 	uv pip compile requirements-demo.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-demo.lock
@@ -88,6 +95,10 @@ clean:  ## remove environments, runs and caches; exported bundles stay
 
 .venv/.dev: requirements-dev.lock .venv/.ready
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/.docs: requirements-docs.lock .venv/.dev
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
 
 .venv/.demo: requirements-demo.lock .venv/.ready

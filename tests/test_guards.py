@@ -192,8 +192,9 @@ def test_make_help_lists_every_target() -> None:
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony[1].split())
 
 
-def test_the_readme_names_commands_that_exist() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_pages_name_commands_that_exist() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
     assert set(re.findall(r"^ +make ([a-z-]+)", text, re.MULTILINE)) <= set(phony[1].split())

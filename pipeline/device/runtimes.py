@@ -66,7 +66,7 @@ RUNTIMES = {
         Path(sys.executable),
         "xnnpack",
         {},
-        "npm and Chromium: see README",
+        "npm and Chromium: see docs/how-to/browser.md",
         lacks_operations=True,
     ),
 }

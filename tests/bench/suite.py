@@ -6,7 +6,7 @@
 A result is bound to the bytes of its config, the versions and the machine; one that still holds is
 not measured again, so that a run of hours goes on where it was stopped. How long a file takes is
 told by a machine that does nothing else: --clock takes that alone anew, of the bundles that are
-there. The tables of the README are made from these files: see tables.py.
+there. The tables of the documentation are made from these files: see tables.py.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Write the README's tables from the results that lie in results/.
+"""Write the tables of the documentation from the results that lie in results/.
 
     .venv/bin/python -m tests.bench.tables
 
@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from tests.bench.suite import FORM, RESULTS, ROOT
 
-README = ROOT / "README.md"
+PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md")
 PUBLISHED = Path(__file__).with_name("published.yaml")
 ROBUST = "robust"  # the one published figure that is no metric
 Row = dict[str, Any]
@@ -34,8 +34,9 @@ NOTHING = "Nothing is measured yet.\n"
 
 
 def main() -> None:
-    """Rewrite the tables in the README."""
-    README.write_text(with_tables(README.read_text()))
+    """Rewrite the tables."""
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))
 
 
 def with_tables(text: str) -> str:

@@ -1,6 +1,6 @@
 """What several workers cost: a step of two on this machine over that of one with as many threads.
 
-python -m tests.bench.workers   prints a row for each net, and what README says of many machines.
+python -m tests.bench.workers   prints a row for each net, for docs/how-to/several-machines.md.
 
 Times are the best of many calls, for other work on the machine makes them longer, never shorter;
 processor time is that of all workers together.

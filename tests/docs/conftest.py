@@ -1,4 +1,4 @@
-"""A small world in which the README's commands run: a bundle, a config, its data, a sample."""
+"""The documentation's pages, and a small world in which their commands run."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,11 @@ from tests.device.tiny import INPUTS, seal, write_bundle
 from tests.documents.manifests import make_manifest
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+TEXT = "\n".join(PAGES.values())
 CONFIG = """
 name: small
 task: classification
@@ -26,7 +30,7 @@ model: {kind: mlp, units: [4]}
 
 @dataclass(frozen=True)
 class World:
-    """A folder to run commands in, and what names of the README stand for there."""
+    """A folder to run commands in, and what names in the pages stand for there."""
 
     folder: Path
     names: dict[str, str]
@@ -59,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     return World(folder, NAMES, [])
 
 
-# What the README's placeholders and example names stand for, in the folder of the world.
+# What the pages' placeholders and example names stand for, in the folder of the world.
 NAMES = {
     "CONFIG": "small.yaml",
     "BUNDLE": "exported/digits_cnn",

@@ -1,4 +1,4 @@
-"""What a README holds that can be run or read by a program: commands and snippets, by line."""
+"""What a page holds that can be run or read by a program: commands and snippets, by line."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every command that stands in a README is one that works: run here, or read by its own parser."""
+"""Every command in the documentation works: it is run here, or read by its own parser."""
 
 import re
 import shlex
@@ -15,12 +15,12 @@ from pipeline import cli, stages
 from pipeline.bundle.readme import readme
 from pipeline.cli.parser import make_parser
 from tests.bundle.test_readme import manifest
-from tests.docs.conftest import README, ROOT, World
+from tests.docs.conftest import PAGES, ROOT, TEXT, World
 from tests.docs.markdown import Piece, commands, indented, is_command
 from tests.documents.manifests import make_manifest
 
 BUNDLE_README = readme(make_manifest(manifest("int8", "int8", "image")))
-PIECES = list(dict.fromkeys(piece.text for piece in commands(README.read_text() + BUNDLE_README)))
+PIECES = list(dict.fromkeys(piece.text for piece in commands(TEXT + BUNDLE_README)))
 
 # What is run whole, in a second or two. Everything else that `edgeline` takes is read by its parser
 # and run where FULL says.
@@ -59,6 +59,8 @@ def test_every_command_is_read_or_run(
 def _edgeline(world: World, words: list[str]) -> None:
     given = world.put(words[1:])
     command = " ".join(given[: 2 if given[:1] == ["config"] else 1])
+    if given == ["--help"]:
+        return
     if not given or given == [command]:  # the program, or a command by its name alone
         assert command in ("", *SHORT, *FULL), f"{words} {WHAT_TO_DO}"
         return
@@ -206,7 +208,7 @@ def test_a_command_of_no_known_kind_is_told(world: World) -> None:
 def test_what_stands_in_blocks_and_is_no_command_is_what_the_program_says(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = [p for p in indented(README.read_text()) if not is_command(p.text)]
+    others = [p for page in PAGES.values() for p in indented(page) if not is_command(p.text)]
     flow = " -> ".join(stages.NAMES)
     shown = [piece.text for piece in others if piece.text != flow]
     monkeypatch.chdir(world.folder)
@@ -223,11 +225,12 @@ def _shape(line: str) -> str:
 
 def test_code_in_the_text_is_closed_on_its_line() -> None:
     """A command that is broken over two lines would be overlooked."""
-    inside = False
-    for number, line in enumerate(README.read_text().splitlines(), 1):
-        inside ^= line.startswith("```")
-        if not inside and not line.startswith("```"):
-            assert line.count("`") % 2 == 0, f"README.md:{number}"
+    for page, text in PAGES.items():
+        inside = False
+        for number, line in enumerate(text.splitlines(), 1):
+            inside ^= line.startswith("```")
+            if not inside and not line.startswith("```"):
+                assert line.count("`") % 2 == 0, f"{page}:{number}"
 
 
 def test_commands_are_found_wherever_they_stand() -> None:

@@ -1,4 +1,4 @@
-"""The README's table of messages: each of them is one that the program can say."""
+"""The table of messages in *Troubleshooting*: the program can say each of them."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.docs.conftest import README, ROOT
+from tests.docs.conftest import PAGES, ROOT
 from tests.docs.markdown import is_command
 
 HOLE = "\0"  # stands for what is put into a message
@@ -15,7 +15,7 @@ HOLE = "\0"  # stands for what is put into a message
 
 def rows() -> list[tuple[str, str]]:
     """Return the table's rows: what one sees, what to do."""
-    text = README.read_text().partition("\n## When something goes wrong\n")[2].partition("\n## ")[0]
+    text = PAGES["docs/troubleshooting.md"]
     cells = [
         re.split(r"(?<!\\) \| ", line.strip("| ")) for line in text.splitlines() if "|" in line
     ]

@@ -1,4 +1,4 @@
-"""From a folder of pictures to a page that tells them apart: the README's six commands, run."""
+"""From a folder of pictures to a page that tells them apart: six commands of *Get started*, run."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from pipeline.device.demo import serve_bundle
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import why_missing
 from tests.device.devtools import chromium
-from tests.docs.conftest import README, ROOT
+from tests.docs.conftest import PAGES, ROOT
 from tests.docs.markdown import commands
 from tests.generated_sets import generate
 
@@ -23,8 +23,8 @@ SIX = ["git", "cd", "make", "edgeline", "make", "make"]
 
 
 def six() -> list[list[str]]:
-    """Return the words of the block that the README calls six commands."""
-    text = README.read_text()
+    """Return the words of the block that is called six commands."""
+    text = PAGES["docs/get-started.md"]
     start = text[: text.index("in six commands:")].count("\n") + 1
     block = [p for p in commands(text) if p.language == "block" and p.line > start][:6]
     return [shlex.split(piece.text) for piece in block]

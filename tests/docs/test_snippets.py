@@ -1,4 +1,4 @@
-"""Snippets of the README: configs that load, a program that runs, numbers of the network itself."""
+"""Snippets of the pages: configs that load, a program that runs, numbers of the network itself."""
 
 import gzip
 import json
@@ -18,12 +18,11 @@ from pipeline.config.load import load
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
 from tests.conftest import CONFIGS, MINIMAL
-from tests.docs.conftest import README, ROOT, World
+from tests.docs.conftest import PAGES, ROOT, TEXT, World
 from tests.docs.markdown import Piece, commands, fenced
 
-TEXT = README.read_text()
-LANGUAGES = ("yaml", "python", "kotlin", "cpp")
-PLACES = {  # what the sources of the README's table read; a name that ends in / is a folder
+LANGUAGES = ("yaml", "python", "kotlin", "cpp", "text")
+PLACES = {  # what the sources of the table read; a name that ends in / is a folder
     "../pets/": "", "pets/": "", "words/": "", "cars/": "", "gestures/": "", "data/": "",
     "m.keras": "", "windows.json": "{}",
     "train.csv": "age,income\n1,a\n", "test.csv": "age,income\n2,b\n",
@@ -42,7 +41,8 @@ BASES: tuple[dict[str, Any], ...] = (  # what a setting of the text may be laid 
 
 
 def pieces(language: str) -> list[Piece]:
-    return [piece for piece in fenced(TEXT) if piece.language == language]
+    every = (piece for page in PAGES.values() for piece in fenced(page))
+    return [piece for piece in every if piece.language == language]
 
 
 def plain(text: str) -> Any:
@@ -63,13 +63,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_snippet_is_of_a_language_that_is_tried() -> None:
-    assert {piece.language for piece in fenced(TEXT)} == set(LANGUAGES)
+    assert {piece.language for page in PAGES.values() for piece in fenced(page)} == set(LANGUAGES)
     assert not [piece for piece in commands(TEXT) if piece.language not in ("block", "inline")]
 
 
-@pytest.mark.parametrize("piece", pieces("yaml"), ids=lambda piece: f"line {piece.line}")
-def test_configs_in_the_readme_load(piece: Piece, folder: Path) -> None:
+@pytest.mark.parametrize("piece", pieces("yaml"), ids=lambda piece: piece.text.split("\n")[0])
+def test_configs_in_the_pages_load(piece: Piece, folder: Path) -> None:
     given = plain(piece.text)
+    shipped = CONFIGS / f"{given.get('name')}.yaml"
+    if shipped.is_file():  # of a tutorial
+        assert {"seed": 0, **given} == plain(shipped.read_text())
+        return
     whole = given if "name" in given else _merged(plain(MINIMAL), given)
     assert load(_written(folder, whole)).name
 
@@ -164,7 +168,7 @@ def test_the_notebook_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(api, "run", run)
     monkeypatch.setattr(api.Bundle, "show", lambda self: None)  # wants a whole manifest
     names: dict[str, Any] = {"images": np.zeros((2, 4), np.float32)}
-    exec(compile(piece.text, str(README), "exec"), names)
+    exec(compile(piece.text, "docs/how-to/notebook.md", "exec"), names)
     assert asked == [{"overrides": {"train.epochs": 3}}]
     assert len(names["bundle"].predict(names["images"])) == 2
 
