@@ -178,11 +178,17 @@ def _keys(part: Schema, definitions: Schema) -> str:
             f"`{name}`",
             _type(own, definitions),
             _default(name, own, required),
-            " ".join(own.get("description", "").split()),
+            " ".join(_meaning(own, definitions).split()),
         )
         for name, own in part.get("properties", {}).items()
     ]
     return _table(("key", "type", "default", "meaning"), rows)
+
+
+def _meaning(own: Schema, definitions: Schema) -> str:
+    """Return what a key means; of a section without words of its own, the section's."""
+    named = definitions.get(own.get("$ref", "").rsplit("/", 1)[-1], {})
+    return str(own.get("description") or named.get("description", ""))
 
 
 def _default(name: str, own: Schema, required: Sequence[str]) -> str:
@@ -223,7 +229,7 @@ def _type(own: Schema, definitions: Schema) -> str:
 def _range(own: Schema) -> str:
     """Return the allowed range of a number or length, such as ` (≥ 0, ≤ 1)`."""
     marks = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{mark} {own[key]:g}" for key, mark in marks.items() if key in own]
+    limits = [f"{mark} {own[key]:,}" for key, mark in marks.items() if key in own]
     return f" ({', '.join(limits)})" if limits else ""
 
 

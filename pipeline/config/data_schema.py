@@ -62,12 +62,15 @@ class Data(Section):
     """Where samples come from and how they are cut into parts."""
 
     source: Source
+    """Where the samples come from."""
     split: Split = Split()
+    """How samples are split into train, validation and test."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
     """Samples a training step, over all replicas."""
     calibration_samples: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Training samples whose activations set the integer ranges."""
     sanitize: Sanitize = Sanitize()
+    """Feature squeezing of the input, in training and on the device; null: none."""
     augment: tuple[Augment, ...] = ()
     """Changes made to training samples only, in this order; each is for some kinds of input."""
     normal: tuple[str, ...] = ("normal",)

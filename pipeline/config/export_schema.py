@@ -31,6 +31,7 @@ class Qat(Section):
     """Quantization-aware training: the network learns its own answers through int8's rounding."""
 
     epochs: Count = 10
+    """Passes over the training samples."""
     learning_rate: Positive = 3e-4
     """At the start; it falls to zero along a cosine."""
     adversarial: bool = True
@@ -49,6 +50,7 @@ class Quantize(Section):
     begin: Literal["int8", "qat"] = "int8"
     """The first rung. int8: as it is; qat: fine-tuned at once, even where plain int8 would do."""
     qat: Qat = Qat()
+    """Settings of quantization-aware training."""
     granularity: Literal["channel", "tensor"] = "channel"
     """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for."""
     exhaustive: bool = False
@@ -71,6 +73,7 @@ class Prune(Section):
     end: Annotated[float, Field(gt=0, le=1)] = 0.5
     """When the last weights are gone, as a share of the epochs; then those left learn on."""
     epochs: Count = 20
+    """Passes over the training samples while weights are pruned."""
     learning_rate: Positive = 1e-2
     """At the start; it falls to zero along a cosine. Of 0.001 to 0.01 the largest kept most at 80
     and 90 % zeros, in a CNN, a Transformer and an LSTM."""
@@ -89,6 +92,7 @@ class Cluster(Section):
     """Where the search for them begins: spread by chance over the weights, evenly over their range,
     or evenly over their number."""
     epochs: Count = 10
+    """Passes over the training samples while the centroids are trained."""
     learning_rate: Positive = 1e-3
     """At the start; it falls to zero along a cosine."""
 
@@ -100,8 +104,11 @@ class Compress(Section):
     """
 
     prune: Prune | None = None
+    """Weights that become zero; null: none."""
     cluster: Cluster | None = None
+    """Kernels with few distinct values; null: none."""
     quantize: Quantize = Quantize()
+    """Which remedies are tried when int8 costs too much."""
 
 
 class Export(Section):
@@ -114,6 +121,7 @@ class Export(Section):
         "int8",
         "int16x8",
     )
+    """Formats of the .tflite files."""
     ships: Literal["auto", "float32", "float16", "dynamic", "int8", "int16x8"] = "auto"
     """The file to load: what the ladder chose, or one by name."""
     io: Border = "int8"
@@ -127,3 +135,4 @@ class Export(Section):
     """TFLite metadata in every file but those for NPUs and the C source: labels, normalisation,
     preprocessing, versions, as Android's tools read them; about 1 kB."""
     targets: tuple[Target, ...] = ("cpu", "mcu", "ethos-u55-128")
+    """Accelerators that the int8 file is compiled for."""

@@ -46,6 +46,7 @@ class Pgd(_Attack):
 
     kind: Literal["pgd"]
     steps: Annotated[int, Field(ge=1, le=100)] = 7
+    """Gradient steps of the attack."""
 
 
 class ApgdCe(_Attack):
@@ -53,6 +54,7 @@ class ApgdCe(_Attack):
 
     kind: Literal["apgd_ce"]
     steps: Annotated[int, Field(ge=1, le=100)] = 7
+    """Gradient steps of the attack."""
 
 
 Attack = Annotated[Fgsm | RsFgsm | NFgsm | Pgd | ApgdCe, Field(discriminator="kind")]
@@ -62,6 +64,7 @@ class _Harden(Section):
     """What every mode has."""
 
     epochs: Count = 5
+    """Passes over the training samples."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     """Peak rate of the fine-tuning; it falls to zero by a half cosine."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
@@ -78,7 +81,9 @@ class FgsmMix(_Harden):
     """Clean and adversarial batch in one pass (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
     mode: Literal["fgsm_mix"]
+    """A clean and an adversarial batch in one pass."""
     attack: Fgsm = Fgsm()
+    """The attack to train against."""
     clean_share: Share = 0.5
     """Weight of the clean batch in the loss; the adversarial batch has the rest."""
 
@@ -91,7 +96,9 @@ class Fast(_Harden):
     """
 
     mode: Literal["fast"]
+    """One step, with a guard against collapse."""
     attack: Annotated[RsFgsm | NFgsm, Field(discriminator="kind")] = RsFgsm(kind="rs_fgsm")
+    """The attack to train against."""
     on_collapse: Literal["pgd", "stop"] = "pgd"
     """What follows when the guard has gone back: go on with PGD of 7 steps, or stop."""
 
@@ -100,7 +107,9 @@ class Adversarial(_Harden):
     """Batches of PGD examples (Madry et al. 2018, arXiv:1706.06083)."""
 
     mode: Literal["pgd"] = "pgd"
+    """Adversarial training (Madry et al. 2018)."""
     attack: Annotated[Pgd | ApgdCe | Substitute, Field(discriminator="kind")] = Pgd(kind="pgd")
+    """The attack to train against."""
     clean_share: Share = 0.0
     """Weight of the clean batch in the loss; the adversarial batch has the rest. 0: no clean batch
     at all, which takes less time."""
@@ -110,7 +119,9 @@ class Trades(_Harden):
     """Right on clean inputs, and of one mind around them (Zhang et al. 2019, arXiv:1901.08573)."""
 
     mode: Literal["trades"]
+    """TRADES (Zhang et al. 2019)."""
     attack: Pgd = Pgd(kind="pgd")
+    """The attack to train against."""
     beta: Positive = 6.0
     """Weight of being of one mind: the larger, the more robust and the less right when clean."""
 

@@ -18,6 +18,7 @@ class Hidden(Section):
     """What every network with hidden layers has."""
 
     activation: Activation = "relu"
+    """Activation function of the hidden layers."""
     negative_slope: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Slope of leaky_relu below zero; the others do not look at it."""
     initializer: Literal["auto", "he", "glorot"] = "auto"
@@ -38,8 +39,11 @@ class Funnel(Section):
     """Widths that go from the first to the last by one factor."""
 
     first: Count
+    """Units of the first hidden layer."""
     last: Count
+    """Units of the last hidden layer."""
     layers: Annotated[int, Field(ge=1, le=20)]
+    """Number of hidden layers."""
 
 
 def _which_units(value: object) -> str:
@@ -134,6 +138,7 @@ class Mobilenet(Hidden):
     first_stride: Annotated[int, Field(ge=1, le=2)] = 2
     """Step of the first convolution: 2, or 1 for small pictures."""
     activation: Activation = "relu6"
+    """Activation function of the hidden layers."""
 
 
 class Cnn1d(Hidden):
@@ -186,6 +191,7 @@ class Transformer(Hidden):
     heads: Annotated[int, Field(ge=1, le=8)] = 4
     """Attentions side by side in each block."""
     blocks: Annotated[int, Field(ge=1, le=12)] = 2
+    """Number of encoder blocks."""
     feed_forward: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width of the inner dense layer of each block."""
     patch: Annotated[int, Field(ge=1, le=256)] | None = None
@@ -193,6 +199,7 @@ class Transformer(Hidden):
     embedding: Embedding = 32
     """Numbers that are learnt for each word or character."""
     activation: Activation = "gelu"
+    """Activation function of the hidden layers."""
 
 
 class Autoencoder(Hidden):
@@ -231,6 +238,7 @@ class File(Section):
     """What it was trained to see is scale * x + offset, of what preprocessing gives: pictures are
     in [0, 1], numbers of mean 0 and deviation 1."""
     offset: float = 0.0
+    """Is added after `scale`."""
     dropout: Dropped = 0.0
     """Share of units dropped before a new last layer."""
 
@@ -240,6 +248,7 @@ class Application(Section):
 
     kind: Literal["application"]
     name: Literal["MobileNetV2", "MobileNetV3Small", "EfficientNetB0"]
+    """The architecture of keras.applications."""
     weights: Annotated[str, Field(min_length=1)] = "none"
     """none; imagenet, which is fetched; or a file of weights without the top. Trained ones want
     train.freeze."""

@@ -130,6 +130,7 @@ class Step(_Schedule):
     epochs: Count = 10
     """Epochs between two steps, counted from the end of warm-up."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """What the rate is multiplied by at each step."""
 
 
 class Exponential(_Schedule):
@@ -137,6 +138,7 @@ class Exponential(_Schedule):
 
     kind: Literal["exponential"]
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """What the rate is multiplied by in each epoch."""
 
 
 class OneCycle(Section):
@@ -161,6 +163,7 @@ class Plateau(Section):
     patience: Count = 5
     """Epochs without a better validation loss."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What the rate is multiplied by when the validation loss stops falling."""
 
 
 Schedule = Annotated[

@@ -160,20 +160,34 @@ class Config(Section):
     ]
     """Name of the run folder and of the bundle."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of every random choice: split, initial weights, order, augmentation, attacks."""
     task: Task
+    """What the model learns."""
     task_metric: TaskMetric = "auto"
     """What a classifier is judged by, from baseline and search to ladder and gates: accuracy
     (auto); macro_f1, the mean over classes, where some are rare; or auc, of two classes the chance
     that a positive scores above a negative, whatever the threshold. Other tasks have one metric."""
     data: Data
+    """What is learnt from, how it is split and prepared."""
     baseline: Baseline | None = Baseline()
+    """Classical models on the same split; null: none."""
     model: Model
+    """The model family and its size."""
     tune: Tune | None = None
+    """A search of hyper-parameters; null: none."""
     train: Train = Train()
+    """How the model is trained."""
     harden: Harden | None = None
+    """Fine-tuning on adversarial inputs; null: none."""
     compress: Compress = Compress()
+    """Pruning, clustering, and how the model is quantized."""
     export: Export = Export()
+    """Which files are written, and for which targets."""
     verify: Verify = Verify()
+    """How files are compared with the trained model."""
     audit: Audit | None = Audit()
+    """Attacks on the files, privacy and poisoning; null: none."""
     gate: Gate = Gate()
+    """Limits that must hold before anything is published."""
     report: Report = Report()
+    """What the report and the model card cannot measure."""

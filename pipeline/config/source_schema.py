@@ -159,6 +159,7 @@ class AudioFolderSource(Section):
     """The folder of class subfolders, or the CSV file with columns path, label and, where it says
     so, split (train, validation, test) and group; relative to the config file."""
     sound: Sound = Sound()
+    """Rate, length and features of the recordings."""
     stride_s: Positive | None = None
     """Seconds from one window to the next, each `sound.seconds` long: a recording is many samples,
     all of them in one part, and the device answers for each. null: a recording is one sample."""
@@ -194,6 +195,7 @@ class SeriesFolderSource(Section):
     columns: tuple[str, ...] | None = None
     """Columns that the model sees, by the header; null: all columns of the first file."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Between the columns."""
     header: bool = True
     """Whether the first line of a file holds names."""
     numbers: Numbers = "auto"
@@ -227,6 +229,7 @@ class SeriesCsvSource(Section):
     """Whether each window is seen relative to its own mean and deviation, so that series of
     different levels look alike."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Between the columns."""
     missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
     """What stands in a cell whose value is not known."""
     numbers: Numbers = "auto"
@@ -258,6 +261,7 @@ class TextSource(Section):
     group: str | None = None
     """Column of what must stay together, for `data.split.by: group`."""
     words: Words = Words()
+    """Vocabulary and length of a sample."""
 
 
 class NpzSource(Section):

@@ -115,9 +115,13 @@ class Train(Section):
     huber_delta: Positive = 1.0
     """Error at which huber goes over from squared to absolute, in deviations of the target."""
     optimizer: Optimizer = AdamW()
+    """The optimizer with its learning rate."""
     schedule: Schedule = Cosine()
+    """How the learning rate changes over the epochs."""
     early_stopping: EarlyStopping | None = None
+    """When to stop before the last epoch; null: never."""
     freeze: Freeze | None = None
+    """Which layers are frozen at first; null: none."""
     pretrain: Pretrain | None = None
     """For an autoencoder whose code a classifier or a regression stands on."""
     class_weights: ClassWeights | None = None
@@ -134,10 +138,12 @@ class Train(Section):
     """Try rates from small to large first (Smith 2017, arXiv:1506.01186) and take the one where the
     loss falls best as the peak, instead of `optimizer.learning_rate`."""
     distill: Distill | None = None
+    """A larger teacher; null: none."""
     learning_curve: bool = False
     """Train on a tenth and on 30 % of the samples, too: whether more data or another size of the
     network would help. It takes about twice as long again."""
     rate_scaling: RateScaling | None = None
+    """How rates grow with the batch size; null: they do not."""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
     """auto: multi_worker where TF_CONFIG or SLURM names several workers, else tpu where there is
     one, mirrored where there are several GPUs, and one device. The batch is that of all devices."""

@@ -48,12 +48,14 @@ class IntRange(_Searched):
     int: Annotated[tuple[int, ...], Field(min_length=2, max_length=2)]
     """Lowest and highest value."""
     step: Count = 1
+    """Distance of the values that are tried."""
 
 
 class Choice(_Searched):
     """One of the listed values: numbers, words, lists, mappings or null."""
 
     choice: Annotated[tuple[Any, ...], Field(min_length=1), Wanted("a list of values")]
+    """The values to choose from."""
 
 
 def _which_range(entry: object) -> str | None:
@@ -77,6 +79,7 @@ class Limits(Section):
     """
 
     parameters: Count | None = None
+    """Weights of the model."""
     macs: Count | None = None
     """Multiply-accumulates an inference."""
     bytes: Count | None = None
@@ -97,6 +100,7 @@ class SmallestWithin(Section):
     smallest_within: Annotated[float, Field(ge=0)]
     """How far behind the best it may be: absolute, such as 0.005; relative for errors."""
     by: Cost = "bytes"
+    """The size that is to be small."""
 
 
 def _which_pick(value: object) -> str:
@@ -136,3 +140,4 @@ class Tune(Section):
     space: Annotated[dict[str, Range], Field(min_length=1)]
     """Dotted path of a field -> what to try: `model.filters.0: {int: [8, 64], step: 8}`."""
     limits: Limits = Limits()
+    """What a trial may cost at most."""

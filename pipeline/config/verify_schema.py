@@ -18,6 +18,7 @@ class Verify(Section):
     that those do not know; tflite-runtime: 2.14, as on a Coral board; tflite-micro: by the plain
     kernels of microcontrollers, with the memory that it needs."""
     split: Literal["validation", "test"] = "test"
+    """The samples that files are compared on."""
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Share of samples whose class may be missed: the device answers `abstain` where not exactly
     one class is likely at that price, so that a person decides; null: it always answers."""
@@ -68,6 +69,7 @@ class Audit(AuditReach):
     poisoning_scan: bool = True
     """Whether to look for groups in the classes of the training set."""
     poisoning_drill: PoisoningDrill | None = None
+    """What a backdoor would do; null: not tried."""
 
 
 class Gate(Section):
