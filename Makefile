@@ -81,8 +81,9 @@ lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile requirements-demo.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-demo.lock
 	uv pip compile requirements-npm.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-npm.lock
 
-clean:  ## remove environments, runs and caches; exported bundles stay
-	rm -rf .venv .venv-tflite node_modules runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove environments, runs and caches; bundles in exported/ and your data in runs/data stay
+	@test ! -d runs || find runs -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +
+	rm -rf .venv .venv-tflite node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 2; }

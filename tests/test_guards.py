@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from tests import structure
+from tests.conftest import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
@@ -152,7 +154,7 @@ def test_every_stage_has_its_file() -> None:
 
 
 def test_every_config_says_how_to_run_it() -> None:
-    for path in (ROOT / "configs").glob("*.yaml"):
+    for path in SHIPPED:
         head = path.read_text().splitlines()[:3]
         assert head[0] == "# yaml-language-server: $schema=schema.json", path.name
         assert f"make export CONFIG=configs/{path.name}" in head[1], path.name
@@ -190,6 +192,18 @@ def test_make_help_lists_every_target() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
     assert {line.split()[1] for line in done.stdout.splitlines()} == set(phony[1].split())
+
+
+def test_make_clean_leaves_data_and_bundles(tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    kept = [tmp_path / "runs/data/set.csv", tmp_path / "exported/digits/manifest.json"]
+    removed = [tmp_path / "runs/digits/train/model.keras", tmp_path / "build/x"]
+    for path in kept + removed:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in removed)
 
 
 def test_the_pages_name_commands_that_exist() -> None:

@@ -14,8 +14,8 @@ from pipeline.config.load import SIZE_LIMIT, load
 from pipeline.config.messages import RENAMED
 from pipeline.config.schema import Config
 from pipeline.errors import ConfigError
+from tests.conftest import SHIPPED
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 SMALL = """\
 name: small
 task: classification
@@ -87,7 +87,7 @@ def is_judged(path: Path, *overrides: str) -> bool:
         return len(error.problems) > 0 and not any("\n" in line for line in error.problems)
 
 
-@pytest.mark.parametrize("name", [path.name for path in CONFIGS])
+@pytest.mark.parametrize("name", [path.name for path in SHIPPED])
 def test_every_shipped_config_is_valid_and_named_after_its_file(shipped: Path, name: str) -> None:
     assert load(shipped / name).name == Path(name).stem
 

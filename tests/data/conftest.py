@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.config.load import load
 from pipeline.data.dataset import Dataset, open_dataset
-from tests.conftest import CONFIGS, prepare_data
+from tests.conftest import SHIPPED, prepare_data
 
-GENERATED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "runs/generated" in p.read_text())
-BUNDLED = sorted(p.name for p in CONFIGS.glob("*.yaml") if "kind: bundled" in p.read_text())
+GENERATED = [p.name for p in SHIPPED if "runs/generated" in p.read_text()]
+BUNDLED = [p.name for p in SHIPPED if "kind: bundled" in p.read_text()]
 
 
 @pytest.fixture
