@@ -6,7 +6,7 @@
     bundle = load_bundle(done.bundle)
     bundle.predict(images)
 
-What is shown in a notebook is a table; `repr` is a line. Nothing heavy is loaded before it is used.
+A notebook shows results as tables; `repr` is one line. TensorFlow is loaded only when it is used.
 """
 
 import contextlib
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 
 LAST = "bundle"
 
-SHOWN = ("input", "decision", "confidence", "why")  # of an answer
+SHOWN = ("input", "decision", "confidence", "why")  # of a prediction
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run."""
+    """The result of a run."""
 
     name: str
     task: str
     passed: bool | None
     """Whether every gate holds; None where the run ended before they were judged."""
     ships: str | None
-    """Format of the file that ships, or would ship."""
+    """Format of the shipped model, or of the one that would ship."""
     metrics: Mapping[str, Mapping[str, float]]
     """Stage -> name -> value, of every stage that is done."""
     why: str
-    """What the gates say where one fails; else empty."""
+    """The message of the failed gates; empty where all hold."""
     folder: Path
     """The run folder."""
     bundle: Path | None
@@ -79,22 +79,22 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Answers(Sequence[dict[str, Any]]):
-    """What a bundle answers: {decision, confidence, top, why} for each sample."""
+class Predictions(Sequence[dict[str, Any]]):
+    """The predictions of a bundle: {input, decision, confidence, top, why} for each sample."""
 
     rows: tuple[dict[str, Any], ...]
 
-    def __getitem__(self, place: Any) -> Any:
-        """Return the answer to one sample, or to some."""
-        return Answers(self.rows[place]) if isinstance(place, slice) else self.rows[place]
+    def __getitem__(self, index: Any) -> Any:
+        """Return the prediction for one sample, or for a slice of them."""
+        return Predictions(self.rows[index]) if isinstance(index, slice) else self.rows[index]
 
     def __len__(self) -> int:
-        """Return how many samples were answered."""
+        """Return the number of samples."""
         return len(self.rows)
 
     @property
     def decisions(self) -> list[Any]:
-        """Return the decisions alone."""
+        """Return the decision for each sample."""
         return [row["decision"] for row in self.rows]
 
     def _repr_html_(self) -> str:
@@ -122,11 +122,11 @@ class Bundle:
 
     @property
     def shipped_model(self) -> ModelFile:
-        """The manifest's row of the file that ships."""
+        """The manifest's row of the shipped model."""
         return self.manifest.shipped_model
 
-    def predict(self, samples: object, *, runtime: str = "litert") -> Answers:
-        """Return what the device would answer, by the runner, in a process of its own.
+    def predict(self, samples: object, *, runtime: str = "litert") -> Predictions:
+        """Predict samples as the device would, with the on-device runner in its own process.
 
         Args:
             samples: an array of raw samples (N, *shape); name -> array where there are several
@@ -134,20 +134,20 @@ class Bundle:
             runtime: key of RUNTIMES.
 
         Raises:
-            ConfigError: a sample is not what the model takes; says what it wants.
+            ConfigError: a sample does not fit the model input; the message says what is wanted.
         """
         if isinstance(samples, str | Path):
-            return Answers(tuple(predict(self.path, [Path(samples)], runtime=runtime)))
+            return Predictions(tuple(predict(self.path, [Path(samples)], runtime=runtime)))
         if isinstance(samples, list | tuple) and all(isinstance(s, str | Path) for s in samples):
-            return Answers(tuple(predict(self.path, list(map(Path, samples)), runtime=runtime)))
+            return Predictions(tuple(predict(self.path, list(map(Path, samples)), runtime=runtime)))
         with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
             file = Path(folder) / "samples.npz"
             write_arrays(file, self._named(samples))
-            found = predict(self.path, [file], runtime=runtime)
-        return Answers(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(found)))
+            rows = predict(self.path, [file], runtime=runtime)
+        return Predictions(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(rows)))
 
     def outputs(self, samples: object, *, form: str | None = None, runtime: str = "litert") -> Any:
-        """Return the model's own answers (N, K), float32: probabilities, or values to be scaled.
+        """Return the model's outputs (N, K), float32: probabilities, or values to be scaled.
 
         Args:
             samples: an array of raw samples, or name -> array.
@@ -165,7 +165,7 @@ class Bundle:
         return found.outputs
 
     def show(self) -> None:
-        """Print what the bundle holds, in figures."""
+        """Print the metrics of the bundle."""
         sys.stdout.write(self._text() + "\n")
 
     def _named(self, samples: object) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def run(
     exported: str | Path = "exported",
     quiet: bool = False,
 ) -> Result:
-    """Execute a config, skipping what is fresh; a gate that fails is told in the result.
+    """Execute a config, skipping fresh stages; the result says whether a gate failed.
 
     Args:
         config: a YAML file.

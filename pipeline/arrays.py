@@ -1,6 +1,6 @@
 """Names for what numeric libraries pass around, so that a signature says what it takes.
 
-TensorFlow and Keras are imported for type checkers alone, never at run time.
+TensorFlow and Keras are imported for type checkers only, never at run time.
 """
 
 from types import ModuleType

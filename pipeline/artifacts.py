@@ -165,7 +165,7 @@ def check_files(folder: Path, described: Mapping[str, FileHash], cure: str) -> N
     """Compare files with the hashes that were written down for them.
 
     Raises:
-        ArtifactError: a file is missing or has other bytes; every such file is named.
+        ArtifactError: a file is missing or has other bytes; the message names every such file.
     """
     problems = []
     for name, entry in described.items():

@@ -1,4 +1,4 @@
-"""What this machine offers: devices, runtimes, compilers, data; what is missing, how to get it.
+"""Devices, runtimes, compilers and data of this machine; what is missing and how to get it.
 
 Loads no TensorFlow into this process: versions come from installed metadata, and the one question
 that only TensorFlow can answer is asked in a process of its own, with a time limit.
@@ -39,7 +39,7 @@ class Finding:
 
 
 def examine() -> dict[str, list[Finding]]:
-    """Look at everything; group -> what was found."""
+    """Check everything; return group -> its findings."""
     return {
         "packages": [_python(), *(_package(name, "run: make setup") for name in PACKAGES)],
         "devices": [_cpu(), *_gpus(), _tpu(), _edge_tpu()],

@@ -24,7 +24,7 @@ class ConfigError(PipelineError):
     exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        """Keep every problem, in the order in which it was found."""
+        """Keep every problem, in order of discovery."""
         super().__init__("\n".join(problems))
         self.problems = problems
 

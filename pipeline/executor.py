@@ -1,4 +1,4 @@
-"""The executor of stages: what is fresh, what runs, and the manifest of what came of it.
+"""The executor of stages: what is fresh, what runs, and the manifests of the results.
 
 A stage writes into a temporary folder; its outputs are hashed, the manifest is written last, and
 the folder takes its place by a rename. No TensorFlow here: a stage's module is imported when it

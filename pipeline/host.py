@@ -29,7 +29,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe_machine() -> Machine:
-    """Return what the bits made in this process depend on; the same on one machine, always."""
+    """Return what the bytes made in this process depend on; always the same on one machine."""
     can_tell = hasattr(os, "sched_getaffinity")
     return Machine(
         **_still(),

@@ -1,7 +1,7 @@
-"""Limits for processes that we start: memory, so that what they read harms them alone, and life.
+"""Limits for processes that we start: memory, so that bad input harms only them, and life.
 
 RLIMIT_DATA counts what a process may write to; of the address space, which RLIMIT_AS counts,
-TensorFlow reserves far more than it uses. Linux alone can set it from outside.
+TensorFlow reserves far more than it uses. Only Linux can set it from outside.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ SHARE = 0.75  # of the machine's memory: the rest is for the system and the proc
 LEAST = 2 << 30  # bytes: the process that converts takes 0.5 GB, more where cores are many
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-OVER = ("bad_alloc", "MemoryError", "Cannot allocate memory")  # last words of who met the limit
+OVER = ("bad_alloc", "MemoryError", "Cannot allocate memory")  # last output at the limit
 
 
 def limit_bytes() -> int:
@@ -68,7 +68,7 @@ def run_confined(command: Sequence[Any], *, limit_s: float) -> subprocess.Comple
 
 
 def excess(said: str) -> str | None:
-    """Return what to tell of a process that met its limit, by its last words; None: it did not."""
+    """Return the message for a process that met its limit, from its last output; else None."""
     if not any(words in said for words in OVER):
         return None
     return f"it needs more than the {limit_bytes() / 2**30:.1f} GiB of memory that it may take here"

@@ -1,4 +1,4 @@
-"""What came of a run, in a line or two: stages, gates that failed, what was published."""
+"""The result of a run in a line or two: stages, gates that failed, what was published."""
 
 import logging
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ WORST = 3  # layers that are named
 
 
 def tell_off(names: Iterable[str]) -> None:
-    """Say which stages the config switches off; only programs are told."""
+    """Print the stages that the config switches off; for programs only."""
     for name in names:
         off = event("stage_skipped", stage=name, why="off in the config")
         log.debug("%-9s off", name, extra=off)
@@ -33,7 +33,7 @@ def tell_fresh(name: str) -> None:
 
 
 def tell_begun(name: str) -> None:
-    """Say that a stage begins; only programs are told."""
+    """Print that a stage begins; for programs only."""
     log.debug("%-9s begins", name, extra=event("stage_begun", stage=name))
 
 

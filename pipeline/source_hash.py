@@ -27,7 +27,7 @@ Parsed = tuple[str, list[str]]
 
 @functools.cache
 def hash_source(module: str) -> str:
-    """Return the hash of a module, such as pipeline.data.stage, with all that it uses."""
+    """Return the hash of a module, such as pipeline.data.stage, and of its imports."""
     used: set[str] = set()
     waiting = [module]
     while waiting:

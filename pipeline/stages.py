@@ -126,7 +126,7 @@ STAGES = (
         "verify",
         "measure every file against the trained model",
         ("dataset", "reference", "files"),
-        {"parity": ("parity.json", "golden.npz", "figures.npz", "answers.npz")},
+        {"parity": ("parity.json", "golden.npz", "figures.npz", "predictions.npz")},
         ("verify", "task", "task_metric", "seed"),
         optional=("baseline",),
         packages=EXPORT,

@@ -1,7 +1,7 @@
-"""How a run is told: plain lines and bars, errors alone, or one JSON object a line.
+"""How a run is printed: plain lines and bars, only errors, or one JSON object a line.
 
 Stages log; a record that carries an event (`extra=event(...)`) has its facts in the JSON form. A
-bar is drawn on a terminal alone; elsewhere long work writes a plain line now and then.
+bar is drawn only on a terminal; elsewhere long work writes a plain line now and then.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def event(name: str, **facts: object) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def set_output_form(form: Form) -> Iterator[None]:
-    """Set how everything is told for a while; other packages speak only when something is wrong.
+    """Set the form of the output for a while; other packages log only warnings and errors.
 
     Args:
         form: plain: lines on stderr; quiet: nothing but errors; json: an object a line on stdout.
@@ -59,7 +59,7 @@ def has_bars() -> bool:
 
 
 def is_plain() -> bool:
-    """Tell whether people are told, in lines."""
+    """Return whether the output is plain lines for people."""
     is_json = any(isinstance(handler, JsonLines) for handler in logging.getLogger().handlers)
     is_quiet = logging.getLogger("pipeline").level > logging.INFO
     return not is_quiet and not is_json
@@ -143,7 +143,7 @@ class Bar:
 
 
 def draw_bar(share: float) -> str:
-    """Return a bar of which a share is done."""
+    """Return a bar of which a fraction in [0, 1] is done."""
     full = round(WIDTH * min(max(share, 0.0), 1.0))
     return "━" * full + "╌" * (WIDTH - full)
 

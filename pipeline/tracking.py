@@ -77,7 +77,7 @@ def tracked_chain(run: Run, *, until: str, force: str | None) -> None:
 
 
 def record(run: Path, config: Mapping[str, Any], where: str) -> None:
-    """Record what a run folder holds; a store that fails is told, and the run stands.
+    """Record what a run folder holds; a store that fails is logged, and the run stands.
 
     Args:
         run: the run folder.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.api import Answers, Bundle, Result, load_bundle, run
+from pipeline.api import Bundle, Predictions, Result, load_bundle, run
 from pipeline.errors import ArtifactError, ConfigError
 from tests.conftest import MINIMAL
 from tests.device.tiny import INPUTS, SAMPLES, write_bundle
@@ -92,7 +92,7 @@ def test_everything_shows_itself(tiny: Bundle, golden: dict[str, Any]) -> None:
 
 def test_names_that_are_markup_are_shown_as_they_are() -> None:
     row = {"input": "<b>", "decision": "<script>", "confidence": 0.5, "top": [], "why": ["a & b"]}
-    html = Answers((row,))._repr_html_()
+    html = Predictions((row,))._repr_html_()
     assert "script" not in tags(html)
     assert "a &amp; b" in html
 

@@ -39,19 +39,19 @@ DEPTH = 8  # of a single tree: as far as one can read it
 READABLE = 0.01  # what fewer questions may cost
 TREES, LEAF = 100, 2  # of a forest, and samples in its smallest leaf: half the size, hardly worse
 SHARE = 1 / 3  # of the columns that a split of a regression forest looks at (Breiman 2001)
-NEIGHBOURS = 5
-MOST = dict.fromkeys(  # rows at most, for models whose time or answers grow with the square of them
+NEIGHBORS = 5
+MOST = dict.fromkeys(  # rows at most, for models whose time or size grows with the square of them
     ("SVC", "TransformedTargetRegressor", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
 )
 RESAMPLES, LEVEL = 300, (2.5, 97.5)  # the bounds then move by a tenth of the interval
-DETECTED = 0.99  # share of normal rows below a detector's threshold
+DETECTED = 0.99  # fraction of normal rows below a detector's threshold
 STILL = 1e-6  # deviation below which a window counts as still
 FEATURES = 400  # columns at most: images beyond are averaged down, and lose little to these models
 
 
 @dataclass
 class Detector:
-    """A model that finds what is strange; it learns from what is normal alone."""
+    """A model that detects anomalies; it learns only from normal samples."""
 
     score: Callable[[Any, Array], Array]
     """(model, rows) -> the larger, the stranger, above zero (N,)."""
@@ -59,13 +59,18 @@ class Detector:
     threshold: float = 1.0
 
     def fit(self, x: Array, labels: Array) -> None:
-        """Learn from normal rows; what a hundredth of them passes is the threshold."""
+        """Learn from normal rows; the threshold is the 99th percentile of their scores.
+
+        Args:
+            x: (N, F), normal rows only.
+            labels: not used.
+        """
         if self.model is not None:
             self.model.fit(x)
         self.threshold = float(np.quantile(self.score(self.model, x), DETECTED)) or 1.0
 
-    def answers(self, x: Array) -> Array:
-        """Return the shares of normal and anomalous (N, 2)."""
+    def predict_proba(self, x: Array) -> Array:
+        """Return the outputs (N, 2) of rows (N, F): normal and anomalous, each in [0, 1]."""
         return anomaly_predictions(self.score(self.model, x), self.threshold)
 
 
@@ -104,7 +109,7 @@ def classifiers(seed: int, channels: int | None) -> dict[str, Any]:
         ),
         "gradient boosting": boosting,
         "support vector machine": SVC(random_state=seed),
-        "nearest neighbours": KNeighborsClassifier(NEIGHBOURS),
+        "nearest neighbors": KNeighborsClassifier(NEIGHBORS),
     }
 
 
@@ -124,7 +129,7 @@ def regressors(seed: int, channels: int | None) -> dict[str, Any]:
             SVR(),
             transformer=StandardScaler(),  # its margin is a tenth of a deviation
         ),
-        "nearest neighbours": KNeighborsRegressor(NEIGHBOURS),
+        "nearest neighbors": KNeighborsRegressor(NEIGHBORS),
     }
 
 
@@ -152,10 +157,15 @@ FAMILIES: dict[str, Callable[[int, int | None], dict[str, Any]]] = {
 
 
 def fit(model: Model, x: Array, labels: Array) -> bool:
-    """Train a model, and tell whether its solver converged.
+    """Train a model, and return whether its solver converged.
 
-    Boosting holds samples of every class back to know when to stop; where there are too few of one,
-    it makes all its iterations.
+    Boosting stops early by samples of every class that it sets aside; with too few samples of one
+    class it makes all its iterations.
+
+    Args:
+        model: untrained; modified.
+        x: (N, F) rows, or (N, T) windows, in random order.
+        labels: (N,), class numbers or values.
     """
     if isinstance(model, HistGradientBoostingClassifier):
         rarest = np.unique(labels, return_counts=True)[1].min()
@@ -169,9 +179,15 @@ def fit(model: Model, x: Array, labels: Array) -> bool:
 
 
 def outputs(model: Model, x: Array, classes: int | None) -> Array:
-    """Return probabilities (N, classes), or values (N, 1); classes never trained have 0."""
+    """Return probabilities (N, classes), or values (N, 1); classes never trained have 0.
+
+    Args:
+        model: trained.
+        x: (N, F) rows, or (N, T) windows.
+        classes: number of classes; None: the model predicts values.
+    """
     if isinstance(model, Detector):
-        return model.answers(x)
+        return model.predict_proba(x)
     if classes is None:
         return np.asarray(model.predict(x))[:, None]
     found = np.zeros((len(x), classes))
@@ -180,7 +196,7 @@ def outputs(model: Model, x: Array, classes: int | None) -> Array:
 
 
 def _shares(model: Model, x: Array) -> Array:
-    """Return shares of the classes; of a support vector machine, which has none, of its margins."""
+    """Return class probabilities (N, classes); without them the softmax of the margins."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(x))
     margins = np.asarray(model.decision_function(x))
@@ -188,11 +204,18 @@ def _shares(model: Model, x: Array) -> Array:
     return np.asarray(softmax(margins, axis=1))
 
 
-def interval(task: Any, labels: Array, answers: Array, *, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the task's metric, by the bootstrap over samples."""
+def interval(task: Any, labels: Array, predictions: Array, *, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the task's metric, by the bootstrap over samples.
+
+    Args:
+        task: its metric is computed.
+        labels: (N,).
+        predictions: (N, K), the outputs for the same samples.
+        seed: of the resampling.
+    """
     generator = np.random.Generator(np.random.Philox(seed))
     draws = (generator.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
-    low, high = np.percentile([task.score(labels[d], answers[d]) for d in draws], LEVEL)
+    low, high = np.percentile([task.score(labels[d], predictions[d]) for d in draws], LEVEL)
     return float(low), float(high)
 
 

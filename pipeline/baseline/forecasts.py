@@ -1,6 +1,6 @@
-"""Forecasts of a series from its own past alone: as a season ago, and ARIMA.
+"""Forecasts of a series from its own past only: the value one season ago, and ARIMA.
 
-Both see windows of one channel in its own unit (N, T), and answer how much it changes until
+Both take windows of one channel in its own unit (N, T), and predict how much it changes until
 `horizon` steps after the window's end, as the network does.
 """
 
@@ -25,13 +25,18 @@ def forecasters(horizon: int) -> dict[str, Any]:
 
 @dataclass
 class SeasonalNaive:
-    """What was one season before is what comes (Hyndman and Athanasopoulos 2021, section 5.2)."""
+    """The seasonal naive forecast (Hyndman and Athanasopoulos 2021, section 5.2)."""
 
     horizon: int
     season: int = 1
 
     def fit(self, windows: Array, changes: Array) -> None:
-        """Find the season that errs least; one that a window does not reach is not tried."""
+        """Find the season with the least mean absolute error, among those that fit a window.
+
+        Args:
+            windows: (N, T), in the channel's unit.
+            changes: (N,), the value `horizon` steps after a window less its last value.
+        """
         longest = windows.shape[1] - 1 + self.horizon
         seasons = range(max(SHORTEST, self.horizon), longest + 1)
         errors = {m: np.abs(self._after(windows, m) - changes).mean() for m in seasons}
@@ -50,7 +55,7 @@ class Arima:
     """ARIMA(p, d, q) (Box and Jenkins 1970) of the least AIC, fitted by Hannan and Rissanen 1982.
 
     A long autoregression estimates the errors; steps are then regressed on the steps and the errors
-    before them. Each window is answered from its own steps; errors before them count as zero.
+    before them. Each window is forecast from its own steps; errors before them count as zero.
     """
 
     horizon: int
@@ -60,7 +65,12 @@ class Arima:
     """Of the p steps and the q errors before, the latest first."""
 
     def fit(self, windows: Array, changes: Array) -> None:
-        """Choose the order and its weights on all windows together."""
+        """Choose the order by AIC, and fit its weights on all windows together.
+
+        Args:
+            windows: (N, T), in the channel's unit.
+            changes: not used; the fit is on one step.
+        """
         long = min(LONG, windows.shape[1] // 3)
         most = min(MOST, (windows.shape[1] - 1 - long) // 2)
         found, floor = [], EXACT * float(windows.var()) + np.finfo(np.float64).tiny

@@ -1,7 +1,7 @@
 """What a classical model reaches. Reads dataset; writes baseline.json and outputs.npz.
 
 It holds each model's metrics on the split that `verify` judges files by, and on validation, so that
-one can tell whether a network is worth it. The answers themselves are for the paired test there.
+one can tell whether a network is worth it. The predictions are for the paired test there.
 """
 
 import logging
@@ -40,25 +40,25 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     judge, see = _judge(config, dataset), _sight(dataset)
     labels = np.asarray(dataset.labels[train])
     rows: list[BaselineModel] = []
-    answers, seconds = {}, {}
+    predictions, seconds = {}, {}
     for name, model in _family(config, dataset).items():
         started = time.monotonic()
         converged = classical.fit(model, see(model, train), labels)
         trained = time.monotonic()
         facts = {"name": name, "training_samples": len(train), "converged": converged}
-        row, found = judge(model, see, facts)
-        answers[name] = found.astype(np.float32)
-        seconds[name] = {"train": trained - started, "answer": time.monotonic() - trained}
+        row, outputs = judge(model, see, facts)
+        predictions[name] = outputs.astype(np.float32)
+        seconds[name] = {"train": trained - started, "predict": time.monotonic() - trained}
         rows.append(row)
         (low, high), reached = row.ci95, row.metrics[task.metric]
-        told = f"{name}: {reached:.4f} ({low:.3f} to {high:.3f})"
-        log.info("          %s  %.1f s", told, time.monotonic() - started)
+        result = f"{name}: {reached:.4f} ({low:.3f} to {high:.3f})"
+        log.info("          %s  %.1f s", result, time.monotonic() - started)
     sign = 1 if task.direction == "up" else -1
     best = max(rows, key=lambda row: sign * row.validation[task.metric])
     Baseline(metric=task.metric, split=final, models=tuple(rows), best=best.name).write(
         out / "baseline.json"
     )
-    write_arrays(out / "outputs.npz", answers)
+    write_arrays(out / "outputs.npz", predictions)
     reached = best.metrics[task.metric]
     return Metrics({best.name.replace(" ", "_"): (reached, "")}, seconds=seconds)
 
@@ -67,7 +67,7 @@ Sight = Callable[[Any, Any], Any]
 
 
 def _sight(dataset: Dataset) -> Sight:
-    """Return a function (model, positions) -> what the model sees of samples: rows, or windows."""
+    """Return a function (model, indices of samples) -> the model's inputs: rows, or windows."""
     kept: dict[Any, Any] = {}
 
     def see(model: Model, positions: Any) -> Any:
@@ -83,7 +83,7 @@ def _sight(dataset: Dataset) -> Sight:
 def _judge(
     config: Config, dataset: Dataset
 ) -> Callable[[Any, Sight, dict[str, Any]], tuple[BaselineModel, Array]]:
-    """Return a function that measures a trained model on validation and as the network will be."""
+    """Return a function that measures a trained model on validation and on the network's split."""
     task, final = task_of(config.task, config.task_metric), config.verify.split
     parts = {name: dataset.split(name) for name in dict.fromkeys(("validation", final))}
     wanted = {name: np.asarray(dataset.labels[positions]) for name, positions in parts.items()}
@@ -118,7 +118,7 @@ def _windows(dataset: Dataset, positions: Any) -> Any:
 
 
 def _family(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return name -> untrained model for the task, and what texts, series and readers have more."""
+    """Return name -> untrained model for the task; texts, series and readable models add some."""
     seed, task = fold_seed(config.seed, "baseline"), TASKS[config.task]
     models = classical.FAMILIES[task.baselines](seed, _channels(dataset))
     is_text = all(KINDS[entry.kind].is_text for entry in dataset.preprocess.inputs)

@@ -1,4 +1,4 @@
-"""Put a folder in the place of another without a moment in which neither is there."""
+"""Replace a folder by another without a moment in which neither is there."""
 
 import ctypes
 import os

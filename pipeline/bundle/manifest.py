@@ -50,7 +50,7 @@ REFERENCE = "model.keras"
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What the stages wrote, of what the manifest is made."""
+    """The documents of the stages that the manifest is made of."""
 
     dataset: DatasetDocument
     preprocess: Preprocess
@@ -171,7 +171,7 @@ def _model(entry: FileEntry, artifacts: Artifacts) -> ModelFile:
 
 
 def _robustness(file: str, audit: Audit | None) -> ModelRobustness | None:
-    """Return what the audit measured on a file; None: it did not."""
+    """Return what the audit measured on a file; None: not audited."""
     if audit is None or file not in audit.files:
         return None
     return ModelRobustness(

@@ -70,7 +70,7 @@ def readme(manifest: Manifest) -> str:
 
 
 def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:
-    """Return an input or output tensor with what the snippets say of it."""
+    """Return an input or output tensor with its values for the snippets."""
     dtype = np.dtype(border.dtype)
     whole = np.issubdtype(dtype, np.integer)
     low, high = (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if whole else (0, 0)
@@ -83,19 +83,19 @@ def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:
     }
 
 
-def pixel_shift(border: ModelTensor, entry: Entry | None) -> int | None:
-    """Return what is added to a pixel to quantize it; None where that is not the whole of it.
+def pixel_shift(tensor: ModelTensor, entry: Entry | None) -> int | None:
+    """Return the zero point to add to a pixel; None where the pixel must be scaled, too.
 
     Args:
-        border: an input tensor.
-        entry: of preprocess.json, of that input; None: an output.
+        tensor: an input of the model.
+        entry: of preprocess.json, of that input; None: `tensor` is an output.
     """
     if not isinstance(entry, ImageEntry) or entry.raw_dtype != "uint8":
         return None
-    if border.dtype not in ("int8", "uint8") or entry.offset:
+    if tensor.dtype not in ("int8", "uint8") or entry.offset:
         return None
-    steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(border.scale))
-    return border.zero_point if (steps == PIXELS).all() else None
+    steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(tensor.scale))
+    return tensor.zero_point if (steps == PIXELS).all() else None
 
 
 def micro_name(op: str) -> str:

@@ -39,7 +39,7 @@ def write_sample(folder: Path, raw: Mapping[str, Array], entries: Sequence[Entry
 
     Args:
         folder: of the bundle.
-        raw: name -> raw values of one sample.
+        raw: name -> raw values of one sample, in the shape of its entry, no batch axis.
         entries: of preprocess.json.
     """
     path = folder / sample_name(entries)

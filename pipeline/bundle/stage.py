@@ -107,7 +107,7 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     preprocess = _preprocess(inputs)
     preprocess.write(folder / "preprocess.json")
     shutil.copyfile(inputs["parity"] / "golden.npz", folder / "golden.npz")
-    _write_answers(inputs, folder, files.ships)
+    _copy_predictions(inputs, folder, files.ships)
     for name in ("report.html", "MODEL_CARD.md"):
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
@@ -118,11 +118,11 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     write_sample(folder, raw, preprocess.inputs)
 
 
-def _write_answers(inputs: Inputs, folder: Path, ships: str) -> None:
-    """Keep what the reference and the file that ships answer, for `edgeline compare`."""
-    with np.load(inputs["parity"] / "answers.npz") as found:
-        kept = ("samples", "labels", "answer_reference", f"answer_{ships}")
-        write_arrays(folder / "answers.npz", {name: found[name] for name in kept})
+def _copy_predictions(inputs: Inputs, folder: Path, ships: str) -> None:
+    """Copy the predictions of the reference and the shipped model, for `edgeline compare`."""
+    with np.load(inputs["parity"] / "predictions.npz") as predictions:
+        names = ("samples", "labels", "prediction_reference", f"prediction_{ships}")
+        write_arrays(folder / "predictions.npz", {name: predictions[name] for name in names})
 
 
 def _artifacts(inputs: Inputs) -> Artifacts:
@@ -146,7 +146,7 @@ def _artifacts(inputs: Inputs) -> Artifacts:
 
 
 def _machines(inputs: Inputs) -> dict[str, Machine]:
-    """Return what the bits of each stage depend on."""
+    """Return the state of the machine that each stage's bytes depend on."""
     folders = sorted({inputs[kind] for kind in inputs.folders})
     return {folder.name: StageManifest.read(folder / MANIFEST).machine for folder in folders}
 

@@ -1,6 +1,6 @@
-"""web/ of a bundle: the page that runs the model in a browser, with the file's uint8 borders.
+"""web/ of a bundle: the page that runs the model in a browser, with uint8 input and output.
 
-It stands alone but for LiteRT.js, which has 38 MB: `edgeline demo` serves that beside it.
+It is complete except for LiteRT.js, which has 38 MB: `edgeline demo` serves that beside it.
 """
 
 import shutil

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.cli import commands, inspect
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
-"""(name, what answers it, text) -> the parser of a new command."""
+"""(name, function that runs it, text) -> the parser of a new command."""
 
 
 def add_bundle_commands(add: Add) -> None:
@@ -16,7 +16,7 @@ def add_bundle_commands(add: Add) -> None:
     Args:
         add: makes a command by its name and what it does.
     """
-    predict = add("predict", inspect.predict, "what the device would answer to files")
+    predict = add("predict", inspect.predict, "predict files as the device would")
     _add_bundle(predict)
     predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="a file each")
     predict.add_argument("--runtime", default="litert", help="interpreter (default: litert)")
@@ -36,12 +36,12 @@ def add_bundle_commands(add: Add) -> None:
     compare = add(
         "compare",
         inspect.compare,
-        "runs or bundles side by side: figures, what differs, and which equality holds",
+        "runs or bundles side by side: metrics, what differs, and which equality holds",
     )
     compare.add_argument("first", type=Path, metavar="A", help="what the others are compared with")
     compare.add_argument("others", type=Path, metavar="B", nargs="+", help="a run or a bundle each")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
-    doctor = add("doctor", inspect.doctor, "what is there, what is missing, and how to get it")
+    doctor = add("doctor", inspect.doctor, "devices, runtimes, compilers; how to get missing ones")
     for parser in (predict, conform, bench, show, compare, doctor):
         parser.add_argument("--json", action="store_true", help="one JSON document, not text")
 

@@ -83,7 +83,7 @@ def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> No
 
 
 def _tell_verdict(path: Path) -> None:
-    """Say to a program what the gates made of the run."""
+    """Print the verdict for a program."""
     from pipeline.documents.verdict import Verdict
 
     verdict = Verdict.read(path)
@@ -118,7 +118,7 @@ def launch(args: argparse.Namespace) -> int:
 
 
 def _take_role(args: argparse.Namespace, config: "Config") -> None:
-    """Check what was said of chief and workers; a chief is told of it as KerasTuner does it."""
+    """Check the options of chief and workers; set KerasTuner's environment variables by them."""
     if args.role is None or args.chief is None:
         missing = "--role chief or worker" if args.role is None else "--chief HOST:PORT"
         raise ConfigError(f"--role and --chief go together; wanted {missing}, too")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from operator import itemgetter
 
-PARTS = itemgetter("input", "decision", "confidence", "top", "why")  # of an answer
+PARTS = itemgetter("input", "decision", "confidence", "top", "why")  # of a prediction
 
 
 def print_lines(
@@ -34,14 +34,14 @@ def as_json(value: object, *, indent: int | None = None) -> str:
 
 @print_lines
 def predict(args: argparse.Namespace) -> Iterator[str]:
-    """Tell what the device would answer to files."""
-    from pipeline.device.predict import predict as answers_of
+    """Print what the device would predict for files."""
+    from pipeline.device.predict import predict as predict_files
 
-    answers = answers_of(args.bundle, args.inputs, runtime=args.runtime)
+    predictions = predict_files(args.bundle, args.inputs, runtime=args.runtime)
     if args.json:
-        yield as_json(answers, indent=1)
+        yield as_json(predictions, indent=1)
         return
-    for path, decision, confidence, top, reasons in map(PARTS, answers):
+    for path, decision, confidence, top, reasons in map(PARTS, predictions):
         is_decided = decision != "abstain"
         sure = f"  {confidence:.4f}" if is_decided and confidence is not None else ""
         shown = top[is_decided:]
@@ -53,7 +53,7 @@ def predict(args: argparse.Namespace) -> Iterator[str]:
 
 @print_lines
 def conform(args: argparse.Namespace) -> Iterator[str]:
-    """Run golden vectors elsewhere; what does not conform is raised when it has been told."""
+    """Run golden vectors elsewhere; raise what does not conform after printing it."""
     from pipeline.device.conform import check, facts, table
     from pipeline.device.conform import conform as conformance_of
 
@@ -104,7 +104,7 @@ def compare(args: argparse.Namespace) -> Iterator[str]:
 
 @print_lines
 def doctor(args: argparse.Namespace) -> Iterator[str]:
-    """Tell what is there, what is missing, and how to get it."""
+    """Print devices, runtimes and compilers, what is missing, and how to get it."""
     from pipeline.doctor import examine
 
     groups = examine()

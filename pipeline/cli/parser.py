@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_roles(tune: argparse.ArgumentParser) -> None:
-    """Add what lets many machines share a search."""
+    """Add the options that let many machines share a search."""
     tune.add_argument(
         "--role",
         choices=("chief", "worker"),
@@ -113,7 +113,7 @@ def _add_data_commands(added: Commands) -> None:
     new.add_argument("file", type=Path, metavar="FILE", help="the config to write, a .yaml file")
     new.add_argument("--data", type=Path, required=True, metavar="PATH", help="a file or folder")
     new.add_argument(
-        "--target", metavar="NAME", help="column to answer (default: guessed by name and place)"
+        "--target", metavar="NAME", help="column to predict (default: guessed by name and position)"
     )
     quantize = _command(
         added,
@@ -138,7 +138,7 @@ def _add_data_commands(added: Commands) -> None:
 
 
 def _add_form(parser: argparse.ArgumentParser) -> None:
-    """Add how a run is told."""
+    """Add the options for the form of the output."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--quiet", dest="form", action="store_const", const="quiet", help="say nothing but errors"
@@ -154,7 +154,7 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
 
 
 def _command(added: Commands, name: str, call: Call, text: str) -> argparse.ArgumentParser:
-    """Add one command that is answered by `call(args) -> exit code`."""
+    """Add one command that `call(args) -> exit code` runs."""
     parser = added.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
     )

@@ -1,4 +1,4 @@
-"""Runs and bundles side by side: figures, what differs, and which equality holds. Pure."""
+"""Runs and bundles side by side: metrics, what differs, and which equality holds. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ SHORT = 12  # signs of a hash that tell files apart
 
 
 def compare(sides: Sequence[Side]) -> Comparison:
-    """Return all that is said of the sides; the first is what the others are compared with."""
+    """Return the comparison of all sides with the first."""
     first = sides[0]
     return Comparison(
         sides=tuple(_head(side) for side in sides),

@@ -52,24 +52,32 @@ def equality(one: Side, other: Side) -> FileEquality:
 
 
 def _paired(one: Side, other: Side) -> PairedDrop | str:
-    """Return what both answered to the same samples; a sentence where that is not known."""
+    """Return the paired difference of both on the same samples; a sentence where it is unknown."""
     if one.task != other.task:
         return f"the tasks differ: {one.task} and {other.task}"
     if one.labels != other.labels:
         return "the classes differ, or their order"
-    if not one.answers or not other.answers:
+    if not one.predictions or not other.predictions:
         return "an earlier version made one of them, without stored predictions; run it again"
-    if not np.array_equal(one.answers["samples"], other.answers["samples"]):
+    if not np.array_equal(one.predictions["samples"], other.predictions["samples"]):
         return "they were measured on other samples"
-    task, labels = task_of(one.task, one.config.get("task_metric", "auto")), one.answers["labels"]
+    task = task_of(one.task, one.config.get("task_metric", "auto"))
+    labels = one.predictions["labels"]
     first, second = (
-        _outputs(side.answers[f"answer_{side.ships}"], side.labels) for side in (one, other)
+        _outputs(side.predictions[f"prediction_{side.ships}"], side.labels) for side in (one, other)
     )
     return compare_outputs(task, labels, first, second=second)
 
 
 def compare_outputs(task: Task, labels: Array, first: Array, *, second: Array) -> PairedDrop:
-    """Return how outputs (N, K) differ from others (N, K), with a paired 95 % interval."""
+    """Return how outputs (N, K) differ from others (N, K), with a paired 95 % interval.
+
+    Args:
+        task: its metric and its decisions are compared.
+        labels: (N,), as the task has them on disk.
+        first: what the second is compared with.
+        second: (N, K), of the same samples.
+    """
     same = task.agree(task.decisions(first), task.decisions(second), labels)
     values = [task.score(labels, found) for found in (first, second)]
     drop = (values[0] - values[1]) * (1 if task.direction == "up" else -1)
@@ -84,11 +92,11 @@ def compare_outputs(task: Task, labels: Array, first: Array, *, second: Array) -
     )
 
 
-def _outputs(answer: Array, labels: tuple[str, ...] | None) -> Array:
-    """Return answers (N, K) again, of decisions (N,) alone where that is what was kept."""
-    if answer.ndim == 2:
-        return answer
-    return np.eye(len(labels or ()), dtype=np.float32)[answer]
+def _outputs(predictions: Array, labels: tuple[str, ...] | None) -> Array:
+    """Return outputs (N, K); one-hot where only predicted classes (N,) were stored."""
+    if predictions.ndim == 2:
+        return predictions
+    return np.eye(len(labels or ()), dtype=np.float32)[predictions]
 
 
 def weights(one: Side, other: Side) -> WeightsDistance:
@@ -101,10 +109,10 @@ def weights(one: Side, other: Side) -> WeightsDistance:
 
 
 def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> WeightsDistance:
-    """Return how far apart two sets of weights are; a network of other shapes has no distance."""
+    """Return the largest difference of two sets of weights; other shapes have no distance."""
     lacking = sorted(first.keys() ^ second.keys())
     if lacking:
-        why = f"{len(lacking)} weights are in one alone, such as {lacking[0]}"
+        why = f"{len(lacking)} weights are in only one, such as {lacking[0]}"
         return WeightsDistance(equality="other network", why=why, largest=None)
     for name, values in first.items():
         if values.shape != second[name].shape:
@@ -124,7 +132,11 @@ def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> Weights
 
 
 def read_weights(path: Path) -> dict[str, Array]:
-    """Return path -> values of a .keras file's weights, without Keras."""
+    """Read the weights of a .keras file without Keras.
+
+    Returns:
+        Path inside model.weights.h5 -> values, in the layer's shape; no optimizer state.
+    """
     import h5py
 
     found: dict[str, Array] = {}

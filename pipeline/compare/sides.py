@@ -1,4 +1,4 @@
-"""What is compared: a run folder or a bundle, in one form. Reads; decides nothing."""
+"""One side of a comparison: a run folder or a bundle, in one form. Reads; decides nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.errors import ArtifactError
 from pipeline.stages import NAMES
 
-ANSWERS = "answers.npz"
+PREDICTIONS = "predictions.npz"
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class Side:
     """Format -> file."""
     ships: str
     passed: bool
-    answers: Mapping[str, Array] = field(repr=False, default_factory=dict)
-    """`samples`, `labels`, and `answer_<format>`; empty where an earlier version wrote none."""
+    predictions: Mapping[str, Array] = field(repr=False, default_factory=dict)
+    """`samples` and `labels` (N,), and `prediction_<format>`: predicted classes (N,), or outputs
+    (N, K); empty where an earlier version wrote none."""
     made: Made | None = None
     """Where and when the latest stage ran; None: it is not known."""
 
@@ -118,7 +119,7 @@ def _bundle(path: Path) -> Side:
         files={model.format: _bundled_file(model) for model in manifest.models},
         ships=manifest.ships,
         passed=True,
-        answers=_answers(path / ANSWERS),
+        predictions=_read_predictions(path / PREDICTIONS),
         made=_made(BundleTimings.read(path / TIMINGS)) if (path / TIMINGS).is_file() else None,
     )
 
@@ -164,7 +165,7 @@ def _run(path: Path) -> Side:
         files=files,
         ships=exported.ships,
         passed=verdict.is_file() and Verdict.read(verdict).passed,
-        answers=_answers(path / "verify" / ANSWERS),
+        predictions=_read_predictions(path / "verify" / PREDICTIONS),
         made=_made(BundleTimings(stages={n: Timings.read(path / n / TIMINGS) for n in manifests})),
     )
 
@@ -190,7 +191,7 @@ def _reference(
     return SideReference(found, wanted, metrics, budget.parameters)
 
 
-def _answers(path: Path) -> dict[str, Array]:
+def _read_predictions(path: Path) -> dict[str, Array]:
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as found:

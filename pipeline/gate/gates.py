@@ -1,4 +1,4 @@
-"""GATES: every limit that a file can be held to, in one table, and how a file is judged. Pure.
+"""GATES: every limit that a file can be compared with, in one table. Pure.
 
 A new gate is a row here and a field of `pipeline.config.verify_schema.Gate`.
 """
@@ -110,7 +110,7 @@ GATES = {
             "at least",
             "",
             "AUC over whole recordings",
-            lambda file: file.measurement.metrics.get("recording_auc"),  # of windows alone
+            lambda file: file.measurement.metrics.get("recording_auc"),  # of windows only
             remediation.improve_metric,
         ),
         Gate(
@@ -239,7 +239,7 @@ def judge(limits: Mapping[str, float | None], file: Evidence) -> list[GateResult
 
     Args:
         limits: gate -> limit; None: not asked.
-        file: what was measured of the file.
+        file: the measurements of the file.
     """
     results = []
     for gate in GATES.values():

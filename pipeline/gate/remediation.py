@@ -7,7 +7,7 @@ FINER = {  # format -> what is closer to the trained model
     "int16x8": "export.ships: float16, or more data.calibration_samples",
     "dynamic": "export.ships: float16",
     "float16": "export.ships: float32, or more data.calibration_samples",
-    "float32": "another layer or activation: conversion alone changed the outputs",
+    "float32": "another layer or activation: the conversion changed the outputs, not the rounding",
 }
 
 

@@ -16,7 +16,7 @@ def lead_workers() -> AbstractContextManager[None]:
 
 
 def follow() -> int:
-    """Train what the chief says until it is done, and return the exit code."""
+    """Train the chief's trials until it is done, and return the exit code."""
     _workers().follow()
     return 0
 

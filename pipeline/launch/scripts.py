@@ -1,4 +1,4 @@
-"""What starts a config on a cluster that somebody else runs: a SLURM script, or Kubernetes objects.
+"""Files that start a config on somebody else's machines: a SLURM script, or Kubernetes objects.
 
 Each task is the same command as on one machine; where it stands among the others it reads from its
 environment (place.py). Both are printed, to be looked at and changed: image, volume, partition.

@@ -118,7 +118,7 @@ def _gpus(environ: Mapping[str, str]) -> list[str]:
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(
-            f"--workers: nvidia-smi does not answer in {GPU_SECONDS:.0f} s, so that nobody knows "
+            f"--workers: nvidia-smi did not reply in {GPU_SECONDS:.0f} s, so it is unknown "
             "which GPUs there are: see to the driver, or name them: CUDA_VISIBLE_DEVICES=0,1 "
             "(empty: the CPU trains)"
         ) from None
@@ -177,7 +177,7 @@ def _first_end(started: Sequence[Started]) -> tuple[int, int]:
 
 
 def _hear(started: Sequence[Started]) -> None:
-    """Let the last words of all processes reach their places."""
+    """Wait until the last output of all processes is copied."""
     for _, threads in started:
         for thread in threads:
             thread.join(GRACE_SECONDS)
@@ -203,7 +203,7 @@ def _wait(processes: Sequence[Any], seconds: float) -> None:
 
 
 def _words(index: int, code: int, logs: Path, *, is_last: bool) -> str:
-    """Return what is said of a worker that failed."""
+    """Return the message about a failed worker."""
     path = logs / f"worker_{index}.log"
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     tail = path.read_text(errors="replace").splitlines()[-TAIL:] if path.exists() else []

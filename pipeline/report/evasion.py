@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.documents.audit import Audit
 from pipeline.documents.evasion import CorruptionAccuracy, FileRobustness
-from pipeline.report import attacked, charts, pictures, words
+from pipeline.report import adversarial_examples, charts, pictures, words
 from pipeline.report.gather import Documents
 
 Row = dict[str, Any]
@@ -39,7 +39,7 @@ def evasion_view(documents: Documents) -> Row | None:
         "corruptions": corruptions,
         "severities": sorted({row.severity for row in audit.corruptions}),
         "examples": _examples(documents),
-        "attacked": attacked.examples(documents),
+        "attacked": adversarial_examples.draw_examples(documents),
     }
 
 

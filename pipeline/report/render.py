@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.documents.advice import Advice
-from pipeline.report import drawings, evasion, findings, quantities, search, words
+from pipeline.report import drawings, evasion, findings, regression_charts, search, words
 from pipeline.report.gather import Documents
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def render_report(
             targets=drawings.targets(documents),
             matrices=drawings.matrices(documents),
             pairs=drawings.confused_pairs(documents),
-            quantities=quantities.value_charts(documents),
+            value_charts=regression_charts.value_charts(documents),
             layers=drawings.layers(documents),
             trade=drawings.trade(documents, times["files"]),
             changed=drawings.changed_samples(documents),

@@ -27,7 +27,7 @@ class Target:
     """A kind of device."""
 
     compiler: str | None = None
-    """Key of COMPILERS, or c_source: what is made of the int8 file; None: it runs as it is."""
+    """Key of COMPILERS, or c_source, that compiles the int8 file; None: it runs as it is."""
     npu: str = ""
     """What people call the NPU; empty where there is none."""
     system: str = ""
@@ -93,7 +93,7 @@ class Compiler:
     distribution: str | None = None
     """Python package that it comes in; it is then called in the worker."""
     program: str | None = None
-    """Program on the PATH; where it is missing the rules answer."""
+    """Program on the PATH; where it is missing, our rules decide."""
     is_one_part: bool = False
     """Whether all runs on the CPU from the first operation on that cannot run on the NPU."""
     estimates_costs: bool = False

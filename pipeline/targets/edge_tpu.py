@@ -1,6 +1,6 @@
 """The Coral Edge TPU: what its compiler maps to it, and what that reports of a file.
 
-The compiler is in no package registry; where it is missing its rules answer. Operations and rules:
+The compiler is in no package registry; where it is missing, our rules decide. Operations and rules:
 "Model requirements" on coral.ai.
 """
 

@@ -1,4 +1,4 @@
-"""Anomaly detection: a model of what is normal; samples that it predicts badly are flagged."""
+"""Anomaly detection: a model of normal samples; a sample that it predicts badly is flagged."""
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import auc

@@ -14,7 +14,7 @@ def _relative_mae(targets: Array, outputs: Array) -> float:
 
 
 def _metrics(targets: Array, outputs: Array) -> dict[str, float]:
-    """Return the mean absolute error, alone and relative to that of the naive forecast.
+    """Return the mean absolute error, absolute and relative to that of the naive forecast.
 
     Targets are changes from the last known value, and the naive forecast is no change: its error is
     the mean size of the changes (Hyndman and Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001).

@@ -1,4 +1,4 @@
-"""Metrics that tasks share, or that are of use alone."""
+"""Metrics that several tasks use, or that are useful outside of any."""
 
 import numpy as np
 
@@ -35,8 +35,11 @@ def area_under_roc(labels: Array, scores: Array) -> float:
     The Mann-Whitney form (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747).
 
     Args:
-        labels: 1 for positive, 0 for negative; both must be there.
-        scores: the larger, the more positive.
+        labels: (N,), 1 for positive, 0 for negative; both must be there.
+        scores: (N,), the larger, the more positive.
+
+    Returns:
+        AUC in [0, 1]; 0.5 is chance.
     """
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
@@ -47,11 +50,19 @@ def area_under_roc(labels: Array, scores: Array) -> float:
     )
 
 
-def sqnr_db(wanted: Array, found: Array) -> float:
-    """Return the signal to noise ratio: 10 log10(sum wanted^2 / sum (found - wanted)^2)."""
-    wanted = wanted.astype(np.float64)
-    signal = float((wanted**2).sum())
-    noise = float(((found - wanted) ** 2).sum())
+def sqnr_db(reference: Array, outputs: Array) -> float:
+    """Return the signal-to-quantization-noise ratio: 10 log10(sum of x^2 / sum of (y - x)^2).
+
+    Args:
+        reference: x, of any shape.
+        outputs: y, of the same shape.
+
+    Returns:
+        Decibels, clipped to [-SILENCE_DB, SILENCE_DB], which also stand for no noise and no signal.
+    """
+    reference = reference.astype(np.float64)
+    signal = float((reference**2).sum())
+    noise = float(((outputs - reference) ** 2).sum())
     if noise == 0:
         return SILENCE_DB
     if signal == 0:

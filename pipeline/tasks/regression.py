@@ -39,5 +39,5 @@ REGRESSION = Task(
     baselines="regressors",
     split="random",
     agreement=0.8,
-    agreement_note="an int8 answer has 255 steps",
+    agreement_note="an int8 output has 255 steps",
 )

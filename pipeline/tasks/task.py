@@ -1,4 +1,4 @@
-"""What a task is: one record that answers every question about it; NumPy alone, no TensorFlow.
+"""The record that describes a task: targets, loss, metrics, decisions. NumPy only, no TensorFlow.
 
 Legend: N samples, K classes or outputs. Outputs are probabilities (N, K) for classification, the
 scores of normal and anomalous (N, 2) for detectors, values in the target's own unit (N, 1) else.
@@ -17,7 +17,7 @@ AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than t
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is learnt, by which loss, how predictions are judged, and what may be asked of them."""
+    """What is learned, with which loss, how predictions are judged, and what applies to them."""
 
     metric: str
     """Name of the metric that gates look at; a key of what `metrics` returns."""
@@ -26,7 +26,7 @@ class Task:
     is_relative: bool = False
     """Whether a drop is counted relative to the reference's value, as for errors."""
     score: Callable[[Array, Array], float]
-    """(targets (N,), outputs (N, K)) -> value of `metric` alone, for those who need it often."""
+    """(targets (N,), outputs (N, K)) -> value of `metric` only, for callers that need it often."""
     metrics: Callable[[Array, Array], dict[str, float]]
     """(targets (N,), outputs (N, K)) -> name -> value."""
     metric_names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Task:
     """(decisions, decisions, targets) -> whether two decisions count as the same (N,)."""
     constant_score: Callable[[Array], float] | None
     """How many samples each class has (K,) -> `metric` of the best constant prediction; values have
-    no classes, and need no counts. None: there is no such bound."""
+    no classes, and need no counts. None: there is no bound."""
 
     target_dtype: Literal["int64", "float32"]
     """Of a sample's target on disk; class ids are integers, values are in their own unit."""
@@ -62,7 +62,7 @@ class Task:
     predicts_input: bool = False
     """Whether the network predicts its own input, and learns from no target."""
     learns_normal: bool = False
-    """Whether it is trained on samples of class 0 alone."""
+    """Whether it is trained only on samples of class 0."""
     has_threshold: bool = False
     """Whether a threshold on a score decides; training calibrates it and writes decision.json."""
     has_recordings: bool = False

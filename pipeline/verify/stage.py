@@ -1,7 +1,8 @@
 """Measure every file against the reference.
 
 Reads dataset, reference, files; writes parity.json, golden.npz (raw inputs and every file's
-answers), figures.npz, answers.npz (every file's answers to all samples). It decides nothing.
+outputs), figures.npz (arrays of the charts), predictions.npz (of every file for all samples). It
+decides nothing.
 """
 
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ from pipeline.seeds import fold_seed
 from pipeline.terminal import show_progress
 from pipeline.verify import streaming
 from pipeline.verify.abstain import fit_abstention
+from pipeline.verify.chart_arrays import chart_arrays, predictions
 from pipeline.verify.encoder import measure_encoder
-from pipeline.verify.figures import answers, figures
 from pipeline.verify.groups import measure_groups
 from pipeline.verify.held import REFERENCE, Held, held_out
 from pipeline.verify.parity import compare, compare_baselines
@@ -106,8 +107,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     document.write(out / "parity.json")
     write_arrays(out / "golden.npz", found.golden | sanitized.golden(GOLDEN))
-    write_arrays(out / "figures.npz", figures(held, found.outputs, files.ships))
-    write_arrays(out / "answers.npz", answers(held, found.outputs))
+    write_arrays(out / "figures.npz", chart_arrays(held, found.outputs, files.ships))
+    write_arrays(out / "predictions.npz", predictions(held, found.outputs))
     return _metrics(document, found)
 
 

@@ -31,7 +31,7 @@ from pipeline.worker.operations import Reply, Request
 
 TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
 QUOTED = 12  # lines of the log that an error shows
-# How a converter dies of the model it was given; SIGKILL is somebody's, or the kernel's for memory.
+# How a converter dies of its model; a SIGKILL comes from a user, or from the kernel for memory.
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +58,7 @@ def request(operation: str, *, limit_s: float = TIME_LIMIT, **arguments: Any) ->
     Raises:
         ConversionError: the converter refused the model, or the worker crashed over it.
         ArtifactError, ConfigError: what the operation raised.
-        PipelineError: the worker was killed or did not answer in time; the next request starts
+        PipelineError: the worker was killed or did not reply in time; the next request starts
             another.
     """
     line = json.dumps(vars(Request(operation, arguments))) + "\n"
@@ -148,7 +148,7 @@ def _death(worker: Worker, operation: str, limit_s: float | None) -> PipelineErr
     """End the worker and return what is known of its end.
 
     Args:
-        worker: the process that gave no answer.
+        worker: the process that gave no reply.
         operation: what it was asked.
         limit_s: the time that it exceeded; None: it died.
     """

@@ -1,4 +1,4 @@
-"""OPERATIONS: what the worker can be asked, and the form of a request and of a reply."""
+"""OPERATIONS: the requests that the worker takes, and the form of a request and of a reply."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The worker process itself: it answers requests of client.py.
+"""The worker process itself: it serves requests of client.py.
 
 Requests come over standard input, a line of JSON each; replies go to a pipe of their own.
 """

@@ -22,10 +22,10 @@ NAMES = ("a", "b", "c")
 def side(name: str = "one", said: Any = None, sha: str = "f" * 64, **changed: Any) -> Side:
     """Return a bundle that decided `said`, of labels 0, 1, 2, 0, 1, 2, …"""
     labels = np.arange(60) % 3
-    answer = labels if said is None else said
-    metrics = {"accuracy": float((answer == labels).mean())}
+    predicted = labels if said is None else said
+    metrics = {"accuracy": float((predicted == labels).mean())}
     row = SideFile("model_int8.tflite", sha, 2000, metrics, 0.99, None)
-    answers = {"samples": np.zeros(32, np.uint8), "labels": labels}
+    predictions = {"samples": np.zeros(32, np.uint8), "labels": labels}
     reference = SideReference(Path("none"), "r", {"accuracy": 1.0}, 9)
     own: dict[str, Any] = {
         "name": name,
@@ -39,7 +39,7 @@ def side(name: str = "one", said: Any = None, sha: str = "f" * 64, **changed: An
         "files": {"int8": row},
         "ships": "int8",
         "passed": True,
-        "answers": answers | {"answer_int8": np.asarray(answer, np.uint8)},
+        "predictions": predictions | {"prediction_int8": np.asarray(predicted, np.uint8)},
     }
     return Side(**own | changed)
 
@@ -71,12 +71,17 @@ def test_decisions_that_differ_are_judged_by_the_interval(wrong: int, wanted: st
 
 def test_the_drop_is_that_of_the_metric_that_the_config_judges_by() -> None:
     uneven = np.where(np.arange(60) < 50, 0, np.arange(60) % 3)  # few of two classes
-    answers = {"samples": np.zeros(32, np.uint8), "labels": uneven}
+    predictions = {"samples": np.zeros(32, np.uint8), "labels": uneven}
     drops = {}
     for metric in ("accuracy", "macro_f1"):
         config = {"task_metric": metric}
         pair = [
-            side(str(said), config=config, sha=sha, answers=answers | {"answer_int8": said})
+            side(
+                str(said),
+                config=config,
+                sha=sha,
+                predictions=predictions | {"prediction_int8": said},
+            )
             for sha, said in (("0", uneven), ("1", np.zeros(60, np.uint8)))
         ]
         drops[metric] = equality(*pair).measured.metric_drop
@@ -85,11 +90,13 @@ def test_the_drop_is_that_of_the_metric_that_the_config_judges_by() -> None:
 
 def test_other_samples_are_not_compared() -> None:
     other = side("two", sha="0" * 64)
-    other.answers["samples"][0] = 1  # type: ignore[index]
+    other.predictions["samples"][0] = 1  # type: ignore[index]
     found = equality(side(), other)
     assert (found.equality, found.measured) == ("unknown", None)
     assert "other samples" in found.why
-    assert "without stored predictions" in equality(side(), side("two", sha="0", answers={})).why
+    assert (
+        "without stored predictions" in equality(side(), side("two", sha="0", predictions={})).why
+    )
     assert "tasks differ" in equality(side(), side("two", sha="0", task="anomaly")).why
     assert "classes differ" in equality(side(), side("two", sha="0", labels=NAMES[::-1])).why
 

@@ -327,9 +327,11 @@ def test_show_answers_programs_too(finished: Path, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["ships"] == "int8"
 
 
-def test_the_bundle_keeps_what_was_answered(finished: Path) -> None:
-    with np.load(finished / "exported" / "tiny" / "answers.npz") as kept:
-        assert len(kept["labels"]) == len(kept["answer_int8"]) == len(kept["answer_reference"])
+def test_the_bundle_keeps_predictions(finished: Path) -> None:
+    with np.load(finished / "exported" / "tiny" / "predictions.npz") as kept:
+        assert (
+            len(kept["labels"]) == len(kept["prediction_int8"]) == len(kept["prediction_reference"])
+        )
 
 
 def test_a_notebook_has_the_run_and_the_bundle(finished: Path) -> None:

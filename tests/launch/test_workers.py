@@ -179,7 +179,7 @@ def test_a_driver_that_hangs_is_one_clear_message(
     driver.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(cluster, "GPU_SECONDS", 0.2)
-    with pytest.raises(ConfigError, match=r"nvidia-smi does not answer.*CUDA_VISIBLE_DEVICES="):
+    with pytest.raises(ConfigError, match=r"nvidia-smi did not reply.*CUDA_VISIBLE_DEVICES="):
         gpu_shares(2, {})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.report import charts
-from pipeline.report.quantities import roc_points
+from pipeline.report.regression_charts import roc_points
 from pipeline.tasks.metrics import area_under_roc
 
 

@@ -21,7 +21,7 @@ def quantities(task: str) -> dict[str, Any]:
     found |= {"changed_file": labels[:2] + 1, "changed_input_image": np.zeros((2, 8, 8, 1))}
     if task == "forecasting":
         found |= {
-            "forecast_places": np.arange(60),
+            "forecast_indices": np.arange(60),
             "forecast_times": 1.7e9 + 3600.0 * np.arange(60),
             "forecast_last": np.ones(60, np.float32),
         }

@@ -1,4 +1,4 @@
-"""Attacked samples that are no pictures on the page: columns, words, curves and sounds. Pure."""
+"""Adversarial examples on the page: tables, texts, curves, sounds and pictures. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,13 +25,13 @@ from pipeline.samples import KINDS
 Cells = Mapping[str, str]
 
 FULL_SCALE = 32768  # of 16-bit sound
-UNKNOWN, PAST_END = 1, 0  # numbers of words
-NAMED = 6  # channels whose change is told
+UNKNOWN, PAST_END = 1, 0  # codes of words
+NAMED = 6  # channels whose change is named
 AROUND = 12  # words that stand on either side of one that was replaced
 
 
-def examples(documents: Documents) -> Markup:
-    """Return attacked samples before and after; nothing where none was kept."""
+def draw_examples(documents: Documents) -> Markup:
+    """Return HTML of samples before and after the attack; empty where none was stored."""
     figures = documents.figures.get("audit", {})
     entries = [e for e in documents.preprocess.inputs if f"before_{e.name}" in figures]
     if not entries:
@@ -53,19 +53,19 @@ def _notes(documents: Documents, figures: Mapping[str, Array]) -> list[str]:
     rows = zip(*(figures[key] for key in keys), strict=True)
     named = ([words.class_name(documents, value) for value in row] for row in rows)
     return [
-        f"true {label}: " + (f"still {said}" if said == then else f"{said} → {then}")
-        for label, said, then in named
+        f"true {label}: " + (f"still {clean}" if clean == after else f"{clean} → {after}")
+        for label, clean, after in named
     ]
 
 
-def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) -> str:
-    before, after = (figures[f"{when}_{entry.name}"][place] for when in ("before", "after"))
+def _drawn(figures: Mapping[str, Array], entry: Entry, index: int, note: str) -> str:
+    before, after = (figures[f"{when}_{entry.name}"][index] for when in ("before", "after"))
     kind = KINDS[entry.kind]
     if isinstance(entry, TokensEntry):
-        return _text(figures[f"text_{entry.name}"][place], before, after, entry)
+        return _text(figures[f"text_{entry.name}"][index], before, after, entry)
     if kind.is_tabular:
         rows = _changes(cells(before, entry), cells(after, entry))
-        return "".join(f"<p>{escape(name)}: {told}</p>" for name, told in rows.items())
+        return "".join(f"<p>{escape(name)}: {cell}</p>" for name, cell in rows.items())
     if kind.has_channels:
         return _series(before, after, entry, note)
     if isinstance(entry, AudioEntry) and before.ndim == 1:
@@ -74,7 +74,7 @@ def _drawn(figures: Mapping[str, Array], entry: Entry, place: int, note: str) ->
 
 
 def _table(figures: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[str]) -> Markup:
-    """Return one table: a row a sample, a column for each column that was moved in any of them."""
+    """Return one table: a row a sample, a column for each column that changed in any of them."""
     before, after = (
         [
             row_cells({e.name: figures[f"{when}_{e.name}"] for e in entries}, entries, i)
@@ -104,7 +104,7 @@ def _changes(before: Cells, after: Cells) -> dict[str, str]:
 
 
 def _text(raw: Array, before: Array, after: Array, entry: TokensEntry) -> str:
-    """Return a text's words around those replaced: struck out what stood, marked what stands."""
+    """Return the words around replaced ones: the old word struck out, the new word marked."""
     own = [word.decode("utf-8", "replace") for word in split_tokens(raw, entry)]
     count = int((before != PAST_END).sum())
     replaced = np.flatnonzero(before[:count] != after[:count])
@@ -124,35 +124,35 @@ def _text(raw: Array, before: Array, after: Array, entry: TokensEntry) -> str:
 
 
 def _series(before: Array, after: Array, entry: Entry, note: str) -> str:
-    """Return curves before and after, the change alone, and how far each channel went."""
+    """Return curves before and after, the change, and the largest change of each channel."""
     old, new = before.astype(np.float64), after.astype(np.float64)
     change = new - old
     drawn = (
         curves(old, f"before: {note}"),
         curves(new, f"after: {note}"),
-        curves(change, "the change alone"),
+        curves(change, "the change"),
     )
     most = np.where(np.isnan(change), 0, np.abs(change)).max(axis=0)
     columns = entry.columns or [str(i + 1) for i in range(change.shape[1])]
     names = [column_name(c) for c in columns]
     far = [f"{name} {words.number(float(m))}" for name, m in zip(names, most, strict=True) if m > 0]
-    told = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
-    return f'<div class="triple">{"".join(drawn)}</div><p>largest change: {escape(told)}</p>'
+    listed = ", ".join(far[:NAMED]) + (f" and {len(far) - NAMED} more" if far[NAMED:] else "")
+    return f'<div class="triple">{"".join(drawn)}</div><p>largest change: {escape(listed)}</p>'
 
 
 def _recording(before: Array, after: Array, entry: AudioEntry, note: str) -> str:
-    """Return a recording before and after, to be heard, and how far it was moved."""
+    """Return players of a recording before and after, and the largest change."""
     most = float(np.abs(after - before).max()) / FULL_SCALE
     both = [
         f"<div>{sound(np.round(x).astype(np.int16), entry, f'{when}: {note}')}</div>"
         for when, x in (("before", before), ("after", after))
     ]
-    told = f"largest change: {most:.3g} of full scale"
-    return f'<div class="triple">{"".join(both)}</div><p>{told}</p>'
+    note = f"largest change: {most:.3g} of full scale"
+    return f'<div class="triple">{"".join(both)}</div><p>{note}</p>'
 
 
 def _picture(before: Array, after: Array, entry: Entry, note: str) -> str:
-    """Return bands of a sound, time to the right and low ones below, or a picture; the change."""
+    """Return a spectrogram (time to the right, low bands below) or a picture, and its change."""
     old, new = (x.astype(np.float32) for x in (before, after))
     is_sound = KINDS[entry.kind].is_sound
     if is_sound:
@@ -163,6 +163,6 @@ def _picture(before: Array, after: Array, entry: Entry, note: str) -> str:
     drawn = (
         pictures.picture(old, alt=f"before: {note}", wide=wide),
         pictures.picture(new, alt=f"after: {note}", wide=wide),
-        pictures.picture(pictures.difference(old, new), alt="the change alone", wide=wide),
+        pictures.picture(pictures.difference(old, new), alt="the change", wide=wide),
     )
     return f'<div class="triple">{"".join(drawn)}</div>'

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.report.attacked import examples
+from pipeline.report.adversarial_examples import draw_examples
 from tests.report.conftest import good_run, typed_documents
 from tests.report.test_samples import COLUMNS, SOUND
 
@@ -30,7 +30,7 @@ def page(entries: list[dict[str, Any]], figures: dict[str, Any], then: int = 1) 
         "preprocess": {"inputs": entries},
         "dataset": {"labels": {"names": ["ham & eggs", "<spam>"]}},
     }
-    drawn = str(examples(typed_documents(good_run() | documents)))
+    drawn = str(draw_examples(typed_documents(good_run() | documents)))
     HTMLParser().feed(drawn)
     assert "<spam>" not in drawn
     assert "<i>" not in drawn
@@ -96,4 +96,4 @@ def test_tables_beside_others_are_told_in_words() -> None:
 
 def test_nothing_is_shown_where_nothing_was_kept() -> None:
     documents = {"figures": {}, "preprocess": {"inputs": [ROW]}}
-    assert examples(typed_documents(good_run() | documents)) == ""
+    assert draw_examples(typed_documents(good_run() | documents)) == ""

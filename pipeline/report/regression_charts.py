@@ -1,4 +1,4 @@
-"""Answers that are quantities, forecasts or scores: what they look like beside the truth. Pure."""
+"""Charts of regression values, forecasts and scores against the true values. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ Figures = Mapping[str, Any]
 
 
 def value_charts(documents: Documents) -> list[Markup]:
-    """Return the charts of a task that is not about many classes; none for those."""
+    """Return the charts of regression, two classes or an anomaly; none for more classes."""
     figures, ships = documents.figures["parity"], documents.verdict.ships
     samples = documents.parity.samples
     if "reference" in figures:
@@ -51,7 +51,7 @@ def _against_truth(figures: Figures, ships: str, samples: int, unit: str) -> Mar
 
 
 def _residuals(figures: Figures, ships: str, unit: str) -> Markup:
-    """Return how far reference and file are from the truth, the tails cut at one in a hundred."""
+    """Return the errors of reference and file, without the outermost 1 %."""
     errors = {
         "trained model": figures["reference"].astype(np.float64) - figures["labels"],
         f"{ships} file": figures[ships].astype(np.float64) - figures["labels"],
@@ -70,8 +70,8 @@ def _residuals(figures: Figures, ships: str, unit: str) -> Markup:
 
 
 def _forecast(figures: Figures, ships: str) -> Markup:
-    """Return truth, forecasts and the naive forecast over one stretch of time."""
-    places, last = figures["forecast_places"], figures["forecast_last"].astype(np.float64)
+    """Return true values, forecasts and the naive forecast over one period."""
+    indices, last = figures["forecast_indices"], figures["forecast_last"].astype(np.float64)
     times = figures["forecast_times"].astype(np.float64)
     scale, word = (DAY, "days") if times[-1] - times[0] > 3 * DAY else (HOUR, "hours")
     if times[-1] - times[0] < HOUR:
@@ -81,22 +81,22 @@ def _forecast(figures: Figures, ships: str) -> Markup:
         begin = f" from {datetime.fromtimestamp(times[0], UTC):%Y-%m-%d %H:%M} UTC"
     xs = (times - times[0]) / scale
     lines = {
-        "true value": last + figures["labels"][places],
-        f"{ships} forecast": last + figures[ships][places],
+        "true value": last + figures["labels"][indices],
+        f"{ships} forecast": last + figures[ships][indices],
         "naive forecast": last,
     }
     return charts.line_chart(
         {name: list(zip(xs.tolist(), ys.tolist(), strict=True)) for name, ys in lines.items()},
-        title=f"The last {len(places)} steps of one series",
+        title=f"The last {len(indices)} steps of one series",
         x=f"{word}{begin}",
         y="value (target unit)",
     )
 
 
 def _anomaly_scores(figures: Figures, ships: str) -> Markup:
-    """Return how far normal and anomalous samples are from the threshold, by powers of ten."""
-    share = np.clip(figures[f"score_{ships}"].astype(np.float64), 1e-6, 1 - 1e-6)
-    times = share / (1 - share)  # of an answer s / (s + threshold) the score over the threshold
+    """Return a histogram of anomaly scores over the threshold, on a logarithmic axis."""
+    output = np.clip(figures[f"score_{ships}"].astype(np.float64), 1e-6, 1 - 1e-6)
+    times = output / (1 - output)  # the output is s / (s + threshold); this is s / threshold
     edges = np.geomspace(times.min(), max(times.max(), times.min() * 1.01), BINS + 1)
     edges[0], edges[-1] = edges[0] * 0.999, edges[-1] * 1.001
     return charts.histogram(
@@ -111,14 +111,14 @@ def _anomaly_scores(figures: Figures, ships: str) -> Markup:
 
 
 def _scores(figures: Figures, ships: str, second: str) -> Markup:
-    share = figures[f"score_{ships}"].astype(np.float64)
+    scores = figures[f"score_{ships}"].astype(np.float64)
     counts = _counts(
-        figures["labels"], share, np.linspace(0, 1, BINS + 1), ("the other class", second)
+        figures["labels"], scores, np.linspace(0, 1, BINS + 1), ("the other class", second)
     )
     return charts.histogram(
         counts,
         np.linspace(0, 1, BINS + 1),
-        title=f"Scores of the {ships} file for {second}, {len(share):,} samples",
+        title=f"Scores of the {ships} file for {second}, {len(scores):,} samples",
         x=f"score for {second}",
         y="samples",
         rules={"threshold": 0.5},
@@ -150,13 +150,13 @@ def roc_points(is_second: Any, scores: Any) -> list[tuple[float, float]]:
     """Return (false positive rate, recall) as the threshold falls, at most POINTS of them.
 
     Args:
-        is_second: whether each sample is of the class that is looked for (N,).
-        scores: the larger, the more likely it is (N,).
+        is_second: (N,), whether each sample is of the positive class.
+        scores: (N,), the larger, the more likely the positive class.
     """
     order = np.argsort(-scores, kind="stable")
     hits, ranked = is_second[order], scores[order]
     last = np.append(ranked[1:] != ranked[:-1], True)  # equal scores fall together
-    found = np.cumsum(hits)[last] / max(1, int(hits.sum()))
+    recall = np.cumsum(hits)[last] / max(1, int(hits.sum()))
     false = np.cumsum(~hits)[last] / max(1, int((~hits).sum()))
-    kept = np.unique(np.linspace(0, len(found) - 1, POINTS).astype(int))
-    return [(0.0, 0.0), *zip(false[kept].tolist(), found[kept].tolist(), strict=True)]
+    kept = np.unique(np.linspace(0, len(recall) - 1, POINTS).astype(int))
+    return [(0.0, 0.0), *zip(false[kept].tolist(), recall[kept].tolist(), strict=True)]
