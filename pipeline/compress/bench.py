@@ -73,7 +73,7 @@ def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def learning_of(config: Config) -> dict[str, Any]:
-    """Return what all that is learnt here has in common: seed, devices, batches, rates, attack."""
+    """Return what all that is learned here has in common: seed, devices, batches, rates, attack."""
     scaling = config.train.rate_scaling
     return {
         "seed": config.seed,

@@ -1,4 +1,4 @@
-"""Centroids of weights, by tfmot's initialisers and k-means. It runs in a worker process.
+"""Centroids of weights, by tfmot's initializers and k-means. It runs in a worker process.
 
 tfmot clusters from its initial centroids; Lloyd's iterations after them take a sixth to two thirds
 of the squared error away (16 values of normal weights: kmeans++ 0.0110 to 0.0091, linear 0.0205 to

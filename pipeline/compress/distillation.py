@@ -74,7 +74,7 @@ def distill_network(
     constraints: Callable[[Any, int], Sequence[WeightConstraint]],
     rounding: Callable[[Any], Rounding | None] = lambda model: None,
 ) -> Any:
-    """Return the student's network when it has learnt; all workers of a cluster call this.
+    """Return the student's network when it has learned; all workers of a cluster call this.
 
     Args:
         job: who learns what.
@@ -124,7 +124,7 @@ def distillation_step(
     """Return the step whose loss is how far the network's answers are from the teacher's.
 
     That is KL(teacher || student) for classes and the mean squared difference for values. The
-    student learns as in any training: statistics of normalisation follow what pruning does to them.
+    student learns as in any training: statistics of normalization follow what pruning does to them.
     Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
 
     Where it is attacked, half of the loss is how far its answers to adversarial inputs are from

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.arrays import Array, Model
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
-from pipeline.documents.ladder import Judgement, Measurement
+from pipeline.documents.ladder import Judgment, Measurement
 from pipeline.documents.recipe import Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
@@ -21,7 +21,7 @@ def reference_answers(model: Path, dataset: Dataset) -> Array:
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
-def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Task) -> Judgement:
+def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Task) -> Judgment:
     """Return how a Keras model compares with the reference, on validation.
 
     Args:
@@ -68,13 +68,13 @@ def answers_of(file: Path, dataset: Dataset) -> Array:
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, *, task: Task) -> Judgement:
+def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, *, task: Task) -> Judgment:
     """Return how outputs on the validation split (N, K) compare with the reference's."""
     labels = np.asarray(dataset.labels[dataset.split("validation")])
     wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
     same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
     is_classes = dataset.class_names is not None
-    return Judgement(
+    return Judgment(
         metric=found[task.metric],
         metric_drop=metric_drop(task, wanted, found),
         agreement=float(same.mean()),

@@ -8,7 +8,7 @@ from pipeline.config.section import Count, Fraction, Section
 
 IMAGES, SOUND, SERIES, TABLES = ("image",), ("sound",), ("series",), ("table",)
 FITS = {  # kind of a change -> forms of a sample that it is for
-    **dict.fromkeys(("translate", "flip", "rotate", "crop", "cutout", "colour"), IMAGES),
+    **dict.fromkeys(("translate", "flip", "rotate", "crop", "cutout", "color"), IMAGES),
     **dict.fromkeys(("time_shift", "noise"), SOUND + SERIES),
     **dict.fromkeys(("scale", "time_warp"), SERIES),
     "spec_augment": SOUND,
@@ -58,10 +58,10 @@ class Cutout(Section):
     """Side of the square, as a fraction of the image's shorter side."""
 
 
-class Colour(Section):
+class Color(Section):
     """Change brightness, contrast and, of three channels, saturation at random."""
 
-    kind: Literal["colour"]
+    kind: Literal["color"]
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Largest value that is added, of [0, 1]."""
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -128,7 +128,7 @@ Augment = Annotated[
     | Rotate
     | Crop
     | Cutout
-    | Colour
+    | Color
     | Mixup
     | TimeShift
     | Noise

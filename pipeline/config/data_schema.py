@@ -76,10 +76,10 @@ class Data(Section):
     normal: tuple[str, ...] = ("normal",)
     """Classes that count as normal, for `task: anomaly`; all others are anomalies. Only what is
     normal is trained on."""
-    unlabelled: Annotated[str, Field(min_length=1)] | None = None
+    unlabeled: Annotated[str, Field(min_length=1)] | None = None
     """Class, folder or word that means that a sample has no label: such samples are for
     `train.pretrain`."""
-    labelled: Count | None = None
+    labeled: Count | None = None
     """Training samples that keep their label, of every class; the others are used as if they had
     none. null: all keep it."""
     report_groups: str | None = None

@@ -61,7 +61,7 @@ class Prune(Section):
     """The smallest weights of each kernel become zero, while the others learn to make up for it.
 
     They learn to answer as the trained model does (Zhu and Gupta 2017, arXiv:1710.01878). Biases,
-    normalisation and depthwise kernels stay. Files shrink where they are zipped.
+    normalization and depthwise kernels stay. Files shrink where they are zipped.
     """
 
     sparsity: Annotated[float, Field(gt=0, le=0.99)] = 0.5
@@ -83,7 +83,7 @@ class Cluster(Section):
     """The weights of each kernel take few values, which learn to make up for it.
 
     They learn to answer as the trained model does (Han et al. 2016, arXiv:1510.00149). Zeros stay
-    zeros. Biases, normalisation and depthwise kernels stay. Files shrink where they are zipped.
+    zeros. Biases, normalization and depthwise kernels stay. Files shrink where they are zipped.
     """
 
     clusters: Annotated[int, Field(ge=2, le=256)] = 16
@@ -132,7 +132,7 @@ class Export(Section):
     """Also export the encoder of an autoencoder, whose answer is the code: for clustering, search,
     or as the input of something else."""
     metadata: bool = False
-    """TFLite metadata in every file but those for NPUs and the C source: labels, normalisation,
+    """TFLite metadata in every file but those for NPUs and the C source: labels, normalization,
     preprocessing, versions, as Android's tools read them; about 1 kB."""
     targets: tuple[Target, ...] = ("cpu", "mcu", "ethos-u55-128")
     """Accelerators that the int8 file is compiled for."""

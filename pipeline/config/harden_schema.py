@@ -1,4 +1,4 @@
-"""Settings of `harden`: what attacks in training, and what is learnt from it."""
+"""Settings of `harden`: what attacks in training, and what is learned from it."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
 from pipeline.config.space_schema import Reach, Substitute
 
-WIDEST = 0.5  # epsilon under linf: beyond it every picture can be made grey
+WIDEST = 0.5  # epsilon under linf: beyond it every picture can be made gray
 
 
 class _Attack(Reach):

@@ -32,7 +32,7 @@ class Perceptron(Section):
 
     kind: Literal["perceptron"]
     embedding: Embedding = 16
-    """Numbers that are learnt for each word or category; texts are the mean of their words."""
+    """Numbers that are learned for each word or category; texts are the mean of their words."""
 
 
 class Funnel(Section):
@@ -64,11 +64,11 @@ class Mlp(Hidden):
     units: Units = (64, 32)
     """Widths of the hidden layers; or a funnel, {first: 256, last: 32, layers: 4}."""
     embedding: Embedding = 16
-    """Numbers that are learnt for each word or category; texts are the mean of their words."""
+    """Numbers that are learned for each word or category; texts are the mean of their words."""
     input_norm: bool = False
-    """Batch normalisation of the input."""
+    """Batch normalization of the input."""
     batch_norm: bool = False
-    """Batch normalisation after every hidden layer."""
+    """Batch normalization after every hidden layer."""
 
 
 def _which_padding(value: object) -> str:
@@ -77,7 +77,7 @@ def _which_padding(value: object) -> str:
 
 
 class Cnn(Hidden):
-    """Blocks of convolution, batch normalisation, activation and pooling; then dense layers."""
+    """Blocks of convolution, batch normalization, activation and pooling; then dense layers."""
 
     kind: Literal["cnn"]
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)
@@ -102,7 +102,7 @@ class Cnn(Hidden):
     dense: tuple[Count, ...] = (64,)
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
-    """Batch normalisation after every convolution, which then has no bias."""
+    """Batch normalization after every convolution, which then has no bias."""
 
 
 class DsCnn(Hidden):
@@ -160,9 +160,9 @@ class Cnn1d(Hidden):
     dense: tuple[Count, ...] = ()
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
-    """Batch normalisation after every convolution, which then has no bias."""
+    """Batch normalization after every convolution, which then has no bias."""
     embedding: Embedding = 16
-    """Numbers that are learnt for each word or character."""
+    """Numbers that are learned for each word or character."""
 
 
 class Rnn(Hidden):
@@ -179,7 +179,7 @@ class Rnn(Hidden):
     dense: tuple[Count, ...] = ()
     """Widths of the dense layers before the output."""
     embedding: Embedding = 32
-    """Numbers that are learnt for each word or character."""
+    """Numbers that are learned for each word or character."""
 
 
 class Transformer(Hidden):
@@ -197,7 +197,7 @@ class Transformer(Hidden):
     patch: Annotated[int, Field(ge=1, le=256)] | None = None
     """Side of a picture's patches, in pixels; null: its rows are the steps."""
     embedding: Embedding = 32
-    """Numbers that are learnt for each word or character."""
+    """Numbers that are learned for each word or character."""
     activation: Activation = "gelu"
     """Activation function of the hidden layers."""
 
@@ -215,7 +215,7 @@ class Autoencoder(Hidden):
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)
     """Channels of the convolutions before the code, each of stride 2, and backward after it."""
     batch_norm: bool = False
-    """Batch normalisation after every dense layer but the last, the code's too; such a layer then
+    """Batch normalization after every dense layer but the last, the code's too; such a layer then
     has no bias."""
     code_activation: bool = False
     """Whether the activation comes after the code, too."""

@@ -30,7 +30,7 @@ Finding = tuple[Path, str]
 
 @dataclass(frozen=True)
 class Rule:
-    """One judgement about several settings."""
+    """One judgment about several settings."""
 
     reads: tuple[str, ...]
     """Dotted paths; the rule is skipped when one of them is broken."""
@@ -106,7 +106,7 @@ def _teacher_fits(config: Config, base: File) -> Iterator[Finding]:
         yield ("train", "distill"), f"is for classification; the task is {config.task}"
     if train.pretrain is not None:
         yield ("train", "distill"), "goes with train.pretrain: null"
-    has_unknown = config.data.labelled is not None or config.data.unlabelled is not None
+    has_unknown = config.data.labeled is not None or config.data.unlabeled is not None
     if has_unknown and any(change.kind == "mixup" for change in config.data.augment):
         yield ("data", "augment"), "mixup mixes labels; samples without one leave nothing to mix"
     if train.distill.teacher.kind in ("file", "application", "autoencoder"):
@@ -159,12 +159,12 @@ def _class_weights_have_classes(config: Config, base: File) -> Iterator[Finding]
 
 def _hidden_labels_have_a_task(config: Config, base: File) -> Iterator[Finding]:
     task = TASKS[config.task]
-    for name in ("unlabelled", "labelled"):
+    for name in ("unlabeled", "labeled"):
         if getattr(config.data, name) is not None and not task.takes_hidden_labels:
             yield ("data", name), f"the task is {config.task}, which learns without; wanted null"
-    if config.data.unlabelled is not None and not task.has_classes and task.takes_hidden_labels:
+    if config.data.unlabeled is not None and not task.has_classes and task.takes_hidden_labels:
         yield (
-            ("data", "unlabelled"),
+            ("data", "unlabeled"),
             f"the task is {config.task}, which has no classes; wanted null",
         )
 
@@ -263,7 +263,7 @@ RULES = (
     Rule(("data.source", "data.augment"), _augment_fits),
     Rule(("task", "data.augment"), _mixup_has_classes),
     Rule(("task", "train"), _losses_take_their_settings),
-    Rule(("task", "train", "data.augment", "data.labelled", "data.unlabelled"), _teacher_fits),
+    Rule(("task", "train", "data.augment", "data.labeled", "data.unlabeled"), _teacher_fits),
     Rule(("train",), _plateau_stands_alone),
     Rule(("train",), _curve_is_of_one_kind),
     Rule(("task", "train.loss"), _loss_fits_task),
@@ -274,7 +274,7 @@ RULES = (
     Rule(("task", "data", "verify.detector", "audit"), sanitize_rules.fits),
     Rule(("task", "verify.abstain"), _only_classes_are_left_open),
     Rule(("task", "task_metric"), _metric_is_of_the_task),
-    Rule(("task", "data.unlabelled", "data.labelled"), _hidden_labels_have_a_task),
+    Rule(("task", "data.unlabeled", "data.labeled"), _hidden_labels_have_a_task),
     Rule(("task", "data.source", "harden", "audit"), space_rules.attacks_fit),
     Rule(("harden",), harden_rules.epsilon_fits),
     Rule(("export.formats", "export.ships"), _ships_is_made),

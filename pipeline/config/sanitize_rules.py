@@ -8,7 +8,7 @@ from pipeline.config.schema import Config
 from pipeline.config.source_rules import article, form_of
 from pipeline.tasks import TASKS
 
-SMOOTHED = ("image", "sound", "series")  # what has neighbours: a table's columns have none
+SMOOTHED = ("image", "sound", "series")  # what has neighbors: a table's columns have none
 SECTION = ("data", "sanitize")
 
 
@@ -26,7 +26,7 @@ def _squeeze_fits(config: Config) -> Iterator[tuple[Path, str]]:
     if rule.median is not None and form not in (None, *SMOOTHED):
         yield (
             (*SECTION, "median"),
-            f"is for images, sound and series, whose values have neighbours, and this set is "
+            f"is for images, sound and series, whose values have neighbors, and this set is "
             f"{article(form)}; wanted null",
         )
     if rule.bit_depth is not None and form == "text":
@@ -34,7 +34,7 @@ def _squeeze_fits(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _anomalies_are_far(config: Config) -> Iterator[tuple[Path, str]]:
-    """Refuse to leave out of judgement what a detector of anomalies is there to flag."""
+    """Refuse to leave out of judgment what a detector of anomalies is there to flag."""
     if TASKS[config.task].has_threshold and config.data.sanitize.range != "clip":
         yield (
             (*SECTION, "range"),

@@ -69,13 +69,13 @@ class Words(Section):
 
 
 class TfdsSource(Section):
-    """A set of the TensorFlow Datasets catalogue, by name."""
+    """A set of the TensorFlow Datasets catalog, by name."""
 
     kind: Literal["tfds"]
     name: Annotated[
         str,
         Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.\-]+)?(:[0-9.*]+)?$"),
-        Wanted("a catalogue name such as mnist, emnist/letters or mnist:3.0.1"),
+        Wanted("a catalog name such as mnist, emnist/letters or mnist:3.0.1"),
     ]
     """Name, optionally with builder config and version: `mnist`, `emnist/letters`."""
     data_dir: str | None = None
@@ -139,7 +139,7 @@ class CsvSource(Section):
     group: str | None = None
     """Column of what must stay together, for `data.split.by: group`; it is no input."""
     categories: Literal["one_hot", "embedding"] = "one_hot"
-    """one_hot: a place for each category that is not rare; embedding: a vector that is learnt,
+    """one_hot: a place for each category that is not rare; embedding: a vector that is learned,
     for columns of many categories."""
     time: str | None = None
     """Column with the moment of each row, for `data.split.by: time`: ISO 8601, or a number; it is

@@ -24,7 +24,7 @@ Loss = Literal[
 class Freeze(Section):
     """Fine-tuning of a trained network: the last layer alone first, then the others too.
 
-    Batch normalisation keeps the statistics it came with, all along.
+    Batch normalization keeps the statistics it came with, all along.
     """
 
     epochs: Count = 5
@@ -55,8 +55,8 @@ class Distill(Section):
     """How much of what the teacher thinks of the wrong classes is heard. Networks of a few thousand
     weights cannot follow all of it: of those measured, 4 left each behind itself alone."""
     weight: Share = 0.9
-    """Of the teacher in the loss; the labels have the rest. Samples without a label (data.labelled,
-    data.unlabelled) are learnt from the teacher alone."""
+    """Of the teacher in the loss; the labels have the rest. Samples without a label (data.labeled,
+    data.unlabeled) are learned from the teacher alone."""
     compare: bool = True
     """Train the same network without a teacher, too, and write down what it gained."""
 

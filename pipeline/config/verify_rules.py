@@ -10,7 +10,7 @@ from pipeline.tasks import TASKS
 
 ARENA = ("gate", "arena_bytes")
 INTEGERS = ("int8", "int16x8")
-WIDEST_LINF = 0.5  # a change by half of the range makes every picture grey
+WIDEST_LINF = 0.5  # a change by half of the range makes every picture gray
 
 
 def arena_is_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:

@@ -62,7 +62,7 @@ class Audit(AuditReach):
     """Training samples, and as many of `verify.split`, that are told apart by the answers to them,
     at most; it takes 1,000 to tell a false alarm in a thousand. null: not tried."""
     shadow_models: Annotated[int, Field(ge=4, le=256, multiple_of=2)] | None = None
-    """Networks that are trained to see what answers to learnt samples look like (LiRA); each takes
+    """Networks that are trained to see what answers to learned samples look like (LiRA); each takes
     as long as `train`. null: none."""
     extraction_queries: Annotated[int, Field(ge=100)] | None = None
     """Questions to the shipped file at most, from whose answers a copy is trained; null: none."""
@@ -129,9 +129,9 @@ class Report(Section):
     """What the model is for, and whom, in a sentence or two of the model card."""
     out_of_scope: str | None = None
     """What it must not be used for."""
-    licence: str | None = None
+    license: str | None = None
     """Of the model: a name such as Apache-2.0, or a sentence."""
-    data_licence: str | None = None
-    """Of the data that it learnt from."""
+    data_license: str | None = None
+    """Of the data that it learned from."""
     contact: str | None = None
     """Whom to ask, or to tell of a mistake."""

@@ -107,7 +107,7 @@ def cutout(x_BHWC: Tensor, *, fraction: float, seed: Tensor) -> Any:
     return tf.where(is_cut, 0.0, x_BHWC)
 
 
-def colour(
+def color(
     x_BHWC: Tensor, *, brightness: float, contrast: float, saturation: float, seed: Tensor
 ) -> Any:
     """Change saturation, contrast and brightness of each image, within [0, 1]."""
@@ -189,7 +189,7 @@ AUGMENT: dict[str, Any] = {
     "rotate": rotate,
     "crop": crop,
     "cutout": cutout,
-    "colour": colour,
+    "color": color,
     "mixup": None,  # of samples and losses together: a part of the step
     "time_shift": time_shift,
     "noise": noise,

@@ -33,16 +33,16 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
             length, a column that is not there, a number that is none; every place is named.
     """
     table = _table(source, base, report)
-    columns, labels, unlabelled = _survey(table)
+    columns, labels, unlabeled = _survey(table)
     unseen = (source.label, source.group, source.time, *source.drop)
     inputs = [column for column in columns if column.name not in unseen]
     kinds, found = judge(inputs, source.categorical)
     kept = [column for column in inputs if kinds[column.name] != "left out"]
     if not kept:
         raise ConfigError(f"{source.path}: no column is left to learn from besides {source.label}")
-    if unlabelled:
-        text = f"{unlabelled} rows have no {source.label} and were left out."
-        found.append(Finding("warning", "rows_without_label", text, unlabelled))
+    if unlabeled:
+        text = f"{unlabeled} rows have no {source.label} and were left out."
+        found.append(Finding("warning", "rows_without_label", text, unlabeled))
     described = [
         RowColumn(
             column.name,
@@ -84,25 +84,25 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
     source = table.source
     columns = {name: Column(name) for name in next(iter(table.names.values()))}
     labels = Labels()
-    unlabelled, missing = 0, set(source.missing)
+    unlabeled, missing = 0, set(source.missing)
     for part, path in table.files.items():
         names = table.names[part]
         for line, cells in rows_of(path, table.form, len(names)):
             row = dict(zip(names, cells, strict=True))
             label = row[source.label]
             if label in missing:
-                unlabelled += 1
+                unlabeled += 1
                 continue
             labels.see(path, line, label)
             if source.time is not None:
                 refuse_moment(path, line, source.time, cell=row[source.time])
             for name, column in columns.items():
                 column.see(path.name, line, row[name], is_missing=row[name] in missing)
-    return list(columns.values()), labels, unlabelled
+    return list(columns.values()), labels, unlabeled
 
 
 def _inputs(source: CsvSource, described: list[RowColumn]) -> tuple[Input, ...]:
-    """Return one input of numbers and places, or numbers and codes apart where codes are learnt."""
+    """Return one input of numbers and one-hot columns, or two: numbers, and codes to embed."""
     cells = {
         "missing": list(source.missing),
         "strip": source.strip,

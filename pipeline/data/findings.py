@@ -68,7 +68,7 @@ def constant_columns(columns: Sequence[str]) -> list[Finding]:
 
 
 def constant_images(names: Sequence[str], count: int) -> list[Finding]:
-    """Report images that show one colour only; `names` are the first of them."""
+    """Report images that show one color only; `names` are the first of them."""
     if not count:
         return []
     text = f"{_count(count, 'image')} of one value only: {some(names, count)}."
@@ -117,9 +117,9 @@ def far_apart(entry: Entry) -> list[Finding]:
     ratio = scales[narrow] / scales[wide]
     text = (
         f"The values of {wide} spread {ratio:,.0f} times as far as those of {narrow}: they are not "
-        "normalised. Preprocessing makes them even, here and on the device."
+        "normalized. Preprocessing makes them even, here and on the device."
     )
-    return [Finding("info", "not_normalised", text, len(scales))]
+    return [Finding("info", "not_normalized", text, len(scales))]
 
 
 def known_values(

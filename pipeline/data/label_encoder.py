@@ -1,4 +1,4 @@
-"""What the labels of text files are, learnt by reading each once: classes, or numbers."""
+"""What the labels of text files are, learned by reading each once: classes, or numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

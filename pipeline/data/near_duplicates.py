@@ -20,8 +20,8 @@ DIRECTIONS = 32
 MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
 READ = 1 << 20  # bytes of raw samples at once
 BLOCK = 8  # samples that are compared at once with all of train
-NEIGHBOURS = 10  # that must all be of one other class before a label is doubted
-DOUBTED = 5_000  # training samples whose neighbours are looked up
+NEIGHBORS = 10  # that must all be of one other class before a label is doubted
+DOUBTED = 5_000  # training samples whose neighbors are looked up
 KS_SHIFT = 0.1  # distance between distributions that matters, where it is no chance
 KS_CHANCE = 2.5  # times sqrt((n + m) / (n m)): one in 10,000 parts of the same set is further
 
@@ -108,10 +108,10 @@ def near_copies(
 def doubtful_labels(
     found: Mapping[str, Array], labels: Array, ids: Array, *, names: Sequence[str]
 ) -> list[Finding]:
-    """Report training samples whose nearest neighbours all bear one other label (Wilson 1972)."""
+    """Report training samples whose nearest neighbors all bear one other label (Wilson 1972)."""
     train = found["train"][:DOUBTED]
     labels = labels[: len(train)]
-    if len(train) <= 2 * NEIGHBOURS:
+    if len(train) <= 2 * NEIGHBORS:
         return []
     squares = np.einsum("ij,ij->i", train, train)
     doubted = []
@@ -119,7 +119,7 @@ def doubtful_labels(
         block = train[start : start + BLOCK]
         distance = squares - 2 * (block @ train.T)
         distance[np.arange(len(block)), start + np.arange(len(block))] = np.inf
-        nearest = labels[np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]]
+        nearest = labels[np.argpartition(distance, NEIGHBORS, axis=1)[:, :NEIGHBORS]]
         own = labels[start : start + BLOCK]
         is_doubted = (nearest == nearest[:, :1]).all(axis=1) & (nearest[:, 0] != own)
         doubted += [(start + i, int(nearest[i, 0])) for i in np.flatnonzero(is_doubted)]
@@ -152,7 +152,7 @@ def drift(named: Mapping[str, tuple[Array, Array]], found: Mapping[str, Array]) 
         return []
     text = (
         f"The inputs of test are distributed otherwise than those of train (distance {worst:.2f}): "
-        "figures say how the model does on other data than it learnt from."
+        "figures say how the model does on other data than it learned from."
     )
     return [Finding("warning", "drift", text, len(found["test"]))]
 

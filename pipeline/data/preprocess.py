@@ -52,5 +52,5 @@ def target_of(labels: Array, preprocess: Preprocess) -> Array:
     target = preprocess.target
     if target is None:
         return np.asarray(labels, np.int32)
-    centred = np.asarray(labels, np.float32) - np.float32(target.offset)
-    return np.asarray(centred / np.float32(target.scale), np.float32)
+    centered = np.asarray(labels, np.float32) - np.float32(target.offset)
+    return np.asarray(centered / np.float32(target.scale), np.float32)

@@ -63,7 +63,7 @@ def _refuse_unfit(entry: Entry, wish: Mapping[str, Any]) -> None:
     if wish["median"] is not None and not KINDS[kind].smoothing_axes:
         problems.append(
             f"data.sanitize.median: is for images, sound and series, and this source gives {name} "
-            f"({kind}), whose values have no neighbours; wanted null"
+            f"({kind}), whose values have no neighbors; wanted null"
         )
     if wish["bit_depth"] is not None and KINDS[kind].levels_from is None:
         problems.append(

@@ -257,7 +257,7 @@ def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, 
 
 
 def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> None:
-    """Refuse classes that have samples and none in train: they would be tested and never learnt.
+    """Refuse classes that have samples and none in train: they would be tested and never learned.
 
     Raises:
         ConfigError: there are such classes; all are named.

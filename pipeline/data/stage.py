@@ -42,7 +42,7 @@ from pipeline.data.split import (
     refuse_untrained,
 )
 from pipeline.data.store import Stored, store
-from pipeline.data.unlabelled import UNLABELLED, hide, split_known, without_label
+from pipeline.data.unlabeled import UNLABELED, hide, split_known, without_label
 from pipeline.documents.dataset import DataFinding, DatasetDocument, ReportGroups, StoredLabels
 from pipeline.documents.preprocess import Entry, Preprocess, Target
 from pipeline.errors import ConfigError
@@ -73,10 +73,10 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
     _refuse_unfit(config, source)
-    data = _labelled(config, source, store(source, out))
+    data = _labeled(config, source, store(source, out))
     parts = _parts(config, data)
     shards = {entry.name: open_shards(out, entry) for entry in data.stored.inputs}
-    seen = join_arrays([parts["train"], parts[UNLABELLED]]) if UNLABELLED in parts else None
+    seen = join_arrays([parts["train"], parts[UNLABELED]]) if UNLABELED in parts else None
     entries, found = _fit(config, source, shards, parts["train"] if seen is None else seen)
     target = _target(config, take_rows(data.labels, parts["train"])) if data.names is None else None
     labels = None if data.names is None else list(data.names)
@@ -87,7 +87,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     _meta(config, data, parts, found).write(out / "dataset.json")
     drawn = figures(shards, entries, data.labels, parts=parts, names=data.names)
     write_arrays(out / "figures.npz", drawn)
-    shown = (*PARTS, UNLABELLED) if UNLABELLED in parts else PARTS
+    shown = (*PARTS, UNLABELED) if UNLABELED in parts else PARTS
     counts = {name: (float(len(parts[name])), "samples") for name in shown}
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})
@@ -112,15 +112,15 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         raise ConfigError(*problems)
 
 
-def _labelled(config: Config, source: Source, stored: Stored) -> _Labelled:
+def _labeled(config: Config, source: Source, stored: Stored) -> _Labelled:
     """Return the labels as the task wants them, and the groups as the config names them."""
     labels, names = stored.labels, None
     if TASKS[config.task].has_classes:
         labels, names = class_labels(source, stored.labels, stored.parts)
         if TASKS[config.task].learns_normal:
             labels, names = anomaly_labels(labels, names, config.data.normal)
-        elif config.data.unlabelled is not None:
-            labels, names = without_label(labels, names, config.data.unlabelled)
+        elif config.data.unlabeled is not None:
+            labels, names = without_label(labels, names, config.data.unlabeled)
     else:
         labels = target_labels(config.task, source, stored.labels)
     pattern = config.data.split.pattern
@@ -166,9 +166,9 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         parts["train"] = filter_array(parts["train"], lambda own: data.labels[own] == 0)
     elif data.names is not None:
         refuse_untrained(data.labels, parts, data.names)
-    if config.data.labelled is not None:
-        seed = fold_seed(config.seed, "labelled")
-        parts = hide(parts, data.labels, config.data.labelled, is_classes=is_classes, seed=seed)
+    if config.data.labeled is not None:
+        seed = fold_seed(config.seed, "labelled")  # the older spelling keeps the bytes
+        parts = hide(parts, data.labels, config.data.labeled, is_classes=is_classes, seed=seed)
     parts["calibration"] = calibration(
         parts["train"],
         data.labels,

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10.0  # between two lines of progress
 VALUES = ("parts", "labels", "times", "digests", "names")  # one a sample, of each
-KEPT_NAMES = 100  # of one-coloured images, whose number is counted on
+KEPT_NAMES = 100  # of one-colored images, whose number is counted on
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Seen:
         self.findings: list[Finding] = []
 
     def add(self, chunk: Chunk, images: list[str]) -> None:
-        """Collect labels, names, parts, groups and digests, and names of one-coloured images."""
+        """Collect labels, names, parts, groups and digests, and names of one-colored images."""
         self.count += len(chunk.ids)
         self.labels.add(chunk.labels)
         if chunk.times is not None:

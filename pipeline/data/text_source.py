@@ -83,7 +83,7 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
 def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
     """Yield the texts of every part, then what was left out."""
     empty: list[str] = []
-    unlabelled: list[str] = []
+    unlabeled: list[str] = []
     cut = 0
     for part, path in texts.files.items():
         held: list[tuple[str, dict[str, str]]] = []
@@ -91,7 +91,7 @@ def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
             name = f"{path.name}:{line}"
             if not row[texts.source.text].strip() or not row[texts.source.label].strip():
                 is_empty = not row[texts.source.text].strip()
-                (empty if is_empty else unlabelled).append(name)
+                (empty if is_empty else unlabeled).append(name)
                 continue
             cut += len(row[texts.source.text].encode()) > texts.source.words.max_bytes
             held.append((name, row))
@@ -102,7 +102,7 @@ def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
             yield _chunk(texts, held, part, answers)
     found = [
         *left_out("warning", "empty_texts", "no text", names=empty, noun="row"),
-        *left_out("warning", "rows_without_label", "no label", names=unlabelled, noun="row"),
+        *left_out("warning", "rows_without_label", "no label", names=unlabeled, noun="row"),
     ]
     if cut:
         text = f"{cut} texts are longer than words.max_bytes and were cut."

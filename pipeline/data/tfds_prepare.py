@@ -63,7 +63,7 @@ def _builder(tfds: Any, source: TfdsSource, base: Path) -> Any:
         hint = (
             f"did you mean {near[0]!r}?"
             if near
-            else "its catalogue: https://www.tensorflow.org/datasets"
+            else "its catalog: https://www.tensorflow.org/datasets"
         )
         raise ConfigError(f"data.source.name: TFDS has no set {asked!r}; {hint}") from error
     except (ValueError, AssertionError) as error:

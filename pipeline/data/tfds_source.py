@@ -1,4 +1,4 @@
-"""Any set of the TensorFlow Datasets catalogue, by name: images, sound, text and numbers.
+"""Any set of the TensorFlow Datasets catalog, by name: images, sound, text and numbers.
 
 `tfds_prepare.py` sees to it that the set lies on this machine; here it is described and read.
 """

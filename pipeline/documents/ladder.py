@@ -9,7 +9,7 @@ from pipeline.documents.recipe import Quantizer
 from pipeline.documents.record import Record
 
 
-class Judgement(Record):
+class Judgment(Record):
     """How a model's outputs on the validation split compare with the reference's."""
 
     metric: float
@@ -40,7 +40,7 @@ class MadeFile(Record):
     """Operations that compute in float."""
 
 
-class Measurement(MadeFile, Judgement):
+class Measurement(MadeFile, Judgment):
     """A rung's file on the validation split."""
 
     bytes: int
@@ -57,13 +57,13 @@ class Rung(Record):
     bytes: int | None = None
     """Of the file; null: there is none."""
     metric: float | None = None
-    """As for a judgement."""
+    """As for a judgment."""
     metric_drop: float | None = None
-    """As for a judgement."""
+    """As for a judgment."""
     agreement: float | None = None
-    """As for a judgement."""
+    """As for a judgment."""
     worst_class_drop: float | None = None
-    """As for a judgement."""
+    """As for a judgment."""
     passed: bool | None = None
     """Whether it holds the gates that validation can judge; null: there is no file."""
 
@@ -106,7 +106,7 @@ class SmallModel(Record):
 
     zeros: float | None = None
     """Fraction of the kernels' weights that is zero; null: neither was asked for."""
-    validation: Judgement | None = None
+    validation: Judgment | None = None
     """Against the reference; null: neither was asked for."""
     kernels: tuple[Kernel, ...] = ()
     """Those that are made small."""

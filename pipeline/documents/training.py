@@ -91,9 +91,9 @@ class Pretraining(Gain):
 
     samples: Count
     """That the autoencoder was trained on."""
-    unlabelled: int
+    unlabeled: int
     """Those of them that have no label."""
-    labelled: Count
+    labeled: Count
     """Samples that the classifier was trained on."""
     reconstruction_loss: float
     """Of the autoencoder, on the validation split."""

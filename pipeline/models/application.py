@@ -52,7 +52,7 @@ APPLICATIONS = {
     "MobileNetV3Small": Application(_mobilenet_v3_small, 2.0, -1.0),
     "EfficientNetB0": Application(_efficientnet_b0, 1.0, 0.0),
 }
-COLOURS = 3  # channels that published weights were trained on
+COLORS = 3  # channels that published weights were trained on
 
 
 def application(settings: Settings, shape: Sequence[int], base: Path) -> tuple[Model, Adoption]:
@@ -71,11 +71,11 @@ def application(settings: Settings, shape: Sequence[int], base: Path) -> tuple[M
 
     chosen = APPLICATIONS[settings.name]
     weights = settings.weights
-    if len(shape) != COLOURS:
+    if len(shape) != COLORS:
         raise ConfigError(f"model.kind: application takes pictures; came {shape}")
     is_trained = weights != "none"
     height, width, channels = shape
-    seen = (height, width, COLOURS if is_trained and channels == 1 else channels)
+    seen = (height, width, COLORS if is_trained and channels == 1 else channels)
     if is_trained and weights != "imagenet":
         weights = str(base / Path(weights).expanduser())
     try:

@@ -111,12 +111,12 @@ def _dense(
     *,
     activation: str | None,
 ) -> Any:
-    """Apply a dense layer and, where the spec says so, normalisation, in which a bias vanishes."""
-    normalise = spec.settings(Autoencoder).batch_norm
+    """Apply a dense layer and, where the spec says so, normalization, in which a bias vanishes."""
+    normalize = spec.settings(Autoencoder).batch_norm
     x = blocks.dense(
-        keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalise
+        keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalize
     )
-    return blocks.batch_norm(keras, x, f"{name}_norm") if normalise else x
+    return blocks.batch_norm(keras, x, f"{name}_norm") if normalize else x
 
 
 def _encode_conv(keras: Namespace, spec: Spec, x: Tensor) -> tuple[Any, Sizes]:

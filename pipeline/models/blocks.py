@@ -1,6 +1,6 @@
 """Layers shared by two or more models, made from whichever Keras namespace is passed in.
 
-Every initialiser and every dropout has a seed of its own, so that weights depend on the config
+Every initializer and every dropout has a seed of its own, so that weights depend on the config
 alone. Layers have fixed names: reports, quantization errors and weights are told apart by them.
 """
 
@@ -15,13 +15,13 @@ from pipeline.tasks import TASKS
 # Before these, He et al. 2015 (arXiv:1502.01852); before the others Glorot and Bengio 2010.
 ACTIVATIONS_HE = ("relu", "relu6", "leaky_relu", "gelu", "hard_swish")
 
-# Of batch normalisation's running statistics. Keras' 0.99 needs 300 steps to forget its start, more
+# Of batch normalization's running statistics. Keras' 0.99 needs 300 steps to forget its start, more
 # than a small set makes in all; 0.9 needs 30.
 MOMENTUM = 0.9
 
 
 def initializer(keras: Namespace, spec: Spec, name: str, *, activation: str | None) -> Any:
-    """Return the kernel initialiser of layer `name`, seeded: as the spec says, or by activation."""
+    """Return the kernel initializer of layer `name`, seeded: as the spec says, or by activation."""
     seed = fold_seed(spec.seed, "initializer", name)
     chosen = getattr(spec.model, "initializer", "auto")  # a perceptron has no choice
     if chosen == "he" or (chosen == "auto" and activation in ACTIVATIONS_HE):
@@ -51,7 +51,7 @@ def apply_activation(keras: Namespace, x: Tensor, activation: str, *, name: str)
 
 
 def batch_norm(keras: Namespace, x: Any, name: str) -> Any:
-    """Normalise each channel over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
+    """Normalize each channel over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
     return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)(x)
 
 
@@ -71,16 +71,16 @@ def dense(keras: Namespace, spec: Spec, x: Any, *, units: int, name: str, **opti
 
 
 def dense_stack(
-    keras: Namespace, spec: Spec, x: Any, *, widths: tuple[int, ...], normalise: bool
+    keras: Namespace, spec: Spec, x: Any, *, widths: tuple[int, ...], normalize: bool
 ) -> Any:
     """Apply dense layers named dense_1, dense_2, … with the spec's activation."""
     activation = spec.settings(Hidden).activation
     for number, width in enumerate(widths, 1):
         name = f"dense_{number}"
         x = dense(
-            keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalise
+            keras, spec, x, units=width, name=name, activation=activation, use_bias=not normalize
         )
-        if normalise:
+        if normalize:
             x = batch_norm(keras, x, f"{name}_norm")
         x = activate(keras, spec, x, name=name)
     return x
@@ -93,10 +93,10 @@ def convolution(
     *,
     filters: int | None,
     name: str,
-    normalise: bool = True,
+    normalize: bool = True,
     **window: Any,
 ) -> Any:
-    """Apply convolution, normalisation and activation; a bias would vanish in the normalisation.
+    """Apply convolution, normalization and activation; a bias would vanish in the normalization.
 
     Args:
         keras: the namespace.
@@ -104,17 +104,17 @@ def convolution(
         x: a picture (B, H, W, C), or a sequence (B, T, C).
         filters: output channels; None: depthwise, each channel by itself.
         name: of the layer; what follows it is named after it.
-        normalise: whether batch normalisation comes before the activation.
+        normalize: whether batch normalization comes before the activation.
         window: kernel_size, strides, padding of the Keras layer.
     """
     kernel = initializer(keras, spec, name, activation=spec.settings(Hidden).activation)
-    options = {"use_bias": not normalise, "name": name, "padding": "same"} | window
+    options = {"use_bias": not normalize, "name": name, "padding": "same"} | window
     if filters is None:
         x = keras.layers.DepthwiseConv2D(depthwise_initializer=kernel, **options)(x)
     else:
         layer = keras.layers.Conv2D if len(x.shape) == 4 else keras.layers.Conv1D
         x = layer(filters, kernel_initializer=kernel, **options)(x)
-    if normalise:
+    if normalize:
         x = batch_norm(keras, x, f"{name}_norm")
     return activate(keras, spec, x, name=name)
 

@@ -1,6 +1,6 @@
-"""Convolutional network: blocks of convolution, normalisation, activation and pooling; then dense.
+"""Convolutional network: blocks of convolution, normalization, activation and pooling; then dense.
 
-LeCun et al. 1998, "Gradient-based learning applied to document recognition"; batch normalisation
+LeCun et al. 1998, "Gradient-based learning applied to document recognition"; batch normalization
 before the activation, as in section 3.2 of its paper (arXiv:1502.03167).
 """
 
@@ -39,7 +39,7 @@ def build(
                 x,
                 filters=filters,
                 name=f"conv_{block}_{number}",
-                normalise=settings.batch_norm,
+                normalize=settings.batch_norm,
                 kernel_size=settings.kernel_size,
                 strides=settings.strides,
                 padding=padding_of(settings.padding, block),
@@ -53,7 +53,7 @@ def build(
     else:
         x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
     x = blocks.dropout(keras, spec, x, name="head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalize=False)
     x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn")
 

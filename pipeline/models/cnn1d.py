@@ -37,7 +37,7 @@ def build(
             x,
             filters=filters,
             name=f"conv_{block}",
-            normalise=settings.batch_norm,
+            normalize=settings.batch_norm,
             kernel_size=settings.kernel_size,
             strides=settings.strides,
         )
@@ -46,6 +46,6 @@ def build(
             x = pools[settings.pool](2, name=f"pool_{block}")(x)
     x = blocks.pool_sequence(keras, x, settings.head)
     x = blocks.dropout(keras, spec, x, name="head_dropout", setting="head_dropout")
-    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalize=False)
     x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="cnn1d")

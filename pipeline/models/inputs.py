@@ -42,7 +42,7 @@ def vector_of(keras: Namespace, spec: Spec, inputs: list[Any]) -> Any:
 
 
 def embed_tokens(keras: Namespace, spec: Spec, x: Any, *, entry: SpecInput) -> Any:
-    """Return whole numbers (B, T) as learnt vectors (B, T, embedding)."""
+    """Return whole numbers (B, T) as learned vectors (B, T, embedding)."""
     seed = fold_seed(spec.seed, "initializer", entry.name)
     return keras.layers.Embedding(
         entry.vocabulary,

@@ -33,7 +33,7 @@ def build(
     if settings.input_norm:
         x = blocks.batch_norm(keras, x, "input_norm")
     x = blocks.dense_stack(
-        keras, spec, x, widths=widths(settings.units), normalise=settings.batch_norm
+        keras, spec, x, widths=widths(settings.units), normalize=settings.batch_norm
     )
     x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="mlp")

@@ -43,7 +43,7 @@ def build(
             return_sequences=not is_last,
             **({} if settings.cell == "lstm" else {"unroll": unroll}),
         )(x)
-    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalise=False)
+    x = blocks.dense_stack(keras, spec, x, widths=tuple(settings.dense), normalize=False)
     x = blocks.dropout(keras, spec, x, name="dropout")
     return keras.Model(inputs, blocks.output(keras, spec, x), name="rnn")
 

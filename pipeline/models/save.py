@@ -25,12 +25,12 @@ def save_keras(model: Model, path: Path) -> None:
         dated = temporary.with_suffix(".dated.keras")
         try:
             model.save(dated, include_optimizer=False)
-            _normalise(dated, temporary)
+            _normalize(dated, temporary)
         finally:
             dated.unlink(missing_ok=True)
 
 
-def _normalise(source: Path, target: Path) -> None:
+def _normalize(source: Path, target: Path) -> None:
     """Copy a `.keras` archive, entries in order of name, dates removed."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         for name in sorted(old.namelist()):

@@ -1,7 +1,7 @@
 """Transformer encoder over a series, a text, or the patches of a picture.
 
-Vaswani et al. 2017 (arXiv:1706.03762), sections 3.1 to 3.3, with the normalisation before each part
-(Xiong et al. 2020, arXiv:2002.04745) and learnt positions. Patches after Dosovitskiy et al. 2021
+Vaswani et al. 2017 (arXiv:1706.03762), sections 3.1 to 3.3, with the normalization before each part
+(Xiong et al. 2020, arXiv:2002.04745) and learned positions. Patches after Dosovitskiy et al. 2021
 (arXiv:2010.11929), without their class token.
 
 Legend: B batch, T steps, D width, H heads. What stands after a text's end is left out by a finite
@@ -21,7 +21,7 @@ from pipeline.models import blocks
 from pipeline.models.inputs import inputs_of, picture_of, sequence_of
 from pipeline.seeds import fold_seed
 
-EPSILON = 1e-6  # of layer normalisation
+EPSILON = 1e-6  # of layer normalization
 END = 0  # number of what stands after a text's end; see samples/tokens.py
 LEFT_OUT = -30.0  # added to a score: its share is then below 1e-12
 

@@ -132,7 +132,7 @@ def _pictures(files: list[Path]) -> Seen:
         try:
             with Image.open(file) as picture:
                 sizes.append(picture.size)
-                modes.add(picture.mode if picture.mode in ("L", "1", "I;16") else "colour")
+                modes.add(picture.mode if picture.mode in ("L", "1", "I;16") else "color")
         except OSError:
             continue  # the data stage leaves it out, and says so
     if not sizes:
@@ -143,7 +143,7 @@ def _pictures(files: list[Path]) -> Seen:
     side = min(side, FEW_SIDE) if len(files) < FEW else side
     high, wide = (max(8, round(side * length / longest)) for length in (height, width))
     source = {"kind": "image_folder", "path": root, "height": high, "width": wide}
-    source |= {} if "colour" in modes else {"color": "gray"}
+    source |= {} if "color" in modes else {"color": "gray"}
     said = (f"{len(files):,} pictures, of {width}x{height} pixels in the middle.",)
     counts = _counts(classes)
     count = len(classes.listed)

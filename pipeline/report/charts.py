@@ -1,6 +1,6 @@
-"""Charts as inline SVG: in the page's colours, without a script or another file. Pure.
+"""Charts as inline SVG: in the page's colors, without a script or another file. Pure.
 
-Curves differ by dashes, too, so that they can be told apart on paper and without colours; what a
+Curves differ by dashes, too, so that they can be told apart on paper and without colors; what a
 chart shows is also said in words, for those who do not see it.
 """
 
@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 560, 270  # of the drawing; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 82, 16, 16, 46
 TICKS = 5
 DOTTED = 12  # points of a curve up to which each has a dot
-COLOURS = 6
+COLORS = 6
 SHORT = 3  # signs of the last tick that fit to the right of it
 
 Point = tuple[float, float]
@@ -63,18 +63,18 @@ def y_axis(label: str, values: Sequence[float], *, is_log: bool = False) -> Axis
 def figure(
     parts: Sequence[str], legend: Mapping[str, int], *, title: str, told: str = ""
 ) -> Markup:
-    """Return a chart: its title, the drawing, and which colour is what.
+    """Return a chart: its title, the drawing, and which color is what.
 
     Args:
         parts: the drawing's elements.
-        legend: name -> number of its colour; none where there is only one thing.
+        legend: name -> number of its color; none where there is only one thing.
         title: what it shows.
         told: the same in words and numbers.
     """
     said = escape(f"{title}. {told}" if told else title)
     keys = "".join(
-        f'<li><span class="key c{colour % COLOURS}"></span>{escape(name)}</li>'
-        for name, colour in legend.items()
+        f'<li><span class="key c{color % COLORS}"></span>{escape(name)}</li>'
+        for name, color in legend.items()
     )
     listed = f'<ul class="legend">{keys}</ul>' if keys else ""
     return Markup(
@@ -159,20 +159,20 @@ def histogram(
     across = x_axis(x, [float(edges[0]), float(edges[-1])], is_log=is_log)
     up = y_axis(y, [0.0, float(max(np.max(counts) for counts in groups.values()))])
     parts = frame(across, up)
-    for colour, (name, counts) in enumerate(groups.items()):
+    for color, (name, counts) in enumerate(groups.items()):
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
             if not count:
                 continue
             left, right, top = across.at(low), across.at(high), up.at(float(count))
             parts.append(
-                f'<rect class="column c{colour}" x="{left:.1f}" y="{top:.1f}" '
+                f'<rect class="column c{color}" x="{left:.1f}" y="{top:.1f}" '
                 f'width="{max(right - left - 1, 0.5):.1f}" height="{up.start - top:.1f}">'
                 f"<title>{escape(name)}, {number(low)} to {number(high)}: {number(count)}</title>"
                 "</rect>"
             )
     parts += [rule(across, value, text) for text, value in (rules or {}).items()]
     told = "; ".join(f"{name}: {number(np.sum(counts))}" for name, counts in groups.items())
-    legend = {name: colour for colour, name in enumerate(groups)} if len(groups) > 1 else {}
+    legend = {name: color for color, name in enumerate(groups)} if len(groups) > 1 else {}
     return figure(parts, legend, title=title, told=told)
 
 
@@ -201,12 +201,12 @@ def scatter(
         f'<line class="equal" x1="{across.at(first):.1f}" y1="{up.at(low):.1f}" '
         f'x2="{across.at(last):.1f}" y2="{up.at(high):.1f}"/>'
     )
-    for colour, group in enumerate(groups.values()):
+    for color, group in enumerate(groups.values()):
         parts += [
-            f'<circle class="dot c{colour}" r="2.5" cx="{across.at(px):.1f}" cy="{up.at(py):.1f}"/>'
+            f'<circle class="dot c{color}" r="2.5" cx="{across.at(px):.1f}" cy="{up.at(py):.1f}"/>'
             for px, py in group
         ]
-    legend = {name: colour for colour, name in enumerate(groups)} if len(groups) > 1 else {}
+    legend = {name: color for color, name in enumerate(groups)} if len(groups) > 1 else {}
     return figure(parts, legend, title=title, told=told)
 
 
@@ -214,14 +214,14 @@ def _curve(count: int, name: str, curve: Sequence[Point], x: Axis, y: Axis) -> l
     """Return a line through points, with a dot on each where they are few."""
     path = " ".join(f"{x.at(px):.1f},{y.at(py):.1f}" for px, py in curve)
     parts = [
-        f'<polyline class="curve c{count % COLOURS}" points="{path}">'
+        f'<polyline class="curve c{count % COLORS}" points="{path}">'
         f"<title>{escape(name)}</title></polyline>"
     ]
     if len(curve) > DOTTED:
         return parts
     radius = 6 if len(curve) == 1 else 3
     return parts + [
-        f'<circle class="dot c{count % COLOURS}" r="{radius}" cx="{x.at(px):.1f}" '
+        f'<circle class="dot c{count % COLORS}" r="{radius}" cx="{x.at(px):.1f}" '
         f'cy="{y.at(py):.1f}">'
         f"<title>{escape(name)}: {px:g}, {py:.4g}</title></circle>"
         for px, py in curve

@@ -14,7 +14,7 @@ from pipeline.documents.preprocess import AudioEntry, CategoryColumn, Column, En
 from pipeline.ondevice.document import column_name
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.report import pictures
-from pipeline.report.charts import COLOURS
+from pipeline.report.charts import COLORS
 from pipeline.report.words import number
 from pipeline.samples import KINDS
 
@@ -156,7 +156,7 @@ def curves(values_TC: Array, alt: str) -> str:
             for x, y in zip(steps, values, strict=False)
             if np.isfinite(y)
         )
-        lines.append(f'<polyline class="curve thin c{channel % COLOURS}" points="{points}"/>')
+        lines.append(f'<polyline class="curve thin c{channel % COLORS}" points="{points}"/>')
     return (
         f'<svg class="small" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(alt)}">'
         f"{''.join(lines)}</svg>"

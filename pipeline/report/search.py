@@ -87,7 +87,7 @@ def _front_chart(trials: Trials, done: Sequence[TrialResult], by: str) -> Markup
 
 
 def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
-    """Return a line a trial through an axis a value (Inselberg 1985), the best half in colour."""
+    """Return a line a trial through an axis a value (Inselberg 1985), the best half in color."""
     paths = [path for path in trials.space if any(path in row.values for row in done)]
     paths = paths[: AXES - 1]
     if len(done) < 2:
@@ -116,10 +116,10 @@ def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
         ]
         row = done[place]
         is_picked = row.trial == trials.picked
-        colour = 2 if is_picked else 0 if place < len(done) / 2 else 5
+        color = 2 if is_picked else 0 if place < len(done) / 2 else 5
         width = " bold" if is_picked else " thin"
         parts.append(
-            f'<polyline class="curve c{colour}{width}" points="{" ".join(points)}">'
+            f'<polyline class="curve c{color}{width}" points="{" ".join(points)}">'
             f"<title>trial {row.trial}: {row.score:.4f}</title></polyline>"
         )
     legend = {"chosen": 2, "better half": 0, "other": 5}

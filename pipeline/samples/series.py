@@ -34,8 +34,8 @@ def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
         known = seen[~np.isnan(seen)]
         columns.append(describe_channel(name, known, spec.numbers))
         constant += [name] if len(np.unique(known)) < 2 else []
-    centred = values - _known_mean(values)
-    usual = np.sqrt(_known_mean(centred.astype(np.float64) ** 2))
+    centered = values - _known_mean(values)
+    usual = np.sqrt(_known_mean(centered.astype(np.float64) ** 2))
     floor = FLAT * float(np.median(usual)) or FLAT
     shared = describe_input(spec, list(samples.shape), samples)
     return series.model_copy(update=shared | {"columns": columns, "floor": floor}), constant
@@ -63,9 +63,9 @@ def _standardize_windows(tf: Namespace, raw: Tensor, entry: SeriesEntry) -> Tens
     x = tf.where(is_known, tf.cast(raw, tf.float64), 0.0)
     count = tf.maximum(tf.reduce_sum(tf.cast(is_known, tf.float64), axis=1, keepdims=True), 1.0)
     mean = tf.reduce_sum(x, axis=1, keepdims=True) / count
-    centred = tf.where(is_known, x - mean, 0.0)
-    deviation = tf.sqrt(tf.reduce_sum(centred**2, axis=1, keepdims=True) / count)
-    return tf.cast(centred / tf.maximum(deviation, entry.floor), tf.float32)
+    centered = tf.where(is_known, x - mean, 0.0)
+    deviation = tf.sqrt(tf.reduce_sum(centered**2, axis=1, keepdims=True) / count)
+    return tf.cast(centered / tf.maximum(deviation, entry.floor), tf.float32)
 
 
 SERIES = Kind(

@@ -1,7 +1,7 @@
 """Fine-tuning in two phases: the last layer alone on what is frozen, then the others too.
 
 A new last layer would else send large errors through weights that are good already (Yosinski et
-al. 2014, arXiv:1411.1792, section 4). Batch normalisation keeps the statistics that it came with.
+al. 2014, arXiv:1411.1792, section 4). Batch normalization keeps the statistics that it came with.
 """
 
 from collections.abc import Callable, Hashable
@@ -32,8 +32,8 @@ def phases(model: Model, freeze: Freeze | None) -> Callable[[int], Hashable]:
     def phase(epoch: int) -> Hashable:
         is_frozen = epoch < freeze.epochs
         for number, layer in enumerate(others):
-            normalises = type(layer).__name__ in NORMALISING
-            layer.trainable = not (is_frozen or normalises or number < freeze.kept)
+            normalizes = type(layer).__name__ in NORMALISING
+            layer.trainable = not (is_frozen or normalizes or number < freeze.kept)
         return is_frozen
 
     return phase

@@ -82,7 +82,7 @@ def learning_curve(
 def _row(
     spec: Spec, settings: Train, dataset: Dataset, trained: Trained, fraction: float
 ) -> LearningRow:
-    """Return what one network reaches on the samples that it learnt from, and on validation."""
+    """Return what one network reaches on the samples that it learned from, and on validation."""
     task, positions = spec.output.task, dataset.split("train")
     if (score := spec.output.score) is not None:
         dataset = with_decision(dataset, Decision(score=score))

@@ -61,7 +61,7 @@ class Trainer:
     """Where the config says the learning rate."""
     phase: Callable[[int], Hashable] = lambda epoch: None
     """Makes the model ready for an epoch, and names the phase: a step is compiled for each."""
-    learnt: list[Any] = field(default_factory=list)
+    learned: list[Any] = field(default_factory=list)
     """All weights that the optimizer may change, in its order."""
 
 
@@ -116,7 +116,7 @@ def fit(
         if is_last or progress.is_due(CHECKPOINT_SECONDS):
             save()
     if trainer.averages:
-        trainer.optimizer.finalize_variable_values(trainer.learnt)
+        trainer.optimizer.finalize_variable_values(trainer.learned)
     listed.on_train_end()  # early stopping may take the best weights back
     synchronise(trainer.model, tf.distribute.get_strategy())
     return progress.history
@@ -128,10 +128,10 @@ def _averaged(trainer: Trainer) -> Iterator[None]:
     if not trainer.averages:
         yield
         return
-    own = [tf.identity(variable.value) for variable in trainer.learnt]
-    trainer.optimizer.finalize_variable_values(trainer.learnt)
+    own = [tf.identity(variable.value) for variable in trainer.learned]
+    trainer.optimizer.finalize_variable_values(trainer.learned)
     yield
-    for variable, value in zip(trainer.learnt, own, strict=True):
+    for variable, value in zip(trainer.learned, own, strict=True):
         variable.assign(value)
 
 
@@ -184,8 +184,8 @@ def _callback_list(trainer: Trainer, feed: Feed, callbacks: Sequence[Any], epoch
     import keras
 
     with trainer.strategy.scope():
-        trainer.learnt.extend(trainer.model.trainable_variables)
-        trainer.optimizer.build(trainer.learnt)
+        trainer.learned.extend(trainer.model.trainable_variables)
+        trainer.optimizer.build(trainer.learned)
     trainer.model.optimizer = trainer.optimizer
     listed = keras.callbacks.CallbackList(
         list(callbacks), model=trainer.model, epochs=epochs, steps=feed.steps, verbose=0

@@ -14,7 +14,7 @@ from pipeline.data.augment import augment
 from pipeline.data.dataset import Dataset
 from pipeline.data.memmap_arrays import filter_array, join_arrays, take_rows
 from pipeline.data.preprocess import scaled_targets, to_model_inputs
-from pipeline.data.unlabelled import NONE, UNLABELLED
+from pipeline.data.unlabeled import NONE, UNLABELED
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.spec import Spec
 from pipeline.models import MODELS
@@ -135,14 +135,14 @@ def trainer_of(
 
 
 def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -> tuple[Any, Any]:
-    """Return positions and labels of what is learnt: a teacher needs no label to teach."""
+    """Return positions and labels of what is learned: a teacher needs no label to teach."""
     positions = dataset.split("train")
     if settings.oversample:
         positions = oversample_rare(positions, dataset.labels, fold_seed(seed, "oversample"))
     labels = take_rows(dataset.labels, positions)
-    if not is_taught or UNLABELLED not in dataset.splits:
+    if not is_taught or UNLABELED not in dataset.splits:
         return positions, labels
-    others = dataset.split(UNLABELLED)
+    others = dataset.split(UNLABELED)
     unknown = np.broadcast_to(labels.dtype.type(NONE), len(others))
     return join_arrays([positions, others]), join_arrays([labels, unknown])
 

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.arrays import Model
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
-from pipeline.data.unlabelled import UNLABELLED
+from pipeline.data.unlabeled import UNLABELED
 from pipeline.documents.spec import Spec, SpecOutput
 from pipeline.documents.training import Pretraining
 from pipeline.train.ablation import describe_gain, folder_of
@@ -43,7 +43,7 @@ def train_pretrained(
         The network, and what pre-training gained on the validation split.
     """
     assert settings.pretrain is not None  # else there is nothing to do here
-    everything, unlabelled = _without_labels(dataset)
+    everything, unlabeled = _without_labels(dataset)
     log.info("          pre-training on %d samples", len(everything.split("train")))
     first = train_network(
         spec.model_copy(update={"output": SpecOutput(task="anomaly", score="reconstruction")}),
@@ -63,8 +63,8 @@ def train_pretrained(
     return trained, Pretraining(
         **describe_gain(spec, trained, alone),
         samples=len(everything.split("train")),
-        unlabelled=unlabelled,
-        labelled=len(dataset.split("train")),
+        unlabeled=unlabeled,
+        labeled=len(dataset.split("train")),
         reconstruction_loss=first.validation["val_loss"],
     )
 
@@ -72,7 +72,7 @@ def train_pretrained(
 def _without_labels(dataset: Dataset) -> tuple[Dataset, int]:
     """Return the dataset as an autoencoder learns from it, and how many samples have no label."""
     parts = dict(dataset.splits)
-    others = parts.get(UNLABELLED, parts["train"][:0])
+    others = parts.get(UNLABELED, parts["train"][:0])
     parts["train"] = np.concatenate([parts["train"], others])
     plain = dataset.preprocess.model_copy(update={"target": None})
     labels = np.zeros(len(dataset.labels), np.int64)
@@ -87,11 +87,11 @@ def _to_reconstruct(settings: Train) -> Train:
 
 def _encoder_of(model: Model) -> Any:
     """Return a function that gives a network the weights of the layers that it has in common."""
-    learnt = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+    learned = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
     def begin(other: Model) -> None:
         for layer in other.layers:
-            if layer.name in learnt:
-                layer.set_weights(learnt[layer.name])
+            if layer.name in learned:
+                layer.set_weights(learned[layer.name])
 
     return begin

@@ -34,8 +34,8 @@ class Form:
     """Hidden dense and convolution layers."""
     squashing: tuple[str, ...]
     """Hidden layers that end with a sigmoid or tanh, gates left out."""
-    is_normalised: bool
-    """Whether any layer normalises."""
+    is_normalized: bool
+    """Whether any layer normalizes."""
     ending: str | None
     """Activation of the last layer."""
 

@@ -1,7 +1,7 @@
 """Train the network.
 
 Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
-learning.json and warnings.json (how well it learnt, what went wrong), and pretraining.json or
+learning.json and warnings.json (how well it learned, what went wrong), and pretraining.json or
 distillation.json where there was one.
 """
 
@@ -55,14 +55,14 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     else:
         trained, pretraining = train_pretrained(spec, settings, dataset, out=out, **learning)
         pretraining.write(out / "pretraining.json")
-    learnt = learning_curve(
+    learned = learning_curve(
         spec, settings, dataset, trained=trained, out=out, begin=begin, **learning
     )
     if given is not None:
         after = validation_recall(trained.model, dataset, config.task)
         tuned = FineTuning(before=given, after=after)
-        learnt = learnt.model_copy(update={"fine_tuning": tuned})
-    learnt.write(out / "learning.json")
+        learned = learned.model_copy(update={"fine_tuning": tuned})
+    learned.write(out / "learning.json")
     Warnings(warnings=tuple(trained.warnings)).write(out / "warnings.json")
     save_keras(trained.model, out / "model.keras")
     if (score := spec.output.score) is not None:

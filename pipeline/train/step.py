@@ -86,7 +86,7 @@ def distilling_step(
     """Return the step of a student: (1 - w) * loss + w * T^2 * KL(teacher_T || student_T).
 
     Hinton et al. 2015 (arXiv:1503.02531), section 2: the softmax of either is taken at temperature
-    T, and T^2 keeps the share of the gradient. A sample without a label is learnt from the teacher
+    T, and T^2 keeps the share of the gradient. A sample without a label is learned from the teacher
     alone (w = 1), whose first choice counts as its class.
 
     Args:

@@ -157,7 +157,7 @@ MADE: dict[str, Callable[[], tuple[Any, str]]] = {
 
 
 def synchronise(model: Model, strategy: Strategy) -> None:
-    """Let batch normalisation see the global batch, as on one device (no change there).
+    """Let batch normalization see the global batch, as on one device (no change there).
 
     What is saved stays the same: the flag counts in training alone.
     """

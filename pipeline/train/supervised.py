@@ -1,4 +1,4 @@
-"""Train the network of a spec on labelled samples: what `train` does once and `tune` many times."""
+"""Train the network of a spec on labeled samples: what `train` does once and `tune` many times."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def train_network(
     Args:
         spec: of the network.
         settings: the `train` section.
-        dataset: its train split is learnt, its validation split watched.
+        dataset: its train split is learned, its validation split watched.
         batch_size: samples a step, over all replicas.
         augment: sections of `data.augment`, dumped.
         seed: of order, augmentation and dropout.
@@ -133,7 +133,7 @@ def _trained(
 
 
 def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
-    """Start afresh, and return the dataset as it is learnt, and the loss."""
+    """Start afresh, and return the dataset as it is learned, and the loss."""
     reset_keras()
     task = spec.output.task
     if (score := spec.output.score) is not None:

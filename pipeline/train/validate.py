@@ -31,7 +31,7 @@ def evaluator(
 
     def evaluate() -> Mapping[str, float]:
         heads = predict_samples(compiled, dataset, positions)
-        if TASKS[task].predicts_input:  # heads are scores, and only what is normal is learnt
+        if TASKS[task].predicts_input:  # heads are scores, and only what is normal is learned
             auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
             normal = heads[labels == 0]
             return {"val_loss": float(normal.mean(dtype=np.float64)), "val_auc": auc}

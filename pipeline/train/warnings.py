@@ -17,7 +17,7 @@ VANISHED = 1e-3  # gradient of the first layer against the largest; healthy nets
 FORGOTTEN = 1e-6  # gradient at the first steps of a sequence against that at the best one
 EXPLODED = 1e3  # norm of the gradient; losses are of the order of one, and so are their gradients
 STUCK_EPOCHS, STUCK = 3, 0.01  # share of the loss that the best of so many epochs has taken off
-CHANCE = 0.02  # how much better than the best constant answer counts as having learnt something
+CHANCE = 0.02  # how much better than the best constant answer counts as having learned something
 GROWN, AFTER = 1.15, 3  # validation loss against its least, and epochs since
 MATTERS = 0.1  # of the loss of a constant answer: less is how sure of a few samples a net is
 ROSE, BACK = 1.02, 1.25  # a loss against the epoch before, and against the least so far
@@ -25,7 +25,7 @@ WILD, WON = 0.4, 0.2  # share of epochs that rose, and of the loss that all of t
 SMALL = 0.3  # a loss below this share of the first may dance
 WORSE = 1.5  # a loss against that of a constant answer
 STRAIGHT, WORTH = 0.7, 0.03  # second half's fall against the first's, and against the loss
-LEFT = 0.5  # of the first loss: below it a net has learnt, however steadily
+LEFT = 0.5  # of the first loss: below it a net has learned, however steadily
 ENOUGH, LATE = 4, 0.9  # epochs to see it in, and share of all: many nets begin slowly
 SQUASHED = 4  # layers with sigmoid or tanh: their slopes are at most 1/4 and 1
 DEEP = 6  # hidden layers with weights
@@ -110,7 +110,7 @@ def _vanishing(e: Evidence) -> Found:
         if share < FORGOTTEN:
             return (
                 f"the gradient of {name} at the first steps of a sequence is {share:.0e} of that "
-                "at the best step: what was long ago is not learnt from (vanishing gradient)",
+                "at the best step: what was long ago is not learned from (vanishing gradient)",
                 "set model.cell: lstm or gru, shorten the window, or use cnn1d or transformer",
             )
     return None
@@ -133,7 +133,7 @@ def _stuck(e: Evidence) -> Found:
         return None
     reached = e.rows[-1][e.metric]
     if e.chance is not None and e.sign * (reached - e.chance) >= CHANCE:
-        return None  # it was learnt within the first epoch
+        return None  # it was learned within the first epoch
     beside = "" if e.chance is None else f", and {e.metric} {reached:.3g} is that of one answer"
     return (
         f"the loss does not move: {losses[0]:.4g} in the first epoch, {min(losses):.4g} at best in "
@@ -214,7 +214,7 @@ def _loss_output(e: Evidence) -> Found:
     if e.settings.loss == "perceptron" and e.form.weighted:
         return (
             f"train.loss: perceptron on a net with hidden layers ({', '.join(e.form.weighted)}): "
-            "it is 0 where a sample is right by however little, and nothing is learnt from it",
+            "it is 0 where a sample is right by however little, and nothing is learned from it",
             "set train.loss: categorical_crossentropy",
         )
     if e.unreachable > MARGIN:
@@ -244,12 +244,12 @@ def _no_norm(e: Evidence) -> Found:
         return (
             f"the first layer is given numbers of size {e.signs.seen:.3g}",
             "bring them near 1: model.scale and model.offset say what the network is shown, or "
-            "begin it with a normalisation",
+            "begin it with a normalization",
         )
-    if len(e.form.weighted) < DEEP or e.form.is_normalised:
+    if len(e.form.weighted) < DEEP or e.form.is_normalized:
         return None
     return (
-        f"{len(e.form.weighted)} hidden layers and no normalisation between them",
+        f"{len(e.form.weighted)} hidden layers and no normalization between them",
         "set model.batch_norm: true where the family has it, or put BatchNormalization into your "
         "own network",
     )
@@ -265,7 +265,7 @@ WARNINGS: dict[str, Callable[[Evidence], Found]] = {
     "rate_too_low": _rate_low,
     "loss_and_output": _loss_output,
     "sigmoid_in_depth": _squashing,
-    "no_normalisation": _no_norm,
+    "no_normalization": _no_norm,
 }
 
 

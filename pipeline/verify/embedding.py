@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.documents.parity import CodeClustering, CodeParity, CodeReduction
 
-NEIGHBOURS = 10  # of a sample, that are held against its neighbours in the other space
+NEIGHBORS = 10  # of a sample, that are held against its neighbors in the other space
 MOST = 1000  # samples: distances of all pairs are taken
 DEFAULT_CLUSTERS = 8  # where there are no classes
 
@@ -33,7 +33,7 @@ def _nearest(x: Array) -> Array:
     """Return the nearest other samples of each (N, k)."""
     from sklearn.neighbors import NearestNeighbors
 
-    count = min(NEIGHBOURS, len(x) - 1)
+    count = min(NEIGHBORS, len(x) - 1)
     return np.asarray(NearestNeighbors(n_neighbors=count).fit(x).kneighbors(return_distance=False))
 
 
@@ -68,7 +68,7 @@ def compare_clusters(
 def measure_reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> CodeReduction:
     """Return how well codes preserve neighborhoods, beside as many principal components.
 
-    Trustworthiness (Venna and Kaski 2001): 1 where all neighbours of a code were neighbours before.
+    Trustworthiness (Venna and Kaski 2001): 1 where all neighbors of a code were neighbors before.
 
     Args:
         trained_ND: training samples, flat, which the components are found on.
@@ -79,7 +79,7 @@ def measure_reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> C
     from sklearn.manifold import trustworthiness
 
     inputs, codes = inputs_ND[:MOST].astype(np.float64), found_NC[:MOST].astype(np.float64)
-    count = min(NEIGHBOURS, (len(inputs) - 1) // 2)
+    count = min(NEIGHBORS, (len(inputs) - 1) // 2)
     size = min(codes.shape[1], *trained_ND.shape)
     components = PCA(size, random_state=0).fit(trained_ND).transform(inputs)
     return CodeReduction(

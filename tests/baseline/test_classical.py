@@ -14,7 +14,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:  # type: i
 
 
 @pytest.mark.parametrize("name", classical.classifiers(0, None))
-def test_classes_that_lie_apart_are_learnt(blobs, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_classes_that_lie_apart_are_learned(blobs, name: str) -> None:  # type: ignore[no-untyped-def]
     x, labels = blobs
     model = classical.classifiers(0, None)[name]
     assert classical.fit(model, x[:200], labels[:200])
@@ -41,7 +41,7 @@ def test_a_solver_that_stops_early_says_so(blobs) -> None:  # type: ignore[no-un
 
 
 @pytest.mark.parametrize("name", classical.regressors(0, None))
-def test_values_are_learnt(rng: np.random.Generator, name: str) -> None:
+def test_values_are_learned(rng: np.random.Generator, name: str) -> None:
     x = rng.normal(size=(500, 3))
     y = x @ [1.0, -2.0, 0.5]
     model = classical.regressors(0, None)[name]

@@ -84,7 +84,7 @@ def test_the_model_is_as_it_was_after_an_error_too(rng: np.random.Generator) -> 
     np.testing.assert_array_equal(model(x), before)
 
 
-# Softmax and layer normalisation are several operations in the file and one layer in the model:
+# Softmax and layer normalization are several operations in the file and one layer in the model:
 # their inner roundings are not imitated, and rounding a recurrent state is what is left of a cell.
 IMITATED = {
     name: spec

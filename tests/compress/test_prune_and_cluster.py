@@ -9,11 +9,11 @@ from pipeline.artifacts import read_json
 from pipeline.compress import prune_and_cluster
 from pipeline.compress.measurement_cache import WEIGHTS
 from pipeline.config.export_schema import Cluster, Compress, Prune
-from pipeline.documents.ladder import Judgement, SmallModel
+from pipeline.documents.ladder import Judgment, SmallModel
 from pipeline.tasks import TASKS
 from tests.documents.stages import seal_stage
 
-JUDGED = Judgement(metric=0.9, metric_drop=0.01, agreement=1.0, worst_class_drop=None)
+JUDGED = Judgment(metric=0.9, metric_drop=0.01, agreement=1.0, worst_class_drop=None)
 MADE = SmallModel(zeros=0.5, validation=JUDGED, kernels=())
 
 

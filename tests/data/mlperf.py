@@ -30,7 +30,7 @@ def speech_commands(root: Path, rng: Generator) -> None:
 
 
 def cifar10(root: Path, rng: Generator) -> None:
-    """Write CIFAR-10 as TFDS prepares it: 32 x 32 pixels in colour, 10 classes."""
+    """Write CIFAR-10 as TFDS prepares it: 32 x 32 pixels in color, 10 classes."""
 
     def examples(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for number in range(count):

@@ -66,7 +66,7 @@ def spots(count: int = 200, row: int = 8, column: int = 8) -> Any:
     return spot
 
 
-def centres(moved: Any) -> Any:
+def centers(moved: Any) -> Any:
     rows, columns = np.indices(moved.shape[1:3])
     mass = moved[..., 0].sum(axis=(1, 2))
     return np.stack([(moved[..., 0] * axis).sum(axis=(1, 2)) / mass for axis in (rows, columns)])
@@ -75,7 +75,7 @@ def centres(moved: Any) -> Any:
 def test_a_translation_moves_by_no_more_than_its_fraction() -> None:
     moved = changed(spots(), 5, {"kind": "translate", "fraction": 0.25})
     assert moved.sum(axis=(1, 2, 3)) == pytest.approx(1, abs=1e-5)
-    away = np.abs(centres(moved) - 8).max()
+    away = np.abs(centers(moved) - 8).max()
     assert 3 < away <= 0.25 * 17 + 1e-3
 
 
@@ -83,13 +83,13 @@ def test_a_translation_by_whole_pixels_leaves_a_spot_a_spot() -> None:
     moved = changed(spots(), 5, {"kind": "translate", "fraction": 0.25, "whole": True})
     assert set(np.unique(moved)) == {0.0, 1.0}
     assert moved.sum(axis=(1, 2, 3)) == pytest.approx(1)
-    assert set(np.unique(centres(moved)[0]) - 8) == set(range(-4, 5))
+    assert set(np.unique(centers(moved)[0]) - 8) == set(range(-4, 5))
 
 
 def test_a_rotation_keeps_the_middle_and_turns_by_no_more_than_its_degrees() -> None:
     found = changed(spots(), 5, {"kind": "rotate", "degrees": 30.0})
     np.testing.assert_allclose(found[:, 8, 8], 1, atol=1e-4)
-    turned = centres(changed(spots(column=14), 5, {"kind": "rotate", "degrees": 30.0})) - 8
+    turned = centers(changed(spots(column=14), 5, {"kind": "rotate", "degrees": 30.0})) - 8
     angle = np.degrees(np.arctan2(turned[0], turned[1]))
     assert np.hypot(*turned) == pytest.approx(6, abs=0.3)
     assert 25 < np.abs(angle).max() < 31
@@ -119,9 +119,9 @@ def test_a_cutout_is_a_square_of_zeros_and_the_rest_stays() -> None:
     assert np.median(rows) == 6
 
 
-def test_colour_changes_each_by_its_own_factor() -> None:
+def test_color_changes_each_by_its_own_factor() -> None:
     images = 0.3 + 0.4 * samples("image")
-    only = {"kind": "colour", "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+    only = {"kind": "color", "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
     np.testing.assert_allclose(changed(images, 5, only), images, atol=1e-6)
     lighter = changed(images, 5, only | {"brightness": 0.2}) - images
     assert np.ptp(lighter, axis=(1, 2, 3)).max() < 1e-6
@@ -130,9 +130,9 @@ def test_colour_changes_each_by_its_own_factor() -> None:
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     factor = (harder - mean) / (images - mean)
     assert 0.25 < np.abs(np.median(factor, axis=(1, 2, 3)) - 1).max() <= 0.3 + 1e-3
-    greyer = changed(images, 5, only | {"saturation": 0.3})
-    np.testing.assert_allclose(greyer.mean(axis=3), images.mean(axis=3), atol=1e-6)
-    assert (np.abs(greyer - images) > 1e-3).any()
+    grayer = changed(images, 5, only | {"saturation": 0.3})
+    np.testing.assert_allclose(grayer.mean(axis=3), images.mean(axis=3), atol=1e-6)
+    assert (np.abs(grayer - images) > 1e-3).any()
 
 
 @pytest.mark.parametrize("form", ["sound", "series"])

@@ -17,7 +17,7 @@ from tests.data.mlperf import SETS, settings, with_set
 
 Prepared = Callable[..., Dataset]
 # What a network sees and answers; the number of its weights that is published, and whether the
-# statistics of normalisation are among them: the README of each model in NXP's eIQ model zoo.
+# statistics of normalization are among them: the README of each model in NXP's eIQ model zoo.
 NETS: dict[str, tuple[list[int], dict[str, Any], int, bool]] = {
     "mlperf_keyword": ([49, 10, 1], {"task": "classification", "units": 12}, 23_756, False),
     "mlperf_wake_words": ([96, 96, 3], {"task": "classification", "units": 2}, 221_794, True),
@@ -38,7 +38,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def vanished(model: Any) -> int:
-    """Return how many biases stand before a normalisation in the benchmark, and not in ours."""
+    """Return how many biases stand before a normalization in the benchmark, and not in ours."""
     bare = [layer for layer in model.layers if getattr(layer, "use_bias", True) is False]
     return sum(layer.output.shape[-1] for layer in bare)
 

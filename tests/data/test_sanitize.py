@@ -188,7 +188,7 @@ def test_levels_of_a_heavy_tail_go_by_rank(tmp_path: Path) -> None:
     assert counts.min() > 50  # evenly spaced ones would hold all but a handful in the lowest
 
 
-def test_what_has_no_neighbours_or_no_numbers_is_refused(tmp_path: Path) -> None:
+def test_what_has_no_neighbors_or_no_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.sanitize\.median: .* x \(table\)"):
         fitted(tmp_path, TABLE, numbers(TABLE, 0), median=3)
     words = {"name": "x", "kind": "tokens", "shape": [4]}

@@ -139,7 +139,7 @@ def test_an_unknown_host_key_stops_it(
     assert code == 2
     assert "its host key is not known here: connect once by ssh -p" in err
     assert len(err.splitlines()) == 1
-    assert (device.folder / "known_hosts").read_text() == ""  # nothing was learnt
+    assert (device.folder / "known_hosts").read_text() == ""  # nothing was learned
 
 
 def test_a_changed_host_key_stops_it(

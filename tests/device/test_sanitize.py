@@ -35,10 +35,10 @@ NUMBER = {
     "low": 0.0,
     "high": 1.0,
 }
-COLOUR = {"name": "colour", "kind": "category", "category_index": [0, 1, 2], "width": 4}
+COLOR = {"name": "color", "kind": "category", "category_index": [0, 1, 2], "width": 4}
 ROWS = {
     "name": "x", "kind": "columns", "shape": [5], "raw_dtype": "float32",
-    "columns": [NUMBER, COLOUR],
+    "columns": [NUMBER, COLOR],
 }  # fmt: skip
 WORDS = {
     "name": "x", "kind": "tokens", "shape": [4], "raw_dtype": "uint8", "unit": "words",
@@ -74,7 +74,7 @@ RULE = {"median": None, "bit_depth": None, "limits": None, "levels": None}
         (ROWS, np.zeros((1, 3)), r"wanted rows of 2 values, got shape \(1, 3\)"),
         (ROWS, [[-np.inf, 0]], "wanted a number or NaN, got infinity in sample 1, column pay"),
         (ROWS, [[0, 0], [0, 3]], "a category from 0 to 2, or -1 .* got 3 in sample 2, column col"),
-        (ROWS, [[0, 0.5]], "got 0.5 in sample 1, column colour; number them as preprocess.json"),
+        (ROWS, [[0, 0.5]], "got 0.5 in sample 1, column color; number them as preprocess.json"),
         (ROWS, [[0, -2]], "got -2 in sample 1"),
         (SERIES, np.zeros((2, 3)), r"wanted samples of shape \(3, 1\), got \(3,\)"),
         (SERIES, np.full((1, 3, 1), np.inf), "infinity in sample 1, column pay"),

@@ -229,12 +229,12 @@ def test_numbers_are_written_alike(tmp_path: Path, rng: np.random.Generator) -> 
 FILES: dict[str, tuple[dict[str, Any], str]] = {
     "rows.csv": (
         {"kind": "columns"},
-        'pay,colour,id\n 3.5 ,"red",1\n?,blue,2\n\n1e3,"gre""en",3\n',
+        'pay,color,id\n 3.5 ,"red",1\n?,blue,2\n\n1e3,"gre""en",3\n',
     ),
     "no_column.csv": ({"kind": "columns"}, "pay,other\n1,2\n"),
-    "no_number.csv": ({"kind": "columns"}, "pay,colour\n1,red\nmuch,red\n"),
-    "short.csv": ({"kind": "columns"}, "pay,colour\n1,red\n2\n"),
-    "empty.csv": ({"kind": "columns"}, "pay,colour\n"),
+    "no_number.csv": ({"kind": "columns"}, "pay,color\n1,red\nmuch,red\n"),
+    "short.csv": ({"kind": "columns"}, "pay,color\n1,red\n2\n"),
+    "empty.csv": ({"kind": "columns"}, "pay,color\n"),
     "recording.csv": ({"kind": "series", "fit": "pad"}, "t;b;a\n0;1;2\n1;;4.5\n2;5;6\n"),
     "stretched.csv": ({"kind": "series", "fit": "resample"}, "a;b\n1;2\n3;4\n6;8\n"),
     "one.csv": ({"kind": "series", "fit": "resample"}, "a;b\n1;2\n"),
@@ -249,9 +249,9 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
 
 def entry_of(kind: str, **more: Any) -> dict[str, Any]:
     """Return an entry that files are read by."""
-    colour = {"name": "colour", "kind": "category", "category_index": [0, 1], "width": 3}
-    colour["values"] = ["red", 'gre"en']
-    columns = [{"name": "pay", "kind": "number", "values": None}, colour]
+    color = {"name": "color", "kind": "category", "category_index": [0, 1], "width": 3}
+    color["values"] = ["red", 'gre"en']
+    columns = [{"name": "pay", "kind": "number", "values": None}, color]
     if kind == "columns":
         form = {"delimiter": ",", "strip": " ", "missing": ["", "?"], "columns": columns}
         return {"name": "x", "kind": kind, **form}

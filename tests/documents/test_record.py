@@ -42,9 +42,9 @@ def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_strange_field_is_named(tmp_path: Path) -> None:
     seal_stage(tmp_path)
-    document = read_json(tmp_path / MANIFEST) | {"colour": "blue"}
+    document = read_json(tmp_path / MANIFEST) | {"color": "blue"}
     (tmp_path / MANIFEST).write_text(json.dumps(document))
-    with pytest.raises(ArtifactError, match="colour"):
+    with pytest.raises(ArtifactError, match="color"):
         StageManifest.read(tmp_path / MANIFEST)
 
 

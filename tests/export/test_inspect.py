@@ -78,7 +78,7 @@ def test_zipped_bytes_are_those_of_gzip_at_any_time(
 def test_the_weights_of_a_file_are_those_of_the_model(models: dict[str, Made], form: str) -> None:
     from pipeline.models.save import load_keras
 
-    made = models["value"]  # its normalisation is behind an activation: kernels are stored as is
+    made = models["value"]  # its normalization is behind an activation: kernels are stored as is
     kernels = [w.numpy() for w in load_keras(made.folder / "model.keras").weights if w.ndim > 1]
     found = list(weights_of(made.file(form)).values())
     assert sorted(x.size for x in found) == sorted(x.size for x in kernels)

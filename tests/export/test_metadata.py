@@ -1,4 +1,4 @@
-"""Metadata in a file: Android's tools find labels and normalisation, and the model is the same."""
+"""Metadata in a file: Android's tools find labels and normalization, and the model is the same."""
 
 import json
 import shutil
@@ -79,7 +79,7 @@ def document(path: Path) -> Table:
     return Table(content)
 
 
-def test_labels_and_normalisation_are_where_the_schema_has_them(
+def test_labels_and_normalization_are_where_the_schema_has_them(
     models: dict[str, Made], tmp_path: Path
 ) -> None:
     _, path = stamped(models["cnn"], tmp_path, IMAGE, list("abcde"))

@@ -17,7 +17,7 @@ import numpy as np
 
 SGD = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9}
 ADAMW = {"kind": "adamw", "learning_rate": 1e-3}
-# Batch normalisation is in each of them; 60 steps, or 3 where one is to be fast.
+# Batch normalization is in each of them; 60 steps, or 3 where one is to be fast.
 TRAINED: dict[str, dict[str, Any]] = {
     "few": {"epochs": 1, "optimizer": ADAMW | {"clip_norm": 0.5}, "ema": 0.9},
     "sgd": {"optimizer": SGD},
@@ -38,7 +38,7 @@ HARDENED: dict[str, dict[str, Any]] = {
 SMALL = ("pruned", "qat")
 AUGMENT = [
     {"kind": "translate", "fraction": 0.1},
-    {"kind": "colour", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
+    {"kind": "color", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
 ]
 
 

@@ -141,7 +141,7 @@ def test_layers_alone_begin_anew_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("head", ["replace", "add"])
 @pytest.mark.parametrize("ending", ["a softmax of its own", "an inner model", "a sigmoid"])
-def test_a_new_head_stands_on_what_was_learnt(head: str, ending: str) -> None:
+def test_a_new_head_stands_on_what_was_learned(head: str, ending: str) -> None:
     model = ENDINGS[ending][0]()
     found = adopt_model(keras, model, spec(units=7, head=head), target=None)
     assert found.output_shape == (None, 7)

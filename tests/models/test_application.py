@@ -1,4 +1,4 @@
-"""Networks of keras.applications: weights come in, gray is shown as colour, errors say what."""
+"""Networks of keras.applications: weights come in, gray is shown as color, errors say what."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return path, model
 
 
-def test_given_weights_see_gray_pictures_as_they_saw_colour(trained: Any, tmp_path: Path) -> None:
+def test_given_weights_see_gray_pictures_as_they_saw_color(trained: Any, tmp_path: Path) -> None:
     path, model = trained
     given = settings(weights=str(path))
     found, told = application(given, SHAPE, tmp_path)

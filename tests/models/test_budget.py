@@ -32,7 +32,7 @@ def test_parameters_leave_out_the_counters_of_dropout(cnn: keras.Model) -> None:
     assert budget.parameters(cnn) == by_hand
 
 
-def test_peak_is_the_largest_pair_of_neighbours(cnn: keras.Model) -> None:
+def test_peak_is_the_largest_pair_of_neighbors(cnn: keras.Model) -> None:
     first_conv_and_its_pooling = 8 * 8 * 4 + 4 * 4 * 4
     input_and_first_conv = 8 * 8 * 1 + 8 * 8 * 4
     assert budget.peak_activation_bytes(cnn) == max(

@@ -23,7 +23,7 @@ from tests.conftest import make_spec
 from tests.export.test_families import FAMILIES
 
 L = keras.layers
-# What stays: biases, statistics, positions, recurrent and normalising vectors, tables of constants.
+# What stays: biases, statistics, positions, recurrent and normalizing vectors, tables of constants.
 STAYS = ("bias", "gamma", "beta", "moving_mean", "moving_variance", "seed_generator_state")
 
 

@@ -27,7 +27,7 @@ CONFIG = {
     "task": "classification",
     "report": {
         "samples": 4,
-        **dict.fromkeys(("intended_use", "out_of_scope", "licence", "data_licence", "contact")),
+        **dict.fromkeys(("intended_use", "out_of_scope", "license", "data_license", "contact")),
     },
     "baseline": {"interpretable": False},
     "model": {"kind": "cnn"},
@@ -269,7 +269,7 @@ def examined() -> dict[str, Any]:
     }
 
 
-def learnt(share: float, train: float, validation: float) -> dict[str, Any]:
+def learned(share: float, train: float, validation: float) -> dict[str, Any]:
     return {
         "fraction": share,
         "samples": round(7000 * share),
@@ -427,7 +427,7 @@ def good_run() -> dict[str, Any]:
         "learning": {
             "metric": "accuracy",
             "direction": "up",
-            "rows": [learnt(1.0, 0.985, 0.96)],
+            "rows": [learned(1.0, 0.985, 0.96)],
             "fine_tuning": None,
         },
         "robustness": {

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.documents.advice import Advice
 from pipeline.report.advice import ADVICE, advise
-from tests.report.conftest import CONFIG, good_run, learnt, typed_documents
+from tests.report.conftest import CONFIG, good_run, learned, typed_documents
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
@@ -116,10 +116,10 @@ def test_imbalance_that_is_met_is_not_told(cure: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([learnt(0.3, 0.99, 0.9), learnt(1.0, 0.99, 0.902)], "too deep"),
-        ([learnt(0.3, 0.99, 0.85), learnt(1.0, 0.99, 0.92)], "more data would help"),
-        ([learnt(0.3, 0.81, 0.8), learnt(1.0, 0.81, 0.801)], "too shallow"),
-        ([learnt(0.3, 0.96, 0.93), learnt(1.0, 0.97, 0.95)], "size fits"),
+        ([learned(0.3, 0.99, 0.9), learned(1.0, 0.99, 0.902)], "too deep"),
+        ([learned(0.3, 0.99, 0.85), learned(1.0, 0.99, 0.92)], "more data would help"),
+        ([learned(0.3, 0.81, 0.8), learned(1.0, 0.81, 0.801)], "too shallow"),
+        ([learned(0.3, 0.96, 0.93), learned(1.0, 0.97, 0.95)], "size fits"),
     ],
 )
 def test_a_learning_curve_tells_the_size(rows: list[Any], said: str) -> None:
@@ -165,14 +165,14 @@ def limited(what: str) -> Change:
         if what == "the number of epochs":
             falling(d)
         if what == "the data":
-            d["learning"]["rows"] = [learnt(1.0, 0.99, 0.9)]
+            d["learning"]["rows"] = [learned(1.0, 0.99, 0.9)]
         if what == "how it is trained":
             d["parity"]["baseline"]["logistic regression"]["drop"] = -0.01
         if what == "what the columns tell":
             d["preprocess"]["inputs"] = [{"name": "x", "kind": "columns", "shape": [5]}]
-            d["learning"]["rows"] = [learnt(1.0, 0.8, 0.79)]
+            d["learning"]["rows"] = [learned(1.0, 0.8, 0.79)]
         if what == "capacity":
-            d["learning"]["rows"] = [learnt(1.0, 0.9, 0.895)]
+            d["learning"]["rows"] = [learned(1.0, 0.9, 0.895)]
 
     return change
 

@@ -254,8 +254,8 @@ def test_an_encoder_and_what_came_before_training_are_told(documents: dict[str, 
     }
     documents["pretraining"] = {
         "samples": 1300,
-        "unlabelled": 1250,
-        "labelled": 50,
+        "unlabeled": 1250,
+        "labeled": 50,
         "reconstruction_loss": 0.01,
         "metric": "accuracy",
         "direction": "up",
@@ -353,9 +353,9 @@ def test_the_card_has_the_usual_parts_and_says_what_nobody_stated(
     ):  # fmt: skip
         assert re.search(rf"^##+ {part}$", card, re.MULTILINE)
     assert card.count("not stated") == 4
-    stated = CONFIG["report"] | {"licence": "Apache-2.0", "out_of_scope": "Medicine."}
+    stated = CONFIG["report"] | {"license": "Apache-2.0", "out_of_scope": "Medicine."}
     card = render_card(typed_documents(documents), CONFIG | {"report": stated})
-    assert "Licence: Apache-2.0" in card
+    assert "License: Apache-2.0" in card
     assert "Out of scope: Medicine." in card
     assert card.count("not stated") == 2
 

@@ -1,4 +1,4 @@
-"""Preprocessing is learnt from train alone, and what it makes of numbers suits eight bits."""
+"""Preprocessing is learned from train alone, and what it makes of numbers suits eight bits."""
 
 from pathlib import Path
 from typing import Any

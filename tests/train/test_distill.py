@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.schema import Train
-from pipeline.data.unlabelled import hide
+from pipeline.data.unlabeled import hide
 from pipeline.documents.spec import Spec
 from pipeline.train import make
 from pipeline.train.distill import train_distilled
@@ -72,8 +72,8 @@ def test_a_student_learns_from_samples_without_a_label(
     for positions, targets in (first, alone):
         assert set(positions) == set(parts["train"])
         assert (targets >= 0).all()
-    assert set(taught[0]) == set(parts["train"]) | set(parts["unlabelled"])
-    assert (taught[1] < 0).sum() == len(parts["unlabelled"])
+    assert set(taught[0]) == set(parts["train"]) | set(parts["unlabeled"])
+    assert (taught[1] < 0).sum() == len(parts["unlabeled"])
 
 
 @pytest.mark.slow

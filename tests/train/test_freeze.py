@@ -50,7 +50,7 @@ def test_the_last_layer_learns_alone_then_the_others_too(moved: Any) -> None:
     assert any("conv" in name and name.endswith("kernel") for name in second)
 
 
-def test_batch_normalisation_keeps_what_it_came_with(moved: Any) -> None:
+def test_batch_normalization_keeps_what_it_came_with(moved: Any) -> None:
     for changed in moved(freeze={"epochs": 1}):
         assert not any("norm" in name for name in changed)
 

@@ -49,7 +49,7 @@ def logic(name: str, folder: Path) -> Dataset:
     )
 
 
-def learnt(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> list[int]:
+def learned(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> list[int]:
     """Return what a net decides on the four corners after training."""
     x = {"name": "x", "shape": [2], "dtype": "float32"}
     spec = make_spec(model, [x], {"task": "classification", "units": 2})
@@ -66,20 +66,20 @@ def learnt(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> l
 )
 def test_a_perceptron_learns_and_and_or(tmp_path: Path, name: str, rule: dict[str, Any]) -> None:
     slow = {"optimizer": {"kind": "sgd", "learning_rate": 0.5}, "schedule": {"kind": "constant"}}
-    assert learnt(name, tmp_path, {"kind": "perceptron"}, **(slow | rule)) == TABLES[name]
+    assert learned(name, tmp_path, {"kind": "perceptron"}, **(slow | rule)) == TABLES[name]
 
 
 @pytest.mark.parametrize(
     "rule", [ROSENBLATT | {"epochs": 100}, pytest.param({"epochs": 100}, marks=pytest.mark.slow)]
 )
 def test_a_perceptron_never_learns_xor(tmp_path: Path, rule: dict[str, Any]) -> None:
-    assert learnt("xor", tmp_path, {"kind": "perceptron"}, **rule) != TABLES["xor"]
+    assert learned("xor", tmp_path, {"kind": "perceptron"}, **rule) != TABLES["xor"]
 
 
 def test_an_mlp_learns_xor(tmp_path: Path) -> None:
     mlp = {"kind": "mlp", "units": [8], "activation": "tanh"}
     quick = {"optimizer": {"kind": "adamw", "learning_rate": 0.03}}
-    assert learnt("xor", tmp_path, mlp, epochs=150, **quick) == TABLES["xor"]
+    assert learned("xor", tmp_path, mlp, epochs=150, **quick) == TABLES["xor"]
 
 
 def test_the_criterions_step_is_rosenblatts_rule(rng: np.random.Generator) -> None:

@@ -23,7 +23,7 @@ AUGMENT = [
     {"kind": "rotate", "degrees": 10.0},
     {"kind": "crop", "least": 0.8},
     {"kind": "cutout", "fraction": 0.2},
-    {"kind": "colour", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
+    {"kind": "color", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
     {"kind": "mixup", "alpha": 0.2},
 ]
 SAME_ON_TWO_DEVICES = 1e-4  # sums in another order; a wrong gradient is off by its own size
@@ -197,7 +197,7 @@ print(json.dumps(worst))
 
 @pytest.mark.slow
 def test_two_devices_end_where_one_does(spec: Spec, digits: Any, tmp_path: Path) -> None:
-    """60 steps with batch normalisation, with and without clipping; dropout draws apart."""
+    """60 steps with batch normalization, with and without clipping; dropout draws apart."""
     import json
 
     without_dropout = spec.model_copy(

@@ -1,4 +1,4 @@
-"""Pre-training: what is learnt without labels is where the training with labels begins."""
+"""Pre-training: what is learned without labels is where the training with labels begins."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config.model_schema import Autoencoder
 from pipeline.config.schema import Train
-from pipeline.data.unlabelled import hide
+from pipeline.data.unlabeled import hide
 from pipeline.documents.spec import Spec
 from pipeline.train import pretrain
 from pipeline.train.pretrain import train_pretrained
@@ -73,8 +73,8 @@ def test_the_network_without_is_the_one_that_plain_training_gives(
     (tmp_path / "plain" / "work").mkdir(parents=True)
     plain = train_network(encoder, Train(epochs=2), few, out=tmp_path / "plain", **LEARNING)
     assert found.metric_without == plain.validation["val_accuracy"]
-    assert found.labelled == 40
-    assert found.samples == found.labelled + found.unlabelled
+    assert found.labeled == 40
+    assert found.samples == found.labeled + found.unlabeled
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def test_a_student_minimises_hintons_formula(
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_a_sample_without_a_label_is_learnt_from_the_teacher_alone(
+def test_a_sample_without_a_label_is_learned_from_the_teacher_alone(
     rng: np.random.Generator,
 ) -> None:
     student, teacher = net(1), net(2)

@@ -86,7 +86,7 @@ SICK: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "rate_too_low": (MLP, {"optimizer": sgd(1e-3), "epochs": 8}, "three times"),
     "loss_and_output": (MLP, ONCE | {"loss": "perceptron"}, "categorical_crossentropy"),
     "sigmoid_in_depth": ({"kind": "mlp", "units": [8] * 5, "activation": "tanh"}, ONCE, "relu"),
-    "no_normalisation": ({"kind": "mlp", "units": [8] * 7}, ONCE, "batch_norm: true"),
+    "no_normalization": ({"kind": "mlp", "units": [8] * 7}, ONCE, "batch_norm: true"),
 }
 
 
@@ -96,7 +96,7 @@ def test_a_sick_training_is_told_its_cure(tmp_path: Path, code: str) -> None:
     assert cure in warned(table(tmp_path), model, **train)[code]
 
 
-def test_noise_learnt_by_heart_is_told(tmp_path: Path) -> None:
+def test_noise_learned_by_heart_is_told(tmp_path: Path) -> None:
     wide = {"kind": "mlp", "units": [64]}
     found = warned(table(tmp_path, 90, 20, noise=9.0), wide, epochs=60)
     assert "early_stopping" in found["over_fitting"]
@@ -113,7 +113,7 @@ def test_an_exploding_gradient_is_told(tmp_path: Path) -> None:
         epochs=1,
     )
     assert "clip_norm" in found["exploding_gradient"]
-    assert "model.scale" in found["no_normalisation"]
+    assert "model.scale" in found["no_normalization"]
 
 
 def test_a_sequence_whose_beginning_is_forgotten_is_told(tmp_path: Path) -> None:

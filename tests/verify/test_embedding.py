@@ -1,4 +1,4 @@
-"""What is said of an encoder's codes: equal codes, noise, groups, neighbours."""
+"""What is said of an encoder's codes: equal codes, noise, groups, neighbors."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_noise_of_a_known_power_is_found(deviation: float) -> None:
     assert found.sqnr_db == pytest.approx(-20 * np.log10(deviation), abs=0.3)
 
 
-def test_more_noise_keeps_fewer_neighbours(rng: np.random.Generator) -> None:
+def test_more_noise_keeps_fewer_neighbors(rng: np.random.Generator) -> None:
     reference, noise = codes(rng), codes(rng)
     shares = [
         compare_codes(reference, reference + d * noise).neighbor_overlap for d in (0.01, 0.3, 30)
@@ -52,7 +52,7 @@ def test_without_classes_only_the_file_is_compared(rng: np.random.Generator) -> 
     assert found.with_reference < 0.2
 
 
-def test_a_code_that_is_the_input_keeps_all_neighbours(rng: np.random.Generator) -> None:
+def test_a_code_that_is_the_input_keeps_all_neighbors(rng: np.random.Generator) -> None:
     inputs = codes(rng, size=8)
     found = measure_reduction(inputs, inputs, inputs)
     assert found.input_size == found.code_size == 8

@@ -178,7 +178,7 @@ def leaky(node: Node) -> Any:
 
 
 def prelu(node: Node) -> Any:
-    """Return a ReLU whose slope is learnt."""
+    """Return a ReLU whose slope is learned."""
     import keras
 
     alpha, x = node.constant(1), node.tensor()

@@ -33,10 +33,10 @@ export function make(root, give, model) {
     el("option", { value: i }, `held-out sample ${i + 1}`),
   );
   const pick = el("select", { onchange: () => fill(Number(pick.value)) }, ...options);
-  const labelled = el("label", {}, "Fill in ", pick);
+  const labeled = el("label", {}, "Fill in ", pick);
   const grid = el("div", { className: "fields" }, ...fields.map(({ label }) => label));
   grid.oninput = answer;
-  root.append(el("div", { className: "row" }, labelled), grid);
+  root.append(el("div", { className: "row" }, labeled), grid);
   if (model.samples.length) fill(0);
   return () => {};
 }

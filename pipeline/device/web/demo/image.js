@@ -1,4 +1,4 @@
-// Pictures: resizing as resize_image() of run_on_device.py, to the bit, and one gray of three colours.
+// Pictures: resizing as resize_image() of run_on_device.py, to the bit, and one gray of three colors.
 
 import { rint, sum } from "./numbers.js";
 
@@ -57,7 +57,7 @@ function windows(length, size) {
   });
 }
 
-// Pixels of a canvas (R, G, B, A) as a sample: gray as Pillow weighs the colours, or three of them.
+// Pixels of a canvas (R, G, B, A) as a sample: gray as Pillow weighs the colors, or three of them.
 export function fromPixels({ data, width, height }, color) {
   const channels = color === "gray" ? 1 : 3;
   const found = new Uint8Array(width * height * channels);

@@ -40,8 +40,8 @@ function scaled({ data, shape }, { offset, scale }) {
   const { fround } = Math;
   const [offsets, scales] = [offset, scale].map((values) => [values].flat().map(fround));
   const found = Float32Array.from(data, (x, i) => {
-    const centred = fround(fround(x) - offsets[i % offsets.length]);
-    return fround(centred * scales[i % scales.length]);
+    const centered = fround(fround(x) - offsets[i % offsets.length]);
+    return fround(centered * scales[i % scales.length]);
   });
   return { data: found, shape, dtype: "float32" };
 }

@@ -25,14 +25,14 @@ function relative({ data, shape }, entry) {
         x.map((value) => (Number.isNaN(value) ? 0 : value)),
         width,
       ) / count;
-    const centred = x.map((value) => (Number.isNaN(value) ? 0 : value - mean));
+    const centered = x.map((value) => (Number.isNaN(value) ? 0 : value - mean));
     const deviation = Math.sqrt(
       total(
-        centred.map((value) => value * value),
+        centered.map((value) => value * value),
         width,
       ) / count,
     );
-    centred.forEach((value, t) => {
+    centered.forEach((value, t) => {
       found[t * width + c] = value / Math.max(deviation, entry.floor);
     });
   }

@@ -7,7 +7,7 @@ import { squeezed } from "./squeeze.js";
 import { tokensOf } from "./text.js";
 
 const [WIDTH, HEIGHT] = [640, 240];
-const COLOURS = ["#0b76d1", "#d1600b", "#2f9e58", "#a04fc4", "#b8253c", "#7a7a1c"];
+const COLORS = ["#0b76d1", "#d1600b", "#2f9e58", "#a04fc4", "#b8253c", "#7a7a1c"];
 
 const DRAW = { image: picture, audio: bands, series: curves, tokens: words };
 
@@ -94,7 +94,7 @@ function curves({ data, shape }, _, entry) {
   const pen = canvas.getContext("2d");
   pen.lineWidth = 2.5;
   for (let c = 0; c < width; c += 1) {
-    pen.strokeStyle = COLOURS[c % COLOURS.length];
+    pen.strokeStyle = COLORS[c % COLORS.length];
     pen.beginPath();
     for (let t = 0; t < length; t += 1) {
       const x = (t / Math.max(1, length - 1)) * (WIDTH - 8) + 4;

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.findings import in_no_part
 from pipeline.data.split import Wish
-from pipeline.data.unlabelled import NONE, UNLABELLED, hide, split_known, without_label
+from pipeline.data.unlabeled import NONE, UNLABELED, hide, split_known, without_label
 from pipeline.errors import ConfigError
 
 WISH = Wish("stratified", 0.2, 0.2, 5)
@@ -33,7 +33,7 @@ def test_the_parts_share_nothing_and_leave_nothing_out(share: float, n: int, see
     everything = np.concatenate([parts[name] for name in parts])
     assert sorted(everything) == list(range(n))
     if (labels == NONE).any():
-        assert (labels[parts[UNLABELLED]] == NONE).all()
+        assert (labels[parts[UNLABELED]] == NONE).all()
     for name in ("train", "validation", "test"):
         assert (labels[parts[name]] != NONE).all()
 
@@ -44,14 +44,14 @@ def test_what_belongs_to_a_judged_sample_is_left_out(seed: int) -> None:
     groups = np.array([f"g{i}" for i in np.random.default_rng(seed).integers(0, 20, 200)])
     parts = cut(labels, groups)
     judged = set(groups[np.concatenate([parts["validation"], parts["test"]])])
-    assert not judged & set(groups[parts[UNLABELLED]])
+    assert not judged & set(groups[parts[UNLABELED]])
 
 
-def test_what_the_source_gives_to_test_is_not_learnt_from() -> None:
+def test_what_the_source_gives_to_test_is_not_learned_from() -> None:
     labels = labels_of(0.5, 200, 1)
     codes = np.where(np.arange(200) < 60, 3, 1).astype(np.int8)  # test, then train
     parts = cut(labels, codes=codes)
-    assert parts[UNLABELLED].min() >= 60
+    assert parts[UNLABELED].min() >= 60
 
 
 def test_the_class_that_stands_for_none_is_no_class() -> None:
@@ -62,7 +62,7 @@ def test_the_class_that_stands_for_none_is_no_class() -> None:
 
 @pytest.mark.parametrize(("names", "name"), [(NAMES, "unknown"), (("cat", "none"), "none")])
 def test_a_class_that_is_not_there_is_refused(names: tuple[str, ...], name: str) -> None:
-    with pytest.raises(ConfigError, match=r"^data\.unlabelled: wanted one of the classes"):
+    with pytest.raises(ConfigError, match=r"^data\.unlabeled: wanted one of the classes"):
         without_label(np.array([0, 1]), names, name)
 
 
@@ -74,7 +74,7 @@ def test_hidden_labels_are_kept_as_samples(count: int, seed: int) -> None:
     assert len(after["train"]) == min(count, len(before["train"]))
     assert set(labels[after["train"]]) == {0, 1, 2} or count < 6
     moved = set(before["train"]) - set(after["train"])
-    assert set(after[UNLABELLED]) == set(before[UNLABELLED]) | moved
+    assert set(after[UNLABELED]) == set(before[UNLABELED]) | moved
     assert (after["validation"] == before["validation"]).all()
 
 
@@ -91,5 +91,5 @@ def test_anomalies_that_train_leaves_out_are_no_windows() -> None:
     (said,) = in_no_part(12, parts, is_detector=False, has_times=True)
     assert said.text.startswith("3 windows reach across")
     assert in_no_part(9, parts, is_detector=False, has_times=False) == []
-    unlabelled = parts | {"unlabelled": np.arange(9, 12)}
-    assert in_no_part(12, unlabelled, is_detector=False, has_times=False) == []
+    unlabeled = parts | {"unlabeled": np.arange(9, 12)}
+    assert in_no_part(12, unlabeled, is_detector=False, has_times=False) == []

@@ -19,7 +19,7 @@ from pipeline.data.split import Parts, Wish, split_dataset
 from pipeline.data.stratified_sampling import draw
 from pipeline.errors import ConfigError
 
-UNLABELLED = "unlabelled"  # name of the part
+UNLABELED = "unlabeled"  # name of the part
 NONE = -1  # label of a sample that has none
 
 
@@ -38,7 +38,7 @@ def without_label(
     """
     if name not in names or len(names) < 3:
         raise ConfigError(
-            f"data.unlabelled: wanted one of the classes, and two or more beside it; came {name} "
+            f"data.unlabeled: wanted one of the classes, and two or more beside it; came {name} "
             f"of {', '.join(names)}"
         )
     gone = names.index(name)
@@ -81,7 +81,7 @@ def split_known(
         judged = _names(groups, [parts["validation"], parts["test"]])
         free = filter_array(free, lambda positions: ~np.isin(groups[positions], judged))
     generator = np.random.Generator(np.random.Philox(wish.seed))
-    return {**parts, UNLABELLED: shuffle_array(free, generator)}
+    return {**parts, UNLABELED: shuffle_array(free, generator)}
 
 
 def _names(groups: Array, parts: list[Array]) -> Array:
@@ -104,10 +104,10 @@ def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int
     classes = np.count_nonzero(count_ids(strata))
     if count < classes:
         raise ConfigError(
-            f"data.labelled: wanted at least one sample of each of {classes} classes; came {count}"
+            f"data.labeled: wanted at least one sample of each of {classes} classes; came {count}"
         )
     drawn = draw(train, strata, count, generator=generator)
     hidden = filter_array(train, lambda positions: ~is_among(positions, drawn))
-    others = join_arrays([parts.get(UNLABELLED, train[:0]), hidden])
+    others = join_arrays([parts.get(UNLABELED, train[:0]), hidden])
     shown = filter_array(train, lambda positions: is_among(positions, drawn))
-    return {**parts, "train": shown, UNLABELLED: others}
+    return {**parts, "train": shown, UNLABELED: others}
