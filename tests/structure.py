@@ -59,6 +59,8 @@ NO_DOCUMENTS = {
     "sys.modules",
     "inputs",
 }
+ARRAY = re.compile(r"\b(Array|NpzArray|Tensor|Tensors|ndarray)\b")
+SHAPE = re.compile(r"\bshapes?\b|\bscalars?\b|\([\w*.…]+,(?: ?[\w*.…+/ -]+,?)*\)")
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -276,6 +278,28 @@ def positional_functions() -> list[str]:
     return found
 
 
+def unshaped_functions() -> list[str]:
+    """Return public functions on arrays or tensors that say no shape.
+
+    A docstring says it as (N, K), "shape" or "scalar"; or every array's name does, as in x_BHWC.
+    """
+    missing = []
+    for path in SOURCES:
+        for node in public_functions(path):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            arrays = [arg for arg in every if _is_array(arg.annotation)]
+            if not arrays and not _is_array(node.returns):
+                continue
+            is_named = bool(arrays) and all(re.search("_[A-Z]{1,5}$", arg.arg) for arg in arrays)
+            if not is_named and not SHAPE.search(ast.get_docstring(node) or ""):
+                missing.append(f"{name_of(path)}:{node.lineno} {node.name}")
+    return missing
+
+
+def _is_array(annotation: ast.expr | None) -> bool:
+    return annotation is not None and bool(ARRAY.search(ast.unparse(annotation)))
+
+
 def function_lines() -> list[int]:
     """Return the lines of every function, its docstring counted."""
     return [
@@ -295,6 +319,7 @@ def lists() -> dict[str, list[str]]:
         "cycles": [" <-> ".join(knot) for knot in cycles()],
         "lone-participles": lone_participles(),
         "positional": positional_functions(),
+        "unshaped": unshaped_functions(),
     }
 
 

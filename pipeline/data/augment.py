@@ -72,13 +72,24 @@ def _moved(x_BHWC: Tensor, rows: list[Any]) -> Any:
 
 
 def flip(x_BHWC: Tensor, *, seed: Tensor) -> Any:
-    """Mirror each image left to right with probability one half."""
+    """Flip each image left to right with probability one half.
+
+    Args:
+        x_BHWC: float32 images; not modified.
+        seed: int32 (2,).
+    """
     is_mirrored = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0], 1, 1, 1), seed) < 0.5
     return tf.where(is_mirrored, x_BHWC[:, :, ::-1], x_BHWC)
 
 
 def rotate(x_BHWC: Tensor, *, degrees: float, seed: Tensor) -> Any:
-    """Turn each image about its middle by up to `degrees` either way."""
+    """Rotate each image about its center by up to `degrees` either way; outside of it is zero.
+
+    Args:
+        x_BHWC: float32 images; not modified.
+        degrees: largest angle, in degrees.
+        seed: int32 (2,).
+    """
     most = degrees * math.pi / 180
     angle = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0],), seed, -most, most)
     cos, sin = tf.cos(angle), tf.sin(angle)
@@ -87,7 +98,13 @@ def rotate(x_BHWC: Tensor, *, degrees: float, seed: Tensor) -> Any:
 
 
 def crop(x_BHWC: Tensor, *, least: float, seed: Tensor) -> Any:
-    """Take a part of each image whose side is at least `least` of the whole's."""
+    """Crop a random window of each image, and resize it to the image's size, bilinearly.
+
+    Args:
+        x_BHWC: float32 images; not modified.
+        least: smallest side of the window, as a fraction of the image's, in (0, 1].
+        seed: int32 (2,).
+    """
     parts = draw_per_replica(UNIFORM, (3, tf.shape(x_BHWC)[0]), seed, axis=1)
     side = least + (1 - least) * parts[0]
     zero = tf.zeros_like(side)
@@ -97,7 +114,13 @@ def crop(x_BHWC: Tensor, *, least: float, seed: Tensor) -> Any:
 
 
 def cutout(x_BHWC: Tensor, *, fraction: float, seed: Tensor) -> Any:
-    """Fill a square of each image with zero; part of it may lie outside."""
+    """Fill a square of each image with zero; part of it may lie outside (DeVries and Taylor 2017).
+
+    Args:
+        x_BHWC: float32 images; not modified.
+        fraction: side of the square, as a fraction of the image's shorter side.
+        seed: int32 (2,).
+    """
     height, width = x_BHWC.shape[1], x_BHWC.shape[2]
     half = fraction * min(height, width) / 2
     middle = draw_per_replica(UNIFORM, (tf.shape(x_BHWC)[0], 2), seed)
@@ -110,7 +133,15 @@ def cutout(x_BHWC: Tensor, *, fraction: float, seed: Tensor) -> Any:
 def color(
     x_BHWC: Tensor, *, brightness: float, contrast: float, saturation: float, seed: Tensor
 ) -> Any:
-    """Change saturation, contrast and brightness of each image, within [0, 1]."""
+    """Change saturation, contrast and brightness of each image, within [0, 1].
+
+    Args:
+        x_BHWC: float32 images in [0, 1]; not modified.
+        brightness: largest value added or subtracted.
+        contrast: largest change of the factor around the image's mean gray.
+        saturation: largest change of the factor around each pixel's gray.
+        seed: int32 (2,).
+    """
     parts = draw_per_replica(UNIFORM, (3, tf.shape(x_BHWC)[0], 1, 1, 1), seed, -1.0, 1.0, axis=1)
     gray = tf.reduce_mean(x_BHWC, axis=3, keepdims=True)
     x = gray + (1 + saturation * parts[0]) * (x_BHWC - gray)
@@ -120,7 +151,13 @@ def color(
 
 
 def time_shift(x_BT: Tensor, *, fraction: float, seed: Tensor) -> Any:
-    """Shift each sample in time (axis 1) by whole steps, filled with zero."""
+    """Shift each sample in time (axis 1) by whole steps, filled with zero.
+
+    Args:
+        x_BT: float32 (B, T, …); not modified.
+        fraction: largest shift, as a fraction of T.
+        seed: int32 (2,).
+    """
     batch, steps = tf.shape(x_BT)[0], x_BT.shape[1]
     most = fraction * steps
     moved_by = draw_per_replica(UNIFORM, (batch, 1), seed, -most, most)
@@ -136,12 +173,26 @@ def _beside(x_BT: Tensor, other: Any) -> Any:
 
 
 def noise(x: Tensor, *, deviation: float, seed: Tensor) -> Any:
-    """Add normal noise to each value."""
+    """Add normal noise to each value.
+
+    Args:
+        x: float32 (B, …); not modified.
+        deviation: standard deviation of the noise, in the unit of `x`.
+        seed: int32 (2,).
+    """
     return x + draw_per_replica(NORMAL, tf.shape(x), seed, 0.0, deviation)
 
 
 def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Tensor) -> Any:
-    """Fill stretches of time, and of pitch, with zero; there is no warp, as in later use."""
+    """Mask random spans of time and frequency with zero, without time warping (Park et al. 2019).
+
+    Args:
+        x_BTFC: spectrograms of T frames and F bins; not modified.
+        time: longest span of time, as a fraction of T.
+        bands: longest span of frequency, as a fraction of F.
+        masks: number of spans of each.
+        seed: int32 (2,).
+    """
     for number in range(masks):
         for axis, share in ((1, time), (2, bands)):
             own = tf.random.experimental.stateless_fold_in(seed, 2 * number + axis)
@@ -158,16 +209,27 @@ def spec_augment(x_BTFC: Any, *, time: float, bands: float, masks: int, seed: Te
 
 
 def scale(x_BTC: Any, *, deviation: float, seed: Tensor) -> Any:
-    """Multiply each channel of each series by a factor around 1."""
+    """Multiply each channel of each series by a factor around 1.
+
+    Args:
+        x_BTC: float32 series; not modified.
+        deviation: standard deviation of the factor.
+        seed: int32 (2,).
+    """
     shape = (tf.shape(x_BTC)[0], 1, x_BTC.shape[2])
     return x_BTC * (1 + draw_per_replica(NORMAL, shape, seed, 0.0, deviation))
 
 
 def time_warp(x_BTC: Any, *, strength: float, seed: Tensor) -> Any:
-    """Read each series at a speed that changes smoothly around 1, from its start to its end.
+    """Resample each series at a speed that changes smoothly around 1, from its start to its end.
 
     The speed is 1 plus a few half waves of random height, at least a tenth; steps between two are
     interpolated. Um et al. draw a cubic spline instead, which is as smooth.
+
+    Args:
+        x_BTC: float32 series; not modified.
+        strength: standard deviation of the waves' heights.
+        seed: int32 (2,).
     """
     batch, steps = tf.shape(x_BTC)[0], x_BTC.shape[1]
     heights = draw_per_replica(NORMAL, (batch, WAVES), seed, 0.0, strength)

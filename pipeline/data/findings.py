@@ -76,7 +76,12 @@ def constant_images(names: Sequence[str], count: int) -> list[Finding]:
 
 
 def parts_pooled(given: Array, by: str) -> list[Finding]:
-    """Report that the source's own parts were put together and cut anew."""
+    """Report that the source's own splits were pooled and split again.
+
+    Args:
+        given: (N,), code of each sample's split in the source, by GIVEN.
+        by: the config's `data.split.by`.
+    """
     sizes = count_ids(given, len(GIVEN))
     found = {name: int(sizes[code]) for name, code in GIVEN.items() if name}
     counts = {name: count for name, count in found.items() if count}
@@ -93,7 +98,14 @@ def parts_pooled(given: Array, by: str) -> list[Finding]:
 def in_no_part(
     total: int, parts: Mapping[str, Array], *, is_detector: bool, has_times: bool
 ) -> list[Finding]:
-    """Report what is in no part: windows across a cut in time, anomalies that train leaves out."""
+    """Report samples in no split: windows across a cut in time, anomalies that train leaves out.
+
+    Args:
+        total: samples of the source.
+        parts: split -> indices (n,).
+        is_detector: whether only normal samples are trained on.
+        has_times: whether samples are split by time.
+    """
     count = total - sum(len(part) for name, part in parts.items() if name != "calibration")
     if not count:
         return []
@@ -127,7 +139,16 @@ def known_values(
     read: Callable[[Array], Mapping[str, Array]],
     parts: Mapping[str, Array],
 ) -> dict[str, tuple[Array, Array]]:
-    """Return column -> known values in train and test, of the named columns of numbers."""
+    """Read the values of the named columns of numbers in train and test.
+
+    Args:
+        entries: of preprocess.json.
+        read: indices (n,) -> input -> raw samples (n, columns).
+        parts: split -> indices.
+
+    Returns:
+        Column -> its values in train and in test, (n,) each, without NaN.
+    """
     tables = [entry for entry in entries if isinstance(entry, ColumnsEntry)]
     if not tables:
         return {}

@@ -84,7 +84,15 @@ def anomaly_labels(
 
 
 def refuse_one_kind(labels: Array, parts: Mapping[str, Array]) -> None:
-    """Refuse parts in which a detector cannot be judged, or has nothing to learn."""
+    """Refuse splits in which a detector cannot be judged, or has nothing to learn.
+
+    Args:
+        labels: (N,), 0 for normal and 1 for an anomaly.
+        parts: split -> indices (n,).
+
+    Raises:
+        ConfigError: a split has no normal sample, or test no anomaly; all problems are named.
+    """
     wanted = [(name, "normal", 0) for name in parts] + [("test", "an anomaly", 1)]
     problems = [
         f"data.split: nothing in {name} is {kind}; wanted another data.split.by, larger parts, or "

@@ -21,7 +21,14 @@ FOLDER = "/var/tmp"
 
 
 def scratch(shape: int | tuple[int, ...], dtype: Any) -> Array:
-    """Return an array to be filled; what is on disk goes when nothing holds it any more.
+    """Return an array to be filled, in memory or, from LARGE bytes on, in a file without a name.
+
+    Args:
+        shape: (n,) or n alike.
+        dtype: of NumPy.
+
+    Returns:
+        The array; its content is undefined. The file is gone when the last view is.
 
     Raises:
         OSError: there is no room on disk.
@@ -41,7 +48,7 @@ def _folder() -> str | None:
 
 
 def blocks(values: Array) -> Iterator[slice]:
-    """Yield the stretches that an array is looked at in, in order."""
+    """Yield slices of at most BLOCK values that cover an array (n, …), in order."""
     for start in range(0, len(values), BLOCK):
         yield slice(start, min(start + BLOCK, len(values)))
 
@@ -55,7 +62,15 @@ def map_array(values: Array, change: Callable[[Array], Any], dtype: Any) -> Arra
 
 
 def take_rows(values: Array, positions: Array) -> Array:
-    """Return values[positions]."""
+    """Return values[positions], block by block.
+
+    Args:
+        values: (N, …).
+        positions: (n,), indices into `values`.
+
+    Returns:
+        (n, …), a copy.
+    """
     made = scratch((len(positions), *values.shape[1:]), values.dtype)
     for part in blocks(positions):
         made[part] = values[positions[part]]
@@ -63,24 +78,24 @@ def take_rows(values: Array, positions: Array) -> Array:
 
 
 def filter_array(values: Array, is_kept: Callable[[Array], Array]) -> Array:
-    """Return the values for which a function of them is true, in order."""
+    """Return the values (n,) of an array (N,) for which a function of them is true, in order."""
     found = (values[part][is_kept(values[part])] for part in blocks(values))
     return _filled(number_of(values, is_kept), values.dtype, found)
 
 
 def where(values: Array, is_wanted: Callable[[Array], Array]) -> Array:
-    """Return the positions int32 of the values for which a function of them is true, rising."""
+    """Return the indices (n,), int32 and ascending, of values (N,) for which a function is true."""
     found = (np.flatnonzero(is_wanted(values[part])) + part.start for part in blocks(values))
     return _filled(number_of(values, is_wanted), np.int32, found)
 
 
 def number_of(values: Array, is_wanted: Callable[[Array], Array]) -> int:
-    """Return for how many of the values a function of them is true."""
+    """Count the values of an array (N,) for which a function of them is true."""
     return sum(int(np.count_nonzero(is_wanted(values[part]))) for part in blocks(values))
 
 
 def join_arrays(arrays: Sequence[Array]) -> Array:
-    """Return arrays of one type end to end."""
+    """Concatenate arrays (n, …) of one type along the first axis."""
     return _filled(sum(map(len, arrays)), arrays[0].dtype, arrays)
 
 
@@ -94,7 +109,7 @@ def _filled(count: int, dtype: Any, pieces: Iterable[Array]) -> Array:
 
 
 def is_among(values: Array, rising: Array) -> Array:
-    """Tell of each value whether it is in a sorted array; the values are few."""
+    """Return for each of a few values (n,) whether a sorted array (N,) contains it: bool (n,)."""
     if not len(rising):
         return np.zeros(len(values), bool)
     place = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
@@ -102,14 +117,14 @@ def is_among(values: Array, rising: Array) -> Array:
 
 
 def sort_array(values: Array) -> Array:
-    """Return a sorted copy."""
+    """Return a sorted copy of an array (N,)."""
     made = map_array(values, lambda block: block, values.dtype)
     made.sort()
     return made
 
 
 def distinct(rising: Array, times: int = 1) -> Array:
-    """Return the values that a sorted array holds so often or more, once each."""
+    """Return the different values (n,) that a sorted array (N,) has at least `times` times."""
 
     def begun(part: slice) -> Array:
         places = np.arange(part.start, part.stop)
@@ -140,14 +155,14 @@ def count_ids(ids: Array, classes: int = 0) -> Array:
 
 
 def shuffle_array(values: Array, generator: np.random.Generator) -> Array:
-    """Return what `generator.permutation(values)` returns, of one axis."""
+    """Return the same as `generator.permutation(values)`, for values (N,)."""
     made = map_array(values, lambda block: block, values.dtype)
     generator.shuffle(made)
     return made
 
 
 def shuffled_range(count: int, generator: np.random.Generator) -> Array:
-    """Return what `generator.permutation(count)` returns, as int32: 4 bytes each."""
+    """Return the same as `generator.permutation(count)`, (count,), as int32: 4 bytes each."""
     made = scratch(count, np.int32)
     for part in blocks(made):
         made[part] = np.arange(part.start, part.stop)

@@ -72,12 +72,12 @@ def _sketch(x: Array, entry: Entry, table: Array) -> Array:
 def near_copies(
     found: Mapping[str, Array], kind: str, copies: Mapping[str, Array]
 ) -> list[Finding]:
-    """Report held-out samples that are nearly the same as one in train.
+    """Report validation and test samples that are near duplicates of one in train.
 
     Args:
-        found: sketches.
+        found: split -> sketches (n, DIRECTIONS).
         kind: of the first input.
-        copies: part -> whether each of its samples is an exact copy, which is told elsewhere.
+        copies: split -> whether each sample is an exact duplicate (n,); reported elsewhere.
     """
     train = found["train"]
     near = KINDS[kind].near_duplicate_distance
@@ -108,7 +108,14 @@ def near_copies(
 def doubtful_labels(
     found: Mapping[str, Array], labels: Array, ids: Array, *, names: Sequence[str]
 ) -> list[Finding]:
-    """Report training samples whose nearest neighbors all bear one other label (Wilson 1972)."""
+    """Report training samples whose nearest neighbors all have one other label (Wilson 1972).
+
+    Args:
+        found: split -> sketches (n, DIRECTIONS).
+        labels: (n,), classes of the training samples, in the order of their sketches.
+        ids: (n,), their names.
+        names: of the classes.
+    """
     train = found["train"][:DOUBTED]
     labels = labels[: len(train)]
     if len(train) <= 2 * NEIGHBORS:
@@ -134,11 +141,11 @@ def doubtful_labels(
 
 
 def drift(named: Mapping[str, tuple[Array, Array]], found: Mapping[str, Array]) -> list[Finding]:
-    """Report what is distributed otherwise in test than in train (Kolmogorov and Smirnov).
+    """Report what is distributed differently in test and in train (Kolmogorov and Smirnov).
 
     Args:
-        named: column -> known values in train and in test; empty where columns have no names.
-        found: sketches, which are compared where there are no columns.
+        named: column -> known values in train and in test, (n,) each; empty: unnamed columns.
+        found: split -> sketches (n, DIRECTIONS), compared where columns are unnamed.
     """
     if named:
         shifted = {name: _ks(*pair) for name, pair in named.items()}

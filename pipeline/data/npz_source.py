@@ -50,10 +50,10 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
 
 
 def arrays_of(path: Path) -> dict[str, NpzArray]:
-    """Return name -> what an array is.
+    """Read the headers of the arrays in a .npz file: name -> type, shape and offset.
 
     Raises:
-        ConfigError: it is no .npz file, or cut short.
+        ConfigError: there is no such file, it is no .npz file, or it is cut short.
     """
     try:
         with zipfile.ZipFile(path) as file:

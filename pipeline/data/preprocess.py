@@ -34,7 +34,11 @@ def to_model_inputs(raw: Mapping[str, Any], preprocess: Preprocess) -> dict[str,
 
 
 def fit_target(targets: Array) -> dict[str, Any]:
-    """Return the scaling of a regression's target: answer = output * scale + offset."""
+    """Return the scaling of regression targets (N,): prediction = output * scale + offset.
+
+    Returns:
+        offset: the mean, in the target's unit; scale: the standard deviation, 1 where that is 0.
+    """
     mean = targets.mean(dtype=np.float64)
     squares = map_array(targets, lambda block: (block - mean) ** 2, np.float64)
     spread = float(np.float32(np.sqrt(squares.mean())))
@@ -42,13 +46,18 @@ def fit_target(targets: Array) -> dict[str, Any]:
 
 
 def scaled_targets(labels: Array, preprocess: Preprocess) -> Array:
-    """Return `target_of` many labels, on disk where they are as many as a training set's."""
+    """Return `target_of` many labels (N,), block by block, in a file where they are many."""
     dtype = target_of(labels[:0], preprocess).dtype
     return map_array(labels, lambda block: target_of(block, preprocess), dtype)
 
 
 def target_of(labels: Array, preprocess: Preprocess) -> Array:
-    """Return what the loss compares with: class ids int32, or targets scaled to deviation 1."""
+    """Return the loss's targets (N,): class ids int32, or labels scaled to deviation 1, float32.
+
+    Args:
+        labels: (N,), as on disk.
+        preprocess: its `target` scales; None there: labels are classes.
+    """
     target = preprocess.target
     if target is None:
         return np.asarray(labels, np.int32)

@@ -23,12 +23,12 @@ BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of 
 def fit_sanitizing(
     entry: Entry, shards: Shards, train: Array, *, wish: Mapping[str, Any]
 ) -> Sanitize:
-    """Return `sanitize` of an input.
+    """Fit the input sanitization of an input (feature squeezing and limits).
 
     Args:
         entry: the input in preprocess.json.
         shards: its samples.
-        train: positions of the training samples.
+        train: (n,), indices of the training samples.
         wish: the config's `data.sanitize`, dumped, and `is_limited`: whether numbers have limits.
 
     Returns:

@@ -259,6 +259,11 @@ def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, 
 def refuse_untrained(labels: Array, parts: Parts, names: tuple[str, ...]) -> None:
     """Refuse classes that have samples and none in train: they would be tested and never learned.
 
+    Args:
+        labels: (N,), class ids; -1: unknown.
+        parts: split -> indices (n,).
+        names: of the classes.
+
     Raises:
         ConfigError: there are such classes; all are named.
     """

@@ -39,7 +39,7 @@ def draw(positions: Array, strata: Array, total: int, *, generator: np.random.Ge
 
 
 def ranks(ids: Array) -> Array:
-    """Return how many of the same number stand before each one."""
+    """Return for each id of (N,) how many equal ids stand before it: int64 (N,)."""
     order = np.argsort(ids, kind="stable")
     rising, found = ids[order], np.empty(len(ids), np.int64)
     found[order] = np.arange(len(ids)) - np.searchsorted(rising, rising)
@@ -47,7 +47,14 @@ def ranks(ids: Array) -> Array:
 
 
 def number_strata(strata: Array) -> tuple[Array, Array]:
-    """Return the strata numbered from 0, and how many are in each; as small as they can be."""
+    """Number the strata from 0.
+
+    Args:
+        strata: (N,), any integers or strings.
+
+    Returns:
+        The number of each sample's stratum (N,), and the samples of each stratum (S,).
+    """
     if strata.dtype.kind == "i" and len(strata) and 0 <= strata.min() <= strata.max() < MOST_STRATA:
         counts = count_ids(strata)
         number = (np.cumsum(counts > 0) - 1).astype(np.int16)

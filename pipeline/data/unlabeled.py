@@ -58,10 +58,21 @@ def split_known(
     groups: Array | None,
     times: Array | None,
 ) -> Parts:
-    """Return what `split` returns, of the samples with a label; the others are a part of their own.
+    """Split the samples with a label as `split_dataset`; those without are a split of their own.
 
-    Left out are those that the source gives to validation or test, and those that belong together
-    with a sample there: pre-training would have seen what is judged.
+    Samples without a label are left out where the source gives them to validation or test, or where
+    their group is there: pre-training would have seen what is judged.
+
+    Args:
+        labels: (N,), class ids, NONE for no label; or values.
+        given: (N,), code of each sample's split in the source, by GIVEN.
+        wish: fractions and seed of the split.
+        is_classes: whether labels are class ids.
+        groups: (N,), ids of the group of each sample; None: there are none.
+        times: (N, 2), start and end of each sample in seconds; None: they have no time.
+
+    Returns:
+        Split -> indices (n,), with UNLABELED among the names.
     """
     known = where(labels, lambda ids: ids != NONE) if is_classes else labels
     if len(known) == len(labels):
@@ -94,10 +105,20 @@ def _names(groups: Array, parts: list[Array]) -> Array:
 
 
 def hide(parts: Parts, labels: Array, count: int, *, is_classes: bool, seed: int) -> Parts:
-    """Return the parts with `count` training samples that keep their label, of every class.
+    """Keep the labels of `count` training samples, of every class, and hide the others'.
+
+    Args:
+        parts: split -> indices (n,).
+        labels: (N,), of all samples.
+        count: samples that keep their label.
+        is_classes: whether labels are class ids; else the samples are drawn at random.
+        seed: of the draw.
+
+    Returns:
+        The same splits; train has `count` samples, and UNLABELED those that it lost.
 
     Raises:
-        ConfigError: a class would keep none.
+        ConfigError: a class would keep no label.
     """
     train, generator = parts["train"], np.random.Generator(np.random.Philox(seed))
     strata = take_rows(labels, train) if is_classes else np.broadcast_to(np.int8(0), len(train))

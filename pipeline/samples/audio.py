@@ -27,7 +27,16 @@ HEARD_BYTES = 1 << 20  # of all recordings that are shown: a page that plays the
 
 
 def fit_audio(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how recordings become log-mel bands or MFCC, each of mean 0 and deviation 1."""
+    """Fit log-mel bands or MFCC of recordings, each coefficient to mean 0 and deviation 1.
+
+    Args:
+        spec: the input; its template states rate, window and bins.
+        samples: raw recordings, int16.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and no constant columns.
+    """
     sound = spec.template
     assert isinstance(sound, AudioEntry)  # sources of sound state it
     frames = 1 + (sound.samples - sound.window) // sound.stride
@@ -77,7 +86,7 @@ def _cosine_transform(tf: Namespace, bands_BFM: Tensor) -> Tensor:
 
 
 def shorten_recordings(raw: Array, entry: AudioEntry) -> Array:
-    """Return recordings cut to what the network hears; only the first where all are long."""
+    """Return recordings (N, T) cut to the entry's length; only the first few where that is long."""
     raw = raw[:, : entry.samples]
     return raw[: max(1, HEARD_BYTES // max(1, raw[:1].nbytes))]
 

@@ -51,6 +51,14 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
     Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
     to a few samples. Categories that are rare in train share an index with new and missing ones.
+
+    Args:
+        spec: the input; its row names the columns.
+        samples: raw rows (N, columns), float32, NaN for a missing value.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and the names of constant columns.
     """
     columns: list[Column] = []
     constant: list[str] = []
@@ -69,7 +77,16 @@ def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
 
 def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how categories become rows of one table of vectors, a range for each column."""
+    """Fit an encoding of categories as row numbers of one embedding table, a range for each column.
+
+    Args:
+        spec: the input; its row names the columns.
+        samples: raw rows (N, columns), category numbers, NaN for a missing value.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and no constant columns.
+    """
     offset = 0
     columns: list[CategoryColumn] = []
     values = samples.take(thin_positions(train, FITTED))
@@ -83,7 +100,12 @@ def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
 
 def fit_category(known: Array, values: int) -> dict[str, Any]:
-    """Return the index of each category; the last is for rare, new and missing ones."""
+    """Return the index of each category; the last is for rare, new and missing ones.
+
+    Args:
+        known: (n,), category numbers in train, no NaN.
+        values: number of categories.
+    """
     counts = np.bincount(known[known >= 0].astype(np.int64), minlength=values)
     kept = np.flatnonzero(counts >= RARE)
     indices = np.full(len(counts), len(kept))

@@ -19,7 +19,16 @@ LARGEST = 128  # pixels; larger images are shown reduced
 
 
 def fit_image(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how an image becomes a model input in [0, 1]; its raw type alone says it."""
+    """Return the encoding of images as model inputs in [0, 1]; it depends only on their raw type.
+
+    Args:
+        spec: the input.
+        samples: raw images (N, H, W, C), uint8 or uint16.
+        train: (n,), indices of the training samples; not read.
+
+    Returns:
+        The encoding, and no constant columns.
+    """
     entry = ImageEntry(
         **describe_input(spec, list(samples.shape), samples),
         offset=0.0,
@@ -30,7 +39,7 @@ def fit_image(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
 
 def reduce_images(images: Array, entry: ImageEntry) -> Array:
-    """Return images no larger than LARGEST, of the same proportions; only uint8 is reduced."""
+    """Return images (N, H, W, C) with sides of at most LARGEST, in proportion; only of uint8."""
     height, width = images.shape[1:3]
     share = min(1.0, LARGEST / max(height, width))
     if share == 1.0 or images.dtype != np.uint8 or not len(images):

@@ -145,12 +145,12 @@ def describe_input(spec: Input, shape: list[int], samples: RawSamples) -> dict[s
 
 
 def thin_positions(positions: Array, most: int) -> Array:
-    """Return at most about `most` of the positions, which are in random order already."""
+    """Return about `most` of the indices (n,), evenly spaced; they are in random order already."""
     return positions[:: max(1, len(positions) // most)]
 
 
 def read_parts(samples: RawSamples, positions: Array) -> Iterator[Array]:
-    """Yield the samples at some positions, a few at a time."""
+    """Yield the samples at indices (n,), a few at a time: (RECORDINGS, …)."""
     for start in range(0, len(positions), RECORDINGS):
         yield samples.take(positions[start : start + RECORDINGS])
 

@@ -35,7 +35,13 @@ def describe_number(name: str, known: Array, encoding: str) -> NumberColumn:
 
 
 def describe_channel(name: str, known: Array, encoding: str) -> Channel:
-    """Return a channel of numbers of preprocess.json; as `describe_number`, but not piecewise."""
+    """Return a channel of numbers of preprocess.json; as `describe_number`, but never piecewise.
+
+    Args:
+        name: of the channel.
+        known: values in train that are no NaN (n,).
+        encoding: auto, standard, robust or quantile.
+    """
     fitted = fit_number(known, encoding)
     is_ranked = fitted["encoding"] == "quantile"
     return QuantileColumn(name=name, **fitted) if is_ranked else ScaledColumn(name=name, **fitted)

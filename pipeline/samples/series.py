@@ -23,7 +23,16 @@ FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as co
 
 
 def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how each channel of a series is standardized; or a window by its own values."""
+    """Fit the standardization of each channel of a series, or of a window by its own values.
+
+    Args:
+        spec: the input; its template says whether a window is standardized by itself.
+        samples: raw windows (N, T, C), float32, NaN for a missing value.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and the names of constant channels.
+    """
     series, names = spec.template, list(spec.columns or ())
     assert isinstance(series, SeriesEntry)  # sources of series state it
     values = samples.take(thin_positions(train, max(1, FITTED // samples.shape[0])))

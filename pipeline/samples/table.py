@@ -12,10 +12,18 @@ BLOCK = 4096  # samples that are read at once while a table is measured
 
 
 def fit_table(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return how numbers become model inputs with mean 0 and deviation 1.
+    """Fit the standardization of numbers: mean 0 and deviation 1.
 
-    Statistics are taken along the last axis, a column each; of an input without columns, over all
-    values. What is constant keeps scale 1 and becomes 0.
+    Statistics are taken along the last axis, one for each column; of an input without columns, over
+    all values. A constant column keeps scale 1 and becomes 0.
+
+    Args:
+        spec: the input.
+        samples: raw rows (N, …, columns), float32.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and the names of constant columns.
     """
     width = samples.shape[-1] if spec.columns is not None else 1
     lows, highs, total, count = np.inf, -np.inf, np.zeros(width), 0

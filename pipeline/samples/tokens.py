@@ -25,7 +25,16 @@ BLANK = r"[\x00-\x20\x7f]+"
 
 
 def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
-    """Return the most frequent words or characters of train, the most frequent first."""
+    """Fit the vocabulary: the most frequent words or characters of train, the most frequent first.
+
+    Args:
+        spec: the input; its template says the unit, its `vocabulary` the size.
+        samples: raw texts, UTF-8 bytes (N, length), padded with zeros.
+        train: (n,), indices of the training samples.
+
+    Returns:
+        The encoding, and no constant columns.
+    """
     entry, most = spec.template, spec.vocabulary
     assert isinstance(entry, TokensEntry)  # sources of texts state it
     counts: Counter[bytes] = Counter()
