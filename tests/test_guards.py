@@ -39,6 +39,7 @@ CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, 
     "cycles": 0,
     "lone-participles": 0,
     "positional": 27,
+    "unshaped": 29,
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 

@@ -22,17 +22,17 @@ PGD_STEPS = 7  # of the attack, where `harden` made but one: the default there
 
 
 def bench(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> ladder.Bench:
-    """Return a function that makes and measures a rung; the reference answers once.
+    """Return a function that makes and measures a rung; the reference is run once.
 
     TensorFlow is imported at the first rung that must be measured.
     """
     common, task = common_recipe(config, dataset), task_of(config.task, config.task_metric)
 
     @functools.cache
-    def answers() -> Any:
-        from pipeline.compress.measure import reference_answers
+    def reference() -> Any:
+        from pipeline.compress.measure import reference_outputs
 
-        return reference_answers(inputs["reference"] / "model.keras", dataset)
+        return reference_outputs(inputs["reference"] / "model.keras", dataset)
 
     @functools.cache
     def tuned() -> None:
@@ -58,7 +58,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> lad
                 work=out / WORK,
             )
             return measure_rung(
-                file, form, dataset=dataset, reference=answers(), task=task, quantizer=quantizer
+                file, form, dataset=dataset, reference=reference(), task=task, quantizer=quantizer
             )
         except (ConversionError, ArtifactError) as error:
             return Refusal(quantizer=quantizer, refused=str(error))
@@ -67,7 +67,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> lad
 
 
 def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return what the recipes of all rungs and formats have in common."""
+    """Return the settings that the recipes of all rungs and formats have in common."""
     granularity = config.compress.quantize.granularity
     return {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
 
@@ -86,7 +86,7 @@ def learning_of(config: Config) -> dict[str, Any]:
 
 
 def _attack(config: Config) -> dict[str, Any] | None:
-    """Return what a hardened model must withstand while it learns here; None: it was not hardened.
+    """Return the attack that a hardened model is fine-tuned with; None: it was not hardened.
 
     It is PGD in the ball of `harden`, with 7 steps where training made one.
     """
@@ -100,7 +100,7 @@ def _tune(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> None:
     """Write the model that is fine-tuned for its int8 file, beside the one it is made of.
 
     Raises:
-        ConversionError: the loss is no longer a number, so that there is no such model.
+        ConversionError: the loss became NaN, so there is no model.
     """
     from pipeline.compress.distillation import DistillationJob
     from pipeline.compress.qat import fine_tune_for_int8

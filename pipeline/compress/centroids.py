@@ -34,7 +34,16 @@ def clustered_kernels(source: str, out: str, clusters: int, initialization: str)
 
 
 def clustered_values(values: Array, clusters: int, initialization: str) -> Array:
-    """Return weights on their nearest centroids; fewer values than centroids stay as they are."""
+    """Replace each weight by its nearest centroid; a kernel with few different values stays.
+
+    Args:
+        values: kernel of any shape; its zeros stay zeros.
+        clusters: largest number of different values of the result.
+        initialization: where the centroids begin: a key of INITIALIZATIONS.
+
+    Returns:
+        float32, in the shape of `values`.
+    """
     if len(np.unique(values)) <= clusters:
         return values
     is_sparse = bool((values == 0).any())
@@ -60,12 +69,25 @@ def _initial(values: Array, clusters: int, initialization: str, *, is_sparse: bo
 
 
 def nearest(values: Array, centroids: Array) -> Array:
-    """Return the nearest centroid of each value; centroids ascend."""
+    """Return the nearest centroid of each value.
+
+    Args:
+        values: of any shape.
+        centroids: (C,), ascending.
+    """
     return np.asarray(centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)])
 
 
 def lloyd(values: Array, centroids: Array) -> Array:
-    """Return centroids that are the means of what is nearest to them; one without any stays."""
+    """Run k-means from given centroids (Lloyd 1982, doi:10.1109/TIT.1982.1056489).
+
+    Args:
+        values: (n,).
+        centroids: (C,), ascending.
+
+    Returns:
+        (C,): the mean of the values nearest to each centroid; one without values stays.
+    """
     for _ in range(ITERATIONS):
         places = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)
         counts = np.bincount(places, minlength=len(centroids))

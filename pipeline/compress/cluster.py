@@ -32,7 +32,7 @@ def _clustered(job: DistillationJob) -> Any:
 
 
 def write_clustered(source: Path, out: Path, *, clusters: int, initialization: str) -> None:
-    """Write a network with each weight in the place of its nearest centroid, untrained.
+    """Write a network with each weight replaced by its nearest centroid, untrained.
 
     A kernel with no more weights than clusters stays as it is.
 

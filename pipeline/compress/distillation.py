@@ -1,6 +1,6 @@
-"""Fine-tuning of a network that is made small: it learns to answer as the trained model does.
+"""Fine-tuning of a compressed network by distillation: it learns the trained model's outputs.
 
-What it learns is not the labels but the trained model's own answers, for files are judged by
+It learns not the labels but the trained model's outputs, for files are judged by
 whether they decide as that does (Hinton et al. 2015, arXiv:1503.02531, at temperature 1). So it is
 the same for every task, and knows nothing of the training's loss.
 """
@@ -40,14 +40,14 @@ class Rounding:
     """What int8 rounds, besides the weights."""
 
     spans: Mapping[str, Span]
-    """Layer -> range of its answer."""
+    """Layer -> range of its output."""
     inputs: Mapping[str, Span]
     """Input -> its range."""
 
 
 @dataclass(frozen=True)
 class DistillationJob:
-    """Who learns from whom, on what, and how long."""
+    """A distillation job: student, teacher, data and epochs."""
 
     student: Path
     teacher: Path
@@ -77,9 +77,9 @@ def distill_network(
     """Return the student's network when it has learned; all workers of a cluster call this.
 
     Args:
-        job: who learns what.
+        job: student, teacher, data and epochs.
         constraints: (model, steps in all) -> what its weights keep.
-        rounding: model -> what is rounded while it learns; None: nothing.
+        rounding: model -> its ranges that are rounded while it learns; None: nothing is rounded.
 
     Raises:
         ConfigError: the loss is no longer a number.
@@ -121,16 +121,16 @@ def distillation_step(
     rounding: Rounding | None = None,
     attack: Mapping[str, Any] | None = None,
 ) -> Step:
-    """Return the step whose loss is how far the network's answers are from the teacher's.
+    """Return the step whose loss is the distance of the student's outputs from the teacher's.
 
     That is KL(teacher || student) for classes and the mean squared difference for values. The
     student learns as in any training: statistics of normalization follow what pruning does to them.
     Where it is rounded it drops nothing out and they stay, for ranges were measured with them.
 
-    Where it is attacked, half of the loss is how far its answers to adversarial inputs are from
-    the teacher's to the same inputs: it is to withstand what the teacher withstands. The attack
-    goes through the rounding, against what the teacher decides. The teacher's answers to the clean
-    inputs in their place (Goldblum et al. 2020, arXiv:1905.09747, equation 5) harden once more, to
+    With an attack, half of the loss is the distance of its outputs on adversarial inputs from the
+    teacher's on the same inputs, so that it is as robust as the teacher. The attack goes through
+    the rounding, against the teacher's decisions. The teacher's outputs on the clean inputs instead
+    (Goldblum et al. 2020, arXiv:1905.09747, equation 5) would harden the network once more, to
     another balance of clean and robust than the teacher has.
 
     Args:
@@ -145,7 +145,7 @@ def distillation_step(
     spans = {} if rounding is None else rounding.inputs
     find = None if attack is None else attack_of(attack)
 
-    def answers(shown: Mapping[str, Any], training: bool) -> Any:
+    def outputs_of(shown: Mapping[str, Any], training: bool) -> Any:
         near = {
             name: rounded_value(x, spans[name]) if name in spans else x for name, x in shown.items()
         }
@@ -158,11 +158,11 @@ def distillation_step(
             contextlib.nullcontext() if rounding is None else rounding_scope(model, rounding.spans)
         ):
             if find is None:
-                return apart(wanted, answers(shown, rounding is None)), {}
+                return apart(wanted, outputs_of(shown, rounding is None)), {}
             ((name, x),) = shown.items()
             decided = tf.argmax(wanted, axis=1, output_type=tf.int32)
-            found = find(lambda z, training: answers({name: z}, training), x, decided, seed)
-            both = answers({name: tf.concat([x, found], axis=0)}, rounding is None)
+            found = find(lambda z, training: outputs_of({name: z}, training), x, decided, seed)
+            both = outputs_of({name: tf.concat([x, found], axis=0)}, rounding is None)
         there = tf.stop_gradient(tf.cast(master({name: found}, training=False), tf.float32))
         clean, adversarial = tf.split(apart(tf.concat([wanted, there], axis=0), both), 2)
         return (clean + adversarial) / 2, {}
@@ -171,7 +171,7 @@ def distillation_step(
 
 
 def _kl_divergence(wanted: Any, found: Any) -> Any:
-    """Return KL(wanted || found) of each sample (B,), from logits (B, K)."""
+    """Return KL(teacher || student) of each sample (B,), from logits (B, K)."""
     apart = tf.nn.log_softmax(wanted) - tf.nn.log_softmax(found)
     return tf.reduce_sum(tf.nn.softmax(wanted) * apart, axis=1)
 

@@ -2,7 +2,7 @@
 
 Jacob et al. 2018 (arXiv:1712.05877), section 3; the straight-through gradient after Bengio et al.
 2013 (arXiv:1308.3432). Nothing is added to the model: while `rounded` holds, its layers read
-rounded weights and answer rounded values, of whatever kind they are.
+rounded weights and return rounded values, of whatever kind they are.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ View = tuple[tuple[int, ...], tuple[int, ...]]
 TINY = 1e-12  # a channel of zeros has some scale
 STEPS = 127  # of a weight on either side of zero
 GATES = {"LSTMCell": 4, "GRUCell": 3}  # matrices that stand side by side in a cell's kernels
-BOUNDED = (-1.0, 1.0)  # what a recurrent cell answers
-SHARED = "tf.linalg."  # what tf-keras puts before the name of an operation that Keras 3 names alone
+BOUNDED = (-1.0, 1.0)  # of a recurrent cell's output
+SHARED = "tf.linalg."  # the prefix that tf-keras adds to the name of an operation
 
 
 def spans_of_layers(model: Model, tensors: list[tuple[str, Span]]) -> dict[str, Span]:
-    """Return layer -> range of what it answers, of the layers whose answer the file keeps.
+    """Return layer -> range of its output, for the layers whose output the file has.
 
-    A converter fuses layers into one operation, and names its output by all of them: what is kept
-    is the answer of the last. The others are not rounded, here as on the device.
+    A converter fuses layers into one operation, and names its output by all of them: the file has
+    the output of the last. The others are not rounded, here as on the device.
 
     Args:
         model: the Keras model.
@@ -43,7 +43,7 @@ def spans_of_layers(model: Model, tensors: list[tuple[str, Span]]) -> dict[str, 
         layers = [part[1].removeprefix(SHARED) for part in parts if len(part) > 1]
         named = sorted({layer for layer in layers if layer in order}, key=order.__getitem__)
         for layer in named:
-            found.pop(layer, None)  # what was written under its name before is not its answer
+            found.pop(layer, None)  # the last tensor under its name is its output
         if named:
             found[named[-1]] = span
     return found
@@ -66,11 +66,11 @@ def _cell(operation: Any) -> Any:
 
 @contextlib.contextmanager
 def rounding_scope(model: Model, spans: Mapping[str, Span]) -> Iterator[None]:
-    """Have a model compute with rounded weights and answers, where they are traced meanwhile.
+    """Make a model compute with rounded weights and outputs, in what is traced meanwhile.
 
     Args:
         model: the Keras model; models that share its layers do so too.
-        spans: layer -> range of its answer, by `spans_of_layers`.
+        spans: layer -> range of its output, by `spans_of_layers`.
     """
     answering = [operation for operation in _operations(model) if operation.name in spans]
     asked = [(_cell(operation) or operation, spans[operation.name]) for operation in answering]
@@ -80,7 +80,7 @@ def rounding_scope(model: Model, spans: Mapping[str, Span]) -> Iterator[None]:
     ]
     try:
         for operation, span in asked:
-            operation.call = _answering(operation.call, span)
+            operation.call = _with_rounded_outputs(operation.call, span)
         with keras.StatelessScope(state_mapping=weights):
             yield
     finally:
@@ -93,7 +93,7 @@ def rounded_weight(values: Tensor, view: View) -> Any:
 
     Args:
         values: weights, float32.
-        view: shape in which the scales are told apart, and the axes that share one.
+        view: shape in which the scales differ, and the axes with one scale.
     """
     shape, axes = view
     seen = tf.reshape(values, shape)
@@ -104,23 +104,28 @@ def rounded_weight(values: Tensor, view: View) -> Any:
 
 
 def rounded_value(values: Tensor, span: Span) -> Any:
-    """Return activations on the grid of int8 over a range, which is widened to hold zero."""
+    """Return activations rounded to int8's grid over a range, which is extended to hold zero.
+
+    Args:
+        values: of any shape; integers are returned as they are.
+        span: lowest and highest value.
+    """
     low, high = min(0.0, span[0]), max(0.0, span[1])
     if low == high or not tf.as_dtype(values.dtype).is_floating:
         return values
     return tf.quantization.fake_quant_with_min_max_args(values, low, high, num_bits=8)
 
 
-def _answering(call: Callable[..., Any], span: Span) -> Callable[..., Any]:
-    def answer(*arguments: Any, **named: Any) -> Any:
+def _with_rounded_outputs(call: Callable[..., Any], span: Span) -> Callable[..., Any]:
+    def outputs_of(*arguments: Any, **named: Any) -> Any:
         found = call(*arguments, **named)
         if not isinstance(found, tuple):
             return rounded_value(found, span)
-        answered, (_, *others) = found  # of a recurrent cell: its first state is what it answers
+        answered, (_, *others) = found  # of a recurrent cell: its first state is its output
         near = rounded_value(answered, span)
         return near, [near, *others]
 
-    return answer
+    return outputs_of
 
 
 def _view(layer: str, weight: Any) -> View:

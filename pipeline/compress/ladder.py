@@ -64,7 +64,7 @@ RUNGS = {
     QAT: Way(
         "int8",
         FileRecipe(model=TUNED, clipping="mse"),
-        "fine-tuned to answer as before through the rounding of int8",
+        "fine-tuned to keep its outputs through the rounding of int8",
     ),
     "int16x8": Way(
         "int16x8",
@@ -117,7 +117,7 @@ def rungs_to_climb(remedies: Sequence[str], ships: str, begin: str = PLAIN) -> l
 def unavailable_rungs(
     runtimes: Sequence[str], targets: Sequence[str], gates: Limits
 ) -> dict[str, str]:
-    """Return rung -> why it is left out: what the file must run on, or a gate, does not take it.
+    """Return rung -> why it is left out: a runtime, a target or a gate does not allow it.
 
     Args:
         runtimes: of `verify.runtimes`.
@@ -185,8 +185,8 @@ def _not_clipped(rung: str, measured: Measured) -> Refusal | None:
         return None
     return Refusal(
         quantizer=QUANTIZERS[1],
-        refused="this model has operations that only the converter brings to integers, and it "
-        "makes them in one way alone",
+        refused="this model has operations that only the converter quantizes, and it has only "
+        "one way to do it",
     )
 
 
@@ -199,7 +199,7 @@ def least_float(rung: str, attempt: Callable[[str, Quantizer], File | Refusal]) 
     """Return the measurements of a rung by the first quantizer that leaves nothing in float.
 
     Where both leave something, or a file cannot be made or run, the better of the two counts. The
-    converter sets full ranges only, so it is asked for others where they are not the point alone.
+    converter sets full ranges only, so it is asked for others where they are not the only point.
 
     Args:
         rung: the rung.
@@ -238,7 +238,7 @@ def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None
     """Return the rung that ships: the first that passes, or the smallest passing when exhaustive.
 
     Where none passes it is the one with the fewest float operations, then the least drop, then the
-    most agreement: the gate, which judges on other samples, then fails with its figures. None where
+    most agreement: the gate, which judges on other samples, then fails with its values. None where
     no rung's file can be made.
     """
     made = {rung: found for rung, found in measured.items() if isinstance(found, Measurement)}

@@ -1,4 +1,4 @@
-"""What the validation split says of a quantized file, against the reference's own answers."""
+"""Measurements of a quantized file on the validation split, against the reference's outputs."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
 
-def reference_answers(model: Path, dataset: Dataset) -> Array:
-    """Return what a `.keras` file answers on the validation split (N, K)."""
+def reference_outputs(model: Path, dataset: Dataset) -> Array:
+    """Return the outputs of a `.keras` file on the validation split (N, K)."""
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
@@ -28,10 +28,10 @@ def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Tas
         model: the model.
         reference: the trained model.
         dataset: where the validation split is.
-        task: what answers are judged by.
+        task: its metric and decisions judge the outputs.
     """
-    answers = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
-    return judge_outputs(dataset, answers[1], answers[0], task=task)
+    outputs = [predict(net, dataset, dataset.split("validation")) for net in (model, reference)]
+    return judge_outputs(dataset, outputs[1], outputs[0], task=task)
 
 
 def measure_rung(
@@ -50,10 +50,10 @@ def measure_rung(
         form: its format.
         dataset: where the validation split is.
         reference: the reference's outputs on that split (N, K).
-        task: what answers are judged by.
-        quantizer: who made it.
+        task: its metric and decisions judge the outputs.
+        quantizer: that made it.
     """
-    judged = judge_outputs(dataset, reference, answers_of(file, dataset), task=task)
+    judged = judge_outputs(dataset, reference, outputs_of(file, dataset), task=task)
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
@@ -62,8 +62,8 @@ def measure_rung(
     )
 
 
-def answers_of(file: Path, dataset: Dataset) -> Array:
-    """Return what a .tflite file answers on the validation split, in the target's unit (N, K)."""
+def outputs_of(file: Path, dataset: Dataset) -> Array:
+    """Return the outputs of a .tflite file on the validation split (N, K), in the target's unit."""
     raw = dataset.read(dataset.split("validation"))
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 

@@ -67,8 +67,8 @@ def load_cached(
     Args:
         previous: the stage's last complete folder, if any.
         document: its type.
-        files: its name, and what is used with it, where it is there.
-        key: of this run: what the document depends on.
+        files: its name, and those of the files beside it, where they exist.
+        key: of this run: a hash of everything that the document depends on.
         choice: what else this run depends on.
     """
     if previous is None or not (previous / files[0]).exists():

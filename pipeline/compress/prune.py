@@ -1,7 +1,7 @@
 """Pruning by magnitude: the smallest weights of each kernel become zero while the others learn.
 
 Zhu and Gupta 2017, "To prune, or not to prune" (arXiv:1710.01878): the sparsity rises along their
-equation 1, or is there at once. What is zero stays so. Steps and counts are those of tfmot's
+equation 1, or is reached at once. Zeros stay zeros. Steps and counts are those of tfmot's
 ConstantSparsity, PolynomialDecay and Pruning, save that masks are made often enough in a short
 training too.
 """
@@ -51,7 +51,7 @@ def rise_of(settings: Any, steps: int) -> Rise:
 
 
 def sparsity_at(rise: Rise, number: Any) -> Any:
-    """Return the share of zeros after a step, which counts from 0 on."""
+    """Return the fraction of zeros after a step, which counts from 0 on."""
     if rise.first == rise.last:
         return tf.constant(rise.sparsity, tf.float32)
     done = tf.cast(number - rise.first, tf.float32) / (rise.last - rise.first)
@@ -67,7 +67,12 @@ def is_due(rise: Rise, number: Any) -> Any:
 
 
 def largest(values: Tensor, sparsity: Any) -> Any:
-    """Return weights of which a share, the smallest, is zero; one at least stays."""
+    """Return weights whose smallest magnitudes are set to zero; at least one weight stays.
+
+    Args:
+        values: kernel of any shape.
+        sparsity: fraction of zeros, in [0, 1].
+    """
     flat = tf.reshape(values, [-1])
     count = tf.cast(tf.size(flat), tf.float32)
     kept = tf.cast(tf.maximum(tf.round(count * (1.0 - sparsity)), 1.0), tf.int32)
@@ -89,7 +94,7 @@ def pruning_constraint(weight: Any, rise: Rise) -> WeightConstraint:
 
 
 def prune_network(job: DistillationJob) -> Any:
-    """Return a network with the share of zeros that the job's settings ask for."""
+    """Return a network with the sparsity that the job's settings ask for."""
     return together(job.strategy, _pruned, job)
 
 

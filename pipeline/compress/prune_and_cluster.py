@@ -38,17 +38,17 @@ def write_model(
     key: str,
     choice: JsonValue,
 ) -> None:
-    """Write the model, and weights.json: what was asked, and what became of each kernel.
+    """Write the model, and weights.json: the settings, and the result for each kernel.
 
     Args:
         settings: `prune` and `cluster`.
         reference: the trained model.
         dataset: what it learns from.
         learning: seed, strategy, batch size and augmentation.
-        task: what its answers are judged by.
+        task: its metric and decisions judge the outputs.
         out: the stage's folder.
         previous: the stage's last complete folder, if any.
-        key: what the model depends on.
+        key: a hash of everything that the model depends on.
         choice: what else this run depends on; the same again means that it is forced.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Quantization-aware training: the network learns to answer as before through int8's rounding.
+"""Quantization-aware training: the network learns to keep its outputs through int8's rounding.
 
 Quantized distillation, Polino et al. 2018 (arXiv:1802.05668), section 3. Zeros and clusters that
 the network came with stay.
@@ -21,7 +21,7 @@ def fine_tune_for_int8(
     """Return a network, fine-tuned for its int8 file.
 
     Args:
-        job: who learns from whom.
+        job: student, teacher, data and epochs.
         ranges: what `tensor_ranges` says of the student's float32 file.
         clusters: values that a kernel takes at most, where it came clustered.
 

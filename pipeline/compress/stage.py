@@ -100,7 +100,7 @@ def _recipe(
 
 
 def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
-    """Return what the measurements hold for: model, data, rungs and border type."""
+    """Return the key of the measurements: model, data, rungs and input and output type."""
     rungs = {rung: way.recipe.dump() for rung, way in ladder.RUNGS.items()}
     settings = {
         "rungs": rungs,
@@ -113,7 +113,7 @@ def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
 
 
 def _model_key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
-    """Return what the pruned and clustered model depends on."""
+    """Return the key of the pruned and clustered model."""
     files = {
         "reference": inputs["reference"] / "model.keras",
         "splits": dataset.folder / "splits.npz",

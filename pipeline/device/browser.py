@@ -1,7 +1,7 @@
-"""Run a .tflite file by LiteRT.js in a headless Chromium: what a web page would answer.
+"""Run a .tflite file by LiteRT.js in a headless Chromium, as a web page does.
 
-LiteRT.js takes float32, int32 and uint8 at its borders and nothing else, so a file with int8 or
-int16 there is given other borders, the weights between untouched; the answers are mapped back. It
+LiteRT.js takes only float32, int32 and uint8 as input and output. A file with int8 or int16 there
+gets other input and output types, with the same weights; its outputs are converted back. LiteRT.js
 refuses a fused LSTM, which keeps state. The browser has an empty profile and ends with the job.
 """
 
@@ -54,16 +54,16 @@ class WebFile:
 
     content: bytes
     inputs: tuple[Detail, ...]
-    """dtype, quantization and name of each input, as an interpreter tells them."""
+    """dtype, quantization and name of each input, as an interpreter lists them."""
     keys: tuple[str, ...]
     """Names of the inputs in the signature, by which LiteRT.js calls them; may be empty."""
     output: Detail
     shipped: Detail
-    """The output of the file that ships."""
+    """The output of the shipped model."""
 
 
 def missing_parts() -> str | None:
-    """Return what is not installed, and how to get it; None where all is there."""
+    """Return the missing parts and how to get them; None where nothing is missing."""
     if find_browser() is None:
         return "no Chromium on the PATH (Debian: apt-get install chromium)"
     package = find_package()
@@ -121,11 +121,11 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
     found = np.frombuffer(content, web.output["dtype"])
     shape = (job.samples, *map(int, web.output["shape"][1:]))
     if job.failure is None and found.size != math.prod(shape):
-        job.fail(f"{found.size} numbers came for answers of shape {shape}")
+        job.fail(f"{found.size} numbers came for outputs of shape {shape}")
     if job.failure is not None:
         raise ArtifactError(f"{file}: cannot be run on browser: {one_line(job.failure)}")
-    answers = match_shipped_type(found.reshape(shape), web.output, web.shipped)
-    return answers, job.seconds, web.shipped
+    outputs = match_shipped_type(found.reshape(shape), web.output, web.shipped)
+    return outputs, job.seconds, web.shipped
 
 
 def _given(detail: Detail, inputs: Mapping[str, Array], keys: Sequence[str]) -> tuple[str, Array]:
@@ -135,7 +135,7 @@ def _given(detail: Detail, inputs: Mapping[str, Array], keys: Sequence[str]) -> 
 
 
 def read_web_file(file: Path) -> WebFile:
-    """Return a file with borders that LiteRT.js takes.
+    """Return a file with input and output types that LiteRT.js takes.
 
     Raises:
         ArtifactError: it is no .tflite file.
@@ -161,11 +161,17 @@ def read_web_file(file: Path) -> WebFile:
     )
 
 
-def match_shipped_type(answers: Array, made: Detail, shipped: Detail) -> Array:
-    """Return answers of the browser's file in the type of the file that ships: the same numbers."""
+def match_shipped_type(outputs: Array, made: Detail, shipped: Detail) -> Array:
+    """Convert outputs of the browser's file to the type of the shipped model, with equal values.
+
+    Args:
+        outputs: (N, K), in the type of the browser's file.
+        made: the output of the browser's file.
+        shipped: the output of the shipped model.
+    """
     if made["dtype"] == shipped["dtype"]:
-        return answers
-    return quantize(dequantize(answers, made), shipped)
+        return outputs
+    return quantize(dequantize(outputs, made), shipped)
 
 
 def one_line(said: str) -> str:

@@ -1,4 +1,4 @@
-"""Bias correction: what rounded weights add on average is taken out of the biases of the file.
+"""Bias correction: subtract the mean error of rounded weights from the file's biases.
 
 Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction"
 (arXiv:1906.04721), section 4.2. Here means of activations are measured on the calibration samples

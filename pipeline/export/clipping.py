@@ -2,7 +2,7 @@
 
 Each takes a histogram over [low, high] in bins of one width, without exact zeros (they cost nothing
 whatever the range), with low at most and high at least zero, and the bits of the integer type; it
-returns the ends within that range. NumPy alone.
+returns the ends within that range. NumPy only.
 """
 
 from collections.abc import Callable
@@ -11,22 +11,25 @@ import numpy as np
 
 from pipeline.arrays import Array
 
-CLIPS = np.linspace(1.0, 0.1, 91)  # shares of an end that are tried
-OUTSIDE = 1e-4  # share of the values that a percentile leaves outside, on either side
+CLIPS = np.linspace(1.0, 0.1, 91)  # fractions of an end that are tried
+OUTSIDE = 1e-4  # fraction of the values that a percentile leaves outside, on either side
 
 
 def least_error_range(counts: Array, low: float, high: float, bits: int) -> tuple[float, float]:
-    """Return the ends within [low, high] between which quantization errs least, squared.
+    """Return the range within [low, high] with the least mean squared quantization error.
 
-    Range setting by MSE: Nagel et al. 2021, section 3.1 (arXiv:2106.08295). Either end is moved on
-    its own towards zero. The error inside is that of rounding, step^2 / 12; outside it is the
-    distance to the end. The full range wins a tie.
+    Range setting by MSE: Nagel et al. 2021, section 3.1 (arXiv:2106.08295). Each end moves towards
+    zero by itself. The error inside is that of rounding, step^2 / 12; outside it is the distance to
+    the end. The full range wins a tie.
 
     Args:
-        counts: histogram over [low, high], in bins of one width; without exact zeros.
+        counts: (bins,), histogram over [low, high] in bins of equal width, without exact zeros.
         low: at most zero.
         high: at least zero.
         bits: of the integer type.
+
+    Returns:
+        Lowest and highest value, in the unit of `low`.
     """
     edges = np.linspace(low, high, len(counts) + 1)
     centers = (edges[:-1] + edges[1:]) / 2
@@ -44,9 +47,15 @@ def least_error_range(counts: Array, low: float, high: float, bits: int) -> tupl
 
 
 def percentile_range(counts: Array, low: float, high: float, bits: int) -> tuple[float, float]:
-    """Return the ends that leave one value in ten thousand outside on either side.
+    """Return the range that leaves one value in ten thousand outside on either side.
 
     Range setting by percentile: Wu et al. 2020 (arXiv:2004.09602), section 3.2.
+
+    Args:
+        counts: (bins,), as for `least_error_range`.
+        low: at most zero.
+        high: at least zero.
+        bits: not used.
     """
     total, edges = np.cumsum(counts), np.linspace(low, high, len(counts) + 1)
     if not total[-1]:
@@ -57,10 +66,16 @@ def percentile_range(counts: Array, low: float, high: float, bits: int) -> tuple
 
 
 def entropy_range(counts: Array, low: float, high: float, bits: int) -> tuple[float, float]:
-    """Return the ends at which the least information is lost: KL(values || their integers).
+    """Return the range that loses the least information: KL(values || their integers).
 
     Migacz 2017, "8-bit inference with TensorRT" (GTC S7310), and Wu et al. 2020 (arXiv:2004.09602),
-    section 3.2. What is outside counts in the outermost bins; both ends move by the same share.
+    section 3.2. Values outside count in the outermost bins; both ends move by the same factor.
+
+    Args:
+        counts: (bins,), as for `least_error_range`.
+        low: at most zero.
+        high: at least zero.
+        bits: of the integer type.
     """
     edges = np.linspace(low, high, len(counts) + 1)
     centers = (edges[:-1] + edges[1:]) / 2

@@ -40,7 +40,7 @@ def compile_for(name: str, int8_file: Path, out: Path, *, skipped: dict[str, str
 
 
 def _by_its_rules(name: str, compiler: Compiler, int8_file: Path) -> str:
-    """Return why nothing is compiled, and what the rules say instead."""
+    """Return why nothing is compiled, and the result of the rules instead."""
     placed = place(operations(int8_file), name)
     counts = {where: sum(p.where == where for p in placed) for where in ("npu", "cpu")}
     how = compiler.cure.removeprefix("optional: ").partition(";")[0]

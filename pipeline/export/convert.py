@@ -28,7 +28,7 @@ from pipeline.export.inline_buffers import inline_buffers
 from pipeline.export.mixed import Kind, integer_maker, most_sensitive, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_copy
-from pipeline.export.tf_keras_copy import answers_of_copy, answers_of_file, compare, make_copy
+from pipeline.export.tf_keras_copy import compare, make_copy, outputs_of_copy, outputs_of_file
 from pipeline.models.graph import FROM_OUTSIDE
 from pipeline.models.save import load_keras
 from pipeline.models.translate import Untranslatable
@@ -36,7 +36,7 @@ from pipeline.resource_errors import words_of
 
 BITS = {"int8": 8, "int16x8": 16}
 INTEGER_BORDERS = ("int8", "uint8")
-KEPT = 8  # files that are kept in memory, for who asks for the same again
+KEPT = 8  # files that are cached in memory, for repeated requests
 COPY, KERAS = "tf_keras copy", "Keras 3"
 QUOTED = 300  # characters of what a converter says; it may quote the whole graph
 
@@ -65,7 +65,7 @@ def float16_file(float32: str, out: str) -> None:
 
 @dataclass(frozen=True)
 class _Network:
-    """A model and its spec, told apart by their bytes: two stages ask for the same files."""
+    """A model and its spec, with equality by bytes: two stages ask for the same files."""
 
     sha256: tuple[str, str]
     model: Path = field(compare=False)
@@ -78,7 +78,7 @@ def _network(model: str, spec: str) -> _Network:
 
 
 def front_end(model: str, spec: str) -> dict[str, Any]:
-    """Return which copy of a model is converted, and why where it is not the tf_keras copy.
+    """Return the copy of a model to convert, and the reason where it is not the tf_keras copy.
 
     Args:
         model: path of the `.keras` file.
@@ -90,7 +90,7 @@ def front_end(model: str, spec: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=KEPT)
 def _front_end(network: _Network) -> tuple[str, str | None]:
-    """Return the copy where it can be made and converted; Keras 3 for what only that can."""
+    """Return the tf_keras copy where it can be made and converted; else the Keras 3 model."""
     if Spec.read(network.spec).model.kind not in FROM_OUTSIDE:
         return COPY, None
     try:
@@ -111,7 +111,7 @@ def _converted(network: _Network, way: str) -> bytes:
     copy = make_copy(model, network.model, spec)
     with _refusals("float32"):
         content = float32_of(copy, spec)
-    compare(model, spec, answers_of_file(content))
+    compare(model, spec, outputs_of_file(content))
     return content
 
 
@@ -123,7 +123,7 @@ def _converter(network: _Network, way: str) -> Any:
     if way == COPY:
         model = load_keras(network.model)
         copy = make_copy(model, network.model, spec)
-        compare(model, spec, answers_of_copy(copy))
+        compare(model, spec, outputs_of_copy(copy))
         converter = converter_of_copy(copy, spec)
     else:
         converter = converter_of(network.model, spec)
@@ -133,11 +133,11 @@ def _converter(network: _Network, way: str) -> Any:
 
 @contextlib.contextmanager
 def _refusals(form: str) -> Iterator[None]:
-    """Turn whatever a converter raises into the one error that says why there is no such file."""
+    """Turn any exception of a converter into one ConversionError with the reason."""
     try:
         yield
     except Exception as error:
-        if words_of(error) is not None:  # what the machine lacks says nothing of the model
+        if words_of(error) is not None:  # a shortage of the machine is no fault of the model
             raise
         traceback.print_exc()
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -150,8 +150,8 @@ def _refusals(form: str) -> Iterator[None]:
 def dynamic_file(float32: str, out: str) -> None:
     """Write the file with int8 weights and float activations.
 
-    Dense layers get one scale a tensor: tflite-runtime 2.14 loads the channel-wise form and answers
-    garbage.
+    Dense layers get one scale a tensor: tflite-runtime 2.14 loads the channel-wise form, but
+    computes garbage.
     """
     from ai_edge_quantizer import qtyping, quantizer
 
@@ -183,8 +183,8 @@ def integer_file(
         float32: path of the float32 file.
         out: path of the file to write.
         form: int8, or int16x8 (16-bit activations, 8-bit weights).
-        io: type of input and output: int8, uint8 or float32; where it is an integer one, those of
-            int16x8 are int16, and a border of an int8 file at an operation that is wide.
+        io: type of input and output: int8, uint8 or float32. With an integer type, those of
+            int16x8 are int16, and so are those of an int8 file at an int16-activation operation.
         calibration: path of calibration.npz: model inputs by name.
         granularity: of the weights' scales: channel, or tensor.
         clipping: how ranges are set: min_max, or a key of CLIPPINGS.
@@ -221,7 +221,7 @@ def integer_file(
 def converted_integer_file(
     model: str, spec: str, out: str, form: str, io: str, calibration: str, granularity: str
 ) -> None:
-    """Write the int8 or int16x8 file by the converter alone, which has an integer form of more.
+    """Write the int8 or int16x8 file by the converter only, which quantizes more operations.
 
     Ranges are the least and greatest value of each tensor.
 
@@ -245,7 +245,7 @@ def converted_integer_file(
 
 @dataclass(frozen=True)
 class _Samples:
-    """Calibration samples, told apart by their bytes."""
+    """Calibration samples, with equality by bytes."""
 
     sha256: str
     path: str = field(compare=False)

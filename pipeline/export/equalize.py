@@ -1,8 +1,8 @@
 """Correction before quantization, on the float32 file itself: it needs no model.
 
-Masks are made finite (masks.py), then cross-layer equalisation: where one layer's channels differ
+Masks are made finite (masks.py), then cross-layer equalization: where one layer's channels differ
 much in range, a scale that goes from one layer into the next makes them alike, and the network
-answers as before. What is left to correct after quantization is in correct.py.
+computes the same outputs. Corrections after quantization are in bias_correction.py.
 
 Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction"
 (arXiv:1906.04721), section 4.1. Here ranges of activations are measured on the calibration samples
@@ -35,7 +35,7 @@ from pipeline.export.ranges import (
 )
 
 SAMPLES = 64  # of the calibration samples: means and ranges change little beyond
-SAME = 1e-3  # largest difference of the answers with a finite mask
+SAME = 1e-3  # largest difference of the outputs with a finite mask
 PASSES = 3  # over all pairs; the ranges move by under 1 % after
 FARTHEST = 1e4  # that a channel is scaled up or down by
 NONE, RELU = 0, 1  # fused activations that a positive scale goes through
@@ -93,7 +93,7 @@ class Graph:
         return data.view(dtype).reshape(tensor.shape).copy()
 
     def store(self, index: int, values: Array) -> None:
-        """Replace a stored tensor."""
+        """Replace the content of a stored tensor by values of its type and shape."""
         buffer = self.model.buffers[self.graph.tensors[index].buffer]
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
@@ -102,7 +102,7 @@ class Graph:
         return bytes(self._tools.convert_object_to_bytearray(self.model))
 
     def layers(self) -> Iterator[Layer]:
-        """Yield the linear operations whose weights are stored, and are read by them alone."""
+        """Yield the linear operations whose weights are stored and have no other reader."""
         for place, op in enumerate(self.graph.operators):
             kind = self.kind(place)
             if kind not in AXES or len(op.inputs) < 2 or not self._is_own(int(op.inputs[1])):
@@ -137,7 +137,7 @@ class Graph:
         return len(self.graph.tensors[int(index)].shape) - 1
 
     def next_layer(self, layer: Layer, layers: Mapping[int, Layer]) -> Layer | None:
-        """Return the layer that alone reads what another writes, through pools and reshapes."""
+        """Return the only layer that reads another's output, through pools and reshapes."""
         index = layer.written
         while self._once(index) and index not in self.graph.outputs:
             (place,) = self.readers[index]
@@ -182,7 +182,7 @@ def _equalized(files: Files) -> bytes:
 
 
 def _finite(files: Files) -> Graph:
-    """Return the graph with finite masks, where it answers as before; else as it is."""
+    """Return the graph with finite masks, where its outputs stay the same; else unchanged."""
     plain = Path(files.float32).read_bytes()
     graph = Graph(plain)
     full = ranges_of(files.float32, files.calibration, clipping=FULL, bits=8, known={})
@@ -244,11 +244,14 @@ def _reach(files: Files, tensors: list[int]) -> dict[int, Array]:
 
 
 def runs(float32: str, calibration: str, tensors: Collection[int]) -> Iterator[dict[int, Array]]:
-    """Yield the values of some tensors for some calibration samples, one after another.
+    """Run some calibration samples, and yield the values of some tensors for each.
 
     Args:
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
         tensors: their indices.
+
+    Yields:
+        Index -> values, in the shape of the tensor.
     """
     return values_of(open_keeping_tensors(float32), tensors, samples_of(calibration)[:SAMPLES])

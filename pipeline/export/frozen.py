@@ -34,13 +34,13 @@ def float32_of(copy: Model, spec: Spec) -> bytes:
     return with_signature(bytes(converter.convert()), names, list(function.structured_outputs))
 
 
-def with_signature(content: bytes, inputs: list[str], answers: list[str]) -> bytes:
+def with_signature(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:
     """Return the file with its inputs and outputs named as those of a SavedModel are.
 
     Args:
         content: a .tflite file; one that has a signature is returned as it is.
         inputs: the names of the inputs, in the order that they get.
-        answers: the names of the outputs, in order.
+        outputs: the names of the outputs, in order.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -53,7 +53,7 @@ def with_signature(content: bytes, inputs: list[str], answers: list[str]) -> byt
     graph.inputs = [found[name] for name in inputs]
     signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
     signature.inputs = _maps(schema, inputs, graph.inputs)
-    signature.outputs = _maps(schema, answers, graph.outputs)
+    signature.outputs = _maps(schema, outputs, graph.outputs)
     for name, index in found.items():
         graph.tensors[index].name = f"{SIGNATURE}_{name}:0".encode()
     for place, index in enumerate(graph.outputs):

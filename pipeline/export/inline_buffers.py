@@ -1,7 +1,7 @@
 """Keep a model in one piece: every constant inside its flatbuffer.
 
 ai-edge-quantizer puts the weights of larger models behind the flatbuffer, where tflite-micro does
-not look: it would take them for empty and answer at random, without a word.
+not look: it would take them for empty and compute random outputs, without a message.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a .tflite file holds: operations and their types, weights, and how borders are quantized.
+"""The contents of a .tflite file: operations and their types, weights, input and output types.
 
 Reads the file's tables and runs nothing, so a file from elsewhere can be looked at.
 """
@@ -22,7 +22,7 @@ from pipeline.targets.compiler import Operation
 IDENTIFIER = b"TFL3"  # at byte 4 of every .tflite file
 FLOAT_TYPES = ("float32", "float16", "float64", "bfloat16")
 INTEGER_FORMATS = ("int8", "int16x8")
-# Between float borders and an integer inside: asked for.
+# Between float inputs and outputs and integers inside: as the config asks.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 WEIGHTS = {"int8": np.int8, "float16": np.float16, "float32": np.float32}
 BROKEN = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError)
@@ -91,7 +91,7 @@ def weights_of(file: Path) -> dict[str, Any]:
 
 
 def zero_weights(file: Path) -> float:
-    """Return which share of a file's weights is zero."""
+    """Return the fraction of zeros among a file's weights, in [0, 1]."""
     found = list(weights_of(file).values())
     count = sum(values.size for values in found)
     return float(sum((values == 0).sum() for values in found) / count) if count else 0.0

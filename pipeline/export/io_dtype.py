@@ -1,4 +1,4 @@
-"""Give an integer file other borders: one operation at each end, the weights between untouched.
+"""Change the input and output types of an integer file: one operation at each end, same weights.
 
 uint8 is int8 moved by 128, and float32 holds every int16 times its scale, so no information is
 lost; browsers and cameras speak uint8, browsers float32 too.
@@ -26,16 +26,16 @@ def with_uint8(content: bytes) -> bytes:
 
 
 def for_browser(content: bytes) -> bytes:
-    """Return the same model with borders that LiteRT.js takes: uint8 for int8, float32 for int16.
+    """Return the model with types that LiteRT.js takes: uint8 for int8, float32 for int16.
 
     Args:
-        content: a .tflite file with any borders; others stay as they are.
+        content: a .tflite file with inputs and outputs of any type; other types stay.
     """
     return _moved(content, {"INT8": "UINT8", "INT16": "FLOAT32"})
 
 
 def _moved(content: bytes, wanted: Mapping[str, str]) -> bytes:
-    """Return the same model with border types replaced, by the names that TensorType has."""
+    """Return the same model with input and output types replaced, by the names of TensorType."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -70,7 +70,7 @@ def _borders(graph: Any) -> tuple[list[int], list[int]]:
 def _insert(
     model: Model, schema: Any, index: int, type_: int, *, is_input: bool
 ) -> tuple[Any, int]:
-    """Add a copy of a border tensor in another type, and the operation that joins the two."""
+    """Add a copy of an input or output in another type, and the operation between the two."""
     graph = model.subgraphs[0]
     inner = graph.tensors[index]
     outer = copy.deepcopy(inner)
@@ -82,7 +82,7 @@ def _insert(
         outer.quantization.zeroPoint = [
             int(zero) + INT8_TO_UINT8 for zero in inner.quantization.zeroPoint
         ]
-    outer.buffer = 0  # the empty buffer: nothing is stored in a border
+    outer.buffer = 0  # the empty buffer: an input or output has no stored values
     inner.name = bytes(inner.name) + (b"_int16" if is_float else b"_int8")
     graph.tensors.append(outer)
     new = len(graph.tensors) - 1

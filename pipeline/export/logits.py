@@ -1,10 +1,10 @@
 """The range of logits in 8 bits: wide enough for every class that is in question, and no wider.
 
-A network that is sure says -77 of one class and 17 of another. Over all of that 8 bits tell the
-likely classes apart by thirds of a logit: of a hardened network every 25th answer is a draw. But
+The logits of a confident network span, say, -77 to 17. Over that range a step of 8 bits is a third
+of a logit: of a hardened network, 1 in 25 predictions is a tie. But
 what reads them is a softmax, and a class far below the highest is a zero there, however far.
 
-NumPy alone; see ranges.py for what is measured.
+NumPy only; ranges.py has the measurement.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.arrays import Array
 
 SOFTMAX, SIGMOID = "SOFTMAX", "LOGISTIC"  # as the last operation: what they read decides
-UNLIKELY = 8.0  # logits: a share of 3e-4, a sixth of what 8 bits of probability round to zero
+UNLIKELY = 8.0  # logits: a probability of 3e-4, a sixth of what 8 bits of probability round to zero
 
 
 def output_activations(interpreter: Any) -> dict[int, str]:
@@ -37,7 +37,7 @@ def in_question(
     spans: Mapping[int, tuple[float, float]],
     samples: Iterable[Mapping[int, Array]],
 ) -> dict[int, tuple[float, float]]:
-    """Return the ranges of logits, cut where every sample's answer is sure.
+    """Return the ranges of logits, clipped where every sample's prediction is certain.
 
     Before a softmax the range goes from UNLIKELY below the lowest highest logit of any sample to as
     far above the highest second one: a winner that is further above is as sure there. Before a

@@ -3,7 +3,7 @@
 A fused LSTM has one scale for its hidden state, its output and its last intermediate tensor, which
 was measured over all steps. Where a concatenation reads the output (both directions of a
 bidirectional layer), the converter gives the output the concatenation's scale, and the state the
-range of the last step alone: every value is misread. Here both get the measured scale back, and a
+range of the last step only: every value is misread. Here both get the measured scale back, and a
 QUANTIZE takes the output to the scale that its readers expect.
 
 The kernels know cell states in steps of 2^-15 and coarser; a net whose cells stay below 0.5 gets

@@ -12,7 +12,7 @@ FROM_FLOAT32 = {"float16": "float16_file", "dynamic": "dynamic_file"}  # format 
 # What a recipe says of an integer file that is made from the float32 one.
 CHOSEN = {"clipping", "correct", "int16_fraction", "float_fraction", "input_ranges"}
 
-_making = threading.Lock()  # rungs that are measured side by side share the float32 file
+_making = threading.Lock()  # rungs that are measured side by side use one float32 file
 
 
 def make_file(

@@ -3,7 +3,7 @@
 Models add -1e9, or more, to the scores that must not count. In integers one scale has to reach that
 far, and every other score becomes zero. A softmax gives less than a step of int8 to what is 12
 below the largest, so that the spread of the scores and 12 is as good as any more. The constants
-that make a mask are cut to that in the float32 file, which answers as before.
+that make a mask are clipped to that in the float32 file, whose outputs stay the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.export.equalize import Graph
 
 FAR = 1e3  # what reaches further is a mask and no score
-DEEP = 12.0  # below the largest score: a share of 6e-6
+DEEP = 12.0  # below the largest score: a probability of 6e-6
 FLOAT32 = 0  # the schema's TensorType
 MADE_BY = ("ADD", "SUB", "MUL", "NEG", "FULLY_CONNECTED", "RESHAPE", "TRANSPOSE", "EXPAND_DIMS",
     "SQUEEZE", "GATHER", "BROADCAST_TO", "TILE", "SLICE", "STRIDED_SLICE")  # fmt: skip

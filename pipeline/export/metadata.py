@@ -53,7 +53,7 @@ def add_metadata(file: str, described: Mapping[str, Any]) -> None:
 
 
 def _files(preprocess: Preprocess) -> dict[str, str]:
-    """Return name -> text of what is packed behind the model."""
+    """Return name -> text of the files that are appended to the model."""
     labels = preprocess.labels
     found = {} if labels is None else {LABELS: "\n".join(labels) + "\n"}
     return found | {PREPROCESS: json.dumps(preprocess.dump(), sort_keys=True)}

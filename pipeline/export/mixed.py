@@ -1,9 +1,9 @@
-"""Mixed precision: the few places whose coarse steps cost most get 16 bits, or stay in float.
+"""Mixed precision: the few operations with the most quantization noise get 16 bits, or stay float.
 
-A tensor is wide where both who writes and who reads it work on 16-bit activations; between the two
-kinds the quantizer puts QUANTIZE operations, and nothing is float. An island is the same in float.
-Which tensors: each is tried alone, on one shared calibration, and the signal to noise ratio of the
-answer is measured.
+A tensor has 16 bits where its writer and its readers are int16-activation operations; between the
+two kinds the quantizer puts QUANTIZE operations. A float fallback operation is the same in float.
+Which tensors: each is tried by itself, on one shared calibration, and the signal-to-noise ratio of
+the output is measured.
 """
 
 import functools
@@ -41,7 +41,7 @@ def most_sensitive(
         float32: path of the float32 file.
         calibration: path of calibration.npz: model inputs by name.
         kind: which of the two.
-        share: of the operations, in (0, 1], those that gain most first.
+        share: fraction of the operations, in (0, 1]; those that gain most come first.
         granularity: of the weights' scales: channel, or tensor.
         known: input name -> (low, high) of inputs whose range is known.
 
@@ -62,7 +62,7 @@ def most_sensitive(
 def _by_gain(
     files: Files, known: tuple[tuple[str, float, float], ...], kind: Kind, granularity: str
 ) -> tuple[list[list[str]], int]:
-    """Return who writes and reads each tensor, the tensor that gains most first, and the count."""
+    """Return writer and readers of each tensor, the largest gain first, and the count."""
     graph = Graph(Path(files.float32).read_bytes())
     outputs = [graph.name(int(op.outputs[0])) for op in graph.graph.operators]
     if len(outputs) > MOST:
@@ -72,23 +72,23 @@ def _by_gain(
     ends = {name: (low, high) for name, low, high in known}
     ranges = ranges_of(files.float32, files.calibration, clipping="min_max", bits=8, known=ends)
     samples = samples_of(files.calibration)[:SAMPLES]
-    wanted = _answers(Path(files.float32).read_bytes(), samples)
+    wanted = _run(Path(files.float32).read_bytes(), samples)
     mixed = _mixer(files.float32, ranges, kind, granularity)
-    plain = _answers_of(mixed, [], samples)
+    plain = _outputs_of(mixed, [], samples)
     least = -math.inf if plain is None else sqnr_db(wanted, plain)
     found = []
     for place, op in enumerate(graph.graph.operators):
         readers = graph.readers.get(int(op.outputs[0]), [])
         group = [outputs[i] for i in dict.fromkeys((place, *readers))]
-        answers = _answers_of(mixed, group, samples)
-        gain = 0.0 if answers is None else sqnr_db(wanted, answers) - least
+        computed = _outputs_of(mixed, group, samples)
+        gain = 0.0 if computed is None else sqnr_db(wanted, computed) - least
         if gain > 0:
             found.append((-gain, place, group))
     return [group for *_, group in sorted(found)], len(outputs)
 
 
 def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
-    """Return what makes the file in which some operations are apart."""
+    """Return the function that makes a file with some operations at higher precision."""
 
     def mix(chosen: Collection[str]) -> bytes:
         maker = integer_maker(float32, 8, granularity)
@@ -98,10 +98,10 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
     return mix
 
 
-def _answers_of(mixed: Mixer, chosen: list[str], samples: Any) -> Array | None:
-    """Return what a mixed file answers; None where there is no such file that runs."""
+def _outputs_of(mixed: Mixer, chosen: list[str], samples: Any) -> Array | None:
+    """Return the outputs of a mixed file (N, K); None where no such file runs."""
     try:
-        return _answers(mixed(chosen), samples)
+        return _run(mixed(chosen), samples)
     except NO_SUCH_FORM:
         return None
 
@@ -149,8 +149,8 @@ def _quantize(maker: Any, scope: str, bits: int, granularity: str) -> None:
     maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, bits, 8, scales)
 
 
-def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:
-    """Return what a file answers to samples, in real numbers."""
+def _run(content: bytes, samples: list[dict[str, Array]]) -> Array:
+    """Return the dequantized outputs (N, K) of a file."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=1)
@@ -164,6 +164,6 @@ def _answers(content: bytes, samples: list[dict[str, Array]]) -> Array:
             )
         interpreter.invoke()
         written = interpreter.get_output_details()
-        answers = [dequantize(interpreter.get_tensor(d["index"]), d).ravel() for d in written]
-        found.append(np.concatenate(answers))
+        outputs = [dequantize(interpreter.get_tensor(d["index"]), d).ravel() for d in written]
+        found.append(np.concatenate(outputs))
     return np.stack(found)

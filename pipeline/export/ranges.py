@@ -1,6 +1,6 @@
 """The range of every tensor over the calibration samples, in full or cut where that errs less.
 
-Runs in the worker process. Only one sample's activations are held at a time: histograms are kept.
+Runs in the worker process. Activations of one sample are in memory at a time; histograms stay.
 """
 
 import functools
@@ -56,7 +56,7 @@ def _off_powers(span: dict[str, Any]) -> dict[str, Any]:
     """Return a range whose 16-bit step is not near a power of two.
 
     TFLite takes such steps for powers of two, and then shifts in place of multiplying: an addition
-    whose answer has a finer step than what it adds does not start.
+    whose output has a finer step than its inputs does not start.
     """
     reach = max(abs(end) for end in span_of(span))
     if reach == 0 or abs(np.log2(reach) - np.round(np.log2(reach))) > NEAR_POWER:
@@ -95,7 +95,7 @@ def tensor_ranges(float32: str, calibration: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Files:
-    """A float32 file and calibration samples, told apart by their bytes: paths are used again."""
+    """A float32 file and calibration samples, with equality by bytes: paths are used again."""
 
     sha256: tuple[str, str]
     float32: str = field(compare=False)
@@ -103,7 +103,7 @@ class Files:
 
 
 def same_files(float32: str, calibration: str) -> Files:
-    """Return the two files as the key of what is remembered of them.
+    """Return the key of the two files in the cache.
 
     Args:
         float32: path of the float32 file.
@@ -169,7 +169,7 @@ def _input_tensors(float32: str) -> dict[str, str]:
 def _clipped(full: Ranges, histograms: Mapping[str, Array], clipping: str, bits: int) -> Ranges:
     """Return the ranges that a way of clipping finds; those of outputs and logits stay.
 
-    Likely classes that were clipped to the same logit could not be told apart any more.
+    Likely classes that were clipped to the same logit would tie.
     """
     ends = {n: CLIPPINGS[clipping](c, *span_of(full[n]), bits) for n, c in histograms.items()}
     return {name: {"min": np.array([a]), "max": np.array([b])} for name, (a, b) in ends.items()}
@@ -193,12 +193,12 @@ def _histograms(files: Files) -> dict[str, Array]:
 
 
 def count_values(values: Array, low: float, high: float) -> Array:
-    """Return how many values but zeros are in each of BINS bins of one width over [low, high].
+    """Return the histogram of nonzero values over [low, high]: counts (BINS,).
 
-    A third of the time of NumPy's histogram, which sees to bins of any width.
+    It takes a third of the time of NumPy's histogram, which allows bins of any width.
 
     Args:
-        values: float32, within [low, high].
+        values: float32 of any shape, within [low, high].
         low: at most zero.
         high: at least zero, and above low.
     """
@@ -232,7 +232,16 @@ def open_keeping_tensors(file: str) -> Any:
 def values_of(
     interpreter: Any, tensors: Collection[int], samples: Iterable[Mapping[str, Array]]
 ) -> Iterator[dict[int, Array]]:
-    """Yield the values of some tensors of a float32 file for each sample: index -> values."""
+    """Run a float32 file on samples, and yield some tensors' values for each.
+
+    Args:
+        interpreter: by `open_keeping_tensors`.
+        tensors: their indices.
+        samples: input name -> array (1, …).
+
+    Yields:
+        Index -> values, in the shape of the tensor.
+    """
     runner = interpreter.get_signature_runner(SIGNATURE)
     for sample in samples:
         interpreter.reset_all_variables()

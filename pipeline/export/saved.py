@@ -90,7 +90,7 @@ def _signature(spec: Spec) -> dict[str, Any]:
 
 
 def _converter(save: Callable[[str], Any]) -> Any:
-    """Return the converter of what is saved; its folder goes when the converter does."""
+    """Return the converter of a SavedModel, whose folder is removed with the converter."""
     import tensorflow as tf
 
     folder = tempfile.mkdtemp(prefix="edgeline_saved_model_")

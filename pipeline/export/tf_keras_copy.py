@@ -1,4 +1,4 @@
-"""The tf_keras copy of a Keras 3 model at batch 1: what the TFLite converter likes best.
+"""The tf_keras copy of a Keras 3 model at batch 1: the form that the TFLite converter fuses best.
 
 The same builder is called with the other Keras, and the weights move over in order. With a fixed
 batch no operation needs a dynamic shape, recurrent cells fuse, and nothing is left in float.
@@ -16,7 +16,7 @@ from pipeline.errors import ArtifactError, PipelineError
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models import MODELS
 
-Answer = Callable[[Mapping[str, Array]], Array]
+OutputsOf = Callable[[Mapping[str, Array]], Array]
 
 TOLERANCE = (
     1e-4  # outputs differ by at most 1e-5 on every family measured: kernels are not the same
@@ -71,16 +71,16 @@ def _refuse_others(asked: Mapping[str, Any], found: Mapping[str, Any], model_fil
         )
 
 
-def compare(model: Model, spec: Spec, answer: Answer) -> None:
-    """Run a model and its copy on the same random samples: one may lie where most are silent.
+def compare(model: Model, spec: Spec, outputs_of: OutputsOf) -> None:
+    """Compare a model and its copy on a few random samples: on one, most units may be silent.
 
     Args:
         model: the Keras 3 model.
         spec: of the network.
-        answer: what the copy answers (1, K) to a sample, name -> (1, ...).
+        outputs_of: name -> input (1, ...) of a sample -> outputs (1, K) of the copy.
 
     Raises:
-        PipelineError: the copy does not answer as the model does: a bug in the copy's builder.
+        PipelineError: the outputs differ: a bug in the copy's builder.
     """
     generator = np.random.Generator(np.random.Philox(0))
     samples = {
@@ -91,18 +91,18 @@ def compare(model: Model, spec: Spec, answer: Answer) -> None:
     }
     wanted = np.asarray(model(samples, training=False))
     one_by_one = [{name: x[i : i + 1] for name, x in samples.items()} for i in range(SAMPLES)]
-    found = np.concatenate([answer(sample) for sample in one_by_one])
+    found = np.concatenate([outputs_of(sample) for sample in one_by_one])
     difference = float(np.abs(wanted - found).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
         raise PipelineError(
-            f"export: the tf_keras copy of {spec.model.kind} answers {difference:.2g} away "
+            f"export: the tf_keras copy of {spec.model.kind} differs by {difference:.2g} "
             f"from the model; allowed {TOLERANCE}. Its builder does not make the same network "
             "under both Keras"
         )
 
 
-def answers_of_file(content: bytes) -> Answer:
-    """Return what a float32 file of one output answers to a sample: the copy, and its conversion.
+def outputs_of_file(content: bytes) -> OutputsOf:
+    """Return a function (sample) -> output (1, K) of a float32 file.
 
     Args:
         content: the .tflite file.
@@ -113,19 +113,19 @@ def answers_of_file(content: bytes) -> Answer:
     interpreter.allocate_tensors()  # a state can be reset from then on
     runner = interpreter.get_signature_runner(SIGNATURE)
 
-    def answer(sample: Mapping[str, Array]) -> Array:
+    def outputs_of(sample: Mapping[str, Array]) -> Array:
         interpreter.reset_all_variables()
         (found,) = runner(**sample).values()
         return np.asarray(found)
 
-    return answer
+    return outputs_of
 
 
-def answers_of_copy(copy: Model) -> Answer:
-    """Return what a tf-keras model answers to a sample."""
+def outputs_of_copy(copy: Model) -> OutputsOf:
+    """Return a function (sample) -> output (1, K) of a tf-keras model."""
 
-    def answer(sample: Mapping[str, Array]) -> Array:
+    def outputs_of(sample: Mapping[str, Array]) -> Array:
         given = list(sample.values())
         return np.asarray(copy(given if len(given) > 1 else given[0], training=False))
 
-    return answer
+    return outputs_of

@@ -1,9 +1,9 @@
-"""Take in a network that no builder of ours made, so that every later stage knows its way about it.
+"""Adopt a network that none of our builders made, in the form that later stages expect.
 
-It is made flat, its input gets the data's names and its last layers the names and the form that our
-own families end with: `logits` and a softmax for classes, `value` for a quantity in the target's
-unit. Weights are kept or begin anew. What comes of it is the `architecture` of a spec, and the
-model that training starts from.
+Inner models are flattened. The inputs get the data's names. The last layers get the names and the
+form of our own families: `logits` and a softmax for classes, `value` for a regression in the
+target's unit. Weights are kept or reset. The result is the `architecture` of a spec, and the model
+that training starts from.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ class Ending:
     """How a network ends: its last layers, what stands for them, and the weights of that."""
 
     replaced: Mapping[int, Callable[..., Any]]
-    """Identity of a layer -> what is called in its place."""
+    """Identity of a layer -> the function that replaces it."""
     move: Callable[[], None]
     """Brings the weights of the replaced layers over."""
 
@@ -46,7 +46,7 @@ def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | 
         target: offset and scale of a regression's target; None: there is none.
 
     Raises:
-        ConfigError: it has no graph, or input or output are not what the data asks for.
+        ConfigError: it has no graph, or its inputs or outputs do not fit the data.
     """
     adoption = spec.adoption
     if not is_model(model):
@@ -82,8 +82,8 @@ def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | 
     return keras.Model(list(inputs.values()), x, name=spec.model.kind)
 
 
-def answers_its_input(model: Model) -> bool:
-    """Tell whether a network answers in the shape of what it is given."""
+def reconstructs_input(model: Model) -> bool:
+    """Return whether a network's outputs have the shapes of its inputs, as an autoencoder's do."""
     return is_model(model) and [t.shape for t in model.inputs] == [t.shape for t in model.outputs]
 
 
@@ -154,7 +154,7 @@ def _in_order(model: Model, spec: Spec) -> list[SpecInput]:
 
 
 def _shown(keras: Namespace, x: Tensor, adoption: Adoption) -> Any:
-    """Return what the network is shown of an input: gray as three, scaled as it was trained."""
+    """Return an input as the network was trained on it: gray as three channels, and scaled."""
     if adoption.triples and x.shape[-1] == 1:
         x = keras.layers.Concatenate(name="gray_as_rgb")([x, x, x])
     if (adoption.scale, adoption.offset) != (1.0, 0.0):
@@ -181,7 +181,7 @@ def _last(model: Model) -> tuple[Any, Any]:
 
 
 def _cut(model: Model, head: str) -> Ending:
-    """Return the ending of a network that gets another head: its own taken off, where asked for."""
+    """Return the ending of a network that gets another head; its own is removed where asked for."""
     if head == "add":
         return Ending({}, lambda: None)
     last, before = _last(model)
@@ -200,15 +200,15 @@ def _activation(layer: Layer) -> str | None:
 
 
 def _is_activation(layer: Layer) -> bool:
-    """Tell whether a layer is an activation and nothing else, such as a softmax of its own."""
+    """Return whether a layer is only an activation, such as a softmax."""
     return _activation(layer) is not None and not layer.weights
 
 
 def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -> Ending:
-    """Return the ending in our own form, which answers the same.
+    """Return the ending in our own form, with the same outputs.
 
     Raises:
-        ConfigError: it does not answer what the task asks.
+        ConfigError: its outputs do not fit the task.
     """
     output, (last, before) = spec.output, _last(model)
     if TASKS[output.task].predicts_input:
@@ -222,7 +222,7 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -
         return _classes(scores, last, _two_logits(keras, spec, scores), softmax, beside_zero)
     if shape != [output.units]:
         raise ConfigError(
-            f"model.path: the network answers {shape} numbers and the data asks for "
+            f"model.path: the network outputs {shape} numbers and the data asks for "
             f"[{output.units}]; set model.head: replace for a new last layer"
         )
     if is_class:
@@ -276,12 +276,19 @@ def _two_logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
 
 
 def beside_zero(weights: list[Array]) -> list[Array]:
-    """Return two logits, 0 and z, in the place of one of a sigmoid: softmax([0, z]) has s(z)."""
+    """Return weights of two logits, 0 and z, for one of a sigmoid: softmax([0, z]) contains s(z).
+
+    Args:
+        weights: kernel (F, 1) and bias (1,), or the kernel.
+
+    Returns:
+        In the same order, (F, 2) and (2,).
+    """
     return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
 
 
 def _in_unit_of(target: Target | None) -> Change | None:
-    """Return what brings a last layer to the unit that training sees: (answer - offset) / scale."""
+    """Return the scaling of a last layer to the unit of training: (output - offset) / scale."""
     if target is None:
         return None
     scale, offset = target.scale, target.offset

@@ -56,7 +56,7 @@ COLORS = 3  # channels that published weights were trained on
 
 
 def application(settings: Settings, shape: Sequence[int], base: Path) -> tuple[Model, Adoption]:
-    """Return a network without its last layer, and how it is to be taken in.
+    """Return a network without its last layer, and how it is to be adopted.
 
     Args:
         settings: the `model` section.

@@ -1,4 +1,4 @@
-"""Autoencoder: its answer is its input again, squeezed through a code of a few numbers.
+"""Autoencoder: it reconstructs its input through a code of a few numbers.
 
 Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks"; the
 convolutional form after Masci et al. 2011, the recurrent one after Malhotra et al. 2016
@@ -31,7 +31,7 @@ def build(
     batch_size: int | None = None,
     unroll: bool = False,
 ) -> Any:
-    """Build the network of a `kind: autoencoder` spec: whole, or its encoder alone.
+    """Build the network of a `kind: autoencoder` spec: whole, or only its encoder.
 
     Args:
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.

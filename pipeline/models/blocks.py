@@ -39,7 +39,7 @@ def activate(keras: Namespace, spec: Spec, x: Any, *, name: str) -> Any:
 
 
 def apply_activation(keras: Namespace, x: Tensor, activation: str, *, name: str) -> Any:
-    """Apply an activation under a layer's name, in a form that either Keras has."""
+    """Apply an activation to a tensor of any shape, in a form that both Keras versions have."""
     if activation == "hard_swish" and not hasattr(keras.activations, "hard_swish"):
         # x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244, section 5.2), in the form that
         # the converter turns into one operation.
@@ -149,9 +149,9 @@ def pool_sequence(keras: Namespace, x: Any, how: str) -> Any:
 
 
 def output(keras: Namespace, spec: Spec, x: Any) -> Any:
-    """Apply the output layer: `logits` and a softmax for classes, `value` for a quantity."""
+    """Apply the output layer: `logits` and a softmax for classes, `value` for a regression."""
     units = spec.output.units
-    assert units is not None  # what answers its own input has no such layer
+    assert units is not None  # an autoencoder has no such layer
     if TASKS[spec.output.task].has_softmax:
         logits = dense(keras, spec, x, units=units, name="logits")
         return keras.layers.Activation("softmax", name="probabilities")(logits)

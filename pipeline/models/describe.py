@@ -20,7 +20,7 @@ from pipeline.targets.compiler import Operation, PlacedOperation
 from pipeline.targets.placement import place
 from pipeline.tasks import TASKS
 
-READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")}  # not int8 alone
+READS = {"GATHER": ("int32",), "UNIDIRECTIONAL_SEQUENCE_LSTM": ("int8", "int16")}  # not only int8
 
 
 def describe(
@@ -38,7 +38,7 @@ def describe(
         dataset: its inputs and classes are described.
         task: of the config.
         seed: of the config.
-        is_reconstruction: whether a detector from outside answers its own input.
+        is_reconstruction: whether an adopted detector reconstructs its input.
     """
     inputs = [_input(entry) for entry in dataset.preprocess.inputs]
     if not TASKS[task].predicts_input:

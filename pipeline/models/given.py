@@ -85,7 +85,7 @@ def _from_h5(path: Path) -> Any:
     """Return the model of an HDF5 file.
 
     Raises:
-        ConfigError: it holds weights alone, or code.
+        ConfigError: it holds only weights, or code.
     """
     import h5py
     import keras

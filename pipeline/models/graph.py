@@ -70,8 +70,8 @@ def replay(
     Args:
         model: a Functional or Sequential model of Keras 3.
         inputs: tensors of any namespace, in the order of `model.inputs`.
-        make: layer -> what is called in its place; asked once a layer.
-        training: what the calls of an inner model were told; None: nothing.
+        make: layer -> the function that replaces it; called once a layer.
+        training: the argument of the inner model's calls; None: none was given.
         made: identity of a layer -> what was made of it: an inner model may be called twice.
     """
     tensors = dict(zip(map(id, model.inputs), inputs, strict=True))

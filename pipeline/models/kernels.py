@@ -1,4 +1,4 @@
-"""Which weights are made small, and what is known of them: zeros, and how many values they take."""
+"""Which weights are compressed, and their zeros and numbers of different values."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Run a Keras model over samples of a prepared dataset: how the reference answers, everywhere."""
+"""Run a Keras model over samples of a prepared dataset: the reference's outputs, everywhere."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,10 +19,10 @@ BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as lar
 
 
 def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
-    """Return what the model answers for each sample, float32 (N, K).
+    """Return the model's outputs for each sample, float32 (N, K).
 
     Probabilities for classes; values in the target's own unit for a regression; of a detector the
-    shares of normal and anomalous.
+    the outputs normal and anomalous, each in [0, 1].
     """
     outputs = _outputs(model, dataset, positions)
     decision = dataset.preprocess.anomaly
@@ -41,7 +41,7 @@ def _outputs(model: Model, dataset: Dataset, positions: Array) -> Array:
 
 
 def predict_samples(compiled: Any, dataset: Dataset, positions: Array) -> Array:
-    """Return what a `predictor` answers to each sample (N, K), on disk where they are many."""
+    """Return the outputs of a `predictor` for each sample (N, K), on disk where they are many."""
     made, done = np.empty((0, 0), np.float32), 0
     for raw in batches(dataset, positions):
         found = compiled(raw).numpy()
@@ -53,7 +53,7 @@ def predict_samples(compiled: Any, dataset: Dataset, positions: Array) -> Array:
 
 
 def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
-    """Yield the raw samples at some positions, as many at a time as memory stays small with."""
+    """Yield the raw samples at indices (n,), in batches of at most BATCH_BYTES: name -> (b, …)."""
     step = int(np.clip(BATCH_BYTES // max(1, dataset.sample_bytes), 1, BATCH))
     for start in range(0, len(positions), step):
         yield dataset.read(positions[start : start + step])
@@ -62,19 +62,19 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
 def predictor(model: Model, preprocess: Preprocess) -> Any:
     """Return the compiled function from raw inputs to the model's own outputs.
 
-    Of a detector it is the anomaly score (B, 1): the mean squared error of what it answers.
+    Of a detector it is the anomaly score (B, 1): the mean squared error of its prediction.
     """
     decision = preprocess.anomaly
 
     @tf.function(reduce_retracing=True)
-    def answer(raw: dict[str, Any]) -> Any:
+    def outputs_of(raw: dict[str, Any]) -> Any:
         x = to_model_inputs(raw, preprocess)
         if decision is None:
             return model(x, training=False)
         outputs = model(detector_inputs(x, decision), training=False)
         return mean_error(tf.square(outputs - detector_targets(x, decision)))[:, None]
 
-    return answer
+    return outputs_of
 
 
 def detector_inputs(inputs: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def detector_inputs(inputs: Mapping[str, Any], decision: Decision) -> dict[str, 
 
 
 def detector_targets(inputs: Mapping[str, Any], decision: Decision) -> Any:
-    """Return what a detector should answer to its inputs: they themselves, or their last step."""
+    """Return the targets of a detector: its inputs (B, …), or their last step."""
     (x,) = inputs.values()
     return x if decision.score == "reconstruction" else x[:, -1]
 
@@ -97,7 +97,7 @@ def mean_error(errors: Any) -> Any:
 
 
 def in_target_unit(outputs: Array, preprocess: Preprocess) -> Array:
-    """Return a regression's outputs in the unit of its target; others unchanged."""
+    """Return outputs (N, K) of a regression in the target's unit; of other tasks unchanged."""
     target = preprocess.target
     return (
         outputs

@@ -1,4 +1,4 @@
-"""Write `.keras` files whose bytes depend on the model alone, and read them in safe mode.
+"""Write `.keras` files whose bytes depend only on the model, and read them in safe mode.
 
 Keras stamps the date into a `.keras` archive, lets zip stamp its entries, and tells shared objects
 apart by their address in memory; dates are taken out, and addresses become running numbers.

@@ -20,7 +20,7 @@ from pipeline.documents.budget import Budget
 from pipeline.documents.spec import Adoption, Spec
 from pipeline.errors import ConfigError
 from pipeline.models import budget
-from pipeline.models.adopt import adopt_model, answers_its_input
+from pipeline.models.adopt import adopt_model, reconstructs_input
 from pipeline.models.application import application
 from pipeline.models.describe import build_network, count, describe
 from pipeline.models.given import read_model
@@ -66,7 +66,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) ->
 
     Args:
         config: `model` is a file or an application.
-        dataset: what the network is to take and answer.
+        dataset: its inputs and its target are the network's.
         base: folder at which relative paths start.
         work: folder for what lies between.
     """
@@ -79,7 +79,7 @@ def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) ->
             offset=settings.offset,
             reset_weights=settings.reset_weights,
         )
-        is_reconstruction = TASKS[config.task].predicts_input and answers_its_input(given)
+        is_reconstruction = TASKS[config.task].predicts_input and reconstructs_input(given)
     else:
         shape = dataset.preprocess.inputs[0].shape
         assert isinstance(settings, Application)  # no other kind comes from outside

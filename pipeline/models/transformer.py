@@ -23,7 +23,7 @@ from pipeline.seeds import fold_seed
 
 EPSILON = 1e-6  # of layer normalization
 END = 0  # number of what stands after a text's end; see samples/tokens.py
-LEFT_OUT = -30.0  # added to a score: its share is then below 1e-12
+LEFT_OUT = -30.0  # added to a score: its weight is then below 1e-12
 
 
 def build(

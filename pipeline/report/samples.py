@@ -30,13 +30,13 @@ UNKNOWN = "–"
 def gallery(
     figures: Mapping[str, Array], name: str, entries: Sequence[Entry], *, notes: Sequence[str]
 ) -> Markup:
-    """Return samples with a note each; nothing where none was kept.
+    """Draw samples with a note each; empty where none was stored.
 
     Args:
-        figures: name -> array, with `<name>_input_<input>` for each input.
+        figures: name -> array, with `<name>_input_<input>` (n, …) for each input.
         name: `sample` or `changed`.
         entries: of preprocess.json.
-        notes: what is said of each sample, in order.
+        notes: text beside each sample, in order.
     """
     raw = {e.name: figures.get(f"{name}_input_{e.name}", np.zeros(0)) for e in entries}
     count = min([len(notes), *(len(values) for values in raw.values())])
@@ -55,7 +55,7 @@ def gallery(
 
 
 def cells(raw: Array, entry: Entry) -> dict[str, str]:
-    """Return column -> value of one row, as people read it."""
+    """Return column -> value as text, of one row (columns,)."""
     columns = entry.columns
     flat = np.ravel(raw)
     if not columns:
@@ -80,7 +80,13 @@ def _rows(raw: Mapping[str, Array], entries: Sequence[Entry], notes: Sequence[st
 
 
 def row_cells(raw: Mapping[str, Array], entries: Sequence[Entry], place: int) -> dict[str, str]:
-    """Return column -> value, as people read it, of one sample of inputs that are columns."""
+    """Return column -> value as text, of one sample of tabular inputs.
+
+    Args:
+        raw: input -> rows (n, columns).
+        entries: of the inputs in preprocess.json.
+        place: index of the sample.
+    """
     row: dict[str, str] = {}
     for entry in entries:
         row |= cells(raw[entry.name][place], entry)
@@ -115,7 +121,7 @@ def _image(raw: Array, entry: Entry, note: str) -> str:
 
 
 def sound(raw: Array, entry: AudioEntry, note: str) -> str:
-    """Return a recording's bands, its wave, and a player."""
+    """Return HTML of a recording (T,), int16: its spectrogram, its wave and a player."""
     bands = prepare_input(raw[None], entry)[0, :, :, 0].T[::-1]
     low, high = float(bands.min()), float(bands.max())
     image = ((bands - low) / max(high - low, 1e-9))[..., None].astype(np.float32)

@@ -18,9 +18,17 @@ CALL_BYTES = 8 << 20  # of raw samples that go into one call
 
 
 def oversample_rare(positions: Array, labels: Array, seed: int) -> Array:
-    """Return the positions with those of rare classes again, so that all have the most common's.
+    """Repeat samples of rare classes until every class has as many as the most common one.
 
-    Each is there as often as it goes, and which are there once more is drawn; in random order.
+    Each is repeated equally often; the remainder is drawn without replacement.
+
+    Args:
+        positions: (n,), indices of the training samples.
+        labels: (N,), class ids of all samples.
+        seed: of the draw and the order.
+
+    Returns:
+        (classes * most,), indices in random order.
     """
     generator = np.random.Generator(np.random.Philox(seed))
     ids, counts = np.unique(labels[positions], return_counts=True)

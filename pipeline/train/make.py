@@ -76,6 +76,9 @@ def preparer(
     Args:
         preprocess: contents of preprocess.json.
         changes: sections of `data.augment`, dumped.
+
+    Returns:
+        (input -> raw samples (B, …), seed int32 (2,)) -> input -> model input (B, …).
     """
 
     def prepare(raw: Mapping[str, Any], seed: Tensor) -> Mapping[str, Any]:

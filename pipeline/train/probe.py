@@ -103,14 +103,15 @@ def _activation(layer: Layer) -> str | None:
 def prober(
     model: Model, dataset: Dataset, positions: Array, *, targets: Array, loss: Loss
 ) -> Callable[[], Signs]:
-    """Return a function that looks at the model's current weights; it is compiled once.
+    """Return a function that measures the model with its current weights; it is compiled once.
 
     Args:
         model: Functional, with a `logits` layer where it ends with a softmax.
         dataset: of the samples.
-        positions: of the training samples, in any order.
-        targets: what the loss compares with, for each position.
-        loss: of each sample; a detector has its own, the mean squared error.
+        positions: (n,), indices of the training samples, in any order.
+        targets: (n,), what the loss compares with.
+        loss: (targets, outputs) -> loss of each sample; not used for a detector, whose loss is the
+            mean squared error.
     """
     count = int(np.clip(BYTES // max(1, dataset.sample_bytes), 16, SAMPLES))
     kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))

@@ -22,7 +22,7 @@ DIVERGED = 4.0  # times the best loss, at which it stops
 
 
 def rates() -> Array:
-    """Return the rates that are tried, evenly on a logarithmic scale."""
+    """Return the learning rates of the range test (STEPS,), evenly spaced in their logarithm."""
     return np.geomspace(LOW, HIGH, STEPS)
 
 
@@ -40,7 +40,7 @@ def suggest_rate(tried: Array, losses: Array) -> float:
 
 
 def smooth_losses(losses: Sequence[float] | Array) -> Array:
-    """Return a running mean, corrected for its start (Kingma and Ba 2015, section 3)."""
+    """Return a running mean (n,), corrected for its start (Kingma and Ba 2015, section 3)."""
     mean, means = 0.0, []
     for number, loss in enumerate(losses, 1):
         mean = SMOOTHING * mean + (1 - SMOOTHING) * float(loss)

@@ -54,14 +54,24 @@ def class_weights(
 
 
 def weight_loss(loss: Loss, weights: Array | None) -> Loss:
-    """Return the loss with each sample counted by the weight of its class."""
+    """Return the loss multiplied by the class weight of each sample.
+
+    Args:
+        loss: (targets (B,), outputs (B, K)) -> loss of each sample (B,).
+        weights: (K,); None: all are one.
+    """
     if weights is None:
         return loss
     return lambda labels, outputs: loss(labels, outputs) * tf.gather(weights, labels)
 
 
 def correct(labels: Tensor, outputs: Tensor) -> PerSample:
-    """Return the metric of each sample that training shows: accuracy, or absolute error."""
+    """Return the metric (B,) that training shows: accuracy, or absolute error in the scaled target.
+
+    Args:
+        labels: (B,), class ids, or targets as floats.
+        outputs: (B, K).
+    """
     if labels.dtype.is_floating:
         return {"mae": tf.abs(outputs[:, 0] - labels)}
     return {"accuracy": tf.cast(tf.argmax(outputs, 1, labels.dtype) == labels, tf.float32)}

@@ -33,7 +33,7 @@ def sparsity_mask(weight: Variable) -> WeightConstraint:
 
 
 def where_kept(before: Tensor, values: Tensor) -> Any:
-    """Return values where a weight was not zero; zero elsewhere."""
+    """Return values where a weight was not zero, and zero elsewhere; all three have one shape."""
     return tf.where(before != 0, values, tf.zeros_like(values))
 
 
@@ -87,13 +87,13 @@ def constrain_values(
     *,
     number: Tensor,
 ) -> None:
-    """Bring the held weights back to what they keep, on all devices.
+    """Apply the constraints to the weights, on all devices.
 
     Args:
         strategy: of the training; outside of its replicas.
         constraints: whose weights made a step.
-        before: by `constrained_values`, before the step.
-        number: of the step, from 0 on.
+        before: weights before the step, each in its shape, by `constrained_values`.
+        number: of the step, a scalar from 0 on.
     """
 
     def assign(variable: Variable, constraint: WeightConstraint, old: Tensor) -> None:

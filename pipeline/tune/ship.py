@@ -76,7 +76,7 @@ def judge_file(file: Path, dataset: Dataset, reference: Array, *, task: Task) ->
         agreement.
     """
     labels = dataset.labels[dataset.split("validation")]
-    outputs = measure.answers_of(file, dataset)
+    outputs = measure.outputs_of(file, dataset)
     compared = measure.judge_outputs(dataset, reference, outputs, task=task)
     return {
         "metrics": task.metrics(np.asarray(labels), outputs),

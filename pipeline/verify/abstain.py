@@ -20,12 +20,15 @@ HOTTEST = 20.0  # temperatures are looked for between this and one by it
 
 
 def fit_rule(alpha: float, labels: Array, outputs: Array) -> tuple[float, float]:
-    """Return temperature and threshold of a model, fitted on validation.
+    """Fit temperature and threshold of a model on validation, by split conformal prediction.
 
     Args:
-        alpha: share of samples whose class may be missed, in (0, 1).
-        labels: class ids (N,).
-        outputs: probabilities (N, K).
+        alpha: fraction of samples whose class may be missed, in (0, 1).
+        labels: (N,), class ids.
+        outputs: (N, K), probabilities.
+
+    Returns:
+        The temperature, and the least probability of a class that counts as likely.
     """
     temperature = _temperature(labels, outputs)
     scaled = apply_temperature(outputs, temperature)
@@ -53,7 +56,14 @@ def _temperature(labels: Array, outputs: Array) -> float:
 def measure_abstention(
     labels: Array, outputs: Array, *, temperature: float, threshold: float
 ) -> AbstentionResult:
-    """Return what a rule does on other samples."""
+    """Measure coverage and selective error of a rule on samples that it was not fitted on.
+
+    Args:
+        labels: (N,), class ids.
+        outputs: (N, K), probabilities.
+        temperature: of the rule, by `fit_rule`.
+        threshold: of the rule, a probability in [0, 1].
+    """
     scaled = apply_temperature(outputs, temperature)
     in_set = is_likely(scaled, threshold)
     is_answered = in_set.sum(axis=1) == 1
@@ -73,12 +83,12 @@ def fit_abstention(
     validation: tuple[Array, Mapping[str, Array]],
     held: tuple[Array, Mapping[str, Array]],
 ) -> Abstention:
-    """Return the rule of each model with what it does on other samples.
+    """Fit the abstention rule of each model, and measure it on other samples.
 
     Args:
         alpha: as for `fit_rule`.
-        validation: labels, and name -> outputs, that the rules are made by.
-        held: labels, and name -> outputs, that they are tried on.
+        validation: labels (V,), and name -> outputs (V, K), that the rules are fitted on.
+        held: labels (N,), and name -> outputs (N, K), that they are measured on.
     """
     labels, known = validation
     rows = {}

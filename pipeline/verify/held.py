@@ -35,7 +35,7 @@ class Held:
     """What figures are told apart by (N,); None: nothing."""
 
     def metrics(self, outputs: Array) -> dict[str, float]:
-        """Return what answers are worth: the task's metrics, and those of whole recordings."""
+        """Return the task's metrics of outputs (N, K), and those of whole recordings."""
         return metrics_with(
             self.task, self.labels, outputs, recordings=self.recordings, groups=self.groups
         )

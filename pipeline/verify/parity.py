@@ -24,6 +24,16 @@ def drop_interval(
 
     Both models are scored on the same resample, so what is common to them cancels (Efron and
     Tibshirani 1993, chapter 13: percentile interval).
+
+    Args:
+        task: whose metric counts.
+        labels: (N,), class ids or targets.
+        reference: (N, K), outputs of the reference.
+        other: (N, K), outputs of the file.
+        seed: of the resampling.
+
+    Returns:
+        Lower and upper end, in the unit of `metric_drop`; positive is worse.
     """
     generator = np.random.Generator(np.random.Philox(seed))
     drops = []
@@ -54,7 +64,13 @@ def calibration_error(labels: Array, outputs: Array) -> float:
 
 
 def worst_class(labels: Array, reference: Array, other: Array) -> tuple[int, float]:
-    """Return the class whose recall falls most, and by how much."""
+    """Return the class whose recall falls most, and the drop in [-1, 1].
+
+    Args:
+        labels: (N,), class ids.
+        reference: (N, K), outputs of the reference.
+        other: (N, K), outputs of the file.
+    """
     wanted, found = reference.argmax(axis=1) == labels, other.argmax(axis=1) == labels
     drops = {
         int(k): float(wanted[labels == k].mean() - found[labels == k].mean())

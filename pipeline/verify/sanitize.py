@@ -39,7 +39,7 @@ class Sanitized:
     """Format -> the answers to held-out samples that were not squeezed."""
 
     def golden(self, samples: int) -> dict[str, Array]:
-        """Return the first answers without squeezing, as self-tests of a bundle look for them."""
+        """Return the first raw outputs without squeezing, for self-tests: name -> (samples, K)."""
         if self.document is None or self.document.false_positive_rate is None:
             return {}
         name = UNSQUEEZED
@@ -158,7 +158,12 @@ def measure_detector(
 
 
 def far_share(raw: Mapping[str, Array], preprocess: Preprocess) -> float:
-    """Return the share of raw samples that are far from what training saw, in [0, 1]."""
+    """Return the fraction of raw samples with a value outside the sanitizer's limits, in [0, 1].
+
+    Args:
+        raw: input -> raw samples (N, …).
+        preprocess: its inputs have the limits.
+    """
     found: set[int] = set()
     for entry in preprocess.inputs:
         found |= find_out_of_range(raw[entry.name], entry).keys()

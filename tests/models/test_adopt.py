@@ -11,7 +11,7 @@ from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Spec, SpecInput
 from pipeline.errors import ConfigError
 from pipeline.models import graph
-from pipeline.models.adopt import adopt_model, answers_its_input
+from pipeline.models.adopt import adopt_model, reconstructs_input
 from pipeline.models.blocks import logits_model
 from tests.conftest import IMAGE, make_spec
 
@@ -159,9 +159,9 @@ def test_it_is_shown_what_it_was_trained_to_see() -> None:
     np.testing.assert_allclose(answers(found), shown, atol=NEAR)
 
 
-def test_a_net_that_answers_its_input_is_known() -> None:
-    assert answers_its_input(plain(L.Dense(64), L.Reshape((8, 8, 1))))
-    assert not answers_its_input(plain(L.Dense(64)))
+def test_a_net_that_reconstructs_input_is_known() -> None:
+    assert reconstructs_input(plain(L.Dense(64), L.Reshape((8, 8, 1))))
+    assert not reconstructs_input(plain(L.Dense(64)))
 
 
 class Subclassed(keras.Model):  # type: ignore[misc]

@@ -32,7 +32,7 @@ def built(config: Config, folder: Path) -> Spec:
     return Spec.read(out / "spec.json")
 
 
-def test_an_autoencoder_answers_its_input(
+def test_an_autoencoder_reconstructs_input(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     spec = built(make_config(text=WINE), tmp_path)

@@ -24,12 +24,12 @@ DECIDING = "SOFTMAX"  # as the last operation: what it reads decides, and does n
 
 @dataclass(frozen=True)
 class DifferentiableCopy:
-    """A network that answers nearly as a file does, and has gradients."""
+    """A network with nearly the outputs of a file, and with gradients."""
 
     answers: Any
     """Keras model from the file's inputs, in real numbers, to its outputs, in real numbers."""
     logits: Any
-    """The same up to what a softmax at its end reads; `answers` where there is none."""
+    """The same up to the input of the last softmax; `answers` where there is none."""
     step: float
     """Scale of the output: what one step of it is worth; 0 where it is float."""
 
@@ -37,7 +37,7 @@ class DifferentiableCopy:
 def differentiable_copy(path: Path) -> DifferentiableCopy:
     """Return the copy of a .tflite file, quantized in whole or in part, or float.
 
-    Weights of 8 bits beside float activations are taken as they are: that some kernels round those
+    Weights of 8 bits beside float activations are dequantized: that some kernels round those
     activations for each sample anew is left out.
 
     Raises:
@@ -61,7 +61,11 @@ def differentiable_copy(path: Path) -> DifferentiableCopy:
 
 
 def steps(tensor: Tensor) -> tuple[Array | None, Array]:
-    """Return scales and zero points of a tensor of the schema; None: it has none."""
+    """Return scales and zero points of a tensor of the schema, (1,) or (channels,).
+
+    Returns:
+        Scales float32, None where the tensor is not quantized; zero points float64.
+    """
     found = tensor.quantization
     if found is None or found.scale is None or not len(found.scale):
         return None, np.zeros(1)
@@ -71,7 +75,15 @@ def steps(tensor: Tensor) -> tuple[Array | None, Array]:
 
 
 def real(values: Array, tensor: Tensor) -> Array:
-    """Return the real numbers that stored integers stand for; whatever has no scale as it is."""
+    """Dequantize stored integers; values of a tensor without a scale are returned as they are.
+
+    Args:
+        values: in the tensor's shape.
+        tensor: of the schema.
+
+    Returns:
+        float32, in the same shape.
+    """
     scale, zero = steps(tensor)
     if scale is None:
         return values
@@ -94,7 +106,7 @@ def _kept(x: Tensor, tensor: Tensor) -> Any:
 class Rounded(keras.layers.Layer):
     """Round to a grid of whole steps, half to even; the gradient passes as if it had not been.
 
-    Below a range that begins at zero there is none: a file may keep a ReLU in its range alone. At
+    Below a range that begins at zero there is none: a file may keep a ReLU only in its range. At
     zero itself there is, which is where the black of a picture lies.
     Beyond any other end it passes too, or values that saturate would hide the way out.
     """
@@ -105,7 +117,7 @@ class Rounded(keras.layers.Layer):
         self.scale, self.zero, self.limits = scale, zero, limits
 
     def compute_output_spec(self, x: Tensor) -> Any:
-        """Return what `call` answers: as x, and dense, whatever Keras takes x for."""
+        """Return the spec of the output: shape and type of x, dense, whatever Keras takes x for."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
 
     def call(self, x: Tensor) -> Any:
@@ -118,7 +130,7 @@ class Rounded(keras.layers.Layer):
 
 
 def _before_softmax(graph: Any, last: int) -> int:
-    """Return the index of what the last softmax reads; that of the output where there is none."""
+    """Return the index of the last softmax's input; that of the output where there is none."""
     writer = {int(out): op for op in graph.graph.operators for out in op.outputs}
     index = last
     while index in writer:

@@ -13,7 +13,13 @@ RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4  # its ActivationFunctionType
 
 
 def apply_activation(x: Tensor, fused: int, name: str) -> Any:
-    """Apply what a file has fused into an operation."""
+    """Apply the activation that a file has fused into an operation; the shape of x stays.
+
+    Args:
+        x: Keras tensor.
+        fused: number of the activation in the schema (ActivationFunctionType).
+        name: of the operation.
+    """
     import keras
 
     layers = keras.layers
@@ -136,7 +142,7 @@ def pool(average: bool) -> Callable[[Node], Any]:
 
 
 def mean(node: Node) -> Any:
-    """Return the mean along axes: a global pool where these are all places."""
+    """Return the mean along axes: a global pool where these are all spatial axes."""
     import keras
 
     shape, keep = node.shapes[0], bool(node.options.keepDims)
@@ -214,7 +220,7 @@ def resize_map(interpolation: str) -> Callable[[Node], Any]:
 
 
 def gather_rows(node: Node) -> Any:
-    """Return rows of a table (an embedding), or places along an axis."""
+    """Return rows of a table (an embedding), or entries along an axis."""
     import keras
 
     if node.stored[0] is None:

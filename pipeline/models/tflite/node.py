@@ -28,14 +28,18 @@ class Node:
     """Of what it writes, in the file."""
 
     def constant(self, place: int) -> Array:
-        """Return a constant that must be one."""
+        """Return a constant input in its shape in the file.
+
+        Raises:
+            Refused: the input is computed.
+        """
         found = self.stored[place] if place < len(self.stored) else None
         if found is None:
             raise Refused(f"{self.name}: input {place} is computed; wanted a constant")
         return found
 
     def bias(self, place: int) -> Array | None:
-        """Return a bias, if it has one."""
+        """Return the bias (channels,); None where the operation has none."""
         is_there = place < len(self.read) and bool(self.shapes[place])
         return self.constant(place) if is_there else None
 
@@ -70,14 +74,14 @@ def to_file_shape(x: Tensor, shape: list[int], name: str) -> Any:
 
 
 def to_sample_shape(x: Tensor, inner: tuple[int, ...], name: str) -> Any:
-    """Return a tensor in a form of one sample."""
+    """Reshape a Keras tensor so that one sample has the shape `inner`."""
     import keras
 
     return x if tuple(x.shape[1:]) == inner else keras.layers.Reshape(inner, name=name)(x)
 
 
 def call_with_weights(layer: Layer, x: Tensor, weights: list[Array | None]) -> Any:
-    """Call a layer, and give it the weights that there are."""
-    answer = layer(x)
+    """Call a layer on a tensor, and set its weights, each in its Keras shape; None is left out."""
+    output = layer(x)
     layer.set_weights([w for w in weights if w is not None])
-    return answer
+    return output

@@ -25,8 +25,8 @@ INTEGERS = {3: "uint8", 7: "int16", 9: "int8"}  # that stand for other numbers, 
 # operation -> which input holds only sizes
 SIZES = {"RESHAPE": 1, "TRANSPOSE_CONV": 0, "TILE": 1, "BROADCAST_TO": 1}
 WITH_OWN_ACTIVATION = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
-SAMPLES = 4  # that both answer
-SAME = 1e-4  # largest difference of the answers, as a share of the largest
+SAMPLES = 4  # samples of the comparison
+SAME = 1e-4  # largest difference of the outputs, as a fraction of the largest
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Graph:
     """(Keras tensor, its own tensor) -> what a quantized file keeps of it; None: all."""
 
     def keep(self, index: int, x: Tensor) -> None:
-        """Note what an input, or what an operation writes, is in Keras."""
+        """Store the Keras tensor, of equal shape, of an input or of an operation's output."""
         own = self.graph.tensors[index]
         self.tensors[index] = x if self.kept is None else self.kept(x, own)
 
@@ -54,7 +54,14 @@ class Graph:
         return [] if shape is None else [int(size) for size in shape]
 
     def constant(self, index: int) -> Array | None:
-        """Return a stored tensor, float16 as float32; None where it is computed."""
+        """Return a stored tensor in its shape in the file; None where it is computed.
+
+        Returns:
+            Float16 as float32; quantized weights dequantized, where the caller gave a way.
+
+        Raises:
+            Refused: the weights are quantized, and the caller gave no way to dequantize them.
+        """
         tensor = self.graph.tensors[index]
         data = self.model.buffers[tensor.buffer].data
         if data is None or not len(data):
@@ -68,7 +75,7 @@ class Graph:
 
 
 def read_tflite(path: Path) -> Any:
-    """Return the Keras 3 model that answers as a float .tflite file.
+    """Return the Keras 3 model with the outputs of a float .tflite file.
 
     Runs in the process that converts: a damaged file may bring the interpreter down.
 
@@ -150,7 +157,7 @@ def _input_names(graph: Graph) -> dict[int, str]:
 
 
 def _needed(graph: Graph) -> set[int]:
-    """Return the places of the operations that outputs depend on.
+    """Return the indices of the operations that outputs depend on.
 
     What computes sizes is left out: they stand in the file's tensors.
     """
@@ -214,7 +221,7 @@ class _Stored:
 
 
 def _compare(model: Model, content: bytes, path: Path) -> None:
-    """Refuse a network that does not answer as the file does, on random samples."""
+    """Refuse a network whose outputs differ from the file's, on random samples."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -233,14 +240,14 @@ def _compare(model: Model, content: bytes, path: Path) -> None:
     except (RuntimeError, ValueError) as error:
         said = (str(error).splitlines() or [""])[0]
         raise ConfigError(f"model.path: {path}: cannot be run on LiteRT: {said}") from error
-    answers = model(samples, training=False)
-    found = np.asarray(answers[0] if isinstance(answers, list | tuple) else answers)
+    outputs = model(samples, training=False)
+    found = np.asarray(outputs[0] if isinstance(outputs, list | tuple) else outputs)
     expected = np.stack(wanted)
     apart = float(np.abs(found.reshape(expected.shape) - expected).max())
     if not apart <= SAME * max(1.0, float(np.abs(expected).max())):  # NaN too
         raise ConfigError(
-            f"model.path: {path}: the network made of it answers {apart:.2g} away from it; allowed "
-            f"{SAME}. Give the .keras file that it was made from"
+            f"model.path: {path}: the outputs of the network made of it differ by {apart:.2g}; "
+            f"allowed {SAME}. Give the .keras file that it was made from"
         )
 
 

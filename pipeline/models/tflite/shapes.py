@@ -29,7 +29,7 @@ def permute_axes(node: Node) -> Any:
 
 
 def pad_tensor(node: Node) -> Any:
-    """Return a tensor with a border of a number."""
+    """Return a tensor padded with a number."""
     import keras
 
     pads = [(int(a), int(b)) for a, b in node.constant(1)]
