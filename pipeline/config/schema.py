@@ -168,7 +168,7 @@ class Config(Section):
     (auto); macro_f1, the mean over classes, where some are rare; or auc, of two classes the chance
     that a positive scores above a negative, whatever the threshold. Other tasks have one metric."""
     data: Data
-    """What is learnt from, how it is split and prepared."""
+    """What is learned from, how it is split and prepared."""
     baseline: Baseline | None = Baseline()
     """Classical models on the same split; null: none."""
     model: Model

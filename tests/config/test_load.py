@@ -208,6 +208,20 @@ def test_a_key_of_an_earlier_version_is_told_its_new_name(
     assert found.endswith(f"gate.{old}: unknown key; did you mean '{new}'?")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("report.licence", "license"),
+        ("report.data_licence", "data_license"),
+        ("data.labelled", "labeled"),
+        ("data.unlabelled", "unlabeled"),
+    ],
+)
+def test_a_british_spelling_is_told_the_american_one(tmp_path: Path, old: str, new: str) -> None:
+    (message,) = problems(tmp_path, SMALL, f"{old}=5")
+    assert message.endswith(f"{old}: unknown key; did you mean '{new}'?")
+
+
 def test_a_set_does_not_hide_what_cannot_be_read_in_the_file(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, SMALL + "seed: .inf\n", "seed=3")
     assert found == "config.yaml:8: seed: wanted a finite number, came .inf"
