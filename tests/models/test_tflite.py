@@ -110,7 +110,7 @@ def test_a_network_that_answers_otherwise_is_refused(
     nets: Callable[[str], Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(OPERATIONS, "SOFTMAX", lambda node: node.tensor())
-    with pytest.raises(ConfigError, match="differ by .*; allowed"):
+    with pytest.raises(ConfigError, match=r"differ by .*; allowed"):
         read_tflite(nets("strided").file("float32"))
 
 
