@@ -276,14 +276,7 @@ def _two_logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
 
 
 def beside_zero(weights: list[Array]) -> list[Array]:
-    """Return weights of two logits, 0 and z, for one of a sigmoid: softmax([0, z]) contains s(z).
-
-    Args:
-        weights: kernel (F, 1) and bias (1,), or the kernel.
-
-    Returns:
-        In the same order, (F, 2) and (2,).
-    """
+    """Return weights (…, 2) of the logits 0 and z, for (…, 1) of a sigmoid: softmax([0, z]) has s(z)."""
     return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
 
 
