@@ -276,7 +276,7 @@ def _two_logits(keras: Namespace, spec: Spec, scores: Any) -> Any:
 
 
 def beside_zero(weights: list[Array]) -> list[Array]:
-    """Return weights (…, 2) of the logits 0 and z, for (…, 1) of a sigmoid: softmax([0, z]) has s(z)."""
+    """Return weights (…, 2) of logits 0 and z for a sigmoid's (…, 1): softmax([0, z]) has s(z)."""
     return [np.concatenate([np.zeros_like(w), w], axis=-1) for w in weights]
 
 
