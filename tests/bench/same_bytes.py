@@ -74,11 +74,13 @@ def file_hashes(tree: Path, name: str) -> dict[str, str]:
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 3):  # a gate that fails leaves its files, too
         sys.exit(f"{name} ended with {done.returncode} in {tree}:\n{done.stderr[-2000:]}")
-    return {
-        path.relative_to(folder).as_posix(): sha256_file(path)
-        for path in sorted(folder.glob(f"*/{name}/**/*"))
+    files = (path.relative_to(folder) for path in sorted(folder.glob(f"*/{name}/**/*")))
+    hashes = {
+        path.as_posix(): sha256_file(folder / path)
+        for path in files
         if path.suffix in SUFFIXES and "work" not in path.parts
     }
+    return hashes or sys.exit(f"{name} left no model file in {folder}")
 
 
 if __name__ == "__main__":
