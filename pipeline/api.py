@@ -147,7 +147,7 @@ class Bundle:
         return Predictions(tuple(row | {"input": f"sample {i}"} for i, row in enumerate(rows)))
 
     def outputs(self, samples: object, *, form: str | None = None, runtime: str = "litert") -> Any:
-        """Return the model's outputs (N, K), float32: probabilities, or values to be scaled.
+        """Return the model's outputs by name, float32: probabilities, or values to be scaled.
 
         Args:
             samples: an array of raw samples, or name -> array.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Model, only
 from pipeline.artifacts import Inputs
 from pipeline.audit import membership
 from pipeline.config.schema import Config, Train
@@ -40,7 +40,7 @@ class Attacked:
 
     def ask(self, raw: Mapping[str, Array]) -> Array:
         """Return what the file answers to raw inputs: probabilities (N, K)."""
-        return run_file(self.file, self.dataset.preprocess, raw).outputs
+        return only(run_file(self.file, self.dataset.preprocess, raw).outputs)
 
     @property
     def names(self) -> tuple[str, ...]:

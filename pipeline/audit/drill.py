@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Model, only
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.evasion import evenly, wilson
 from pipeline.audit.penultimate import activations, appearance
@@ -90,7 +90,7 @@ def drill(attacked: Attacked, held: Array, plan: Plan) -> PoisoningDrill:
     file, form = _quantized(model, poisoned, attacked, plan.io)
 
     def ask(raw: Mapping[str, Array]) -> Array:
-        return run_file(file, dataset.preprocess, raw).outputs
+        return only(run_file(file, dataset.preprocess, raw).outputs)
 
     own = attacked.model, attacked.ask
     tried = evenly(poisoned.split("train"), plan.scanned)
@@ -151,7 +151,9 @@ def _test_trigger(
     labels = np.asarray(dataset.labels[held])
     shown = plant_trigger(dataset, trigger, held)
     others = labels != target
-    float_clean, float_hit = (predict(model, d, held).argmax(axis=1) for d in (dataset, shown))
+    float_clean, float_hit = (
+        only(predict(model, d, held)).argmax(axis=1) for d in (dataset, shown)
+    )
     file_clean, file_hit = (ask(d.read(held)).argmax(axis=1) for d in (dataset, shown))
     in_float, in_file = float_hit[others] == target, file_hit[others] == target
     count = int(others.sum())

@@ -56,8 +56,11 @@ def paired_drop(reference: Array, file: Array, seed: int) -> Interval:
         file: who is right here (n,).
         seed: of the bootstrap.
     """
-    always = np.zeros(len(reference), np.int64)
-    outputs = [np.stack([held, ~held], axis=1).astype(np.float32) for held in (reference, file)]
+    always = {"class": np.zeros(len(reference), np.int64)}
+    outputs = [
+        {"is_right": np.stack([held, ~held], axis=1).astype(np.float32)}
+        for held in (reference, file)
+    ]
     low, high = drop_interval(CLASSIFICATION, always, *outputs, seed=seed)
     return low, high
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array, Model, Tensor
+from pipeline.arrays import Array, Model, Tensor, only
 from pipeline.artifacts import WORK
 from pipeline.audit.evasion import wilson
 from pipeline.config.schema import Train
@@ -99,7 +99,7 @@ def extraction(dataset: Dataset, held: Array, ask: Ask, *, thief: Thief) -> Extr
             told = _told(answers[:count], form)
             name = f"surrogate_{source}_{count}_{form}"
             model = surrogate(shown, positions[:count], told, thief=thief, name=name)
-            said = predict(model, dataset, held).argmax(axis=1)
+            said = only(predict(model, dataset, held)).argmax(axis=1)
             row = {
                 "source": source,
                 "queries": count,

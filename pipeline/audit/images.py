@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.audit import soundness
 from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded_radius
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupt_images
@@ -231,5 +231,5 @@ def under_corruption(
 def _run(file: Path, pictures: Pictures, asked: list[Array]) -> list[Array]:
     """Return what a file answers to each of several sets of inputs, by the runner that ships."""
     inputs = {pictures.name: np.concatenate(asked)}
-    outputs = run_file(file, pictures.preprocess, inputs, prepared=True).outputs
+    outputs = only(run_file(file, pictures.preprocess, inputs, prepared=True).outputs)
     return np.split(outputs, len(asked))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Model, only
 from pipeline.baseline.classical import features
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import batches, predictor
@@ -21,7 +21,7 @@ def activations(model: Model, dataset: Dataset, positions: Array) -> Array:
 
     last = next(layer for layer in reversed(model.layers) if layer.weights)
     compiled = predictor(keras.Model(model.inputs, last.input), dataset.preprocess)
-    rows = [compiled(raw).numpy() for raw in batches(dataset, positions)]
+    rows = [only(compiled(raw)).numpy() for raw in batches(dataset, positions)]
     found = np.concatenate(rows)
     return found.reshape(len(found), -1).astype(np.float32)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.audit import soundness
 from pipeline.audit.attack import CURVE, FEWER
 from pipeline.audit.evasion import accuracy_of, paired_drop, survivors, under_transfer
@@ -153,7 +153,7 @@ def measure_transfer(
     """
     asked = [*known.inputs, *own]
     inputs = {name: np.concatenate([x[name] for x in asked]) for name in asked[0]}
-    outputs = run_file(file, dataset.preprocess, inputs, prepared=True).outputs
+    outputs = only(run_file(file, dataset.preprocess, inputs, prepared=True).outputs)
     count = len(known.labels)
     answers = outputs.argmax(axis=1).reshape(len(asked), count)
     held = list(answers == known.labels)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.audit import membership
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.evasion import evenly
@@ -52,7 +52,7 @@ def infer_membership(
     labels = np.asarray(dataset.labels[pool])
     answers = {
         "file": attacked.ask(dataset.read(pool)),
-        "reference": predict(attacked.model, dataset, pool),
+        "reference": only(predict(attacked.model, dataset, pool)),
     }
     floors = {"file": attacked.floor, "reference": membership.FLOOR}
     scores = {n: membership.confidence(a, labels, floors[n]) for n, a in answers.items()}

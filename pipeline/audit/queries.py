@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.artifacts import write_arrays
 from pipeline.audit.square import Searched, search
 from pipeline.documents.preprocess import Preprocess
@@ -84,7 +84,7 @@ def ask_file(file: str, work: str, threads: int, budget: Mapping[str, Any] | Non
     interpreter, _, _ = load_interpreter(file, threads)
 
     def answers(x: Array) -> Array:
-        return np.asarray(run_model(interpreter, {name: x}, preprocess, BATCH)[1])
+        return np.asarray(only(run_model(interpreter, {name: x}, preprocess, BATCH)[1]))
 
     with np.load(folder / "asked.npz") as loaded:
         asked = {key: loaded[key] for key in loaded.files}

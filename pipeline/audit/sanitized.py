@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.audit.attack import Attack
 from pipeline.audit.evasion import survivors, wilson
 from pipeline.data.dataset import Dataset
@@ -79,7 +79,8 @@ def _answers(
     """Return name -> the file's answers (n, K) to raw samples, with and without squeezing."""
     (name,) = (entry.name for entry in preprocess.inputs)
     raw = {name: np.concatenate(list(shown.values()))}
-    both = [run_file(file, way, raw).outputs for way in (preprocess, remove_squeezing(preprocess))]
+    ways = (preprocess, remove_squeezing(preprocess))
+    both = [only(run_file(file, way, raw).outputs) for way in ways]
     parts = [np.split(outputs, len(shown)) for outputs in both]
     return dict(zip(shown, zip(*parts, strict=True), strict=True))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.artifacts import WORK, write_arrays
 from pipeline.audit.attacked import Attacked
 from pipeline.audit.membership import confidence, halves
@@ -47,7 +47,7 @@ def shadow_scores(attacked: Attacked, pool: Array, models: int) -> tuple[Array, 
             shown = replace(dataset, splits={**dataset.splits, "train": positions})
             seed = fold_seed(base, "shadow", number)
             model = trained_again(attacked, shown, f"shadow_{number}", seed=seed)
-            answers = predict(model, dataset, pool)
+            answers = only(predict(model, dataset, pool))
             write_arrays(kept, {"scores": confidence(answers, labels, attacked.floor)})
         with np.load(kept) as found:
             rows.append(found["scores"])

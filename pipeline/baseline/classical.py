@@ -27,11 +27,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Arrays, Model, take
 from pipeline.documents.baseline import TreeSize
 from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.samples import KINDS
+from pipeline.tasks.task import Task
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
 HELD_BACK = 20  # samples of the rarest class: above it, holding back a tenth leaves some of each
@@ -204,18 +205,20 @@ def _shares(model: Model, x: Array) -> Array:
     return np.asarray(softmax(margins, axis=1))
 
 
-def interval(task: Any, labels: Array, predictions: Array, *, seed: int) -> tuple[float, float]:
+def interval(task: Task, targets: Arrays, outputs: Arrays, *, seed: int) -> tuple[float, float]:
     """Return the 95 % interval of the task's metric, by the bootstrap over samples.
 
     Args:
         task: its metric is computed.
-        labels: (N,).
-        predictions: (N, K), the outputs for the same samples.
+        targets: name -> (N, ...).
+        outputs: name -> (N, ...), for the same samples.
         seed: of the resampling.
     """
     generator = np.random.Generator(np.random.Philox(seed))
-    draws = (generator.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
-    low, high = np.percentile([task.score(labels[d], predictions[d]) for d in draws], LEVEL)
+    count = len(next(iter(targets.values())))
+    draws = (generator.integers(0, count, count) for _ in range(RESAMPLES))
+    scores = [task.score(take(targets, drawn), take(outputs, drawn)) for drawn in draws]
+    low, high = np.percentile(scores, LEVEL)
     return float(low), float(high)
 
 

@@ -26,6 +26,7 @@ from pipeline.tasks import TASKS, task_of
 log = logging.getLogger(__name__)
 
 CHUNK = 4096  # samples prepared at once
+PREDICTION = "prediction"  # name of the only output of a classical model
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -86,13 +87,13 @@ def _judge(
     """Return a function that measures a trained model on validation and on the network's split."""
     task, final = task_of(config.task, config.task_metric), config.verify.split
     parts = {name: dataset.split(name) for name in dict.fromkeys(("validation", final))}
-    wanted = {name: np.asarray(dataset.labels[positions]) for name, positions in parts.items()}
+    wanted = {name: dataset.targets(positions) for name, positions in parts.items()}
     classes = len(dataset.class_names) if dataset.class_names else None
     seed = fold_seed(config.seed, "bootstrap")
 
     def judge(model: Model, see: Sight, facts: dict[str, Any]) -> tuple[BaselineModel, Array]:
         found = {
-            name: classical.outputs(model, see(model, positions), classes)
+            name: {PREDICTION: classical.outputs(model, see(model, positions), classes)}
             for name, positions in parts.items()
         }
         low, high = classical.interval(task, wanted[final], found[final], seed=seed)
@@ -104,7 +105,7 @@ def _judge(
             size_bytes=classical.size_bytes(model),
             tree=classical.tree_of(model),
         )
-        return row, found[final]
+        return row, found[final][PREDICTION]
 
     return judge
 

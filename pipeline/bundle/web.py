@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import only
 from pipeline.artifacts import SCHEMA, write_arrays, write_json
 from pipeline.device.browser import WebFile, read_web_file
 from pipeline.documents.manifest import Manifest, ModelFile
@@ -79,8 +80,8 @@ def describe(
         "model": {
             "file": MODEL,
             "inputs": [_input(detail, names, made.keys) for detail in made.inputs],
-            "output": _border(made.output),
-            "shipped": _border(made.shipped),
+            "output": _border(only(made.outputs)),
+            "shipped": _border(only(made.shipped)),
         },
         "preprocess": preprocess.dump(),
         "abstain": None if abstain is None else abstain.dump(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays
 from pipeline.compare.sides import Side
 from pipeline.documents.comparison import Equality, FileEquality, PairedDrop, WeightsDistance
 from pipeline.tasks import task_of
@@ -26,6 +26,7 @@ CLASSES = {  # class -> what it says
     "different": "different",
     "unknown": "not comparable",
 }
+PREDICTION = "prediction"  # name of the only output of a shipped model, as predictions.npz holds it
 SEED = 0  # of the bootstrap: the same sides give the same interval
 NO_WEIGHTS = ("seed_generator", "optimizer")  # parts of a path that hold no weight of the network
 
@@ -62,30 +63,31 @@ def _paired(one: Side, other: Side) -> PairedDrop | str:
     if not np.array_equal(one.predictions["samples"], other.predictions["samples"]):
         return "they were measured on other samples"
     task = task_of(one.task, one.config.get("task_metric", "auto"))
-    labels = one.predictions["labels"]
+    targets = {task.targets[0].name: one.predictions["labels"]}
     first, second = (
-        _outputs(side.predictions[f"prediction_{side.ships}"], side.labels) for side in (one, other)
+        {PREDICTION: _outputs(side.predictions[f"prediction_{side.ships}"], side.labels)}
+        for side in (one, other)
     )
-    return compare_outputs(task, labels, first, second=second)
+    return compare_outputs(task, targets, first, second=second)
 
 
-def compare_outputs(task: Task, labels: Array, first: Array, *, second: Array) -> PairedDrop:
-    """Return how outputs (N, K) differ from others (N, K), with a paired 95 % interval.
+def compare_outputs(task: Task, targets: Arrays, first: Arrays, *, second: Arrays) -> PairedDrop:
+    """Return how outputs differ from others, with a paired 95 % interval.
 
     Args:
         task: its metric and its decisions are compared.
-        labels: (N,), as the task has them on disk.
-        first: what the second is compared with.
-        second: (N, K), of the same samples.
+        targets: name -> (N, ...).
+        first: name -> (N, ...), what the second is compared with.
+        second: name -> (N, ...), of the same samples.
     """
-    same = task.agree(task.decisions(first), task.decisions(second), labels)
-    values = [task.score(labels, found) for found in (first, second)]
+    same = task.agree(task.decisions(first), task.decisions(second), targets)
+    values = [task.score(targets, found) for found in (first, second)]
     drop = (values[0] - values[1]) * (1 if task.direction == "up" else -1)
     if task.is_relative:
         drop /= abs(values[0]) or 1.0
-    interval = drop_interval(task, labels, first, second, seed=SEED)
+    interval = drop_interval(task, targets, first, second, seed=SEED)
     return PairedDrop(
-        samples=len(labels),
+        samples=len(same),
         agreement=float(same.mean()),
         metric_drop=float(drop),
         metric_drop_ci95=interval,

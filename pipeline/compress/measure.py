@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Arrays, Model, only
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import Judgment, Measurement
@@ -16,8 +14,8 @@ from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
 
-def reference_outputs(model: Path, dataset: Dataset) -> Array:
-    """Return the outputs of a `.keras` file on the validation split (N, K)."""
+def reference_outputs(model: Path, dataset: Dataset) -> dict[str, Array]:
+    """Return a `.keras` file's outputs on the validation split: name -> (N, ...)."""
     return predict(load_keras(model), dataset, dataset.split("validation"))
 
 
@@ -39,7 +37,7 @@ def measure_rung(
     form: str,
     *,
     dataset: Dataset,
-    reference: Array,
+    reference: Arrays,
     task: Task,
     quantizer: Quantizer,
 ) -> Measurement:
@@ -49,7 +47,7 @@ def measure_rung(
         file: the .tflite file.
         form: its format.
         dataset: where the validation split is.
-        reference: the reference's outputs on that split (N, K).
+        reference: the reference's outputs on that split, by name.
         task: its metric and decisions judge the outputs.
         quantizer: that made it.
     """
@@ -62,21 +60,23 @@ def measure_rung(
     )
 
 
-def outputs_of(file: Path, dataset: Dataset) -> Array:
-    """Return the outputs of a .tflite file on the validation split (N, K), in the target's unit."""
+def outputs_of(file: Path, dataset: Dataset) -> dict[str, Array]:
+    """Return a .tflite file's outputs on validation, name -> (N, ...), in the target's unit."""
     raw = dataset.read(dataset.split("validation"))
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
-def judge_outputs(dataset: Dataset, reference: Array, outputs: Array, *, task: Task) -> Judgment:
-    """Return how outputs on the validation split (N, K) compare with the reference's."""
-    labels = np.asarray(dataset.labels[dataset.split("validation")])
-    wanted, found = task.metrics(labels, reference), task.metrics(labels, outputs)
-    same = task.agree(task.decisions(reference), task.decisions(outputs), labels)
-    is_classes = dataset.class_names is not None
+def judge_outputs(dataset: Dataset, reference: Arrays, outputs: Arrays, *, task: Task) -> Judgment:
+    """Return how outputs on the validation split, by name, compare with the reference's."""
+    targets = dataset.targets(dataset.split("validation"))
+    wanted, found = task.metrics(targets, reference), task.metrics(targets, outputs)
+    same = task.agree(task.decisions(reference), task.decisions(outputs), targets)
+    worst: float | None = None
+    if dataset.class_names is not None:
+        worst = worst_class(only(targets), only(reference), only(outputs))[1]
     return Judgment(
         metric=found[task.metric],
         metric_drop=metric_drop(task, wanted, found),
         agreement=float(same.mean()),
-        worst_class_drop=worst_class(labels, reference, outputs)[1] if is_classes else None,
+        worst_class_drop=worst,
     )

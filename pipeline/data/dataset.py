@@ -21,6 +21,7 @@ from pipeline.data.shards import Shards, open_shards
 from pipeline.documents.dataset import DatasetDocument, StoredInput
 from pipeline.documents.decision import Decision
 from pipeline.documents.preprocess import Preprocess
+from pipeline.tasks import TASKS
 
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
 ZIP_LENGTHS = 26  # where a file's header in a .zip has the lengths of its name and its extras
@@ -90,6 +91,11 @@ class Dataset:
         They are in random order, the same every time: the first k are a fair sample of the part.
         """
         return self.splits[name]
+
+    def targets(self, positions: Array) -> dict[str, Array]:
+        """Return what n samples should be predicted as: name -> (n, ...)."""
+        (target,) = TASKS[self.meta.task].targets
+        return {target.name: np.asarray(self.labels[positions])}
 
     def read(self, positions: Array) -> dict[str, Array]:
         """Return name -> raw values (len(positions), *shape), in the order of `positions`.

@@ -6,7 +6,6 @@ refuses a fused LSTM, which keeps state. The browser has an empty profile and en
 """
 
 import contextlib
-import math
 import os
 import re
 import shutil
@@ -26,6 +25,7 @@ from pipeline.artifacts import read_json
 from pipeline.device.page import Job, serve_job
 from pipeline.errors import ArtifactError
 from pipeline.ondevice.interpreter import match_input_name
+from pipeline.ondevice.outputs import output_details
 from pipeline.ondevice.quantize import dequantize, quantize
 
 Detail = Mapping[str, Any]
@@ -57,9 +57,10 @@ class WebFile:
     """dtype, quantization and name of each input, as an interpreter lists them."""
     keys: tuple[str, ...]
     """Names of the inputs in the signature, by which LiteRT.js calls them; may be empty."""
-    output: Detail
-    shipped: Detail
-    """The output of the shipped model."""
+    outputs: Mapping[str, Detail]
+    """Name in the signature -> output; equal names stand for equal outputs."""
+    shipped: Mapping[str, Detail]
+    """The outputs of the shipped model."""
 
 
 def missing_parts() -> str | None:
@@ -97,10 +98,12 @@ def version() -> str:
     return str(read_json(find_package() / "package.json")["version"])
 
 
-def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Array, float, Detail]:
-    """Return raw outputs (N, ...), the seconds of the invocations, and the detail of the output.
+def run(
+    file: Path, inputs: Mapping[str, Array], *, limit_s: float
+) -> tuple[dict[str, Array], float, Mapping[str, Detail]]:
+    """Return raw outputs (name -> (N, ...)), the seconds of the invocations, and the details.
 
-    Outputs are in the file's own type.
+    Outputs are in the file's own types, and the details are those of its output tensors.
 
     Args:
         file: the .tflite file.
@@ -114,17 +117,21 @@ def run(file: Path, inputs: Mapping[str, Array], *, limit_s: float) -> tuple[Arr
     given = [_given(detail, inputs, web.keys) for detail in web.inputs]
     helper = find_helper()
     folders = {"litertjs": find_package()} | ({} if helper is None else {"wasm-utils": helper})
-    job = Job(web.content, given, folders)
+    job = Job(web.content, given, folders, list(web.outputs))
     with serve_job(job) as address, _browser(address) as (process, said):
         _wait(job, process, said, limit_s)
     content = b"".join(job.answers[number] for number in sorted(job.answers))
-    found = np.frombuffer(content, web.output["dtype"])
-    shape = (job.samples, *map(int, web.output["shape"][1:]))
-    if job.failure is None and found.size != math.prod(shape):
-        job.fail(f"{found.size} numbers came for outputs of shape {shape}")
+    sample = np.dtype([(n, d["dtype"], d["shape"][1:].tolist()) for n, d in web.outputs.items()])
+    if job.failure is None and len(content) != job.samples * sample.itemsize:
+        wanted = f"{job.samples} outputs of {sample.itemsize} bytes"
+        job.fail(f"{len(content)} bytes came for {wanted}")
     if job.failure is not None:
         raise ArtifactError(f"{file}: cannot be run on browser: {one_line(job.failure)}")
-    outputs = match_shipped_type(found.reshape(shape), web.output, web.shipped)
+    rows = np.frombuffer(content, sample)
+    outputs = {
+        name: match_shipped_type(np.ascontiguousarray(rows[name]), made, web.shipped[name])
+        for name, made in web.outputs.items()
+    }
     return outputs, job.seconds, web.shipped
 
 
@@ -151,13 +158,12 @@ def read_web_file(file: Path) -> WebFile:
     except (ValueError, OSError) as error:
         raise ArtifactError(f"{file}: cannot be run on browser: {one_line(str(error))}") from None
     signatures: dict[str, Any] = made.get_signature_list()
-    shipped = own.get_output_details()[0]
     return WebFile(
         content=content,
         inputs=tuple(made.get_input_details()),
         keys=tuple(next(iter(signatures.values()))["inputs"]) if signatures else (),
-        output=made.get_output_details()[0],
-        shipped=shipped,
+        outputs=output_details(made),
+        shipped=output_details(own),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
-from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, judge
+from pipeline.arrays import Array, Arrays
+from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, golden_outputs, judge
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
@@ -32,10 +32,15 @@ class Elsewhere:
     """As the runner names it."""
     version: str
     place: str
-    answers: Mapping[str, tuple[Array, float]]
-    """Format -> raw outputs of all copies, and the seconds of the invocations."""
+    answers: Mapping[str, tuple[Arrays, float]]
+    """Format -> raw outputs of all copies by name, and the seconds of the invocations."""
     refused: Mapping[str, str]
     """Format -> why it does not run there."""
+
+    def milliseconds(self, form: str) -> float:
+        """Return the time of one inference of a file."""
+        outputs, seconds = self.answers[form]
+        return 1000 * seconds / max(1, len(next(iter(outputs.values()))))
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,11 @@ def conform(
     golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
     findings = {
         m.format: judge(
-            there.answers[m.format][0], stored[m.format], m, golden=golden, runtime=there.runtime
+            there.answers[m.format][0],
+            golden_outputs(stored, m),
+            m,
+            golden=golden,
+            runtime=there.runtime,
         )
         for m in models
         if m.format in there.answers
@@ -158,11 +167,11 @@ def table(found: Conformance) -> str:
         "  format     decisions that differ   largest difference   ms per inference",
     ]
     for form, finding in found.findings.items():
-        raw, seconds = there.answers[form]
-        unit = "LSB" if np.issubdtype(raw.dtype, np.integer) else ""
+        outputs = there.answers[form][0].values()
+        is_integer = any(np.issubdtype(values.dtype, np.integer) for values in outputs)
         lines.append(
-            f"  {form:<10} {finding.differ:>21}   {finding.distance:>14.3g} {unit:<3}"
-            f"   {1000 * seconds / max(1, len(raw)):>16.3f}"
+            f"  {form:<10} {finding.differ:>21}   {finding.distance:>14.3g} "
+            f"{'LSB' if is_integer else '':<3}   {there.milliseconds(form):>16.3f}"
         )
     return "\n".join(lines + [f"  {form:<10} {why}" for form, why in there.refused.items()])
 
@@ -182,7 +191,7 @@ def facts(found: Conformance) -> dict[str, Any]:
                 "differ": row.differ,
                 "distance": float(row.distance),
                 "problem": row.problem,
-                "ms": 1000 * there.answers[form][1] / max(1, len(there.answers[form][0])),
+                "ms": there.milliseconds(form),
             }
             for form, row in found.findings.items()
         },

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.device.runtimes import RUNTIMES
 from pipeline.documents.manifest import ModelFile
 from pipeline.documents.preprocess import Preprocess
+from pipeline.errors import ArtifactError
 from pipeline.ondevice.decide import abstain_rule, decide_outputs
+from pipeline.ondevice.outputs import golden_name
 from pipeline.ondevice.predict import decode_outputs
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
@@ -50,46 +52,75 @@ class Finding:
     """Why it does not conform; None where it does."""
 
 
+def golden_outputs(stored: Arrays, model: ModelFile) -> dict[str, Array]:
+    """Return a file's raw outputs, name -> (N, ...), of the contents of golden.npz.
+
+    Raises:
+        ArtifactError: they are not there.
+    """
+    names = [output.name for output in model.outputs]
+    places = {name: golden_name(model.format, name, names) for name in names}
+    for place in places.values():
+        if place not in stored:
+            raise ArtifactError(f"golden.npz: has no outputs {place!r}; get the whole bundle again")
+    return {name: stored[place] for name, place in places.items()}
+
+
 def judge(
-    found: Array, expected: Array, model: ModelFile, *, golden: "Golden", runtime: str
+    found: Arrays, expected: Arrays, model: ModelFile, *, golden: "Golden", runtime: str
 ) -> Finding:
     """Return how far a file's answers are from the golden ones, and what is wrong with that.
 
     Args:
-        found: raw outputs (R * N, ...) of the copies, one after the other.
-        expected: golden raw outputs (N, ...) of the file.
+        found: name -> raw outputs (R * N, ...) of the copies, one after the other.
+        expected: name -> golden raw outputs (N, ...) of the file.
         model: the file's row in the manifest.
         golden: what the answers are to.
         runtime: as the runner names it.
     """
+    samples = len(next(iter(expected.values())))
+    if found.keys() != expected.keys():
+        names = f"{', '.join(found)}; wanted {', '.join(expected)}"
+        return Finding(samples, math.inf, f"outputs are named {names}")
+    for name, wanted in expected.items():
+        if problem := _form_problem(found[name], wanted):
+            return Finding(samples, math.inf, problem)
+    copies = {name: found[name].reshape(-1, *wanted.shape) for name, wanted in expected.items()}
+    distances = {name: _distance(copies[name], wanted) for name, wanted in expected.items()}
+    distance = max(distances.values())
+    if any((values != values[0]).any() for values in copies.values()):
+        return Finding(samples, distance, "equal inputs get different answers")
+    first = {name: values[0] for name, values in copies.items()}
+    differ = int((~golden.same(first, expected, model)).sum())
+    if KERNELS.get(runtime) == MADE_BY:
+        for name, wanted in expected.items():
+            if distances[name] > _bound(wanted, model):
+                return Finding(differ, distance, _same_kernels(distances[name], wanted, runtime))
+    most = allowed_changes(MOST_SHARE, samples)
+    problem = None if differ <= most else f"{differ} of {samples} decisions differ; {most} may"
+    return Finding(differ, distance, problem)
+
+
+def _form_problem(found: Array, expected: Array) -> str | None:
+    """Return what is wrong with the form of an output of all copies; None where nothing is."""
     wanted = (len(found) // len(expected) * len(expected), *expected.shape[1:])
     if found.dtype != expected.dtype or found.shape != wanted or not len(found):
-        form = f"{found.dtype} {found.shape}, wanted {expected.dtype} {wanted}"
-        return Finding(len(expected), math.inf, f"answers are {form}")
-    copies = found.reshape(-1, *expected.shape)
+        return f"answers are {found.dtype} {found.shape}, wanted {expected.dtype} {wanted}"
     if np.issubdtype(found.dtype, np.floating) and not np.isfinite(found).all():
-        return Finding(len(expected), math.inf, "answers hold NaN or infinity")
-    distance = float(np.abs(copies.astype(np.float64) - expected.astype(np.float64)).max())
-    if (copies != copies[0]).any():
-        return Finding(len(expected), distance, "equal inputs get different answers")
-    differ = int((~golden.same(copies[0], expected, model)).sum())
-    return Finding(differ, distance, _problem(differ, distance, expected, model, runtime))
-
-
-def _problem(
-    differ: int, distance: float, expected: Array, model: ModelFile, runtime: str
-) -> str | None:
-    """Return what is wrong with the differences; None where they are allowed."""
-    kernels, most = KERNELS.get(runtime), allowed_changes(MOST_SHARE, len(expected))
-    unit = "LSB" if np.issubdtype(expected.dtype, np.integer) else "at most"
-    if kernels == MADE_BY and distance > _bound(expected, model):
-        return (
-            f"answers differ by {distance:.3g} {unit}; {runtime} has the {MADE_BY} kernels of the "
-            "golden answers, so they must be the same"
-        )
-    if differ > most:
-        return f"{differ} of {len(expected)} decisions differ; {most} may"
+        return "answers hold NaN or infinity"
     return None
+
+
+def _distance(copies: Array, expected: Array) -> float:
+    return float(np.abs(copies.astype(np.float64) - expected.astype(np.float64)).max())
+
+
+def _same_kernels(distance: float, expected: Array, runtime: str) -> str:
+    unit = "LSB" if np.issubdtype(expected.dtype, np.integer) else "at most"
+    return (
+        f"answers differ by {distance:.3g} {unit}; {runtime} has the {MADE_BY} kernels of the "
+        "golden answers, so they must be the same"
+    )
 
 
 def _bound(expected: Array, model: ModelFile) -> float:
@@ -109,23 +140,25 @@ class Golden:
     preprocess: Preprocess
     """Contents of preprocess.json."""
 
-    def same(self, found: Array, expected: Array, model: ModelFile) -> Array:
+    def same(self, found: Arrays, expected: Arrays, model: ModelFile) -> Array:
         """Tell of each sample (N,) whether two raw outputs are one decision."""
         said, wanted = (self._decisions(raw, model) for raw in (found, expected))
         target = self.preprocess.target
         if target is None:
             return np.array([a == b for a, b in zip(said, wanted, strict=True)])
         scale = target.scale
-        step = STEP * (model.output.scale or 0.0)
+        (output,) = model.outputs
+        step = STEP * (output.scale or 0.0)
         apart = np.abs(np.array(said, np.float64) - np.array(wanted, np.float64))
         return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
 
-    def _decisions(self, raw: Array, model: ModelFile) -> list[Any]:
+    def _decisions(self, raw: Arrays, model: ModelFile) -> list[Any]:
         """Return what the device would say to each sample."""
         inputs = prepare_inputs(self.raw, self.preprocess)
-        output = model.output
-        quantization = (output.scale or 0.0, output.zero_point or 0)
-        detail = {"dtype": raw.dtype.type, "quantization": quantization}
-        outputs = decode_outputs(detail, inputs, raw, self.preprocess.anomaly)
+        details = {
+            output.name: {"quantization": (output.scale or 0.0, output.zero_point or 0)}
+            for output in model.outputs
+        }
+        outputs = only(decode_outputs(details, inputs, raw, self.preprocess.anomaly))
         rule = abstain_rule(self.preprocess, model.file)
         return [a["decision"] for a in decide_outputs(outputs, self.preprocess, None, rule)]

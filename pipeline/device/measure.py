@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays
 from pipeline.artifacts import write_arrays
 from pipeline.device import browser
 from pipeline.device.runtimes import RUNTIMES
@@ -22,6 +22,7 @@ from pipeline.device.warm import run_runner
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
 from pipeline.ondevice.interpreter import BATCH
+from pipeline.ondevice.main import PREDICTION, RAW
 from pipeline.ondevice.predict import decode_outputs, mask_detector_inputs
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.process_limits import excess
@@ -36,10 +37,10 @@ CRASHED = "the interpreter ended with"
 class RunResult:
     """What a file answered."""
 
-    outputs: Array
-    """Dequantized outputs (N, K), float32."""
-    raw_outputs: Array
-    """The same in the type of the file's output."""
+    outputs: Arrays
+    """Predictions: name -> (N, ...), float32; dequantized, of a detector decoded."""
+    raw_outputs: Arrays
+    """Outputs of the file: name -> (N, ...), in the types that they have there."""
     version: str
     seconds: float
     """Time of the invocations alone."""
@@ -94,12 +95,17 @@ def _read(path: Path) -> RunResult:
     """Return what the runner wrote."""
     with np.load(path) as found:
         return RunResult(
-            found["outputs"],
-            found["raw_outputs"],
+            read_outputs(found, PREDICTION),
+            read_outputs(found, RAW),
             str(found["version"]),
             float(found["seconds"]),
             int(found.get("arena_bytes", 0)) or None,  # a bundle's own runner may be older
         )
+
+
+def read_outputs(arrays: Arrays, prefix: str) -> dict[str, Array]:
+    """Return name -> outputs (N, ...), of what the runner wrote: RAW or PREDICTION."""
+    return {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
 
 
 def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
@@ -124,10 +130,10 @@ def _run_in_browser(
     try:
         inputs = raw if prepared else prepare_inputs(raw, preprocess)
         given = mask_detector_inputs(inputs, anomaly)
-        found, seconds, detail = browser.run(file, given, limit_s=TIME_LIMIT)
+        found, seconds, details = browser.run(file, given, limit_s=TIME_LIMIT)
     except ValueError as error:
         raise ArtifactError(f"{file}: cannot be run on browser: {error}") from None
-    outputs = decode_outputs(detail, inputs, found, anomaly)
+    outputs = decode_outputs(details, inputs, found, anomaly)
     return RunResult(outputs, found, browser.version(), seconds, None)
 
 

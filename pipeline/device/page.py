@@ -40,6 +40,8 @@ class Job:
     """Key in the file's signature, and values (N, ...): float32, int32 or uint8."""
     folders: Mapping[str, Path]
     """First part of a path -> the folder that is served there."""
+    outputs: Sequence[str]
+    """Names of the outputs in the file's signature, in the order in which they are posted."""
     answers: dict[int, bytes] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str | None = None
@@ -64,7 +66,7 @@ class Job:
             for key, values in self.inputs
         ]
         sizes = {"samples": self.samples, "part_samples": self.part_samples}
-        return {"inputs": inputs, **sizes}
+        return {"inputs": inputs, "outputs": list(self.outputs), **sizes}
 
     def part(self, number: int) -> bytes:
         """Return the inputs of one part: all samples of an input lie one after the other."""

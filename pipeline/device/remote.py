@@ -26,9 +26,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays
 from pipeline.artifacts import write_arrays
+from pipeline.device.measure import read_outputs
 from pipeline.errors import ConfigError
+from pipeline.ondevice.main import RAW
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +134,8 @@ class Address:
 class Ran:
     """What a file answered there."""
 
-    raw: Array
+    raw: Arrays
+    """Outputs of the file: name -> (N, ...)."""
     runtime: str
     version: str
     seconds: float
@@ -264,7 +267,7 @@ def read_answers(content: bytes) -> Ran | str:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
             return Ran(
-                found["raw_outputs"],
+                read_outputs(found, RAW),
                 str(found["runtime"]),
                 str(found["version"]),
                 float(found["seconds"]),

@@ -128,6 +128,44 @@ def last_known_value(values):
     return known[-1] if len(known) else np.float32("nan")
 
 
+# ---- outputs.py: The named outputs of a model.
+
+def output_details(interpreter):
+    """Return name -> detail of each output tensor; the names are those of the file's signature.
+
+    A file without a signature has only the names of its tensors.
+    """
+    read_signatures = getattr(interpreter, "_get_full_signature_list", dict)  # not in old ones
+    names = {}
+    for signature in read_signatures().values():
+        names.update((index, name) for name, index in signature["outputs"].items())
+    details = interpreter.get_output_details()
+    return {names.get(detail["index"], detail["name"]): detail for detail in details}
+
+
+def only(outputs):
+    """Return the one output of a model (N, ...), of name -> (N, ...).
+
+    Raises:
+        ValueError: there are several, and a decision is made from one.
+    """
+    if len(outputs) != 1:
+        names = ", ".join(outputs)
+        raise ValueError("wanted a model with one output, got %d: %s" % (len(outputs), names))
+    return next(iter(outputs.values()))
+
+
+def golden_name(form, output, outputs):
+    """Return the name of an output in golden.npz: the format alone where there is one output.
+
+    Args:
+        form: format of the file, such as int8; or `reference`.
+        output: name of the output.
+        outputs: the names of all outputs.
+    """
+    return form if len(outputs) == 1 else "%s.%s" % (form, output)
+
+
 # ---- audio.py: Sound: cut or pad, resample, and the spectrogram or MFCCs that a model takes.
 
 LOG_FLOOR = 1e-6  # energy below which all is silence: a sine of one step of 16 bits has 1e-6
@@ -1069,7 +1107,7 @@ def decide_samples(predict, raw, preprocess, model):
     """Return the decision for each raw sample; see `decide_outputs`.
 
     Args:
-        predict: (raw, preprocess) -> predictions (N, K).
+        predict: (raw, preprocess) -> predictions, name -> (N, ...).
         raw: name -> samples (N, ...).
         preprocess: contents of preprocess.json.
         model: path of the .tflite file that predicts.
@@ -1077,7 +1115,7 @@ def decide_samples(predict, raw, preprocess, model):
     Raises:
         ValueError: a sample is far outside the training range, and the config refuses such ones.
     """
-    outputs = predict(raw, preprocess)
+    outputs = only(predict(raw, preprocess))
     reasons = find_doubts(predict, raw, outputs, preprocess, model)
     return decide_outputs(outputs, preprocess, raw, abstain_rule(preprocess, model), reasons)
 
@@ -1102,7 +1140,8 @@ def find_doubts(predict, raw, outputs, preprocess, model):
             doubts[i] += [] if OUTSIDE in doubts[i] else [OUTSIDE]
     limit = detector_limit(preprocess, model)
     if limit is not None:
-        distance = l1_distance(outputs, predict(raw, remove_squeezing(preprocess)))
+        unsqueezed = only(predict(raw, remove_squeezing(preprocess)))
+        distance = l1_distance(outputs, unsqueezed)
         for i in np.flatnonzero(distance > limit):
             doubts[i].append(SUSPECT)
     return doubts
@@ -1269,6 +1308,17 @@ class MicroInterpreter:
 
     def get_output_details(self):
         return self.outputs
+
+    def _get_full_signature_list(self):
+        model = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0)
+        indices = [int(index) for index in model.Subgraphs(0).OutputsAsNumpy()]
+        signatures = {}
+        for i in range(model.SignatureDefsLength()):
+            signature = model.SignatureDefs(i)
+            entries = [signature.Outputs(k) for k in range(signature.OutputsLength())]
+            outputs = {e.Name().decode(): indices.index(e.TensorIndex()) for e in entries}
+            signatures[i] = {"outputs": outputs}
+        return signatures
 
     def set_tensor(self, index, values):
         self.interpreter.set_input(np.ascontiguousarray(values), index)
@@ -1452,7 +1502,7 @@ def _find_version(distribution):
 
 
 def invoke_model(interpreter, inputs, batch=BATCH):
-    """Return the raw outputs (N, ...) of model inputs, in the type of the file's output.
+    """Return the raw outputs of model inputs: name -> (N, ...), in the types of the file's outputs.
 
     Batches where the file can be resized, else one by one. State (a fused LSTM has some) is reset
     before every call: it would leak from sample to sample.
@@ -1465,8 +1515,8 @@ def invoke_model(interpreter, inputs, batch=BATCH):
     count = len(next(iter(inputs.values())))
     size = _allocate(interpreter, min(batch, count))
     details = interpreter.get_input_details()
-    output = interpreter.get_output_details()[0]
-    results = []
+    outputs = output_details(interpreter)
+    results = {name: [] for name in outputs}
     for start in range(0, count, size):
         part = {name: x[start : start + size] for name, x in inputs.items()}
         filled = len(next(iter(part.values())))
@@ -1477,8 +1527,9 @@ def invoke_model(interpreter, inputs, batch=BATCH):
             interpreter.set_tensor(detail["index"], quantize(x, detail))
         interpreter.reset_all_variables()
         interpreter.invoke()
-        results.append(interpreter.get_tensor(output["index"])[:filled].copy())
-    return np.concatenate(results)
+        for name, detail in outputs.items():
+            results[name].append(interpreter.get_tensor(detail["index"])[:filled].copy())
+    return {name: np.concatenate(parts) for name, parts in results.items()}
 
 
 def _allocate(interpreter, batch):
@@ -1505,13 +1556,13 @@ def _allocate(interpreter, batch):
 
 
 def _resize_batch(interpreter, batch):
-    """Give every input a batch, and tell whether the output has it too."""
+    """Give every input a batch, and tell whether all outputs have it too."""
     for detail in interpreter.get_input_details():
         if detail["shape"][0] != batch:
             shape = [batch, *detail["shape"][1:]]
             interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
-    return interpreter.get_output_details()[0]["shape"][0] == batch
+    return all(detail["shape"][0] == batch for detail in interpreter.get_output_details())
 
 
 def match_input_name(detail, inputs):
@@ -1532,32 +1583,36 @@ def match_input_name(detail, inputs):
 
 # ---- predict.py: From raw samples or model inputs to predictions; how a detector of anomalies scores.
 
+SCORES = "scores"  # name of a detector's prediction
+
+
 def predict(interpreter, raw, preprocess, batch=BATCH):
-    """Return the predictions (N, K), float32, of raw samples by name."""
+    """Return the predictions of raw samples by name; see `decode_outputs`."""
     return run_model(interpreter, prepare_inputs(raw, preprocess), preprocess, batch)[1]
 
 
 def run_model(interpreter, inputs, preprocess, batch=BATCH):
-    """Return raw outputs (N, ...) of model inputs, and predictions (N, K) to decide from."""
+    """Return raw outputs of model inputs, name -> (N, ...), and predictions to decide from."""
     anomaly = preprocess.anomaly
     with convert_model_errors():
         raw = invoke_model(interpreter, mask_detector_inputs(inputs, anomaly), batch)
-    return raw, decode_outputs(interpreter.get_output_details()[0], inputs, raw, anomaly)
+    return raw, decode_outputs(output_details(interpreter), inputs, raw, anomaly)
 
 
-def decode_outputs(detail, inputs, raw, anomaly):
-    """Return the predictions (N, K), float32, of raw outputs.
+def decode_outputs(details, inputs, raw, anomaly):
+    """Return the predictions of raw outputs: name -> (N, ...), float32.
 
     Args:
-        detail: of the output tensor: `dtype` and `quantization`.
+        details: name -> detail of the output tensor: `dtype` and `quantization`.
         inputs: name -> model input (N, ...).
-        raw: outputs (N, ...) in the type of the tensor.
+        raw: name -> output (N, ...) in the type of the tensor.
         anomaly: how a detector scores; None: the outputs are the predictions.
     """
-    outputs = dequantize(raw, detail)
+    outputs = {name: dequantize(values, details[name]) for name, values in raw.items()}
     if anomaly is None:
         return outputs
-    return anomaly_predictions(anomaly_scores(inputs, outputs, anomaly), anomaly.threshold)
+    scores = anomaly_scores(inputs, only(outputs), anomaly)
+    return {SCORES: anomaly_predictions(scores, anomaly.threshold)}
 
 
 def mask_detector_inputs(inputs, anomaly):
@@ -1598,6 +1653,7 @@ def anomaly_predictions(scores, threshold):
 # ---- main.py: Run a .tflite model on raw samples: what a device does, in one file.
 
 PART = 1 << 20  # values that are prepared at a time: more leave the cache
+RAW, PREDICTION = "raw.", "prediction."  # before the names of outputs, in the file of a run
 UNSQUEEZED = "_unsqueezed"  # golden predictions without squeezing, which a detector compares with
 OWN = os.path.dirname(os.path.abspath(__file__))  # the folder of this file
 
@@ -1614,17 +1670,22 @@ def run_arrays(options):
         started = time.perf_counter()
         results.append(run_model(interpreter, inputs, preprocess, options.batch))
         seconds += time.perf_counter() - started
-    raw_outputs, outputs = (np.concatenate(parts) for parts in zip(*results))
+    raw, predictions = (_join_parts(parts) for parts in zip(*results))
     arena = interpreter.arena_bytes() if isinstance(interpreter, MicroInterpreter) else 0
     np.savez(
         options.outputs,
-        outputs=outputs,
-        raw_outputs=raw_outputs,
+        **{PREDICTION + name: values for name, values in predictions.items()},
+        **{RAW + name: values for name, values in raw.items()},
         runtime=np.array(name),
         version=np.array(version),
         seconds=np.array(seconds),
         arena_bytes=np.array(arena),
     )
+
+
+def _join_parts(parts):
+    """Return the outputs of all samples, name -> (N, ...), of outputs of some in order."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _split_samples(raw, is_prepared):
@@ -1675,7 +1736,8 @@ def run_encoder(options, folder):
     for path in options.files:
         with prefix_errors(path):
             raw = read_samples(path, preprocess.inputs)
-            codes += [(path, row.tolist()) for row in predict(interpreter, raw, preprocess, 1)]
+            rows = only(predict(interpreter, raw, preprocess, 1))
+            codes += [(path, row.tolist()) for row in rows]
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in codes]))
         return
@@ -1689,33 +1751,46 @@ def run_self_test(options, folder):
     form = format_of(options.model)
     with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
         raw = {e.name: golden["input_" + e.name] for e in preprocess.inputs}
-        expected = golden[form]
-        plain = golden[form + UNSQUEEZED] if form + UNSQUEEZED in golden.files else None
+        stored = {key: golden[key] for key in golden.files}
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
+    details = output_details(interpreter)
+    expected = {key: stored[golden_name(form, key, details)] for key in details}
     inputs = prepare_inputs(raw, preprocess)
     outputs, predictions = run_model(interpreter, inputs, preprocess, options.batch)
-    detail = interpreter.get_output_details()[0]
-    wanted = decode_outputs(detail, inputs, expected, preprocess.anomaly)
-    worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
-    same = (
-        predictions.argmax(-1) == wanted.argmax(-1)
-        if preprocess.labels
-        else np.isclose(outputs, expected)
-    )
-    unit = "LSB" if np.issubdtype(outputs.dtype, np.integer) else ""
+    if preprocess.labels:
+        wanted = only(decode_outputs(details, inputs, expected, preprocess.anomaly))
+        same = only(predictions).argmax(-1) == wanted.argmax(-1)
+    else:
+        same = np.all([_are_close(outputs[key], expected[key]) for key in details], axis=0)
     limit = detector_limit(preprocess, options.model)
-    if plain is not None and limit is not None:
+    if form + UNSQUEEZED in stored and limit is not None:
         bare = remove_squeezing(preprocess)
         inputs = prepare_inputs(raw, bare)
-        unsqueezed = run_model(interpreter, inputs, bare, options.batch)[1]
-        same &= (l1_distance(predictions, unsqueezed) > limit) == (
-            l1_distance(wanted, decode_outputs(detail, inputs, plain, None)) > limit
+        unsqueezed = only(run_model(interpreter, inputs, bare, options.batch)[1])
+        plain = dict.fromkeys(details, stored[form + UNSQUEEZED])
+        plain = only(decode_outputs(details, inputs, plain, None))
+        same &= (l1_distance(only(predictions), unsqueezed) > limit) == (
+            l1_distance(wanted, plain) > limit
         )
     print(
-        "%s %s, %s: %d of %d decisions as expected, largest difference %g %s"
-        % (name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit)
+        "%s %s, %s: %d of %d decisions as expected, largest difference %s"
+        % (
+            *(name, version, os.path.basename(options.model), int(same.sum()), same.size),
+            ", ".join(_describe_difference(outputs[key], expected[key]) for key in details),
+        )
     )
     return bool(same.all())
+
+
+def _are_close(outputs, expected):
+    """Tell of each sample (N,) whether two outputs (N, ...) are close."""
+    return np.isclose(outputs, expected).reshape(len(outputs), -1).all(axis=1)
+
+
+def _describe_difference(outputs, expected):
+    """Return in words how far apart two raw outputs (N, ...) are at most."""
+    worst = np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max()
+    return "%g %s" % (worst, "LSB" if np.issubdtype(outputs.dtype, np.integer) else "")
 
 
 def shipped_file(folder, encode):

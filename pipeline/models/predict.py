@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Arrays, Model, only
 from pipeline.data.dataset import Dataset
 from pipeline.data.memmap_arrays import scratch
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.documents.decision import Decision
 from pipeline.documents.preprocess import Preprocess
-from pipeline.ondevice.predict import anomaly_predictions, mask_detector_inputs
+from pipeline.ondevice.predict import SCORES, anomaly_predictions, mask_detector_inputs
 
 BATCH = 512  # samples a call; large enough that the call's overhead does not show
 BATCH_BYTES = 2 << 20  # of raw samples a call: sound becomes eight times as large on its way
 
 
-def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
-    """Return the model's outputs for each sample, float32 (N, K).
+def predict(model: Model, dataset: Dataset, positions: Array) -> dict[str, Array]:
+    """Return the model's outputs for each sample: name -> (N, ...), float32.
 
     Probabilities for classes; values in the target's own unit for a regression; of a detector the
     the outputs normal and anomalous, each in [0, 1].
@@ -27,28 +27,31 @@ def predict(model: Model, dataset: Dataset, positions: Array) -> Array:
     outputs = _outputs(model, dataset, positions)
     decision = dataset.preprocess.anomaly
     if decision is not None:
-        return anomaly_predictions(outputs[:, 0].astype(np.float64), decision.threshold)
+        scores = only(outputs)[:, 0].astype(np.float64)
+        return {SCORES: anomaly_predictions(scores, decision.threshold)}
     return in_target_unit(outputs, dataset.preprocess)
 
 
 def scores_of(model: Model, dataset: Dataset, positions: Array) -> Array:
     """Return a detector's anomaly score of each sample (N,)."""
-    return _outputs(model, dataset, positions)[:, 0]
+    return only(_outputs(model, dataset, positions))[:, 0]
 
 
-def _outputs(model: Model, dataset: Dataset, positions: Array) -> Array:
+def _outputs(model: Model, dataset: Dataset, positions: Array) -> dict[str, Array]:
     return predict_samples(predictor(model, dataset.preprocess), dataset, positions)
 
 
-def predict_samples(compiled: Any, dataset: Dataset, positions: Array) -> Array:
-    """Return the outputs of a `predictor` for each sample (N, K), on disk where they are many."""
-    made, done = np.empty((0, 0), np.float32), 0
+def predict_samples(compiled: Any, dataset: Dataset, positions: Array) -> dict[str, Array]:
+    """Return the outputs of a `predictor`, name -> (N, ...), on disk where samples are many."""
+    made: dict[str, Array] = {}
+    done = 0
     for raw in batches(dataset, positions):
-        found = compiled(raw).numpy()
-        if not done:
-            made = scratch((len(positions), *found.shape[1:]), found.dtype)
-        made[done : done + len(found)] = found
-        done += len(found)
+        found = {name: values.numpy() for name, values in compiled(raw).items()}
+        for name, values in found.items():
+            if not done:
+                made[name] = scratch((len(positions), *values.shape[1:]), values.dtype)
+            made[name][done : done + len(values)] = values
+        done += len(next(iter(found.values())))
     return made
 
 
@@ -60,21 +63,26 @@ def batches(dataset: Dataset, positions: Array) -> Iterator[dict[str, Array]]:
 
 
 def predictor(model: Model, preprocess: Preprocess) -> Any:
-    """Return the compiled function from raw inputs to the model's own outputs.
+    """Return the compiled function from raw inputs to the model's own outputs: name -> (B, ...).
 
     Of a detector it is the anomaly score (B, 1): the mean squared error of its prediction.
     """
     decision = preprocess.anomaly
 
     @tf.function(reduce_retracing=True)
-    def outputs_of(raw: dict[str, Any]) -> Any:
+    def outputs_of(raw: dict[str, Any]) -> dict[str, Any]:
         x = to_model_inputs(raw, preprocess)
         if decision is None:
-            return model(x, training=False)
+            return named_outputs(model, model(x, training=False))
         outputs = model(detector_inputs(x, decision), training=False)
-        return mean_error(tf.square(outputs - detector_targets(x, decision)))[:, None]
+        return {SCORES: mean_error(tf.square(outputs - detector_targets(x, decision)))[:, None]}
 
     return outputs_of
+
+
+def named_outputs(model: Model, outputs: Any) -> dict[str, Any]:
+    """Return what a model returned by name: of the layers that end it, as in its .tflite files."""
+    return dict(zip(model.output_names, tf.nest.flatten(outputs), strict=True))
 
 
 def detector_inputs(inputs: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
@@ -96,11 +104,10 @@ def mean_error(errors: Any) -> Any:
     return tf.reduce_mean(tf.reshape(errors, (tf.shape(errors)[0], -1)), axis=1)
 
 
-def in_target_unit(outputs: Array, preprocess: Preprocess) -> Array:
+def in_target_unit(outputs: Arrays, preprocess: Preprocess) -> dict[str, Array]:
     """Return outputs (N, K) of a regression in the target's unit; of other tasks unchanged."""
     target = preprocess.target
-    return (
-        outputs
-        if target is None
-        else outputs * np.float32(target.scale) + np.float32(target.offset)
-    )
+    if target is None:
+        return dict(outputs)
+    scale, offset = np.float32(target.scale), np.float32(target.offset)
+    return {name: values * scale + offset for name, values in outputs.items()}

@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.ondevice.document import get_by_format
 from pipeline.ondevice.numbers import last_known_value
+from pipeline.ondevice.outputs import only
 from pipeline.ondevice.prepare import find_out_of_range
 from pipeline.ondevice.sanitize import remove_squeezing
 
@@ -17,7 +18,7 @@ def decide_samples(predict, raw, preprocess, model):
     """Return the decision for each raw sample; see `decide_outputs`.
 
     Args:
-        predict: (raw, preprocess) -> predictions (N, K).
+        predict: (raw, preprocess) -> predictions, name -> (N, ...).
         raw: name -> samples (N, ...).
         preprocess: contents of preprocess.json.
         model: path of the .tflite file that predicts.
@@ -25,7 +26,7 @@ def decide_samples(predict, raw, preprocess, model):
     Raises:
         ValueError: a sample is far outside the training range, and the config refuses such ones.
     """
-    outputs = predict(raw, preprocess)
+    outputs = only(predict(raw, preprocess))
     reasons = find_doubts(predict, raw, outputs, preprocess, model)
     return decide_outputs(outputs, preprocess, raw, abstain_rule(preprocess, model), reasons)
 
@@ -50,7 +51,8 @@ def find_doubts(predict, raw, outputs, preprocess, model):
             doubts[i] += [] if OUTSIDE in doubts[i] else [OUTSIDE]
     limit = detector_limit(preprocess, model)
     if limit is not None:
-        distance = l1_distance(outputs, predict(raw, remove_squeezing(preprocess)))
+        unsqueezed = only(predict(raw, remove_squeezing(preprocess)))
+        distance = l1_distance(outputs, unsqueezed)
         for i in np.flatnonzero(distance > limit):
             doubts[i].append(SUSPECT)
     return doubts

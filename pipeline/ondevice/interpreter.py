@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 
 from pipeline.ondevice.micro import MicroInterpreter
+from pipeline.ondevice.outputs import output_details
 from pipeline.ondevice.quantize import quantize
 
 BATCH = 32  # samples a call where the file can be resized; more does not get faster
@@ -82,7 +83,7 @@ def _find_version(distribution):
 
 
 def invoke_model(interpreter, inputs, batch=BATCH):
-    """Return the raw outputs (N, ...) of model inputs, in the type of the file's output.
+    """Return the raw outputs of model inputs: name -> (N, ...), in the types of the file's outputs.
 
     Batches where the file can be resized, else one by one. State (a fused LSTM has some) is reset
     before every call: it would leak from sample to sample.
@@ -95,8 +96,8 @@ def invoke_model(interpreter, inputs, batch=BATCH):
     count = len(next(iter(inputs.values())))
     size = _allocate(interpreter, min(batch, count))
     details = interpreter.get_input_details()
-    output = interpreter.get_output_details()[0]
-    results = []
+    outputs = output_details(interpreter)
+    results = {name: [] for name in outputs}
     for start in range(0, count, size):
         part = {name: x[start : start + size] for name, x in inputs.items()}
         filled = len(next(iter(part.values())))
@@ -107,8 +108,9 @@ def invoke_model(interpreter, inputs, batch=BATCH):
             interpreter.set_tensor(detail["index"], quantize(x, detail))
         interpreter.reset_all_variables()
         interpreter.invoke()
-        results.append(interpreter.get_tensor(output["index"])[:filled].copy())
-    return np.concatenate(results)
+        for name, detail in outputs.items():
+            results[name].append(interpreter.get_tensor(detail["index"])[:filled].copy())
+    return {name: np.concatenate(parts) for name, parts in results.items()}
 
 
 def _allocate(interpreter, batch):
@@ -135,13 +137,13 @@ def _allocate(interpreter, batch):
 
 
 def _resize_batch(interpreter, batch):
-    """Give every input a batch, and tell whether the output has it too."""
+    """Give every input a batch, and tell whether all outputs have it too."""
     for detail in interpreter.get_input_details():
         if detail["shape"][0] != batch:
             shape = [batch, *detail["shape"][1:]]
             interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
-    return interpreter.get_output_details()[0]["shape"][0] == batch
+    return all(detail["shape"][0] == batch for detail in interpreter.get_output_details())
 
 
 def match_input_name(detail, inputs):

@@ -27,11 +27,13 @@ from pipeline.ondevice.document import (
 from pipeline.ondevice.files import prefix_errors, read_samples
 from pipeline.ondevice.interpreter import BATCH, MODULES, ModelError, load_interpreter
 from pipeline.ondevice.micro import MicroInterpreter
+from pipeline.ondevice.outputs import golden_name, only, output_details
 from pipeline.ondevice.predict import decode_outputs, predict, run_model
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.ondevice.sanitize import remove_squeezing
 
 PART = 1 << 20  # values that are prepared at a time: more leave the cache
+RAW, PREDICTION = "raw.", "prediction."  # before the names of outputs, in the file of a run
 UNSQUEEZED = "_unsqueezed"  # golden predictions without squeezing, which a detector compares with
 OWN = os.path.dirname(os.path.abspath(__file__))  # the folder of this file
 
@@ -48,17 +50,22 @@ def run_arrays(options):
         started = time.perf_counter()
         results.append(run_model(interpreter, inputs, preprocess, options.batch))
         seconds += time.perf_counter() - started
-    raw_outputs, outputs = (np.concatenate(parts) for parts in zip(*results))
+    raw, predictions = (_join_parts(parts) for parts in zip(*results))
     arena = interpreter.arena_bytes() if isinstance(interpreter, MicroInterpreter) else 0
     np.savez(
         options.outputs,
-        outputs=outputs,
-        raw_outputs=raw_outputs,
+        **{PREDICTION + name: values for name, values in predictions.items()},
+        **{RAW + name: values for name, values in raw.items()},
         runtime=np.array(name),
         version=np.array(version),
         seconds=np.array(seconds),
         arena_bytes=np.array(arena),
     )
+
+
+def _join_parts(parts):
+    """Return the outputs of all samples, name -> (N, ...), of outputs of some in order."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _split_samples(raw, is_prepared):
@@ -109,7 +116,8 @@ def run_encoder(options, folder):
     for path in options.files:
         with prefix_errors(path):
             raw = read_samples(path, preprocess.inputs)
-            codes += [(path, row.tolist()) for row in predict(interpreter, raw, preprocess, 1)]
+            rows = only(predict(interpreter, raw, preprocess, 1))
+            codes += [(path, row.tolist()) for row in rows]
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in codes]))
         return
@@ -123,33 +131,46 @@ def run_self_test(options, folder):
     form = format_of(options.model)
     with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
         raw = {e.name: golden["input_" + e.name] for e in preprocess.inputs}
-        expected = golden[form]
-        plain = golden[form + UNSQUEEZED] if form + UNSQUEEZED in golden.files else None
+        stored = {key: golden[key] for key in golden.files}
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
+    details = output_details(interpreter)
+    expected = {key: stored[golden_name(form, key, details)] for key in details}
     inputs = prepare_inputs(raw, preprocess)
     outputs, predictions = run_model(interpreter, inputs, preprocess, options.batch)
-    detail = interpreter.get_output_details()[0]
-    wanted = decode_outputs(detail, inputs, expected, preprocess.anomaly)
-    worst = float(np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max())
-    same = (
-        predictions.argmax(-1) == wanted.argmax(-1)
-        if preprocess.labels
-        else np.isclose(outputs, expected)
-    )
-    unit = "LSB" if np.issubdtype(outputs.dtype, np.integer) else ""
+    if preprocess.labels:
+        wanted = only(decode_outputs(details, inputs, expected, preprocess.anomaly))
+        same = only(predictions).argmax(-1) == wanted.argmax(-1)
+    else:
+        same = np.all([_are_close(outputs[key], expected[key]) for key in details], axis=0)
     limit = detector_limit(preprocess, options.model)
-    if plain is not None and limit is not None:
+    if form + UNSQUEEZED in stored and limit is not None:
         bare = remove_squeezing(preprocess)
         inputs = prepare_inputs(raw, bare)
-        unsqueezed = run_model(interpreter, inputs, bare, options.batch)[1]
-        same &= (l1_distance(predictions, unsqueezed) > limit) == (
-            l1_distance(wanted, decode_outputs(detail, inputs, plain, None)) > limit
+        unsqueezed = only(run_model(interpreter, inputs, bare, options.batch)[1])
+        plain = dict.fromkeys(details, stored[form + UNSQUEEZED])
+        plain = only(decode_outputs(details, inputs, plain, None))
+        same &= (l1_distance(only(predictions), unsqueezed) > limit) == (
+            l1_distance(wanted, plain) > limit
         )
     print(
-        "%s %s, %s: %d of %d decisions as expected, largest difference %g %s"
-        % (name, version, os.path.basename(options.model), int(same.sum()), same.size, worst, unit)
+        "%s %s, %s: %d of %d decisions as expected, largest difference %s"
+        % (
+            *(name, version, os.path.basename(options.model), int(same.sum()), same.size),
+            ", ".join(_describe_difference(outputs[key], expected[key]) for key in details),
+        )
     )
     return bool(same.all())
+
+
+def _are_close(outputs, expected):
+    """Tell of each sample (N,) whether two outputs (N, ...) are close."""
+    return np.isclose(outputs, expected).reshape(len(outputs), -1).all(axis=1)
+
+
+def _describe_difference(outputs, expected):
+    """Return in words how far apart two raw outputs (N, ...) are at most."""
+    worst = np.abs(outputs.astype(np.float64) - expected.astype(np.float64)).max()
+    return "%g %s" % (worst, "LSB" if np.issubdtype(outputs.dtype, np.integer) else "")
 
 
 def shipped_file(folder, encode):

@@ -42,6 +42,17 @@ class MicroInterpreter:
     def get_output_details(self):
         return self.outputs
 
+    def _get_full_signature_list(self):
+        model = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0)
+        indices = [int(index) for index in model.Subgraphs(0).OutputsAsNumpy()]
+        signatures = {}
+        for i in range(model.SignatureDefsLength()):
+            signature = model.SignatureDefs(i)
+            entries = [signature.Outputs(k) for k in range(signature.OutputsLength())]
+            outputs = {e.Name().decode(): indices.index(e.TensorIndex()) for e in entries}
+            signatures[i] = {"outputs": outputs}
+        return signatures
+
     def set_tensor(self, index, values):
         self.interpreter.set_input(np.ascontiguousarray(values), index)
 

@@ -3,36 +3,40 @@
 import numpy as np
 
 from pipeline.ondevice.interpreter import BATCH, convert_model_errors, invoke_model
+from pipeline.ondevice.outputs import only, output_details
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.ondevice.quantize import dequantize
 
+SCORES = "scores"  # name of a detector's prediction
+
 
 def predict(interpreter, raw, preprocess, batch=BATCH):
-    """Return the predictions (N, K), float32, of raw samples by name."""
+    """Return the predictions of raw samples by name; see `decode_outputs`."""
     return run_model(interpreter, prepare_inputs(raw, preprocess), preprocess, batch)[1]
 
 
 def run_model(interpreter, inputs, preprocess, batch=BATCH):
-    """Return raw outputs (N, ...) of model inputs, and predictions (N, K) to decide from."""
+    """Return raw outputs of model inputs, name -> (N, ...), and predictions to decide from."""
     anomaly = preprocess.anomaly
     with convert_model_errors():
         raw = invoke_model(interpreter, mask_detector_inputs(inputs, anomaly), batch)
-    return raw, decode_outputs(interpreter.get_output_details()[0], inputs, raw, anomaly)
+    return raw, decode_outputs(output_details(interpreter), inputs, raw, anomaly)
 
 
-def decode_outputs(detail, inputs, raw, anomaly):
-    """Return the predictions (N, K), float32, of raw outputs.
+def decode_outputs(details, inputs, raw, anomaly):
+    """Return the predictions of raw outputs: name -> (N, ...), float32.
 
     Args:
-        detail: of the output tensor: `dtype` and `quantization`.
+        details: name -> detail of the output tensor: `dtype` and `quantization`.
         inputs: name -> model input (N, ...).
-        raw: outputs (N, ...) in the type of the tensor.
+        raw: name -> output (N, ...) in the type of the tensor.
         anomaly: how a detector scores; None: the outputs are the predictions.
     """
-    outputs = dequantize(raw, detail)
+    outputs = {name: dequantize(values, details[name]) for name, values in raw.items()}
     if anomaly is None:
         return outputs
-    return anomaly_predictions(anomaly_scores(inputs, outputs, anomaly), anomaly.threshold)
+    scores = anomaly_scores(inputs, only(outputs), anomaly)
+    return {SCORES: anomaly_predictions(scores, anomaly.threshold)}
 
 
 def mask_detector_inputs(inputs, anomaly):

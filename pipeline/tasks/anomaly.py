@@ -2,7 +2,7 @@
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import auc
-from pipeline.tasks.task import Task, predicted_class, same_class
+from pipeline.tasks.task import Target, Task, of_one, predicted_class, same_class
 
 
 def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
@@ -20,14 +20,15 @@ def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
 ANOMALY = Task(
     metric="auc",
     direction="up",
-    score=auc,
-    metrics=_metrics,
+    score=of_one(auc),
+    metrics=of_one(_metrics),
     metric_names=("auc", "f1", "precision", "recall"),
     other_scores={},
     decisions=predicted_class,
     agree=same_class,
     constant_score=None,
-    target_dtype="int64",
+    targets=(Target(name="class", dtype="int64"),),
+    outputs=(),
     losses=("mse", "mae"),
     has_classes=True,
     predicts_input=True,

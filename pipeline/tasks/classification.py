@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import area_under_roc, auc
-from pipeline.tasks.task import Task, predicted_class, same_class
+from pipeline.tasks.task import Output, Target, Task, of_one, predicted_class, same_class
 
 
 def _accuracy(labels: Array, outputs: Array) -> float:
@@ -33,17 +33,20 @@ def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
 CLASSIFICATION = Task(
     metric="accuracy",
     direction="up",
-    score=_accuracy,
-    metrics=_metrics,
+    score=of_one(_accuracy),
+    metrics=of_one(_metrics),
     metric_names=("accuracy", "macro_f1", "auc"),
     other_scores={
-        "macro_f1": lambda labels, outputs: _metrics(labels, outputs)["macro_f1"],
-        "auc": auc,
+        "macro_f1": of_one(lambda labels, outputs: _metrics(labels, outputs)["macro_f1"]),
+        "auc": of_one(auc),
     },
     decisions=predicted_class,
     agree=same_class,
     constant_score=lambda counts: float(counts.max() / counts.sum()),
-    target_dtype="int64",
+    targets=(Target(name="class", dtype="int64"),),
+    outputs=(
+        Output(name="probabilities", meaning="probability of each class, in the order of ids"),
+    ),
     losses=(
         "categorical_crossentropy",
         "binary_crossentropy",

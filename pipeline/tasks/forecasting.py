@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import mae, rmse
-from pipeline.tasks.task import Task, close_values, predicted_value
+from pipeline.tasks.task import Output, Target, Task, close_values, of_one, predicted_value
 
 
 def _relative_mae(targets: Array, outputs: Array) -> float:
@@ -30,14 +30,17 @@ FORECASTING = Task(
     metric="relative_mae",
     direction="down",
     is_relative=True,
-    score=_relative_mae,
-    metrics=_metrics,
+    score=of_one(_relative_mae),
+    metrics=of_one(_metrics),
     metric_names=("relative_mae", "mae", "rmse"),
     other_scores={},
     decisions=predicted_value,
     agree=close_values,
     constant_score=lambda counts: 1.0,
-    target_dtype="float32",
+    targets=(Target(name="change", dtype="float32"),),
+    outputs=(
+        Output(name="value", meaning="change from the last value, in deviations from its mean"),
+    ),
     losses=("mae", "mse", "huber"),
     takes_changes=True,
     baselines="forecasters",

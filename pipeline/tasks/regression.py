@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import mae, rmse
-from pipeline.tasks.task import Task, close_values, predicted_value
+from pipeline.tasks.task import Output, Target, Task, close_values, of_one, predicted_value
 
 
 def _r2(targets: Array, outputs: Array) -> float:
@@ -26,14 +26,15 @@ def _metrics(targets: Array, outputs: Array) -> dict[str, float]:
 REGRESSION = Task(
     metric="r2",
     direction="up",
-    score=_r2,
-    metrics=_metrics,
+    score=of_one(_r2),
+    metrics=of_one(_metrics),
     metric_names=("r2", "mae", "rmse"),
     other_scores={},
     decisions=predicted_value,
     agree=close_values,
     constant_score=lambda counts: 0.0,
-    target_dtype="float32",
+    targets=(Target(name="value", dtype="float32"),),
+    outputs=(Output(name="value", meaning="the value, in deviations of the target from its mean"),),
     losses=("mse", "mae", "huber"),
     takes_hidden_labels=True,
     baselines="regressors",

@@ -1,18 +1,46 @@
 """The record that describes a task: targets, loss, metrics, decisions. NumPy only, no TensorFlow.
 
-Legend: N samples, K classes or outputs. Outputs are probabilities (N, K) for classification, the
-scores of normal and anomalous (N, 2) for detectors, values in the target's own unit (N, 1) else.
+Targets and outputs are mappings: name -> (N, ...). Outputs are what decisions are made from, on the
+device as of the trained model: what is decoded from the model's raw outputs, where that differs.
+
+Legend: N samples, K classes or outputs.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
+
+Result = TypeVar("Result")
+Score = Callable[[Arrays, Arrays], float]
 
 AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than this are one decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A part of what a sample should be predicted as; all its parts are its record of targets."""
+
+    name: str
+    dtype: Literal["int64", "float32"]
+    """On disk; class ids are integers, values are in their own unit."""
+    shape: tuple[int, ...] = ()
+    """Of one sample, or of one of its rows; () is a single number."""
+    padding: float | None = None
+    """None: every sample has this shape, and a batch is a stack. Else a sample has any number of
+    rows of this shape (ragged), and in a batch rows of this value fill up to the longest sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """An output of a model that was trained for the task, by its name in spec and .tflite file."""
+
+    name: str
+    meaning: str
+    """What its numbers are, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,26 +53,26 @@ class Task:
     """Whether more is better."""
     is_relative: bool = False
     """Whether a drop is counted relative to the reference's value, as for errors."""
-    score: Callable[[Array, Array], float]
-    """(targets (N,), outputs (N, K)) -> value of `metric` only, for callers that need it often."""
-    metrics: Callable[[Array, Array], dict[str, float]]
-    """(targets (N,), outputs (N, K)) -> name -> value."""
+    score: Score
+    """(targets, outputs) -> value of `metric` only, for callers that need it often."""
+    metrics: Callable[[Arrays, Arrays], dict[str, float]]
+    """(targets, outputs) -> name -> value."""
     metric_names: tuple[str, ...]
     """All that `metrics` may return, the task's own metric first."""
-    other_scores: Mapping[str, Callable[[Array, Array], float]]
+    other_scores: Mapping[str, Score]
     """What `task_metric` may name beside `metric`: name -> score."""
-    decisions: Callable[[Array], Array]
-    """outputs (N, K) -> the decision for each sample (N,)."""
-    agree: Callable[[Array, Array, Array], Array]
+    decisions: Callable[[Arrays], Array]
+    """outputs -> the decision for each sample (N,)."""
+    agree: Callable[[Array, Array, Arrays], Array]
     """(decisions, decisions, targets) -> whether two decisions count as the same (N,)."""
     constant_score: Callable[[Array], float] | None
     """How many samples each class has (K,) -> `metric` of the best constant prediction; values have
     no classes, and need no counts. None: there is no bound."""
 
-    target_dtype: Literal["int64", "float32"]
-    """Of a sample's target on disk; class ids are integers, values are in their own unit."""
-    target_shape: tuple[int, ...] = ()
-    """Of one sample's target; () is a single number."""
+    targets: tuple[Target, ...]
+    """What a sample should be predicted as."""
+    outputs: tuple[Output, ...]
+    """What its networks end with; none: a network's family says, such as the input again."""
     losses: tuple[str, ...]
     """Keys of LOSSES that it can be trained with; `auto` is the first."""
     has_softmax: bool = False
@@ -94,22 +122,31 @@ def allowed_changes(share: float, samples: int) -> int:
     return max(1, int(share * samples))
 
 
-def predicted_class(outputs: Array) -> Array:
-    """Return the class of the largest output (N,)."""
-    return np.asarray(outputs.argmax(axis=1))
+def of_one(metric: Callable[[Array, Array], Result]) -> Callable[[Arrays, Arrays], Result]:
+    """Return a metric of named targets and outputs, where there must be one of each.
+
+    Args:
+        metric: (target (N, ...), output (N, ...)) -> its value.
+    """
+    return lambda targets, outputs: metric(only(targets), only(outputs))
 
 
-def predicted_value(outputs: Array) -> Array:
-    """Return the only output (N,)."""
-    return outputs[:, 0]
+def predicted_class(outputs: Arrays) -> Array:
+    """Return the class of the largest number of the only output (N,)."""
+    return np.asarray(only(outputs).argmax(axis=1))
 
 
-def same_class(a: Array, b: Array, targets: Array) -> Array:
+def predicted_value(outputs: Arrays) -> Array:
+    """Return the only number of the only output (N,)."""
+    return only(outputs)[:, 0]
+
+
+def same_class(a: Array, b: Array, targets: Arrays) -> Array:
     """Return whether two decisions are the same class (N,)."""
     return np.asarray(a == b)
 
 
-def close_values(a: Array, b: Array, targets: Array) -> Array:
+def close_values(a: Array, b: Array, targets: Arrays) -> Array:
     """Return whether values differ by at most AGREEMENT_SHARE of the targets' 5-95 % range (N,)."""
-    low, high = np.percentile(targets, [5, 95])
+    low, high = np.percentile(only(targets), [5, 95])
     return np.asarray(np.abs(a - b) <= AGREEMENT_SHARE * (high - low))

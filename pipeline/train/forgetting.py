@@ -1,8 +1,6 @@
 """What fine-tuning forgot: the figures of a trained network before and after, class by class."""
 
-import numpy as np
-
-from pipeline.arrays import Model
+from pipeline.arrays import Model, only
 from pipeline.data.dataset import Dataset
 from pipeline.documents.training import ValidationRecall
 from pipeline.models.predict import predict
@@ -18,13 +16,14 @@ def validation_recall(model: Model, dataset: Dataset, task: str) -> ValidationRe
         task: a key of TASKS, not anomaly.
     """
     positions = dataset.split("validation")
-    labels, found = np.asarray(dataset.labels[positions]), predict(model, dataset, positions)
+    targets, outputs = dataset.targets(positions), predict(model, dataset, positions)
     recall = None
     if dataset.class_names is not None:
-        right = found.argmax(axis=1) == labels
+        labels = only(targets)
+        right = only(outputs).argmax(axis=1) == labels
         recall = {
             name: float(right[labels == k].mean())
             for k, name in enumerate(dataset.class_names)
             if (labels == k).any()
         }
-    return ValidationRecall(metric=float(TASKS[task].score(labels, found)), recall=recall)
+    return ValidationRecall(metric=float(TASKS[task].score(targets, outputs)), recall=recall)

@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Model
+from pipeline.arrays import Array, Arrays, Model, only, take
 from pipeline.data.dataset import Dataset
 from pipeline.data.memmap_arrays import blocks, scratch, take_rows
 from pipeline.data.preprocess import scaled_targets
+from pipeline.documents.preprocess import Preprocess
 from pipeline.models.blocks import logits_model
 from pipeline.models.predict import in_target_unit, predict_samples, predictor
+from pipeline.ondevice.predict import SCORES
 from pipeline.tasks import TASKS
+from pipeline.tasks.task import Task
 from pipeline.train.losses import Loss
 
 
@@ -26,25 +29,34 @@ def evaluator(
 
     positions = dataset.split(split)
     labels = take_rows(dataset.labels, positions)
-    targets = scaled_targets(labels, dataset.preprocess)
+    wanted = scaled_targets(labels, dataset.preprocess)
+    targets = {TASKS[task].targets[0].name: labels}
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
 
     def evaluate() -> Mapping[str, float]:
         heads = predict_samples(compiled, dataset, positions)
         if TASKS[task].predicts_input:  # heads are scores, and only what is normal is learned
-            auc = TASKS[task].score(labels, np.repeat(heads, 2, axis=1))
-            normal = heads[labels == 0]
+            scores = only(heads)
+            auc = TASKS[task].score(targets, {SCORES: np.repeat(scores, 2, axis=1)})
+            normal = scores[labels == 0]
             return {"val_loss": float(normal.mean(dtype=np.float64)), "val_auc": auc}
-        losses, outputs = scratch(len(heads), np.float32), scratch(heads.shape, heads.dtype)
-        for part in blocks(heads):
-            losses[part] = loss(tf.constant(targets[part]), tf.constant(heads[part])).numpy()
-            if TASKS[task].has_softmax:
-                outputs[part] = tf.nn.softmax(heads[part]).numpy()
-            else:
-                outputs[part] = in_target_unit(heads[part], dataset.preprocess)
-        found = TASKS[task].metrics(labels, outputs)
+        losses = scratch(len(positions), np.float32)
+        outputs = {name: scratch(head.shape, head.dtype) for name, head in heads.items()}
+        for part in blocks(losses):
+            own = take(heads, part)
+            losses[part] = loss(tf.constant(wanted[part]), tf.constant(only(own))).numpy()
+            for name, values in _outputs(TASKS[task], own, dataset.preprocess).items():
+                outputs[name][part] = values
+        found = TASKS[task].metrics(targets, outputs)
         return {"val_loss": float(losses.mean(dtype=np.float64))} | {
             f"val_{k}": v for k, v in found.items()
         }
 
     return evaluate
+
+
+def _outputs(task: Task, heads: Arrays, preprocess: Preprocess) -> dict[str, Array]:
+    """Return what is judged of what a network answers before its softmax, by name."""
+    if task.has_softmax:
+        return {name: tf.nn.softmax(head).numpy() for name, head in heads.items()}
+    return in_target_unit(heads, preprocess)

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.arrays import Array
+from pipeline.arrays import Arrays
 from pipeline.artifacts import WORK
 from pipeline.compress import ladder, measure
 from pipeline.compress.calibration import known_ranges
@@ -62,25 +60,25 @@ def make_shipped_file(
     return folder / f"{found.quantizer}.tflite", found.float_ops
 
 
-def judge_file(file: Path, dataset: Dataset, reference: Array, *, task: Task) -> dict[str, Any]:
+def judge_file(file: Path, dataset: Dataset, reference: Arrays, *, task: Task) -> dict[str, Any]:
     """Return what a file reaches on validation, and what it lost against the float network.
 
     Args:
         file: the .tflite file.
         dataset: where the samples are.
-        reference: the float network's answers to them (N, K).
+        reference: the float network's outputs for them, by name.
         task: what answers are judged by.
 
     Returns:
         metrics (name -> value), reference (the task's metric of the float network), metric_drop,
         agreement.
     """
-    labels = dataset.labels[dataset.split("validation")]
+    targets = dataset.targets(dataset.split("validation"))
     outputs = measure.outputs_of(file, dataset)
     compared = measure.judge_outputs(dataset, reference, outputs, task=task)
     return {
-        "metrics": task.metrics(np.asarray(labels), outputs),
-        "reference": task.metrics(np.asarray(labels), reference)[task.metric],
+        "metrics": task.metrics(targets, outputs),
+        "reference": task.metrics(targets, reference)[task.metric],
         "metric_drop": compared.metric_drop,
         "agreement": compared.agreement,
     }

@@ -4,10 +4,11 @@ Legend: N samples of the split, n some of them, K classes or outputs.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.data.figures import kept_samples
 from pipeline.ondevice.numbers import last_known_value
 from pipeline.verify.held import Held
@@ -17,12 +18,12 @@ CHANGED = 16  # samples with a changed decision that the report shows
 STEPS = 72  # of the forecast that is drawn: three days of hours; more hides the differences
 
 
-def chart_arrays(held: Held, outputs: dict[str, Array], ships: str) -> dict[str, Array]:
+def chart_arrays(held: Held, files: Mapping[str, Arrays], ships: str) -> dict[str, Array]:
     """Return confusion matrices, scores or values, and samples on which file and reference differ.
 
     Args:
         held: the split and the reference's outputs on it.
-        outputs: format -> outputs (N, K).
+        files: format -> outputs by name; there must be one (N, K).
         ships: format of the shipped model.
 
     Returns:
@@ -30,9 +31,10 @@ def chart_arrays(held: Held, outputs: dict[str, Array], ships: str) -> dict[str,
         (K, K); of two classes also score_<name> (N,) of the second, which a threshold is laid on.
         changed_<part> (n, …): samples whose decision changed.
     """
-    labels, reference = held.labels, held.reference
-    changed = _changed(held, outputs[ships])
-    drawn = _samples(held, outputs[ships], changed)
+    labels, reference = held.labels, only(held.reference)
+    outputs = {form: only(named) for form, named in files.items()}
+    changed = _changed(held, files[ships])
+    drawn = _samples(held, files[ships], changed)
     if held.dataset.class_names is None:
         values = {form: output[:, 0] for form, output in outputs.items()}
         drawn |= {"labels": labels, "reference": reference[:, 0], **values}
@@ -46,12 +48,12 @@ def chart_arrays(held: Held, outputs: dict[str, Array], ships: str) -> dict[str,
     return drawn
 
 
-def predictions(held: Held, outputs: dict[str, Array]) -> dict[str, Array]:
+def predictions(held: Held, files: Mapping[str, Arrays]) -> dict[str, Array]:
     """Return the predictions of the reference and of every file for all samples.
 
     Args:
         held: the split and the reference's outputs on it.
-        outputs: format -> outputs (N, K).
+        files: format -> outputs by name; there must be one (N, K).
 
     Returns:
         prediction_<name>: with more than two classes the predicted class (N,), uint8 or uint16,
@@ -62,7 +64,8 @@ def predictions(held: Held, outputs: dict[str, Array]) -> dict[str, Array]:
     content = "\n".join(map(str, held_ids.tolist())).encode() + held.labels.tobytes()
     digest = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
     arrays = {"samples": digest, "labels": held.labels}
-    for name, output in {"reference": held.reference, **outputs}.items():
+    for name, named in {"reference": held.reference, **files}.items():
+        output = only(named)
         is_class = held.dataset.class_names is not None and output.shape[1] > 2
         small = np.uint8 if output.shape[1] <= 256 else np.uint16
         decided = output.argmax(axis=1).astype(small) if is_class else output
@@ -70,16 +73,16 @@ def predictions(held: Held, outputs: dict[str, Array]) -> dict[str, Array]:
     return arrays
 
 
-def _changed(held: Held, file: Array) -> Array:
+def _changed(held: Held, file: Arrays) -> Array:
     """Return indices (n,) of samples with a changed decision; of regression the largest changes."""
     if held.dataset.class_names is None:
-        apart = np.abs(held.reference[:, 0] - file[:, 0])
+        apart = np.abs(only(held.reference)[:, 0] - only(file)[:, 0])
         return np.argsort(-apart, kind="stable")[:CHANGED]
     differs = held.task.decisions(held.reference) != held.task.decisions(file)
     return np.flatnonzero(differs)[:CHANGED]
 
 
-def _samples(held: Held, file: Array, changed: Array) -> dict[str, Array]:
+def _samples(held: Held, file: Arrays, changed: Array) -> dict[str, Array]:
     """Return those samples with their true values and both decisions."""
     raw = {name: values[changed] for name, values in held.raw.items()}
     return {

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, only
 from pipeline.artifacts import Inputs
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
@@ -26,14 +26,14 @@ def measure_encoder(
         return None
     plain = held.dataset.preprocess.model_copy(update={"anomaly": None, "target": None})
     dataset = replace(held.dataset, preprocess=plain)
-    codes = predict(load_keras(inputs["files"] / encoder.model), dataset, held.positions)
+    codes = only(predict(load_keras(inputs["files"] / encoder.model), dataset, held.positions))
     has_classes = held.dataset.preprocess.anomaly is None and dataset.class_names is not None
     labels = held.labels if has_classes else None
     trained = _flat(dataset, dataset.split("train")[:COMPONENT_SAMPLES])
     measured = _flat(dataset, held.positions[: embedding.MOST])
     rows = {}
     for entry in encoder.files:
-        found = run_file(inputs["files"] / entry.file, plain, held.raw).outputs
+        found = only(run_file(inputs["files"] / entry.file, plain, held.raw).outputs)
         cluster_seed = fold_seed(seed, "clusters")
         rows[entry.file] = EncoderResult(
             codes=embedding.compare_codes(codes, found),

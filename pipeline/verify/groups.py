@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, take
 from pipeline.documents.parity import GroupResult
 from pipeline.tasks.task import Task
 from pipeline.verify.recordings import metrics_with
@@ -14,19 +14,19 @@ MOST = 100
 
 def measure_groups(
     task: Task,
-    labels: Array,
+    targets: Arrays,
     groups: Array,
     *,
-    outputs: Mapping[str, Array],
+    outputs: Mapping[str, Arrays],
     recordings: Array | None = None,
 ) -> dict[str, GroupResult]:
     """Return group -> its metrics, of at most MOST groups, the largest first.
 
     Args:
         task: whose metrics count.
-        labels: class ids or targets (N,).
+        targets: name -> (N, ...).
         groups: of each sample (N,).
-        outputs: `reference` and each format -> its answers (N, K).
+        outputs: `reference` and each format -> its outputs by name.
         recordings: of which each sample of a detector is a window (N,); None: it is none.
     """
     names, counts = np.unique(groups, return_counts=True)
@@ -38,7 +38,7 @@ def measure_groups(
         rows[str(name)] = GroupResult(
             samples=int(-count),
             metrics={
-                form: metrics_with(task, labels[own], answers[own], recordings=whose)
+                form: metrics_with(task, take(targets, own), take(answers, own), recordings=whose)
                 for form, answers in outputs.items()
             },
         )

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.artifacts import Inputs
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
@@ -23,10 +21,11 @@ class Held:
 
     dataset: Dataset
     positions: Array
-    labels: Array
+    targets: Arrays
+    """What the samples should be predicted as: name -> (N, ...)."""
     raw: dict[str, Array]
-    reference: Array
-    """What the reference answers, in the target's unit (N, K)."""
+    reference: Arrays
+    """Outputs of the reference by name, in the target's unit."""
     task: Task
     """How its predictions are judged."""
     recordings: Array | None
@@ -34,10 +33,15 @@ class Held:
     groups: Array | None
     """What figures are told apart by (N,); None: nothing."""
 
-    def metrics(self, outputs: Array) -> dict[str, float]:
-        """Return the task's metrics of outputs (N, K), and those of whole recordings."""
+    @property
+    def labels(self) -> Array:
+        """Class ids or values (N,), where that is the only target."""
+        return only(self.targets)
+
+    def metrics(self, outputs: Arrays) -> dict[str, float]:
+        """Return the task's metrics of outputs, and those of whole recordings."""
         return metrics_with(
-            self.task, self.labels, outputs, recordings=self.recordings, groups=self.groups
+            self.task, self.targets, outputs, recordings=self.recordings, groups=self.groups
         )
 
 
@@ -46,13 +50,13 @@ def held_out(config: Config, inputs: Inputs) -> Held:
     dataset = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"])
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
-    labels, raw = np.asarray(dataset.labels[positions]), dataset.read(positions)
+    targets, raw = dataset.targets(positions), dataset.read(positions)
     recordings = dataset.recordings if TASKS[config.task].has_recordings else None
     groups = dataset.report_groups
     return Held(
         dataset,
         positions,
-        labels,
+        targets,
         raw,
         reference,
         task_of(config.task, config.task_metric),

@@ -1,13 +1,15 @@
 """How far a file's answers are from the reference's, on the same samples. Pure NumPy.
 
-Legend: N samples, K classes or outputs. Reference outputs and file outputs are (N, K) each.
+Targets and outputs are mappings: name -> (N, ...).
+
+Legend: N samples, K classes or outputs.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only, take
 from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
 from pipeline.tasks.metrics import sqnr_db
 from pipeline.tasks.task import Task, metric_drop
@@ -18,7 +20,7 @@ BINS = 15  # of confidence
 
 
 def drop_interval(
-    task: Task, labels: Array, reference: Array, other: Array, *, seed: int
+    task: Task, targets: Arrays, reference: Arrays, other: Arrays, *, seed: int
 ) -> tuple[float, float]:
     """Return the 95 % interval of the metric drop, by the paired bootstrap over samples.
 
@@ -27,20 +29,20 @@ def drop_interval(
 
     Args:
         task: whose metric counts.
-        labels: (N,), class ids or targets.
-        reference: (N, K), outputs of the reference.
-        other: (N, K), outputs of the file.
+        targets: name -> (N, ...).
+        reference: name -> (N, ...), outputs of the reference.
+        other: name -> (N, ...), outputs of the file.
         seed: of the resampling.
 
     Returns:
         Lower and upper end, in the unit of `metric_drop`; positive is worse.
     """
     generator = np.random.Generator(np.random.Philox(seed))
-    drops = []
+    count, drops = len(next(iter(targets.values()))), []
     for _ in range(RESAMPLES):
-        drawn = generator.integers(0, len(labels), len(labels))
-        wanted = {task.metric: task.score(labels[drawn], reference[drawn])}
-        found = {task.metric: task.score(labels[drawn], other[drawn])}
+        drawn = generator.integers(0, count, count)
+        wanted = {task.metric: task.score(take(targets, drawn), take(reference, drawn))}
+        found = {task.metric: task.score(take(targets, drawn), take(other, drawn))}
         drops.append(metric_drop(task, wanted, found))
     low, high = np.percentile(drops, LEVEL)
     return float(low), float(high)
@@ -82,10 +84,10 @@ def worst_class(labels: Array, reference: Array, other: Array) -> tuple[int, flo
 
 def compare(
     task: Task,
-    labels: Array,
-    reference: Array,
+    targets: Arrays,
+    reference: Arrays,
     *,
-    other: Array,
+    other: Arrays,
     class_names: tuple[str, ...] | None,
     layers: Sequence[LayerNoise],
     seed: int,
@@ -94,24 +96,27 @@ def compare(
 
     Args:
         task: whose metric and decisions count.
-        labels: class ids or targets (N,).
-        reference: the reference's outputs.
-        other: the file's outputs, in the same unit.
+        targets: name -> (N, ...).
+        reference: the reference's outputs, by name.
+        other: the file's outputs, in the same unit and by the same names.
         class_names: None for a regression.
         layers: noise of the file's layers; empty: unknown.
         seed: of the bootstrap.
     """
-    wanted, found = task.metrics(labels, reference), task.metrics(labels, other)
-    same = task.agree(task.decisions(reference), task.decisions(other), labels)
+    wanted, found = task.metrics(targets, reference), task.metrics(targets, other)
+    same = task.agree(task.decisions(reference), task.decisions(other), targets)
     worst: tuple[int, float] | None = None
+    unsure: float | None = None
     if class_names is not None:
-        worst = worst_class(labels, reference, other)
+        labels, outputs = only(targets), only(other)
+        worst = worst_class(labels, only(reference), outputs)
+        unsure = calibration_error(labels, outputs)
     return FileParity(
         metric_drop=metric_drop(task, wanted, found),
-        metric_drop_ci95=drop_interval(task, labels, reference, other, seed=seed),
+        metric_drop_ci95=drop_interval(task, targets, reference, other, seed=seed),
         agreement=float(same.mean()),
-        output_sqnr_db=sqnr_db(reference, other),
-        calibration_error=None if class_names is None else calibration_error(labels, other),
+        output_sqnr_db=min(sqnr_db(reference[name], other[name]) for name in reference),
+        calibration_error=unsure,
         worst_class_drop=None if worst is None else worst[1],
         worst_class=None if worst is None or class_names is None else class_names[worst[0]],
         worst_layer=min(layers, key=lambda layer: layer.sqnr_db, default=None),
@@ -119,22 +124,22 @@ def compare(
 
 
 def compare_baselines(
-    task: Task, labels: Array, shipped: Array, *, outputs: Mapping[str, Array], seed: int
+    task: Task, targets: Arrays, shipped: Arrays, *, outputs: Mapping[str, Arrays], seed: int
 ) -> dict[str, BaselineDrop]:
     """Return how much worse each classical model is than the shipped file: a paired test.
 
     Args:
         task: whose metric counts.
-        labels: class ids or targets (N,).
-        shipped: outputs of the file (N, K).
-        outputs: name -> outputs of another model on the same samples.
+        targets: name -> (N, ...).
+        shipped: outputs of the file, by name.
+        outputs: model -> outputs of another model on the same samples.
         seed: of the bootstrap.
     """
-    own = task.metrics(labels, shipped)
+    own = task.metrics(targets, shipped)
     return {
         name: BaselineDrop(
-            drop=metric_drop(task, own, task.metrics(labels, other)),
-            drop_ci95=drop_interval(task, labels, shipped, other, seed=seed),
+            drop=metric_drop(task, own, task.metrics(targets, other)),
+            drop_ci95=drop_interval(task, targets, shipped, other, seed=seed),
         )
         for name, other in outputs.items()
     }

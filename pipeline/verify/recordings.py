@@ -6,7 +6,7 @@ et al. 2021, arXiv:2106.07597): one strange moment among many counts little, a s
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.tasks.metrics import auc
 from pipeline.tasks.task import Task
 
@@ -16,8 +16,8 @@ MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a sco
 
 def metrics_with(
     task: Task,
-    labels: Array,
-    outputs: Array,
+    targets: Arrays,
+    outputs: Arrays,
     *,
     recordings: Array | None,
     groups: Array | None = None,
@@ -26,15 +26,15 @@ def metrics_with(
 
     Args:
         task: whose metrics count.
-        labels: class ids or targets (N,).
-        outputs: answers (N, K).
+        targets: name -> (N, ...).
+        outputs: name -> (N, ...).
         recordings: of which each sample of a detector is a window (N,); None: it is none.
         groups: as for `recording_auc`.
     """
-    found = task.metrics(labels, outputs)
+    found = task.metrics(targets, outputs)
     if recordings is None:
         return found
-    return found | {AUC: recording_auc(labels, outputs, recordings, groups=groups)}
+    return found | {AUC: recording_auc(only(targets), only(outputs), recordings, groups=groups)}
 
 
 def recording_auc(

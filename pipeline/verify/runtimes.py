@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Arrays
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.documents.parity import RuntimeResult
@@ -53,30 +53,38 @@ def run_everywhere(
 
 
 def compare_runtimes(
-    task: Task, labels: Array, reference: Array, *, results: Mapping[str, RunResult]
+    task: Task, targets: Arrays, reference: Arrays, *, results: Mapping[str, RunResult]
 ) -> dict[str, RuntimeResult]:
     """Return how each runtime compares with the reference, and with the first runtime.
 
     Args:
         task: whose decisions count.
-        labels: class ids or targets (N,).
-        reference: what the reference answers (N, K).
+        targets: name -> (N, ...).
+        reference: outputs of the reference, by name.
         results: of `run_everywhere`.
     """
     first = next(iter(results.values()))
     rows = {}
     for name, result in results.items():
         answers = task.decisions(result.outputs)
-        same = task.agree(task.decisions(reference), answers, labels)
-        kept = task.agree(task.decisions(first.outputs), answers, labels)
-        is_integer = np.issubdtype(result.raw_outputs.dtype, np.integer)
-        apart = np.abs(result.raw_outputs.astype(np.float64) - first.raw_outputs)
+        same = task.agree(task.decisions(reference), answers, targets)
+        kept = task.agree(task.decisions(first.outputs), answers, targets)
         rows[name] = RuntimeResult(
             version=result.version,
             kernels=RUNTIMES[name].kernels,
             agreement=float(same.mean()),
             disagreements=int((~kept).sum()),
-            max_abs_lsb=int(apart.max()) if is_integer else None,
+            max_abs_lsb=_max_steps(result.raw_outputs, first.raw_outputs),
             arena_bytes=result.arena_bytes,
         )
     return rows
+
+
+def _max_steps(outputs: Arrays, others: Arrays) -> int | None:
+    """Return how many steps raw outputs differ by, at most; None: none of them is of integers."""
+    steps = [
+        int(np.abs(values.astype(np.float64) - others[name]).max())
+        for name, values in outputs.items()
+        if np.issubdtype(values.dtype, np.integer)
+    ]
+    return max(steps, default=None)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import RunResult, run_file
 from pipeline.documents.preprocess import Preprocess
@@ -42,8 +42,8 @@ class Sanitized:
         """Return the first raw outputs without squeezing, for self-tests: name -> (samples, K)."""
         if self.document is None or self.document.false_positive_rate is None:
             return {}
-        name = UNSQUEEZED
-        return {form + name: found.raw_outputs[:samples] for form, found in self.plain.items()}
+        plain = {form: only(found.raw_outputs) for form, found in self.plain.items()}
+        return {form + UNSQUEEZED: values[:samples] for form, values in plain.items()}
 
 
 def measure_sanitizing(
@@ -51,7 +51,7 @@ def measure_sanitizing(
     held: Held,
     folder: Path,
     *,
-    outputs: Mapping[str, Array],
+    outputs: Mapping[str, Arrays],
 ) -> Sanitized:
     """Return how every file does with and without squeezing.
 
@@ -59,7 +59,7 @@ def measure_sanitizing(
         detector: share of honest samples that may be suspected, in (0, 0.5]; None: no detector.
         held: samples to measure on; limits are set on the validation split.
         folder: where the .tflite files are.
-        outputs: format -> answers (N, K) to held-out samples, squeezed, in the target's unit.
+        outputs: format -> outputs for held-out samples, squeezed, in the target's unit.
     """
     preprocess = held.dataset.preprocess
     rules = [entry.sanitize for entry in preprocess.inputs]
@@ -90,20 +90,20 @@ def measure_sanitizing(
 
 
 def _measure_file(
-    detector: float | None, held: Held, path: Path, squeezed: Array, plain: Array
+    detector: float | None, held: Held, path: Path, squeezed: Arrays, plain: Arrays
 ) -> SanitizedFile:
-    """Return how one file does, by its outputs (N, K) with and without squeezing."""
+    """Return how one file does, by its outputs with and without squeezing."""
     task, suspects = held.task, None
     if detector is not None:
         limit, known = calibrate_detector(detector, held.dataset, path)
-        is_suspect = l1_distance(squeezed, plain) > limit
+        is_suspect = l1_distance(only(squeezed), only(plain)) > limit
         suspects = measure_detector(
-            held.labels, squeezed, is_suspect, limit=limit, validation=known > limit
+            held.labels, only(squeezed), is_suspect, limit=limit, validation=known > limit
         )
     in_unit = in_target_unit(plain, held.dataset.preprocess)
     return SanitizedFile(
-        metric=task.metrics(held.labels, squeezed)[task.metric],
-        unsqueezed=task.metrics(held.labels, in_unit)[task.metric],
+        metric=task.metrics(held.targets, squeezed)[task.metric],
+        unsqueezed=task.metrics(held.targets, in_unit)[task.metric],
         detector=suspects,
     )
 
@@ -117,7 +117,7 @@ def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tup
         path: a .tflite file.
     """
     raw, bare = dataset.read(dataset.split("validation")), remove_squeezing(dataset.preprocess)
-    both = [run_file(path, by, raw).outputs for by in (dataset.preprocess, bare)]
+    both = [only(run_file(path, by, raw).outputs) for by in (dataset.preprocess, bare)]
     known = l1_distance(both[0], both[1])
     return limit_of(false_alarms, known), known
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays, only
 from pipeline.artifacts import (
     WORK,
     Inputs,
@@ -37,6 +37,7 @@ from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
 from pipeline.models.predict import predict
 from pipeline.models.save import load_keras
+from pipeline.ondevice.outputs import golden_name
 from pipeline.ondevice.predict import mask_detector_inputs
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.seeds import fold_seed
@@ -71,8 +72,8 @@ class _Measured:
     """File -> time of a sample on the first runtime; no hash covers it."""
     skipped: dict[str, str] = field(default_factory=dict)
     """What was left out -> why."""
-    outputs: dict[str, Array] = field(default_factory=dict)
-    """Format -> outputs (N, K) in the target's unit."""
+    outputs: dict[str, Arrays] = field(default_factory=dict)
+    """Format -> outputs by name, in the target's unit."""
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -123,7 +124,7 @@ def _measure_file(
     first = next(iter(results.values()))
     found.outputs[form] = first.outputs
     found.seconds[path.name] = first.seconds / len(held.positions)
-    found.golden[form] = first.raw_outputs[:GOLDEN]
+    found.golden |= _golden(form, first.raw_outputs)
     if form in INTEGER:
         found.layers[path.name] = _layers(path, held, work, entry.recipe)
     found.files[path.name] = FileResult(
@@ -131,14 +132,14 @@ def _measure_file(
         metrics=held.metrics(first.outputs),
         parity=compare(
             held.task,
-            held.labels,
+            held.targets,
             held.reference,
             other=first.outputs,
             class_names=held.dataset.class_names,
             layers=found.layers.get(path.name, ()),
             seed=fold_seed(config.seed, "bootstrap"),
         ),
-        runtimes=compare_runtimes(held.task, held.labels, held.reference, results=results),
+        runtimes=compare_runtimes(held.task, held.targets, held.reference, results=results),
     )
 
 
@@ -150,18 +151,18 @@ def _metrics(document: Parity, found: _Measured) -> Metrics:
     return Metrics(shown, found.skipped, found.seconds)
 
 
-def _groups(held: Held, answers: dict[str, Array]) -> Groups | None:
+def _groups(held: Held, outputs: dict[str, Arrays]) -> Groups | None:
     """Return the metrics per group of the column to report by; None: there is none."""
     report = held.dataset.meta.report_groups
     if held.groups is None or report is None:
         return None
     values = measure_groups(
-        held.task, held.labels, held.groups, outputs=answers, recordings=held.recordings
+        held.task, held.targets, held.groups, outputs=outputs, recordings=held.recordings
     )
     return Groups(column=report.name, values=values)
 
 
-def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | None:
+def _ranges(held: Held, outputs: dict[str, Arrays]) -> dict[str, RangeMetrics] | None:
     """Return the metrics of anomalies as spans of time; None: samples have no time."""
     if held.dataset.preprocess.anomaly is None:
         return None
@@ -172,7 +173,7 @@ def _ranges(held: Held, answers: dict[str, Array]) -> dict[str, RangeMetrics] | 
     moments = times[held.positions, 1]
     return {
         form: measure_ranges(held.labels, held.task.decisions(found) == 1, own, times=moments)
-        for form, found in answers.items()
+        for form, found in outputs.items()
     }
 
 
@@ -185,26 +186,26 @@ def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
     shipped = files.shipped_entry
     windows = streaming.stream(held.raw[entry.name][: streaming.MOST])
     path = inputs["files"] / shipped.file
-    outputs = run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs
+    outputs = only(run_file(path, held.dataset.preprocess, {entry.name: windows}).outputs)
     seconds = entry.samples / entry.sample_rate
     labels = held.labels[: streaming.MOST]
     return streaming.measure_stream(shipped.file, outputs, labels, names=names, seconds=seconds)
 
 
 def _against_baseline(
-    config: Config, inputs: Inputs, held: Held, shipped: Array
+    config: Config, inputs: Inputs, held: Held, shipped: Arrays
 ) -> dict[str, BaselineDrop] | None:
     """Return how much worse each classical model is than the shipped file; None: no baseline."""
     if "baseline" not in inputs:
         return None
     with np.load(inputs["baseline"] / "outputs.npz") as arrays:
-        found = {name: arrays[name] for name in arrays.files}
+        found = {model: dict.fromkeys(shipped, arrays[model]) for model in arrays.files}
     seed = fold_seed(config.seed, "bootstrap")
-    return compare_baselines(held.task, held.labels, shipped, outputs=found, seed=seed)
+    return compare_baselines(held.task, held.targets, shipped, outputs=found, seed=seed)
 
 
 def _abstaining(
-    config: Config, held: Held, inputs: Inputs, outputs: dict[str, Array]
+    config: Config, held: Held, inputs: Inputs, outputs: dict[str, Arrays]
 ) -> Abstention | None:
     """Return when each model abstains, by validation; None: it never does."""
     if config.verify.abstain is None:
@@ -213,9 +214,10 @@ def _abstaining(
     raw, known = dataset.read(positions), {}
     for form in outputs:
         file = inputs["files"] / f"model_{form}.tflite"
-        known[form] = run_file(file, dataset.preprocess, raw).outputs
-    known["reference"] = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)
-    answers = {"reference": held.reference, **outputs}
+        known[form] = only(run_file(file, dataset.preprocess, raw).outputs)
+    reference = load_keras(inputs["reference"] / REFERENCE)
+    known["reference"] = only(predict(reference, dataset, positions))
+    answers = {name: only(own) for name, own in ({"reference": held.reference} | outputs).items()}
     labels = np.asarray(dataset.labels[positions])
     return fit_abstention(config.verify.abstain, (labels, known), (held.labels, answers))
 
@@ -225,8 +227,13 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     return {
         **{f"input_{name}": values[:GOLDEN] for name, values in held.raw.items()},
         "ids": held.dataset.ids[held.positions[:GOLDEN]],
-        "reference": held.reference[:GOLDEN],
+        **_golden("reference", held.reference),
     }
+
+
+def _golden(form: str, outputs: Arrays) -> dict[str, Array]:
+    """Return the outputs of the first samples, under their names in golden.npz."""
+    return {golden_name(form, name, outputs): values[:GOLDEN] for name, values in outputs.items()}
 
 
 def _layers(path: Path, held: Held, work: Path, recipe: FileRecipe) -> tuple[LayerNoise, ...]:

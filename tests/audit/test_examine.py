@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.artifacts import Inputs
 from pipeline.audit import membership
 from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
@@ -47,7 +48,9 @@ def trained(dataset: Dataset, epochs: int, out: Path, units: int = 64) -> Any:
 def guessed(model: Any, dataset: Dataset) -> MembershipAttack:
     members, others = dataset.split("train"), dataset.split("test")[:LEARNT]
     scores = [
-        membership.confidence(predict(model, dataset, own), dataset.labels[own], membership.FLOOR)
+        membership.confidence(
+            only(predict(model, dataset, own)), dataset.labels[own], membership.FLOOR
+        )
         for own in (members, others)
     ]
     return membership.membership_metrics(*scores)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.audit import shipped
 from pipeline.audit.attack import CURVE, Attack
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES
@@ -60,7 +61,9 @@ def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, An
 
 def test_a_file_is_asked_as_the_runner_asks_it(case: Case) -> None:
     x = case.pictures.x
-    wanted = run_file(case.file, case.pictures.preprocess, {"image": x}, prepared=True).outputs
+    wanted = only(
+        run_file(case.file, case.pictures.preprocess, {"image": x}, prepared=True).outputs
+    )
     np.testing.assert_array_equal(case.asked.answers(x), wanted)
     np.testing.assert_array_equal(case.asked.answers(x[:1]), wanted[:1])
     found = case.asked.search(x, case.pictures.labels, Budget("linf", 0.1, 20, 3))

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.baseline import classical
 from pipeline.tasks import TASKS
+from tests.tasks.named import one
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_values_are_learned(rng: np.random.Generator, name: str) -> None:
     classical.fit(model, x[:400], y[:400])
     found = classical.outputs(model, x[400:], None)
     assert found.shape == (100, 1)
-    assert TASKS["regression"].metrics(y[400:], found)["r2"] > 0.8
+    assert TASKS["regression"].metrics(one(y[400:]), one(found))["r2"] > 0.8
 
 
 def test_the_unit_of_a_target_does_not_matter(rng: np.random.Generator) -> None:
@@ -110,8 +111,9 @@ def test_an_interval_holds_the_figure_and_narrows_with_samples(rng: np.random.Ge
     for count in (100, 10_000):
         labels = rng.integers(0, 2, count)
         answers = np.eye(2)[np.where(rng.random(count) < 0.8, labels, 1 - labels)]
-        low, high = classical.interval(task, labels, answers, seed=0)
-        assert low <= task.score(labels, answers) <= high
+        targets, outputs = one(labels), one(answers)
+        low, high = classical.interval(task, targets, outputs, seed=0)
+        assert low <= task.score(targets, outputs) <= high
         widths.append(high - low)
     assert widths[0] == pytest.approx(4 * 0.4 / 10, rel=0.3)  # 4 sqrt(p q / n)
     assert widths[1] == pytest.approx(widths[0] / 10, rel=0.3)
@@ -121,7 +123,8 @@ def test_a_forecaster_that_sees_no_change_is_the_naive_one(rng: np.random.Genera
     x, y = rng.normal(size=(60, 4)), rng.normal(size=60)
     naive = classical.forecasters(0, None)["naive"]
     classical.fit(naive, x, y)
-    found = TASKS["forecasting"].metrics(y, classical.outputs(naive, x, None))
+    outputs = one(classical.outputs(naive, x, None))
+    found = TASKS["forecasting"].metrics(one(y), outputs)
     assert found[TASKS["forecasting"].metric] == pytest.approx(1)
 
 

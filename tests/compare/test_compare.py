@@ -15,6 +15,7 @@ from pipeline.compare.sides import Side, SideData, SideFile, SideReference
 from pipeline.compare.tell import page, text
 from pipeline.tasks import TASKS
 from tests.report.test_render import read
+from tests.tasks.named import one
 
 NAMES = ("a", "b", "c")
 
@@ -104,16 +105,18 @@ def test_other_samples_are_not_compared() -> None:
 @pytest.mark.parametrize("task", list(TASKS))
 def test_a_drop_has_the_sign_of_worse(task: str) -> None:
     rng = np.random.default_rng(2)
-    if TASKS[task].decisions(np.zeros((1, 2))).dtype.kind == "i":
+    if TASKS[task].decisions(one(np.zeros((1, 2)))).dtype.kind == "i":
         labels = np.arange(200) % 2
         first = np.eye(2)[labels] * 0.8 + 0.1
         second = first + rng.normal(0, 0.6, first.shape)
     else:
         labels = rng.normal(size=200)
         first, second = labels[:, None] + 0.05, labels[:, None] + rng.normal(0, 0.8, (200, 1))
-    assert compare_outputs(TASKS[task], labels, first, second=second).metric_drop > 0
-    assert compare_outputs(TASKS[task], labels, second, second=first).metric_drop < 0
-    assert compare_outputs(TASKS[task], labels, first, second=first).metric_drop_ci95 == (0.0, 0.0)
+    targets, better, worse = map(one, (labels, first, second))
+    assert compare_outputs(TASKS[task], targets, better, second=worse).metric_drop > 0
+    assert compare_outputs(TASKS[task], targets, worse, second=better).metric_drop < 0
+    same = compare_outputs(TASKS[task], targets, better, second=better)
+    assert same.metric_drop_ci95 == (0.0, 0.0)
 
 
 def test_weights_are_bit_equal_apart_or_of_another_network() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.arrays import only
 from pipeline.compress.fake_quant import (
     STEPS,
     rounded_value,
@@ -105,7 +106,7 @@ def test_the_rounded_model_answers_as_the_int8_file(name: str, tmp_path: Path) -
     spec = IMITATED[name]
     made = make(spec, tmp_path / "m")
     file = made.file("int8", clipping="mse", io="float32")
-    answered = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
+    answered = only(run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs)
     found = imitated(made)
     ratio = sqnr_db(made.reference, answered)
     assert sqnr_db(found, answered) > min(ratio + 2.5, 45.0)

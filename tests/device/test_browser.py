@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.arrays import only
 from pipeline.device import browser
 from pipeline.device.browser import match_shipped_type, one_line
 from pipeline.device.conform import check, conform
@@ -60,15 +61,19 @@ def test_other_borders_give_the_same_answers(form: str, tmp_path: Path) -> None:
     own = tmp_path / "own.tflite"
     own.write_bytes(tflite(form))
     web = browser.read_web_file(own)
-    assert {detail["dtype"] for detail in (*web.inputs, web.output)} <= {np.float32, np.uint8}
+    assert {detail["dtype"] for detail in (*web.inputs, *web.outputs.values())} <= {
+        np.float32,
+        np.uint8,
+    }
     assert (web.content == own.read_bytes()) == (form == "float32")
     assert for_browser(web.content) == web.content
     (tmp_path / "web.tflite").write_bytes(web.content)
     raw = {"x": np.random.default_rng(0).normal(0, 1.5, (16, 4)).astype(np.float32)}
     wanted = run_file(own, document(), raw)
     found = run_file(tmp_path / "web.tflite", document(), raw)
-    back = match_shipped_type(found.raw_outputs, web.output, web.shipped)
-    np.testing.assert_array_equal(back, wanted.raw_outputs)
+    sides = (found.raw_outputs, web.outputs, web.shipped, wanted.raw_outputs)
+    came, made, shipped, own_outputs = map(only, sides)
+    np.testing.assert_array_equal(match_shipped_type(came, made, shipped), own_outputs)
     assert Interpreter(model_content=web.content).get_signature_list()["serving_default"] == {
         "inputs": ["x"], "outputs": ["answer"],
     }  # fmt: skip
@@ -77,7 +82,7 @@ def test_other_borders_give_the_same_answers(form: str, tmp_path: Path) -> None:
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3), samples=st.integers(1, 30))
 def test_the_parts_hold_every_sample_once(sizes: list[int], samples: int) -> None:
     values = [np.random.default_rng(n).normal(size=(samples, n)).astype("f4") for n in sizes]
-    job = Job(b"", [(str(i), x) for i, x in enumerate(values)], {})
+    job = Job(b"", [(str(i), x) for i, x in enumerate(values)], {}, ["y"])
     found: list[list[np.ndarray]] = [[] for _ in sizes]
     for start in range(0, samples, job.part_samples):
         count = min(job.part_samples, samples - start)
@@ -99,7 +104,7 @@ def test_the_server_gives_only_what_the_page_needs(tmp_path: Path) -> None:
     (tmp_path / "inside" / "a.js").write_text("1")
     (tmp_path / "b.js").write_text("2")
     inputs = [("x", np.arange(6, dtype=np.float32).reshape(3, 2))]
-    job = Job(b"model", inputs, {"litertjs": tmp_path / "inside"})
+    job = Job(b"model", inputs, {"litertjs": tmp_path / "inside"}, ["y"])
     with serve_job(job) as address:
         root = address.removesuffix("run.html")
         page = ask(address)
@@ -108,6 +113,7 @@ def test_the_server_gives_only_what_the_page_needs(tmp_path: Path) -> None:
         assert ask(root + "litertjs/a.js").read() == b"1"
         told = json.loads(ask(root + "job.json").read())
         assert told["inputs"] == [{"key": "x", "dtype": "float32", "shape": [1, 2]}]
+        assert told["outputs"] == ["y"]
         assert job.is_open.is_set()
         other = re.sub(r"/[\w-]+/$", "/other/", root)
         for wrong in ("litertjs/../b.js", "litertjs/%2e%2e/b.js", "../page.py", "nothing"):
@@ -233,8 +239,9 @@ def test_many_samples_in_many_parts_are_answered_in_order(
     raw = {"x": np.random.default_rng(5).normal(0, 2, (203, 4)).astype(np.float32)}
     wanted = run_file(file, document(), raw)
     found = run_file(file, document(), raw, runtime="browser")
-    np.testing.assert_array_equal(found.raw_outputs, wanted.raw_outputs)
-    np.testing.assert_array_equal(found.outputs, wanted.outputs)
+    assert found.raw_outputs.keys() == wanted.raw_outputs.keys() == {"answer"}
+    np.testing.assert_array_equal(only(found.raw_outputs), only(wanted.raw_outputs))
+    np.testing.assert_array_equal(only(found.outputs), only(wanted.outputs))
     assert found.version == browser.version()
     assert found.seconds > 0
 

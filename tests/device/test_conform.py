@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import cli
-from pipeline.device.golden import MOST_SHARE, Golden, judge
+from pipeline.device.golden import MOST_SHARE, Finding, Golden, judge
 from pipeline.device.runtimes import why_missing
 from pipeline.documents.manifest import ModelFile
 from pipeline.tasks.task import allowed_changes
@@ -28,6 +28,14 @@ seeds = st.integers(0, 10_000)
 
 def as_row(**changes: Any) -> ModelFile:
     return ModelFile.model_validate(fill_model(MODEL | changes))
+
+
+def judged(
+    found: np.ndarray, expected: np.ndarray, model: ModelFile, *, golden: Golden, runtime: str
+) -> Finding:
+    """Return how the only output did."""
+    name = model.output.name
+    return judge({name: found}, {name: expected}, model, golden=golden, runtime=runtime)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,7 @@ def answers(seed: int, samples: int = 16, classes: int = 3) -> np.ndarray:
 def test_the_same_answers_conform_on_every_kernel(seed: int, copies: int) -> None:
     wanted = answers(seed)
     for runtime in ("litert", "browser", "tflite-runtime", "something new"):
-        found = judge(
+        found = judged(
             np.concatenate([wanted] * copies), wanted, as_row(), golden=golden(16), runtime=runtime
         )
         assert (found.differ, found.distance, found.problem) == (0, 0, None)
@@ -61,14 +69,14 @@ def test_one_step_is_too_much_inside_a_class_and_fine_across(seed: int, place: i
     wanted = answers(seed)
     found = wanted.copy()
     found.ravel()[place] += 1
-    inside = judge(found, wanted, as_row(), golden=golden(16), runtime="litert")
+    inside = judged(found, wanted, as_row(), golden=golden(16), runtime="litert")
     assert inside.distance == 1
     assert "1 LSB" in str(inside.problem)
     assert (
-        judge(found, wanted, as_row(), golden=golden(16), runtime="tflite-runtime").problem is None
+        judged(found, wanted, as_row(), golden=golden(16), runtime="tflite-runtime").problem is None
     )
     with_float = as_row(float_ops_left=[{"op": "NEG", "why": "kept"}])
-    assert judge(found, wanted, with_float, golden=golden(16), runtime="litert").problem is None
+    assert judged(found, wanted, with_float, golden=golden(16), runtime="litert").problem is None
 
 
 @given(seed=seeds, changed=st.integers(0, 16), samples=st.sampled_from([16, 400, 1000]))
@@ -78,9 +86,9 @@ def test_across_classes_one_decision_or_half_a_percent_may_differ(
     wanted = answers(seed, samples)
     found = wanted.copy()
     found[:changed, 1] = 120
-    judged = judge(found, wanted, as_row(), golden=golden(samples), runtime="tflite-micro")
-    assert judged.differ == changed
-    assert (judged.problem is None) == (changed <= max(1, samples / 200))
+    row = judged(found, wanted, as_row(), golden=golden(samples), runtime="tflite-micro")
+    assert row.differ == changed
+    assert (row.problem is None) == (changed <= max(1, samples / 200))
     assert allowed_changes(MOST_SHARE, samples) == max(1, samples // 200)
 
 
@@ -94,8 +102,8 @@ def test_across_classes_one_decision_or_half_a_percent_may_differ(
     ],
 )
 def test_answers_of_another_form_are_told(found: np.ndarray, words: str) -> None:
-    judged = judge(found, answers(0), as_row(), golden=golden(16), runtime="litert")
-    assert words in str(judged.problem)
+    row = judged(found, answers(0), as_row(), golden=golden(16), runtime="litert")
+    assert words in str(row.problem)
 
 
 def test_equal_inputs_want_equal_answers() -> None:
@@ -103,8 +111,8 @@ def test_equal_inputs_want_equal_answers() -> None:
     other = wanted.copy()
     other[3, 1] -= 1
     found = np.concatenate([wanted, other])
-    judged = judge(found, wanted, as_row(), golden=golden(16), runtime="tflite-runtime")
-    assert judged.problem == "equal inputs get different answers"
+    row = judged(found, wanted, as_row(), golden=golden(16), runtime="tflite-runtime")
+    assert row.problem == "equal inputs get different answers"
 
 
 def test_not_a_number_never_conforms() -> None:
@@ -113,7 +121,9 @@ def test_not_a_number_never_conforms() -> None:
     found = wanted.copy()
     found[5] = math.nan
     for runtime in ("litert", "tflite-runtime"):
-        assert "NaN" in str(judge(found, wanted, model, golden=golden(16), runtime=runtime).problem)
+        assert "NaN" in str(
+            judged(found, wanted, model, golden=golden(16), runtime=runtime).problem
+        )
 
 
 @given(apart=st.integers(0, 9), scale=st.sampled_from([0.5, 0.01]))
@@ -121,8 +131,8 @@ def test_values_are_one_decision_within_a_step_or_the_agreement(apart: int, scal
     model = as_row(output={"scale": scale, "zero_point": 0})
     wanted = np.zeros((16, 1), np.int8)
     found = wanted + np.int8(apart)
-    judged = judge(found, wanted, model, golden=golden(16, **VALUE), runtime="tflite-runtime")
-    assert (judged.differ == 0) == (apart <= 1 or apart * scale <= 0.01 * 3.29)
+    row = judged(found, wanted, model, golden=golden(16, **VALUE), runtime="tflite-runtime")
+    assert (row.differ == 0) == (apart <= 1 or apart * scale <= 0.01 * 3.29)
 
 
 @given(seed=seeds)
@@ -133,10 +143,10 @@ def test_a_detector_decides_by_how_far_its_answer_is_from_the_input(seed: int) -
     near = np.random.default_rng(seed).integers(-1, 2, (16, 4)).astype(np.int8)
     far = near.copy()
     far[:3] = 100
-    found = judge(far, near, model, golden=samples, runtime="tflite-micro")
+    found = judged(far, near, model, golden=samples, runtime="tflite-micro")
     assert (found.differ, found.problem is None) == (3, False)
     moved = near + (near < 1).astype(np.int8)
-    assert judge(moved, near, model, golden=samples, runtime="tflite-micro").problem is None
+    assert judged(moved, near, model, golden=samples, runtime="tflite-micro").problem is None
 
 
 def test_to_abstain_is_a_decision() -> None:
@@ -145,10 +155,10 @@ def test_to_abstain_is_a_decision() -> None:
     wanted[:, 0], found[:, 0] = 0, 0
     found[:2, 1] = -1  # as likely as the first: nobody knows
     model = as_row(output={"scale": 1 / 256, "zero_point": -128})
-    plain = judge(found, wanted, model, golden=golden(16), runtime="tflite-micro")
+    plain = judged(found, wanted, model, golden=golden(16), runtime="tflite-micro")
     careful = golden(16, abstain={"int8": rule})
     assert plain.differ == 0
-    assert judge(found, wanted, model, golden=careful, runtime="tflite-micro").differ == 2
+    assert judged(found, wanted, model, golden=careful, runtime="tflite-micro").differ == 2
 
 
 def edgeline(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.arrays import only
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.device.measure import run_file
 from pipeline.ondevice.assemble import PROGRAM_FILE
@@ -181,9 +182,10 @@ def test_samples_are_answered_alike_however_many_come_at_a_time(form: str, tmp_p
     (file := tmp_path / "tiny.tflite").write_bytes(tflite(form))
     interpreter = load_interpreter(file)[0]
     x = np.random.default_rng(0).uniform(-3, 3, (70, INPUTS)).astype(np.float32)
-    whole = invoke_model(interpreter, {"x": x})
+    whole = only(invoke_model(interpreter, {"x": x}))
     for count in (1, 70, 31, 17, 16, 3, 2, 1, 33):
-        assert (invoke_model(interpreter, {"x": x[:count]}) == whole[:count]).all(), count
+        part = only(invoke_model(interpreter, {"x": x[:count]}))
+        assert (part == whole[:count]).all(), count
 
 
 def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_a_set_may_be_one_sample_longer_than_its_parts(tmp_path: Path) -> None:
     raw = np.random.default_rng(0).integers(0, 9, (PART // INPUTS + 1, INPUTS), dtype=np.uint8)
     found = run_file(file, document(inputs=[entry]), {"x": raw})
     last = run_file(file, document(inputs=[entry]), {"x": raw[-1:]})
-    assert (found.outputs[-1:] == last.outputs).all()
+    assert (only(found.outputs)[-1:] == only(last.outputs)).all()
 
 
 def test_the_program_that_ships_is_assembled_from_its_modules() -> None:

@@ -114,7 +114,7 @@ def test_what_is_far_outside_is_cut_left_or_refused(policy: str) -> None:
 
     def ask(raw: Any, preprocess: Any) -> Any:
         prepare_inputs(raw, preprocess)
-        return np.tile([0.9, 0.1], (4, 1))
+        return {"p": np.tile([0.9, 0.1], (4, 1))}
 
     if policy == "refuse":
         wanted = "input x: sample 2 is far outside the training range: pay = 99, wanted -5 to 5"
@@ -146,7 +146,8 @@ def test_the_detector_abstains_where_squeezing_changes_the_answer(seed: int, lim
     preprocess = {"labels": list("abc"), "inputs": [entry], "detector": {"int8": limit}}
 
     def ask(raw: Any, by: Any) -> Any:
-        return without if by["inputs"][0]["sanitize"]["bit_depth"] is None else with_it
+        is_plain = by["inputs"][0]["sanitize"]["bit_depth"] is None
+        return {"p": without if is_plain else with_it}
 
     raw = {"x": np.zeros((20, 4, 4, 1), np.uint8)}
     answers = decide_samples(ask, raw, preprocess, "b/model_int8.tflite")

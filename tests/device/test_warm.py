@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.device import measure, warm
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
@@ -148,4 +149,4 @@ def test_a_file_is_found_from_another_folder_than_where_the_process_began(
     for folder in (tmp_path, bundle.parent):
         monkeypatch.chdir(folder)
         file = (bundle / "model_int8.tflite").relative_to(folder)
-        assert len(measure.run_file(file, preprocess, raw).outputs)
+        assert len(only(measure.run_file(file, preprocess, raw).outputs))

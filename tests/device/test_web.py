@@ -412,8 +412,8 @@ def test_decisions_are_the_runners(tmp_path: Path, rng: np.random.Generator) -> 
     answers = iter([outputs, plain])
     bare = labels | {"abstain": None, "detector": None}
     wanted = [
-        decide_samples(lambda *_: outputs, raw, bare, "model_int8.tflite"),
-        decide_samples(lambda *_: next(answers), raw, document, "model_int8.tflite"),
+        decide_samples(lambda *_: {"p": outputs}, raw, bare, "model_int8.tflite"),
+        decide_samples(lambda *_: {"p": next(answers)}, raw, document, "model_int8.tflite"),
         decide_outputs(outputs, forecast, {"s": history}),
     ]
     for told, right in zip(found, wanted, strict=True):
@@ -442,7 +442,7 @@ def test_anomalies_are_scored_as_the_runner_scores_them(
     case = {"what": "anomaly", "array": "raw", "input": "x", "anomaly": anomaly, "detail": detail}
     (told,) = node(tmp_path, [case], {"raw": raw, "x": x})
     own = {"dtype": np.int8, "quantization": (0.0131, 5)}
-    wanted = decode_outputs(own, {"x": x}, raw, anomaly)
+    (wanted,) = decode_outputs({"y": own}, {"x": x}, {"y": raw}, anomaly).values()
     np.testing.assert_allclose(np.stack([values(one) for one in told]), wanted, rtol=1e-6)
     given = mask_detector_inputs({"x": x}, anomaly)["x"]
     ours = np.stack([values(one["seen"]) for one in told]).reshape(given.shape)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import only
 from pipeline.artifacts import (
     describe_files,
     read_json,
@@ -131,9 +132,14 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     for form in ("float32", *STEPS):
         file = folder / f"model_{form}.tflite"
         file.write_bytes(tflite(form, shape))
-        golden[form] = run_file(file, preprocess, raw).raw_outputs
+        golden[form] = only(run_file(file, preprocess, raw).raw_outputs)
         scale, zero = STEPS[form][2:] if form in STEPS else (None, None)
-        output = {"dtype": str(golden[form].dtype), "scale": scale, "zero_point": zero}
+        output = {
+            "name": "answer",
+            "dtype": str(golden[form].dtype),
+            "scale": scale,
+            "zero_point": zero,
+        }
         row = {"format": form, "file": file.name, "output": output, "float_ops_left": []}
         size = {"sha256": sha256_file(file), "bytes": file.stat().st_size}
         models.append({**row, **size, "metrics": {"accuracy": 0.5}})

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.compress.ladder import MODEL, RUNGS
 from pipeline.errors import ArtifactError
 from pipeline.export.compilers import compile_for
@@ -27,7 +28,7 @@ def run(file: Path, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarr
     from pipeline.ondevice.quantize import dequantize
 
     interpreter = load_interpreter(file)[0]
-    raw = invoke_model(interpreter, inputs, 1)
+    raw = only(invoke_model(interpreter, inputs, 1))
     return raw, dequantize(raw, interpreter.get_output_details()[0])
 
 

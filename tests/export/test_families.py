@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.device.runtimes import RUNTIMES, why_missing
@@ -154,7 +155,7 @@ def _slow(name: str) -> bool:
 def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], name: str) -> None:
     made = families[name]
     raw = {"preprocess": preprocess_of([]), "raw": made.inputs, "prepared": True}
-    exact = run_file(made.file("float32"), **raw).outputs
+    exact = only(run_file(made.file("float32"), **raw).outputs)
     assert np.abs(exact - made.reference).max() <= FLOAT
     file = int8_file(made)
     fused = "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect(file, "int8").ops
@@ -167,7 +168,7 @@ def test_a_family_is_whole_integers_on_every_runtime(families: dict[str, Made], 
             with pytest.raises(ArtifactError, match=NOT_ON_MICRO[name]):
                 run_file(file, runtime=runtime, **raw)
             continue
-        found = run_file(file, runtime=runtime, **raw).outputs
+        found = only(run_file(file, runtime=runtime, **raw).outputs)
         assert np.abs(found - made.reference).mean() <= LIMIT * spread
 
 
@@ -184,10 +185,10 @@ def test_a_family_has_the_same_bits_in_a_browser(families: dict[str, Made], name
             run_file(file, runtime="browser", **raw)
         return
     here, there = (run_file(file, runtime=runtime, **raw) for runtime in ("litert", "browser"))
-    np.testing.assert_array_equal(there.raw_outputs, here.raw_outputs)
+    np.testing.assert_array_equal(only(there.raw_outputs), only(here.raw_outputs))
     file = made.file("float32")
     here, there = (run_file(file, runtime=runtime, **raw) for runtime in ("litert", "browser"))
-    assert np.abs(there.outputs - here.outputs).max() <= FLOAT
+    assert np.abs(only(there.outputs) - only(here.outputs)).max() <= FLOAT
 
 
 def test_a_file_is_tried_with_words_that_are_there(families: dict[str, Made]) -> None:

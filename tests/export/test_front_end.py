@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.compress.ladder import least_float
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import MadeFile, Refusal
@@ -73,7 +74,7 @@ def _run(made: Made, path: Path) -> Any:
     kind = "image" if made.inputs["x"].ndim == 4 else "series"
     entry = {"kind": kind, "shape": list(made.inputs["x"].shape[1:]), "columns": []}
     preprocess = preprocess_of([entry if kind == "series" else entry | {"columns": None}])
-    return run_file(path, preprocess, made.inputs, prepared=True).outputs
+    return only(run_file(path, preprocess, made.inputs, prepared=True).outputs)
 
 
 def test_the_way_is_chosen_by_what_works_and_said(given: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.arrays import only
 from pipeline.export.logits import SIGMOID, SOFTMAX, UNLIKELY, in_question
 from pipeline.export.ranges import span_of
 from pipeline.ondevice.interpreter import invoke_model, load_interpreter
@@ -64,7 +65,7 @@ def hardened(tmp_path: Path) -> Made:
 
 def test_the_likely_classes_are_told_apart(hardened: Made) -> None:
     interpreter = load_interpreter(hardened.file("int8"))[0]
-    raw = invoke_model(interpreter, hardened.inputs, 1)
+    raw = only(invoke_model(interpreter, hardened.inputs, 1))
     assert (raw.argmax(axis=1) == hardened.reference.argmax(axis=1)).all()
     best = np.sort(raw.astype(int), axis=1)
     assert (best[:, -1] > best[:, -2]).all()

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.arrays import only
 from pipeline.device.measure import run_file
 from pipeline.export.equalize import Graph, equalized_file
 from pipeline.export.make import float32_file
@@ -68,7 +69,7 @@ def masked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def answers(made: Made, file: Path) -> Any:
-    return run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
+    return only(run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs)
 
 
 def test_a_mask_of_a_billion_breaks_int8_and_correction_repairs_it(masked: Made) -> None:

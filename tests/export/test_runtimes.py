@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.tools import flatbuffer_utils
 
+from pipeline.arrays import only
 from pipeline.device.measure import RunResult, run_file
 from pipeline.device.runtimes import RUNTIMES, why_missing
 from pipeline.verify.runtimes import run_everywhere
@@ -50,7 +51,7 @@ def test_other_kernels_differ_by_a_few_steps(
 ) -> None:
     ask(name)
     first, other = answers(models[model], "litert"), answers(models[model], name)
-    apart = np.abs(other.raw_outputs.astype(int) - first.raw_outputs)
+    apart = np.abs(only(other.raw_outputs).astype(int) - only(first.raw_outputs))
     assert apart.max() <= LSB
     assert (other.arena_bytes is None) == (name != "tflite-micro")
 
@@ -59,7 +60,9 @@ def test_kernels_of_one_class_give_the_same_bits(models: dict[str, Made]) -> Non
     ask("tflite-runtime")
     assert RUNTIMES["tflite-runtime"].kernels == RUNTIMES["litert-builtin"].kernels
     for name in ("cnn", "strided", "two"):
-        found = [answers(models[name], n).raw_outputs for n in ("litert-builtin", "tflite-runtime")]
+        found = [
+            only(answers(models[name], n).raw_outputs) for n in ("litert-builtin", "tflite-runtime")
+        ]
         np.testing.assert_array_equal(*found)
 
 
@@ -67,7 +70,7 @@ def test_sixteen_bits_and_floats_run_on_microcontrollers(models: dict[str, Made]
     ask("tflite-micro")
     for form, far in (("float32", 1e-5), ("int16x8", FINE_LSB)):
         first, other = (answers(models["cnn"], n, form) for n in ("litert", "tflite-micro"))
-        apart = np.abs(other.raw_outputs.astype(np.float64) - first.raw_outputs)
+        apart = np.abs(only(other.raw_outputs).astype(np.float64) - only(first.raw_outputs))
         assert apart.max() <= far
 
 
@@ -111,10 +114,10 @@ def test_large_weights_lie_where_a_microcontroller_finds_them(large: Made, form:
     packed = flatbuffer_utils.convert_bytearray_to_object(bytearray(file.read_bytes()))
     assert not [buffer.offset for buffer in packed.buffers if buffer.offset]
     first = answers(large, "litert", form)
-    assert np.abs(first.outputs - large.reference).mean() < 0.05
+    assert np.abs(only(first.outputs) - large.reference).mean() < 0.05
     if form != "dynamic" and why_missing("tflite-micro") is None:
         other = answers(large, "tflite-micro", form)
-        assert np.abs(other.outputs - first.outputs).max() < 0.05
+        assert np.abs(only(other.outputs) - only(first.outputs)).max() < 0.05
         assert other.arena_bytes is not None
         assert other.arena_bytes < 512 * 512  # the weights are not in it
 
@@ -127,7 +130,7 @@ def test_a_state_does_not_leak_from_sample_to_sample(tmp_path: Path) -> None:
     file = made.file("int8", quantizer="converter")
     turned = {name: x[::-1] for name, x in made.inputs.items()}
     whole, again = (
-        run_file(file, raw=raw, runtime="tflite-micro", **shown).raw_outputs
+        only(run_file(file, raw=raw, runtime="tflite-micro", **shown).raw_outputs)
         for raw in (made.inputs, turned)
     )
     np.testing.assert_array_equal(whole, again[::-1])

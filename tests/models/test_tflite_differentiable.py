@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.arrays import only
 from pipeline.device.measure import run_file
 from pipeline.errors import ArtifactError, ConversionError
 from pipeline.export.io_dtype import with_uint8
@@ -36,7 +37,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], M
 
 def both(file: Path, made: Made) -> tuple[DifferentiableCopy, np.ndarray, np.ndarray]:
     """Return a file's copy, and the outputs of the file and of the copy."""
-    wanted = run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs
+    wanted = only(run_file(file, preprocess_of([]), made.inputs, prepared=True).outputs)
     copy = differentiable_copy(file)
     x = [made.inputs[tensor.name] for tensor in copy.answers.inputs]
     found = np.asarray(copy.answers(x, training=False)).reshape(wanted.shape)

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, r2_score, roc_auc_score
 from pipeline.tasks import TASKS, task_of
 from pipeline.tasks.metrics import area_under_roc
 from pipeline.tasks.task import metric_drop
+from tests.tasks.named import one
 
 samples = st.integers(2, 60)
 
@@ -17,7 +18,7 @@ samples = st.integers(2, 60)
 def test_classification_metrics_equal_scikit_learn(seed: int, n: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     labels, outputs = rng.integers(0, k, n), rng.random((n, k))
-    found = TASKS["classification"].metrics(labels, outputs)
+    found = TASKS["classification"].metrics(one(labels), one(outputs))
     decided = outputs.argmax(axis=1)
     assert found["accuracy"] == pytest.approx((labels == decided).mean())
     assert found["macro_f1"] == pytest.approx(f1_score(labels, decided, average="macro"))
@@ -35,7 +36,7 @@ def test_area_under_roc_equals_scikit_learn_with_ties(seed: int, n: int, levels:
 def test_regression_metrics_equal_scikit_learn(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     labels, outputs = rng.normal(5, 2, n), rng.normal(5, 2, (n, 1))
-    found = TASKS["regression"].metrics(labels, outputs)
+    found = TASKS["regression"].metrics(one(labels), one(outputs))
     assert found["r2"] == pytest.approx(r2_score(labels, outputs[:, 0]))
     assert found["rmse"] >= found["mae"] >= 0
 
@@ -49,14 +50,14 @@ def test_drop_is_positive_when_worse() -> None:
 def test_regression_decisions_agree_within_a_hundredth_of_the_range() -> None:
     task = TASKS["regression"]
     labels = np.linspace(0, 100, 101)
-    agree = task.agree(np.array([10.0, 10.0]), np.array([10.89, 10.91]), labels)
+    agree = task.agree(np.array([10.0, 10.0]), np.array([10.89, 10.91]), one(labels))
     assert agree.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", ["auto", "accuracy", *TASKS["classification"].other_scores])
 def test_a_task_is_judged_by_the_metric_that_is_asked_for(name: str) -> None:
     rng = np.random.default_rng(3)
-    labels, outputs = rng.integers(0, 2, 60), rng.random((60, 2))
+    labels, outputs = one(rng.integers(0, 2, 60)), one(rng.random((60, 2)))
     task = task_of("classification", name)
     assert task.metric == ("accuracy" if name == "auto" else name)
     assert task.score(labels, outputs) == task.metrics(labels, outputs)[task.metric]

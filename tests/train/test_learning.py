@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.arrays import only
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.models.predict import predict
@@ -57,7 +58,7 @@ def learned(name: str, folder: Path, model: dict[str, Any], **settings: Any) -> 
     (folder / "work").mkdir()
     section = Train.model_validate(settings)
     trained = train_network(spec, section, dataset, batch_size=1, augment=[], seed=0, out=folder)
-    return list(predict(trained.model, dataset, np.arange(4)).argmax(axis=1))
+    return list(only(predict(trained.model, dataset, np.arange(4))).argmax(axis=1))
 
 
 @pytest.mark.parametrize("name", ["and", "or"])

@@ -8,6 +8,7 @@ import pytest
 from pipeline.documents.trials import TrialResult
 from pipeline.tasks import TASKS
 from pipeline.tune.goal import front, fronts, goal_of, hypervolume, pick_trial, rank_trials
+from tests.tasks.named import one
 
 SEEDS = range(20)
 
@@ -99,7 +100,7 @@ def test_objectives_are_what_tasks_measure() -> None:
     random = np.random.Generator(np.random.Philox(0))
     labels = np.arange(40) % 2
     for task in TASKS.values():
-        found = task.metrics(labels, random.random((40, 2)))
+        found = task.metrics(one(labels), one(random.random((40, 2))))
         assert set(task.metric_names) == set(found)
         assert goal_of("auto", task) == (task.metric, task.direction)
         assert task.metric in task.metric_names

@@ -11,6 +11,7 @@ from pipeline.tasks import TASKS
 from pipeline.verify import preprocessing, streaming
 from pipeline.verify.groups import measure_groups
 from tests.documents.preprocess import preprocess_of
+from tests.tasks.named import one
 
 NAMES = ("go", "stop", "unknown", "silence")
 SECONDS = 1.0
@@ -18,8 +19,11 @@ SECONDS = 1.0
 
 def test_every_group_has_its_own_figures() -> None:
     labels, groups = np.array([0, 1, 0, 1]), np.array(["a", "a", "a", "b"])
-    outputs = {"reference": np.eye(2)[[0, 1, 0, 0]], "int8": np.eye(2)[[0, 1, 1, 1]]}
-    found = measure_groups(TASKS["classification"], labels, groups, outputs=outputs)
+    outputs = {
+        "reference": one(np.eye(2)[[0, 1, 0, 0]]),
+        "int8": one(np.eye(2)[[0, 1, 1, 1]]),
+    }
+    found = measure_groups(TASKS["classification"], one(labels), groups, outputs=outputs)
     assert list(found) == ["a", "b"]
     assert found["a"].samples == 3
     assert found["a"].metrics["int8"]["accuracy"] == pytest.approx(2 / 3)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipeline.documents.parity import BaselineDrop, LayerNoise
 from pipeline.tasks import TASKS, metrics
 from pipeline.verify import parity
+from tests.tasks.named import one
 
 CLASSES = TASKS["classification"]
 NOISE = (LayerNoise(name="a", sqnr_db=20.0), LayerNoise(name="b", sqnr_db=10.0))
@@ -23,7 +24,13 @@ def answers(seed: int, n: int = 60, k: int = 3) -> tuple[np.ndarray, np.ndarray]
 def test_equal_answers_lose_nothing(seed: int) -> None:
     labels, outputs = answers(seed)
     found = parity.compare(
-        CLASSES, labels, outputs, other=outputs, class_names=("a", "b", "c"), layers=NOISE, seed=0
+        CLASSES,
+        one(labels),
+        one(outputs),
+        other=one(outputs),
+        class_names=("a", "b", "c"),
+        layers=NOISE,
+        seed=0,
     )
     assert found.metric_drop == 0
     assert found.metric_drop_ci95 == (0, 0)
@@ -35,8 +42,8 @@ def test_equal_answers_lose_nothing(seed: int) -> None:
 
 @given(seed=seeds)
 def test_the_interval_holds_the_drop(seed: int) -> None:
-    labels, reference = answers(seed)
-    _, other = answers(seed + 1)
+    labels, reference = map(one, answers(seed))
+    other = one(answers(seed + 1)[1])
     low, high = parity.drop_interval(CLASSES, labels, reference, other, seed=1)
     wanted = (
         CLASSES.metrics(labels, reference)["accuracy"] - CLASSES.metrics(labels, other)["accuracy"]
@@ -52,7 +59,8 @@ def test_pairing_narrows_the_interval() -> None:
     reference = np.eye(2)[np.where(rng.random(1000) < 0.7, labels, 1 - labels)]
     other = reference.copy()
     other[0] = other[0][::-1]
-    low, high = parity.drop_interval(CLASSES, labels, reference, other, seed=0)
+    named = map(one, (labels, reference, other))
+    low, high = parity.drop_interval(CLASSES, *named, seed=0)
     assert high - low <= 0.004  # unpaired it would be 0.08
 
 
@@ -62,14 +70,18 @@ def test_other_models_are_behind_by_what_they_lose() -> None:
     shipped = np.eye(3)[labels]
     worse = np.eye(3)[np.where(rng.random(400) < 0.2, (labels + 1) % 3, labels)]
     found = parity.compare_baselines(
-        CLASSES, labels, shipped, outputs={"as good": shipped, "worse": worse}, seed=1
+        CLASSES,
+        one(labels),
+        one(shipped),
+        outputs={"as good": one(shipped), "worse": one(worse)},
+        seed=1,
     )
     assert found["as good"] == BaselineDrop(drop=0.0, drop_ci95=(0.0, 0.0))
     low, high = found["worse"].drop_ci95
     assert 0.1 < low < found["worse"].drop < high < 0.3
-    back = parity.compare_baselines(CLASSES, labels, worse, outputs={"better": shipped}, seed=1)[
-        "better"
-    ]
+    back = parity.compare_baselines(
+        CLASSES, one(labels), one(worse), outputs={"better": one(shipped)}, seed=1
+    )["better"]
     assert back.drop == -found["worse"].drop
 
 

@@ -10,6 +10,7 @@ from pipeline.tasks import TASKS
 from pipeline.tasks.metrics import area_under_roc
 from pipeline.verify.groups import measure_groups
 from pipeline.verify.recordings import AUC, recording_auc
+from tests.tasks.named import one
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -45,7 +46,7 @@ def test_machines_count_alike_however_many_windows_they_have(seed: int) -> None:
         np.mean(apart)
     )
     told = measure_groups(
-        TASKS["anomaly"], labels, groups, outputs={"int8": outputs}, recordings=recordings
+        TASKS["anomaly"], one(labels), groups, outputs={"int8": one(outputs)}, recordings=recordings
     )
     assert [told[name].metrics["int8"][AUC] for name in ("0", "1")] == apart
 
@@ -54,7 +55,7 @@ def test_one_window_a_recording_is_the_plain_area() -> None:
     labels, scores, _, _ = windows(1)
     own = np.arange(len(labels))
     outputs = anomaly_predictions(scores, 2.0)
-    assert recording_auc(labels, outputs, own) == TASKS["anomaly"].score(labels, outputs)
+    assert recording_auc(labels, outputs, own) == TASKS["anomaly"].score(one(labels), one(outputs))
 
 
 def test_a_machine_without_anomalies_does_not_count_and_none_at_all_is_chance() -> None:

@@ -12,6 +12,7 @@ from pipeline.errors import ArtifactError
 from pipeline.tasks import TASKS
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 from tests.documents.preprocess import preprocess_of
+from tests.tasks.named import one
 
 
 def test_an_int8_file_must_run_where_all_operations_are(
@@ -19,7 +20,7 @@ def test_an_int8_file_must_run_where_all_operations_are(
 ) -> None:
     def refuse(path: Path, *a: Any, runtime: str, **k: Any) -> RunResult:
         if runtime == "litert":
-            return RunResult(np.zeros((1, 2)), np.zeros((1, 2), np.int8), "1", 0.0, None)
+            return RunResult(one(np.zeros((1, 2))), one(np.zeros((1, 2), np.int8)), "1", 0.0, None)
         raise ArtifactError(f"{path}: cannot be run on {runtime}: why")
 
     monkeypatch.setattr("pipeline.verify.runtimes.run_file", refuse)
@@ -41,11 +42,11 @@ def test_decisions_are_counted_against_the_first_and_lsb_of_integers_alone() -> 
     raw = np.array([[10, 20], [30, 5], [7, 7]], np.int8)
     moved = raw + np.array([[15, 0], [0, 0], [0, 2]], np.int8)
     results = {
-        "litert": RunResult(raw / 4.0, raw, "2", 0.0, None),
-        "tflite-micro": RunResult(moved / 4.0, moved, "0", 0.0, 4096),
-        "litert-builtin": RunResult(raw / 4.0, raw / 4.0, "2", 0.0, None),
+        "litert": RunResult(one(raw / 4.0), one(raw), "2", 0.0, None),
+        "tflite-micro": RunResult(one(moved / 4.0), one(moved), "0", 0.0, 4096),
+        "litert-builtin": RunResult(one(raw / 4.0), one(raw / 4.0), "2", 0.0, None),
     }
-    labels, reference = np.array([1, 0, 1]), np.eye(2)[[1, 0, 1]]
+    labels, reference = one(np.array([1, 0, 1])), one(np.eye(2)[[1, 0, 1]])
     rows = compare_runtimes(TASKS["classification"], labels, reference, results=results)
     assert [row.disagreements for row in rows.values()] == [0, 2, 0]
     assert [row.max_abs_lsb for row in rows.values()] == [0, 15, None]

@@ -32,9 +32,10 @@ async function run() {
       const inputs = tensors(litert, job.inputs, buffer, count, i);
       const began = performance.now();
       const outputs = await model.run(inputs);
-      const answer = Object.values(outputs)[0].toTypedArray();
+      const unnamed = Object.values(outputs);
+      const found = job.outputs.map((name, k) => (outputs[name] ?? unnamed[k]).toTypedArray());
       milliseconds += performance.now() - began;
-      answers.push(answer.slice());
+      answers.push(...found.map((values) => values.slice()));
       for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
     }
     await post(`answers/${part}?seconds=${milliseconds / 1000}`, new Blob(answers));
