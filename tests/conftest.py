@@ -28,6 +28,7 @@ from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config, Model, Train
 from pipeline.documents.spec import Spec
+from pipeline.tasks import TASKS
 from tests.generated_sets import generate
 
 # The machine's load decides how long an example takes; it is no property of the code.
@@ -114,8 +115,22 @@ def model_settings(**settings: Any) -> dict[str, Any]:
 
 
 def make_spec(model: dict[str, Any], inputs: Any, output: dict[str, Any], **more: Any) -> Spec:
-    """Return the spec of a network from the values of its document; the seed is 1 unless given."""
-    values = {"seed": 1, "model": model, "inputs": inputs, "output": output, **more}
+    """Return the spec of a network from the values of its document; the seed is 1 unless given.
+
+    Args:
+        model: the `model` section.
+        inputs: of the network.
+        output: `task`, of a detector `score`, and how many `units` the only output has.
+        more: further fields.
+    """
+    task, score = output["task"], output.get("score")
+    named = {"value": [output.get("units")]} if score else {}
+    named |= {made.name: [output["units"]] for made in TASKS[task].outputs}
+    if score == "reconstruction":
+        named = {"reconstruction": inputs[0]["shape"]}
+    outputs = [{"name": n, "shape": shape, "meaning": "tested"} for n, shape in named.items()]
+    values = {"seed": 1, "model": model, "inputs": inputs, "task": task, "score": score}
+    values |= {"outputs": outputs, **more}
     return Spec.model_validate_json(json.dumps(values))
 
 

@@ -33,14 +33,16 @@ class SpecInput(Record):
 
 
 class SpecOutput(Record):
-    """The output of the network."""
+    """One named output of the network."""
 
-    task: Task | Literal["embedding"]
-    """embedding: the code of an autoencoder, whose encoder is exported alone."""
-    units: Count | None = None
-    """Classes, or values; null where the input comes out again, or a code."""
-    score: Literal["reconstruction", "forecast"] | None = None
-    """What a detector's anomaly score is the error of; null for other tasks."""
+    name: str
+    """Of the layer that gives it, and in the signature of the .tflite files."""
+    shape: tuple[int, ...]
+    """Of one sample, without the batch."""
+    dtype: Literal["float32"] = "float32"
+    """In the network; the files have the type that `export.io` asks for."""
+    meaning: str
+    """What its numbers are, in words."""
 
 
 class Adoption(Record):
@@ -70,7 +72,7 @@ class Batches(Record):
 class Spec(Record):
     """Contents of spec.json, written by `build`, and by `tune` with the trial that it picked."""
 
-    schema_version: Literal[2] = Field(default=2, alias="schema")
+    schema_version: Literal[3] = Field(default=3, alias="schema")
     """Version of this document's form."""
     seed: int
     """Of the initial weights and of dropout."""
@@ -78,7 +80,12 @@ class Spec(Record):
     """The `model` section."""
     inputs: tuple[SpecInput, ...]
     """In the order in which the network takes them."""
-    output: SpecOutput
+    task: Task | Literal["embedding"]
+    """embedding: the code of an autoencoder, whose encoder is exported alone."""
+    outputs: tuple[SpecOutput, ...]
+    """In the order in which the network gives them."""
+    score: Literal["reconstruction", "forecast"] | None = None
+    """What a detector's anomaly score is the error of; null for other tasks."""
     adoption: Adoption = Adoption()
     """How a network from outside was taken in; our own families do not look at it."""
     architecture: dict[str, Any] | None = None
@@ -87,6 +94,12 @@ class Spec(Record):
     """The `train` section where `tune` searched it; null: as in the config."""
     batches: Batches | None = None
     """Batches where `tune` searched them; null: as in the config."""
+
+    @property
+    def units(self) -> int:
+        """Classes or values of the only output."""
+        (output,) = self.outputs
+        return output.shape[-1]
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the `model` section, of which the caller knows the kind."""

@@ -101,8 +101,9 @@ def _encoder(recipe: Recipe, inputs: Inputs, out: Path, config: Config) -> Encod
     for file in sorted(inputs["model"].glob("*.keras")):
         save_keras(encoder_of(load_keras(file)), models / file.name)
     trained = load_keras(inputs["reference"] / "model.keras")
-    save_keras(encoder_of(trained), out / "encoder.keras")
-    encoder_spec(Spec.read(inputs["spec"] / "spec.json")).write(spec)
+    encoder = encoder_of(trained)
+    save_keras(encoder, out / "encoder.keras")
+    encoder_spec(Spec.read(inputs["spec"] / "spec.json"), encoder).write(spec)
     source = Source(models, spec, models)
     entries = tuple(
         _make_entry(

@@ -210,20 +210,20 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -
     Raises:
         ConfigError: its outputs do not fit the task.
     """
-    output, (last, before) = spec.output, _last(model)
-    if TASKS[output.task].predicts_input:
+    (last, before), units = _last(model), spec.units
+    if TASKS[spec.task].predicts_input:
         return Ending({}, lambda: None)
     scores = before if _is_activation(last) else last
     shape, activation = list(model.outputs[0].shape[1:]), _activation(last)
-    is_class, is_dense = TASKS[output.task].has_softmax, isinstance(scores, keras.layers.Dense)
+    is_class, is_dense = TASKS[spec.task].has_softmax, isinstance(scores, keras.layers.Dense)
     softmax = keras.layers.Activation("softmax", name="probabilities")
-    is_one_of_two = is_class and is_dense and (output.units, shape) == (2, [1])
+    is_one_of_two = is_class and is_dense and (units, shape) == (2, [1])
     if is_one_of_two and activation in ("sigmoid", *LINEAR):
         return _classes(scores, last, _two_logits(keras, spec, scores), softmax, beside_zero)
-    if shape != [output.units]:
+    if shape != [units]:
         raise ConfigError(
             f"model.path: the network outputs {shape} numbers and the data asks for "
-            f"[{output.units}]; set model.head: replace for a new last layer"
+            f"[{units}]; set model.head: replace for a new last layer"
         )
     if is_class:
         _check_scores(scores, last)
@@ -234,7 +234,7 @@ def _ending(keras: Namespace, model: Model, spec: Spec, target: Target | None) -
             "activation, whose unit could be moved to the data's. Set model.head: replace"
         )
     kernel = blocks.initializer(keras, spec, "value", activation=None)
-    value = keras.layers.Dense(output.units, kernel_initializer=kernel, name="value")
+    value = keras.layers.Dense(units, kernel_initializer=kernel, name="value")
     return Ending({id(last): value}, _mover(last, value, _in_unit_of(target)))
 
 

@@ -21,6 +21,7 @@ from pipeline.models.inputs import inputs_of
 from pipeline.tasks import TASKS
 
 CODE = "code"  # name of the layer whose output is the code
+RECONSTRUCTION = "reconstruction"  # and of the one that gives the input again
 Sizes = list[tuple[int, ...]]
 
 
@@ -47,7 +48,7 @@ def build(
     if others or entry.dtype != "float32":
         raise ValueError("wanted one input of numbers: a table, a series or a picture")
     encode, decode = FORMS[spec.settings(Autoencoder).form]
-    shape, task = tuple(x.shape[1:]), spec.output.task
+    shape, task = tuple(x.shape[1:]), spec.task
     x, sizes = encode(keras, spec, x)
     code = _code(keras, spec, x)
     if task == "embedding":
@@ -58,9 +59,25 @@ def build(
     return keras.Model(inputs, blocks.output(keras, spec, x), name="autoencoder")
 
 
-def encoder_spec(spec: Spec) -> Spec:
-    """Return the spec of an autoencoder's encoder."""
-    return spec.model_copy(update={"output": SpecOutput(task="embedding")})
+def reconstruction_spec(spec: Spec) -> Spec:
+    """Return the spec of a network that reconstructs the first input of another."""
+    shape = spec.inputs[0].shape
+    output = SpecOutput(name=RECONSTRUCTION, shape=shape, meaning="the input, reconstructed")
+    return spec.model_copy(
+        update={"task": "anomaly", "outputs": (output,), "score": "reconstruction"}
+    )
+
+
+def encoder_spec(spec: Spec, encoder: Model) -> Spec:
+    """Return the spec of an autoencoder's encoder.
+
+    Args:
+        spec: of the autoencoder.
+        encoder: as `encoder_of` returns it.
+    """
+    (name,), (code,) = encoder.output_names, encoder.outputs
+    output = SpecOutput(name=name, shape=tuple(code.shape[1:]), meaning="the code of the input")
+    return spec.model_copy(update={"task": "embedding", "outputs": (output,), "score": None})
 
 
 def encoder_of(model: Model) -> Any:
@@ -94,7 +111,7 @@ def _decode_dense(
     for number, width in enumerate(reversed(spec.settings(Autoencoder).units), 1):
         x = _layer(keras, spec, x, width, f"decoder_{number}")
     x = blocks.dense(keras, spec, x, units=int(np.prod(shape)), name="values")
-    return keras.layers.Reshape(shape, name="reconstruction")(x)
+    return keras.layers.Reshape(shape, name=RECONSTRUCTION)(x)
 
 
 def _layer(keras: Namespace, spec: Spec, x: Tensor, width: int, name: str) -> Any:
@@ -153,7 +170,7 @@ def _decode_conv(
         )
     layer = keras.layers.Conv2D if is_picture else keras.layers.Conv1D
     kernel = blocks.initializer(keras, spec, "reconstruction", activation=None)
-    return layer(shape[-1], 3, padding="same", kernel_initializer=kernel, name="reconstruction")(x)
+    return layer(shape[-1], 3, padding="same", kernel_initializer=kernel, name=RECONSTRUCTION)(x)
 
 
 def _cut(keras: Namespace, x: Tensor, size: tuple[int, ...], name: str) -> Any:
@@ -185,7 +202,7 @@ def _decode_recurrent(
     )
     x = keras.layers.Reshape((steps, spec.settings(Autoencoder).code), name="decoder_input")(x)
     x = blocks.recurrent(keras, spec, "lstm", units=width, name="decoder", return_sequences=True)(x)
-    return blocks.dense(keras, spec, x, units=channels, name="reconstruction")
+    return blocks.dense(keras, spec, x, units=channels, name=RECONSTRUCTION)
 
 
 FORMS = {  # how the code is made, and how the input is made of it

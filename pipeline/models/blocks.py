@@ -149,13 +149,12 @@ def pool_sequence(keras: Namespace, x: Any, how: str) -> Any:
 
 
 def output(keras: Namespace, spec: Spec, x: Any) -> Any:
-    """Apply the output layer: `logits` and a softmax for classes, `value` for a regression."""
-    units = spec.output.units
-    assert units is not None  # an autoencoder has no such layer
-    if TASKS[spec.output.task].has_softmax:
-        logits = dense(keras, spec, x, units=units, name="logits")
-        return keras.layers.Activation("softmax", name="probabilities")(logits)
-    return dense(keras, spec, x, units=units, name="value")
+    """Apply the layer of the only output; of classes `logits` and a softmax."""
+    (made,) = spec.outputs
+    if TASKS[spec.task].has_softmax:
+        logits = dense(keras, spec, x, units=spec.units, name="logits")
+        return keras.layers.Activation("softmax", name=made.name)(logits)
+    return dense(keras, spec, x, units=spec.units, name=made.name)
 
 
 def logits_model(keras: Namespace, model: Model) -> Any:

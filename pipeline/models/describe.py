@@ -14,6 +14,7 @@ from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.documents.spec import Spec, SpecInput, SpecOutput
 from pipeline.errors import ConfigError
 from pipeline.models import MODELS, budget
+from pipeline.models.autoencoder import reconstruction_spec
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.targets.compiler import Operation, PlacedOperation
@@ -40,16 +41,26 @@ def describe(
         seed: of the config.
         is_reconstruction: whether an adopted detector reconstructs its input.
     """
-    inputs = [_input(entry) for entry in dataset.preprocess.inputs]
+    inputs = tuple(_input(entry) for entry in dataset.preprocess.inputs)
+    units = len(dataset.class_names) if dataset.class_names else 1
+    spec = Spec(
+        seed=fold_seed(seed, "build"),
+        model=model,
+        inputs=inputs,
+        task=task,
+        outputs=tuple(
+            SpecOutput(name=output.name, shape=(units,), meaning=output.meaning)
+            for output in TASKS[task].outputs
+        ),
+    )
     if not TASKS[task].predicts_input:
-        output = SpecOutput(task=task, units=len(dataset.class_names) if dataset.class_names else 1)
-    elif model.kind == "autoencoder" or is_reconstruction:
-        output = SpecOutput(task=task, score="reconstruction")
-    else:  # it forecasts the last step from those before
-        inputs = [_without_last_step(entry) for entry in inputs]
-        output = SpecOutput(task=task, score="forecast", units=inputs[0].shape[1])
-    seed = fold_seed(seed, "build")
-    return Spec(seed=seed, model=model, inputs=tuple(inputs), output=output)
+        return spec
+    if model.kind == "autoencoder" or is_reconstruction:
+        return reconstruction_spec(spec)
+    inputs = tuple(_without_last_step(entry) for entry in inputs)
+    (_, channels) = inputs[0].shape
+    last = SpecOutput(name="value", shape=(channels,), meaning="the last step, forecast")
+    return spec.model_copy(update={"inputs": inputs, "outputs": (last,), "score": "forecast"})
 
 
 def build_network(spec: Spec) -> Network:

@@ -38,7 +38,7 @@ def build(
 
 
 def _has_two_classes(spec: Spec) -> bool:
-    return TASKS[spec.output.task].has_softmax and spec.output.units == 2
+    return TASKS[spec.task].has_softmax and spec.units == 2
 
 
 def _two_classes(keras: Namespace, spec: Spec, x: Any) -> Any:
@@ -47,4 +47,4 @@ def _two_classes(keras: Namespace, spec: Spec, x: Any) -> Any:
     halves = keras.layers.Dense(2, use_bias=False, trainable=False, name="logits")
     logits = halves(unit)
     halves.set_weights([np.array([[-0.5, 0.5]], np.float32)])
-    return keras.layers.Activation("softmax", name="probabilities")(logits)
+    return keras.layers.Activation("softmax", name=spec.outputs[0].name)(logits)

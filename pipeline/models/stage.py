@@ -93,8 +93,12 @@ def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) ->
         is_reconstruction=is_reconstruction,
     ).model_copy(update={"adoption": adoption})
     model = adopt_model(keras, given, spec, target=dataset.preprocess.target)
+    named = tuple(
+        output.model_copy(update={"name": name})
+        for output, name in zip(spec.outputs, model.output_names, strict=True)
+    )
     architecture = keras.saving.serialize_keras_object(model)
-    return spec.model_copy(update={"architecture": architecture}), model
+    return spec.model_copy(update={"architecture": architecture, "outputs": named}), model
 
 
 def check_metric(metric: str, dataset: Dataset) -> None:

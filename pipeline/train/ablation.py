@@ -18,7 +18,7 @@ def folder_of(out: Path, name: str) -> Path:
 
 def validation_metric(trained: Trained, spec: Spec) -> float:
     """Return a network's metric on the validation split."""
-    return float(trained.validation[f"val_{TASKS[spec.output.task].metric}"])
+    return float(trained.validation[f"val_{TASKS[spec.task].metric}"])
 
 
 def describe_gain(spec: Spec, own: Trained, alone: Trained | None) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def describe_gain(spec: Spec, own: Trained, alone: Trained | None) -> dict[str, 
         own: the network as it is kept.
         alone: the same network without what came first; None: it was not trained.
     """
-    task = TASKS[spec.output.task]
+    task = TASKS[spec.task]
     return {
         "metric": task.metric,
         "direction": task.direction,

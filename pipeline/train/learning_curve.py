@@ -54,7 +54,7 @@ def learning_curve(
         begin: gives the model the weights to start from; None: the seed says.
         learning: further arguments of `train_network`.
     """
-    task = TASKS[spec.output.task]
+    task = TASKS[spec.task]
     positions = dataset.split("train")
     rows = []
     if settings.learning_curve:
@@ -83,8 +83,8 @@ def _row(
     spec: Spec, settings: Train, dataset: Dataset, trained: Trained, fraction: float
 ) -> LearningRow:
     """Return what one network reaches on the samples that it learned from, and on validation."""
-    task, positions = spec.output.task, dataset.split("train")
-    if (score := spec.output.score) is not None:
+    task, positions = spec.task, dataset.split("train")
+    if (score := spec.score) is not None:
         dataset = with_decision(dataset, Decision(score=score))
     kept = np.unique(np.linspace(0, len(positions) - 1, JUDGED).astype(int))
     known, loss = _only(dataset, positions[kept]), loss_of(settings, task)

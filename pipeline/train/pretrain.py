@@ -15,8 +15,9 @@ from pipeline.arrays import Model
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.data.unlabeled import UNLABELED
-from pipeline.documents.spec import Spec, SpecOutput
+from pipeline.documents.spec import Spec
 from pipeline.documents.training import Pretraining
+from pipeline.models.autoencoder import reconstruction_spec
 from pipeline.train.ablation import describe_gain, folder_of
 from pipeline.train.make import TrainingOptions
 from pipeline.train.supervised import Trained, train_network
@@ -46,7 +47,7 @@ def train_pretrained(
     everything, unlabeled = _without_labels(dataset)
     log.info("          pre-training on %d samples", len(everything.split("train")))
     first = train_network(
-        spec.model_copy(update={"output": SpecOutput(task="anomaly", score="reconstruction")}),
+        reconstruction_spec(spec),
         _to_reconstruct(settings),
         everything,
         out=folder_of(out, "pretrain"),

@@ -65,7 +65,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     learned.write(out / "learning.json")
     Warnings(warnings=tuple(trained.warnings)).write(out / "warnings.json")
     save_keras(trained.model, out / "model.keras")
-    if (score := spec.output.score) is not None:
+    if (score := spec.score) is not None:
         calibrate_decision(trained.model, dataset, score).write(out / DECISION)
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"

@@ -103,7 +103,7 @@ def evaluate_pretrained(
     dataset, loss = _begun(spec, settings, dataset)
     model = MODELS[spec.model.kind](keras, spec)
     begin(model)
-    found = evaluator(model, dataset, split="validation", task=spec.output.task, loss=loss)()
+    found = evaluator(model, dataset, split="validation", task=spec.task, loss=loss)()
     return Trained(model, [], found, [])
 
 
@@ -135,8 +135,8 @@ def _trained(
 def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
     """Start afresh, and return the dataset as it is learned, and the loss."""
     reset_keras()
-    task = spec.output.task
-    if (score := spec.output.score) is not None:
+    task = spec.task
+    if (score := spec.score) is not None:
         dataset = with_decision(dataset, Decision(score=score))
     return dataset, loss_of(settings, task)
 
@@ -155,7 +155,7 @@ def _fitted(
     """Make all epochs, and measure the weights that are kept."""
 
     def evaluator_of(model: Model) -> Callable[[], Mapping[str, float]]:
-        task = spec.output.task
+        task = spec.task
         return evaluator(model, dataset, split="validation", task=task, loss=loss)
 
     evaluate = evaluator_of(trainer.model)

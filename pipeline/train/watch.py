@@ -48,7 +48,7 @@ def watcher(
         feed: of the training samples.
         loss: of each sample.
     """
-    task, dataset = TASKS[spec.output.task], feed.dataset
+    task, dataset = TASKS[spec.task], feed.dataset
     if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
         known = where(feed.targets, lambda targets: targets >= 0)
         if len(known) < len(feed.targets):
@@ -61,7 +61,7 @@ def watcher(
         "settings": settings,
         "metric": f"val_{task.metric}",
         "sign": 1 if task.direction == "up" else -1,
-        "chance": _chance(dataset, spec.output.task),
+        "chance": _chance(dataset, spec.task),
         "constant": _constant(feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }

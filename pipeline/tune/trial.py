@@ -85,7 +85,7 @@ def _measured(bench: Bench, row: Trial, folder: Path, costs: cost.Costs) -> dict
         is_shown=False,
     )
     dataset = bench.dataset
-    if (score := spec.output.score) is not None:
+    if (score := spec.score) is not None:
         calibrate_decision(trained.model, dataset, score).write(folder / DECISION)
         dataset = with_decision_of(dataset, folder)
     file, float_ops = _exported(bench, trained.model, spec, folder / "trained")
@@ -162,7 +162,7 @@ def _exported(bench: Bench, model: Model, spec: Spec, folder: Path) -> tuple[Pat
         folder,
         bench.form,
         dataset=bench.dataset,
-        calibration=calibration_of(bench, spec.output.score),
+        calibration=calibration_of(bench, spec.score),
         io=bench.config.export.io,
         granularity=bench.config.compress.quantize.granularity,
     )

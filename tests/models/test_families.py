@@ -9,6 +9,7 @@ import pytest
 from pipeline.config.model_schema import Funnel
 from pipeline.models import MODELS, budget
 from pipeline.models.mlp import widths
+from pipeline.tasks import TASKS
 from tests.conftest import make_spec
 
 PICTURE = [{"name": "image", "shape": [16, 16, 1], "dtype": "float32"}]
@@ -16,13 +17,15 @@ SERIES = [{"name": "series", "shape": [12, 3], "dtype": "float32"}]
 TABLE = [{"name": "table", "shape": [9], "dtype": "float32"}]
 TEXT = [{"name": "text", "shape": [10], "dtype": "int32", "vocabulary": 30, "pool": "mean"}]
 
+PICTURE_NETS = ["cnn", "ds_cnn", "resnet8", "mobilenet"]
+
 
 def made(inputs: list[dict[str, Any]], **model: Any) -> Any:
     spec = make_spec(model, inputs, {"task": "classification", "units": 3})
     return MODELS[spec.model.kind](keras, spec)
 
 
-@pytest.mark.parametrize("kind", ["cnn", "ds_cnn", "resnet8", "mobilenet"])
+@pytest.mark.parametrize("kind", PICTURE_NETS)
 @pytest.mark.parametrize("inputs", [SERIES, TABLE, [*PICTURE, *TABLE]])
 def test_a_picture_net_takes_one_picture(kind: str, inputs: list[dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match="wanted one picture"):
@@ -44,6 +47,19 @@ def test_the_same_seed_gives_the_same_weights(kind: str, inputs: list[dict[str, 
     one, two = made(inputs, kind=kind), made(inputs, kind=kind)
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("kind", sorted(MODELS.keys() - {"application", "file"}))
+def test_the_outputs_have_the_names_and_shapes_of_the_spec(kind: str, task: str) -> None:
+    """They are the names of the .tflite files' signatures, too."""
+    score = "reconstruction" if kind == "autoencoder" else "forecast"
+    output = {"task": task, "units": 2} | ({"score": score} if task == "anomaly" else {})
+    inputs = PICTURE if kind in PICTURE_NETS else SERIES
+    spec = make_spec({"kind": kind}, inputs, output)
+    model = MODELS[kind](keras, spec)
+    assert list(model.output_names) == [made.name for made in spec.outputs]
+    assert [x.shape[1:] for x in model.outputs] == [made.shape for made in spec.outputs]
 
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])

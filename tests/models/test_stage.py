@@ -9,7 +9,7 @@ import pytest
 from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.config.schema import Config
-from pipeline.documents.spec import Spec, SpecOutput
+from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models.stage import run
 from tests.conftest import prepare_data
@@ -36,7 +36,9 @@ def test_an_autoencoder_reconstructs_input(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     spec = built(make_config(text=WINE), tmp_path)
-    assert spec.output == SpecOutput(task="anomaly", score="reconstruction")
+    (output,) = spec.outputs
+    assert (spec.task, spec.score) == ("anomaly", "reconstruction")
+    assert (output.name, output.shape) == ("reconstruction", (13,))
     assert spec.inputs[0].shape == (13,)
 
 
@@ -49,7 +51,9 @@ def test_a_forecaster_does_not_see_the_last_step(sets: Path, tmp_path: Path) -> 
     run(config, Inputs({"dataset": data}, tmp_path, tmp_path), out)
     spec = Spec.read(out / "spec.json")
     assert spec.inputs[0].shape == (23, 1)
-    assert spec.output == SpecOutput(task="anomaly", score="forecast", units=1)
+    (output,) = spec.outputs
+    assert (spec.task, spec.score) == ("anomaly", "forecast")
+    assert (output.name, output.shape) == ("value", (1,))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_a_metric_that_the_classes_do_not_have_is_refused_before_training(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     two = make_config(text=CLASSES.replace("SET", "breast_cancer"))
-    assert built(two, tmp_path).output.task == "classification"
+    assert built(two, tmp_path).task == "classification"
     three = make_config(text=CLASSES.replace("SET", "wine"))
     (tmp_path / "wine").mkdir()
     with pytest.raises(ConfigError, match="auc is for two classes, and there are 3"):
