@@ -10,6 +10,7 @@ instead of guessed, and a depthwise layer, whose channels have scales of their o
 of the difference.
 """
 
+import copy
 import functools
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -97,6 +98,33 @@ class Graph:
         buffer = self.model.buffers[self.graph.tensors[index].buffer]
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
+    def is_stored(self, index: int) -> bool:
+        """Tell whether a tensor's values are in the file."""
+        data = self.model.buffers[self.graph.tensors[index].buffer].data
+        return data is not None and len(data) > 0
+
+    def scales(self, index: int) -> Array:
+        """Return a tensor's scales (C,) or (1,); (0,) where it is not quantized."""
+        known = self.graph.tensors[index].quantization
+        scale = None if known is None else known.scale
+        return np.asarray([] if scale is None else scale, np.float64)
+
+    def store_apart(self, index: int, values: Array, scales: Array) -> None:
+        """Give a stored tensor values and scales of its own; who shares its buffer keeps it.
+
+        Args:
+            index: of the tensor.
+            values: in its type and shape.
+            scales: (C,) or (1,), as many as it has.
+        """
+        tensor, buffers = self.graph.tensors[index], self.model.buffers
+        users = [t for graph in self.model.subgraphs for t in graph.tensors]
+        if sum(other.buffer == tensor.buffer for other in users) > 1:
+            buffers.append(copy.copy(buffers[tensor.buffer]))
+            tensor.buffer = len(buffers) - 1
+        self.store(index, values)
+        tensor.quantization.scale = scales.astype(np.float32)
+
     def content(self) -> bytes:
         """Return the file."""
         return bytes(self._tools.convert_object_to_bytearray(self.model))
@@ -116,9 +144,8 @@ class Graph:
 
     def _is_own(self, index: int) -> bool:
         buffer = self.graph.tensors[index].buffer
-        data = self.model.buffers[buffer].data
         users = [i for i, t in enumerate(self.graph.tensors) if t.buffer == buffer]
-        return data is not None and len(data) > 0 and users == [index] and self._once(index)
+        return self.is_stored(index) and users == [index] and self._once(index)
 
     def _once(self, index: int) -> bool:
         return len(self.readers.get(index, [])) == 1

@@ -56,7 +56,14 @@ def in_question(
             low, high = ranked[..., -1].min() - UNLIKELY, ranked[..., -2:][..., 0].max() + UNLIKELY
             before = near[index] if number else (low, high)
             near[index] = min(before[0], float(low)), max(before[1], float(high))
-    return {
-        index: (min(0.0, max(low, near[index][0])), max(0.0, min(high, near[index][1])))
-        for index, (low, high) in spans.items()
-    }
+    return {index: _within(full, near[index]) for index, full in spans.items()}
+
+
+def _within(full: tuple[float, float], near: tuple[float, float]) -> tuple[float, float]:
+    """Return the part of a full range to keep: it holds zero, and a certain winner stays certain.
+
+    Where every winner is high above zero and all others are far below, `near` is empty.
+    """
+    low, high = min(0.0, max(full[0], near[0])), max(0.0, min(full[1], near[1]))
+    high = max(high, min(full[1], low + UNLIKELY))
+    return max(full[0], min(low, high - UNLIKELY)), high

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.errors import ConversionError
+from pipeline.export.bias_range import fit_biases
 from pipeline.export.equalize import Graph
 from pipeline.export.ranges import Files, ranges_of, same_files, samples_of
 from pipeline.ondevice.interpreter import match_input_name
@@ -93,7 +94,7 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
     def mix(chosen: Collection[str]) -> bytes:
         maker = integer_maker(float32, 8, granularity)
         set_apart(maker, kind, chosen, granularity=granularity)
-        return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+        return quantized(maker, ranges, float32)
 
     return mix
 
@@ -119,6 +120,18 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     maker = quantizer.Quantizer(float32)
     _quantize(maker, ".*", bits, granularity)
     return maker
+
+
+def quantized(maker: Any, ranges: Mapping[str, Any], float32: str) -> bytes:
+    """Return the file that a quantizer makes, every bias within its integers.
+
+    Args:
+        maker: by `integer_maker`.
+        ranges: name -> {min, max} of every tensor.
+        float32: path of the float32 file that the quantizer reads.
+    """
+    made = maker.quantize(ranges, enable_progress_report=False)
+    return fit_biases(bytes(made.quantized_model), float32)
 
 
 def set_apart(maker: Any, kind: Kind, chosen: Collection[str], *, granularity: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.artifacts import sha256_file
 from pipeline.export.clipping import CLIPPINGS
+from pipeline.export.linear import least_widths
 from pipeline.export.logits import in_question, output_activations
 
 Ranges = dict[str, dict[str, Any]]
@@ -45,11 +46,26 @@ def ranges_of(
         found |= _of_logits(files)
     if clipping != FULL:
         found |= _clipped(found, _histograms(files), clipping, bits)
+    found = {name: _not_empty(span, _least_widths(files).get(name)) for name, span in found.items()}
     found = {name: _off_powers(span) for name, span in found.items()} if bits == WIDE else found
     tensors = _input_tensors(float32)
     for name, (low, high) in known.items():
         found[tensors[name]] = {"min": np.array([low]), "max": np.array([high])}
     return found
+
+
+def _not_empty(span: dict[str, Any], least: float | None) -> dict[str, Any]:
+    """Return a range that is no narrower than its writer's kernel takes.
+
+    The range of a tensor that is zero on every sample is 1, as TFLite's converter has it.
+
+    Args:
+        span: least and greatest value.
+        least: of the width; None: nothing but zero is too narrow.
+    """
+    low, high = span_of(span)
+    least = least or (1.0 if low == high else 0.0)
+    return span if high - low >= least else span | {"max": np.array([low + least])}
 
 
 def _off_powers(span: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +148,12 @@ def _measured(files: Files) -> Ranges:
     )
     observer.calibrate({SIGNATURE: samples_of(files.calibration)}, maker._recipe_manager)
     return dict(observer.get_model_qsvs())
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _least_widths(files: Files) -> dict[str, float]:
+    spans = {name: span_of(span) for name, span in _measured(files).items()}
+    return least_widths(open_keeping_tensors(files.float32), spans)
 
 
 @functools.lru_cache(maxsize=REMEMBERED)

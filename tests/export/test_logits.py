@@ -46,6 +46,16 @@ def test_a_sample_of_which_two_are_high_keeps_both() -> None:
     }
 
 
+@pytest.mark.parametrize("winner", [8.5, 60.0])
+@pytest.mark.parametrize("other", [-60.0, -8.5, -7.9])
+def test_a_class_that_always_wins_still_wins(winner: float, other: float) -> None:
+    """Between others far below zero and winners far above it there was no range at all."""
+    logits = np.array([[winner, other, -70.0]])
+    low, high = in_question({0: SOFTMAX}, {0: (-70.0, winner)}, [{0: logits}])[0]
+    cut = np.clip(logits, low, high)
+    assert softmax(cut)[0, 0] > 1 - 4 * ROUNDED_TO_ZERO
+
+
 def test_before_a_sigmoid_both_ends_are_cut() -> None:
     found = in_question({0: SIGMOID, 1: SIGMOID}, {0: (-40.0, 90.0), 1: (-1.0, 2.0)}, [])
     assert found == {0: (-UNLIKELY, UNLIKELY), 1: (-1.0, 2.0)}

@@ -45,7 +45,7 @@ def test_the_tensor_that_breaks_a_net_is_found_and_widened(lost: Made) -> None:
     plain = answers(lost.file("int8", name="plain.tflite"), x)
     path = lost.file("int8", name="mixed.tflite", int16_fraction=0.3)
     widened = answers(path, x)
-    assert same(lost, plain) < 0.7
+    assert same(lost, plain) < 0.8
     assert same(lost, widened) > 0.95
     assert sqnr_db(lost.reference, widened) > 10 + sqnr_db(lost.reference, plain)
     assert inspect(path, "int8").float_ops_left == ()
