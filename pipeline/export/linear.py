@@ -5,9 +5,10 @@ steps of the output or more: such an output is zero next to a single one of its 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+
+from pipeline.arrays import Model
 
 INPUTS = {  # operation -> (input, weights, bias) among its inputs
     "CONV_2D": (0, 1, 2),
@@ -18,7 +19,7 @@ INPUTS = {  # operation -> (input, weights, bias) among its inputs
 NARROWEST = 2**14  # products to an output's range; a step of a product is then 129 of its steps
 
 
-def least_widths(interpreter: Any, spans: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+def least_widths(interpreter: Model, spans: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Return name -> least width of the range of what an operation with stored weights writes.
 
     Args:

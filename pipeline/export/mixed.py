@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Model
 from pipeline.errors import ConversionError
 from pipeline.export.bias_range import fit_biases
 from pipeline.export.equalize import Graph
@@ -122,7 +122,7 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     return maker
 
 
-def quantized(maker: Any, ranges: Mapping[str, Any], float32: str) -> bytes:
+def quantized(maker: Model, ranges: Mapping[str, Any], float32: str) -> bytes:
     """Return the file that a quantizer makes, every bias within its integers.
 
     Args:
