@@ -25,7 +25,7 @@ from pipeline.export.equalize import equalized_file
 from pipeline.export.float16 import with_float16
 from pipeline.export.frozen import float32_of
 from pipeline.export.inline_buffers import inline_buffers
-from pipeline.export.mixed import Kind, integer_maker, most_sensitive, quantized, set_apart
+from pipeline.export.mixed import Kind, integer_maker, most_sensitive, quantize_file, set_apart
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_copy
 from pipeline.export.tf_keras_copy import compare, make_copy, outputs_of_copy, outputs_of_file
@@ -210,7 +210,7 @@ def integer_file(
         ranges = ranges_of(
             float32, calibration, clipping=clipping, bits=BITS[form], known=input_ranges
         )
-        content = quantized(maker, ranges, float32)
+        content = quantize_file(maker, ranges, float32)
     if correct:
         content = correct_biases(content, float32, calibration)
     if io == "uint8" and form == "int8":

@@ -94,7 +94,7 @@ def _mixer(float32: str, ranges: Any, kind: Kind, granularity: str) -> Mixer:
     def mix(chosen: Collection[str]) -> bytes:
         maker = integer_maker(float32, 8, granularity)
         set_apart(maker, kind, chosen, granularity=granularity)
-        return quantized(maker, ranges, float32)
+        return quantize_file(maker, ranges, float32)
 
     return mix
 
@@ -122,7 +122,7 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     return maker
 
 
-def quantized(maker: Model, ranges: Mapping[str, Any], float32: str) -> bytes:
+def quantize_file(maker: Model, ranges: Mapping[str, Any], float32: str) -> bytes:
     """Return the file that a quantizer makes, every bias within its integers.
 
     Args:
