@@ -92,7 +92,7 @@ def _limits_of_model(
         return 0.05, f"no bottleneck found: {both}"
     if d.baseline is not None and is_table(d) and _none_is_better(d):
         return 0.3, (
-            f"what limits this run is what the columns tell: {both}, and none of "
+            f"the limits of this run are the columns' information: {both}, and none of "
             f"{len(d.baseline.models)} classical models does better; look for other columns"
         )
     return 0.5, f"what limits this run is capacity: {both}; add layers or widen them"

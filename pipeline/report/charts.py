@@ -1,7 +1,7 @@
 """Charts as inline SVG: in the page's colors, without a script or another file. Pure.
 
-Curves differ by dashes, too, so that they can be told apart on paper and without colors; what a
-chart shows is also said in words, for those who do not see it.
+Curves differ by dashes, too, so that they can be told apart on paper and without colors. A caption
+states each chart in words, for those who do not see it.
 """
 
 import math
@@ -46,7 +46,7 @@ class Axis:
         return self.start + share * (self.end - self.start)
 
     def tick_text(self, tick: float) -> str:
-        """Return what is written at a tick."""
+        """Return the text of a tick."""
         return number(10**tick) if self.is_log else number(tick)
 
 
@@ -61,17 +61,17 @@ def y_axis(label: str, values: Sequence[float], *, is_log: bool = False) -> Axis
 
 
 def figure(
-    parts: Sequence[str], legend: Mapping[str, int], *, title: str, told: str = ""
+    parts: Sequence[str], legend: Mapping[str, int], *, title: str, caption: str = ""
 ) -> Markup:
-    """Return a chart: its title, the drawing, and which color is what.
+    """Return a chart: its title, the drawing, and a legend.
 
     Args:
         parts: the drawing's elements.
-        legend: name -> number of its color; none where there is only one thing.
+        legend: name -> number of its color; empty for a chart of one group.
         title: what it shows.
-        told: the same in words and numbers.
+        caption: the same in words and numbers.
     """
-    said = escape(f"{title}. {told}" if told else title)
+    label = escape(f"{title}. {caption}" if caption else title)
     keys = "".join(
         f'<li><span class="key c{color % COLORS}"></span>{escape(name)}</li>'
         for name, color in legend.items()
@@ -79,7 +79,7 @@ def figure(
     listed = f'<ul class="legend">{keys}</ul>' if keys else ""
     return Markup(
         f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'role="img" aria-label="{said}">{"".join(parts)}</svg>{listed}</figure>'
+        f'role="img" aria-label="{label}">{"".join(parts)}</svg>{listed}</figure>'
     )
 
 
@@ -100,7 +100,7 @@ def line_chart(
     """Return curves over a common x axis, each named in the legend; nothing where there is none.
 
     Args:
-        series: name -> points (x, y); what is not finite is left out.
+        series: name -> points (x, y); values that are not finite are left out.
         title: what it shows.
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
@@ -118,9 +118,9 @@ def line_chart(
     parts = frame(across, up) + [rule(across, value, text) for text, value in marked.items()]
     for count, (name, curve) in enumerate(curves.items()):
         parts += _curve(count, name, curve, across, up)
-    told = "; ".join(_told(name, curve) for name, curve in curves.items())
+    caption = "; ".join(_describe(name, curve) for name, curve in curves.items())
     legend = {name: count for count, name in enumerate(curves)}
-    return figure(parts, legend, title=title, told=told)
+    return figure(parts, legend, title=title, caption=caption)
 
 
 def rule(x: Axis, value: float, text: str) -> str:
@@ -171,13 +171,19 @@ def histogram(
                 "</rect>"
             )
     parts += [rule(across, value, text) for text, value in (rules or {}).items()]
-    told = "; ".join(f"{name}: {number(np.sum(counts))}" for name, counts in groups.items())
+    caption = "; ".join(f"{name}: {number(np.sum(counts))}" for name, counts in groups.items())
     legend = {name: color for color, name in enumerate(groups)} if len(groups) > 1 else {}
-    return figure(parts, legend, title=title, told=told)
+    return figure(parts, legend, title=title, caption=caption)
 
 
 def scatter(
-    groups: Mapping[str, Any], *, title: str, x: str, y: str, told: str, has_diagonal: bool = False
+    groups: Mapping[str, Any],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    caption: str,
+    has_diagonal: bool = False,
 ) -> Markup:
     """Return points (n, 2) of each group.
 
@@ -186,7 +192,7 @@ def scatter(
         title: what it shows.
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
-        told: the same in words and numbers.
+        caption: the same in words and numbers.
         has_diagonal: whether both axes are the same, with a line where the coordinates are equal;
             without it there is a line at y = 0.
     """
@@ -207,7 +213,7 @@ def scatter(
             for px, py in group
         ]
     legend = {name: color for color, name in enumerate(groups)} if len(groups) > 1 else {}
-    return figure(parts, legend, title=title, told=told)
+    return figure(parts, legend, title=title, caption=caption)
 
 
 def _curve(count: int, name: str, curve: Sequence[Point], x: Axis, y: Axis) -> list[str]:
@@ -228,7 +234,7 @@ def _curve(count: int, name: str, curve: Sequence[Point], x: Axis, y: Axis) -> l
     ]
 
 
-def _told(name: str, curve: Sequence[Point]) -> str:
+def _describe(name: str, curve: Sequence[Point]) -> str:
     first, last = curve[0], curve[-1]
     return (
         f"{name}: {number(first[1])} at {number(first[0])}, {number(last[1])} at {number(last[0])}"

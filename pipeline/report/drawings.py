@@ -1,4 +1,4 @@
-"""What is drawn of a run's figures: curves, samples, confusion, layers, size against quality. Pure.
+"""The drawings of a run: curves, samples, confusion, layers, size against quality. Pure.
 
 Each returns an empty piece of the page where there is nothing to draw.
 """
@@ -115,7 +115,7 @@ def confused_pairs(documents: Documents) -> list[dict[str, Any]]:
     return [
         {
             "true": names[i],
-            "said": names[j],
+            "predicted": names[j],
             "count": int(found[i, j]),
             "reference": int(wanted[i, j]),
             "samples": int(totals[i]),
@@ -135,10 +135,10 @@ def recalls(documents: Documents) -> list[dict[str, Any]]:
     for k, name in list(enumerate(names))[:RECALLS]:
         row: dict[str, Any] = {"name": name, "samples": int(pair[0][k].sum())}
         for key, counts in zip(("reference", "file"), pair, strict=True):
-            true, said = int(counts[k].sum()), int(counts[:, k].sum())
+            true, predicted = int(counts[k].sum()), int(counts[:, k].sum())
             row[key] = {
                 "recall": float(counts[k, k]) / true if true else None,
-                "precision": float(counts[k, k]) / said if said else None,
+                "precision": float(counts[k, k]) / predicted if predicted else None,
             }
         rows.append(row)
     return rows

@@ -1,4 +1,4 @@
-"""What the report shows of attacks on pictures: tables, the curve, examples. Pure."""
+"""The report's section on evasion: tables, the curve, adversarial examples. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from pipeline.report import adversarial_examples, charts, pictures, words
 from pipeline.report.gather import Documents
 
 Row = dict[str, Any]
-# Name in audit.json -> label of the report, and what the attacker has.
+# Name in audit.json -> label of the report, and the attacker's knowledge.
 NAMES = {
     "pgd_transfer": ("transferred from the trained model", "the trained model"),
     "pgd_parent": ("transferred from the fine-tuned model", "the float model before export"),
     "straight_through": ("straight-through (white box)", "the file: its weights and scales"),
-    "square": ("Square Attack (black box)", "outputs of the file alone"),
+    "square": ("Square Attack (black box)", "only outputs of the file"),
 }
 
 
@@ -139,7 +139,7 @@ def _curve(audit: Audit, ships: str) -> Any:
 
 
 def _examples(documents: Documents) -> list[Row]:
-    """Return adversarial examples: their pictures, the true class, and what the file says."""
+    """Return adversarial examples: their pictures, the true class, and the file's predictions."""
     figures = documents.figures.get("audit", {})
     if "clean" not in figures:
         return []
@@ -154,11 +154,11 @@ def _example(documents: Documents, figures: Mapping[str, Any], place: int) -> Ro
         pictures.picture(changed, alt="adversarial"),
         pictures.picture(pictures.difference(clean, changed), alt="change"),
     ]
-    for key, told in (("saliency_clean", "before"), ("saliency_adversarial", "after")):
+    for key, when in (("saliency_clean", "before"), ("saliency_adversarial", "after")):
         if key in figures:
             map_ = figures[key][place].sum(axis=-1, keepdims=True)
             image = pictures.difference(0 * map_, map_)
-            drawn.append(pictures.picture(image, alt=f"integrated gradients {told}"))
-    keys = {"label": "labels", "said": "prediction_clean", "then": "prediction_adversarial"}
+            drawn.append(pictures.picture(image, alt=f"integrated gradients {when}"))
+    keys = {"label": "labels", "before": "prediction_clean", "after": "prediction_adversarial"}
     named = {k: words.class_name(documents, figures[v][place]) for k, v in keys.items()}
     return {"pictures": drawn, **named}

@@ -8,21 +8,21 @@ from pipeline.report import charts
 
 
 def format_evidence(metrics: Mapping[str, Any]) -> str:
-    """Return the evidence of a finding in one line; what was not measured is left out."""
+    """Return the evidence of a finding in one line, without missing values."""
     return ", ".join(
-        f"{name.replace('_', ' ')} {_told(value)}"
+        f"{name.replace('_', ' ')} {_describe(value)}"
         for name, value in metrics.items()
         if value is not None
     )
 
 
-def _told(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, Mapping):
-        return " / ".join(f"{name} {_told(part)}" for name, part in value.items())
+        return " / ".join(f"{name} {_describe(part)}" for name, part in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return str(value)

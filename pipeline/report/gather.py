@@ -1,4 +1,4 @@
-"""Read all that the report tells of a run."""
+"""Read all documents of a run that the report shows."""
 
 import csv
 import platform
@@ -72,7 +72,7 @@ class Documents:
 
 
 def gather(inputs: Inputs) -> Documents:
-    """Read every document of a run that the report tells of."""
+    """Read every document of a run that the report shows."""
     history = inputs["history"]
     return Documents(
         dataset=DatasetDocument.read(inputs["dataset"] / "dataset.json"),
@@ -116,7 +116,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
 
 
 def timings(run: Path) -> dict[str, Any]:
-    """Return what varies from run to run and is told beside it; no hash covers it.
+    """Return the values that vary from run to run; no hash covers them.
 
     Args:
         run: the run folder.

@@ -17,7 +17,7 @@ def picture(image: Any, *, alt: str, wide: int = SIDE) -> Markup:
     Args:
         image: its pixels.
         alt: what it shows, for those who cannot see it.
-        wide: how wide it is on the page, in pixels.
+        wide: width on the page, in pixels.
     """
     pixels = (
         image if image.dtype == np.uint8 else np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -45,7 +45,7 @@ def _against_truth(figures: Figures, ships: str, samples: int, unit: str) -> Mar
         f"{samples:,} samples",
         x=f"true value ({unit})",
         y=f"predicted value ({unit})",
-        told=f"mean absolute error {number(float(error))}",
+        caption=f"mean absolute error {number(float(error))}",
         has_diagonal=True,
     )
 

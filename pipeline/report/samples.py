@@ -97,9 +97,9 @@ def row_table(caption: str, rows: Sequence[Mapping[str, str]], notes: Sequence[s
     """Return a table of samples.
 
     Args:
-        caption: what is said above it.
+        caption: text above it.
         rows: of each sample, column -> cell as HTML; all have the same columns.
-        notes: what the model answers to each.
+        notes: the model's prediction for each.
     """
     names = list(rows[0])
     head = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in names)

@@ -1,4 +1,4 @@
-"""What the page shows of a hyper-parameter search: its table, the fronts, parallel coordinates."""
+"""The page's section on a hyper-parameter search: table, fronts, parallel coordinates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ SCALE = {"bytes": 1000.0, "latency_ms": 1.0}
 
 
 def context(trials: Trials | None) -> dict[str, Any] | None:
-    """Return what the template needs of trials.json; None where nothing was searched."""
+    """Return the template's values of trials.json; None where nothing was searched."""
     if trials is None:
         return None
     done = [row for row in trials.trials if row.score is not None]
@@ -82,12 +82,12 @@ def _front_chart(trials: Trials, done: Sequence[TrialResult], by: str) -> Markup
             f"{number(at[row.trial][0])}</title></circle>"
         )
     legend = {"trial": 0, "Pareto front": 1, "chosen": 2}
-    told = f"{len(known)} trials, {len(front)} of them on the front"
-    return figure(parts, legend, title=title, told=told)
+    caption = f"{len(known)} trials, {len(front)} of them on the front"
+    return figure(parts, legend, title=title, caption=caption)
 
 
 def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
-    """Return a line a trial through an axis a value (Inselberg 1985), the best half in color."""
+    """Return parallel coordinates (Inselberg 1985), one line a trial; the best half has color."""
     paths = [path for path in trials.space if any(path in row.values for row in done)]
     paths = paths[: AXES - 1]
     if len(done) < 2:
@@ -123,7 +123,7 @@ def _parallel(trials: Trials, done: Sequence[TrialResult]) -> Markup | None:
             f"<title>trial {row.trial}: {row.score:.4f}</title></polyline>"
         )
     legend = {"chosen": 2, "better half": 0, "other": 5}
-    return figure(parts, legend, title=title, told=f"{len(done)} trials")
+    return figure(parts, legend, title=title, caption=f"{len(done)} trials")
 
 
 _BASE = HEIGHT - BOTTOM

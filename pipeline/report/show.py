@@ -124,7 +124,7 @@ def _gates(gates: Sequence[GateResult]) -> list[str]:
 
 
 def _run(folder: Path) -> list[Any]:
-    """Return the stages that are finished, with their time and closing figures, and the verdict."""
+    """Return the finished stages with their time and metrics, and the verdict."""
     table = Table(box=None, pad_edge=False)
     for column, justify in (("stage", "left"), ("seconds", "right"), ("figures", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ def bar_chart(values: Mapping[str, float], *, title: str, unit: str) -> Markup:
 
 
 def confusion_matrix(counts: Any, names: Sequence[str], *, title: str) -> Markup:
-    """Return a table of how often a class (row) was called another (column), shaded by share."""
+    """Return a confusion matrix: true class (row), predicted class (column), shaded by rate."""
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shares = counts / totals
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)

@@ -23,7 +23,7 @@ NAMES = {
 
 
 def gate_means(name: str) -> str:
-    """Return what the value of a gate is, with its unit."""
+    """Return the meaning of a gate's value, with its unit."""
     gate = GATES[name]
     return f"{gate.meaning}, {gate.unit}" if gate.unit in ("dB", "ms", "bytes") else gate.meaning
 

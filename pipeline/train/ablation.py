@@ -1,4 +1,4 @@
-"""A training that begins with another, and what the other gained: pre-training, a teacher."""
+"""A training that builds on another (pre-training, a teacher), and the gain by it."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def describe_gain(spec: Spec, own: Trained, alone: Trained | None) -> dict[str, 
     Args:
         spec: of the network.
         own: the network as it is kept.
-        alone: the same network without what came first; None: it was not trained.
+        alone: the same network trained without the first training; None: it was not trained.
     """
     task = TASKS[spec.task]
     return {

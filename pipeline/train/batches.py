@@ -46,7 +46,7 @@ class Feed:
     dataset: Dataset
     positions: Array
     targets: Array
-    """What the loss compares with, of every sample in `positions`: class ids or scaled values."""
+    """Targets of the loss (n,), of every sample in `positions`: class ids or scaled values."""
     batch_size: int
     seed: int
     most_steps: int = 8
@@ -85,8 +85,8 @@ class Feed:
     def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
         """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.
 
-        Inputs and targets have shape (steps in this call, share, ...). Where several processes
-        share a batch each reads its own rows alone; the order does not depend on their number.
+        Inputs and targets have shape (steps in this call, samples, ...). Where several processes
+        share a batch, each reads only its own rows; the order does not depend on their number.
         """
         order = self.order(epoch)[:, self.part * self.share : (self.part + 1) * self.share]
         starts = range(first_step, self.steps, self.steps_a_call)

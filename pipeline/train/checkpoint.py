@@ -117,20 +117,20 @@ def arrays_of(trainer: "Trainer", callbacks: Sequence[Any], progress: Progress) 
 
 
 def load_checkpoint(path: Path, trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
-    """Put everything back as `save_checkpoint` found it; without a whole file nothing changes."""
+    """Restore everything that `save_checkpoint` stored; without a complete file nothing changes."""
     trainer.model.stop_training = False
     try:
         saved = _read(path, _variables(trainer))
     except FileNotFoundError:
         return Progress()
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        log.warning("%s: damaged (%s): what it held is done again", path, error)
+        log.warning("%s: damaged (%s): its epochs are trained again", path, error)
         return Progress()
     return put_back(saved, trainer, callbacks)
 
 
 def put_back(saved: Mapping[str, Any], trainer: "Trainer", callbacks: Sequence[Any]) -> Progress:
-    """Give trainer and callbacks what `arrays_of` found, and return the position."""
+    """Restore trainer and callbacks from the arrays of `arrays_of`, and return the position."""
     state = _State(**json.loads(str(saved["state"])))
     for i, variable in enumerate(_variables(trainer)):
         variable.assign(saved[f"variable_{i}"])

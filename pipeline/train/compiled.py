@@ -1,8 +1,8 @@
-"""The compiled steps of one call: each replica learns from its own share of each global batch.
+"""The compiled steps of one call: each replica trains on its part of each global batch.
 
 Gradients are summed over replicas and divided by the global batch, so that the result does not
-depend on the number of devices; nor does what is drawn for a sample (data/). Masks of
-dropout and noise layers are drawn apart on each replica.
+depend on the number of devices; nor do random changes of a sample (data/). Masks of
+dropout and noise layers differ on each replica.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
     """Return the compiled function that makes all the steps of one call.
 
-    It takes inputs and targets of shape (steps, share, ...), the seed and the number of the first
+    It takes inputs and targets of shape (steps, samples, ...), the seed and the number of the first
     step, and returns the mean of loss and metrics over each step's batch: name -> (steps,).
     """
     strategy = trainer.strategy
@@ -59,7 +59,7 @@ def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
 
 
 def _replica_step(trainer: "Trainer", feed: Feed, names: list[str]) -> Any:
-    """Return the step of one replica: it takes its worker's share, and learns from its own part.
+    """Return the step of one replica: it takes its worker's samples, and trains on its own part.
 
     Raises:
         ConfigError: the batch cannot be shared equally.

@@ -40,7 +40,7 @@ def decision_with_range(dataset: Dataset, score: str) -> Decision:
 
 
 def calibrate_threshold(scores: Array, labels: Array) -> tuple[float, str]:
-    """Return the threshold and how it was found: f1, the largest F1; or a quantile of the normal.
+    """Return the threshold and its rule: f1, the largest F1; or a quantile of normal scores.
 
     Args:
         scores: (N,), the larger, the stranger.

@@ -30,7 +30,7 @@ def train_distilled(
     begin: Callable[[Any], None] | None = None,
     **learning: Unpack[TrainingOptions],
 ) -> tuple[Trained, Distillation]:
-    """Train the teacher, then the spec's network from its answers and the labels.
+    """Train the teacher, then the spec's network from the teacher's outputs and the labels.
 
     Args:
         spec: of the student.
@@ -41,7 +41,7 @@ def train_distilled(
         learning: further arguments of `train_network`.
 
     Returns:
-        The student, and what the teacher gained on the validation split.
+        The student, and the gain by the teacher on the validation split.
     """
     taught = settings.distill
     assert taught is not None  # else there is nothing to do here

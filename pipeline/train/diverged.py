@@ -31,7 +31,7 @@ def refuse_bad(trainer: "Trainer", values: Sequence[Any], epoch: int, *, step: i
     """Stop where a loss or a weight is no finite number.
 
     Args:
-        trainer: what is trained; says what to lower.
+        trainer: of the training; its rate key is named in the message.
         values: losses, or weights.
         epoch: counted from 0.
         step: counted from 0.

@@ -1,4 +1,4 @@
-"""What fine-tuning forgot: the figures of a trained network before and after, class by class."""
+"""Forgetting: the per-class recall of a trained network before and after fine-tuning."""
 
 from pipeline.arrays import Model, only
 from pipeline.data.dataset import Dataset

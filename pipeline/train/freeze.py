@@ -1,4 +1,4 @@
-"""Fine-tuning in two phases: the last layer alone on what is frozen, then the others too.
+"""Fine-tuning in two phases: only the last layer, then all layers.
 
 A new last layer would else send large errors through weights that are good already (Yosinski et
 al. 2014, arXiv:1411.1792, section 4). Batch normalization keeps the statistics that it came with.
@@ -13,7 +13,7 @@ NORMALISING = ("BatchNormalization",)
 
 
 def frozen_epochs(freeze: Freeze | None) -> int:
-    """Return how many epochs the last layer learns alone."""
+    """Return the number of epochs that train only the last layer."""
     return 0 if freeze is None else int(freeze.epochs)
 
 

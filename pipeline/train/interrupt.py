@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM while a network learns: the step is finished and saved, then the program ends.
 
-A second signal ends it at once; what the last checkpoint holds is then what is left.
+A second signal ends it at once; the last checkpoint remains.
 """
 
 import functools
@@ -27,7 +27,7 @@ def finishing_steps(learn: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(learn)
     def held(*arguments: object, **named: object) -> Result:
         if threading.current_thread() is not threading.main_thread():
-            return learn(*arguments, **named)  # signals reach the main thread alone
+            return learn(*arguments, **named)  # signals reach only the main thread
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for number in before:

@@ -1,4 +1,4 @@
-"""What the network reaches on training and validation samples; with less data too, where asked.
+"""The metric on training and validation samples; with fewer training samples, too, where asked.
 
 Whether more data, more capacity or less of it would help is read from these (Cortes et al. 1993,
 "Learning curves: asymptotic values and rate of convergence").
@@ -43,7 +43,7 @@ def learning_curve(
     begin: Callable[[Any], None] | None,
     **learning: Unpack[TrainingOptions],
 ) -> Learning:
-    """Return the metric on training and validation samples, by share of the training samples.
+    """Return the metric on training and validation samples, by fraction of the training samples.
 
     Args:
         spec: of the network.
@@ -101,5 +101,5 @@ def _row(
 
 
 def _only(dataset: Dataset, positions: Array) -> Dataset:
-    """Return the dataset with some of its training samples alone."""
+    """Return the dataset with only some of its training samples."""
     return replace(dataset, splits={**dataset.splits, "train": positions})

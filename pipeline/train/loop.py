@@ -1,7 +1,7 @@
 """The one training loop: a step under `strategy.run`, resumable at any call, exact under the seed.
 
 Train and harden give it a step (see step.py) and nothing else; what one step compiles to, over how
-many devices, is in compiled.py. Where several workers train, their chief alone measures and writes.
+many devices, is in compiled.py. Where several workers train, only their chief measures and writes.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ CHECKPOINT_SECONDS = 5.0  # what a kill may cost; a save takes milliseconds for 
 
 @dataclass(frozen=True)
 class Trainer:
-    """What is trained, and how a step of it is made."""
+    """A model with its optimizer and its training step."""
 
     model: Any
     optimizer: Any
@@ -84,7 +84,7 @@ def fit(
         feed: training batches.
         epochs: passes over the training samples.
         evaluate: returns the validation logs (`val_…`) of the current weights; the chief of several
-            workers asks it alone, and tells the others.
+            workers evaluates alone, and broadcasts the result.
         callbacks: Keras callbacks; those that stop training set `model.stop_training`.
         work: folder of the checkpoint; its contents decide nothing but how much is done again.
         watch: is shown the rows of all finished epochs after each, and once more at the end.
@@ -124,7 +124,7 @@ def fit(
 
 @contextlib.contextmanager
 def _averaged(trainer: Trainer) -> Iterator[None]:
-    """Hold the running mean of the weights in their place, where the optimizer keeps one."""
+    """Swap the weights for their running mean, where the optimizer has one."""
     if not trainer.averages:
         yield
         return
@@ -136,7 +136,7 @@ def _averaged(trainer: Trainer) -> Iterator[None]:
 
 
 def agree_on(strategy: Strategy, find: Callable[[], Any]) -> Any:
-    """Return what the chief finds, in all workers of a strategy; alone, just that."""
+    """Return the chief's result in all workers of a strategy."""
     if not spans_workers(strategy):
         return find()
     return share_value(find() if is_chief() else None)
@@ -153,7 +153,7 @@ def _same_start(trainer: Trainer, callbacks: Sequence[Any], progress: Progress) 
 
 
 def _own_part(feed: Feed, strategy: Strategy) -> Feed:
-    """Return the batches of which this worker reads its share alone."""
+    """Return the batches of which this worker reads only its rows."""
     if not spans_workers(strategy):
         return feed
     place = members().place

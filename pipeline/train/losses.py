@@ -1,4 +1,4 @@
-"""LOSSES: the loss of each sample, from labels and what the network answers before its softmax.
+"""LOSSES: the loss of each sample, from labels and the network's outputs before its softmax.
 
 Legend: B batch, K classes.
 """
@@ -37,7 +37,7 @@ def categorical_crossentropy(settings: Train) -> Loss:
 
 
 def binary_crossentropy(settings: Train) -> Loss:
-    """Return -q log p - (1 - q) log(1 - p), p the share of the second of two classes.
+    """Return -q log p - (1 - q) log(1 - p), p the probability of the second of two classes.
 
     Smoothing: q = (1 - s) of the label + s / 2.
     """
@@ -56,7 +56,7 @@ def binary_crossentropy(settings: Train) -> Loss:
 
 
 def focal(settings: Train) -> Loss:
-    """Return -(1 - p)^gamma log p, p the share of the right class.
+    """Return -(1 - p)^gamma log p, p the probability of the true class.
 
     Lin et al. 2017 (arXiv:1708.02002), equation 4; without the weights of classes, which
     `train.class_weights` gives.
@@ -71,7 +71,7 @@ def focal(settings: Train) -> Loss:
 
 
 def generalized_crossentropy(settings: Train) -> Loss:
-    """Return (1 - p^q) / q, p the share of the right class.
+    """Return (1 - p^q) / q, p the probability of the true class.
 
     Zhang and Sabuncu 2018 (arXiv:1805.07836), equation 6: between cross-entropy (q near 0) and the
     absolute error of p (q = 1). Its gradient is that of cross-entropy times p^q, so that a sample
@@ -91,7 +91,7 @@ def perceptron(settings: Train) -> Loss:
 
     The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
     is Rosenblatt's rule, w += x for a positive that is missed, w -= x for a negative. Of several
-    classes the right one is held against the best of the others. A tie is wrong.
+    classes, the true one is compared with the best of the others. A tie is wrong.
     """
 
     def loss(labels: Tensor, logits: Tensor) -> Any:
@@ -140,7 +140,7 @@ LOSSES: dict[str, Callable[[Any], Loss]] = {
 
 @dataclass(frozen=True)
 class LossOf:
-    """The loss of a `train` section; another process can be told of it."""
+    """The loss of a `train` section; it can be sent to another process."""
 
     settings: Any
     task: str

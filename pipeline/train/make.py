@@ -89,7 +89,7 @@ def preparer(
 
 
 class TrainingOptions(TypedDict):
-    """What a training is told beside its settings."""
+    """Arguments of a training besides its settings."""
 
     batch_size: int
     """Samples a step, over all replicas."""
@@ -110,7 +110,7 @@ def trainer_of(
     seed: int,
     teacher: Model,
 ) -> tuple[Trainer, Feed]:
-    """Return what is trained, made under the strategy's scope, and its batches."""
+    """Return the trainer, made under the strategy's scope, and its batches."""
     positions, labels = _samples(settings, dataset, seed, is_taught=teacher is not None)
     feed = Feed(
         dataset,
@@ -138,7 +138,7 @@ def trainer_of(
 
 
 def _samples(settings: Train, dataset: Dataset, seed: int, *, is_taught: bool) -> tuple[Any, Any]:
-    """Return positions and labels of what is learned: a teacher needs no label to teach."""
+    """Return indices and labels of the training samples: with a teacher they need no label."""
     positions = dataset.split("train")
     if settings.oversample:
         positions = oversample_rare(positions, dataset.labels, fold_seed(seed, "oversample"))

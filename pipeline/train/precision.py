@@ -1,4 +1,4 @@
-"""Mixed precision: what the hardware computes in, while weights and files stay float32.
+"""Mixed precision: the hardware computes in 16 bits, while weights and files stay float32.
 
 bfloat16 has float32's range, so that no gradient vanishes and no loss has to be scaled
 (Kalamkar et al. 2019, arXiv:1905.12322); float16, which needs both, is not used.
@@ -23,7 +23,7 @@ CAPABLE = (8, 0)  # compute capability from which on a GPU multiplies bfloat16 (
 
 @contextlib.contextmanager
 def policy(setting: str) -> Iterator[None]:
-    """Let Keras make layers that compute in what the setting says.
+    """Set the type in which new Keras layers compute.
 
     Args:
         setting: auto, float32 or mixed_bfloat16.

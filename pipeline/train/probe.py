@@ -45,19 +45,19 @@ class Signs:
     """What a network does with the samples, and what it would learn from them."""
 
     dead: Mapping[str, float]
-    """Rectified layer -> share of its units that answer 0 to every sample."""
+    """Rectified layer -> fraction of its units that are 0 for every sample."""
     gradients: Mapping[str, float]
     """Layer -> root mean square of its kernel's gradient, in the order of the layers."""
     norm: float
     """Of the gradient over all weights."""
     through_time: Mapping[str, float]
-    """Recurrent layer -> gradient at its first steps, as a share of the largest of any step."""
+    """Recurrent layer -> gradient at its first steps, as a fraction of the largest of any step."""
     seen: float
-    """Root mean square of what the first layer with weights is given; 0 where that is no number."""
+    """Root mean square of the first weighted layer's input; 0 where that is not finite."""
 
 
 class _Look(NamedTuple):
-    """What is measured at once; the sequences go by the layers."""
+    """The measurements of one pass, in the order of the layers."""
 
     dead: Sequence[Any]
     gradients: Sequence[Any]
@@ -86,7 +86,7 @@ def _is_weighted(layer: Layer) -> bool:
 
 
 def _is_gate(layer: Layer) -> bool:
-    """Tell whether what a layer answers is only multiplied with, as in squeeze-and-excitation."""
+    """Return whether a layer's output is only a factor, as in squeeze-and-excitation."""
     users = [type(node.operation).__name__ for node in layer._outbound_nodes]
     return "Multiply" in users
 
@@ -109,7 +109,7 @@ def prober(
         model: Functional, with a `logits` layer where it ends with a softmax.
         dataset: of the samples.
         positions: (n,), indices of the training samples, in any order.
-        targets: (n,), what the loss compares with.
+        targets: (n,), of the loss.
         loss: (targets, outputs) -> loss of each sample; not used for a detector, whose loss is the
             mean squared error.
     """
@@ -192,7 +192,7 @@ def _rms(x: Tensor) -> Any:
 
 
 def _dead(x: Tensor) -> Any:
-    """Return the share of the units (last axis) that are 0 in every sample and place."""
+    """Return the fraction of the units (last axis) that are 0 for every sample and position."""
     largest = tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0)
     return tf.reduce_mean(tf.cast(largest <= 0, tf.float32))
 

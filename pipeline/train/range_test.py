@@ -16,8 +16,8 @@ from pipeline.train.workers import is_chief
 log = logging.getLogger(__name__)
 
 LOW, HIGH = 1e-6, 1.0  # rates
-STEPS = 120  # nine to each power of ten twice over; more do not move the place by a third
-SMOOTHING = 0.9  # share of the old in the running mean of the loss
+STEPS = 120  # nine to each power of ten twice over; more do not change the rate by a third
+SMOOTHING = 0.9  # weight of the old in the running mean of the loss
 DIVERGED = 4.0  # times the best loss, at which it stops
 
 

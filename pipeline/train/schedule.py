@@ -70,7 +70,7 @@ def one_cycle(
 
 
 def _half_cosine(keras: Namespace, share: Tensor, start: float, end: float) -> Any:
-    """Return the way from start (share 0) to end (share 1)."""
+    """Return the interpolation from start (fraction 0) to end (fraction 1)."""
     turn = keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0))
     return end + (start - end) * (1 + turn) / 2
 
@@ -178,7 +178,7 @@ def optimizer(
         keras: the namespace.
         settings: the section.
         rate: a rate or a schedule.
-        ema: share of the old in a running mean of the weights; None: none is kept.
+        ema: weight of the old in a running mean of the weights; None: there is none.
     """
     options = {name: value for name, value in settings.model_dump().items() if name not in OWN}
     if settings.kind == "muon":  # what it leaves to AdamW decays as the matrices do

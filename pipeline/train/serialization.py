@@ -1,4 +1,4 @@
-"""What the workers of a cluster tell each other, as JSON: data and names, nothing to execute.
+"""Messages between workers, as JSON: data and names, nothing to execute.
 
 Functions and records of this package go by name. A dataset goes by its folder, which all workers
 share, and what was replaced since it was opened; a Keras model as the bytes of its `.keras` file.
@@ -32,7 +32,7 @@ def encode_value(value: object) -> bytes:
     """Return a value as text that another worker can read.
 
     Raises:
-        TypeError: there is no way to tell it.
+        TypeError: the value has no form in JSON.
     """
     return json.dumps(_plain(value)).encode()
 
@@ -55,7 +55,7 @@ def _plain(value: object) -> Any:
     for kind, (types, written, _) in FORMS.items():
         if isinstance(value, types) or (kind == "record" and dataclasses.is_dataclass(value)):
             return {"kind": kind, "value": written(value)}
-    raise TypeError(f"workers cannot be told a {type(value).__name__}")
+    raise TypeError(f"workers cannot be sent a {type(value).__name__}")
 
 
 def _value(plain: object) -> Any:

@@ -12,7 +12,7 @@ def slurm_resolver() -> Any:
     """Return where the workers of this step are, in the order of their ranks.
 
     The resolver sorts hosts by name, so that it takes node10 for the first of node[9-10], while
-    SLURM counts node9 as that; so its hosts are taken in the order in which SLURM lists them. Which
+    SLURM counts node9 as that; so its hosts are read in the order in which SLURM lists them. Which
     GPUs a task has is left to SLURM (--gpus-per-task).
     """
     most = max(_tasks_per_node())

@@ -31,7 +31,7 @@ from pipeline.train.supervised import evaluate_pretrained, train_network
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
-    """Train the spec's network, with what `tune` found where it searched the training too."""
+    """Train the spec's network, with the settings that `tune` chose, if it searched them."""
     spec = Spec.read(inputs["spec"] / "spec.json")
     settings = spec.train or config.train
     dataset = open_dataset(inputs["dataset"])
@@ -73,7 +73,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 
 def _learning(config: Config, spec: Spec) -> dict[str, Any]:
-    """Return seed, batches and augmentation, as `tune` found them where it searched those."""
+    """Return seed, batches and augmentation, as `tune` chose them where it searched those."""
     batches = spec.batches or config.data
     augment = [change.model_dump() for change in batches.augment]
     return {"batch_size": batches.batch_size, "augment": augment, "seed": config.seed}
@@ -82,7 +82,7 @@ def _learning(config: Config, spec: Spec) -> dict[str, Any]:
 def _as_given(
     config: Config, spec: Spec, dataset: Dataset, begin: Callable[[Any], None]
 ) -> ValidationRecall | None:
-    """Return what a network from outside answers before training; None where it cannot yet."""
+    """Return the outputs of an adopted network before training; None where it has a new head."""
     settings = config.model
     if settings.kind != "file" or settings.reset_weights or settings.head != "keep":
         return None

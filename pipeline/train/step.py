@@ -23,7 +23,7 @@ from pipeline.train.losses import Loss
 PerSample = Mapping[str, Any]
 Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
 
-MIXUP = 7000  # what the seeds of its draws begin at, apart from those of augmentation
+MIXUP = 7000  # first seed of its draws, away from those of augmentation
 
 
 def class_weights(
@@ -95,14 +95,14 @@ def distilling_step(
 ) -> Step:
     """Return the step of a student: (1 - w) * loss + w * T^2 * KL(teacher_T || student_T).
 
-    Hinton et al. 2015 (arXiv:1503.02531), section 2: the softmax of either is taken at temperature
-    T, and T^2 keeps the share of the gradient. A sample without a label is learned from the teacher
-    alone (w = 1), whose first choice counts as its class.
+    Hinton et al. 2015 (arXiv:1503.02531), section 2: both softmaxes have temperature T, and
+    T^2 keeps the size of the gradient. A sample without a label is learned only from the teacher
+    (w = 1), whose predicted class counts as its class.
 
     Args:
         model: the student.
         loss: of each sample, from labels and logits.
-        teacher: a trained model; it sees what the student sees.
+        teacher: a trained model; its inputs are the student's.
         temperature: T, at least 1.
         weight: w, in [0, 1].
     """
@@ -128,7 +128,7 @@ def distilling_step(
 def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
     """Return a step that sees mixtures of two samples, and of their losses (mixup).
 
-    Zhang et al. 2018 (arXiv:1710.09412), equation 1: the share of the first is drawn for each
+    Zhang et al. 2018 (arXiv:1710.09412), equation 1: the weight of the first is drawn for each
     sample from Beta(alpha, alpha); the second is another of the same batch.
 
     Args:
@@ -155,7 +155,7 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
 
 
 def _mixture(count: Tensor, alpha: float, seed: Tensor) -> tuple[Any, Any]:
-    """Return the share of each sample (B,) in its mixture, and which other is in it (B,).
+    """Return the weight of each sample (B,) in its mixture, and the index of the other (B,).
 
     The other is one of the same device.
     """
@@ -167,14 +167,14 @@ def _mixture(count: Tensor, alpha: float, seed: Tensor) -> tuple[Any, Any]:
 
 
 def detector_step(model: Model, error: str, decision: Decision, *, noise: float) -> Step:
-    """Return the step of a net that answers its own input, or the step after what it sees.
+    """Return the step of a detector, which predicts its input or the next step of a series.
 
     Args:
         model: reconstructs, or forecasts.
         error: mse or mae; auto is mse.
-        decision: its score says what is predicted.
-        noise: standard deviation of what is added to what the model sees, and not to what it should
-            answer (Vincent et al. 2008, "Extracting and composing robust features with denoising
+        decision: says what the network predicts.
+        noise: standard deviation of the noise that is added to the inputs, and not to the
+            targets (Vincent et al. 2008, "Extracting and composing robust features with denoising
             autoencoders").
     """
     form = tf.abs if error == "mae" else tf.square

@@ -1,4 +1,4 @@
-"""Which devices train: TensorFlow's own strategies, chosen in milliseconds, and said aloud."""
+"""Which devices train: TensorFlow's strategies, chosen in milliseconds, and logged."""
 
 import functools
 import logging
@@ -20,7 +20,7 @@ from pipeline.train.workers import members
 log = logging.getLogger(__name__)
 
 TPU_NAME = "TPU_NAME"
-# An address that nobody answers at is asked for over 90 s by TensorFlow itself.
+# TensorFlow tries an unreachable address for over 90 s.
 TPU_SECONDS = 50.0
 ASK = """
 import sys, tensorflow as tf
@@ -51,7 +51,7 @@ def choose(name: str) -> Any:
 
 
 def alone(settings: Train) -> Any:
-    """Return a `train` section for what the chief of a cluster trains by itself."""
+    """Return the `train` section of a training that only the chief runs."""
     if place_here() is None:
         return settings
     return settings.model_copy(update={"strategy": "one_device"})
@@ -125,7 +125,7 @@ def _tpu() -> tuple[Any, str]:
 
 
 def reach_tpu(name: str, seconds: float = TPU_SECONDS) -> None:
-    """See whether a TPU answers.
+    """Return whether a TPU can be reached.
 
     Args:
         name: of the TPU, its address, or local.
@@ -139,7 +139,7 @@ def reach_tpu(name: str, seconds: float = TPU_SECONDS) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
         said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no word"])[-1]
     except subprocess.TimeoutExpired:
-        said = f"no answer in {seconds:.0f} s"
+        said = f"no reply in {seconds:.0f} s"
     if said:
         raise ConfigError(
             f"train.strategy: tpu: the TPU {name!r} cannot be reached: {said}. See that it runs "
@@ -159,7 +159,7 @@ MADE: dict[str, Callable[[], tuple[Any, str]]] = {
 def synchronise(model: Model, strategy: Strategy) -> None:
     """Let batch normalization see the global batch, as on one device (no change there).
 
-    What is saved stays the same: the flag counts in training alone.
+    What is saved stays the same: the flag counts only in training.
     """
     for layer in model.layers:
         if hasattr(layer, "synchronized"):

@@ -67,8 +67,8 @@ def train_network(
         seed: of order, augmentation and dropout.
         out: folder of checkpoints (`work/`) and TensorBoard logs.
         begin: gives the model the weights to start from; None: the seed says.
-        teacher: a trained model that it learns from too; None: from labels alone.
-        is_watched: whether to look for what goes wrong, and tell it while it trains.
+        teacher: a trained model that it learns from, too; None: it learns only from labels.
+        is_watched: whether to look for problems while it trains, and log them.
         is_shown: whether to show the progress.
     """
     learning: TrainingOptions = {"batch_size": batch_size, "augment": augment, "seed": seed}
@@ -80,7 +80,7 @@ def train_network(
         spec,
         settings,
         dataset,
-        own={"begin": begin},  # a checkpoint tells the other workers where to start
+        own={"begin": begin},  # the other workers start from the checkpoint
         out=out,
         teacher=teacher,
         is_watched=is_watched,
@@ -96,8 +96,8 @@ def evaluate_pretrained(
 
     Args:
         spec: of a network from outside.
-        settings: the `train` section; its loss is told.
-        dataset: its validation split is answered.
+        settings: the `train` section.
+        dataset: its validation split is predicted.
         begin: gives the weights.
     """
     dataset, loss = _begun(spec, settings, dataset)
@@ -133,7 +133,7 @@ def _trained(
 
 
 def _begun(spec: Spec, settings: Train, dataset: Dataset) -> tuple[Dataset, Loss]:
-    """Start afresh, and return the dataset as it is learned, and the loss."""
+    """Reset Keras, and return the dataset as it is learned, and the loss."""
     reset_keras()
     task = spec.task
     if (score := spec.score) is not None:

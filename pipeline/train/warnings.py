@@ -1,7 +1,7 @@
 """WARNINGS: what goes wrong in a training, each with its cure. Pure; probe.py measures.
 
-A rule is told what is known after an epoch, and answers with a warning or with nothing. What the
-rules find at the end is kept; what is found on the way is shown once.
+A rule takes the evidence after an epoch, and returns a warning or None. Warnings at the end are
+stored; those on the way are shown once.
 """
 
 import itertools
@@ -12,25 +12,25 @@ from typing import Any
 from pipeline.documents.training import Warned
 from pipeline.train.probe import Form, Signs
 
-DEAD = 0.75  # share of a layer's units; on its way, a healthy net of 16 units had 0.62
+DEAD = 0.75  # fraction of a layer's units; while training, a healthy net of 16 units had 0.62
 VANISHED = 1e-3  # gradient of the first layer against the largest; healthy nets of ours have 0.04
 FORGOTTEN = 1e-6  # gradient at the first steps of a sequence against that at the best one
 EXPLODED = 1e3  # norm of the gradient; losses are of the order of one, and so are their gradients
-STUCK_EPOCHS, STUCK = 3, 0.01  # share of the loss that the best of so many epochs has taken off
-CHANCE = 0.02  # how much better than the best constant answer counts as having learned something
+STUCK_EPOCHS, STUCK = 3, 0.01  # fraction of the loss that the best of so many epochs has removed
+CHANCE = 0.02  # gain over the best constant prediction that counts as having learned something
 GROWN, AFTER = 1.15, 3  # validation loss against its least, and epochs since
-MATTERS = 0.1  # of the loss of a constant answer: less is how sure of a few samples a net is
+MATTERS = 0.1  # times the loss of a constant prediction: below, a few confident errors explain it
 ROSE, BACK = 1.02, 1.25  # a loss against the epoch before, and against the least so far
-WILD, WON = 0.4, 0.2  # share of epochs that rose, and of the loss that all of them took off
-SMALL = 0.3  # a loss below this share of the first may dance
-WORSE = 1.5  # a loss against that of a constant answer
+WILD, WON = 0.4, 0.2  # fraction of epochs that rose, and of the loss that all of them removed
+SMALL = 0.3  # a loss below this fraction of the first may vary
+WORSE = 1.5  # a loss relative to that of a constant prediction
 STRAIGHT, WORTH = 0.7, 0.03  # second half's fall against the first's, and against the loss
 LEFT = 0.5  # of the first loss: below it a net has learned, however steadily
-ENOUGH, LATE = 4, 0.9  # epochs to see it in, and share of all: many nets begin slowly
+ENOUGH, LATE = 4, 0.9  # epochs to judge by, and fraction of all: many nets begin slowly
 SQUASHED = 4  # layers with sigmoid or tanh: their slopes are at most 1/4 and 1
 DEEP = 6  # hidden layers with weights
 LARGE = 10.0  # of inputs, in root mean square
-MARGIN = 0.01  # share of values that an output layer may not reach
+MARGIN = 0.01  # fraction of targets that an output layer may not reach
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Evidence:
     sign: int
     """1 where more of the metric is better, else -1."""
     chance: float | None
-    """The metric of the best constant answer; None where there is none: a detector."""
+    """The metric of the best constant prediction; None for a detector, which has none."""
     constant: float
-    """The loss of the best constant answer."""
+    """The loss of the best constant prediction."""
     unreachable: float
-    """Share of the values to be answered that the last layer cannot give."""
+    """Fraction of the targets that the last layer cannot output, in [0, 1]."""
 
     @property
     def losses(self) -> list[float]:
@@ -86,7 +86,7 @@ def _dead_relu(e: Evidence) -> Found:
         return None
     worst = max(dead, key=lambda name: dead[name])
     return (
-        f"{dead[worst]:.0%} of the units of {worst} answer 0 to every sample and learn no more "
+        f"{dead[worst]:.0%} of the units of {worst} are 0 for every sample and learn no more "
         f"(dead ReLU; {len(dead)} of {len(e.signs.dead)} rectified layers are so)",
         f"lower train.optimizer.learning_rate (now {_rate(e)}), set model.activation: leaky_relu, "
         "or model.batch_norm: true where the family has it; if validation is good, use fewer units",
@@ -97,7 +97,7 @@ def _vanishing(e: Evidence) -> Found:
     """Hochreiter 1991; Glorot and Bengio 2010, section 4."""
     largest = max(e.signs.gradients.values(), default=0.0)
     if any(share == 1 for share in e.signs.dead.values()) or not largest:
-        return None  # told as dead
+        return None  # reported as dead
     first = next(iter(e.signs.gradients))
     if e.signs.gradients[first] < VANISHED * largest:
         return (
@@ -110,7 +110,7 @@ def _vanishing(e: Evidence) -> Found:
         if share < FORGOTTEN:
             return (
                 f"the gradient of {name} at the first steps of a sequence is {share:.0e} of that "
-                "at the best step: what was long ago is not learned from (vanishing gradient)",
+                "at the best step: early steps are not learned from (vanishing gradient)",
                 "set model.cell: lstm or gru, shorten the window, or use cnn1d or transformer",
             )
     return None
@@ -134,7 +134,11 @@ def _stuck(e: Evidence) -> Found:
     reached = e.rows[-1][e.metric]
     if e.chance is not None and e.sign * (reached - e.chance) >= CHANCE:
         return None  # it was learned within the first epoch
-    beside = "" if e.chance is None else f", and {e.metric} {reached:.3g} is that of one answer"
+    beside = (
+        ""
+        if e.chance is None
+        else f", and {e.metric} {reached:.3g} is that of a constant prediction"
+    )
     return (
         f"the loss does not move: {losses[0]:.4g} in the first epoch, {min(losses):.4g} at best in "
         f"{len(losses)}{beside}",
@@ -178,7 +182,7 @@ def _rate_high(e: Evidence) -> Found:
     if e.settings.class_weights is None:  # else validation counts the classes otherwise
         least = min(least, e.validation_losses[-1])
     if e.constant and least > WORSE * e.constant:
-        return f"the loss is {least:.4g}, and that of one constant answer {e.constant:.4g}", cure
+        return f"the loss is {least:.4g}, above a constant prediction's {e.constant:.4g}", cure
     if losses[-1] < SMALL * losses[0]:
         return None
     pairs = list(itertools.pairwise(losses))
@@ -220,7 +224,7 @@ def _loss_output(e: Evidence) -> Found:
     if e.unreachable > MARGIN:
         return (
             f"the last layer ends with {e.form.ending} and cannot give {e.unreachable:.0%} of the "
-            "values that it should answer",
+            "targets",
             "end the network with a layer without activation, or bring its inputs into that range "
             "(model.scale, model.offset)",
         )
@@ -243,7 +247,7 @@ def _no_norm(e: Evidence) -> Found:
     if e.signs.seen > LARGE:
         return (
             f"the first layer is given numbers of size {e.signs.seen:.3g}",
-            "bring them near 1: model.scale and model.offset say what the network is shown, or "
+            "bring them near 1: model.scale and model.offset scale the network's inputs, or "
             "begin it with a normalization",
         )
     if len(e.form.weighted) < DEEP or e.form.is_normalized:

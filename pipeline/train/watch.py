@@ -1,4 +1,4 @@
-"""Watch a training: after some epochs look at the network, and tell what goes wrong, once."""
+"""Watch a training: check the network after some epochs, and log each problem once."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -29,17 +29,17 @@ log = logging.getLogger(__name__)
 Rows = Sequence[Mapping[str, float]]
 
 REACH = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf)}
-MARGIN = 0.05  # beyond the reach, and still told from noise
-SAMPLES = 64  # whose values are held against the reach
+MARGIN = 0.05  # beyond the reach, and still above noise
+SAMPLES = 64  # whose values are compared with the reach
 
 
 def watcher(
     model: Model, spec: Spec, settings: Train, *, feed: Feed, loss: Loss
 ) -> Callable[[Rows], list[Warned]]:
-    """Return a function that is shown the rows of finished epochs, and tells what goes wrong.
+    """Return a function that takes the rows of finished epochs, and logs problems.
 
     It looks at the network after epochs 1, 2, 4, 8, … and whenever it is shown the same rows again,
-    as at the end. What it has told once it does not tell again, but it returns all that it finds.
+    as at the end. It logs each problem once, and returns all of them.
 
     Args:
         model: Functional, in training.
@@ -85,7 +85,7 @@ def watcher(
 
 
 def _chance(dataset: Dataset, task: str) -> float | None:
-    """Return the metric of the best constant answer on validation; None for a detector."""
+    """Return the metric of the best constant prediction on validation; None for a detector."""
     constant_score = TASKS[task].constant_score
     if constant_score is None:
         return None
@@ -95,7 +95,7 @@ def _chance(dataset: Dataset, task: str) -> float | None:
 
 
 def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
-    """Return the loss of the best constant answer: the shares of the classes, or the mean.
+    """Return the loss of the best constant prediction: the class frequencies, or the mean.
 
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
@@ -121,7 +121,7 @@ def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
 
 
 def _unreachable(ending: str | None, feed: Feed) -> float:
-    """Return the share of what a detector should answer that its last layer cannot give."""
+    """Return the fraction of a detector's targets that its last layer cannot output."""
     decision = feed.dataset.preprocess.anomaly
     if decision is None or ending not in REACH:
         return 0.0

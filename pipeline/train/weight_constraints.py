@@ -26,7 +26,7 @@ class WeightConstraint:
 
 
 def sparsity_mask(weight: Variable) -> WeightConstraint:
-    """Return the constraint under which what is zero stays so."""
+    """Return the constraint under which zeros stay zeros."""
     return WeightConstraint(
         weight, where_kept, lambda before, after, number: where_kept(before, after)
     )
@@ -76,7 +76,7 @@ def constrain_gradients(
 
 
 def constrained_values(constraints: Sequence[WeightConstraint]) -> list[Any]:
-    """Return the held weights as they are."""
+    """Return the current values of the constrained weights."""
     return [tf.identity(constraint.weight.value) for constraint in constraints]
 
 

@@ -1,9 +1,9 @@
-"""The workers of a cluster, in step: the chief says what is trained, and all of them do it.
+"""Workers that train together: the chief sends each training, and all of them run it.
 
-The chief alone runs the stages. Where one trains it calls `together`, which sends the call to the
+Only the chief runs the stages. A stage that trains calls `together`, which sends the call to the
 other workers, so that all of them enter the one training loop with the same arguments; they read
-the chief's artifacts from the run folder that all of them share. What is said goes through the
-same collective operations as the gradients: there is no other channel, and nothing to keep alive.
+the chief's artifacts from the run folder that all of them share. Messages go through the same
+collective operations as the gradients: there is no other channel, and nothing to keep alive.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ from pipeline.train.slurm import slurm_resolver
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 120.0  # for all workers to be there; imports take 20 s on a busy machine
-# What is said is cut into frames of fixed sizes, for a collective operation keeps its shape.
+# Messages are cut into frames of fixed sizes, since a collective operation keeps its shape.
 FRAME, LARGE = 1 << 12, 1 << 20
-BASE = 1 << 16  # the length of what is said is sent as two digits, each exact in float32
+BASE = 1 << 16  # the length of a message is sent as two digits, each exact in float32
 # TensorFlow's constructor waits for the others in C++, for ever, deaf to every signal but SIGKILL,
 # and holds Python's lock, so that no thread of this process could end it.
 WATCH = """
@@ -57,12 +57,12 @@ class WorkerLost(PipelineError):
 
 @dataclass
 class Members:
-    """This process's strategy over all workers, and its place among them."""
+    """This process's strategy over all workers, and its index among them."""
 
     strategy: Any
     place: Place
     is_busy: bool = False
-    """Whether all of them are inside a call: then nothing else can be said."""
+    """Whether all of them are inside a call: then no message can be sent."""
 
 
 @functools.cache
@@ -108,7 +108,7 @@ def together(
         strategy: `train.strategy`; where it means one process, this is an ordinary call.
         call: of a module; it is sent by name.
         given: arguments, sent.
-        own: further arguments that the chief alone has; the others get None.
+        own: further arguments that only the chief has; the others get None.
         named: further arguments, sent.
     """
     alone = own or {}
@@ -127,7 +127,7 @@ def together(
 
 
 def follow() -> None:
-    """Do what the chief says, until it is done.
+    """Run the chief's calls until it is done.
 
     Raises:
         WorkerLost: the chief is gone.
@@ -175,13 +175,13 @@ def _losses() -> Iterator[None]:
 
 
 def is_chief() -> bool:
-    """Tell whether this process writes: it is alone, or the first of several."""
+    """Return whether this process writes: it is the only one, or the first of several."""
     place = place_here()
     return place is None or place.is_chief
 
 
 def share_value(value: object) -> Any:
-    """Return what the chief gives, in every worker; all of them must call this.
+    """Return the chief's value in every worker; all of them must call this.
 
     Args:
         value: of the chief; what others give does not count.

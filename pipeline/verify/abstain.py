@@ -1,9 +1,9 @@
-"""When to answer, and when to leave it to a person: by a promise that holds on new samples.
+"""Abstention (selective prediction) with a coverage guarantee on new samples.
 
 Temperature scaling (Guo et al. 2017, arXiv:1706.04599, section 4.2) makes the probabilities honest;
 split-conformal prediction sets (Sadinle et al. 2019, arXiv:1609.00451; Angelopoulos and Bates 2021,
-arXiv:2107.07511, section 1) hold the true class but for a share alpha of samples like those of
-validation. A file answers where its set is one class, and else abstains. NumPy, SciPy.
+arXiv:2107.07511, section 1) hold the true class but for a fraction alpha of samples like those of
+validation. A file predicts where its set is one class, and else abstains. NumPy, SciPy.
 
 Legend: N samples, K classes.
 """

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.documents.parity import CodeClustering, CodeParity, CodeReduction
 
-NEIGHBORS = 10  # of a sample, that are held against its neighbors in the other space
-MOST = 1000  # samples: distances of all pairs are taken
+NEIGHBORS = 10  # of a sample, that are compared with its neighbors in the other space
+MOST = 1000  # samples: distances of all pairs are computed
 DEFAULT_CLUSTERS = 8  # where there are no classes
 
 
@@ -71,7 +71,7 @@ def measure_reduction(trained_ND: Array, inputs_ND: Array, found_NC: Array) -> C
     Trustworthiness (Venna and Kaski 2001): 1 where all neighbors of a code were neighbors before.
 
     Args:
-        trained_ND: training samples, flat, which the components are found on.
+        trained_ND: training samples, flat, that the components are fitted on.
         inputs_ND: the samples of the codes, flat.
         found_NC: their codes.
     """

@@ -1,4 +1,4 @@
-"""The encoder's files on the held-out samples: what their codes are worth."""
+"""The quality of the encoder files' codes on the test split."""
 
 from dataclasses import replace
 
@@ -15,13 +15,13 @@ from pipeline.seeds import fold_seed
 from pipeline.verify import embedding
 from pipeline.verify.held import Held
 
-COMPONENT_SAMPLES = 5000  # that principal components are found on
+COMPONENT_SAMPLES = 5000  # that principal components are fitted on
 
 
 def measure_encoder(
     held: Held, inputs: Inputs, encoder: EncoderFiles | None, *, seed: int
 ) -> dict[str, EncoderResult] | None:
-    """Return what the encoder's codes are worth, file by file; None where there is no encoder."""
+    """Return the quality of the encoder's codes, file by file; None where there is no encoder."""
     if encoder is None:
         return None
     plain = held.dataset.preprocess.model_copy(update={"anomaly": None, "target": None})

@@ -1,4 +1,4 @@
-"""The held-out samples, and what the reference answers to them."""
+"""The samples that files are judged on, and the reference's outputs for them."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ REFERENCE = "model.keras"
 
 @dataclass(frozen=True)
 class Held:
-    """The held-out samples on which files are compared with the reference."""
+    """The samples of `verify.split`, on which files are compared with the reference."""
 
     dataset: Dataset
     positions: Array
@@ -29,9 +29,9 @@ class Held:
     task: Task
     """How its predictions are judged."""
     recordings: Array | None
-    """Of which each sample of a detector is a window (N,); None: it is none."""
+    """Recording of each sample (N,), of which it is a window; None: it is none."""
     groups: Array | None
-    """What figures are told apart by (N,); None: nothing."""
+    """Group of each sample (N,), for metrics per group; None: there are none."""
 
     @property
     def labels(self) -> Array:
@@ -46,7 +46,7 @@ class Held:
 
 
 def held_out(config: Config, inputs: Inputs) -> Held:
-    """Read the samples, and have the reference answer them."""
+    """Read the samples, and run the reference on them."""
     dataset = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"])
     positions = dataset.split(config.verify.split)
     reference = predict(load_keras(inputs["reference"] / REFERENCE), dataset, positions)

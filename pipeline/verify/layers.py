@@ -39,7 +39,9 @@ def layer_errors(
         if name in found and found[name].shape == values.shape:
             values = np.clip(values, *ends[name]) if name in ends else values
             ratio = sqnr_db(values, _nearest(values, found[name]) if is_equalized else found[name])
-            if ratio < SILENCE_DB:  # equal to the last bit: reshapes, and what was not quantized
+            if (
+                ratio < SILENCE_DB
+            ):  # equal to the last bit: reshapes, and layers that were not quantized
                 rows.append({"name": _short(name), "sqnr_db": ratio})
     return rows
 
@@ -58,7 +60,7 @@ def _ends_of_logits(file: str) -> dict[str, tuple[float, float]]:
 
 
 def _nearest(wanted: Array, found: Array) -> Array:
-    """Return what was found with each channel scaled to be nearest to what was wanted."""
+    """Return the values with each channel scaled to be nearest to the reference's."""
     axes = tuple(range(found.ndim - 1))
     size = (found.astype(np.float64) ** 2).sum(axis=axes)
     common = (wanted.astype(np.float64) * found).sum(axis=axes)

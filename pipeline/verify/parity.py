@@ -1,4 +1,4 @@
-"""How far a file's answers are from the reference's, on the same samples. Pure NumPy.
+"""Parity: a file's outputs against the reference's, on the same samples. Pure NumPy.
 
 Targets and outputs are mappings: name -> (N, ...).
 
@@ -24,7 +24,7 @@ def drop_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of the metric drop, by the paired bootstrap over samples.
 
-    Both models are scored on the same resample, so what is common to them cancels (Efron and
+    Both models are scored on the same resample, so common errors cancel (Efron and
     Tibshirani 1993, chapter 13: percentile interval).
 
     Args:
@@ -49,7 +49,7 @@ def drop_interval(
 
 
 def calibration_error(labels: Array, outputs: Array) -> float:
-    """Return how far the share of right answers is from the confidence, on average.
+    """Return the expected calibration error (ECE): mean |accuracy - confidence|, in [0, 1].
 
     Expected calibration error over BINS bins of the greatest probability (Guo et al. 2017,
     arXiv:1706.04599, equation 3).

@@ -1,4 +1,4 @@
-"""Whether the device's preprocessing computes what training saw, on real samples."""
+"""Whether the device's preprocessing equals training's, on real samples."""
 
 from collections.abc import Mapping
 

@@ -11,7 +11,7 @@ from pipeline.tasks.metrics import auc
 from pipeline.tasks.task import Task
 
 AUC = "recording_auc"  # the name that it has among the metrics
-MOST = 1 - 2.0**-24  # the next float32 below one: a share of one would be a score without end
+MOST = 1 - 2.0**-24  # the next float32 below one: an output of one would be an infinite score
 
 
 def metrics_with(
@@ -44,9 +44,9 @@ def recording_auc(
 
     Args:
         labels: 1 for an anomaly (N,); a recording with an anomalous window is anomalous.
-        outputs: shares of normal and anomalous (N, 2).
+        outputs: (N, 2), normal and anomalous, in [0, 1].
         recordings: of each window (N,).
-        groups: machine, place, … of each window (N,); None: all are one.
+        groups: machine, site, … of each window (N,); None: all are one.
     """
     if groups is None:
         return _auc(labels, outputs, recordings)

@@ -1,4 +1,4 @@
-"""Run a file on every runtime, and compare what they answer with LiteRT's answers."""
+"""Run a file on every runtime, and compare the outputs with LiteRT's."""
 
 import logging
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 def run_everywhere(
     path: Path, form: str, held: Held, *, runtimes: tuple[str, ...], skipped: dict[str, str]
 ) -> dict[str, RunResult]:
-    """Return runtime -> what it answered, in the target's unit; LiteRT comes first.
+    """Return runtime -> its outputs (N, K) in the target's unit; LiteRT comes first.
 
-    Where one does not run the file, the reason goes into `skipped`.
+    The reason of a runtime that does not run the file goes into `skipped`.
 
     Raises:
         ArtifactError: LiteRT does not run it, or another does not run the int8 file, though it has

@@ -26,17 +26,17 @@ from pipeline.ondevice.prepare import find_out_of_range
 from pipeline.ondevice.sanitize import remove_squeezing
 from pipeline.verify.held import Held
 
-FARTHEST = 2.0  # apart that two answers can be: nothing is beyond
+FARTHEST = 2.0  # largest distance of two outputs: nothing is beyond
 
 
 @dataclass(frozen=True)
 class Sanitized:
-    """What was measured."""
+    """The measurements of sanitization."""
 
     document: Sanitization | None
     """`sanitize` of parity.json; None: nothing is sanitized."""
     plain: Mapping[str, RunResult]
-    """Format -> the answers to held-out samples that were not squeezed."""
+    """Format -> the outputs for samples of the split without squeezing."""
 
     def golden(self, samples: int) -> dict[str, Array]:
         """Return the first raw outputs without squeezing, for self-tests: name -> (samples, K)."""
@@ -56,7 +56,7 @@ def measure_sanitizing(
     """Return how every file does with and without squeezing.
 
     Args:
-        detector: share of honest samples that may be suspected, in (0, 0.5]; None: no detector.
+        detector: false positive rate that is allowed, in (0, 0.5]; None: no detector.
         held: samples to measure on; limits are set on the validation split.
         folder: where the .tflite files are.
         outputs: format -> outputs for held-out samples, squeezed, in the target's unit.
@@ -109,7 +109,7 @@ def _measure_file(
 
 
 def calibrate_detector(false_alarms: float, dataset: Dataset, path: Path) -> tuple[float, Array]:
-    """Return a file's limit, and how far apart its answers to validation samples are (N,).
+    """Return a file's limit, and the distances (N,) of its outputs on validation samples.
 
     Args:
         false_alarms: as for `limit_of`.
@@ -126,7 +126,7 @@ def limit_of(false_alarms: float, distances: Array) -> float:
     """Return the distance above which a sample is suspect.
 
     Args:
-        false_alarms: share of honest samples that may be suspected, in (0, 1).
+        false_alarms: false positive rate that is allowed, in (0, 1).
         distances: of honest samples (N,), each from 0 to 2.
     """
     ranked = np.sort(distances)

@@ -62,7 +62,7 @@ INTEGER = ("int8", "int16x8")
 
 @dataclass
 class _Measured:
-    """What was measured so far: of files by name, or by format."""
+    """The measurements so far, by file or by format."""
 
     golden: dict[str, Array]
     """Contents of golden.npz."""
@@ -116,7 +116,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 def _measure_file(
     config: Config, held: Held, path: Path, entry: FileEntry, work: Path, found: _Measured
 ) -> None:
-    """Run one file on every runtime, and add what it does to `found`."""
+    """Run one file on every runtime, and add the measurements to `found`."""
     form = entry.format
     results = run_everywhere(
         path, form, held, runtimes=config.verify.runtimes, skipped=found.skipped
@@ -178,7 +178,7 @@ def _ranges(held: Held, outputs: dict[str, Arrays]) -> dict[str, RangeMetrics] |
 
 
 def _streaming(held: Held, inputs: Inputs, files: Files) -> Streaming | None:
-    """Return what the shipped file does on a stream; None: the classes are no keywords."""
+    """Return the shipped model's metrics on a stream; None: the classes are no keywords."""
     entry, names = held.dataset.preprocess.inputs[0], held.dataset.class_names
     if names is None or not streaming.is_spotting(entry.kind, names):
         return None
@@ -223,7 +223,7 @@ def _abstaining(
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:
-    """Return the first samples of the split, raw, with the reference's answers."""
+    """Return the first samples of the split, raw, with the reference's outputs."""
     return {
         **{f"input_{name}": values[:GOLDEN] for name, values in held.raw.items()},
         "ids": held.dataset.ids[held.positions[:GOLDEN]],

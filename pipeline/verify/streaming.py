@@ -1,8 +1,8 @@
 """How a keyword spotter does on a stream: false accepts an hour, and keywords that it misses. Pure.
 
-The held-out recordings follow each other in random order, with a pause as long as one between them,
+The recordings of the split follow each other in random order, with a pause as long as one between them,
 and are heard through a window that moves on by a fraction of its length, as a device hears a room.
-A keyword is accepted when the mean of the last answers passes a threshold, and then not again for a
+A keyword is accepted when the mean of the last outputs passes a threshold, and then not again for a
 while (Chen, Parada and Heigold 2014, "Small-footprint keyword spotting using deep neural networks",
 section 2.3).
 """
@@ -17,7 +17,7 @@ from pipeline.samples import KINDS
 
 BACKGROUND = ("unknown", "silence")
 HOP = 4  # windows in the length of a recording
-SMOOTHED = 2  # answers whose mean decides
+SMOOTHED = 2  # outputs whose mean decides
 REFRACTORY = 4  # windows after an accept in which there is no other: one length of a recording
 THRESHOLD = 0.6
 MOST = 1000  # recordings of a stream

@@ -122,5 +122,5 @@ def test_names_from_elsewhere_are_refused() -> None:
     for name in ("os:system", "pipeline.errors:os.system", "subprocess:run"):
         with pytest.raises(ValueError, match="wanted a name of pipeline"):
             decode_value(json.dumps({"kind": "function", "value": name}).encode())
-    with pytest.raises(TypeError, match="cannot be told a set"):
+    with pytest.raises(TypeError, match="cannot be sent a set"):
         encode_value({1})
