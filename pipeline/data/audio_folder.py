@@ -129,7 +129,7 @@ def _read(
     names: list[str],
     noticed: tuple[Finding, ...],
 ) -> Iterator[Chunk]:
-    """Yield one recording after the other, then pieces of silence, then what was left out."""
+    """Yield one recording after the other, then pieces of silence, then findings."""
     broken: list[str] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
     entry = spec.template

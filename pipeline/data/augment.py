@@ -54,7 +54,7 @@ def translate(x_BHWC: Tensor, *, fraction: float, whole: bool = False, seed: Ten
 
 
 def _moved(x_BHWC: Tensor, rows: list[Any]) -> Any:
-    """Return images whose pixel (x, y) is what was at (ax + by + c, dx + ey + f), bilinear.
+    """Return images whose pixel (x, y) is read at (ax + by + c, dx + ey + f), bilinear.
 
     Args:
         x_BHWC: images.

@@ -36,7 +36,7 @@ def open_bundled(source: BundledSource, base: Path, report: str | None) -> Sourc
 
 
 def _source(spec: Input, values: Array, labels: Array, names: Array | None) -> Source:
-    """Return a source over arrays; without names, labels are quantities."""
+    """Return a source over arrays; without names, labels are regression values."""
     dtype = np.float32 if names is None else np.int64
 
     def chunks() -> Iterator[Chunk]:

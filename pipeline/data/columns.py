@@ -1,4 +1,4 @@
-"""What the columns of a table hold, found by reading every cell once: numbers, categories, ids."""
+"""The types of a table's columns, from reading every cell once: numbers, categories, ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from pipeline.data.samples import Finding
 from pipeline.errors import ConfigError
 
 MOST_CATEGORIES = 1000  # distinct values that are kept; more of them are no categories
-NUMBERS = 0.95  # share of known cells that are numbers, from which on the others are mistakes
-NAMED = 5  # places that a message spells out
-ID_SHARE = 0.9  # share of distinct values from which on words are ids
-ENOUGH = 50  # known cells from which on shares say something
+NUMBERS = 0.95  # fraction of known cells that are numbers, from which on the others are mistakes
+NAMED = 5  # cells that a message names
+ID_SHARE = 0.9  # fraction of distinct values from which on words are ids
+ENOUGH = 50  # known cells from which on fractions are meaningful
 
 Cell = tuple[str, int, str]
 """Name of the file, line, and what stands there."""
@@ -69,7 +69,7 @@ Kind = Literal["number", "category", "left out"]
 def judge(
     columns: Iterable[Column], categorical: Sequence[str]
 ) -> tuple[dict[str, Kind], list[Finding]]:
-    """Return name -> what a column is taken for, and what is odd about columns.
+    """Return name -> type of a column, and findings on the columns.
 
     Args:
         columns: after the last cell.
@@ -99,7 +99,7 @@ def judge(
 
 
 def _kind(column: Column, is_said: bool) -> tuple[Kind, Finding | None]:
-    """Return what a column is taken for, and why it is left out where it is."""
+    """Return the type of a column, and the reason where it is left out."""
     distinct = MOST_CATEGORIES + 1 if column.values is None else len(column.values)
     if not column.known:
         return _out(column, "holds no value at all")

@@ -1,6 +1,6 @@
 """A table in one CSV file, or in files for train, validation and test; read twice, row by row.
 
-The first reading learns what the columns hold and finds every wrong row; the second yields chunks.
+The first reading collects the columns' values and every wrong row; the second yields chunks.
 Cells become values by the function that ships in the device runner.
 """
 
@@ -14,7 +14,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import CsvSource
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
-from pipeline.data.label_encoder import Answers, Labels
+from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
@@ -29,8 +29,8 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
     """Read the table once and describe it.
 
     Raises:
-        ConfigError: a file that is not there, is empty or is not spelt as said, a row of another
-            length, a column that is not there, a number that is none; every place is named.
+        ConfigError: a file that is missing, is empty or has another encoding, a row of another
+            length, a missing column, a cell that is no number; every cell is named.
     """
     table = _table(source, base, report)
     columns, labels, unlabeled = _survey(table)
@@ -51,7 +51,7 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
         for column in kept
     ]
     inputs_made = _inputs(source, described)
-    return _described(table, inputs_made, labels.answers("data.source.label"), found)
+    return _described(table, inputs_made, labels.encoding("data.source.label"), found)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _table(source: CsvSource, base: Path, report: str | None) -> _Table:
 
 
 def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
-    """Read every cell once: what is in each column, the labels, rows without a label."""
+    """Read every cell once: values of each column, labels, rows without a label."""
     source = table.source
     columns = {name: Column(name) for name in next(iter(table.names.values()))}
     labels = Labels()
@@ -121,26 +121,26 @@ def _inputs(source: CsvSource, described: list[RowColumn]) -> tuple[Input, ...]:
 
 
 def _described(
-    table: _Table, inputs: tuple[Input, ...], answers: Answers, found: list[Finding]
+    table: _Table, inputs: tuple[Input, ...], encoding: LabelEncoding, found: list[Finding]
 ) -> Source:
     """Return the described source."""
 
     def read() -> Iterator[Chunk]:
         for part, path in table.files.items():
-            reader = _Reader(table, part, inputs, answers)
+            reader = _Reader(table, part, inputs, encoding)
             yield from reader.chunks(rows_of(path, table.form, len(table.names[part])))
         yield Chunk({}, np.zeros(0), [], findings=tuple(found))
 
-    return Source(inputs, answers.kind, answers.names, read)
+    return Source(inputs, encoding.kind, encoding.names, read)
 
 
 class _Reader:
     """Which cells of a row of one part become what."""
 
     def __init__(
-        self, table: _Table, part: str, inputs: tuple[Input, ...], answers: Answers
+        self, table: _Table, part: str, inputs: tuple[Input, ...], encoding: LabelEncoding
     ) -> None:
-        self.table, self.part, self.answers = table, part, answers
+        self.table, self.part, self.encoding = table, part, encoding
         self.place = {name: i for i, name in enumerate(table.names[part])}
         self.missing = set(table.source.missing)
         self.columns = {
@@ -166,7 +166,7 @@ class _Reader:
         source, file = self.table.source, self.table.files[self.part]
         return Chunk(
             {name: self._values(held, columns) for name, columns in self.columns.items()},
-            self.answers.of(self._cells(held, source.label) or []),
+            self.encoding.of(self._cells(held, source.label) or []),
             [f"{file.name}:{line}" for line, _ in held],
             self.part or None,
             self._cells(held, source.group),

@@ -106,7 +106,7 @@ class Dataset:
 
 
 def with_decision_of(dataset: Dataset, reference: Path) -> Dataset:
-    """Return the dataset with how the reference decides, where training found that out.
+    """Return the dataset with the decision rule that training fitted, where there is one.
 
     Args:
         dataset: as the `data` stage wrote it.

@@ -1,4 +1,4 @@
-"""Samples that are there more than once, found by their digests in memory that does not grow."""
+"""Samples that occur more than once, by their digests, in memory that does not grow."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ MIXED = np.uint64(0x9E3779B97F4A7C15)  # odd: different labels of one digest sta
 
 
 def exact_copies(parts: Mapping[str, Array], digests: Array) -> dict[str, Array]:
-    """Return part -> whether each of its samples is an exact copy of one in train.
+    """Return split -> whether each of its samples is an exact duplicate of one in train, (n,).
 
     Args:
         parts: positions of train, validation and test.

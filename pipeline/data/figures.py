@@ -1,4 +1,4 @@
-"""Figures of the data that the report shows: a few samples of any kind, and what is where."""
+"""The data that the report draws: a few samples of any kind, and their projection."""
 
 from collections.abc import Mapping, Sequence
 
@@ -54,7 +54,7 @@ def figures(
 def kept_samples(raw: Mapping[str, Array], entries: Sequence[Entry], name: str) -> dict[str, Array]:
     """Return what a page needs to show raw samples: `<name>_input_<input>` -> (n, ...).
 
-    Large images are reduced, recordings are cut to what the network hears; of recordings that are
+    Large images are reduced, recordings are cut to the model input; of recordings that are
     long together only the first are kept.
     """
     kept = {}

@@ -1,4 +1,4 @@
-"""What is odd about the data, in plain words with counts; nothing here stops a run."""
+"""Findings on the data, in plain words with counts; nothing here stops a run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -29,14 +29,14 @@ def look(
     class_names: tuple[str, ...] | None,
     copies: Mapping[str, Array],
 ) -> list[Finding]:
-    """Return the findings on size, balance and copies.
+    """Return the findings on size, balance and exact duplicates.
 
     Args:
         labels: class ids or targets (N,).
         parts: positions of train, validation and test.
         digests: a hash of each sample's values (N,).
         class_names: None for a regression.
-        copies: which held-out samples are in train too, by `copied`.
+        copies: which samples of other splits are in train, too, by `copied`.
     """
     found = _sizes(len(labels), len(parts["test"]))
     if class_names is not None:
@@ -90,7 +90,7 @@ def parts_pooled(given: Array, by: str) -> list[Finding]:
     parts = ", ".join(f"{name} {count}" for name, count in counts.items())
     text = (
         f"The source has parts of its own ({parts}); data.split.by: {by} put them together and cut "
-        "anew, so figures do not compare with published ones. Use by: given to keep them."
+        "anew, so metrics do not compare with published ones. Use by: given to keep them."
     )
     return [Finding("info", "pooled_parts", text, sum(counts.values()))]
 
@@ -237,7 +237,7 @@ def _imbalance(train: Array, names: tuple[str, ...]) -> list[Finding]:
 def _copies(
     labels: Array, digests: Array, copies: Mapping[str, Array], *, is_classes: bool
 ) -> list[Finding]:
-    """Report held-out samples that are in train too, byte by byte, and contradicting labels."""
+    """Report exact duplicates between train and the other splits, and contradicting labels."""
     found = []
     for part, is_copy in copies.items():
         count = int(np.count_nonzero(is_copy))

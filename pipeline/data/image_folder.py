@@ -1,6 +1,6 @@
 """Images in class subfolders, or in train / validation / test folders of class subfolders.
 
-One image is in memory at a time. What is no image, or cannot be read, is left out and reported.
+One image is in memory at a time. Files that cannot be read as images are left out and reported.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBom
 
 
 def open_image_folder(source: ImageFolderSource, base: Path, report: str | None) -> Source:
-    """List the folder and judge what is there; images are decoded when the chunks are asked for.
+    """List and check the folder; images are decoded when the chunks are read.
 
     Raises:
         ConfigError: the folder is not there, or laid out wrongly, or a class is empty.
@@ -37,7 +37,7 @@ def open_image_folder(source: ImageFolderSource, base: Path, report: str | None)
 
 
 def _read(classes: Classes, source: ImageFolderSource) -> Iterator[Chunk]:
-    """Yield one image after the other, then what was left out."""
+    """Yield one image after the other, then findings on what is left out."""
     broken: list[str] = []
     root = classes.root
     labels = {name: np.array([number], np.int64) for number, name in enumerate(classes.names)}

@@ -1,4 +1,4 @@
-"""What the labels of text files are, learned by reading each once: classes, or numbers."""
+"""Label encoder of text files, fitted by reading each label once: classes, or numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Answers:
-    """How labels are told to the task."""
+class LabelEncoding:
+    """How labels become class ids or numbers."""
 
     kind: Literal["class", "integer", "number"]
-    """As `Source.answers` says it."""
+    """As `Source.label_kind`."""
     codes: Mapping[str, int] | None
     """Class -> its id, in order; None: the labels are numbers."""
 
@@ -55,8 +55,8 @@ class Labels:
         if len(self._kept) <= MOST_CLASSES:
             self._kept.add(label)
 
-    def answers(self, key: str) -> Answers:
-        """Return what they are: numbers where all are, else classes.
+    def encoding(self, key: str) -> LabelEncoding:
+        """Return the encoding: numbers where all labels are, else classes.
 
         Args:
             key: of the config, for the message.
@@ -66,11 +66,11 @@ class Labels:
         """
         are_few = len(self._kept) <= MOST_CLASSES
         if self._word is None:
-            return Answers("integer" if are_few and self._are_whole else "number", None)
+            return LabelEncoding("integer" if are_few and self._are_whole else "number", None)
         if not are_few:
             raise ConfigError(
                 f"{key}: more than {MOST_CLASSES} different labels, and not all are numbers: "
-                f"{self._word}; wanted fewer classes, or numbers alone: repair it, or take another "
+                f"{self._word}; wanted fewer classes, or only numbers: repair it, or take another "
                 "column"
             )
-        return Answers("class", {name: code for code, name in enumerate(sorted(self._kept))})
+        return LabelEncoding("class", {name: code for code, name in enumerate(sorted(self._kept))})

@@ -26,26 +26,26 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
     """Return class ids (N,) int64 and the name of each class.
 
     Args:
-        source: tells what its labels are.
+        source: says the kind of its labels.
         labels: as the source gave them (N,).
         parts: code of each sample's part (N,), for the message.
 
     Raises:
-        ConfigError: labels are quantities, samples have no label (-1), ids leave gaps, or there are
-            fewer than two classes.
+        ConfigError: labels are regression values, samples have no label (-1), ids leave gaps,
+            or there are fewer than two classes.
     """
-    if source.answers == "change":
+    if source.label_kind == "change":
         raise ConfigError(
             "task: classification was asked for and the source has no labels; wanted forecasting, "
             "or data.source.label or data.source.windows_path"
         )
-    if source.answers == "number":
+    if source.label_kind == "number":
         raise ConfigError(
-            "task: classification was asked for and the labels of this source are quantities "
+            "task: classification was asked for and this source has regression values as labels "
             f"({labels.min():g} to {labels.max():g}); wanted regression, or another "
             "data.source.label"
         )
-    if source.answers == "integer":
+    if source.label_kind == "integer":
         return _numbered(labels)
     ids = map_array(labels, lambda block: block, np.int64)
     if ids.min() < 0:
@@ -63,7 +63,7 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
 def anomaly_labels(
     labels: Array, names: tuple[str, ...], normal: tuple[str, ...]
 ) -> tuple[Array, tuple[str, ...]]:
-    """Return 0 for what is normal and 1 for anomalies (N,) int64, and the names of the two.
+    """Return labels (N,) int64, 0 for normal and 1 for an anomaly, and the names of the two.
 
     Args:
         labels: class ids (N,).
@@ -123,12 +123,12 @@ def target_labels(task: str, source: Source, labels: Array) -> Array:
         ConfigError: labels are classes, or hold NaN or infinity, or are all the same; or a forecast
             is asked for and they are no changes, or the other way round.
     """
-    if TASKS[task].takes_changes != (source.answers == "change"):
+    if TASKS[task].takes_changes != (source.label_kind == "change"):
         raise ConfigError(
             "task: forecasting goes with a series_csv that has neither data.source.label nor "
             f"windows_path, and nothing else does; came {task}"
         )
-    if source.answers == "class":
+    if source.label_kind == "class":
         raise ConfigError(
             f"task: {task} was asked for and the labels of this source are classes; wanted "
             "classification, "

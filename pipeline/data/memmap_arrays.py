@@ -1,7 +1,7 @@
 """Arrays with a value a sample that lie on disk while they are large, made a block at a time.
 
-A set may have more samples than memory has room for their positions; what is done with such arrays
-in the `data` stage is done by these functions, so that its memory does not grow with the data.
+A set may have more samples than memory has room for their indices. The `data` stage works on such
+arrays with these functions, so that its memory does not grow with the data.
 """
 
 import os

@@ -159,7 +159,7 @@ def drift(named: Mapping[str, tuple[Array, Array]], found: Mapping[str, Array]) 
         return []
     text = (
         f"The inputs of test are distributed otherwise than those of train (distance {worst:.2f}): "
-        "figures say how the model does on other data than it learned from."
+        "metrics say how the model does on other data than it learned from."
     )
     return [Finding("warning", "drift", text, len(found["test"]))]
 

@@ -36,7 +36,7 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
     """Look at the arrays and describe the source.
 
     Raises:
-        ConfigError: no such file or array, arrays of different lengths, or of a form that is none.
+        ConfigError: a missing file or array, arrays of different lengths, or of an unknown form.
     """
     path = base / Path(source.path).expanduser()
     arrays = arrays_of(path)
@@ -45,8 +45,8 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
         _input(source, path, name, [arrays[f"{name}{end}"] for end in parts])
         for name in source.inputs
     )
-    answers, names = _answers(source, path, [arrays[f"{source.label}{end}"] for end in parts])
-    return Source(inputs, answers, names, lambda: _read(source, path, arrays, parts, names))
+    encoding, names = _label_kind(source, path, [arrays[f"{source.label}{end}"] for end in parts])
+    return Source(inputs, encoding, names, lambda: _read(source, path, arrays, parts, names))
 
 
 def arrays_of(path: Path) -> dict[str, NpzArray]:
@@ -148,10 +148,10 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
     return Input(name, "series", columns=columns, template=entry, numbers=source.numbers)
 
 
-def _answers(
+def _label_kind(
     source: NpzSource, path: Path, arrays: list[NpzArray]
 ) -> tuple[Literal["class", "integer", "number"], tuple[str, ...] | None]:
-    """Return what the labels are, and the names of the classes."""
+    """Return the kind of the labels, and the names of the classes."""
     dtype = arrays[0].dtype
     if any(len(array.shape) != 1 for array in arrays) or dtype.kind not in "biufU":
         shown = ", ".join(f"{a.name} {a.dtype} {a.shape}" for a in arrays)

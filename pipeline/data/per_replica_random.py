@@ -1,6 +1,6 @@
-"""Random draws for a batch that several devices share.
+"""Random draws for a batch on several devices.
 
-Each device takes those of its own samples out of what is drawn for the whole batch, so that what a
+Each device takes its own samples' part of the draws for the whole batch, so that what a
 sample meets does not depend on how many devices there are.
 """
 
@@ -45,7 +45,7 @@ def draw_per_replica(
     """Return what a stateless draw gives this device's samples.
 
     Args:
-        draw: such as `tf.random.stateless_uniform`: takes a shape, a seed, and what is given.
+        draw: such as `tf.random.stateless_uniform`: (shape, seed, *arguments) -> values.
         shape: of the result.
         seed: int32 (2,).
         given: further arguments of `draw`.

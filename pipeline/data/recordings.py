@@ -78,7 +78,7 @@ def with_lists(
         lists: validation, test -> name of a file in the folder, a recording a line; None: no list.
 
     Raises:
-        ConfigError: no such list, one that names nothing that is there, or two that name the same.
+        ConfigError: a missing list, one that names no recording, or two that name the same.
     """
     asked = {part: name for part, name in lists.items() if name is not None}
     if not asked:

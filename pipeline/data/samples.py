@@ -18,7 +18,7 @@ class Finding:
     """Something noticed about the data, in plain words."""
 
     level: Literal["info", "warning"]
-    """warning: it may make the model or its figures worse than they look."""
+    """warning: the model or its metrics may be worse than they look."""
     code: str
     text: str
     count: int
@@ -42,7 +42,7 @@ class Chunk:
     times: Array | None = None
     """First and last moment of each sample (n, 2) float64, in seconds; None: not known."""
     report: Sequence[str] | None = None
-    """Value of the column that figures are told apart by; None: there is none."""
+    """Value of the column for metrics per group; None: there is none."""
     findings: tuple[Finding, ...] = ()
     """What was noticed while these samples were read."""
 
@@ -52,9 +52,9 @@ class Source:
     """An open source: cheap to make, read only when `chunks` is called."""
 
     inputs: tuple[Input, ...]
-    answers: Literal["class", "integer", "number", "change"]
-    """class: ids of classes; integer: either classes or a quantity; number: a quantity; change: how
-    much the first channel of a series changes, which is what a forecast tells."""
+    label_kind: Literal["class", "integer", "number", "change"]
+    """class: ids of classes; number: regression values; integer: either; change: how much the
+    first channel of a series changes, the target of a forecast."""
     class_names: tuple[str, ...] | None
     """Names of the classes by id; None where the source has no names."""
     chunks: Callable[[], Iterator[Chunk]]

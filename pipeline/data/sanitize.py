@@ -1,6 +1,6 @@
 """What sanitising learns from train: how far numbers reach, and the levels that they may take.
 
-It stands in preprocess.json, in each input's `sanitize`. What is done with it is in `squeeze.py`
+It stands in preprocess.json, in each input's `sanitize`. It is applied in `squeeze.py`
 (TensorFlow, for training) and ondevice/sanitize.py (NumPy, on the device).
 """
 
@@ -17,7 +17,7 @@ from pipeline.samples import KINDS
 from pipeline.samples.kind import FITTED
 
 MARGIN = 1.0  # widths of train's range on either side; what lies further is far outside
-BY_RANK = ("quantile", "piecewise")  # columns whose levels hold even shares of train
+BY_RANK = ("quantile", "piecewise")  # columns whose levels hold equal parts of train
 
 
 def fit_sanitizing(
@@ -114,7 +114,7 @@ def _levels(known: Array, most: int, *, by_rank: bool) -> list[float]:
         return [0.0]
     if len(different) > most:
         low, high = float(different[0]), float(different[-1])
-        middles = (np.arange(most) + 0.5) / most  # of even shares of train
+        middles = (np.arange(most) + 0.5) / most  # of equal parts of train
         ranked = np.quantile(known.astype(np.float64), middles) if by_rank else None
         chosen = np.linspace(low, high, most) if ranked is None else ranked
         different = np.unique(chosen.astype(np.float32))

@@ -1,6 +1,6 @@
 """Timestamped series in CSV files, cut into windows; a window's rows are in memory at a time.
 
-A window is answered by a label, by whether it touches a listed anomaly, or by how much the first
+The target of a window is a label, whether it touches a listed anomaly, or how much the first
 value changes over the `horizon` rows after it: the naive forecast, no change, is then zero.
 """
 
@@ -17,7 +17,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
-from pipeline.data.label_encoder import Answers, Labels
+from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, refuse_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.source_fingerprint import series_files
@@ -42,15 +42,15 @@ class _Series:
     files: dict[str, Path]
     """Name -> file; a series each."""
     form: Form
-    answers: Answers | None
-    """What the labels are; None: there are none."""
+    encoding: LabelEncoding | None
+    """How labels are encoded; None: there are none."""
     spans: dict[str, list[Span]] | None
     """Name of a file -> its anomalies."""
 
 
 @dataclass
 class _Seen:
-    """What is counted while windows are cut."""
+    """Counts while windows are cut."""
 
     unanswered: int = 0
     unknown: int = 0
@@ -63,7 +63,7 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
 
     Raises:
         ConfigError: no file, a column that is not there, a cell that is no number or moment, a
-            windows file of another form; every place is named.
+            windows file of another form; every line is named.
     """
     files = series_files(source.path, base)
     form = Form(source.delimiter)
@@ -90,13 +90,13 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
     )
     columns, numbers = source.values, source.numbers
     spec = Input("series", "series", columns=columns, template=entry, numbers=numbers)
-    answers = None if source.label is None else labels.answers("data.source.label")
-    series = _Series(source, files, form, answers, spans)
+    encoding = None if source.label is None else labels.encoding("data.source.label")
+    series = _Series(source, files, form, encoding, spans)
     if spans is not None:
         return Source((spec,), "class", CLASSES, lambda: _read(series))
-    if answers is None:
+    if encoding is None:
         return Source((spec,), "change", None, lambda: _read(series))
-    return Source((spec,), answers.kind, answers.names, lambda: _read(series))
+    return Source((spec,), encoding.kind, encoding.names, lambda: _read(series))
 
 
 def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> Labels:
@@ -150,7 +150,7 @@ def _spans(path: Path, files: dict[str, Path]) -> dict[str, list[Span]]:
 
 
 def _read(series: _Series) -> Iterator[Chunk]:
-    """Yield the windows of one series after the other, then what was noticed."""
+    """Yield the windows of one series after the other, then the findings."""
     seen = _Seen()
     for name, path in series.files.items():
         held: list[tuple[Any, ...]] = []
@@ -171,7 +171,7 @@ def _read(series: _Series) -> Iterator[Chunk]:
 def _windows(
     series: _Series, name: str, path: Path, seen: _Seen
 ) -> Iterator[tuple[Array, float, str, Span]]:
-    """Yield (rows, answer, id, first and last moment) of each window that has an answer."""
+    """Yield (rows, target, id, first and last moment) of each window that has a target."""
     source = series.source
     ahead = source.horizon if series.spans is None and source.label is None else 0
     names = names_of(path, series.form)
@@ -202,17 +202,17 @@ def _value(cell: str, missing: tuple[str, ...]) -> float:
 
 
 def _answer(series: _Series, name: str, rows: Array, held: list[Any]) -> float | None:
-    """Return what a window is answered by; None or NaN where that is not known."""
+    """Return the target of a window; None or NaN where it is unknown."""
     if series.spans is not None:
         start, end = held[0][1], held[-1][1]
         touches = any(a <= end and start <= b for a, b in series.spans[name])
         return float(CLASSES.index("anomaly" if touches else "normal"))
-    if series.answers is None:
+    if series.encoding is None:
         return float(np.float32(held[-1][0][0]) - last_known_value(rows[:, 0]))
     label = held[-1][2]
     if not label:
         return None
-    return float(series.answers.of([label])[0])
+    return float(series.encoding.of([label])[0])
 
 
 def _chunk(held: list[tuple[Any, ...]], name: str) -> Chunk:
@@ -227,12 +227,12 @@ def _chunk(held: list[tuple[Any, ...]], name: str) -> Chunk:
 
 
 def _findings(seen: _Seen) -> Iterator[Finding]:
-    """Yield what was noticed in the series."""
+    """Yield the findings on the series."""
     if seen.unknown:
         text = f"{seen.unknown} values are missing: the median of train stands in."
         yield Finding("info", "missing_values", text, seen.unknown)
     if seen.unanswered:
-        text = f"{seen.unanswered} windows have no answer and were left out."
+        text = f"{seen.unanswered} windows have no target and were left out."
         yield Finding("info", "windows_without_answer", text, seen.unanswered)
     if seen.backwards:
         count = len(seen.backwards)

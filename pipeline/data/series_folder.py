@@ -69,7 +69,7 @@ def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
 
 
 def _read(classes: Classes, names: Sequence[str], entry: SeriesEntry) -> Iterator[Chunk]:
-    """Yield the samples of one recording after the other, then what was left out."""
+    """Yield the samples of one recording after the other, then findings on what is left out."""
     broken: list[str] = []
     unknown = 0
     numbers = {name: number for number, name in enumerate(classes.names)}

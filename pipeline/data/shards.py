@@ -117,7 +117,7 @@ class ShardWriter:
             draft.close()
 
     def finish(self) -> StoredInput:
-        """Write what is left and return the input's entry of dataset.json."""
+        """Write the remaining samples and return the input's entry of dataset.json."""
         if self._open is not None:
             self._close()
         axes = len(self._shape or ())
@@ -198,7 +198,7 @@ class Shards:
         return found
 
     def _take_ragged(self, found: Array, shard: int, places: Array, positions: Array) -> None:
-        """Copy the samples of one shard into their places, at the beginning of each axis."""
+        """Copy the samples of one shard into their rows, at the beginning of each axis."""
         assert self.shapes is not None
         assert self.offsets is not None
         values = self.mapped(shard)

@@ -1,4 +1,4 @@
-"""What is common to sources of sound: the settings as the device needs them, and what to refuse."""
+"""Shared by the sources of sound: the encoding's settings, and checks of recordings."""
 
 import numpy as np
 

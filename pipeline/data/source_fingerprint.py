@@ -27,7 +27,7 @@ from pipeline.errors import ConfigError
 def source_state(source: Section, base: Path) -> str | None:
     """Return what samples depend on besides the config: a folder's listing, a package's version.
 
-    A set of TFDS counts by its name and version alone, which TFDS never reuses for other contents.
+    A TFDS set counts only by name and version, which TFDS never reuses for other contents.
 
     Args:
         source: the config's `data.source`.

@@ -100,7 +100,7 @@ def _all_alike(count: int) -> Array:
 def _refuse_unknown(
     given: Array, by: str, *, is_classes: bool, groups: Array | None, times: Array | None
 ) -> None:
-    """Refuse a way of cutting that needs what the data does not have."""
+    """Refuse a `data.split.by` that needs groups, times or classes that the data does not have."""
     if by == "stratified" and not is_classes:
         raise ConfigError(
             "data.split.by: stratified needs classes and the task has none; wanted random"
@@ -131,7 +131,7 @@ class _Cut:
     """Number of each sample's group (N,)."""
     generator: np.random.Generator
     is_even: bool
-    """Whether groups of all sizes are fitted to the share, without regard to classes."""
+    """Whether groups of all sizes are fitted to the fraction, without regard to classes."""
 
     def take(self, rest: Array, total: int) -> tuple[Array, Array]:
         """Return about `total` of the positions, and the others."""
@@ -183,7 +183,7 @@ def _first_places(ids: Array, count: int) -> Array:
 
 
 def _group_numbers(groups: Array) -> Array:
-    """Return the place of each sample's group among the sorted names, a block at a time."""
+    """Return the index of each sample's group among the sorted names, a block at a time."""
     numbers: dict[str, int] = {}
 
     def numbers_of(block: Array) -> Array:
@@ -242,7 +242,7 @@ def _in_time(positions: Array, times: Array) -> Array:
 
 
 def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, seed: int) -> Array:
-    """Return at most `samples` of the training positions, the same share of every class.
+    """Return at most `samples` of the training indices (n,), the same fraction of every class.
 
     Args:
         train: positions (n,).

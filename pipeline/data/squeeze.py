@@ -1,7 +1,7 @@
 """Feature squeezing in TensorFlow: what ondevice/sanitize.py does to raw samples, to the bit.
 
 The same whole numbers and the same comparisons, so that both give the same bits. The network is
-trained on what is squeezed: what it will see on the device.
+trained on squeezed samples, as on the device.
 
 Legend: B batch, K values in a window.
 """
@@ -73,7 +73,7 @@ def _known_median(tf: Namespace, raw: Tensor, stacked: Any) -> Any:
 
 
 def _fewer_bits(tf: Namespace, raw: Tensor, bits: int) -> Any:
-    """Return whole numbers in as few levels as `bits` tell; see `fewer_bits` of the runner."""
+    """Return integers in 2^bits levels; see `fewer_bits` of the on-device runner."""
     limits = np.iinfo(raw.dtype.as_numpy_dtype)
     top, x = int(limits.max), tf.cast(raw, tf.int64)
     if limits.min == 0:

@@ -57,7 +57,7 @@ BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 @dataclass(frozen=True)
 class _Labelled:
-    """All samples with what the task makes of their labels."""
+    """All samples, with the labels as the task has them."""
 
     stored: Stored
     labels: Array
@@ -94,7 +94,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
 
 
 def _refuse_unfit(config: Config, source: Source) -> None:
-    """Refuse what is done to samples of another form than the source turns out to hold."""
+    """Refuse settings for samples of another form than the source has."""
     problems = [
         f"data.augment[{position}]: {change.kind} is for {' and '.join(FITS[change.kind])}; this "
         f"source gives {spec.name} ({spec.kind}); leave it out"
@@ -137,7 +137,7 @@ def _labeled(config: Config, source: Source, stored: Stored) -> _Labelled:
 
 
 def _target(config: Config, targets: Array) -> Target:
-    """Return the scaling of the target; a forecast is told as a change of the first channel."""
+    """Return the scaling of the target; a forecast is a change of the first channel."""
     scaling = fit_target(targets)
     if not TASKS[config.task].takes_changes:
         return Target(**scaling)
@@ -180,7 +180,7 @@ def _parts(config: Config, data: _Labelled) -> Parts:
 
 
 def _uncut(config: Config, data: _Labelled) -> Array | None:
-    """Return what no part may share with another (N,); None: any sample may go anywhere."""
+    """Return the group (N,) of each sample, which one split must hold; None: there are none."""
     if config.data.split.by != "given":
         return data.groups
     return recordings_of(data.stored.ids) if is_windowed(config.data.source) else None
@@ -189,7 +189,7 @@ def _uncut(config: Config, data: _Labelled) -> Array | None:
 def _fit(
     config: Config, source: Source, shards: dict[str, Shards], train: Array
 ) -> tuple[list[Entry], list[Finding]]:
-    """Return the preprocessing of each input, and what was noticed while fitting it."""
+    """Return the preprocessing of each input, and the findings of fitting it."""
     entries, found = [], []
     wish = config.data.sanitize.model_dump() | {"is_limited": not TASKS[config.task].has_threshold}
     for spec in source.inputs:
@@ -208,7 +208,7 @@ def _noticed(
     entries: list[Entry],
     shards: dict[str, Shards],
 ) -> list[Finding]:
-    """Return what is odd about the samples and the parts."""
+    """Return the findings on the samples and the splits."""
     stored, train = data.stored, parts["train"]
     wanted = config.data.calibration_samples
     copies = exact_copies(parts, stored.digests)

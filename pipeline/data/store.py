@@ -1,6 +1,6 @@
 """Write down all that a source hands over, once and in order, in bounded memory.
 
-Nothing of a sample stays in memory: what is collected of all of them is mapped from disk.
+Nothing of a sample stays in memory: labels, ids and times are mapped from disk.
 """
 
 import hashlib
@@ -50,14 +50,14 @@ class Stored:
     report: Array | None
     """Value of the column to report by (N,), mapped; None where there is none."""
     digests: Array
-    """A hash of each sample's values (N,) uint64, to find copies."""
+    """A hash of each sample's values (N,) uint64, to find exact duplicates."""
     fingerprint: str
     """sha256 over inputs, labels and ids of all samples, in order."""
     findings: list[Finding]
 
 
 class _Seen:
-    """What is collected of every sample besides its values."""
+    """The arrays with one entry a sample, besides its values."""
 
     def __init__(self, folder: Path) -> None:
         self.count = 0
@@ -195,7 +195,7 @@ def _why(found: list[Finding]) -> str:
 
 
 def _finish(seen: _Seen, inputs: list[StoredInput]) -> Stored:
-    """Close what was written, and return what was collected."""
+    """Close the files, and return the collected arrays."""
     ids, groups, report = (text.finish() for text in (seen.ids, seen.groups, seen.report))
     assert ids is not None  # there is a sample
     parts, names, times = seen.parts.finish(), seen.names.finish(), seen.times.finish()

@@ -1,4 +1,4 @@
-"""Draw a share of every stratum; pure functions of the seed, in memory that does not grow."""
+"""Draw a fraction of every stratum; pure functions of the seed, in memory that does not grow."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ MOST_STRATA = 10_000  # that fit into 16 bits
 
 
 def draw(positions: Array, strata: Array, total: int, *, generator: np.random.Generator) -> Array:
-    """Draw `total` of the positions, the same share of every stratum, by largest remainders.
+    """Draw `total` of the indices, the same fraction of every stratum, by largest remainders.
 
     A stratum gives its exact quota rounded down or up; equal remainders are ordered by the seed.
 

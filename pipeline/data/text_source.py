@@ -13,7 +13,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import TextSource, Words
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
-from pipeline.data.label_encoder import Answers, Labels
+from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import TokensEntry
 from pipeline.ondevice.tokens import encode_text
@@ -56,8 +56,8 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
     """Read the labels and describe the source.
 
     Raises:
-        ConfigError: a file that is not there, is empty or is not spelt as said, a row of another
-            length, a column that is not there; every place is named.
+        ConfigError: a file that is missing, is empty or has another encoding, a row of another
+            length, a missing column; every row is named.
     """
     files = files_of(source, base)
     form = Form(source.delimiter, source.encoding, source.columns, "", quotes=source.quotes)
@@ -75,13 +75,13 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
         for line, row in texts.rows(part):
             if row[source.label].strip():
                 labels.see(path, line, row[source.label].strip())
-    answers = labels.answers("data.source.label")
+    encoding = labels.encoding("data.source.label")
     spec = words_input("text", source.words)
-    return Source((spec,), answers.kind, answers.names, lambda: _read(texts, answers))
+    return Source((spec,), encoding.kind, encoding.names, lambda: _read(texts, encoding))
 
 
-def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
-    """Yield the texts of every part, then what was left out."""
+def _read(texts: _Texts, encoding: LabelEncoding) -> Iterator[Chunk]:
+    """Yield the texts of every part, then findings on what is left out."""
     empty: list[str] = []
     unlabeled: list[str] = []
     cut = 0
@@ -96,10 +96,10 @@ def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
             cut += len(row[texts.source.text].encode()) > texts.source.words.max_bytes
             held.append((name, row))
             if len(held) == ROWS:
-                yield _chunk(texts, held, part, answers)
+                yield _chunk(texts, held, part, encoding)
                 held = []
         if held:
-            yield _chunk(texts, held, part, answers)
+            yield _chunk(texts, held, part, encoding)
     found = [
         *left_out("warning", "empty_texts", "no text", names=empty, noun="row"),
         *left_out("warning", "rows_without_label", "no label", names=unlabeled, noun="row"),
@@ -111,13 +111,13 @@ def _read(texts: _Texts, answers: Answers) -> Iterator[Chunk]:
 
 
 def _chunk(
-    texts: _Texts, held: list[tuple[str, dict[str, str]]], part: str, answers: Answers
+    texts: _Texts, held: list[tuple[str, dict[str, str]]], part: str, encoding: LabelEncoding
 ) -> Chunk:
     source = texts.source
     values: list[Array] = [encode_text(row[source.text], source.words.max_bytes) for _, row in held]
     return Chunk(
         {"text": values},
-        answers.of([row[source.label].strip() for _, row in held]),
+        encoding.of([row[source.label].strip() for _, row in held]),
         [name for name, _ in held],
         part or None,
         None if source.group is None else [row[source.group] for _, row in held],

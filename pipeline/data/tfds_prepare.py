@@ -20,7 +20,7 @@ from pipeline.tensorflow_env import import_quietly
 
 log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 5.0  # for a host to begin its answer, name resolution included
+PROBE_SECONDS = 5.0  # for a host to begin its reply, name resolution included
 
 
 def prepared_builder(source: TfdsSource, base: Path) -> Any:
@@ -110,7 +110,7 @@ def _refuse_dead_hosts(builder: Any) -> None:
 
 
 def unreachable(url: str) -> str | None:
-    """Return why a file cannot be fetched, after PROBE_SECONDS at most; None: its host answers.
+    """Return why a file cannot be fetched, after PROBE_SECONDS at most; None: its host replies.
 
     Proxies and certificates are those that TFDS uses. Other schemes than http are not asked.
     """
@@ -128,7 +128,7 @@ def _host_problem(address: str) -> str | None:
     thread = threading.Thread(target=lambda: found.append(_ask(address)), daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
-    return found[0] if found else f"did not answer in {PROBE_SECONDS:g} s"
+    return found[0] if found else f"did not reply in {PROBE_SECONDS:g} s"
 
 
 def _ask(address: str) -> str | None:

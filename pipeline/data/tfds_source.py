@@ -48,14 +48,14 @@ def open_tfds(source: TfdsSource, base: Path, report: str | None) -> Source:
         )
     return Source(
         inputs,
-        _answers(tfds, label),
+        _label_kind(tfds, label),
         tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else None,
         lambda: _read(tfds, builder, source, inputs, _rates(source, features)),
     )
 
 
-def _answers(tfds: Any, label: Any) -> Literal["class", "integer", "number"]:
-    """Return what the labels are, as `Source.answers` says it."""
+def _label_kind(tfds: Any, label: Any) -> Literal["class", "integer", "number"]:
+    """Return the kind of the labels, as `Source.label_kind`."""
     if isinstance(label, tfds.features.ClassLabel):
         return "class"
     return "number" if np.dtype(label.np_dtype).kind == "f" else "integer"

@@ -1,4 +1,4 @@
-"""Samples without a label: set apart as a part of their own, for pre-training; pure functions."""
+"""Samples without a label, as a split of their own, for pre-training; pure functions."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Look at a file or folder, and tell what it holds: modality, task, columns, classes, parts.
+"""Inspect a file or folder: modality, task, columns, classes, splits.
 
 Nothing is loaded whole but tables; no TensorFlow.
 """
@@ -29,8 +29,8 @@ PAPERS = re.compile(
     r"(\.(md|txt|rst|html|pdf))?$",
     re.I,
 )
-LOOKED = 200  # files that are opened to tell what all are like
-MIXED = 0.1  # share of the most frequent kind of file above which another is no by-product
+LOOKED = 200  # files that are opened to judge all of them
+MIXED = 0.1  # fraction of the most frequent kind of file, above which another is no by-product
 SNIFFED = 1000  # rows of each of them
 MANY = 6  # tables of one form from which on each is a recording, or a series
 WANTED = (
@@ -46,7 +46,7 @@ def look(path: Path, target: str | None) -> Seen:
 
     Args:
         path: a file or folder.
-        target: name of the column to answer; None: it is guessed.
+        target: name of the column to predict; None: it is guessed.
 
     Raises:
         ConfigError: there is nothing, or nothing that is known.
@@ -119,7 +119,7 @@ def _counts(classes: Classes) -> dict[str, int]:
 
 
 def _given(classes: Classes) -> dict[str, Any]:
-    """Return the fields of Seen that tell of a test part in a folder of its own."""
+    """Return the fields of Seen about a test split in a folder of its own."""
     tested = Counter(file.label for file in classes.listed if file.part == "test")
     return {"is_given": bool(tested), "tested": dict(tested) or None}
 

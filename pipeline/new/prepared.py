@@ -56,7 +56,7 @@ def _tfds_set(folder: Path, info: dict[str, Any]) -> Seen:
 
 
 Feature = tuple[int, dict[str, Any], list[str]]
-"""Size of a sample (see `Seen.size`), further settings of the source, and what was guessed."""
+"""Size of a sample (see `Seen.size`), further settings of the source, and notes on guesses."""
 
 
 def _image_feature(listed: dict[str, Any]) -> Feature:
@@ -91,7 +91,7 @@ def _prepared(
         source: the set's name and folder.
         kind: of the feature that is seen: image, audio or text.
         key: its name.
-        label: name of the feature that is answered.
+        label: name of the feature to predict.
         listed: what TFDS says of each feature.
         counts: samples of each of its splits.
     """
@@ -118,18 +118,17 @@ def npz_seen(path: Path, target: str | None) -> Seen:
         (label,) = flat
     if label not in bare:
         raise ConfigError(
-            f"--target: {path} holds {', '.join(bare) or 'no arrays'}; name the array that is "
-            "answered"
+            f"--target: {path} holds {', '.join(bare) or 'no arrays'}; name the array to predict"
         )
     first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
     with np.load(path) as arrays:
-        answers = np.asarray(arrays[first])
+        labels = np.asarray(arrays[first])
     inputs = [name for name in bare if name != label and name not in flat]
     if not inputs:
         raise ConfigError(f"--data: {path} holds no array of two dimensions or more to look at")
     shape, dtype = shapes[next(n for n in shapes if n.startswith(inputs[0]))]
-    is_class = bool(np.issubdtype(answers.dtype, np.integer))
-    classes = {str(k): int(n) for k, n in zip(*np.unique(answers, return_counts=True), strict=True)}
+    is_class = bool(np.issubdtype(labels.dtype, np.integer))
+    classes = {str(k): int(n) for k, n in zip(*np.unique(labels, return_counts=True), strict=True)}
     is_picture = np.issubdtype(dtype, np.integer) and len(shape) >= 3
     modality = "image" if is_picture else "recording" if len(shape) == 3 else "table"
     source = {"kind": "npz", "path": path, "inputs": inputs, "label": label}
@@ -140,7 +139,7 @@ def npz_seen(path: Path, target: str | None) -> Seen:
         modality,  # type: ignore[arg-type]
         "classification" if is_class else "regression",
         source,
-        len(answers),
+        len(labels),
         classes if is_class else None,
         said,
         is_given,

@@ -1,4 +1,4 @@
-"""Which network, and how long, for what was seen: RECIPES, by modality.
+"""The network and the training for the data: RECIPES, by modality.
 
 The numbers are those of the shipped configs of each modality, which were tuned on real sets; epochs
 go by how many samples there are. Whoever wants more searches: `edgeline tune`.
@@ -13,7 +13,7 @@ from pipeline.tasks import TASKS
 
 SMALL, MANY = 40, 20_000  # side of a picture, and samples, that a plain CNN is best at
 FEW = 2000  # pictures below which four plain blocks learn what a ResNet-8 learns by heart
-TESTED = 0.2  # share of samples that is tested, where the data do not say which
+TESTED = 0.2  # fraction of samples that is tested, where the data do not say which
 SPARED = 2.5  # tested samples that may be lost to chance: two of them are less, three are more
 STEPS = 10_000  # of the optimizer, about: what small nets need to converge
 
@@ -21,7 +21,7 @@ Sections = dict[str, Any]
 
 
 def recipe(seen: Seen) -> Sections:
-    """Return the sections batch_size, augment, model, train and gate, with what is no default."""
+    """Return the sections batch_size, augment, model, train and gate, without defaults."""
     sections = RECIPES[seen.modality](seen)
     gate = gates_of(seen) | dict(sections.pop("gate", {}))
     if TASKS[seen.task].agreement is not None:

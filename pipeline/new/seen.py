@@ -1,4 +1,4 @@
-"""What `edgeline new` has found out about data: enough to write a config from."""
+"""What `edgeline new` knows about data: enough to write a config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class Seen:
     samples: int
     """To train on, about."""
     classes: Mapping[str, int] | None
-    """Class -> samples; None for quantities, and where nothing says."""
+    """Class -> samples; None for regression values, and where it is unknown."""
     said: tuple[str, ...]
-    """What was seen and what was guessed, a line each."""
+    """Detected and guessed facts, a line each."""
     is_given: bool = False
     """Whether the data say which sample is for the test."""
     size: int = 0

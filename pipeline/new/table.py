@@ -1,7 +1,7 @@
 """What a delimited text file holds: how it is written, what its columns are, which is the target.
 
-At most ROWS rows are read, and fewer where one looks at many files. Nothing here is sure: what was
-found is told in the config's comments.
+At most ROWS rows are read, and fewer of each among many files. Nothing here is certain: the
+config's comments list what was detected.
 """
 
 import csv
@@ -21,9 +21,9 @@ from pipeline.errors import ConfigError
 
 ROWS = 200_000
 DELIMITERS = ("\t", ",", ";", "|")
-HEAD = 1 << 16  # bytes from which delimiter and encoding are told
-NUMBERS = 0.98  # share of a column's known values that are numbers, where it is one of numbers
-WORDS, VARIED = 3.0, 0.5  # words of a text on average, and share of texts that come once
+HEAD = 1 << 16  # bytes from which delimiter and encoding are detected
+NUMBERS = 0.98  # fraction of a column's known values that are numbers, where it is one of numbers
+WORDS, VARIED = 3.0, 0.5  # words of a text on average, and fraction of texts that occur once
 CLASSES = 20  # whole numbers up to which a target is one of classes
 MOST_CLASSES = 1000
 NAMED = ("label", "target", "class", "y", "outcome", "churn", "survived", "species", "diagnosis",
@@ -213,7 +213,7 @@ def seconds_between(column: Column) -> float | None:
 
 
 def guess_target(table: Table) -> Column:
-    """Return the column that is most likely the one to be answered.
+    """Return the column that is most likely the target.
 
     Raises:
         ConfigError: no column can be one.
@@ -222,14 +222,13 @@ def guess_target(table: Table) -> Column:
     if not able:
         names = ", ".join(column.name for column in table.columns)
         raise ConfigError(
-            f"{table.path}: none of the columns {names} looks like something to answer; name it "
-            "with --target"
+            f"{table.path}: none of the columns {names} looks like a target; name it with --target"
         )
     return max(able, key=lambda column: (_likely(table, column), table.columns.index(column)))
 
 
 def _likely(table: Table, column: Column) -> float:
-    """Return points for being the target: by name, by place, by how few values there are."""
+    """Return points for being the target: by name, by position, by how few values there are."""
     name = column.name.lower()
     parts = re.split(r"[^a-z]+", name)
     points = 3.0 if name in NAMED else 2.5 if any(part in HINTED for part in parts) else 0.0
@@ -240,7 +239,7 @@ def _likely(table: Table, column: Column) -> float:
 
 
 def is_of_classes(column: Column) -> bool:
-    """Tell whether a target is one of classes, not a quantity."""
+    """Return whether a target has classes, not regression values."""
     return column.kind == "category" or (column.is_whole and column.distinct <= CLASSES)
 
 

@@ -50,7 +50,7 @@ def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
 
 
 def _parts(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return part -> file, told by words in their names; one file is the training part.
+    """Return split -> file, by words in their names; one file is the training split.
 
     Raises:
         ConfigError: there are several and their names do not say.
@@ -90,7 +90,7 @@ def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> S
     dropped = [c.name for c in others if c.kind in ("identity", "constant", "text", "moment")]
     kept = [c for c in others if c.name not in dropped]
     if not kept:
-        raise ConfigError(f"{table.path}: no column is left to answer {answered.name} from")
+        raise ConfigError(f"{table.path}: no column is left to predict {answered.name} from")
     classes = classes_of(answered) if is_class else None
     said = [
         f"{table.rows:,} rows; {len([c for c in kept if c.kind == 'number'])} columns of numbers, "
@@ -166,7 +166,7 @@ def series_seen(
         paths: the files.
         table: the first of them.
         moment: its column of timestamps.
-        target: the column to be answered; None: the first of numbers is forecast.
+        target: the column to predict; None: the first of numbers is forecast.
         pattern: that finds all files, where there are several.
     """
     step = seconds_between(moment)
@@ -213,7 +213,7 @@ def _windowed(
 
 
 def _windows_of(paths: Sequence[Path]) -> Path | None:
-    """Return the JSON file that lists the anomalies of these series as spans; None: no such."""
+    """Return the JSON file that lists these series' anomalies as spans; None: there is none."""
     for folder in list(paths[0].parents)[:ABOVE]:
         for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
             try:

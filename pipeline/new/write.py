@@ -23,12 +23,12 @@ WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 
 
 def write_config(file: Path, data: Path, target: str | None) -> str:
-    """Look at data, write a config for it, and return what was found in a few lines.
+    """Inspect data, write a config for it, and return a summary in a few lines.
 
     Args:
         file: the config; it must not be there yet.
         data: a file or folder.
-        target: the column that is answered; None: it is guessed.
+        target: the column to predict; None: it is guessed.
 
     Raises:
         ConfigError: the file is there, the data are not, or they are nothing that is known.
@@ -78,7 +78,7 @@ def _relative(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _of_classes(seen: Seen) -> list[str]:
-    """Return what is said of the classes, and of how uneven they are."""
+    """Return lines on the classes, and on how uneven they are."""
     if not seen.classes:
         return []
     counts = seen.classes
@@ -103,7 +103,7 @@ def _notes(seen: Seen) -> dict[str, str]:
         }.get(TASKS[seen.task].split, "")
         if not seen.is_given
         else "the data say which sample is for the test",
-        "augment": "add {kind: flip} where a mirrored picture is of the same class",
+        "augment": "add {kind: flip} where a flipped picture is of the same class",
         **_gate_notes(seen),
         "early_stopping": "the best epoch is kept",
     }
@@ -115,7 +115,7 @@ def _notes(seen: Seen) -> dict[str, str]:
 
 
 def _gate_notes(seen: Seen) -> dict[str, str]:
-    """Return why a gate is wider than its default: what the test part can tell."""
+    """Return why a gate is wider than its default: the resolution of the test split."""
     judged = judged_by(seen)
     if not judged:
         return {}

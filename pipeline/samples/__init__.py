@@ -1,4 +1,4 @@
-"""KINDS: the kind of an input -> what is asked of it, one file each."""
+"""KINDS: the kind of an input -> its record, one file each."""
 
 from pipeline.samples.audio import AUDIO
 from pipeline.samples.columns import CODES, COLUMNS

@@ -1,6 +1,6 @@
 """Rows of a table with a header: numbers and categories, NaN where a cell is empty.
 
-`columns` holds numbers and categories, which become one-hot; `codes` holds categories alone, each
+`columns` holds numbers and categories, which become one-hot; `codes` holds only categories, each
 with a learned vector.
 """
 
@@ -30,7 +30,7 @@ from pipeline.samples.kind import (
 )
 from pipeline.samples.numbers import describe_number, encode_number, encode_piecewise
 
-RARE = 5  # training samples of a category, below which it shares the out-of-vocabulary bucket
+RARE = 5  # training samples of a category, below which it is in the out-of-vocabulary bucket
 
 
 def rows_input(
@@ -49,7 +49,7 @@ def rows_input(
 def fit_columns(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     """Return how a table of numbers and categories becomes a model input.
 
-    Numbers with heavy tails are spread by rank: scaled alone they leave most of an integer's range
+    Numbers with heavy tails are spread by rank: only scaled, they leave most of an integer's range
     to a few samples. Categories that are rare in train share an index with new and missing ones.
 
     Args:
@@ -91,7 +91,7 @@ def fit_codes(spec: Input, samples: RawSamples, train: Array) -> Fitted:
     columns: list[CategoryColumn] = []
     values = samples.take(thin_positions(train, FITTED))
     for (name, words), seen in zip(spec.row, values.T, strict=True):
-        assert words is not None  # codes are categories alone
+        assert words is not None  # codes are only categories
         fitted = fit_category(seen[~np.isnan(seen)], len(words))
         columns.append(CategoryColumn(name=name, values=words, offset=offset, **fitted))
         offset += fitted["width"]

@@ -1,4 +1,4 @@
-"""What is asked of a kind of sample; and reading training samples to fit its preprocessing on."""
+"""The record of a kind of sample; and reading training samples to fit its preprocessing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -74,20 +74,20 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What the stages ask of a kind of sample; the on-device side is in ondevice/kinds.py."""
+    """A kind of sample, as the stages know it; ondevice/kinds.py has the device's part."""
 
     fit: Callable[[Input, RawSamples, Array], Fitted]
     """(input, samples, positions of train) -> how raw samples become model inputs."""
     encode: Callable[[Namespace, Tensor, Any], Tensor]  # Any: the entry of its own kind
     """(tensorflow, raw samples (B, ...), entry) -> model input (B, *shape), float32 or int32."""
     form: Literal["image", "sound", "series", "text", "table"]
-    """What the config calls such samples."""
+    """The config's name of these samples."""
     is_augmentable: bool = True
     """Whether `data.augment` can change raw samples."""
     smoothing_axes: int = 0
     """Axes along which a median filter smooths; 0: values have no neighbors."""
     levels_from: Literal["train", "dtype"] | None = "train"
-    """Where the levels of a reduced bit depth come from; None: values are no quantities."""
+    """Where the levels of a reduced bit depth come from; None: values are no numbers."""
     has_limits: bool = False
     """Whether values have a known range, learned from train."""
     is_clipped: bool = False

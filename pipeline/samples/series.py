@@ -51,7 +51,7 @@ def fit_series(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 
 
 def _known_mean(values: Array) -> Array:
-    """Return the mean over each window (N, 1, C) of what is not NaN; zero where nothing is."""
+    """Return the mean (N, 1, C) over each window, without NaN; zero where all are NaN."""
     known = ~np.isnan(values)
     return np.where(known, values, 0).sum(axis=1, keepdims=True) / np.maximum(
         known.sum(axis=1, keepdims=True), 1

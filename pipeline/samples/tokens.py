@@ -54,7 +54,7 @@ def fit_tokens(spec: Input, samples: RawSamples, train: Array) -> Fitted:
 def encode_tokens(tf: Namespace, raw: Tensor, entry: TokensEntry) -> Tensor:
     """Return texts (B, bytes) uint8 as numbers (B, length) int32.
 
-    0 stands after the end of a text, 1 for what is not in the vocabulary.
+    0 is padding, 1 stands for unknown words.
     """
     letters = tf.gather(_letters(), tf.cast(raw, tf.int32))
     texts = tf.strings.regex_replace(tf.strings.reduce_join(letters, axis=1), r"\x00+$", "")

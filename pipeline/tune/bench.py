@@ -27,7 +27,7 @@ from pipeline.tasks import TASKS
 from pipeline.train.decision import decision_with_range
 
 STEPS = 20  # of the attack, where audit does not say
-# What is written of a config does not change what comes of a trial.
+# These settings do not change the result of a trial.
 ELSEWHERE = (
     "name", "verify", "gate", "report", "baseline", "compress", "harden", "audit", "tune", "export"
 )  # fmt: skip
@@ -131,7 +131,7 @@ def attack_of(config: Config) -> tuple[dict[str, Any], int]:
 
 
 def apply_trial(bench: Bench, values: Mapping[str, Any]) -> tuple[Config, Spec]:
-    """Return config and spec with a trial's values in place.
+    """Return config and spec with a trial's values.
 
     Raises:
         ConfigError: these values do not go together.

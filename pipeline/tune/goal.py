@@ -1,4 +1,4 @@
-"""What a search is for: which trials are best, which one is taken, and what the rest trade. Pure.
+"""The goal of a search: the best trials, the chosen one, and the Pareto front. Pure.
 
 Only finished trials, those with a score, take part.
 """
@@ -10,15 +10,15 @@ from pipeline.documents.trials import Front, ReferencePoint, TrialResult
 from pipeline.tasks.task import Task
 
 LESS_IS_MORE = ("mae", "rmse", "relative_mae")
-FRONTS = ("bytes", "latency_ms")  # what the metric is held against, where it is known
+FRONTS = ("bytes", "latency_ms")  # what the metric is compared with, where it is known
 
 
 def goal_of(objective: str, task: Task) -> tuple[str, Literal["up", "down"]]:
-    """Return the name of what is searched for, and its direction: up or down.
+    """Return the name of the score, and its direction: up or down.
 
     Args:
         objective: of `tune`; auto is the task's metric.
-        task: what the answers are judged by.
+        task: its metric judges the outputs.
     """
     name = task.metric if objective == "auto" else objective
     return name, "down" if name in LESS_IS_MORE else "up"
@@ -36,14 +36,14 @@ def rank_trials(rows: Sequence[TrialResult], direction: str) -> list[TrialResult
 def pick_trial(
     rows: Sequence[TrialResult], direction: str, *, within: float | None, by: str, is_relative: bool
 ) -> TrialResult:
-    """Return the trial that is taken.
+    """Return the chosen trial.
 
     Args:
         rows: at least one is finished.
         direction: of the score.
-        within: how far behind the best the cheapest may be; None: the best is taken.
+        within: how far behind the best the cheapest may be; None: the best is chosen.
         by: the cost that counts then.
-        is_relative: whether that is a share of the best score.
+        is_relative: whether that is a fraction of the best score.
     """
     first, *_ = order = [row for row in rank_trials(rows, direction) if row.score is not None]
     if within is None:

@@ -1,8 +1,8 @@
-"""The search's book: which trials there are, who works on which, and what came of each.
+"""The search's ledger: its trials, the workers on them, and the results.
 
 Scores reach the oracle by whole batches and in order, so that what is tried depends neither on the
 clock nor on how many work. What came of a trial lies in a file of its own, written in one move: a
-search that was killed asks the oracle everything again, and finds the answers there.
+search that was killed asks the oracle everything again, and has the scores from the ledger.
 """
 
 import threading
@@ -35,7 +35,7 @@ class Open:
 
 @dataclass
 class Ledger:
-    """The search, as all its workers share it; every method may be called from any thread."""
+    """The search, shared by all its workers; every method may be called from any thread."""
 
     asked: Asked
     key: str
@@ -49,7 +49,7 @@ class Ledger:
     sign: int
     """1 where more is better, -1 where less is."""
     on_end: Callable[["Ledger", TrialResult, bool], None] = lambda ledger, row, is_new: None
-    """Is told of every trial that ends; of those that were finished before, too: is_new False."""
+    """Called with every trial that ends; for those that were finished before, is_new is False."""
     now: Callable[[], float] = time.monotonic
     rows: list[TrialResult] = field(default_factory=list)
     """Finished trials, in order of their numbers; of the last batch, in order of their end."""
@@ -85,7 +85,7 @@ class Ledger:
                 self._open[trial].heard = self.now()
 
     def end(self, row: TrialResult) -> None:
-        """Write down what came of a trial; who comes second with it is not heard."""
+        """Store the result of a trial; a second result of the same trial is ignored."""
         with self._lock:
             if self._open.pop(row.trial, None) is not None:
                 row.write(self._file(row))
@@ -135,7 +135,7 @@ class Ledger:
             self._take_finished()
 
     def _take_finished(self) -> None:
-        """Take over what is known of open trials: from before, or of another one just like it."""
+        """Reuse known results of open trials: earlier ones, or those of an equal trial."""
         for name, entry in list(self._open.items()):
             path = self._file(entry.trial)
             if path.exists():

@@ -1,4 +1,4 @@
-"""Workers on this machine: a process each, with its share of the cores, started anew when it dies.
+"""Workers on this machine: a process each, with its part of the cores, restarted when it dies.
 
 A worker is `python -m pipeline.tune.local JOB CHIEF NAME`; it ends with the process that began it.
 """
@@ -111,7 +111,7 @@ def look_after(started: Sequence[Process], ledger: Ledger) -> None:
     """Start killed workers again, and give their trials back.
 
     Raises:
-        ConfigError: a worker said that the user's input is wrong.
+        ConfigError: a worker reported that the user's input is wrong.
         RuntimeError: a worker ended by a mistake of ours; its last words are quoted.
     """
     for process in started:

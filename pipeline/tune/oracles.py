@@ -1,6 +1,6 @@
-"""Who chooses the values of the next trial: KerasTuner's oracles, and a grid of our own.
+"""The oracles that choose the next trial's values: KerasTuner's, and a grid of our own.
 
-An oracle lives as long as the process: what it said is found again by asking it the same questions
+An oracle lives as long as the process: its state is restored by asking it the same questions
 (see ledger.py), so its own files are thrown away.
 """
 
@@ -124,7 +124,7 @@ def oracle_of(
 
 
 class Asked:
-    """An oracle that is asked for trials in batches and told the scores of each, in order."""
+    """An oracle that gives trials in batches and takes their scores in order."""
 
     def __init__(
         self, oracle: keras_tuner.Oracle, space: Space, *, epochs: int, folder: Path

@@ -1,7 +1,7 @@
 """One chief, many workers: KerasTuner's own service, with the search's ledger behind it.
 
 KerasTuner's messages carry floats of 32 bits and no reasons; so what a trial is, and what came of
-it, travels as JSON in the place of a hyper-parameter's value. Its chief waits for ever for a worker
+it, travels as JSON in a hyper-parameter's value. Its chief waits for ever for a worker
 that died; ours gives the trial to another. Whoever reaches the port can send results: it belongs
 into a network that is trusted.
 """
@@ -39,7 +39,7 @@ STATUS = {WAIT: "IDLE", OVER: "STOPPED"}
 
 
 class Letter(Record):
-    """What chief and worker tell each other."""
+    """The messages between chief and worker."""
 
     key: dict[str, str] = Field(default_factory=dict)
     """What must be the same at both, by name, as hashes."""
@@ -50,7 +50,7 @@ class Letter(Record):
 
 
 class Lost(PipelineError):
-    """The chief does not answer any more."""
+    """The chief does not reply any more."""
 
 
 class Desk:
@@ -65,7 +65,7 @@ class Desk:
         """
         self._ledger, self._key = ledger, dict(key)
         self.seen: dict[str, float] = {}
-        """When each worker that was not told yet that the search is over was last heard of."""
+        """Worker -> time of its last request; one that knows that the search is over is removed."""
 
     def create_trial(self, tuner_id: str) -> Any:
         """Return a trial for a worker; one without values where there is none for it.
@@ -112,7 +112,7 @@ def _letter(trial: trials.Trial) -> Letter:
 def serve_workers(
     ledger: Ledger, key: Mapping[str, str], address: str
 ) -> Iterator[tuple[str, Desk]]:
-    """Answer workers until the block is left; gives the address, with its port, and the desk.
+    """Serve workers until the block is left; gives the address, with its port, and the desk.
 
     Args:
         ledger: of the search.
@@ -173,7 +173,7 @@ class Chief:
 
         Raises:
             ConfigError: chief and worker would not measure the same.
-            Lost: it did not answer in that time.
+            Lost: it did not reply in that time.
         """
         name = f"{self._worker} {sha256_json(self._key)}"
         request = self._service.CreateTrialRequest(tuner_id=name)
@@ -192,7 +192,7 @@ class Chief:
         """Give a sign of life.
 
         Raises:
-            Lost: the chief did not answer.
+            Lost: the chief did not reply.
         """
         request = self._service.UpdateTrialRequest(trial_id=trial, metrics={}, step=0)
         self._call("UpdateTrial", request, SILENT_S)
@@ -201,7 +201,7 @@ class Chief:
         """Send what came of a trial.
 
         Raises:
-            Lost: the chief did not answer.
+            Lost: the chief did not reply.
         """
         sent = _trial(row.trial, Letter(result=row), "COMPLETED").to_proto()
         self._call("EndTrial", self._service.EndTrialRequest(trial=sent), SILENT_S)
@@ -215,7 +215,7 @@ class Chief:
                 if error.code() not in GONE:
                     raise
                 if time.monotonic() > until:
-                    raise Lost(f"the chief at {self._address} does not answer") from None
+                    raise Lost(f"the chief at {self._address} does not reply") from None
             time.sleep(ASK_S)
 
 
@@ -245,12 +245,12 @@ def work(chief: Chief, measure: Callable[[Trial], TrialResult]) -> int:
     """Measure trials until there are no more, or the chief is gone; return how many it were.
 
     Args:
-        chief: who gives them.
+        chief: that gives them.
         measure: returns the result of a trial.
 
     Raises:
         ConfigError: chief and worker would not measure the same.
-        Lost: the chief never answered.
+        Lost: the chief never replied.
     """
     trial = chief.take(limit_s=START_S)
     count = 0

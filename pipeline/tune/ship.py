@@ -67,7 +67,7 @@ def judge_file(file: Path, dataset: Dataset, reference: Arrays, *, task: Task) -
         file: the .tflite file.
         dataset: where the samples are.
         reference: the float network's outputs for them, by name.
-        task: what answers are judged by.
+        task: its metric judges the outputs.
 
     Returns:
         metrics (name -> value), reference (the task's metric of the float network), metric_drop,

@@ -37,7 +37,7 @@ TRIALS_FILE = "trials.json"
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
-    """Try values of the space on validation data, and write the spec of the trial that is taken."""
+    """Try values of the space on validation data, and write the spec of the chosen trial."""
     settings = config.tune
     assert settings is not None  # else the stage is off
     is_shared = settings.parallel > 1 and not _is_chief()
@@ -86,7 +86,7 @@ def _kept(previous: Path | None, bench: Bench) -> Path | None:
 
 
 def _ledger(bench: Bench, scratch: Path, watch: Watch) -> Ledger:
-    """Return the book of the search, with what was found before."""
+    """Return the ledger of the search, with earlier results."""
     config, settings = bench.config, bench.config.tune
     assert settings is not None
     space = {path: entry.model_dump(mode="json") for path, entry in settings.space.items()}
@@ -131,7 +131,7 @@ def _search(bench: Bench, ledger: Ledger, inputs: Inputs) -> None:
             local.until_over(ledger, started)
     else:
         while (row := ledger.take("here")) != OVER:
-            assert not isinstance(row, str)  # nobody else has one, so that there is nothing to wait
+            assert not isinstance(row, str)  # no other process has one, so there is nothing to wait
             ledger.end(measure(bench, row))
 
 
@@ -195,7 +195,7 @@ def _was_taken(previous: Path, row: TrialResult) -> bool:
 
 
 def _write_trials(bench: Bench, rows: list[TrialResult], taken: TrialResult, out: Path) -> None:
-    """Write all trials, what they trade, and which one was taken."""
+    """Write all trials, the Pareto front, and the chosen one."""
     config, settings = bench.config, bench.config.tune
     assert settings is not None
     metric, direction = goal_of(settings.objective, task_of(config.task, config.task_metric))

@@ -144,7 +144,7 @@ def write_hparams(folder: Path, rows: Sequence[TrialResult], metric: str) -> Non
     Args:
         folder: of TensorBoard logs.
         rows: of the ledger.
-        metric: what the score is called.
+        metric: name of the score.
     """
     for row in rows:
         if row.score is None:

@@ -39,7 +39,7 @@ from pipeline.tune.ship import judge_file, make_shipped_file
 
 log = logging.getLogger(__name__)
 
-ATTACKED = 500  # validation samples, at most: the share moves by 2 points
+ATTACKED = 500  # validation samples, at most: the accuracy moves by 2 points
 
 
 class Beyond(Exception):
@@ -92,8 +92,8 @@ def _measured(bench: Bench, row: Trial, folder: Path, costs: cost.Costs) -> dict
     costs |= {"bytes": file.stat().st_size}
     if words := cost.beyond(costs, _limits(bench)):  # the file of other weights was smaller
         raise ConfigError(words)
-    answers = predict(trained.model, dataset, dataset.split("validation"))
-    found = judge_file(file, dataset, answers, task=_task(bench)) | {"float_ops": float_ops}
+    outputs = predict(trained.model, dataset, dataset.split("validation"))
+    found = judge_file(file, dataset, outputs, task=_task(bench)) | {"float_ops": float_ops}
     robust = _robust(bench, trained.model) if bench.config.tune.robust else None  # type: ignore[union-attr]
     found |= {
         "robust_accuracy": robust,
@@ -113,7 +113,7 @@ def _limits(bench: Bench) -> dict[str, float | None]:
 
 
 def _score(bench: Bench, found: Mapping[str, float | None]) -> float:
-    """Return what the search is for."""
+    """Return the goal of the search."""
     assert bench.config.tune is not None
     name = goal_of(bench.config.tune.objective, _task(bench))[0]
     value = found.get(name)
@@ -126,7 +126,7 @@ def _hold_limits(bench: Bench, spec: Spec, folder: Path, costs: cost.Costs) -> N
     """Count what a network costs, and refuse it where that is too much.
 
     Raises:
-        Beyond: with what is too much, and how much it may be.
+        Beyond: a cost is above its limit; the message has both.
     """
     keras.utils.clear_session()
     model = build_network(spec)
@@ -169,7 +169,7 @@ def _exported(bench: Bench, model: Model, spec: Spec, folder: Path) -> tuple[Pat
 
 
 def _robust(bench: Bench, model: Model) -> float:
-    """Return the share of validation samples that the float network decides rightly under PGD."""
+    """Return the robust accuracy of the float network on validation under PGD, in [0, 1]."""
     reach, steps = attack_of(bench.config)
     space = space_of(bench.dataset, reach, model, where="audit", norm=reach["norm"])
     positions = evenly(bench.dataset.split("validation"), ATTACKED)

@@ -32,7 +32,7 @@ def join(config: Config, inputs: Inputs, address: str, *, folder: Path) -> None:
 
     Raises:
         ConfigError: chief and worker would not measure the same.
-        Lost: no chief ever answered.
+        Lost: no chief ever replied.
     """
     spec = Spec.read(inputs["spec"] / "spec.json")
     logs = folder / "tensorboard"

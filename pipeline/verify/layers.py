@@ -39,9 +39,7 @@ def layer_errors(
         if name in found and found[name].shape == values.shape:
             values = np.clip(values, *ends[name]) if name in ends else values
             ratio = sqnr_db(values, _nearest(values, found[name]) if is_equalized else found[name])
-            if (
-                ratio < SILENCE_DB
-            ):  # equal to the last bit: reshapes, and layers that were not quantized
+            if ratio < SILENCE_DB:  # else equal to the last bit: not quantized
                 rows.append({"name": _short(name), "sqnr_db": ratio})
     return rows
 

@@ -1,6 +1,6 @@
 """How a detector does on anomalies as spans of time, however many windows each covers. Pure NumPy.
 
-An anomaly counts once: it is detected where any window inside is flagged, and a run of flagged windows
+An anomaly counts once: it is detected where any window inside is flagged. A run of flagged windows
 is a false alarm where none of them is anomalous (Hundman et al. 2018, arXiv:1802.04431, section
 4.2). A point-wise metric would reward many windows of one long anomaly above several short ones.
 """

@@ -1,6 +1,6 @@
 """How a keyword spotter does on a stream: false accepts an hour, and keywords that it misses. Pure.
 
-The recordings of the split follow each other in random order, with a pause as long as one between them,
+The split's recordings follow each other in random order, with a pause as long as one between them,
 and are heard through a window that moves on by a fraction of its length, as a device hears a room.
 A keyword is accepted when the mean of the last outputs passes a threshold, and then not again for a
 while (Chen, Parada and Heigold 2014, "Small-footprint keyword spotting using deep neural networks",

@@ -29,7 +29,7 @@ def test_class_ids_come_with_names() -> None:
 @pytest.mark.parametrize(
     ("answers", "labels", "message"),
     [
-        ("number", [0.5, 1, 2, 3], "are quantities .0.5 to 3."),
+        ("number", [0.5, 1, 2, 3], "regression values as labels .0.5 to 3."),
         ("class", [0, -1, 1, -1], "samples without a label: 2 in test"),
         ("integer", [0, 0, 0, 0], "1 different whole numbers"),
     ],
