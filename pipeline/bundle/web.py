@@ -70,7 +70,7 @@ def describe(
         "schema": SCHEMA,
         "name": manifest.name,
         "task": manifest.task,
-        "answer_name": source.get("label"),
+        "target_name": source.get("label"),
         "shipped_file": row.file,
         "sha256": row.sha256,
         "bytes": row.bytes,

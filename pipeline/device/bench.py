@@ -110,7 +110,7 @@ def _row(
 def _timed(
     file: Path, arrays: Path, name: str, threads: int, limit_s: float
 ) -> dict[str, Any] | str:
-    """Return what the script says of one file, or why it does not run there."""
+    """Return the script's times of one file, or why it does not run there."""
     command = [RUNTIMES[name].python, bench_side.__file__, PROGRAM_FILE, file, arrays, name]
     try:
         done = run_confined([*command, threads, limit_s], limit_s=TIME_LIMIT)

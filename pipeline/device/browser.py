@@ -181,7 +181,7 @@ def match_shipped_type(outputs: Array, made: Detail, shipped: Detail) -> Array:
 
 
 def one_line(said: str) -> str:
-    """Return the line of what was said that gives the reason, without places in the source."""
+    """Return the line of the messages with the reason, without positions in the source."""
     lines = [re.sub(r"\s+", " ", line).strip() for line in said.splitlines()]
     reasons = [line for line in lines if line] or ["it gave no reason"]
     told = next((line for line in reasons if "ERROR" in line), reasons[-1])

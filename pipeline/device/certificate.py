@@ -24,7 +24,7 @@ def make_certificate(folder: Path, address: str) -> tuple[Path, Path, str]:
     if program is None:
         raise ConfigError(
             "--lan: no openssl on the PATH, which makes the certificate (Debian: apt-get install "
-            "openssl); without --lan the page is served to this machine alone"
+            "openssl); without --lan the page is served only to this machine"
         )
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     key.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""Whether a bundle answers elsewhere as it did where it was made: its golden vectors, there."""
+"""Conformance: run a bundle's golden vectors elsewhere, and compare the outputs."""
 
 import logging
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from pipeline.ondevice.assemble import PROGRAM_FILE
 log = logging.getLogger(__name__)
 
 PROGRAM = "run_on_device.py"
-COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal answers
+COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal outputs
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What ran, and what it answered."""
+    """The files that ran, and their outputs."""
 
     runtime: str
     """As the runner names it."""
@@ -163,7 +163,7 @@ def table(found: Conformance) -> str:
     same = "as" if kernels == MADE_BY else f"not {MADE_BY} as"
     lines = [
         f"{found.bundle.name} by {there.runtime} {there.version or '(ran nothing)'} {there.place}",
-        f"{found.samples} golden samples; kernels: {kernels}, {same} the golden answers",
+        f"{found.samples} golden samples; kernels: {kernels}, {same} the golden outputs",
         "  format     decisions that differ   largest difference   ms per inference",
     ]
     for form, finding in found.findings.items():
@@ -200,13 +200,13 @@ def facts(found: Conformance) -> dict[str, Any]:
 
 
 def check(found: Conformance) -> None:
-    """Raise what is wrong.
+    """Raise an error that lists all deviations.
 
     Raises:
         GateError: the bundle does not conform; names every file and what to do.
     """
     if not found.problems:
         return
-    what = f"{found.bundle} does not conform to its golden answers"
+    what = f"{found.bundle} does not conform to its golden outputs"
     cure = "Try another version of the interpreter, or ship a format that conforms there."
     raise GateError("\n".join([*found.problems, f"{what}. {cure}"]))

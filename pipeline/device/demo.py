@@ -1,8 +1,8 @@
 """Serve a bundle's web/ page to this machine's browser, or to phones in the same network.
 
 The page computes everything itself, so the server only gives files: web/ of the bundle, and
-LiteRT.js from where it is installed. Paths start with a token, for the page holds held-out samples.
-In a network it speaks TLS alone: phones give camera and microphone to secure pages only.
+LiteRT.js from where it is installed. Paths start with a token, for the page holds test samples.
+In a network it speaks only TLS: phones give camera and microphone to secure pages only.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ def own_address() -> str:
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # RFC 5737: an address that is nobody's
+            probe.connect(("192.0.2.1", 9))  # RFC 5737: an address for documentation
             return str(probe.getsockname()[0])
         except OSError as error:
             raise ConfigError(
@@ -130,7 +130,7 @@ def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:
 def _listening(
     host: str, port: int, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None
 ) -> Iterator[ThreadingHTTPServer]:
-    """Answer requests in threads of their own while the block runs."""
+    """Serve requests in threads of their own while the block runs."""
     try:
         server = _Server((host, port), handler)
     except OSError as error:
@@ -154,7 +154,7 @@ class _Server(ThreadingHTTPServer):
     context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands, where it is to be TLS, and answer."""
+        """Shake hands, where TLS is asked for, and reply."""
         request.settimeout(IDLE_LIMIT_S)
         if self.context is None:
             super().finish_request(request, client_address)
@@ -176,13 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Give a file."""
-        self._answer(with_content=True)
+        self._reply(with_content=True)
 
     def do_HEAD(self) -> None:
         """Tell whether a file is there."""
-        self._answer(with_content=False)
+        self._reply(with_content=False)
 
-    def _answer(self, *, with_content: bool) -> None:
+    def _reply(self, *, with_content: bool) -> None:
         file = self._file()
         if file is None:
             self.send_error(404)
@@ -228,7 +228,7 @@ def code_lines(address: str) -> str | None:
 
 
 def words(demo: Demo) -> str:
-    """Return what a person is told who started it."""
+    """Return the text for the user who started it."""
     if demo.fingerprint is None:
         return f"{demo.address}\nOpen it in a browser here. Ctrl-C ends it."
     code = code_lines(demo.address) or "For a QR code here: pip install 'edgeline[demo]'\n"

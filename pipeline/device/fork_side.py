@@ -1,8 +1,8 @@
 """Run run_on_device.py again and again, each time in a process of its own; a script for any Python.
 
-What that imports is imported here once, and each request is answered by a fork of this process: it
-starts in a hundredth of the time, and what happens to it, a crash included, happens to it alone.
-warm.py asks, by a line of JSON each. NumPy alone; Python 3.7.
+Its imports are done here once, and each request is served by a fork of this process: it starts in a
+hundredth of the time, and a crash ends only the fork. warm.py sends a line of JSON a request. NumPy
+only; Python 3.7.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ IMPORTS = ("argparse", "csv", "tempfile", "zipfile", "numpy.lib.format", "import
 
 
 def main(replies: int, runtime: str) -> None:
-    """Answer requests from standard input by their exit status, until there are no more.
+    """Serve requests from standard input, and reply with the exit status, until there are no more.
 
     Args:
         replies: descriptor that status after status is written to, a line each.
@@ -32,7 +32,7 @@ def main(replies: int, runtime: str) -> None:
         asked = json.loads(line)
         child = os.fork()
         if not child:
-            os.close(replies)  # else nobody learns that this process has ended before its fork
+            os.close(replies)  # else the end of this process before its fork's goes unnoticed
             _become(asked["arguments"], asked["said"])
         status = os.waitpid(child, 0)[1]
         code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

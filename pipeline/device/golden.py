@@ -1,8 +1,8 @@
-"""Compare what a file answers elsewhere with its golden answers. Pure NumPy.
+"""Compare a file's outputs elsewhere with its golden outputs. Pure NumPy.
 
-Kernels come in classes (XNNPACK, the reference ones, the built-in ones), and the golden answers are
+Kernels come in classes (XNNPACK, the reference ones, the built-in ones), and the golden outputs are
 XNNPACK's. Inside that class integers are equal to the bit, and floats differ by their rounding;
-across classes few decisions may differ. A decision is what the device would say: a class, anomalous
+across classes few decisions may differ. A decision is the device's result: a class, anomalous
 or not, abstain. A value is another decision where it is further off than one step of the file and
 than what counts as agreement in `verify`.
 
@@ -27,13 +27,13 @@ from pipeline.ondevice.predict import decode_outputs
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
 
-MADE_BY = "xnnpack"  # kernels of the golden answers
+MADE_BY = "xnnpack"  # kernels of the golden outputs
 KERNELS = {  # runtime, as the runner names it -> class of its kernels
     **{name: runtime.kernels for name, runtime in RUNTIMES.items()},
     "tensorflow": "xnnpack",
 }
 MOST_SHARE = 0.005  # of the decisions may differ across classes; one always may
-ROUNDING = 1e-4  # of the largest answer; floats summed in another order differ by 4e-7
+ROUNDING = 1e-4  # of the largest output; floats summed in another order differ by 4e-7
 NORMAL_RANGE = 3.29  # deviations from the 5 to the 95 % point of a normal distribution
 STEP = 1.001  # a step of an integer file, and what float32 makes of it
 EXACT = ("int8", "int16x8")
@@ -69,13 +69,13 @@ def golden_outputs(stored: Arrays, model: ModelFile) -> dict[str, Array]:
 def judge(
     found: Arrays, expected: Arrays, model: ModelFile, *, golden: "Golden", runtime: str
 ) -> Finding:
-    """Return how far a file's answers are from the golden ones, and what is wrong with that.
+    """Return the differences of a file's outputs from the golden ones, and the problem, if any.
 
     Args:
         found: name -> raw outputs (R * N, ...) of the copies, one after the other.
         expected: name -> golden raw outputs (N, ...) of the file.
         model: the file's row in the manifest.
-        golden: what the answers are to.
+        golden: inputs and decision rule of the outputs.
         runtime: as the runner names it.
     """
     samples = len(next(iter(expected.values())))
@@ -89,7 +89,7 @@ def judge(
     distances = {name: _distance(copies[name], wanted) for name, wanted in expected.items()}
     distance = max(distances.values())
     if any((values != values[0]).any() for values in copies.values()):
-        return Finding(samples, distance, "equal inputs get different answers")
+        return Finding(samples, distance, "equal inputs get different outputs")
     first = {name: values[0] for name, values in copies.items()}
     differ = int((~golden.same(first, expected, model)).sum())
     if KERNELS.get(runtime) == MADE_BY:
@@ -105,9 +105,9 @@ def _form_problem(found: Array, expected: Array) -> str | None:
     """Return what is wrong with the form of an output of all copies; None where nothing is."""
     wanted = (len(found) // len(expected) * len(expected), *expected.shape[1:])
     if found.dtype != expected.dtype or found.shape != wanted or not len(found):
-        return f"answers are {found.dtype} {found.shape}, wanted {expected.dtype} {wanted}"
+        return f"outputs are {found.dtype} {found.shape}, wanted {expected.dtype} {wanted}"
     if np.issubdtype(found.dtype, np.floating) and not np.isfinite(found).all():
-        return "answers hold NaN or infinity"
+        return "outputs hold NaN or infinity"
     return None
 
 
@@ -118,8 +118,8 @@ def _distance(copies: Array, expected: Array) -> float:
 def _same_kernels(distance: float, expected: Array, runtime: str) -> str:
     unit = "LSB" if np.issubdtype(expected.dtype, np.integer) else "at most"
     return (
-        f"answers differ by {distance:.3g} {unit}; {runtime} has the {MADE_BY} kernels of the "
-        "golden answers, so they must be the same"
+        f"outputs differ by {distance:.3g} {unit}; {runtime} has the {MADE_BY} kernels of the "
+        "golden outputs, so they must be the same"
     )
 
 
@@ -133,7 +133,7 @@ def _bound(expected: Array, model: ModelFile) -> float:
 
 @dataclass(frozen=True)
 class Golden:
-    """What golden answers are to."""
+    """Inputs and decision rule of golden outputs."""
 
     raw: Mapping[str, Array]
     """Name -> raw samples (N, ...)."""
@@ -153,7 +153,7 @@ class Golden:
         return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
 
     def _decisions(self, raw: Arrays, model: ModelFile) -> list[Any]:
-        """Return what the device would say to each sample."""
+        """Return the decision for each sample (N,)."""
         inputs = prepare_inputs(self.raw, self.preprocess)
         details = {
             output.name: {"quantization": (output.scale or 0.0, output.zero_point or 0)}

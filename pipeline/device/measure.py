@@ -1,7 +1,7 @@
 """Run a .tflite file over many samples, as a device would: the one way to score a file.
 
 The runner works in a process of its own (warm.py), by the very file that ships; whatever it does
-there, a crash included, comes back as an answer or as one clear error.
+there, a crash included, comes back as a result or as one clear error.
 """
 
 import os
@@ -35,7 +35,7 @@ CRASHED = "the interpreter ended with"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a file answered."""
+    """The outputs of a file."""
 
     outputs: Arrays
     """Predictions: name -> (N, ...), float32; dequantized, of a detector decoded."""
@@ -43,7 +43,7 @@ class RunResult:
     """Outputs of the file: name -> (N, ...), in the types that they have there."""
     version: str
     seconds: float
-    """Time of the invocations alone."""
+    """Time of the invocations only."""
     arena_bytes: int | None
     """Smallest arena that the file runs in, on tflite-micro; None: the runtime has none."""
 
@@ -66,12 +66,12 @@ def run_file(
         raw: name -> raw samples (N, *shape), or float32 model inputs where `prepared`.
         runtime: key of RUNTIMES.
         prepared: whether the preprocessing was done already, as for adversarial inputs.
-        threads: of the interpreter; None: 1 for a small file, else up to MOST_THREADS. The answers
+        threads: of the interpreter; None: 1 for a small file, else up to MOST_THREADS. The outputs
             are the same.
         batch: samples a call, where the file can be resized.
 
     Raises:
-        ArtifactError: the file cannot be run; the message holds what the runtime said.
+        ArtifactError: the file cannot be run; the message holds the runtime's reason.
     """
     if runtime == "browser":
         return _run_in_browser(file, preprocess, raw, prepared=prepared)
@@ -79,7 +79,7 @@ def run_file(
         folder = Path(name)
         preprocess.write(folder / "preprocess.json")
         write_arrays(folder / "in.npz", raw)
-        model = file.absolute()  # who runs it may have begun in another folder
+        model = file.absolute()  # the caller may be in another folder
         arguments = [
             "--model", model, "--batch", batch, "--preprocess", folder / "preprocess.json",
             "--arrays", folder / "in.npz", "--outputs", folder / "out.npz",
@@ -92,7 +92,7 @@ def run_file(
 
 
 def _read(path: Path) -> RunResult:
-    """Return what the runner wrote."""
+    """Return the files of the on-device runner."""
     with np.load(path) as found:
         return RunResult(
             read_outputs(found, PREDICTION),
@@ -125,7 +125,7 @@ def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
 def _run_in_browser(
     file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, prepared: bool
 ) -> RunResult:
-    """Do what the runner does: prepare, run, and make answers of what comes out."""
+    """Do as the on-device runner: prepare, run, and scale the outputs."""
     anomaly = preprocess.anomaly
     try:
         inputs = raw if prepared else prepare_inputs(raw, preprocess)

@@ -1,8 +1,8 @@
 """Serve one job to a page on this machine, and collect what it posts.
 
 A job is a file, its inputs in parts, and where the library lies. Paths start with a token, so that
-no other page or user on the machine can read the samples or answer in the page's place. The server
-listens on 127.0.0.1 alone, on a free port, and ends with the `with` block.
+no other page or user on the machine can read the samples or post outputs. The server
+listens only on 127.0.0.1, on a free port, and ends with the `with` block.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from pipeline.arrays import Array
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm"}
 PART_BYTES = 4_000_000  # of inputs that the page holds at a time
-MOST_BYTES = 1 << 30  # that one answer may have
-HEADERS = {  # alone in its process, the page has threads and a clock of 5 us instead of 100
+MOST_BYTES = 1 << 30  # that one request may have
+HEADERS = {  # by itself in its process, the page has threads and a clock of 5 us instead of 100
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cache-Control": "no-store",
@@ -33,7 +33,7 @@ HEADERS = {  # alone in its process, the page has threads and a clock of 5 us in
 
 @dataclass
 class Job:
-    """What the page is to do, and what it has answered so far."""
+    """The page's job, and its outputs so far."""
 
     model: bytes
     inputs: Sequence[tuple[str, Array]]
@@ -60,7 +60,7 @@ class Job:
         return max(1, PART_BYTES // max(1, sample))
 
     def document(self) -> dict[str, Any]:
-        """Return what the page is told."""
+        """Return the job as the page reads it."""
         inputs = [
             {"key": key, "dtype": str(values.dtype), "shape": [1, *values.shape[1:]]}
             for key, values in self.inputs
@@ -74,7 +74,7 @@ class Job:
         return b"".join(np.ascontiguousarray(values[place]).tobytes() for _, values in self.inputs)
 
     def take(self, number: int, content: bytes, seconds: float) -> None:
-        """Keep the answers of one part."""
+        """Store the outputs of one part."""
         self.answers[number] = content
         self.seconds += seconds
         if len(self.answers) * self.part_samples >= self.samples:
@@ -110,7 +110,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the page."""
+    """Serves the page."""
 
     protocol_version = "HTTP/1.1"
     job: Job
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def do_POST(self) -> None:
-        """Take the answers of a part, or why there are none."""
+        """Receive the outputs of a part, or the reason of a failure."""
         length = int(self.headers.get("Content-Length", 0))
         if length > MOST_BYTES:
             self.send_error(413)

@@ -1,4 +1,4 @@
-"""What a bundle answers to files, by the runner in a process of its own.
+"""Predict files with a bundle, by the on-device runner in its own process.
 
 It is this program's runner, whose like lies in the bundle: nothing from a bundle is executed. A
 browser has no Python: there files are read and decided by the same code in this process.
@@ -51,7 +51,7 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     try:
         done = run_confined(command, limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        raise ArtifactError(f"{bundle}: did not answer within {TIME_LIMIT} s") from None
+        raise ArtifactError(f"{bundle}: did not end within {TIME_LIMIT} s") from None
     if done.returncode and (why := excess(done.stderr)):
         raise ArtifactError(f"{bundle}: cannot be run: {why}")
     said = (done.stderr.strip().splitlines() or [""])[-1].removeprefix("error: ")
@@ -67,7 +67,7 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
 
 
 def _in_browser(bundle: Path, manifest: Manifest, inputs: list[Path]) -> list[dict[str, Any]]:
-    """Return the same answers by the browser."""
+    """Return the same predictions by the browser."""
     preprocess = Preprocess.read(bundle / "preprocess.json")
     model = manifest.shipped_model.file
 

@@ -43,7 +43,7 @@ OPTIONS = (
 )  # fmt: skip
 MODEL_LIMIT_S = 300  # that a file may take over all golden samples, there
 COPY_LIMIT_S = 300  # for the connection and the copies
-MOST_BYTES = 1 << 28  # of one file's answers
+MOST_BYTES = 1 << 28  # of one file's outputs
 SLOWEST = 50_000  # bytes/s of a connection that is waited for
 KINDS = ("ready", "answers", "refused", "done", "lacks", "full", "failed")  # of frames
 LACKS = {  # kind of a frame -> what to do
@@ -51,16 +51,16 @@ LACKS = {  # kind of a frame -> what to do
     "full": "its disk is full ({folder}): make room there",
     "failed": "{what}",
 }
-CURES = {  # what ssh says, the first that is found -> what to do
+CURES = {  # message of ssh, the first that matches -> what to do
     "REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another one than in known_hosts: "
-    "another machine answers, or it was set up anew. Only if you know why: "
+    "another machine is there, or it was set up anew. Only if you know why: "
     "ssh-keygen -R '{known}', then connect once by {ssh} and compare the fingerprint",
     "host key is known|Host key verification failed": "its host key is not known here: connect "
     "once by {ssh} and compare the fingerprint before you say yes",
     r"Permission denied \(|Too many authentication failures": "none of your keys is accepted: "
     "{ssh_copy_id} puts one there; one with a passphrase has to be in ssh-agent",
     "Could not resolve hostname": "no such host: check the name",
-    "Connection refused": "it does not answer there: check the port, and that sshd runs",
+    "Connection refused": "no reply there: check the port, and that sshd runs",
     "timed out|No route to host|Network is unreachable": "it cannot be reached: check that it is "
     "switched on and in this network",
     "EDGELINE-OLD": "its {python} is older than 3.7: name another, ssh://…/path/to/python",
@@ -90,7 +90,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> "Address":
-        """Return the parts of ssh://user@host:port/python, of which the host alone must be there.
+        """Return the parts of ssh://user@host:port/python, of which only the host is required.
 
         Raises:
             ConfigError: it is no such address.
@@ -98,7 +98,7 @@ class Address:
         found = re.fullmatch(URL, url)
         port = int(found["port"]) if found and found["port"] else None
         if found is None or port == 0 or (port or 0) > 65535:
-            secret = " A password is never taken: ssh-copy-id puts a key there once."
+            secret = " Passwords are not supported: ssh-copy-id puts a key there once."
             raise ConfigError(
                 f"--device {url}: wanted ssh://user@host:port, and where Python is not found there "
                 f"/its/path behind it.{secret if re.match('ssh://[^@/]*:[^@/]*@', url) else ''}"
@@ -132,7 +132,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a file answered there."""
+    """The outputs of a file there."""
 
     raw: Arrays
     """Outputs of the file: name -> (N, ...)."""
@@ -147,7 +147,7 @@ class There:
 
     machine: str = "unknown"
     results: dict[str, Ran | str] = field(default_factory=dict)
-    """Model -> what it answered, or why it does not run."""
+    """Model -> its outputs, or why it does not run."""
 
 
 def run_there(
@@ -216,7 +216,7 @@ def _limit_s(files: Sequence[Path], models: int) -> float:
 def _talk(
     process: "subprocess.Popen[bytes]", files: Sequence[Path], models: Sequence[str]
 ) -> tuple[There | None, str | None]:
-    """Send everything and take every frame; returns what came back, or what the device lacks."""
+    """Send everything, receive every frame; return the results, or the files missing there."""
     assert process.stdin is not None
     assert process.stdout is not None
     source = OTHER_SIDE.read_bytes()
@@ -233,7 +233,7 @@ def _talk(
         if kind == "ready":
             there.machine = head.get("machine", "")
         elif kind == "answers":
-            there.results[model] = read_answers(content)
+            there.results[model] = read_outputs(content)
             log.info("          %s ran there", model)
         elif kind == "refused":
             there.results[model] = head.get("what", "").removeprefix("error: ")
@@ -262,8 +262,8 @@ def frames(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
         yield head, content
 
 
-def read_answers(content: bytes) -> Ran | str:
-    """Return what a runner wrote; in words, where it is no such thing."""
+def read_outputs(content: bytes) -> Ran | str:
+    """Return the outputs that a runner wrote; a message, where they cannot be read."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
             return Ran(
@@ -273,11 +273,11 @@ def read_answers(content: bytes) -> Ran | str:
                 float(found["seconds"]),
             )
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        return f"its answers cannot be read: {error}"
+        return f"its outputs cannot be read: {error}"
 
 
 def explain(address: Address, words: str) -> str:
-    """Return what to do about what ssh, or the shell there, said at the end."""
+    """Return what to do about the last message of ssh, or of the shell there."""
     for pattern, cure in CURES.items():
         if re.search(pattern, words):
             return cure.format(

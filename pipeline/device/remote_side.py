@@ -1,8 +1,8 @@
 """The side of `conform --device` that runs on the device: it is sent there, and installed nowhere.
 
-Standard library alone, Python 3.7. By standard input come a line of JSON (files with their sizes,
+Standard library only, Python 3.7. By standard input come a line of JSON (files with their sizes,
 models, a time limit) and the files' bytes; by standard output go frames: a line of JSON that starts
-with MARK, then bytes. Standard input stays open as long as somebody waits: when it ends, the work
+with MARK, then bytes. Standard input stays open while the caller waits: when it ends, the work
 is stopped. The temporary folder is removed on every way out.
 """
 
@@ -30,7 +30,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
-    """Take the files, run the models, give back what they answered."""
+    """Receive the files, run the models, send back their outputs."""
     job = json.loads(sys.stdin.buffer.readline().decode())
     lacks = missing_package()
     if lacks:
@@ -90,7 +90,7 @@ def receive(source: IO[bytes], files: Sequence[Sequence[Any]], folder: str) -> N
 
 
 def run(model: str, folder: str, limit_s: float, *, running: list[Any]) -> None:
-    """Run one model over the inputs, a sample a call, and tell what came of it."""
+    """Run one model over the inputs, a sample a call, and send the result."""
     answers = os.path.join(folder, "out.npz")
     command = [sys.executable, PROGRAM, "--model", model, "--arrays", "in.npz", "--outputs"]
     command += [answers, "--preprocess", "preprocess.json", "--batch", "1"]
@@ -122,7 +122,7 @@ def run(model: str, folder: str, limit_s: float, *, running: list[Any]) -> None:
 
 
 def stop_at_end(running: list[Any], folder: str) -> None:
-    """Stop all when standard input ends: nobody waits any more."""
+    """Stop all when standard input ends: the caller is gone."""
     while os.read(0, 1):
         pass
     with LOCK:

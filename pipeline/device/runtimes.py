@@ -1,6 +1,6 @@
 """RUNTIMES: name -> the Python whose interpreter it is, its kernels, and what it cannot run.
 
-Runtimes of one class of kernel answer the same bits; across classes answers are a few steps apart.
+Runtimes of one class of kernel give the same bits; across classes outputs differ by a few steps.
 The browser has no Python: pipeline/device/browser.py runs files there.
 
 tflite-runtime needs an older NumPy, so it lives in an environment of its own, which is also what a
@@ -32,7 +32,7 @@ class Runtime:
     distribution: str
     python: Path
     kernels: Literal["xnnpack", "builtin", "reference"]
-    """XNNPACK's, TFLite's own for the machine at hand, or the plain ones that define the answer."""
+    """XNNPACK's, TFLite's own for this machine, or the reference ones that define the result."""
     refuses: dict[str, str]
     """Format -> why this runtime does not run it."""
     cure: str
@@ -40,7 +40,7 @@ class Runtime:
     lacks_operations: bool = False
     """Whether a file may hold an operation that it has not: then it is skipped there."""
     is_second: bool = False
-    """Whether its Python holds another that the runner takes unless told."""
+    """Whether its Python holds another, which the on-device runner prefers."""
 
 
 LITERT = "ai-edge-litert", Path(sys.executable)

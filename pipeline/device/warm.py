@@ -60,7 +60,7 @@ def run_runner(
     try:
         with tempfile.NamedTemporaryFile(prefix="edgeline_said_") as said:
             code = _ask(warm, words, said.name, limit_s)
-            if code is None:  # not the fork died, but who forks
+            if code is None:  # not the fork died, but its parent
                 return _dead(warm, words)
             text = Path(said.name).read_text(errors="replace")
     except BaseException:
@@ -72,7 +72,7 @@ def run_runner(
 
 
 def _taken(python: Path, runtime: str) -> Warm:
-    """Return a process that nobody else asks, a new one where there is none."""
+    """Return an idle process, a new one where there is none."""
     with _changing:
         waiting = _idle.get((python, runtime))
         if waiting:
@@ -95,7 +95,7 @@ def _taken(python: Path, runtime: str) -> Warm:
 
 
 def _ask(warm: Warm, words: list[str], said: str, limit_s: float) -> int | None:
-    """Return the exit status of a run; None: there was no answer.
+    """Return the exit status of a run; None: there was no reply.
 
     Raises:
         subprocess.TimeoutExpired: nor will there be one in time.
@@ -113,7 +113,7 @@ def _ask(warm: Warm, words: list[str], said: str, limit_s: float) -> int | None:
 
 
 def _dead(warm: Warm, words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Return how a process ended that should have waited, with what it said."""
+    """Return how a process ended that should have waited, with its last output."""
     status = warm.process.wait()
     warm.log.seek(0)
     said = warm.log.read().decode(errors="replace")

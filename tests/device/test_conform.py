@@ -112,7 +112,7 @@ def test_equal_inputs_want_equal_answers() -> None:
     other[3, 1] -= 1
     found = np.concatenate([wanted, other])
     row = judged(found, wanted, as_row(), golden=golden(16), runtime="tflite-runtime")
-    assert row.problem == "equal inputs get different answers"
+    assert row.problem == "equal inputs get different outputs"
 
 
 def test_not_a_number_never_conforms() -> None:
@@ -197,7 +197,7 @@ def test_wrong_golden_answers_leave_with_3(
     assert code == 3
     assert "conforms" not in out
     first, last = err.splitlines()
-    assert first.startswith("int8: answers differ by 1 LSB")
+    assert first.startswith("int8: outputs differ by 1 LSB")
     assert last.startswith(f"{bundle} does not conform")
     assert edgeline(capsys, str(bundle), "--format", "float32")[0] == 0
 

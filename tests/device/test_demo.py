@@ -289,7 +289,7 @@ def test_a_form_and_a_file_are_answered_as_predict_answers(
         (tmp_path / "wide.csv").write_text("1,2,3,4,5\n")
         page.give_file(tmp_path / "wide.csv")
         page.until("document.getElementById('problem').innerText.startsWith('input x: wanted')")
-        assert page.text("answer") == "No answer."
+        assert page.text("prediction") == "No prediction."
 
 
 FILL = """(() => {
@@ -312,7 +312,7 @@ def test_a_value_is_told(page: Page, tiny_bundle: Path, tmp_path: Path) -> None:
         page.give_file(sample)
         (wanted,) = predict(value, [sample])
         page.until(f"Math.abs(Number({TOLD}) - {wanted['decision']}) < 1e-3")
-        assert "This is the value" in page.text("answer")
+        assert "This is the value" in page.text("prediction")
         page.press("Run the self-test")
         assert page.until(TESTED).startswith("Passed: 16 of 16")
 
@@ -348,7 +348,7 @@ def test_a_recording_and_the_microphone_are_answered(page: Page, tmp_path: Path)
         page.until(f"{BARS}.startsWith({f'{label}: {100 * share:.1f} %'!r})")
         page.press("Microphone")
         for words in ("Record 0.04 s", "Listen all the time"):
-            page.ask("document.getElementById('answer').replaceChildren()")
+            page.ask("document.getElementById('prediction').replaceChildren()")
             page.press(words)
             page.until(TOLD)
         page.press("Stop")
@@ -379,7 +379,7 @@ def test_a_picture_a_drawing_and_the_camera_are_answered(page: Page, tmp_path: P
         page.until("document.getElementById('problem').hidden && " + TOLD)
         page.press("Camera")
         page.press("Start the camera")
-        page.ask("document.getElementById('answer').replaceChildren()")
+        page.ask("document.getElementById('prediction').replaceChildren()")
         page.until(TOLD)
         page.press("Samples")
         assert page.ask("document.querySelectorAll('.thumbs canvas').length") == 16

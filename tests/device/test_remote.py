@@ -172,7 +172,7 @@ def test_nobody_listening_is_told(
 ) -> None:
     code, _, err = conform(tiny_bundle, "ssh://127.0.0.1:1", capsys)
     assert code == 2
-    assert "does not answer there" in err
+    assert "no reply there" in err
 
 
 def test_no_python_there_is_told(

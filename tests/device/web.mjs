@@ -8,7 +8,7 @@ const [folder, casesPath, arraysPath, outPath] = process.argv.slice(2);
 const page = (name) => import(pathToFileURL(`${folder}/${name}.js`));
 const { readNpz, row } = await page("arrays");
 const { Refusal } = await page("check");
-const { answersOf, decide, doubts, seen } = await page("decide");
+const { scaleOutputs, decide, detectorInputs, reasonsToAbstain } = await page("decide");
 const { readFile } = await page("files");
 const { g, sum } = await page("numbers");
 const { prepare, quantize, dequantize } = await page("prepare");
@@ -33,13 +33,13 @@ const DO = {
       preprocess.inputs.map(({ name }) => [name, row(arrays[name], i)]),
     );
     const bare = plain === null ? null : row(arrays[plain], i).data;
-    const found = decide(raw.data, samples, doubts(samples, raw.data, bare, model), model);
+    const found = decide(raw.data, samples, reasonsToAbstain(samples, raw.data, bare, model), model);
     return { ...found, top: found.top.slice(0, 3) };
   },
   anomaly: ({ detail, anomaly, input }, raw, i) => {
     const inputs = { x: row(arrays[input], i) };
-    const data = answersOf(detail, inputs, raw.data, anomaly);
-    return { data, dtype: "float32", seen: told(seen(inputs, anomaly).x) };
+    const data = scaleOutputs(detail, inputs, raw.data, anomaly);
+    return { data, dtype: "float32", seen: told(detectorInputs(inputs, anomaly).x) };
   },
 };
 

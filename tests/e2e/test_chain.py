@@ -113,7 +113,7 @@ def test_the_page_decides_as_the_bundle_does(finished: Path, tmp_path: Path) -> 
         page.give_file(bundle / "labels.txt")
         told = "labels.txt: no picture that this browser reads; give a JPEG or PNG"
         page.until(f"document.getElementById('problem').innerText === {told!r}")
-        assert page.text("answer") == "No answer."
+        assert page.text("prediction") == "No prediction."
         both = tmp_path / "both.npz"
         with np.load(bundle / "golden.npz") as golden:
             np.savez(

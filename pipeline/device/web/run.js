@@ -1,4 +1,4 @@
-// Run a .tflite file over samples by LiteRT.js: fetch the job and its inputs, post the answers.
+// Run a .tflite file over samples by LiteRT.js: fetch the job and its inputs, post the outputs.
 // It is served by pipeline/device/page.py, which says what a job holds. Whatever goes wrong is
 // posted too, with what LiteRT.js wrote to the console: its exceptions seldom say why.
 

@@ -80,13 +80,13 @@ async function unzip(bytes) {
     const local = view.getUint32(place + 42, true);
     const skip = 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
     const content = bytes.subarray(local + skip, local + skip + size);
-    found.push({ name, content: await inflated(content, view.getUint16(place + 10, true)) });
+    found.push({ name, content: await inflate(content, view.getUint16(place + 10, true)) });
     place += 46 + length + view.getUint16(place + 30, true) + view.getUint16(place + 32, true);
   }
   return found;
 }
 
-async function inflated(content, method) {
+async function inflate(content, method) {
   if (method === 0) return content;
   if (method !== 8) throw new Refusal("an archive that is packed in another way than .npz files");
   const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate-raw"));

@@ -1,4 +1,4 @@
-// What is refused: a sample that is none of this model. As checked() of run_on_device.py, one sample
+// What is refused: a sample that is none of this model. As checkSample() of run_on_device.py, one sample
 // at a time; what is said names the input, what was wanted, what came and what to do.
 
 import { resizeImage } from "./image.js";
@@ -12,7 +12,7 @@ export function refuse(entry, wanted, came, cure) {
 }
 
 // The sample in the type and size that an input takes.
-export function checked(raw, entry) {
+export function checkSample(raw, entry) {
   checkShape(raw, entry);
   const found = inType(raw, entry);
   const [height, width] = entry.shape;
@@ -79,7 +79,7 @@ function inType(raw, entry) {
     refuse(
       entry,
       span(dtype),
-      `${raw.dtype} ${reached(raw)}`,
+      `${raw.dtype} ${describeRange(raw)}`,
       most <= 1 ? many : "round them to whole numbers",
     );
   }
@@ -89,7 +89,7 @@ function inType(raw, entry) {
     refuse(
       entry,
       span(dtype),
-      `${raw.dtype} ${reached(raw)}`,
+      `${raw.dtype} ${describeRange(raw)}`,
       "bring them into that range, as they were in training",
     );
   }
@@ -100,7 +100,7 @@ function reach(data) {
   return data.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
 }
 
-function reached(raw) {
+function describeRange(raw) {
   return raw.data.length
     ? `from ${reach(raw.data)
         .map((x) => g(x))
@@ -152,7 +152,7 @@ function soundOfFloats(raw, entry) {
   }
   if (raw.data.some((x) => Math.abs(x) > 1)) {
     const cure = "divide by the recorder's largest value";
-    refuse(entry, "int16, or floats from -1 to 1", `floats ${reached(raw)}`, cure);
+    refuse(entry, "int16, or floats from -1 to 1", `floats ${describeRange(raw)}`, cure);
   }
   const data = Int16Array.from(raw.data, (x) => clip(rint(x * 32768), -32768, 32767));
   return { ...raw, data, dtype: "int16" };

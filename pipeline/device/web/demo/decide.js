@@ -1,18 +1,18 @@
-// From what the model gives to what is said: a class, a value, anomalous or not, or "abstain", and
+// From the model's outputs to a decision: a class, a value, anomalous or not, or "abstain", and
 // why. As run_on_device.py, one sample at a time.
 
 import { Refusal } from "./check.js";
 import { clip } from "./numbers.js";
 import { dequantize } from "./prepare.js";
-import { outside } from "./squeeze.js";
+import { findOutOfRange } from "./squeeze.js";
 
 export const ABSTAIN = "abstain";
 const UNSURE = "not exactly one class is likely";
 const SUSPECT = "squeezing changes the prediction";
 const OUTSIDE = "far outside the training range";
 
-// What the model is given of its inputs: a forecaster does not see the last step.
-export function seen(inputs, anomaly) {
+// The part of its inputs that the model reads: a forecaster does not read the last step.
+export function detectorInputs(inputs, anomaly) {
   if (!anomaly) return inputs;
   const known = anomaly.input_range ?? [-Infinity, Infinity];
   return Object.fromEntries(
@@ -36,8 +36,8 @@ export function scoreOf(inputs, outputs, anomaly) {
   return total / outputs.length;
 }
 
-// The answers (K,) that decisions are made from, of a raw output.
-export function answersOf(detail, inputs, raw, anomaly) {
+// The outputs (K,) that decisions are made from: a raw output, dequantized and scaled.
+export function scaleOutputs(detail, inputs, raw, anomaly) {
   const outputs = dequantize(raw, detail);
   if (!anomaly) return outputs;
   const score = scoreOf(inputs, outputs, anomaly);
@@ -46,7 +46,7 @@ export function answersOf(detail, inputs, raw, anomaly) {
 }
 
 // Probabilities as a softmax of logits over the temperature gives them.
-export function atTemperature(outputs, temperature) {
+export function applyTemperature(outputs, temperature) {
   const powers = Array.from(outputs, (x) => Math.max(x, 0) ** (1 / temperature));
   const total = Math.max(
     powers.reduce((a, b) => a + b, 0),
@@ -55,23 +55,23 @@ export function atTemperature(outputs, temperature) {
   return powers.map((x) => x / total);
 }
 
-export function distance(outputs, plain) {
+export function l1Distance(outputs, plain) {
   return outputs.reduce((total, x, i) => total + Math.abs(x - plain[i]), 0);
 }
 
-// Why a sample should be left to a person; `plain` are the answers without squeezing, or null.
-export function doubts(raw, outputs, plain, { preprocess, detector }) {
+// Reasons to abstain from a prediction; `plain` are the outputs without squeezing, or null.
+export function reasonsToAbstain(raw, outputs, plain, { preprocess, detector }) {
   const found = [];
   for (const entry of preprocess.inputs) {
     const rule = entry.sanitize ?? null;
     if (rule === null || rule.range === "clip") continue;
-    const far = outside(raw[entry.name], entry);
+    const far = findOutOfRange(raw[entry.name], entry);
     if (far !== null && rule.range === "refuse") {
       throw new Refusal(`input ${entry.name}: the sample is ${OUTSIDE}: ${far}; correct it`);
     }
     if (far !== null && !found.includes(OUTSIDE)) found.push(OUTSIDE);
   }
-  if (plain !== null && distance(outputs, plain) > detector) found.push(SUSPECT);
+  if (plain !== null && l1Distance(outputs, plain) > detector) found.push(SUSPECT);
   return found;
 }
 
@@ -79,19 +79,19 @@ export function doubts(raw, outputs, plain, { preprocess, detector }) {
 export function decide(outputs, raw, why, { preprocess, abstain }) {
   const { labels, target } = preprocess;
   if (labels === null) {
-    const value = outputs[0] * target.scale + target.offset + lastKnown(raw, target);
+    const value = outputs[0] * target.scale + target.offset + lastKnownValue(raw, target);
     return { decision: why.length ? ABSTAIN : value, value, confidence: null, top: [], why };
   }
-  const row = abstain ? atTemperature(outputs, abstain.temperature) : outputs;
+  const row = abstain ? applyTemperature(outputs, abstain.temperature) : outputs;
   const top = labels.map((label, k) => [label, row[k]]).sort((a, b) => b[1] - a[1]);
-  const likely = abstain ? row.filter((share) => share >= abstain.threshold).length : 1;
+  const likely = abstain ? row.filter((score) => score >= abstain.threshold).length : 1;
   const reasons = likely === 1 ? why : [...why, UNSURE];
   const decision = reasons.length ? ABSTAIN : top[0][0];
   return { decision, confidence: top[0][1], top, why: reasons };
 }
 
 // A forecast is a change of the last value that is known.
-function lastKnown(raw, { channel }) {
+function lastKnownValue(raw, { channel }) {
   if (channel === undefined || channel === null) return 0;
   const [{ data, shape }] = Object.values(raw);
   const values = data.filter((x, i) => i % shape.at(-1) === channel && !Number.isNaN(x));

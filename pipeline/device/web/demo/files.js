@@ -96,14 +96,14 @@ export function asTyped(raw, entry) {
 
 async function readRecording(file, [entry]) {
   const content = await file.arrayBuffer();
-  const { channels, rate } = readWav(content) ?? (await decoded(content));
+  const { channels, rate } = readWav(content) ?? (await decodeSound(content));
   return [{ [entry.name]: soundOf(channels, rate, entry.sample_rate, entry.samples) }];
 }
 
 const DECODED_RATE = 48000; // what most phones record at
 
 // What is no .wav, by the browser's own decoder.
-async function decoded(content) {
+async function decodeSound(content) {
   try {
     const sound = await new OfflineAudioContext(1, 1, DECODED_RATE).decodeAudioData(content);
     const channels = Array.from({ length: sound.numberOfChannels }, (_, c) =>

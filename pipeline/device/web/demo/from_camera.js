@@ -1,13 +1,13 @@
-// The camera, answered as fast as the model runs: the middle of each picture, in the model's shape.
+// The camera, predicted as fast as the model runs: the middle of each picture, in the model's shape.
 
 import { button, el } from "./dom.js";
 import { asTyped } from "./files.js";
 import { fromPixels } from "./image.js";
-import { closeStream, holding, streamOf } from "./streams.js";
+import { closeStream, openOneAtATime, streamOf } from "./streams.js";
 
 export const title = "Camera";
 
-const PAUSE_MS = 30; // between two answers, for the page to move
+const PAUSE_MS = 30; // between two predictions, for the page to move
 const MOST_SIDE = 480; // pixels that are taken of a picture
 
 export function fits(model) {
@@ -18,7 +18,7 @@ export function fits(model) {
 export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
   const video = screen(entry);
-  const camera = holding(open, (error) => give(Promise.reject(error)));
+  const camera = openOneAtATime(open, (error) => give(Promise.reject(error)));
   let facing = "environment";
   const stop = () => {
     camera.close();

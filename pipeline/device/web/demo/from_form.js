@@ -23,11 +23,11 @@ export function make(root, give, model) {
   const fields = entries.flatMap((entry) =>
     columnsOf(entry).map((column, i) => fieldOf(column, entry, i)),
   );
-  const answer = () => give([sampleOf(entries, fields)]);
+  const predictForm = () => give([sampleOf(entries, fields)]);
   const fill = (i) => {
     const raw = model.samples[i];
     for (const field of fields) field.set(raw[field.entry.name].data[field.place]);
-    answer();
+    predictForm();
   };
   const options = model.samples.map((_, i) =>
     el("option", { value: i }, `held-out sample ${i + 1}`),
@@ -35,7 +35,7 @@ export function make(root, give, model) {
   const pick = el("select", { onchange: () => fill(Number(pick.value)) }, ...options);
   const labeled = el("label", {}, "Fill in ", pick);
   const grid = el("div", { className: "fields" }, ...fields.map(({ label }) => label));
-  grid.oninput = answer;
+  grid.oninput = predictForm;
   root.append(el("div", { className: "row" }, labeled), grid);
   if (model.samples.length) fill(0);
   return () => {};

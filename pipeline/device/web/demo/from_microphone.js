@@ -2,11 +2,11 @@
 
 import { button, el } from "./dom.js";
 import { soundOf } from "./sound.js";
-import { closeStream, holding, streamOf } from "./streams.js";
+import { closeStream, openOneAtATime, streamOf } from "./streams.js";
 
 export const title = "Microphone";
 
-const EVERY_MS = 400; // between two answers while it listens
+const EVERY_MS = 400; // between two predictions while it listens
 const LOOK_MS = 20; // between two looks whether a recording is whole
 const MARGIN = 0.05; // seconds more than the model takes, for resampling to look ahead
 
@@ -18,7 +18,7 @@ export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
   const seconds = entry.samples / entry.sample_rate;
   const level = el("progress", { max: 1, value: 0, "aria-label": "Loudness" });
-  const ear = holding(open, (error) => give(Promise.reject(error)));
+  const ear = openOneAtATime(open, (error) => give(Promise.reject(error)));
   let timer = null;
   const stop = () => {
     clearInterval(timer);

@@ -32,13 +32,13 @@ export function make(root, give, model) {
     pen.fillStyle = paper < 128 ? "#000" : "#fff";
     pen.fillRect(0, 0, canvas.width, canvas.height);
   };
-  const answer = (options) => {
+  const predictDrawing = (options) => {
     const pixels = pen.getImageData(0, 0, canvas.width, canvas.height);
     give([{ [entry.name]: asTyped(fromPixels(pixels, entry.color), entry) }], options);
   };
   clear();
   pen.lineWidth = Math.max(PEN * Math.min(height, width), LEAST_PEN) * scale;
-  draws(canvas, pen, paper < 128 ? "#fff" : "#000", answer);
+  draws(canvas, pen, paper < 128 ? "#fff" : "#000", predictDrawing);
   root.append(canvas, el("div", { className: "row" }, button("Clear", clear)));
   return () => {};
 }
@@ -53,7 +53,7 @@ function paperOf(samples) {
   return shades.sort((a, b) => a - b)[Math.floor(shades.length / 2)] ?? 0;
 }
 
-function draws(canvas, pen, ink, answer) {
+function draws(canvas, pen, ink, predictDrawing) {
   let last = null;
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -79,11 +79,11 @@ function draws(canvas, pen, ink, answer) {
   canvas.onpointermove = (event) => {
     if (last === null) return;
     line(event);
-    answer({ isLive: true });
+    predictDrawing({ isLive: true });
   };
   canvas.onpointerup = () => {
     last = null;
-    answer({});
+    predictDrawing({});
   };
   canvas.onpointercancel = () => {
     last = null;

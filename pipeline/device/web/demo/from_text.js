@@ -13,19 +13,19 @@ export function fits({ preprocess: { inputs } }) {
 export function make(root, give, model) {
   const entry = model.preprocess.inputs[0];
   const box = el("textarea", { id: "text", spellcheck: false });
-  const answer = () => {
+  const predictText = () => {
     const text = box.value.replaceAll("\n", " ");
     if (text.trim())
       give(Promise.resolve().then(() => [{ [entry.name]: encodeText(text, entry.max_bytes) }]));
   };
-  box.oninput = answer;
+  box.oninput = predictText;
   const options = model.samples.map((raw, i) => {
     const words = textOf(raw[entry.name]);
     return el("option", { value: i }, words.length > 40 ? `${words.slice(0, 40)}…` : words);
   });
   const fill = (i) => {
     box.value = textOf(model.samples[i][entry.name]);
-    answer();
+    predictText();
   };
   const pick = el("select", { onchange: () => fill(Number(pick.value)) }, ...options);
   root.append(

@@ -1,13 +1,13 @@
-// The golden vectors: held-out samples, and what the file that ships answers to them.
+// The golden vectors: samples of the test split, with the outputs of the shipped model.
 
-import { answersOf, decide, doubts } from "./decide.js";
-import { ask } from "./model.js";
+import { scaleOutputs, decide, reasonsToAbstain } from "./decide.js";
+import { predictSample } from "./model.js";
 import { isFloat } from "./numbers.js";
 import { row } from "./arrays.js";
 import { prepareAll } from "./prepare.js";
-import { unsqueezed } from "./squeeze.js";
+import { withoutSqueezing } from "./squeeze.js";
 
-const ROUNDING = 1e-4; // of the largest answer: floats that are summed in another order
+const ROUNDING = 1e-4; // of the largest output: floats that are summed in another order
 const CLOSE = 1e-5; // as numpy.isclose
 const CLOSE_TO_NONE = 1e-8;
 
@@ -22,26 +22,26 @@ export function samplesOf(golden, preprocess) {
 }
 
 // Run all of them: {samples, same, largest, unit, passed}.
-export async function selfTest(model, golden, told = () => {}) {
+export async function selfTest(model, golden, onProgress = () => {}) {
   const samples = samplesOf(golden, model.preprocess);
   const isWhole = !isFloat(golden.expected.dtype);
   let [same, largest, reach] = [0, 0, 0];
   for (const [i, raw] of samples.entries()) {
-    const found = await ask(model, raw);
+    const found = await predictSample(model, raw);
     const wanted = row(golden.expected, i).data;
     const output = asShipped(found.output, model.model);
     const apart = output.map((x, k) => Math.abs(x - wanted[k]));
     largest = Math.max(largest, ...apart);
     reach = Math.max(reach, ...Array.from(wanted, Math.abs));
     same += isSame(model, raw, found, output, wanted, golden, i) ? 1 : 0;
-    told(i + 1, samples.length);
+    onProgress(i + 1, samples.length);
   }
   const isExact = isWhole ? largest === 0 : largest <= ROUNDING * reach;
   const passed = same === samples.length && (isExact || model.may_drift);
   return { samples: samples.length, same, largest, unit: isWhole ? "LSB" : "", passed };
 }
 
-// Values of the page's file in the type of the file that ships: the same numbers.
+// Values of the page's file in the type of the shipped model: the same numbers.
 function asShipped(output, { output: made, shipped }) {
   if (made.dtype === shipped.dtype) return Array.from(output);
   if (made.dtype === "uint8")
@@ -49,7 +49,7 @@ function asShipped(output, { output: made, shipped }) {
   return Array.from(output, (x) => Math.round(x / Math.fround(shipped.scale)) + shipped.zero_point);
 }
 
-// Whether the decision is the one of the golden answer.
+// Whether the decision is that of the golden output.
 function isSame(model, raw, found, output, wanted, golden, i) {
   const { preprocess } = model;
   if (preprocess.labels === null) {
@@ -58,15 +58,15 @@ function isSame(model, raw, found, output, wanted, golden, i) {
     );
   }
   const { shipped } = model.model;
-  const answers = answersOf(shipped, found.inputs, wanted, preprocess.anomaly);
+  const outputs = scaleOutputs(shipped, found.inputs, wanted, preprocess.anomaly);
   const bare = golden.expected_unsqueezed;
-  const plain = model.detector === null ? null : plainAnswers(model, raw, row(bare, i).data);
+  const plain = model.detector === null ? null : unsqueezedOutputs(model, raw, row(bare, i).data);
   return (
-    decide(answers, raw, doubts(raw, answers, plain, model), model).decision === found.decision
+    decide(outputs, raw, reasonsToAbstain(raw, outputs, plain, model), model).decision === found.decision
   );
 }
 
-function plainAnswers(model, raw, wanted) {
-  const inputs = prepareAll(raw, unsqueezed(model.preprocess));
-  return answersOf(model.model.shipped, inputs, wanted, null);
+function unsqueezedOutputs(model, raw, wanted) {
+  const inputs = prepareAll(raw, withoutSqueezing(model.preprocess));
+  return scaleOutputs(model.model.shipped, inputs, wanted, null);
 }

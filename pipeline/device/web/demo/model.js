@@ -1,26 +1,26 @@
-// The .tflite file by LiteRT.js: what it answers to a sample, and how long that takes.
+// The .tflite file by LiteRT.js: its prediction for a sample, and the time of an inference.
 
-import { answersOf, decide, doubts, seen } from "./decide.js";
+import { scaleOutputs, decide, reasonsToAbstain, detectorInputs } from "./decide.js";
 import { prepareAll, quantize } from "./prepare.js";
-import { unsqueezed } from "./squeeze.js";
+import { withoutSqueezing } from "./squeeze.js";
 
 const TIMED_MS = 60; // as long as a phone's clock needs to tell times of a tenth of a millisecond
 const MOST_RUNS = 300;
 const MOST_WORDS = 300; // letters of a reason
 
-// Something is missing or refused that the user of the page can do something about.
+// Something is missing or refused, and the user of the page can mend it.
 export class Unavailable extends Error {}
 
 // Load the library and the file that a description (model.json) names.
 export async function load(description) {
-  const said = overheard();
-  const litert = await library();
-  const content = new Uint8Array(await (await fetched(description.model.file)).arrayBuffer());
+  const messages = captureMessages();
+  const litert = await loadLibrary();
+  const content = new Uint8Array(await (await fetchFile(description.model.file)).arrayBuffer());
   try {
     const compiled = await litert.loadAndCompile(content, { accelerator: "wasm" });
     return { ...description, litert, compiled };
   } catch (error) {
-    const why = said.find((line) => line.includes("ERROR")) ?? error?.message ?? String(error);
+    const why = messages.find((line) => line.includes("ERROR")) ?? error?.message ?? String(error);
     throw new Unavailable(
       `LiteRT.js does not run this model: ${reason(why)}${STATE.test(why) ? KEEPS : ""}`,
     );
@@ -31,34 +31,34 @@ const STATE = /variable tensor/i;
 const KEEPS =
   ". It runs no network that keeps state, as a fused LSTM does; a GRU or a CNN it does.";
 
-// What is said on the console from now on: the library's exceptions seldom tell why.
-function overheard() {
-  const said = [];
+// Collect the console's messages from now on: the library's exceptions seldom have the reason.
+function captureMessages() {
+  const messages = [];
   for (const level of ["error", "warn"]) {
     const usual = console[level].bind(console);
     console[level] = (...words) => {
-      said.push(words.map(String).join(" "));
+      messages.push(words.map(String).join(" "));
       usual(...words);
     };
   }
-  return said;
+  return messages;
 }
 
-function reason(said) {
-  return said
+function reason(message) {
+  return message
     .replace(/^.*?ERROR:? ?(\[[^\]]*\])? ?/s, "")
     .replace(/\s+/g, " ")
     .replace(/[.\s]+$/, "")
     .slice(0, MOST_WORDS);
 }
 
-export async function fetched(path) {
-  const answer = await fetch(path).catch(() => null);
-  if (answer === null || !answer.ok) throw new Unavailable(`${path} cannot be loaded`);
-  return answer;
+export async function fetchFile(path) {
+  const response = await fetch(path).catch(() => null);
+  if (response === null || !response.ok) throw new Unavailable(`${path} cannot be loaded`);
+  return response;
 }
 
-async function library() {
+async function loadLibrary() {
   const there = await fetch("litertjs/dist/index.js", { method: "HEAD" }).catch(() => null);
   if (there === null || !there.ok) throw new Unavailable("LiteRT.js is missing");
   const litert = await import("./litertjs/dist/index.js");
@@ -80,22 +80,23 @@ export async function invoke(model, inputs) {
 }
 
 function tensorsOf(model, inputs) {
-  const given = seen(inputs, model.preprocess.anomaly);
+  const arrays = detectorInputs(inputs, model.preprocess.anomaly);
   return Object.fromEntries(
     model.model.inputs.map((detail) => {
-      const values = quantize(given[detail.name], detail);
+      const values = quantize(arrays[detail.name], detail);
       return [detail.key, new model.litert.Tensor(values, detail.shape)];
     }),
   );
 }
 
-// What is said to one raw sample, with what it was made of.
-export async function ask(model, raw) {
-  const { raw: output, answers, inputs } = await run(model, raw, model.preprocess);
+// The prediction for one raw sample, with the outputs and model inputs behind it.
+export async function predictSample(model, raw) {
+  const { raw: output, outputs, inputs } = await run(model, raw, model.preprocess);
   const isWatched = model.detector !== null;
-  const plain = isWatched ? (await run(model, raw, unsqueezed(model.preprocess))).answers : null;
-  const why = doubts(raw, answers, plain, model);
-  return { ...decide(answers, raw, why, model), output, answers, plain, inputs };
+  const bare = withoutSqueezing(model.preprocess);
+  const plain = isWatched ? (await run(model, raw, bare)).outputs : null;
+  const why = reasonsToAbstain(raw, outputs, plain, model);
+  return { ...decide(outputs, raw, why, model), output, outputs, plain, inputs };
 }
 
 async function run(model, raw, preprocess) {
@@ -103,13 +104,13 @@ async function run(model, raw, preprocess) {
   const output = await invoke(model, inputs);
   return {
     raw: output,
-    answers: answersOf(model.model.output, inputs, output, preprocess.anomaly),
+    outputs: scaleOutputs(model.model.output, inputs, output, preprocess.anomaly),
     inputs,
   };
 }
 
 // Milliseconds of one inference: the mean of many, after a first one.
-export async function timed(model, raw) {
+export async function measureTime(model, raw) {
   const tensors = tensorsOf(model, prepareAll(raw, model.preprocess));
   const once = async () => {
     const outputs = await model.compiled.run(tensors);

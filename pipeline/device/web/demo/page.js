@@ -1,6 +1,6 @@
-// The page: loads the model, offers the ways in that fit its input, shows the answers.
+// The page: loads the model, offers the ways in that fit its input, shows the predictions.
 
-import { showAnswer, showAnswers } from "./answer.js";
+import { showPrediction, showPredictions } from "./prediction.js";
 import { readNpz } from "./arrays.js";
 import { Refusal } from "./check.js";
 import { button, byId, el } from "./dom.js";
@@ -12,7 +12,7 @@ import * as pad from "./from_pad.js";
 import * as samples from "./from_samples.js";
 import * as text from "./from_text.js";
 import { samplesOf, selfTest } from "./golden.js";
-import { Unavailable, ask, fetched, load, timed } from "./model.js";
+import { Unavailable, predictSample, fetchFile, load, measureTime } from "./model.js";
 import { g } from "./numbers.js";
 import { showView } from "./view.js";
 
@@ -21,7 +21,7 @@ const WAYS = [form, text, samples, pad, camera, microphone, file]; // the first 
 start().catch(fail);
 
 async function start() {
-  const description = await (await fetched("model.json")).json();
+  const description = await (await fetchFile("model.json")).json();
   showName(description);
   const golden = await goldenVectors();
   const loaded = await load(description);
@@ -35,7 +35,7 @@ async function start() {
 }
 
 async function goldenVectors() {
-  const parts = await readNpz(await (await fetched("golden.npz")).arrayBuffer());
+  const parts = await readNpz(await (await fetchFile("golden.npz")).arrayBuffer());
   return Object.fromEntries(Object.entries(parts).map(([name, read]) => [name, read()]));
 }
 
@@ -107,7 +107,7 @@ function giver(model) {
     }
     isBusy = true;
     try {
-      await answer(model, await samplesOrPromise);
+      await predictAll(model, await samplesOrPromise);
       byId("problem").hidden = true;
     } catch (error) {
       complain(error);
@@ -123,12 +123,12 @@ function giver(model) {
   return give;
 }
 
-async function answer(model, given) {
+async function predictAll(model, given) {
   const found = [];
-  for (const raw of given) found.push(await ask(model, raw));
-  showAnswer(byId("answer"), found[0], model);
+  for (const raw of given) found.push(await predictSample(model, raw));
+  showPrediction(byId("prediction"), found[0], model);
   showView(byId("view"), given[0], found[0].inputs, model);
-  if (found.length > 1) showAnswers(byId("answer"), found);
+  if (found.length > 1) showPredictions(byId("prediction"), found);
 }
 
 function complain(error) {
@@ -138,14 +138,14 @@ function complain(error) {
   problem.textContent = isOurs
     ? `A mistake of the page: ${error?.message ?? error}`
     : error.message;
-  byId("answer").replaceChildren(el("p", { className: "quiet" }, "No answer."));
+  byId("prediction").replaceChildren(el("p", { className: "quiet" }, "No prediction."));
   byId("view").hidden = true;
   if (isOurs) console.error(error);
 }
 
 async function showSpeed(model) {
   if (!model.samples.length) return;
-  const { milliseconds, runs } = await timed(model, model.samples[0]);
+  const { milliseconds, runs } = await measureTime(model, model.samples[0]);
   byId("speed").textContent =
     `${g(milliseconds, 3)} ms an inference in this browser (mean of ${runs}).`;
 }

@@ -1,27 +1,27 @@
 // From a raw sample to what the model is given, by preprocess.json: what run_on_device.py computes,
 // sample by sample. tests/device/test_web.py compares the two.
 
-import { Refusal, checked } from "./check.js";
+import { Refusal, checkSample } from "./check.js";
 import { TYPES, clip, isFloat, limits, rint } from "./numbers.js";
 import { seriesOf } from "./series.js";
 import { bandsOf } from "./spectrum.js";
-import { squeezed } from "./squeeze.js";
+import { squeezeSample } from "./squeeze.js";
 import { codesOf, columnsOf } from "./table.js";
-import { numbered } from "./text.js";
+import { numberTokens } from "./text.js";
 
 const PREPARE = {
-  image: scaled,
-  table: scaled,
+  image: standardize,
+  table: standardize,
   columns: columnsOf,
   codes: codesOf,
   audio: bandsOf,
   series: seriesOf,
-  tokens: numbered,
+  tokens: numberTokens,
 };
 
 // The model input of a raw sample: float32, but int32 for words and categories.
 export function prepare(raw, entry) {
-  const found = PREPARE[entry.kind](squeezed(checked(raw, entry), entry), entry);
+  const found = PREPARE[entry.kind](squeezeSample(checkSample(raw, entry), entry), entry);
   if (found.dtype === "float32" && !found.data.every(Number.isFinite)) {
     throw new Refusal(`input ${entry.name}: holds NaN or infinity`);
   }
@@ -36,7 +36,7 @@ export function prepareAll(raw, preprocess) {
 }
 
 // Less an offset, times a scale, each step in float32.
-function scaled({ data, shape }, { offset, scale }) {
+function standardize({ data, shape }, { offset, scale }) {
   const { fround } = Math;
   const [offsets, scales] = [offset, scale].map((values) => [values].flat().map(fround));
   const found = Float32Array.from(data, (x, i) => {

@@ -3,18 +3,18 @@
 import { Refusal } from "./check.js";
 import { numberOf, readCsv } from "./csv.js";
 import { sum } from "./numbers.js";
-import { evened } from "./table.js";
+import { standardizeNumber } from "./table.js";
 
 // A recording (T, C), each channel made even.
 export function seriesOf(raw, entry) {
-  if (entry.per_window_standardize) return relative(raw, entry);
+  if (entry.per_window_standardize) return standardizeWindow(raw, entry);
   const width = entry.columns.length;
-  const data = raw.data.map((x, i) => evened(x, entry.columns[i % width]));
+  const data = raw.data.map((x, i) => standardizeNumber(x, entry.columns[i % width]));
   return { data, shape: raw.shape, dtype: "float32" };
 }
 
 // A window less its own mean, over its own deviation; unknown values are the mean.
-function relative({ data, shape }, entry) {
+function standardizeWindow({ data, shape }, entry) {
   const [length, width] = shape;
   const found = new Float32Array(data.length);
   for (let c = 0; c < width; c += 1) {
@@ -52,7 +52,7 @@ export function toLength(rows, entry) {
   if (fit === "window" && rows.length < length) {
     throw new Refusal(`${rows.length} rows; wanted ${length}`);
   }
-  if (fit === "resample") return [sample(stretched(rows, length), width)];
+  if (fit === "resample") return [sample(stretchRows(rows, length), width)];
   const short = Math.max(0, length - rows.length);
   const padded = [...rows, ...Array.from({ length: short }, () => rows.at(-1))];
   if (fit === "pad") return [sample(padded.slice(0, length), width)];
@@ -67,7 +67,7 @@ function sample(rows, width) {
   return { data: Float32Array.from(rows.flat()), shape: [rows.length, width], dtype: "float32" };
 }
 
-function stretched(rows, length) {
+function stretchRows(rows, length) {
   const { fround } = Math;
   const last = rows.length - 1;
   return Array.from({ length }, (_, i) => {

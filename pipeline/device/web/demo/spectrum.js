@@ -21,7 +21,7 @@ export function bandsOf({ data }, entry) {
     for (let i = 0; i < window; i += 1) real[i] = (data[t * stride + i] / 32768) * hann[i];
     transform(real, imaginary);
     const bands = logBands(real, imaginary, weights);
-    const values = cosines === null ? bands : turned(bands, cosines, width);
+    const values = cosines === null ? bands : applyCosines(bands, cosines, width);
     for (let k = 0; k < width; k += 1) found[t * width + k] = (values[k] - offset[k]) * scale[k];
   }
   return { data: found, shape: [frames, width, 1], dtype: "float32" };
@@ -37,7 +37,7 @@ function logBands(real, imaginary, weights) {
   });
 }
 
-function turned(bands, cosines, width) {
+function applyCosines(bands, cosines, width) {
   return Array.from({ length: width }, (_, k) =>
     bands.reduce((total, band, n) => total + band * cosines[n][k], 0),
   );

@@ -3,10 +3,10 @@
 
 import { limitsOf } from "./check.js";
 import { g, isFloat, limits } from "./numbers.js";
-import { numbered } from "./text.js";
+import { numberTokens } from "./text.js";
 
 // The sample with what an attacker could hide in taken away, in the same type.
-export function squeezed(raw, entry) {
+export function squeezeSample(raw, entry) {
   const rule = entry.sanitize ?? null;
   if (rule === null) return raw;
   const axes = entry.kind === "image" ? 2 : 1;
@@ -16,7 +16,7 @@ export function squeezed(raw, entry) {
 }
 
 // preprocess.json without the squeezing: what a detector compares with.
-export function unsqueezed(preprocess) {
+export function withoutSqueezing(preprocess) {
   const none = { median: null, bit_depth: null, levels: null };
   const inputs = preprocess.inputs.map((entry) => ({
     ...entry,
@@ -56,8 +56,8 @@ export function nearestLevel(raw, levels) {
 export function smooth(raw, window, axes) {
   const [height, width] = [raw.shape[0], axes === 2 ? raw.shape[1] : 1];
   const inner = raw.data.length / (height * width);
-  const rows = mirrored(height, window);
-  const columns = axes === 2 ? mirrored(width, window) : null;
+  const rows = symmetricIndices(height, window);
+  const columns = axes === 2 ? symmetricIndices(width, window) : null;
   const across = axes === 2 ? window : 1;
   const near = isFloat(raw.dtype) ? [] : new raw.data.constructor(window * across);
   const data = raw.data.map((value, place) => {
@@ -83,7 +83,7 @@ function middleKnown(near) {
   return known[Math.floor((known.length - 1) / 2)];
 }
 
-function mirrored(size, window) {
+function symmetricIndices(size, window) {
   const half = Math.floor(window / 2);
   return Array.from({ length: size + 2 * half }, (_, i) => {
     const place = (((i - half) % (2 * size)) + 2 * size) % (2 * size);
@@ -92,10 +92,10 @@ function mirrored(size, window) {
 }
 
 // What is wrong with a sample that is far from what training saw; null where nothing is.
-export function outside(raw, entry) {
+export function findOutOfRange(raw, entry) {
   const rule = entry.sanitize ?? null;
   if (entry.kind === "tokens" && rule !== null) {
-    return numbered(raw, entry).data.every((number) => number < 2) ? "no known word" : null;
+    return numberTokens(raw, entry).data.every((number) => number < 2) ? "no known word" : null;
   }
   const ranges = limitsOf(entry) ?? [];
   for (const [place, range] of ranges.entries()) {

@@ -23,7 +23,7 @@ export function closeStream(stream) {
 
 // One open thing at a time, of those that `open` gives: each has a close(). What opens after it was
 // closed here, as when a person thinks about the permission, is closed at once.
-export function holding(open, complain) {
+export function openOneAtATime(open, complain) {
   let [held, turn] = [null, 0];
   const close = () => {
     turn += 1;

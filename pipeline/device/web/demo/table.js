@@ -12,9 +12,9 @@ export function columnsOf({ data }, entry) {
       const place = placeOf(data[i], column);
       for (let k = 0; k < column.width; k += 1) found.push(k === place ? 1 : 0);
     } else if (column.encoding === "piecewise") {
-      found.push(...stretches(data[i], column));
+      found.push(...piecewise(data[i], column));
     } else {
-      found.push(evened(data[i], column));
+      found.push(standardizeNumber(data[i], column));
     }
   });
   return { data: Float32Array.from(found), shape: [found.length], dtype: "float32" };
@@ -27,13 +27,13 @@ export function codesOf({ data }, entry) {
 }
 
 // A value of one column or channel, made even.
-export function evened(value, column) {
+export function standardizeNumber(value, column) {
   const x = Number.isNaN(value) ? Math.fround(column.impute_value) : value;
   if (column.encoding === "quantile") return interpolate(x, column.knots, column.quantile_values);
   return (clip(x, column.low, column.high) - column.offset) * column.scale;
 }
 
-function stretches(value, { impute_value: fill, edges }) {
+function piecewise(value, { impute_value: fill, edges }) {
   const x = Number.isNaN(value) ? Math.fround(fill) : value;
   return edges.slice(1).map((edge, i) => clip((x - edges[i]) / (edge - edges[i]), 0, 1));
 }
@@ -55,7 +55,7 @@ export function codeOf(cell, column, missing) {
 export function readRows(text, entries) {
   const { delimiter, strip } = entries[0];
   const [head, ...rows] = readCsv(text, delimiter);
-  const header = (head?.cells ?? []).map((cell) => stripped(cell, strip));
+  const header = (head?.cells ?? []).map((cell) => stripCell(cell, strip));
   const names = entries.flatMap((entry) => entry.columns.map(({ name }) => name));
   const absent = names.filter((name) => !header.includes(name));
   if (absent.length) throw new Refusal(`wanted a header with ${absent.join(", ")}`);
@@ -63,7 +63,7 @@ export function readRows(text, entries) {
   return rows.map(({ line, cells }) => {
     const row = Object.fromEntries(header.map((name, i) => [name, cells[i]]));
     const cell = ({ name }) => {
-      if (row[name] !== undefined) return stripped(row[name], strip);
+      if (row[name] !== undefined) return stripCell(row[name], strip);
       throw new Refusal(`line ${line}: ${name}: wanted a number, got nothing`);
     };
     return rowOf(entries, cell, `line ${line}: `);
@@ -89,7 +89,7 @@ export function rowOf(entries, cell, where) {
 }
 
 // Without the letters of `strip` at either end, as Python's str.strip; null or none: white space.
-function stripped(cell, strip) {
+function stripCell(cell, strip) {
   if (strip === null || strip === undefined) return cell.trim();
   let [start, stop] = [0, cell.length];
   while (start < stop && strip.includes(cell[start])) start += 1;

@@ -43,7 +43,7 @@ function numbersOf(entry) {
 }
 
 // A text (bytes,) as numbers: 0 after the end, 1 for unknown words.
-export function numbered(raw, entry) {
+export function numberTokens(raw, entry) {
   const numbers = numbersOf(entry);
   const [length] = entry.shape;
   const found = new Int32Array(length);

@@ -3,7 +3,7 @@
 import { checked } from "./check.js";
 import { button, el } from "./dom.js";
 import { g, isFloat, limits } from "./numbers.js";
-import { squeezed } from "./squeeze.js";
+import { squeezeSample } from "./squeeze.js";
 import { tokensOf } from "./text.js";
 
 const [WIDTH, HEIGHT] = [640, 240];
@@ -19,7 +19,7 @@ export function showView(figure, raw, inputs, model) {
 }
 
 function picture(raw, _, entry) {
-  const canvas = canvasOf(squeezed(checked(raw, entry), entry));
+  const canvas = canvasOf(squeezeSample(checked(raw, entry), entry));
   const [height, width] = entry.shape;
   const text = `What the model is given: ${width} by ${height} pixels`;
   canvas.setAttribute("role", "img");

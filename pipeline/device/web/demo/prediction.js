@@ -1,4 +1,4 @@
-// The answer on the page: a decision with the top classes, a value, anomalous or not, or many of them.
+// The prediction on the page: a decision with the top classes, a value, anomalous or not, or many.
 
 import { ABSTAIN } from "./decide.js";
 import { el } from "./dom.js";
@@ -7,9 +7,9 @@ import { g } from "./numbers.js";
 const MOST_CLASSES = 5;
 const MOST_ROWS = 200;
 
-export function showAnswer(place, found, model) {
-  const parts = [el("p", { className: "decision", id: "decision" }, said(found.decision))];
-  if (found.why.length) parts.push(el("p", {}, `Left to a person: ${found.why.join("; ")}.`));
+export function showPrediction(place, found, model) {
+  const parts = [el("p", { className: "decision", id: "decision" }, decisionText(found.decision))];
+  if (found.why.length) parts.push(el("p", {}, `Abstains: ${found.why.join("; ")}.`));
   if (model.preprocess.anomaly) parts.push(...score(found, model.preprocess.anomaly));
   else if (found.top.length) parts.push(...classes(found.top));
   else parts.push(el("p", { className: "quiet" }, meaning(found, model)));
@@ -22,16 +22,16 @@ function classes(top) {
   return more > 0 ? [shown, el("p", { className: "quiet" }, `and ${more} less likely`)] : [shown];
 }
 
-// How far a sample is from what the model makes of it: half a bar at the threshold.
+// The anomaly score of a sample: half a bar at the threshold.
 function score(found, { threshold }) {
-  const share = found.answers[1];
-  const value = g((threshold * share) / (1 - share), 4);
+  const output = found.outputs[1];
+  const value = g((threshold * output) / (1 - output), 4);
   const text = `Score ${value}; above ${g(threshold, 4)}, half of the bar, it is an anomaly.`;
-  const bar = el("progress", { max: 1, value: share, "aria-label": text });
+  const bar = el("progress", { max: 1, value: output, "aria-label": text });
   return [bar, el("p", { className: "quiet" }, text)];
 }
 
-function said(decision) {
+function decisionText(decision) {
   return typeof decision === "number" ? g(decision) : decision;
 }
 
@@ -39,22 +39,22 @@ function bars(top) {
   return el("ul", { className: "bars" }, ...top.map(bar));
 }
 
-function bar([label, share]) {
-  const text = `${(100 * share).toFixed(1)} %`;
+function bar([label, score]) {
+  const text = `${(100 * score).toFixed(1)} %`;
   return el(
     "li",
     {},
     el("span", { className: "label" }, label),
-    el("span", { className: "share" }, text),
-    el("progress", { max: 1, value: share, "aria-label": `${label}: ${text}` }),
+    el("span", { className: "score" }, text),
+    el("progress", { max: 1, value: score, "aria-label": `${label}: ${text}` }),
   );
 }
 
-// What a value says, in a sentence.
+// The meaning of a value, in a sentence.
 function meaning(found, model) {
   const { channel } = model.preprocess.target;
   const isNext = channel !== undefined && channel !== null;
-  const name = model.answer_name ?? "the value that the model tells";
+  const name = model.target_name ?? "the value that the model predicts";
   const what = isNext ? `the next value of ${channelName(model, channel)}` : name;
   return found.decision === ABSTAIN
     ? `It would be ${g(found.value)}: ${what}.`
@@ -66,7 +66,7 @@ function channelName(model, channel) {
 }
 
 // One row for each of many samples.
-export function showAnswers(place, all) {
+export function showPredictions(place, all) {
   const rows = all
     .slice(0, MOST_ROWS)
     .map(({ decision, confidence }, i) =>
@@ -74,14 +74,14 @@ export function showAnswers(place, all) {
         "tr",
         {},
         el("td", {}, String(i + 1)),
-        el("td", {}, said(decision)),
+        el("td", {}, decisionText(decision)),
         el("td", {}, confidence === null ? "" : `${(100 * confidence).toFixed(1)} %`),
       ),
     );
   const head = el(
     "tr",
     {},
-    ...["sample", "decision", "share"].map((name) => el("th", { scope: "col" }, name)),
+    ...["sample", "decision", "score"].map((name) => el("th", { scope: "col" }, name)),
   );
   const table = el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows));
   const left =
