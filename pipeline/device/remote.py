@@ -233,7 +233,7 @@ def _talk(
         if kind == "ready":
             there.machine = head.get("machine", "")
         elif kind == "answers":
-            there.results[model] = read_outputs(content)
+            there.results[model] = parse_outputs(content)
             log.info("          %s ran there", model)
         elif kind == "refused":
             there.results[model] = head.get("what", "").removeprefix("error: ")
@@ -262,7 +262,7 @@ def frames(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
         yield head, content
 
 
-def read_outputs(content: bytes) -> Ran | str:
+def parse_outputs(content: bytes) -> Ran | str:
     """Return the outputs that a runner wrote; a message, where they cannot be read."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as found:

@@ -175,7 +175,7 @@ REFUSED = {
     r"takes \[\[9, 9, 1\]\] and the data gives \[\[8, 8, 1\]\]": lambda: keras.Sequential(
         [keras.Input((9, 9, 1)), L.Flatten(), L.Dense(3)]
     ),
-    r"answers \[5\] numbers and the data asks for \[3\]": lambda: plain(L.Dense(5)),
+    r"outputs \[5\] numbers and the data asks for \[3\]": lambda: plain(L.Dense(5)),
     "ends with relu; wanted a softmax": lambda: plain(L.Dense(3, activation="relu")),
     "has no graph of layers": Subclassed,
     "wanted one output; came 2": lambda: keras.Model(
