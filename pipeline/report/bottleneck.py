@@ -1,4 +1,4 @@
-"""What limits a run: learning rate, epochs, data, capacity, the model's size, or nothing. Pure."""
+"""The bottleneck of a run: learning rate, epochs, data, capacity, model size, or nothing. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,12 +52,12 @@ def judge_size(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def find_bottleneck(d: Documents, config: Mapping[str, Any]) -> Finding:
-    """Tell what limits this run: learning rate, epochs, data, capacity, or none of them."""
+    """Return the bottleneck of a run: learning rate, epochs, data, capacity, or none of them."""
     (*_, row), metric = d.learning.rows, d.learning.metric
     sign = 1 if d.learning.direction == "up" else -1
     rates = [w for w in d.warnings.warnings if w.code.startswith("rate")]
     if rates:
-        return 0.9, f"what limits this run is the learning rate: {rates[0].text}"
+        return 0.9, f"the bottleneck is the learning rate: {rates[0].text}"
     losses = d.histories["train"].get("val_loss", [])
     if not losses:  # it was trained elsewhere
         return None
@@ -66,14 +66,14 @@ def find_bottleneck(d: Documents, config: Mapping[str, Any]) -> Finding:
     fell = 1 - min(losses) / min(losses[:-late]) if len(losses) > late and min(losses) > 0 else 0.0
     if best >= len(losses) - late and fell > STILL:
         return 0.6, (
-            f"what limits this run is the number of epochs: the last {late} of {len(losses)} still "
+            f"the bottleneck is the number of epochs: the last {late} of {len(losses)} still "
             f"lowered the validation loss by {fell:.1%}; train longer"
         )
     both = f"{figure(metric, row.train)} on training, {figure(metric, row.validation)}"
     both += " on validation"
     if sign * (row.train - row.validation) >= GAP:
         return 0.5, (
-            f"what limits this run is the data: {both}; add samples, {_augment(d)}dropout, or "
+            f"the bottleneck is the data: {both}; add samples, {_augment(d)}dropout, or "
             "weight_decay"
         )
     return _limits_of_model(d, config, both, is_full=sign * row.train >= sign * _full(sign))
@@ -85,17 +85,17 @@ def _limits_of_model(
     """Tell what limits a run whose training and validation metrics are close."""
     if d.baseline is not None and (better := _better_linear(d)) is not None:
         return 0.6, (
-            f"what limits this run is how it is trained: {both}, and {better} does better with "
+            f"the bottleneck is how it is trained: {both}, and {better} does better with "
             "fewer weights; train longer, or set train.range_test: true"
         )
     if TASKS[config["task"]].predicts_input or is_full:
         return 0.05, f"no bottleneck found: {both}"
     if d.baseline is not None and is_table(d) and _none_is_better(d):
         return 0.3, (
-            f"the limits of this run are the columns' information: {both}, and none of "
+            f"the bottleneck is the columns' information: {both}, and none of "
             f"{len(d.baseline.models)} classical models does better; look for other columns"
         )
-    return 0.5, f"what limits this run is capacity: {both}; add layers or widen them"
+    return 0.5, f"the bottleneck is capacity: {both}; add layers or widen them"
 
 
 def _none_is_better(d: Documents) -> bool:

@@ -168,7 +168,7 @@ def limited(what: str) -> Change:
             d["learning"]["rows"] = [learned(1.0, 0.99, 0.9)]
         if what == "how it is trained":
             d["parity"]["baseline"]["logistic regression"]["drop"] = -0.01
-        if what == "what the columns tell":
+        if what == "the columns' information":
             d["preprocess"]["inputs"] = [{"name": "x", "kind": "columns", "shape": [5]}]
             d["learning"]["rows"] = [learned(1.0, 0.8, 0.79)]
         if what == "capacity":
@@ -185,12 +185,12 @@ def limited(what: str) -> Change:
         "the data",
         "how it is trained",
         "capacity",
-        "what the columns tell",
+        "the columns' information",
     ],
 )
 def test_what_limits_a_run_is_told_with_its_evidence(what: str) -> None:
     text = told(limited(what))["what_limits"].text
-    assert text.startswith(f"what limits this run is {what}")
+    assert text.startswith(f"the bottleneck is {what}")
     assert any(sign.isdigit() for sign in text) or "it rises" in text
 
 
