@@ -1,4 +1,4 @@
-"""Settings of `data.augment`: changes made to training samples alone."""
+"""Settings of `data.augment`: changes made only to training samples."""
 
 from typing import Annotated, Literal
 
@@ -75,7 +75,7 @@ class Mixup(Section):
 
     kind: Literal["mixup"]
     alpha: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """Of the Beta distribution of shares: the larger, the more even the mixtures."""
+    """Parameter of the Beta distribution of weights: the larger, the more even the mixtures."""
 
 
 class TimeShift(Section):

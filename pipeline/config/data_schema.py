@@ -14,8 +14,8 @@ class Split(Section):
 
     by: Literal["given", "stratified", "random", "group", "time"] = "stratified"
     """given: as the source says (missing parts are cut from train, stratified); stratified: same
-    share of every class in every part; random: no regard to labels; group: what belongs together
-    (a speaker, a machine) stands in one part alone; time: train is the oldest, test the newest.
+    fraction of every class in every part; random: no regard to labels; group: what belongs together
+    (a speaker, a machine) is in only one part; time: train is the oldest, test the newest.
     Groups that the source or `pattern` names are never cut, save by given and time; windows of one
     recording never are."""
     pattern: Pattern | None = None
@@ -24,9 +24,9 @@ class Split(Section):
     test_pattern: Pattern | None = None
     """Regular expression: the samples whose name it finds are the test part."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Share of all samples; unused where the source gives a test part."""
+    """Fraction of all samples; unused where the source gives a test part."""
     validation: Fraction = 0.1
-    """Share of the samples that are not test; unused where the source gives a validation part."""
+    """Fraction of the samples outside test; unused where the source gives a validation part."""
 
 
 def _is_odd(window: int) -> int:
@@ -54,8 +54,8 @@ class Sanitize(Section):
     time of sound and series. null: none."""
     range: Literal["clip", "abstain", "refuse"] = "clip"
     """What the device does with numbers far outside of train (by more than train's own spread), and
-    with a text of which it knows no word. clip: it answers, as if a number were at the border;
-    abstain: it says so; refuse: it stops with an error."""
+    with a text without a known word. clip: it predicts, with the number cut to the limit;
+    abstain: its decision is `abstain`; refuse: it stops with an error."""
 
 
 class Data(Section):
@@ -83,7 +83,7 @@ class Data(Section):
     """Training samples that keep their label, of every class; the others are used as if they had
     none. null: all keep it."""
     report_groups: str | None = None
-    """Column of a csv or text source, or `group`: figures are also told for each of its values."""
+    """Column of a csv or text source, or `group`, for metrics per group."""
 
 
 class Baseline(Section):

@@ -1,4 +1,4 @@
-"""Settings of `compress` and `export`: remedies, formats, border types, targets."""
+"""Settings of `compress` and `export`: remedies, formats, input and output types, targets."""
 
 from typing import Annotated, Literal
 
@@ -28,15 +28,15 @@ Remedy = Literal["calibration", "correction", "mixed", "qat", "int16x8"]
 
 
 class Qat(Section):
-    """Quantization-aware training: the network learns its own answers through int8's rounding."""
+    """Quantization-aware training: the network learns its own outputs through int8's rounding."""
 
     epochs: Count = 10
     """Passes over the training samples."""
     learning_rate: Positive = 3e-4
     """At the start; it falls to zero along a cosine."""
     adversarial: bool = True
-    """Where `harden` is on, learn from inputs that PGD finds through the rounding too, so that the
-    integers withstand what the trained model does. It takes about eight times as long."""
+    """Where `harden` is on, train on adversarial examples that PGD finds through the rounding, too,
+    so that the int8 file is as robust as the trained model. It takes about eight times as long."""
 
 
 class Quantize(Section):
@@ -60,18 +60,18 @@ class Quantize(Section):
 class Prune(Section):
     """The smallest weights of each kernel become zero, while the others learn to make up for it.
 
-    They learn to answer as the trained model does (Zhu and Gupta 2017, arXiv:1710.01878). Biases,
+    They learn the trained model's outputs (Zhu and Gupta 2017, arXiv:1710.01878). Biases,
     normalization and depthwise kernels stay. Files shrink where they are zipped.
     """
 
     sparsity: Annotated[float, Field(gt=0, le=0.99)] = 0.5
-    """Share of zeros in each kernel at the end."""
+    """Fraction of zeros in each kernel at the end."""
     schedule: Literal["polynomial", "constant"] = "polynomial"
     """polynomial: from none at `begin`, fast at first, to all at `end`; constant: at once."""
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """When the first weights go, as a share of the epochs."""
+    """When the first weights go, as a fraction of the epochs."""
     end: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """When the last weights are gone, as a share of the epochs; then those left learn on."""
+    """When the last weights are gone, as a fraction of the epochs; then those left learn on."""
     epochs: Count = 20
     """Passes over the training samples while weights are pruned."""
     learning_rate: Positive = 1e-2
@@ -82,7 +82,7 @@ class Prune(Section):
 class Cluster(Section):
     """The weights of each kernel take few values, which learn to make up for it.
 
-    They learn to answer as the trained model does (Han et al. 2016, arXiv:1510.00149). Zeros stay
+    They learn the trained model's outputs (Han et al. 2016, arXiv:1510.00149). Zeros stay
     zeros. Biases, normalization and depthwise kernels stay. Files shrink where they are zipped.
     """
 
@@ -126,10 +126,10 @@ class Export(Section):
     """The file to load: what the ladder chose, or one by name."""
     io: Border = "int8"
     """Type of input and output of the integer files. Those of int16x8 are int16 for an integer one,
-    and so is a border of a `mixed` file where the operation at it has 16-bit activations: there the
-    answer's coarse steps were what cost most. The manifest says the type of each."""
+    and so is an input or output of a `mixed` file at an operation with 16-bit activations, where
+    coarse steps of the output cost most. The manifest has the type of each."""
     encoder: bool = False
-    """Also export the encoder of an autoencoder, whose answer is the code: for clustering, search,
+    """Also export the encoder of an autoencoder, whose output is the code: for clustering, search,
     or as the input of something else."""
     metadata: bool = False
     """TFLite metadata in every file but those for NPUs and the C source: labels, normalization,

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from pipeline.config.section import Count, Fraction, Positive, Section, Share
 from pipeline.config.space_schema import Reach, Substitute
 
-WIDEST = 0.5  # epsilon under linf: beyond it every picture can be made gray
+WIDEST = 0.5  # epsilon under linf: beyond it every image can be made gray
 
 
 class _Attack(Reach):
@@ -70,7 +70,7 @@ class _Harden(Section):
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs in which epsilon grows from zero to its full size."""
     ema: Fraction | None = None
-    """Share of the old in a running mean of the weights, such as 0.999; the mean is what is
+    """Weight of the old in a running mean of the weights, such as 0.999; the mean is what is
     validated and kept. null: the weights themselves."""
     max_clean_drop: Share | None = None
     """Most that clean accuracy may fall: kept is the most robust epoch within it, and the network
@@ -91,7 +91,7 @@ class FgsmMix(_Harden):
 class Fast(_Harden):
     """Adversarial batches of one step, with a guard (Wong et al. 2020, arXiv:2001.03994).
 
-    Such training may collapse: the network then withstands one step, and PGD not at all. The guard
+    Such training may collapse: the network then resists one step, and PGD not at all. The guard
     goes back to the weights of the most robust epoch.
     """
 
@@ -116,14 +116,14 @@ class Adversarial(_Harden):
 
 
 class Trades(_Harden):
-    """Right on clean inputs, and of one mind around them (Zhang et al. 2019, arXiv:1901.08573)."""
+    """Cross-entropy and a KL consistency term (Zhang et al. 2019, arXiv:1901.08573)."""
 
     mode: Literal["trades"]
     """TRADES (Zhang et al. 2019)."""
     attack: Pgd = Pgd(kind="pgd")
     """The attack to train against."""
     beta: Positive = 6.0
-    """Weight of being of one mind: the larger, the more robust and the less right when clean."""
+    """Weight of the KL consistency term: the larger, the more robust and the less accurate."""
 
 
 def _which_mode(value: object) -> str:

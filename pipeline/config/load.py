@@ -115,7 +115,7 @@ def _is_entry_of(path: Path, other: Path) -> bool:
 
 
 def sound_part(data: Any, error: ValidationError) -> tuple[Section, set[Path]]:
-    """Return what is left of a config when its mistakes are taken out, and the paths taken out.
+    """Return a config without its wrong values, and the paths of these.
 
     Args:
         data: what was validated; not modified.
@@ -156,7 +156,7 @@ def _whole(path: Path) -> Path:
 
 
 def _remove(data: Any, path: Path) -> bool:
-    """Take a path out of the data; tell whether it was there, or is gone with what held it."""
+    """Remove a path from the data; return whether it, or a parent of it, was removed."""
     *above, last = path
     for part in above:
         if part not in data:

@@ -15,7 +15,7 @@ Finding = tuple[Path, str]
 DIGITS_SIZE = (8, 8)  # pixels
 PICTURES = ("image", "sound")  # sound is a picture of its pitches
 STEPS = ("series", "text", *PICTURES)  # the rows of a picture are steps too
-TAKES = {  # kind of a model -> forms of a sample, and what is said of them; the others take any
+TAKES = {  # kind of a model -> forms of a sample, and words for them; the others take any
     **dict.fromkeys(
         ("cnn", "ds_cnn", "resnet8", "mobilenet", "application"), (PICTURES, "images or sound")
     ),
@@ -44,7 +44,7 @@ def model_fits_source(config: Config, base: File) -> Iterator[Finding]:
 
 
 def model_fits_task(config: Config, base: File) -> Iterator[Finding]:
-    """An autoencoder answers its input; another detector forecasts the last step of a series."""
+    """An autoencoder reconstructs its input; other detectors forecast a series' last step."""
     is_autoencoder = config.model.kind == "autoencoder"
     predicts_input = TASKS[config.task].predicts_input
     if is_autoencoder and not predicts_input and config.train.pretrain is None:
@@ -92,7 +92,7 @@ def given_exists(config: Config, base: File) -> Iterator[Finding]:
     if model.kind != "application":
         return
     if model.name == "EfficientNetB0" and model.width != 1:
-        yield ("model", "width"), f"EfficientNetB0 has 1 alone; came {model.width:g}"
+        yield ("model", "width"), f"EfficientNetB0 has only 1; came {model.width:g}"
     place = base / File(model.weights).expanduser()
     if model.weights not in ("none", "imagenet") and not place.is_file():
         yield ("model", "weights"), f"wanted none, imagenet or a file; there is none at {place}"

@@ -24,7 +24,7 @@ class Hidden(Section):
     initializer: Literal["auto", "he", "glorot"] = "auto"
     """How kernels start: auto is He before rectifiers, else Glorot."""
     dropout: Dropped = 0.0
-    """Share of units dropped before the output layer; in a transformer also after each part."""
+    """Fraction of units dropped before the output layer; in a transformer also after each part."""
 
 
 class Perceptron(Section):
@@ -90,7 +90,7 @@ class Cnn(Hidden):
         Annotated[Padding, Tag("one")] | Annotated[tuple[Padding, ...], Tag("each")],
         Discriminator(_which_padding),
     ] = "same"
-    """same: borders padded with zeros; valid: only whole windows; a list has one a block."""
+    """same: edges padded with zeros; valid: only whole windows; a list has one a block."""
     convolutions: Annotated[int, Field(ge=1, le=4)] = 1
     """Convolutions in a row in each block."""
     pool: Literal["max", "average", "none"] = "max"
@@ -98,7 +98,7 @@ class Cnn(Hidden):
     head: Literal["flatten", "global_average"] = "flatten"
     """How the last feature map becomes a vector."""
     head_dropout: Dropped = 0.0
-    """Share of that vector's numbers dropped before the dense layers, which hold most weights."""
+    """Fraction of that vector's values dropped before the dense layers, which hold most weights."""
     dense: tuple[Count, ...] = (64,)
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
@@ -132,7 +132,7 @@ class Mobilenet(Hidden):
 
     kind: Literal["mobilenet"]
     width: Annotated[float, Field(gt=0, le=2)] = 0.25
-    """Factor on the number of channels of the paper's net; multiples of 8 are taken."""
+    """Factor on the number of channels of the paper's net; rounded to multiples of 8."""
     blocks: Annotated[int, Field(ge=1, le=13)] = 13
     """How many of the thirteen blocks, from the first on."""
     first_stride: Annotated[int, Field(ge=1, le=2)] = 2
@@ -156,7 +156,7 @@ class Cnn1d(Hidden):
     head: Literal["max", "mean", "flatten"] = "max"
     """How the last steps become a vector: the largest value of each channel, the mean, or all."""
     head_dropout: Dropped = 0.0
-    """Share of that vector's numbers dropped before the dense layers."""
+    """Fraction of that vector's numbers dropped before the dense layers."""
     dense: tuple[Count, ...] = ()
     """Widths of the dense layers before the output."""
     batch_norm: bool = True
@@ -203,7 +203,7 @@ class Transformer(Hidden):
 
 
 class Autoencoder(Hidden):
-    """Its answer is its input again, squeezed through a code of a few numbers."""
+    """It reconstructs its input through a code of a few numbers."""
 
     kind: Literal["autoencoder"]
     form: Literal["dense", "conv", "recurrent"] = "dense"
@@ -220,7 +220,7 @@ class Autoencoder(Hidden):
     code_activation: bool = False
     """Whether the activation comes after the code, too."""
     noise: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Deviation of the noise that training adds to what is seen, and not to what is answered."""
+    """Standard deviation of the noise that training adds to the inputs, and not to the targets."""
 
 
 class File(Section):
@@ -231,7 +231,7 @@ class File(Section):
     """A .keras, .h5 or float .tflite file, or the folder of a SavedModel of Keras 2. Code in it is
     never run."""
     reset_weights: bool = False
-    """Take the layers alone: weights begin anew, under the seed."""
+    """Take only the layers: weights are initialized under the seed."""
     head: Literal["keep", "replace", "add"] = "keep"
     """keep its last layer; replace it with a new one; or add one, as an encoder needs."""
     scale: float = 1.0
@@ -240,7 +240,7 @@ class File(Section):
     offset: float = 0.0
     """Is added after `scale`."""
     dropout: Dropped = 0.0
-    """Share of units dropped before a new last layer."""
+    """Fraction of units dropped before a new last layer."""
 
 
 class Application(Section):
@@ -253,9 +253,9 @@ class Application(Section):
     """none; imagenet, which is fetched; or a file of weights without the top. Trained ones want
     train.freeze."""
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
-    """Factor on the number of channels (alpha); EfficientNetB0 has 1 alone."""
+    """Factor on the number of channels (alpha); EfficientNetB0 has only 1."""
     dropout: Dropped = 0.2
-    """Share of units dropped before the last layer."""
+    """Fraction of units dropped before the last layer."""
 
 
 Model = Annotated[

@@ -26,7 +26,7 @@ class AdamW(_Optimizer):
     learning_rate: Rate = 1e-3
     """Peak rate, at the end of warm-up."""
     weight_decay: Decay = 0.004
-    """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
+    """Fraction of each kernel removed a step, times the rate; biases and scales stay."""
 
 
 class Adam(_Optimizer):
@@ -44,7 +44,7 @@ class Sgd(_Optimizer):
     learning_rate: Rate = 1e-2
     """Peak rate, at the end of warm-up."""
     momentum: Decay = 0.0
-    """Share of the last step that is made again."""
+    """Fraction of the last step that is made again."""
     nesterov: bool = False
     """Look ahead along the momentum first (Sutskever et al. 2013)."""
 
@@ -56,9 +56,9 @@ class RmsProp(_Optimizer):
     learning_rate: Rate = 1e-3
     """Peak rate, at the end of warm-up."""
     rho: Decay = 0.9
-    """Share of the mean square that is kept at a step."""
+    """Fraction of the mean square that is kept at a step."""
     momentum: Decay = 0.0
-    """Share of the last step that is made again."""
+    """Fraction of the last step that is made again."""
 
 
 class Lion(_Optimizer):
@@ -68,7 +68,7 @@ class Lion(_Optimizer):
     learning_rate: Rate = 1e-4
     """Peak rate, at the end of warm-up; a third to a tenth of AdamW's."""
     weight_decay: Decay = 0.01
-    """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
+    """Fraction of each kernel removed a step, times the rate; biases and scales stay."""
 
 
 class Muon(_Optimizer):
@@ -82,9 +82,9 @@ class Muon(_Optimizer):
     learning_rate: Rate = 1e-3
     """Peak rate, at the end of warm-up."""
     weight_decay: Decay = 0.004
-    """Share of each kernel taken off a step, times the rate; biases and scales are left alone."""
+    """Fraction of each kernel removed a step, times the rate; biases and scales stay."""
     momentum: Decay = 0.95
-    """Share of the mean of past gradients that is kept at a step."""
+    """Fraction of the mean of past gradients that is kept at a step."""
 
 
 def _which_optimizer(value: object) -> str:
@@ -149,7 +149,7 @@ class OneCycle(Section):
 
     kind: Literal["one_cycle"]
     rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Share of the steps on the way up."""
+    """Fraction of the steps on the way up."""
     start: Annotated[float, Field(ge=1)] = 25.0
     """The first rate is the peak over this."""
     end: Annotated[float, Field(ge=1)] = 1e4

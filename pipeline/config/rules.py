@@ -63,7 +63,7 @@ def _test_part_is_there(config: Config, base: File) -> Iterator[Finding]:
     if split.test == 0 and split.by != "given" and config.verify.split == "test":
         yield (
             ("data", "split", "test"),
-            "verify.split is test, which would be empty; wanted a share above 0",
+            "verify.split is test, which would be empty; wanted a fraction above 0",
         )
 
 

@@ -52,7 +52,7 @@ def _detector_compares(config: Config) -> Iterator[tuple[Path, str]]:
     elif rule.bit_depth is None and rule.median is None:
         yield (
             path,
-            "compares answers with and without squeezing; set data.sanitize.bit_depth or median, "
+            "compares outputs with and without squeezing; set data.sanitize.bit_depth or median, "
             "or leave it out",
         )
 

@@ -60,7 +60,7 @@ def source_label(source: Source) -> str:
 
 
 def task_fits_source(config: Config, base: File) -> Iterator[Finding]:
-    """A set answers one kind of question."""
+    """A bundled set has one task."""
     source = config.data.source
     if source.kind == "series_csv":
         is_open = source.label is None and source.windows_path is None
@@ -119,7 +119,7 @@ def _has_groups(split: Split, source: Source) -> bool:
 
 
 def report_groups_are_there(config: Config, base: File) -> Iterator[Finding]:
-    """Figures are told apart by what the source has."""
+    """Metrics per group need a column that the source has."""
     data = config.data
     if data.report_groups is None or data.source.kind in ("csv", "text"):
         return

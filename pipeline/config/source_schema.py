@@ -87,7 +87,7 @@ class TfdsSource(Section):
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] = ("image",)
     """Names of the features that go into the model."""
     label: str = "label"
-    """Name of the feature that the model answers."""
+    """Name of the feature that the model predicts."""
     name_feature: str | None = None
     """Feature that names a sample, such as `audio/filename`; split patterns look at it."""
     sound: Sound | None = None
@@ -111,7 +111,7 @@ class ImageFolderSource(Section):
 
 
 class CsvSource(Section):
-    """A table: a row a sample; one column is answered, the others hold numbers or categories."""
+    """A table: a row a sample; one column is predicted, the others hold numbers or categories."""
 
     kind: Literal["csv"]
     path: Annotated[str, Field(min_length=1)]
@@ -121,7 +121,7 @@ class CsvSource(Section):
     test_path: str | None = None
     """The test part, for `data.split.by: given`."""
     label: Annotated[str, Field(min_length=1)]
-    """Column that the model answers."""
+    """Column that the model predicts."""
     columns: tuple[str, ...] | None = None
     """Names of the columns of a file without a header; null: its first line has them."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -139,7 +139,7 @@ class CsvSource(Section):
     group: str | None = None
     """Column of what must stay together, for `data.split.by: group`; it is no input."""
     categories: Literal["one_hot", "embedding"] = "one_hot"
-    """one_hot: a place for each category that is not rare; embedding: a vector that is learned,
+    """one_hot: a column for each category that is not rare; embedding: a vector that is learned,
     for columns of many categories."""
     time: str | None = None
     """Column with the moment of each row, for `data.split.by: time`: ISO 8601, or a number; it is
@@ -162,7 +162,7 @@ class AudioFolderSource(Section):
     """Rate, length and features of the recordings."""
     stride_s: Positive | None = None
     """Seconds from one window to the next, each `sound.seconds` long: a recording is many samples,
-    all of them in one part, and the device answers for each. null: a recording is one sample."""
+    all of them in one part, and the device predicts for each. null: a recording is one sample."""
     label_pattern: Pattern | None = None
     """Regular expression that finds the class in a recording's name below the folder, as its first
     (…): `(normal|anomaly)_id_` in test/anomaly_id_01_00000000.wav. Files then lie in one folder, or
@@ -175,7 +175,7 @@ class AudioFolderSource(Section):
     unknown: tuple[str, ...] = ()
     """Class folders that are put together into one class `unknown`."""
     silence: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of samples of a class `silence` that is added: pieces of the recordings in a folder
+    """Fraction of samples of a class `silence` that is added: pieces of the recordings in a folder
     `_background_noise_`, as quiet as they come down to nothing."""
 
 
@@ -214,8 +214,8 @@ class SeriesCsvSource(Section):
     values: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
     """Columns that the model sees."""
     label: str | None = None
-    """Column that is answered for each window, as its last row says. null: windows_path says, or
-    the first of `values` is forecast."""
+    """Column that is predicted for each window: the value of its last row. null: windows_path
+    decides, or the first of `values` is forecast."""
     windows_path: str | None = None
     """JSON file: name of each file -> list of [start, end] of anomalies; a window that touches one
     is of the class `anomaly`, the others of `normal`."""
@@ -249,7 +249,7 @@ class TextSource(Section):
     text: str = "text"
     """Column of the text."""
     label: str = "label"
-    """Column that the model answers."""
+    """Column that the model predicts."""
     columns: tuple[str, ...] | None = None
     """Names of the columns of a file without a header; null: its first line has them."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -275,7 +275,7 @@ class NpzSource(Section):
     """Names of the arrays that go into the model: whole numbers of 8 or 16 bits (N, H, W[, C]) are
     images, numbers (N, C) a table, (N, T, C) series."""
     label: str = "y"
-    """Name of the array that is answered: whole numbers are classes, or quantities."""
+    """Name of the array that is predicted: whole numbers are classes, or regression values."""
     group: str | None = None
     """Name of the array of what must stay together, for `data.split.by: group`."""
     class_names: tuple[str, ...] | None = None

@@ -1,6 +1,6 @@
 """Rules of what can be attacked, and how. They judge and never rewrite; see rules.py.
 
-What only the data can tell (a category that is no such, a column that was left out) is told by
+What only the data can show (an unknown category, a column that was left out) is reported by
 `harden` and `audit`, from the prepared dataset.
 """
 
@@ -47,7 +47,7 @@ def attacks_fit(config: Config, base: File) -> Iterator[Finding]:
 
 
 def _asked_in_vain(task: str, settings: Any) -> Iterator[Finding]:
-    """An audit attacks classifiers alone: what it should move of others is never used."""
+    """An audit attacks only classifiers: other threat models are never used."""
     for key in ("columns", "channels", "on", "tokens", "classes", "inputs"):
         if getattr(settings, key) is not None:
             yield (
@@ -103,7 +103,7 @@ def _columns_are_there(source: Source, base: File, where: Path, settings: Any) -
 
 
 def _header(source: Source, base: File) -> Sequence[str] | None:
-    """Return the names of a table's columns or a series' channels; None where nobody knows yet."""
+    """Return the names of a table's columns or a series' channels; None: unknown yet."""
     from pipeline.data.csv_rows import Form, names_of
 
     if source.kind == "series_csv":
@@ -154,7 +154,7 @@ def unfit_for_inputs(where: str, settings: Any, inputs: Sequence[Any]) -> list[s
     is_hardened = where != "audit"
     if chosen and not kinds & right and (is_hardened or words):
         found = ", ".join(f"{spec.name} ({spec.kind})" for spec in chosen)
-        wanted = "words are replaced in texts alone" if words else _wanted(kinds)
+        wanted = "words are replaced only in texts" if words else _wanted(kinds)
         problems.append(f"{where}: {found}: {wanted}")
     for key, fitting in (("columns", ("columns", "codes", "table")), ("channels", ("series",))):
         names = [name for spec in chosen if spec.kind in fitting for name in spec.columns or ()]

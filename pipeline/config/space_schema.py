@@ -20,7 +20,7 @@ class Change(Section):
     high: float | None = None
     """Greatest value that an attacker can give; null: the greatest in train."""
     whole: bool | None = None
-    """Whether the column holds whole numbers alone; null: where all of train's are whole."""
+    """Whether the column holds only whole numbers; null: where all of train's are whole."""
     to: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What a category can become; null: every category that is not rare, the 32 most frequent."""
 
@@ -69,7 +69,7 @@ class AuditReach(Reach):
     """For texts, where `tokens` is given: nearest words that a word can become."""
 
 
-# Any of these bounds an attacker; of images alone it is known how far one may go.
+# Any of these bounds an attacker; only of images the usual bounds are known.
 SAID = ("epsilon", "columns", "channels", "on", "tokens")
 
 

@@ -22,13 +22,13 @@ Loss = Literal[
 
 
 class Freeze(Section):
-    """Fine-tuning of a trained network: the last layer alone first, then the others too.
+    """Fine-tuning of a trained network: first only the last layer, then the others, too.
 
     Batch normalization keeps the statistics it came with, all along.
     """
 
     epochs: Count = 5
-    """Of `train.epochs`, those in which the last layer alone learns, at the peak rate."""
+    """Of `train.epochs`, those that train only the last layer, at the peak rate."""
     rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor on the peak rate after that, when the schedule begins."""
     kept: Annotated[int, Field(ge=0)] = 0
@@ -36,7 +36,7 @@ class Freeze(Section):
 
 
 class Pretrain(Section):
-    """Learn to answer the input first, from samples with and without a label."""
+    """Learn to reconstruct the input first, from samples with and without a label."""
 
     epochs: Count = 20
     """Of its own, before `train.epochs`; optimizer and schedule are the same."""
@@ -52,11 +52,11 @@ class Distill(Section):
     epochs: Count | None = None
     """Of the teacher; null: as many as `train.epochs`."""
     temperature: Annotated[float, Field(ge=1, le=100)] = 1.0
-    """How much of what the teacher thinks of the wrong classes is heard. Networks of a few thousand
-    weights cannot follow all of it: of those measured, 4 left each behind itself alone."""
+    """Softens the teacher's probabilities, so that those of wrong classes count more. With 4, every
+    measured network of a few thousand weights was less accurate than without a teacher."""
     weight: Share = 0.9
     """Of the teacher in the loss; the labels have the rest. Samples without a label (data.labeled,
-    data.unlabeled) are learned from the teacher alone."""
+    data.unlabeled) are learned only from the teacher."""
     compare: bool = True
     """Train the same network without a teacher, too, and write down what it gained."""
 
@@ -95,7 +95,7 @@ ClassWeights = Annotated[
 
 
 class Train(Section):
-    """How weights are found."""
+    """How weights are trained."""
 
     epochs: Annotated[int, Field(ge=0)] = 20
     """0: a network from a file keeps the weights that it came with, and nothing is trained."""
@@ -106,12 +106,12 @@ class Train(Section):
     squared near zero, absolute far off. perceptron: what a wrong sample is wrong by; with plain
     sgd, batches of one, a constant rate of 1 and a perceptron it is Rosenblatt's own rule."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the label that cross-entropy spreads over all classes."""
+    """Fraction of the label that cross-entropy spreads over all classes."""
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
-    """How little right samples count in the focal loss."""
+    """How little correctly classified samples count in the focal loss."""
     generalized_q: Annotated[float, Field(gt=0, le=1)] = 0.7
-    """How little wrong samples count in the generalized cross-entropy: near 0 as in cross-entropy;
-    at 1 as in the mean absolute error of shares, which learns slowly, or not at all."""
+    """How little misclassified samples count in the generalized cross-entropy: near 0 as in
+    cross-entropy; at 1 as in the mean absolute error of probabilities, which learns slowly, or not at all."""
     huber_delta: Positive = 1.0
     """Error at which huber goes over from squared to absolute, in deviations of the target."""
     optimizer: Optimizer = AdamW()
@@ -129,7 +129,7 @@ class Train(Section):
     oversample: bool = False
     """Show samples of rare classes more often, so that every class counts the same."""
     ema: Fraction | None = None
-    """Share of the old in a running mean of the weights, such as 0.999; the mean is what is
+    """Weight of the old in a running mean of the weights, such as 0.999; the mean is what is
     validated and kept (Polyak and Juditsky 1992). null: the weights themselves."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     """Of computation in training: auto is mixed_bfloat16 on a TPU and on GPUs that have it, else

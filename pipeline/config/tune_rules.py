@@ -193,7 +193,7 @@ def _unknown_list(
 
 
 def _broken(config: Config, data: dict[str, Any], base: File, broken_rules: Rules) -> list[Finding]:
-    """Return what the other rules say of a config; nothing where it is a part of one alone."""
+    """Return the problems that the other rules find; none where it is only a part of a config."""
     if not isinstance(config, Config):
         return []
     return list(broken_rules(Config.model_validate_json(json.dumps(data)), base, set()))
@@ -236,7 +236,7 @@ def objective_fits(config: Config, base: File) -> Iterator[Finding]:
 
 
 def _unbounded(config: Config) -> str | None:
-    """Return the form of samples of which nobody says what an attacker can move, if it is so."""
+    """Return the form of samples without a threat model; None where there is one."""
     form = form_of(config.data.source)
     if config.harden is not None or form in (None, "image"):
         return None
@@ -245,7 +245,7 @@ def _unbounded(config: Config) -> str | None:
 
 
 def limits_are_measured(config: Config, base: File) -> Iterator[Finding]:
-    """Refuse limits, and a rule, that nothing will be held against."""
+    """Refuse limits, and a rule, that nothing will be compared with."""
     if config.tune is None:
         return
     limits = config.tune.limits

@@ -1,4 +1,4 @@
-"""Settings of `tune`: what to search, how, what a trial may cost, and which one is taken."""
+"""Settings of `tune`: what to search, how, what a trial may cost, and which one is chosen."""
 
 from typing import Annotated, Any, Literal
 
@@ -136,7 +136,7 @@ class Tune(Section):
     """Attack each trained network too, as `audit` or `harden` says: by PGD, of texts by
     substitution."""
     pick: Pick = "best"
-    """Which trial is taken: best, or {smallest_within: 0.005, by: bytes}."""
+    """Which trial is chosen: best, or {smallest_within: 0.005, by: bytes}."""
     space: Annotated[dict[str, Range], Field(min_length=1)]
     """Dotted path of a field -> what to try: `model.filters.0: {int: [8, 64], step: 8}`."""
     limits: Limits = Limits()

@@ -14,7 +14,7 @@ WIDEST_LINF = 0.5  # a change by half of the range makes every picture gray
 
 
 def arena_is_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
-    """Refuse a limit that nothing will be held against."""
+    """Refuse a limit that nothing will be compared with."""
     if config.gate.arena_bytes is None:
         return
     if "tflite-micro" not in config.verify.runtimes:
@@ -25,7 +25,7 @@ def arena_is_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
 
 
 def metric_has_that_side(config: Config, base: File) -> Iterator[tuple[Path, str]]:
-    """Refuse a least error and a most accuracy: nothing would be held against them."""
+    """Refuse a least error and a most accuracy: nothing would be compared with them."""
     of_errors = TASKS[config.task].direction == "down"
     wrong, right = ("min_metric", "max_error")[:: 1 if of_errors else -1]
     if getattr(config.gate, wrong) is not None:
@@ -34,7 +34,7 @@ def metric_has_that_side(config: Config, base: File) -> Iterator[tuple[Path, str
 
 
 def recordings_are_measured(config: Config, base: File) -> Iterator[tuple[Path, str]]:
-    """Refuse a least figure of recordings where there are none."""
+    """Refuse a least metric of recordings where there are none."""
     if config.gate.min_recording_auc is None:
         return
     if not TASKS[config.task].has_recordings or not source_rules.is_windowed(config.data.source):

@@ -20,16 +20,16 @@ class Verify(Section):
     split: Literal["validation", "test"] = "test"
     """The samples that files are compared on."""
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Share of samples whose class may be missed: the device answers `abstain` where not exactly
-    one class is likely at that price, so that a person decides; null: it always answers."""
+    """Fraction of samples whose class may be missed: the device abstains unless the conformal
+    prediction set at that level has exactly one class; null: it never abstains."""
     detector: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Share of honest samples that may be suspected: the device answers each sample with and
-    without `data.sanitize`, and `abstain` where the two are further apart than that; null: it runs
-    once. 0.05 is usual."""
+    """False positive rate of a detector of adversarial examples: the device predicts each sample
+    with and without `data.sanitize`, and abstains where the outputs are too far apart; null: there
+    is no detector, and it predicts once. 0.05 is usual."""
 
 
 class PoisoningDrill(Section):
-    """Poison the training set in memory, train, quantize, and see what works and who notices."""
+    """Poison the training set in memory, train, quantize; measure backdoor and detection."""
 
     share: Annotated[float, Field(gt=0, le=0.3)] = 0.05
     """Of the training samples, that get the trigger and the target as label."""
@@ -53,23 +53,23 @@ class Audit(AuditReach):
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
     """Gradient steps of each attack."""
     restarts: Annotated[int, Field(ge=1, le=20)] = 1
-    """Random starts of each loss (cross-entropy and margin); a sample counts as robust when it
-    withstands all of them."""
+    """Random starts of each loss (cross-entropy and margin); a sample counts as robust when
+    all of them fail."""
     square_queries: Annotated[int, Field(ge=0, le=100_000)] = 500
-    """Answers that the search without gradients may ask for, a sample, of those that withstand the
-    gradients; 0: no search."""
+    """Queries of the search without gradients (Square attack) for each sample that gradient attacks
+    leave correctly classified; 0: no search."""
     membership_samples: Count | None = 2000
-    """Training samples, and as many of `verify.split`, that are told apart by the answers to them,
-    at most; it takes 1,000 to tell a false alarm in a thousand. null: not tried."""
+    """Most training samples, and as many of `verify.split`, of the membership inference; a false
+    positive rate of 0.001 needs 1,000. null: not tried."""
     shadow_models: Annotated[int, Field(ge=4, le=256, multiple_of=2)] | None = None
-    """Networks that are trained to see what answers to learned samples look like (LiRA); each takes
-    as long as `train`. null: none."""
+    """Shadow models, which show the outputs for training samples (LiRA); each takes as long as
+    `train`. null: none."""
     extraction_queries: Annotated[int, Field(ge=100)] | None = None
-    """Questions to the shipped file at most, from whose answers a copy is trained; null: none."""
+    """Most queries to the shipped model, on whose outputs a surrogate is trained; null: none."""
     poisoning_scan: bool = True
     """Whether to look for groups in the classes of the training set."""
     poisoning_drill: PoisoningDrill | None = None
-    """What a backdoor would do; null: not tried."""
+    """Measure a planted backdoor; null: not tried."""
 
 
 class Gate(Section):

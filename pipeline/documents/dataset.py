@@ -39,7 +39,7 @@ class StoredLabels(Record):
 
 
 class ReportGroups(Record):
-    """By what metrics are told apart."""
+    """The column or pattern of metrics per group."""
 
     name: str
     """Column, or `group`."""
@@ -82,10 +82,10 @@ class DatasetDocument(Record):
     timestamps: str | None
     """File with the first and last moment of each sample, in seconds; null: not known."""
     report_groups: ReportGroups | None
-    """By what metrics are told apart; null: by nothing."""
+    """The column or pattern of metrics per group; null: none."""
     splits: dict[str, int]
     """Part -> number of samples."""
     fingerprint: str
     """sha256 over inputs, labels and ids of all samples, in order."""
     findings: list[DataFinding]
-    """What was noticed."""
+    """Findings on the data."""

@@ -54,7 +54,7 @@ class StraightThrough(Record):
 
 
 class SquareAttack(Record):
-    """The search on a file, by outputs alone."""
+    """The search on a file, with only its outputs."""
 
     samples: int
     """Samples that were searched: those that no gradient attack made wrong."""

@@ -26,7 +26,7 @@ class Refusal(Record):
     """A rung without a file."""
 
     quantizer: Quantizer
-    """Who was to make it."""
+    """The quantizer that was to make it."""
     refused: str
     """Why no file can be made, or run."""
 
@@ -35,7 +35,7 @@ class MadeFile(Record):
     """A file that can be run."""
 
     quantizer: Quantizer
-    """Who made it."""
+    """The quantizer that made it."""
     float_ops: int
     """Operations that compute in float."""
 

@@ -116,7 +116,7 @@ class ModelFile(FileContents, FileSizes):
 
 
 class EncoderFile(FileContents, FileSizes, EncoderResult):
-    """A .tflite file of the encoder alone."""
+    """A .tflite file of only the encoder."""
 
     format: str
     """float32, float16, dynamic, int8 or int16x8."""
@@ -216,7 +216,7 @@ class Manifest(Record):
     ranges: dict[str, RangeMetrics] | None
     """reference or format -> metrics of spans of time; null: samples have no time."""
     abstain: Abstention | None
-    """Selective prediction; null: every sample is answered."""
+    """Selective prediction; null: the device never abstains."""
     sanitize: Sanitization | None
     """Input sanitization; null: none."""
     baseline: BaselineSummary | None
@@ -224,7 +224,7 @@ class Manifest(Record):
     advice: tuple[Advice, ...]
     """What to do next, the weightiest first."""
     encoder: Encoder | None
-    """The encoder alone; null: not exported."""
+    """The encoder; null: not exported."""
     training: Training
     """How training went."""
     models: tuple[ModelFile, ...]

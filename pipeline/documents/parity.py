@@ -113,7 +113,7 @@ class Streaming(Record):
     file: str
     """The file."""
     false_accepts_per_hour: float
-    """Detections where no such keyword was said."""
+    """Detections without a spoken keyword."""
     miss_rate: float
     """Fraction of keywords that are not detected, in [0, 1]."""
     hours: float
@@ -226,7 +226,7 @@ class Parity(Record):
     encoder: dict[str, EncoderResult] | None
     """Encoder file -> result; null: no encoder."""
     abstain: Abstention | None
-    """Selective prediction; null: every sample is answered."""
+    """Selective prediction; null: the device never abstains."""
     sanitize: Sanitization | None
     """Input sanitization; null: none."""
     skipped: tuple[Skipped, ...]

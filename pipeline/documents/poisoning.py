@@ -23,7 +23,7 @@ class ScannedClass(Record):
     is_clustered: bool = False
     """Whether the class has two clusters beyond chance."""
     is_alarm: bool = False
-    """Whether one value alone separates the smaller cluster from all other samples."""
+    """Whether a single value separates the smaller cluster from all other samples."""
     relabel_rate: float | None = None
     """Fraction of the smaller cluster that a forest trained without it gives the same label."""
     separation: float | None = None
@@ -66,7 +66,7 @@ class PoisonScan(Record):
     min_separation: float
     """Separation from which on a cluster is an alarm."""
     significance_level: float
-    """Fraction of classes without clusters that are taken to have two."""
+    """Fraction of classes without clusters that are reported to have two."""
     clean_rates: CleanRates
     """How the scan does on clean sets."""
     classes: tuple[ScannedClass, ...]
@@ -118,9 +118,9 @@ class PrecisionRecall(Record):
     """How well a defense finds poisoned samples."""
 
     recall: float | None
-    """Fraction of the poisoned samples that is found; null: none was scanned."""
+    """Recall of poisoned samples, in [0, 1]; null: none was scanned."""
     precision: float | None
-    """Fraction of the found samples that is poisoned; null: none was found."""
+    """Precision of suspected samples, in [0, 1]; null: none was suspected."""
 
 
 class PoisonDetection(Record):
@@ -141,10 +141,10 @@ class PoisonDetection(Record):
 
 
 class PoisoningDrill(Record):
-    """A backdoor that was planted to see who notices; the shipped model has no part in it."""
+    """A backdoor that was planted to measure its detection; the shipped model has no part in it."""
 
     trigger: str
-    """What was put into samples."""
+    """The trigger that was added to samples."""
     target: str
     """The class that it was to make."""
     poisoning_rate: float

@@ -23,7 +23,7 @@ class CategoryColumn(Record):
     values: list[str]
     """Categories of the training data, in the order in which raw values count them."""
     category_index: list[int]
-    """Index of each of `values` in the encoding; rare ones share the last index."""
+    """Index of each of `values` in the encoding; rare ones have the last, out-of-vocabulary."""
     width: int
     """Number of indices; the last is for rare, new and missing categories."""
     offset: int | None = None
@@ -92,7 +92,7 @@ Column = Annotated[CategoryColumn | NumberColumn, Field(discriminator="kind")]
 
 
 class Sanitize(Record):
-    """What is done to raw samples before they are encoded."""
+    """Input sanitization, before samples are encoded."""
 
     median: int | None
     """Odd number of neighboring values whose median replaces a value; null: no filter."""
@@ -107,7 +107,7 @@ class Sanitize(Record):
 
 
 class _Entry(Record):
-    """What is said of any input."""
+    """The fields of every input."""
 
     name: str
     """Name of the model's input."""
@@ -116,7 +116,7 @@ class _Entry(Record):
     raw_dtype: str
     """NumPy's name of the type of raw values."""
     sanitize: Sanitize | None = None
-    """What is done to raw samples first; null: nothing."""
+    """Input sanitization; null: none."""
 
 
 class ImageEntry(_Entry):
@@ -283,7 +283,7 @@ class Preprocess(Record):
     schema_version: Literal[2] = Field(default=2, alias="schema")
     """Version of this document's form."""
     task: Task
-    """What is predicted."""
+    """The target of a regression or forecast."""
     labels: list[str] | None
     """Names of the classes by id; null: no classes."""
     inputs: list[Entry]

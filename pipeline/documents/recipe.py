@@ -11,7 +11,7 @@ Clipping = Literal["min_max", "mse", "percentile", "entropy"]
 
 
 class FileRecipe(Record):
-    """How the file of one format is made; float formats look at `model` alone."""
+    """How the file of one format is made; float formats use only `model`."""
 
     model: Literal["model.keras", "qat.keras"] = "model.keras"
     """What it is made from: the trained model as compress left it, or the one fine-tuned for

@@ -11,9 +11,9 @@ class AbstentionResult(Record):
     threshold: float
     """Smallest scaled probability of a class in the prediction set."""
     coverage: float
-    """Fraction of samples that are answered, in [0, 1]."""
+    """Coverage: fraction of samples without abstention, in [0, 1]."""
     selective_error: float
-    """Fraction of the answered samples that are wrong; 0 where none is answered."""
+    """Error rate of the samples without abstention; 0 where there are none."""
     error: float
     """Fraction of all samples that would be wrong without abstention."""
     set_coverage: float
@@ -41,9 +41,9 @@ class DetectorResult(Record):
     false_positive_rate: float
     """Fraction of the samples of `verify.split` that are suspect."""
     coverage: float
-    """Fraction of samples that are answered."""
+    """Coverage: fraction of samples without abstention, in [0, 1]."""
     selective_error: float
-    """Fraction of the answered samples that are wrong; 0 where none is answered."""
+    """Error rate of the samples without abstention; 0 where there are none."""
     error: float
     """Fraction of all samples that would be wrong without the detector."""
 

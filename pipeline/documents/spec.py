@@ -46,7 +46,7 @@ class SpecOutput(Record):
 
 
 class Adoption(Record):
-    """How a network that no builder made was taken in."""
+    """How a network from outside was adopted."""
 
     head: Literal["keep", "replace", "add"] = "keep"
     """What became of its last layer."""
@@ -81,13 +81,13 @@ class Spec(Record):
     inputs: tuple[SpecInput, ...]
     """In the order in which the network takes them."""
     task: Task | Literal["embedding"]
-    """embedding: the code of an autoencoder, whose encoder is exported alone."""
+    """embedding: the code of an autoencoder, whose encoder is exported by itself."""
     outputs: tuple[SpecOutput, ...]
     """In the order in which the network gives them."""
     score: Literal["reconstruction", "forecast"] | None = None
     """What a detector's anomaly score is the error of; null for other tasks."""
     adoption: Adoption = Adoption()
-    """How a network from outside was taken in; our own families do not look at it."""
+    """How a network from outside was adopted; our own families ignore it."""
     architecture: dict[str, Any] | None = None
     """Its layers as Keras 3 serializes them, flat and seeded; null for our own families."""
     train: Train | None = None

@@ -83,7 +83,7 @@ class Gain(Record):
     metric_with: float
     """The metric of the network that is kept."""
     metric_without: float | None
-    """The metric of the same network, trained alone; null: not compared."""
+    """The metric of the same network, trained without it; null: not compared."""
 
 
 class Pretraining(Gain):

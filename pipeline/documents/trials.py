@@ -98,7 +98,7 @@ class Trials(Record):
     limits: Costs
     """The section `tune.limits`; null: no limit."""
     picked: str
-    """The trial whose spec is taken."""
+    """The chosen trial."""
     fronts: dict[str, Front]
     """Cost -> Pareto front; a cost that is not known is left out."""
     trials: tuple[TrialResult, ...]

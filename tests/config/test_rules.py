@@ -118,7 +118,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (CNN, "export.encoder=true", "cnn has no encoder; wanted false"),
         (CNN, "model={kind: file, path: no.keras}", "model.path: there is none at"),
         (CNN, "model={kind: application, name: MobileNetV2, weights: no.h5}", "or a file; there"),
-        (CNN, "model={kind: application, name: EfficientNetB0, width: 0.5}", "has 1 alone"),
+        (CNN, "model={kind: application, name: EfficientNetB0, width: 0.5}", "has only 1"),
         (REGRESSION, "data.unlabeled=none", "which has no classes; wanted null"),
         ([*SERIES, "task=anomaly"], "data.labeled=9", "learns without; wanted null"),
         (TABLE, "model={kind: cnn}", "cnn needs images or sound and wine is a table"),

@@ -220,7 +220,7 @@ def test_arrays_of_numbers_are_tables_or_series(
     ("setting", "message"),
     [
         ("harden={}", "a table is attacked by its columns"),
-        ("audit.tokens=1", "words are replaced in texts alone"),
+        ("audit.tokens=1", "words are replaced only in texts"),
         ("harden.attack={kind: pgd, columns: {x_O: {}}}", "no such name: x_O.*did you mean 'x_"),
         ("audit.channels=[x_0]", "no such name: x_0"),
         ("audit.inputs=[y]", "no such name: y; there are x"),

@@ -25,7 +25,7 @@ from tests.harden import fakes
         ({"columns": {"amount": {}}, "classes": ("clas1",)}, "did you mean 'class1'"),
         ({"columns": {"amount": {}}, "inputs": ("feature",)}, "did you mean 'features'"),
         ({"columns": None}, "a table is attacked by its columns; .* amount, age, kind, score"),
-        ({"tokens": 2}, "words are replaced in texts alone"),
+        ({"tokens": 2}, "words are replaced only in texts"),
     ],
 )
 def test_what_does_not_fit_is_named(settings: dict[str, Any], message: str) -> None:
