@@ -111,7 +111,7 @@ class Train(Section):
     """How little correctly classified samples count in the focal loss."""
     generalized_q: Annotated[float, Field(gt=0, le=1)] = 0.7
     """How little misclassified samples count in the generalized cross-entropy: near 0 as in
-    cross-entropy; at 1 as in the mean absolute error of probabilities, which learns slowly, or not at all."""
+    cross-entropy; at 1 as in the mean absolute error, which learns slowly, or not at all."""
     huber_delta: Positive = 1.0
     """Error at which huber goes over from squared to absolute, in deviations of the target."""
     optimizer: Optimizer = AdamW()
