@@ -31,6 +31,7 @@ from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
+from pipeline.escape import terminal
 from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
 
@@ -166,7 +167,7 @@ class Bundle:
 
     def show(self) -> None:
         """Print the metrics of the bundle."""
-        sys.stdout.write(self._text() + "\n")
+        sys.stdout.write(terminal(self._text()) + "\n")
 
     def _named(self, samples: object) -> dict[str, Any]:
         """Return the samples by input."""

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
+from pipeline.escape import terminal
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -72,7 +74,7 @@ class PlainLines(logging.Handler):
         """Write the line."""
         try:
             clear = BLANK if sys.stderr.isatty() else ""
-            sys.stderr.write(f"{clear}{self.format(record)}\n")
+            sys.stderr.write(f"{clear}{terminal(self.format(record))}\n")
             sys.stderr.flush()
         except Exception:
             self.handleError(record)

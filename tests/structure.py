@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ROOT / "pipeline/device/run_on_device.py"  # from pipeline/ondevice, which counts
 SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
-    ("errors", "seeds", "artifacts", "arrays", "stages"),
+    ("errors", "seeds", "artifacts", "arrays", "stages", "visible", "escape"),
     ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash", "worker"),
     ("documents/record", "tasks"),
     ("targets",),

@@ -12,6 +12,7 @@ from pipeline.device.browser import VERSION
 from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Entry, ImageEntry
+from pipeline.escape import c_comment, markdown, markdown_code
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -35,6 +36,7 @@ def readme(manifest: Manifest) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
+    environment.filters |= {"markdown": markdown, "code": markdown_code, "c_comment": c_comment}
     shipped = manifest.shipped_model
     integer = next((model for model in manifest.models if model.format == "int8"), None)
     preprocess = manifest.preprocess

@@ -49,6 +49,7 @@ from pipeline.documents.stages import (
 )
 from pipeline.documents.training import read_training_records
 from pipeline.documents.verdict import Verdict
+from pipeline.escape import label_line
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
 
@@ -112,7 +113,8 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
         shutil.copyfile(inputs["report"] / name, folder / name)
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     if preprocess.labels is not None:
-        (folder / "labels.txt").write_text("\n".join(preprocess.labels) + "\n")
+        labels = "".join(f"{label_line(name)}\n" for name in preprocess.labels)
+        (folder / "labels.txt").write_text(labels)
     with np.load(folder / "golden.npz") as golden:
         raw = {e.name: golden[f"input_{e.name}"][0] for e in preprocess.inputs}
     write_sample(folder, raw, preprocess.inputs)

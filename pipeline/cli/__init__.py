@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pipeline.cli.inspect import as_json
 from pipeline.cli.parser import check_command, make_parser
 from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
+from pipeline.escape import terminal
 from pipeline.terminal import set_output_form
 
 INTERRUPTED = 130
@@ -56,4 +57,4 @@ def _complain(message: str, form: str, code: int) -> None:
     if form == "json":
         event = {"event": "error", "exit_code": code, "problems": message.splitlines()}
         print(as_json(event), flush=True)
-    print(message, file=sys.stderr)
+    print(terminal(message), file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.inspect import as_json
 from pipeline.errors import ConfigError, GateError
+from pipeline.escape import terminal
 from pipeline.stages import NAMES
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> No
     if args.until == "bundle" and args.form == "json":
         _print_event({"event": "bundle", "path": args.exported / config.name})
     elif args.until == "bundle" and args.form == "plain":
-        print(published_line(args.exported / config.name, config.task, config.task_metric))
+        line = published_line(args.exported / config.name, config.task, config.task_metric)
+        print(terminal(line))
 
 
 def _tell_verdict(path: Path) -> None:
@@ -166,7 +168,7 @@ def show_config(args: argparse.Namespace) -> int:
     from pipeline.config.editor import resolved_text
     from pipeline.config.load import load
 
-    print(resolved_text(load(args.config, args.overrides)), end="")
+    print(terminal(resolved_text(load(args.config, args.overrides))), end="")
     return 0
 
 
@@ -175,7 +177,7 @@ def validate_config(args: argparse.Namespace) -> int:
     from pipeline.config.load import load
 
     load(args.config, args.overrides)
-    print(f"{args.config}: valid")
+    print(terminal(f"{args.config}: valid"))
     return 0
 
 
@@ -191,7 +193,7 @@ def new(args: argparse.Namespace) -> int:
     """Write a config that fits the data."""
     from pipeline.new.write import write_config
 
-    print(write_config(args.file, args.data, args.target))
+    print(terminal(write_config(args.file, args.data, args.target)))
     return 0
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from operator import itemgetter
 
+from pipeline.escape import terminal
+
 PARTS = itemgetter("input", "decision", "confidence", "top", "why")  # of a prediction
 
 
@@ -21,7 +23,7 @@ def print_lines(
     @functools.wraps(lines)
     def command(args: argparse.Namespace) -> int:
         for line in lines(args):
-            print(line, flush=True)
+            print(terminal(line), flush=True)
         return 0
 
     return command

@@ -54,9 +54,11 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         raise ArtifactError(f"{bundle}: did not end within {TIME_LIMIT} s") from None
     if done.returncode and (why := excess(done.stderr)):
         raise ArtifactError(f"{bundle}: cannot be run: {why}")
-    said = (done.stderr.strip().splitlines() or [""])[-1].removeprefix("error: ")
+    lines = done.stderr.strip().splitlines() or [""]
+    said = lines[-1].removeprefix("error: ")
     if done.returncode == 2:
-        raise ConfigError(said)
+        problems = [line for line in lines if line.startswith("error: ")] or [said]
+        raise ConfigError(*(line.removeprefix("error: ") for line in problems))
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise ArtifactError(f"{bundle}: the interpreter crashes over its model ({name})")

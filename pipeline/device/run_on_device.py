@@ -17,6 +17,7 @@ import copy
 import csv
 import functools
 import importlib
+import io
 import json
 import math
 import os
@@ -26,9 +27,116 @@ import sys
 import tempfile
 import time
 import types
+import unicodedata
+import warnings
 import zipfile
 
 import numpy as np
+
+
+# ---- bounds.py: Limits of what is read, in one place: the declared size is checked before memory is taken.
+
+MOST_BYTES = 1 << 29  # of a file, and of an array in it: what a device with 1 GB can hold once
+MOST_PIXELS = 1 << 26  # of a picture: 64 megapixels, 200 MB in three colors
+MOST_SOUND = 1 << 27  # values of a recording: over two hours at 16 kHz
+
+
+def check_file_size(path):
+    """Refuse a file that is too large to be read at once.
+
+    Raises:
+        ValueError, OSError: it is too large, or not there.
+    """
+    size = os.stat(path).st_size
+    if size > MOST_BYTES:
+        raise ValueError(
+            "%s: %d MB; wanted %d at most: give it in parts" % (path, size >> 20, MOST_BYTES >> 20)
+        )
+
+
+def check_pixels(path, width, height):
+    """Refuse a picture of an absurd size."""
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            "%s: a picture of %d x %d pixels; wanted %d million at most: scale it down"
+            % (path, width, height, MOST_PIXELS >> 20)
+        )
+
+
+def check_sound_length(path, values):
+    """Refuse a recording that would be too long in memory."""
+    if values > MOST_SOUND:
+        raise ValueError(
+            "%s: a recording of %d values; wanted %d at most: cut it" % (path, values, MOST_SOUND)
+        )
+
+
+def read_array(stream, size=None):
+    """Return an array of numbers from a .npy stream, after its declared size is known to be sound.
+
+    Args:
+        stream: at its start.
+        size: bytes of the whole stream; None: unknown.
+
+    Raises:
+        ValueError: it is no array of numbers, or larger than MOST_BYTES, or cut short.
+    """
+    npy = np.lib.format
+    is_first = npy.read_magic(stream) == (1, 0)
+    read_header = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
+    shape, fortran_order, dtype = read_header(stream)
+    if dtype.hasobject or dtype.fields is not None or min(shape, default=0) < 0:
+        raise ValueError("no array of numbers; write it by numpy.save or numpy.savez")
+    count = 1
+    for length in shape:
+        count *= length
+    declared = count * dtype.itemsize
+    if declared > MOST_BYTES:
+        raise ValueError(
+            "an array of %d MB; wanted %d at most: give it in parts"
+            % (declared >> 20, MOST_BYTES >> 20)
+        )
+    if size is not None and size - stream.tell() < declared:
+        raise ValueError("cut short: an array of %d bytes is declared" % declared)
+    content = stream.read(declared)
+    if len(content) < declared:
+        raise ValueError("cut short: %d of %d bytes" % (len(content), declared))
+    values = np.frombuffer(content, dtype, count)
+    return values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape)
+
+
+def read_arrays(path, names=None):
+    """Return name -> array of a .npz file.
+
+    Args:
+        path: the file.
+        names: those that are read; None: all.
+
+    Raises:
+        ValueError, OSError, zipfile.BadZipFile: it is no such file, or a name is not there.
+    """
+    check_file_size(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {
+            info.filename[:-4]: info
+            for info in archive.infolist()
+            if info.filename.endswith(".npy")
+        }
+        wanted = list(members) if names is None else names
+        absent = [name for name in wanted if name not in members]
+        if absent:
+            words = ", ".join(absent), ", ".join(members) or "nothing"
+            raise ValueError("%s: wanted arrays named %s; it holds %s" % (path, *words))
+        arrays, total = {}, 0
+        for name in wanted:
+            total += members[name].file_size
+            if total > MOST_BYTES:
+                raise ValueError(
+                    "%s: arrays of more than %d MB: give them in parts" % (path, MOST_BYTES >> 20)
+                )
+            with archive.open(members[name]) as stream:
+                arrays[name] = read_array(stream, members[name].file_size)
+    return arrays
 
 
 # ---- document.py: Read the bundle's JSON documents, and words for what is wrong with an input.
@@ -386,30 +494,39 @@ def read_rows(path, entries):
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=entry.delimiter)
         header = [name.strip(entry.strip) for name in next(reader, [])]
-        names = [column.name for e in entries for column in e.columns]
-        absent = [name for name in names if name not in header]
+        places = {name: i for i, name in enumerate(header)}
+        absent = [c.name for e in entries for c in e.columns if c.name not in places]
         if absent:
             raise ValueError("%s: wanted a header with %s" % (path, ", ".join(absent)))
+        readers = {e.name: [(c, places[c.name], _codes_of(c)) for c in e.columns] for e in entries}
         rows = {e.name: [] for e in entries}
         for cells in filter(None, reader):
-            row = dict(zip(header, (cell.strip(entry.strip) for cell in cells)))
+            place = "%s:%d" % (path, reader.line_num)
             for e in entries:
-                values = [_read_cell(path, reader.line_num, row, c, e) for c in e.columns]
+                values = [_read_cell(place, cells, column, e) for column in readers[e.name]]
                 rows[e.name].append(values)
     if not rows[entry.name]:
         raise ValueError("%s: holds no row" % path)
     return {name: np.array(values, np.float32) for name, values in rows.items()}
 
 
-def _read_cell(path, line, row, column, entry):
-    codes = None
-    if column.kind == "category":
-        codes = {value: i for i, value in enumerate(column.values)}
+def _codes_of(column):
+    """Return category -> its number; None: the column holds numbers."""
+    if column.kind != "category":
+        return None
+    return {value: i for i, value in enumerate(column.values)}
+
+
+def _read_cell(place, cells, column, entry):
+    described, index, codes = column
+    cell = cells[index].strip(entry.strip) if index < len(cells) else None
     try:
-        return encode_cell(row[column.name], codes, entry.missing)
-    except (KeyError, ValueError):
+        if cell is None:
+            raise ValueError
+        return encode_cell(cell, codes, entry.missing)
+    except ValueError:
         raise ValueError(
-            "%s:%d: %s: wanted a number, got %r" % (path, line, column.name, row.get(column.name))
+            "%s: %s: wanted a number, got %r" % (place, described.name, cell)
         ) from None
 
 
@@ -503,7 +620,16 @@ def decode_image(path, color):
         raise ValueError(
             "%s: reading images needs Pillow (pip install pillow); .npy works without" % path
         ) from error
-    with Image.open(path) as file:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own words on size
+            file = Image.open(path)
+    except Image.DecompressionBombError:
+        raise ValueError(
+            "%s: more pixels than %d million, as it says: scale it down" % (path, MOST_PIXELS >> 20)
+        ) from None
+    with file:
+        check_pixels(path, *file.size)
         image = ImageOps.exif_transpose(file)
         if image.mode.startswith("I;16"):  # Pillow would clip it
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -511,7 +637,8 @@ def decode_image(path, color):
             raise ValueError("%s: pixels of mode %s have no known range" % (path, image.mode))
         if "transparency" in image.info:
             image = image.convert("RGBA")
-        pixels = np.asarray(image.convert("L" if color == "gray" else "RGB"))
+        mode = "L" if color == "gray" else "RGB"
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
 
 
@@ -704,13 +831,14 @@ def read_numbers(lines, path, entry, names=None):
     for cells in filter(None, reader):
         if names is not None and indices is None:
             header = [cell.strip() for cell in cells]
-            absent = [name for name in names if name not in header]
+            places = {name: i for i, name in reversed(list(enumerate(header)))}
+            absent = [name for name in names if name not in places]
             if absent:
                 raise ValueError(
                     "%s:%d: no column %s; there are %s"
                     % (path, reader.line_num, ", ".join(absent), ", ".join(header))
                 )
-            indices, width = [header.index(name) for name in names], len(cells)
+            indices, width = [places[name] for name in names], len(cells)
             continue
         if indices is None:
             indices, width = list(range(len(entry.columns))), len(entry.columns)
@@ -806,8 +934,22 @@ def _read_wav(path, file, rate, samples):
         raise ValueError("%s: cut short: %d of %d bytes of sound" % (path, present, size))
     count = min(size, present) // width
     needed = _count_frames(own_rate, rate, samples)
+    _check_length(path, count, needed, channels * max(1, rate / own_rate))
     values = file.read((count if needed is None else min(count, needed)) * width)
     return _decode_wav(values, dtype, bits).reshape(-1, channels), own_rate
+
+
+def _check_length(path, frames, needed, values_each):
+    """Refuse a recording of which too many values would be read.
+
+    Args:
+        path: of the file.
+        frames: that it holds, as it says.
+        needed: how many are read at most; None: all.
+        values_each: values in memory of a frame.
+    """
+    read = frames if needed is None else min(frames, needed)
+    check_sound_length(path, int(read * values_each))
 
 
 def _decode_wav(values, dtype, bits):
@@ -839,6 +981,7 @@ def _read_with_soundfile(path, rate, samples):
     try:
         with soundfile.SoundFile(path) as file:
             needed = _count_frames(file.samplerate, rate, samples)
+            _check_length(path, file.frames, needed, file.channels * max(1, rate / file.samplerate))
             frames = file.read(-1 if needed is None else needed, "float64", always_2d=True)
             return frames * 32768, file.samplerate
     except soundfile.LibsndfileError as error:
@@ -868,7 +1011,9 @@ def read_plain_table(path, entry):
     """Return the rows of a .csv of numbers (N, C), float32."""
     if os.path.splitext(path)[1].lower() != ".csv":
         raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
-    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an empty file, which has a message of its own
+        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
 
 
 # ---- tokens.py: Texts: read a file, split into words or characters, number them by the vocabulary.
@@ -1044,7 +1189,8 @@ def _convert_type(raw, entry):
         if from_float is not None:
             return from_float(raw, entry)
         many = "multiply by %d and round" % np.iinfo(dtype).max
-        remedy = many if raw.size and np.nanmax(raw) <= 1 else "round them to whole numbers"
+        known = raw[np.isfinite(raw)]
+        remedy = many if known.size and known.max() <= 1 else "round them to whole numbers"
         refuse_input(entry, _describe_type(dtype), _describe_values(raw), remedy)
     if raw.dtype == dtype or not raw.size:
         return raw.astype(dtype, copy=False)
@@ -1217,34 +1363,80 @@ def _decode_value(row, target, raw, i):
 
 # ---- files.py: Read the files that people have, as the pipeline's data stage reads them.
 
+STANDARD_INPUT = "-"
+SUFFIXES = {b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz"}  # by the first bytes; else a table or text
+
+
 def read_samples(path, entries):
-    """Return name -> raw samples (N, *shape) of a file.
+    """Return name -> raw samples (N, *shape) of a file, N at least 1.
 
     Args:
-        path: .npy or .npz, or what the kind of the input reads.
+        path: .npy or .npz, or what the kind of the input reads; `-`: standard input.
         entries: the inputs of preprocess.json.
 
     Raises:
         ValueError, OSError: it is no such file, or damaged.
     """
+    if path == STANDARD_INPUT:
+        with _standard_input() as copy:
+            try:
+                return read_samples(copy, entries)
+            except (ValueError, OSError) as error:
+                raise ValueError(str(error).replace(copy, path)) from None
+    check_file_size(path)
+    try:
+        raw = _read_file(path, entries)
+    except (ValueError, MissingFieldError):
+        raise
+    except OSError as error:
+        words = str(error) if path in str(error) else "%s: %s" % (path, error)
+        raise ValueError(words) from None
+    except (EOFError, SyntaxError, zipfile.BadZipFile):
+        raise
+    except MemoryError:
+        raise ValueError("%s: needs more memory than there is: give it in parts" % path) from None
+    except Exception as error:  # whatever else a decoder makes of damaged bytes
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError("%s: damaged, or no such file: %s" % (path, words)) from None
+    counts = {name: len(values) if values.ndim else 0 for name, values in raw.items()}
+    if not min(counts.values()):
+        raise ValueError("%s: holds no sample" % path)
+    if len(set(counts.values())) > 1:
+        joined = ", ".join("%s %d" % item for item in counts.items())
+        raise ValueError("%s: wanted as many samples of each input; it holds %s" % (path, joined))
+    return raw
+
+
+def _read_file(path, entries):
+    """Return name -> raw samples of a file, however many."""
     suffix = os.path.splitext(path)[1].lower()
     entry = entries[0]
     names = [e.name for e in entries]
     if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as loaded:
-            absent = [name for name in names if name not in loaded.files]
-            if absent:
-                words = ", ".join(absent), ", ".join(loaded.files) or "nothing"
-                raise ValueError("%s: wanted arrays named %s; it holds %s" % (path, *words))
-            return {e.name: _add_sample_axis(loaded[e.name], e) for e in entries}
+        arrays = read_arrays(path, names)
+        return {e.name: _add_sample_axis(arrays[e.name], e) for e in entries}
     if suffix == ".npy" and len(entries) == 1:
-        return {entry.name: _add_sample_axis(np.load(path, allow_pickle=False), entry)}
+        with open(path, "rb") as file:
+            array = read_array(file, os.fstat(file.fileno()).st_size)
+        return {entry.name: _add_sample_axis(array, entry)}
     if KINDS[entry.kind].read is None:
         return read_rows(path, entries)
     if len(entries) > 1:
         joined = ", ".join(names)
         raise ValueError("%s: this model has several inputs: give a .npz of %s" % (path, joined))
     return {entry.name: KINDS[entry.kind].read(path, entry)}
+
+
+@contextlib.contextmanager
+def _standard_input():
+    """Give the path of a file with what comes on standard input."""
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    suffix = next((s for head, s in SUFFIXES.items() if content.startswith(head)), ".csv")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "standard_input" + suffix)
+        with open(path, "wb") as file:
+            file.write(content)
+        yield path
 
 
 def _add_sample_axis(raw, entry):
@@ -1470,7 +1662,7 @@ def load_interpreter(path, threads=None, runtime=None):
     for name in MODULES if runtime is None else (runtime,):
         module, distribution = MODULES[name]
         try:
-            lite = importlib.import_module(module)
+            lite = _import_quietly(module)
         except ImportError as error:
             absent.append(str(error))
             continue
@@ -1490,7 +1682,28 @@ def load_interpreter(path, threads=None, runtime=None):
             return lite.Interpreter(**settings), name, version
     wanted = MODULES[runtime or "litert"][1]
     pre = "--pre " if wanted == "tflite-micro" else ""  # nightly builds alone
-    raise ValueError("%s; pip install %s%s" % ("; ".join(absent), pre, wanted))
+    cure = "" if any("numpy<2" in words for words in absent) else "; pip install " + pre + wanted
+    raise ValueError("; ".join(absent) + cure)
+
+
+def _import_quietly(module):
+    """Return a module; where it was built for another NumPy, what NumPy prints becomes one line.
+
+    Raises:
+        ImportError: it is not there, or NumPy does not fit it.
+    """
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            return importlib.import_module(module)
+    except (ImportError, AttributeError, SystemError) as error:
+        words = printed.getvalue() + str(error)
+        if "NumPy 1" in words or "_ARRAY_API" in words or "numpy.core" in words:
+            raise ImportError(
+                "%s is built for NumPy 1, and this is %s; pip install 'numpy<2', or "
+                "ai-edge-litert" % (module.partition(".")[0], np.__version__)
+            ) from None
+        raise ImportError(" ".join(str(error).split())) from None
 
 
 def _find_version(distribution):
@@ -1650,6 +1863,37 @@ def anomaly_predictions(scores, threshold):
     return np.stack([1 - share, share], axis=1).astype(np.float32)
 
 
+# ---- visible.py: Text that shows every character that has no sign of its own; also part of run_on_device.py.
+
+JOINERS = "\u200c\u200d"  # between letters of some scripts, and inside emoji
+
+
+def visible(text: str) -> str:
+    """Return text on one line: control, format and line separator characters as backslash escapes.
+
+    Terminal sequences, line breaks and marks that turn the direction of writing lose their effect.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if is_shown(sign) else _escape(sign) for sign in text)
+
+
+def visible_lines(text: str) -> str:
+    """Return text with its line breaks and tabs, and all else as `visible` shows it."""
+    if text.isprintable():
+        return text
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+
+
+def is_shown(sign: str) -> bool:
+    """Tell whether a character has a sign or a width of its own."""
+    return sign.isprintable() or sign in JOINERS or unicodedata.category(sign) == "Zs"
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
 # ---- main.py: Run a .tflite model on raw samples: what a device does, in one file.
 
 PART = 1 << 20  # values that are prepared at a time: more leave the cache
@@ -1705,53 +1949,68 @@ def _split_samples(raw, is_prepared):
 
 
 def run_files(options, folder):
-    """Print a decision for every sample of the files."""
+    """Print a decision for every sample of the files; return how many files are wrong."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
 
     def predict_one_by_one(raw, preprocess):
         return predict(interpreter, raw, preprocess, 1)
 
-    decisions = []
+    decisions, wrong = [], 0
     for path in options.files:
-        with prefix_errors(path):
+        with _tell_wrong_file(path) as problems:
             raw = read_samples(path, preprocess.inputs)
             rows = decide_samples(predict_one_by_one, raw, preprocess, options.model)
-        decisions += [dict(input=path, **row) for row in rows]
+            decisions += [dict(input=path, **row) for row in rows]
+        wrong += len(problems)
     if options.json:
         print(json.dumps(decisions))
-        return
+        return wrong
     for row in decisions:
         top = "  ".join("%s %.3f" % (label, p) for label, p in row["top"])
         why = " (%s)" % "; ".join(row["why"]) if row["why"] else ""
-        print("%s: %s%s  %s" % (row["input"], row["decision"], why, top))
+        print(visible("%s: %s%s  %s" % (row["input"], row["decision"], why, top)))
+    return wrong
+
+
+@contextlib.contextmanager
+def _tell_wrong_file(path):
+    """Print what is wrong with an input file; the others get their outputs. Gives the problems."""
+    problems = []
+    try:
+        with prefix_errors(path):
+            yield problems
+    except (ValueError, KeyError, OSError) as error:
+        problems.append(error)
+        print(visible("error: %s" % error), file=sys.stderr)
 
 
 def run_encoder(options, folder):
-    """Print the code of every sample, a line of numbers each."""
+    """Print the code of every sample, a line of numbers each; return how many files are wrong."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     preprocess = replace_fields(preprocess, anomaly=None)
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
-    codes = []
+    codes, wrong = [], 0
     for path in options.files:
-        with prefix_errors(path):
+        with _tell_wrong_file(path) as problems:
             raw = read_samples(path, preprocess.inputs)
             rows = only(predict(interpreter, raw, preprocess, 1))
             codes += [(path, row.tolist()) for row in rows]
+        wrong += len(problems)
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in codes]))
-        return
+        return wrong
     for path, code in codes:
-        print("%s: %s" % (path, " ".join("%.4g" % number for number in code)))
+        print("%s: %s" % (visible(path), " ".join("%.4g" % number for number in code)))
+    return wrong
 
 
 def run_self_test(options, folder):
     """Compare the model with the golden vectors; return whether the decisions are the same."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     form = format_of(options.model)
-    with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
-        raw = {e.name: golden["input_" + e.name] for e in preprocess.inputs}
-        stored = {key: golden[key] for key in golden.files}
+    stored = read_arrays(os.path.join(folder, "golden.npz"))
+    raw = {e.name: stored["input_" + e.name] for e in preprocess.inputs}
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     details = output_details(interpreter)
     expected = {key: stored[golden_name(form, key, details)] for key in details}
@@ -1804,9 +2063,35 @@ def shipped_file(folder, encode):
 
 
 def main():
-    """Read the arguments and run one of the commands."""
+    """Read the arguments and run one of the commands; whatever is wrong is one line."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter of a name shows a code
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    parser = make_parser()
+    options = parser.parse_args()
+    if not (options.arrays or options.self_test or options.files):
+        parser.error("give files, or --self-test")
+    try:
+        return _run_command(options, options.bundle)
+    except (ValueError, KeyError, OSError, MissingFieldError) as error:
+        words, code = "%s" % error, 2
+    except ModelError as error:
+        words, code = "the model cannot be run: %s" % error, 4
+    except MemoryError:
+        words, code = "it needs more memory than there is (MemoryError)", 4
+    except (TypeError, AttributeError, IndexError, RecursionError, zipfile.BadZipFile) as error:
+        words = "the bundle is damaged (%s: %s); get it again" % (type(error).__name__, error)
+        code = 4
+    print(visible_lines("error: " + words), file=sys.stderr)
+    return code
+
+
+def make_parser():
+    """Return what reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
+    parser.add_argument(
+        "files", nargs="*", help="inputs, as the model takes them; -: standard input"
+    )
     parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
     parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
     parser.add_argument("--encode", action="store_true", help="print the encoder's codes instead")
@@ -1819,28 +2104,20 @@ def main():
     parser.add_argument("--outputs", help=argparse.SUPPRESS)
     parser.add_argument("--preprocess", help=argparse.SUPPRESS)
     parser.add_argument("--prepared", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    folder = options.bundle
-    try:
-        if options.model is None:
-            options.model = os.path.join(folder, shipped_file(folder, options.encode))
-        if options.arrays:
-            run_arrays(options)
-        elif options.self_test:
-            return 0 if run_self_test(options, folder) else 3
-        elif options.files and options.encode:
-            run_encoder(options, folder)
-        elif options.files:
-            run_files(options, folder)
-        else:
-            parser.error("give files, or --self-test")
-    except (ValueError, KeyError, OSError, MissingFieldError) as error:
-        print("error: %s" % error, file=sys.stderr)
-        return 2
-    except ModelError as error:
-        print("error: the model cannot be run: %s" % error, file=sys.stderr)
-        return 4
-    return 0
+    return parser
+
+
+def _run_command(options, folder):
+    """Run one of the commands and return the exit code."""
+    if options.model is None:
+        options.model = os.path.join(folder, shipped_file(folder, options.encode))
+    if options.arrays:
+        run_arrays(options)
+        return 0
+    if options.self_test:
+        return 0 if run_self_test(options, folder) else 3
+    wrong = (run_encoder if options.encode else run_files)(options, folder)
+    return 2 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.documents.preprocess import AudioEntry, Entry, ImageEntry, Preprocess
+from pipeline.escape import label_line
 from pipeline.ondevice.interpreter import match_input_name
 
 NAME = "TFLITE_METADATA"
@@ -55,7 +56,7 @@ def add_metadata(file: str, described: Mapping[str, Any]) -> None:
 def _files(preprocess: Preprocess) -> dict[str, str]:
     """Return name -> text of the files that are appended to the model."""
     labels = preprocess.labels
-    found = {} if labels is None else {LABELS: "\n".join(labels) + "\n"}
+    found = {} if labels is None else {LABELS: "".join(f"{label_line(name)}\n" for name in labels)}
     return found | {PREPROCESS: json.dumps(preprocess.dump(), sort_keys=True)}
 
 

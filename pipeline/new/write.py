@@ -11,6 +11,7 @@ from pipeline.artifacts import atomic_path
 from pipeline.config.load import load
 from pipeline.data.findings import IMBALANCE
 from pipeline.errors import ConfigError
+from pipeline.escape import shell_word, yaml_comment, yaml_text
 from pipeline.new.look import look
 from pipeline.new.recipe import judged_by, recipe
 from pipeline.new.seen import Seen
@@ -44,7 +45,8 @@ def write_config(file: Path, data: Path, target: str | None) -> str:
         draft.write_text(text)
         load(draft)  # what is written is valid
     what = "; ".join(line.rstrip(".") for line in seen.said)
-    return f"{file}: {seen.task} of {seen.modality} data. {what}.\nNow: make train CONFIG={file}"
+    command = f"make train CONFIG={shell_word(str(file))}"
+    return f"{file}: {seen.task} of {seen.modality} data. {what}.\nNow: {command}"
 
 
 def config_text(file: Path, seen: Seen) -> str:
@@ -56,8 +58,8 @@ def config_text(file: Path, seen: Seen) -> str:
     data["split"] = {"by": by} | dict(seen.extra)
     data |= {key: parts.pop(key) for key in ("batch_size", "augment") if key in parts}
     lines = [
-        f"# make train CONFIG={file}; then make export, for the bundle",
-        *(f"# {line}" for line in (*seen.said, *_of_classes(seen))),
+        f"# make train CONFIG={shell_word(str(file))}; then make export, for the bundle",
+        *(f"# {yaml_comment(line)}" for line in (*seen.said, *_of_classes(seen))),
         f"name: {name[:64]}",
         "seed: 0",
         f"task: {seen.task}",
@@ -151,6 +153,7 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
-    if isinstance(value, str) and PLAIN.match(value) and value.lower() not in WORDS:
-        return value.strip() if value == value.strip() else json.dumps(value)
+    if isinstance(value, str):
+        is_plain = PLAIN.match(value) and value == value.strip() and value.lower() not in WORDS
+        return value if is_plain and value.isprintable() else yaml_text(value)
     return json.dumps(value, ensure_ascii=False)

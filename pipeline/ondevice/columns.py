@@ -100,28 +100,37 @@ def read_rows(path, entries):
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=entry.delimiter)
         header = [name.strip(entry.strip) for name in next(reader, [])]
-        names = [column.name for e in entries for column in e.columns]
-        absent = [name for name in names if name not in header]
+        places = {name: i for i, name in enumerate(header)}
+        absent = [c.name for e in entries for c in e.columns if c.name not in places]
         if absent:
             raise ValueError("%s: wanted a header with %s" % (path, ", ".join(absent)))
+        readers = {e.name: [(c, places[c.name], _codes_of(c)) for c in e.columns] for e in entries}
         rows = {e.name: [] for e in entries}
         for cells in filter(None, reader):
-            row = dict(zip(header, (cell.strip(entry.strip) for cell in cells)))
+            place = "%s:%d" % (path, reader.line_num)
             for e in entries:
-                values = [_read_cell(path, reader.line_num, row, c, e) for c in e.columns]
+                values = [_read_cell(place, cells, column, e) for column in readers[e.name]]
                 rows[e.name].append(values)
     if not rows[entry.name]:
         raise ValueError("%s: holds no row" % path)
     return {name: np.array(values, np.float32) for name, values in rows.items()}
 
 
-def _read_cell(path, line, row, column, entry):
-    codes = None
-    if column.kind == "category":
-        codes = {value: i for i, value in enumerate(column.values)}
+def _codes_of(column):
+    """Return category -> its number; None: the column holds numbers."""
+    if column.kind != "category":
+        return None
+    return {value: i for i, value in enumerate(column.values)}
+
+
+def _read_cell(place, cells, column, entry):
+    described, index, codes = column
+    cell = cells[index].strip(entry.strip) if index < len(cells) else None
     try:
-        return encode_cell(row[column.name], codes, entry.missing)
-    except (KeyError, ValueError):
+        if cell is None:
+            raise ValueError
+        return encode_cell(cell, codes, entry.missing)
+    except ValueError:
         raise ValueError(
-            "%s:%d: %s: wanted a number, got %r" % (path, line, column.name, row.get(column.name))
+            "%s: %s: wanted a number, got %r" % (place, described.name, cell)
         ) from None

@@ -1,9 +1,11 @@
 """Images: read a file, resize, scale."""
 
 import functools
+import warnings
 
 import numpy as np
 
+from pipeline.ondevice.bounds import MOST_PIXELS, check_pixels
 from pipeline.ondevice.document import refuse_input
 
 WEIGHT_BITS = 14  # resize weights are whole numbers of 2**-14: every sum is exact in float64
@@ -94,7 +96,16 @@ def decode_image(path, color):
         raise ValueError(
             "%s: reading images needs Pillow (pip install pillow); .npy works without" % path
         ) from error
-    with Image.open(path) as file:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own words on size
+            file = Image.open(path)
+    except Image.DecompressionBombError:
+        raise ValueError(
+            "%s: more pixels than %d million, as it says: scale it down" % (path, MOST_PIXELS >> 20)
+        ) from None
+    with file:
+        check_pixels(path, *file.size)
         image = ImageOps.exif_transpose(file)
         if image.mode.startswith("I;16"):  # Pillow would clip it
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -102,5 +113,6 @@ def decode_image(path, color):
             raise ValueError("%s: pixels of mode %s have no known range" % (path, image.mode))
         if "transparency" in image.info:
             image = image.convert("RGBA")
-        pixels = np.asarray(image.convert("L" if color == "gray" else "RGB"))
+        mode = "L" if color == "gray" else "RGB"
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def load_interpreter(path, threads=None, runtime=None):
     for name in MODULES if runtime is None else (runtime,):
         module, distribution = MODULES[name]
         try:
-            lite = importlib.import_module(module)
+            lite = _import_quietly(module)
         except ImportError as error:
             absent.append(str(error))
             continue
@@ -71,7 +72,28 @@ def load_interpreter(path, threads=None, runtime=None):
             return lite.Interpreter(**settings), name, version
     wanted = MODULES[runtime or "litert"][1]
     pre = "--pre " if wanted == "tflite-micro" else ""  # nightly builds alone
-    raise ValueError("%s; pip install %s%s" % ("; ".join(absent), pre, wanted))
+    cure = "" if any("numpy<2" in words for words in absent) else "; pip install " + pre + wanted
+    raise ValueError("; ".join(absent) + cure)
+
+
+def _import_quietly(module):
+    """Return a module; where it was built for another NumPy, what NumPy prints becomes one line.
+
+    Raises:
+        ImportError: it is not there, or NumPy does not fit it.
+    """
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            return importlib.import_module(module)
+    except (ImportError, AttributeError, SystemError) as error:
+        words = printed.getvalue() + str(error)
+        if "NumPy 1" in words or "_ARRAY_API" in words or "numpy.core" in words:
+            raise ImportError(
+                "%s is built for NumPy 1, and this is %s; pip install 'numpy<2', or "
+                "ai-edge-litert" % (module.partition(".")[0], np.__version__)
+            ) from None
+        raise ImportError(" ".join(str(error).split())) from None
 
 
 def _find_version(distribution):

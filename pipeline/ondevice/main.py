@@ -10,13 +10,16 @@ nothing else; it runs on Python 3.7.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import time
+import zipfile
 
 import numpy as np
 
+from pipeline.ondevice.bounds import read_arrays
 from pipeline.ondevice.decide import decide_samples, detector_limit, l1_distance
 from pipeline.ondevice.document import (
     MissingFieldError,
@@ -31,6 +34,7 @@ from pipeline.ondevice.outputs import golden_name, only, output_details
 from pipeline.ondevice.predict import decode_outputs, predict, run_model
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.ondevice.sanitize import remove_squeezing
+from pipeline.visible import visible, visible_lines
 
 PART = 1 << 20  # values that are prepared at a time: more leave the cache
 RAW, PREDICTION = "raw.", "prediction."  # before the names of outputs, in the file of a run
@@ -85,53 +89,68 @@ def _split_samples(raw, is_prepared):
 
 
 def run_files(options, folder):
-    """Print a decision for every sample of the files."""
+    """Print a decision for every sample of the files; return how many files are wrong."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
 
     def predict_one_by_one(raw, preprocess):
         return predict(interpreter, raw, preprocess, 1)
 
-    decisions = []
+    decisions, wrong = [], 0
     for path in options.files:
-        with prefix_errors(path):
+        with _tell_wrong_file(path) as problems:
             raw = read_samples(path, preprocess.inputs)
             rows = decide_samples(predict_one_by_one, raw, preprocess, options.model)
-        decisions += [dict(input=path, **row) for row in rows]
+            decisions += [dict(input=path, **row) for row in rows]
+        wrong += len(problems)
     if options.json:
         print(json.dumps(decisions))
-        return
+        return wrong
     for row in decisions:
         top = "  ".join("%s %.3f" % (label, p) for label, p in row["top"])
         why = " (%s)" % "; ".join(row["why"]) if row["why"] else ""
-        print("%s: %s%s  %s" % (row["input"], row["decision"], why, top))
+        print(visible("%s: %s%s  %s" % (row["input"], row["decision"], why, top)))
+    return wrong
+
+
+@contextlib.contextmanager
+def _tell_wrong_file(path):
+    """Print what is wrong with an input file; the others get their outputs. Gives the problems."""
+    problems = []
+    try:
+        with prefix_errors(path):
+            yield problems
+    except (ValueError, KeyError, OSError) as error:
+        problems.append(error)
+        print(visible("error: %s" % error), file=sys.stderr)
 
 
 def run_encoder(options, folder):
-    """Print the code of every sample, a line of numbers each."""
+    """Print the code of every sample, a line of numbers each; return how many files are wrong."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     preprocess = replace_fields(preprocess, anomaly=None)
     interpreter, _, _ = load_interpreter(options.model, options.threads, options.runtime)
-    codes = []
+    codes, wrong = [], 0
     for path in options.files:
-        with prefix_errors(path):
+        with _tell_wrong_file(path) as problems:
             raw = read_samples(path, preprocess.inputs)
             rows = only(predict(interpreter, raw, preprocess, 1))
             codes += [(path, row.tolist()) for row in rows]
+        wrong += len(problems)
     if options.json:
         print(json.dumps([{"input": path, "code": code} for path, code in codes]))
-        return
+        return wrong
     for path, code in codes:
-        print("%s: %s" % (path, " ".join("%.4g" % number for number in code)))
+        print("%s: %s" % (visible(path), " ".join("%.4g" % number for number in code)))
+    return wrong
 
 
 def run_self_test(options, folder):
     """Compare the model with the golden vectors; return whether the decisions are the same."""
     preprocess = read_document(os.path.join(folder, "preprocess.json"))
     form = format_of(options.model)
-    with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
-        raw = {e.name: golden["input_" + e.name] for e in preprocess.inputs}
-        stored = {key: golden[key] for key in golden.files}
+    stored = read_arrays(os.path.join(folder, "golden.npz"))
+    raw = {e.name: stored["input_" + e.name] for e in preprocess.inputs}
     interpreter, name, version = load_interpreter(options.model, options.threads, options.runtime)
     details = output_details(interpreter)
     expected = {key: stored[golden_name(form, key, details)] for key in details}
@@ -184,9 +203,35 @@ def shipped_file(folder, encode):
 
 
 def main():
-    """Read the arguments and run one of the commands."""
+    """Read the arguments and run one of the commands; whatever is wrong is one line."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter of a name shows a code
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    parser = make_parser()
+    options = parser.parse_args()
+    if not (options.arrays or options.self_test or options.files):
+        parser.error("give files, or --self-test")
+    try:
+        return _run_command(options, options.bundle)
+    except (ValueError, KeyError, OSError, MissingFieldError) as error:
+        words, code = "%s" % error, 2
+    except ModelError as error:
+        words, code = "the model cannot be run: %s" % error, 4
+    except MemoryError:
+        words, code = "it needs more memory than there is (MemoryError)", 4
+    except (TypeError, AttributeError, IndexError, RecursionError, zipfile.BadZipFile) as error:
+        words = "the bundle is damaged (%s: %s); get it again" % (type(error).__name__, error)
+        code = 4
+    print(visible_lines("error: " + words), file=sys.stderr)
+    return code
+
+
+def make_parser():
+    """Return what reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", help="inputs, of the kind that the model takes")
+    parser.add_argument(
+        "files", nargs="*", help="inputs, as the model takes them; -: standard input"
+    )
     parser.add_argument("--model", help=".tflite file; by default the one that manifest.json ships")
     parser.add_argument("--self-test", action="store_true", help="run the golden vectors")
     parser.add_argument("--encode", action="store_true", help="print the encoder's codes instead")
@@ -199,28 +244,20 @@ def main():
     parser.add_argument("--outputs", help=argparse.SUPPRESS)
     parser.add_argument("--preprocess", help=argparse.SUPPRESS)
     parser.add_argument("--prepared", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    folder = options.bundle
-    try:
-        if options.model is None:
-            options.model = os.path.join(folder, shipped_file(folder, options.encode))
-        if options.arrays:
-            run_arrays(options)
-        elif options.self_test:
-            return 0 if run_self_test(options, folder) else 3
-        elif options.files and options.encode:
-            run_encoder(options, folder)
-        elif options.files:
-            run_files(options, folder)
-        else:
-            parser.error("give files, or --self-test")
-    except (ValueError, KeyError, OSError, MissingFieldError) as error:
-        print("error: %s" % error, file=sys.stderr)
-        return 2
-    except ModelError as error:
-        print("error: the model cannot be run: %s" % error, file=sys.stderr)
-        return 4
-    return 0
+    return parser
+
+
+def _run_command(options, folder):
+    """Run one of the commands and return the exit code."""
+    if options.model is None:
+        options.model = os.path.join(folder, shipped_file(folder, options.encode))
+    if options.arrays:
+        run_arrays(options)
+        return 0
+    if options.self_test:
+        return 0 if run_self_test(options, folder) else 3
+    wrong = (run_encoder if options.encode else run_files)(options, folder)
+    return 2 if wrong else 0
 
 
 if __name__ == "__main__":

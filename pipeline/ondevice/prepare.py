@@ -52,7 +52,8 @@ def _convert_type(raw, entry):
         if from_float is not None:
             return from_float(raw, entry)
         many = "multiply by %d and round" % np.iinfo(dtype).max
-        remedy = many if raw.size and np.nanmax(raw) <= 1 else "round them to whole numbers"
+        known = raw[np.isfinite(raw)]
+        remedy = many if known.size and known.max() <= 1 else "round them to whole numbers"
         refuse_input(entry, _describe_type(dtype), _describe_values(raw), remedy)
     if raw.dtype == dtype or not raw.size:
         return raw.astype(dtype, copy=False)

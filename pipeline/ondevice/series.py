@@ -73,13 +73,14 @@ def read_numbers(lines, path, entry, names=None):
     for cells in filter(None, reader):
         if names is not None and indices is None:
             header = [cell.strip() for cell in cells]
-            absent = [name for name in names if name not in header]
+            places = {name: i for i, name in reversed(list(enumerate(header)))}
+            absent = [name for name in names if name not in places]
             if absent:
                 raise ValueError(
                     "%s:%d: no column %s; there are %s"
                     % (path, reader.line_num, ", ".join(absent), ", ".join(header))
                 )
-            indices, width = [header.index(name) for name in names], len(cells)
+            indices, width = [places[name] for name in names], len(cells)
             continue
         if indices is None:
             indices, width = list(range(len(entry.columns))), len(entry.columns)

@@ -11,6 +11,7 @@ from pipeline.ondevice.audio import (
     fit_sound_length,
     resample_sound,
 )
+from pipeline.ondevice.bounds import check_sound_length
 
 WAVES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
 
@@ -82,8 +83,22 @@ def _read_wav(path, file, rate, samples):
         raise ValueError("%s: cut short: %d of %d bytes of sound" % (path, present, size))
     count = min(size, present) // width
     needed = _count_frames(own_rate, rate, samples)
+    _check_length(path, count, needed, channels * max(1, rate / own_rate))
     values = file.read((count if needed is None else min(count, needed)) * width)
     return _decode_wav(values, dtype, bits).reshape(-1, channels), own_rate
+
+
+def _check_length(path, frames, needed, values_each):
+    """Refuse a recording of which too many values would be read.
+
+    Args:
+        path: of the file.
+        frames: that it holds, as it says.
+        needed: how many are read at most; None: all.
+        values_each: values in memory of a frame.
+    """
+    read = frames if needed is None else min(frames, needed)
+    check_sound_length(path, int(read * values_each))
 
 
 def _decode_wav(values, dtype, bits):
@@ -115,6 +130,7 @@ def _read_with_soundfile(path, rate, samples):
     try:
         with soundfile.SoundFile(path) as file:
             needed = _count_frames(file.samplerate, rate, samples)
+            _check_length(path, file.frames, needed, file.channels * max(1, rate / file.samplerate))
             frames = file.read(-1 if needed is None else needed, "float64", always_2d=True)
             return frames * 32768, file.samplerate
     except soundfile.LibsndfileError as error:

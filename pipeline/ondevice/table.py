@@ -1,6 +1,7 @@
 """Plain numbers of a fixed shape: read a .csv without a header, clip to the known range."""
 
 import os
+import warnings
 
 import numpy as np
 
@@ -29,4 +30,6 @@ def read_plain_table(path, entry):
     """Return the rows of a .csv of numbers (N, C), float32."""
     if os.path.splitext(path)[1].lower() != ".csv":
         raise ValueError("%s: this model takes a table: give a .csv or .npy file" % path)
-    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an empty file, which has a message of its own
+        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.documents.advice import Advice
+from pipeline.escape import markdown
 from pipeline.report import drawings, evasion, findings, regression_charts, search, words
 from pipeline.report.gather import Documents
 
@@ -59,11 +60,16 @@ def render_report(
 
 def render_card(documents: Documents, config: Mapping[str, Any]) -> str:
     """Return the model card (Mitchell et al. 2019, arXiv:1810.03993); same facts, same bytes."""
-    return (
-        _environment(autoescape=False)
-        .get_template("MODEL_CARD.md.j2")
-        .render(**_context(documents, config), recalls=drawings.recalls(documents))
+    made = _environment(autoescape=False)
+    made.finalize = _as_markdown
+    return made.get_template("MODEL_CARD.md.j2").render(
+        **_context(documents, config), recalls=drawings.recalls(documents)
     )
+
+
+def _as_markdown(value: object) -> object:
+    """Return what a template puts in, as text that Markdown shows as it is."""
+    return markdown(value) if isinstance(value, str) else value
 
 
 def with_contents(page: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from pipeline.documents.record import Record
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
+from pipeline.escape import terminal
 from pipeline.tune.ledger import Ledger
 
 QUOTED = 30  # lines of a worker's log that an error shows
@@ -159,7 +160,7 @@ def main(job: str, address: str, name: str, parent: str) -> int:
         )
         work(Chief(address, name, bench.key), lambda row: measure(bench, row))
     except PipelineError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(terminal(f"{error}\n"))
         return error.exit_code
     return 0
 

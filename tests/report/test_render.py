@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from pipeline.report import charts, words
 from pipeline.report.render import render_card
 from tests.report.conftest import CONFIG, check, page, typed_documents
+from tests.test_escape import PARSER, is_inert, names
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "line", "circle", "polyline", "rect", "path"}
 
@@ -365,3 +367,19 @@ def test_groups_are_a_table_of_the_card(documents: dict[str, Any]) -> None:
     rows = {"north": {"samples": 12, "metrics": metrics}}
     documents["parity"]["groups"] = {"column": "region", "values": rows}
     assert "| north | 12 | 75.0 % | 75.0 % |" in render_card(typed_documents(documents), CONFIG)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=names)
+def test_names_and_texts_of_others_stay_text(documents: dict[str, Any], name: str) -> None:
+    bent = copy.deepcopy(documents)
+    bent["dataset"]["labels"]["names"][0] = name
+    report = CONFIG["report"] | dict.fromkeys(("intended_use", "license", "contact"), name)  # type: ignore[operator]
+    card = render_card(typed_documents(bent), CONFIG | {"report": report})
+    plain = render_card(typed_documents(documents), CONFIG)
+    tokens = [[token.type for token in PARSER.parse(text)] for text in (card, plain)]
+    assert tokens[0] == tokens[1]
+    assert is_inert(card)
+    kinds = {child.type for token in PARSER.parse(card) for child in token.children or ()}
+    assert not kinds & {"html_inline", "link_open", "image"}
+    assert "<script" not in page(bent)
