@@ -28,6 +28,9 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Arrays: TypeAlias = Mapping[str, Array]
 """What a model predicts, or should: name of output or target -> (N, ...) of the same samples."""
 
+Tensors: TypeAlias = Mapping[str, Tensor]
+"""The same on tensors: name of output or target -> (B, ...) of a batch."""
+
 Namespace: TypeAlias = ModuleType
 """A library that is passed in: keras or tf_keras, which build the same network; or tensorflow."""
 

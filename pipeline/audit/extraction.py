@@ -30,7 +30,7 @@ from pipeline.train.ablation import folder_of
 from pipeline.train.batches import Feed
 from pipeline.train.loop import Trainer, fit
 from pipeline.train.make import cosine_rate, preparer, reset_keras
-from pipeline.train.step import Step
+from pipeline.train.step import LabelStep, on_labels
 from pipeline.train.strategy import alone, choose
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,11 @@ def surrogate(
     reset_keras()
     places = np.arange(len(positions), dtype=np.int32)  # an answer is looked up by its place
     feed = Feed(
-        dataset, positions, places, batch_size=thief.batch_size, seed=fold_seed(thief.seed, name)
+        dataset,
+        positions,
+        {"query": places},
+        batch_size=thief.batch_size,
+        seed=fold_seed(thief.seed, name),
     )
     epochs = max(1, -(-STEPS // feed.steps))
     settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
@@ -159,7 +163,7 @@ def surrogate(
     trainer = Trainer(
         model,
         optimizer,
-        distillation_step(model, answers),
+        on_labels(distillation_step(model, answers)),
         preparer(dataset.preprocess, []),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
@@ -176,7 +180,7 @@ def surrogate(
     return model
 
 
-def distillation_step(model: Model, answers: Array) -> Step:
+def distillation_step(model: Model, answers: Array) -> LabelStep:
     """Return the step whose loss is the cross-entropy with an answer (Hinton et al. 2015).
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.arrays import Model, Tensor
+from pipeline.arrays import Model, Tensor, Tensors
 from pipeline.compress.fake_quant import Span, rounded_value, rounding_scope
 from pipeline.config.train_schema import RateScaling
 from pipeline.data.dataset import Dataset
@@ -151,7 +151,7 @@ def distillation_step(
         }
         return tf.cast(student(near, training=training), tf.float32)
 
-    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], targets: Tensors, seed: Tensor) -> tuple[Any, PerSample]:
         shown = detector_inputs(inputs, decision) if decision is not None else dict(inputs)
         wanted = tf.stop_gradient(tf.cast(master(shown, training=False), tf.float32))
         with (

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.memmap_arrays import LARGE
+from pipeline.data.memmap_arrays import LARGE, take_rows
 from pipeline.data.recordings import recordings_of
 from pipeline.data.shards import Shards, open_shards
 from pipeline.documents.dataset import DatasetDocument, StoredInput
@@ -94,8 +94,12 @@ class Dataset:
 
     def targets(self, positions: Array) -> dict[str, Array]:
         """Return what n samples should be predicted as: name -> (n, ...)."""
+        return self.name_targets(take_rows(self.labels, positions))
+
+    def name_targets(self, labels: Array) -> dict[str, Array]:
+        """Return labels (n,) as named targets, where the task has one: name -> (n,)."""
         (target,) = TASKS[self.meta.task].targets
-        return {target.name: np.asarray(self.labels[positions])}
+        return {target.name: labels}
 
     def read(self, positions: Array) -> dict[str, Array]:
         """Return name -> raw values (len(positions), *shape), in the order of `positions`.

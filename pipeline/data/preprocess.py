@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays
 from pipeline.data.memmap_arrays import map_array
 from pipeline.data.squeeze import squeeze_inputs
 from pipeline.documents.preprocess import Preprocess
@@ -45,10 +45,20 @@ def fit_target(targets: Array) -> dict[str, Any]:
     return {"offset": float(np.float32(mean)), "scale": spread or 1.0}
 
 
-def scaled_targets(labels: Array, preprocess: Preprocess) -> Array:
-    """Return `target_of` many labels (N,), block by block, in a file where they are many."""
-    dtype = target_of(labels[:0], preprocess).dtype
-    return map_array(labels, lambda block: target_of(block, preprocess), dtype)
+def scaled_targets(targets: Arrays, preprocess: Preprocess) -> dict[str, Array]:
+    """Return what the loss compares with, name -> (N, ...): `target_of` each target.
+
+    Many are made block by block, in a file. Ragged targets are as they are on disk.
+    """
+    return {
+        name: values if values.dtype == object else _scale_values(values, preprocess)
+        for name, values in targets.items()
+    }
+
+
+def _scale_values(values: Array, preprocess: Preprocess) -> Array:
+    dtype = target_of(values[:0], preprocess).dtype
+    return map_array(values, lambda block: target_of(block, preprocess), dtype)
 
 
 def target_of(labels: Array, preprocess: Preprocess) -> Array:

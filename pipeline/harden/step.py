@@ -17,8 +17,8 @@ from pipeline.harden.space_attack import attack_in
 from pipeline.harden.space_tokens import Texts
 from pipeline.harden.trades import apart, find_disagreement
 from pipeline.models.blocks import logits_model
-from pipeline.train.losses import Loss
-from pipeline.train.step import PerSample, Step, correct
+from pipeline.train.losses import Loss, OfOne, without_names
+from pipeline.train.step import LabelStep, PerSample, Step, correct, on_labels
 
 Finder = Callable[[Any, Any, Any, Any], Any]
 
@@ -26,8 +26,8 @@ CAREFUL = {"kind": "pgd", "steps": 7}  # what goes on where training on one step
 
 
 def adversarial_step(
-    model: Model, loss: Loss, attack: Finder, *, space: Space | Texts, clean_share: float
-) -> Step:
+    model: Model, loss: OfOne, attack: Finder, *, space: Space | Texts, clean_share: float
+) -> LabelStep:
     """Return the step whose loss is clean_share * clean + (1 - clean_share) * adversarial.
 
     Goodfellow et al. 2015, section 6 (arXiv:1412.6572), with the inner maximisation of Madry et al.
@@ -58,8 +58,8 @@ def adversarial_step(
 
 
 def trades_step(
-    model: Model, loss: Loss, find: Finder, *, space: Space | Texts, beta: float
-) -> Step:
+    model: Model, loss: OfOne, find: Finder, *, space: Space | Texts, beta: float
+) -> LabelStep:
     """Return the step whose loss is clean + beta * KL(clean answers || adversarial answers).
 
     Args:
@@ -97,27 +97,28 @@ def step_of(
     Args:
         settings: the section, dumped.
         model: a classifier.
-        loss: of each sample, from labels and logits.
+        loss: of each sample, from named targets and logits.
         space: what the attack moves.
         warmup_steps: training steps in which epsilon grows.
         has_collapsed: tells, when the step is traced, whether `fast` goes on with PGD.
     """
+    of_logits = without_names(loss)
     if settings["mode"] == "trades":
         assert isinstance(space, Space)  # a text has no PGD, which is all that TRADES takes
         find = _warmed(space.attack(_disagreeing(settings["attack"], space)), warmup_steps)
-        return trades_step(model, loss, find, space=space, beta=settings["beta"])
+        return on_labels(trades_step(model, of_logits, find, space=space, beta=settings["beta"]))
     near = _warmed(attack_in(space, settings["attack"]), warmup_steps)
     share = 0.0 if settings["mode"] == "fast" else settings["clean_share"]
-    usual = adversarial_step(model, loss, near, space=space, clean_share=share)
+    usual = adversarial_step(model, of_logits, near, space=space, clean_share=share)
     if settings["mode"] != "fast":
-        return usual
+        return on_labels(usual)
     strong = _warmed(attack_in(space, settings["attack"] | CAREFUL), warmup_steps)
-    careful = adversarial_step(model, loss, strong, space=space, clean_share=0.0)
+    careful = adversarial_step(model, of_logits, strong, space=space, clean_share=0.0)
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
         return (careful if has_collapsed() else usual)(inputs, labels, seed)
 
-    return step
+    return on_labels(step)
 
 
 def share_of_epsilon(number: Any, warmup_steps: int) -> Any:

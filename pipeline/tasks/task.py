@@ -33,6 +33,11 @@ class Target:
     """None: every sample has this shape, and a batch is a stack. Else a sample has any number of
     rows of this shape (ragged), and in a batch rows of this value fill up to the longest sample."""
 
+    @property
+    def batch_dtype(self) -> str:
+        """NumPy's name of the type that the loss is given."""
+        return {"int64": "int32", "float32": "float32"}[self.dtype]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
@@ -108,6 +113,21 @@ class Task:
     """Gate on agreement that `edgeline new` writes; None: the default, or by the test's size."""
     agreement_note: str = ""
     """Why that gate is wider than the default."""
+
+
+def pad_rows(values: Array, target: Target, *, rows: int) -> Array:
+    """Return a ragged target of some samples as one array (n, rows, *shape).
+
+    Args:
+        values: of each sample an array of any number of rows (n,).
+        target: what it is; `padding` fills up.
+        rows: of the longest sample, of all that are learned.
+    """
+    assert target.padding is not None  # else there is nothing to fill up
+    padded = np.full((len(values), rows, *target.shape), target.padding, target.batch_dtype)
+    for sample, own in zip(padded, values, strict=True):
+        sample[: len(own)] = own
+    return padded
 
 
 def metric_drop(task: Task, reference: Mapping[str, float], other: Mapping[str, float]) -> float:

@@ -6,13 +6,16 @@ Any step of any epoch can be read without those before it, which is what makes a
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from pipeline.arrays import Array
+from pipeline.arrays import Array, Arrays
 from pipeline.data.dataset import Dataset
 from pipeline.data.memmap_arrays import shuffled_range
 from pipeline.seeds import fold_seed
+from pipeline.tasks import TASKS
+from pipeline.tasks.task import Target, pad_rows
 
 CALL_BYTES = 8 << 20  # of raw samples that go into one call
 
@@ -45,8 +48,9 @@ class Feed:
 
     dataset: Dataset
     positions: Array
-    targets: Array
-    """Targets of the loss (n,), of every sample in `positions`: class ids or scaled values."""
+    targets: Arrays
+    """Targets of the loss, of every sample in `positions`: name -> class ids, scaled
+    values, or whatever the task has; of ragged targets an array of arrays."""
     batch_size: int
     seed: int
     most_steps: int = 8
@@ -82,7 +86,13 @@ class Feed:
         order = shuffled_range(len(self.positions), generator)
         return order[: self.steps * self.batch].reshape(self.steps, self.batch)
 
-    def calls(self, epoch: int, first_step: int) -> Iterator[tuple[int, dict[str, Array], Array]]:
+    def targets_of(self, index: Array) -> dict[str, Array]:
+        """Return the targets of samples at indices (n,) into `positions`: name -> (n, ...)."""
+        return {name: self._collate(name, index) for name in self.targets}
+
+    def calls(
+        self, epoch: int, first_step: int
+    ) -> Iterator[tuple[int, dict[str, Array], dict[str, Array]]]:
         """Yield (step, inputs, targets) for each call from `first_step` on, read one call ahead.
 
         Inputs and targets have shape (steps in this call, samples, ...). Where several processes
@@ -102,10 +112,29 @@ class Feed:
                 inputs, targets = waiting.pop(0).result()
                 yield start, inputs, targets
 
-    def _read(self, order: Array) -> tuple[dict[str, Array], Array]:
+    def _read(self, order: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         flat = order.ravel()
         raw = self.dataset.read(self.positions[flat])
-        inputs = {
-            name: values.reshape(*order.shape, *values.shape[1:]) for name, values in raw.items()
+        inputs, targets = (
+            {name: values.reshape(*order.shape, *values.shape[1:]) for name, values in own.items()}
+            for own in (raw, self.targets_of(flat))
+        )
+        return inputs, targets
+
+    def _collate(self, name: str, index: Array) -> Array:
+        """Return a target of some samples as one array (n, ...)."""
+        values = self.targets[name]
+        if name not in self._ragged:
+            return np.asarray(values[index])
+        target, rows = self._ragged[name]
+        return pad_rows(values[index], target, rows=rows)
+
+    @cached_property
+    def _ragged(self) -> dict[str, tuple[Target, int]]:
+        """Name of a ragged target -> what it is, and the rows of the longest sample."""
+        task = TASKS[self.dataset.meta.task]
+        return {
+            target.name: (target, max(map(len, self.targets[target.name])))
+            for target in task.targets
+            if target.padding is not None
         }
-        return inputs, self.targets[flat].reshape(order.shape)

@@ -5,13 +5,14 @@ depend on the number of devices; nor do random changes of a sample (data/). Mask
 dropout and noise layers differ on each replica.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Model, Tensor
+from pipeline.arrays import Arrays, Model, Tensor, Tensors
 from pipeline.data.per_replica_random import first_here, share_of
 from pipeline.errors import ConfigError
 from pipeline.train.batches import Feed
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
     """Return the compiled function that makes all the steps of one call.
 
-    It takes inputs and targets of shape (steps, samples, ...), the seed and the number of the first
+    It takes named inputs and targets (steps, samples, ...), the seed and the number of the first
     step, and returns the mean of loss and metrics over each step's batch: name -> (steps,).
     """
     strategy = trainer.strategy
     names: list[str] = []  # of the logs; known when the graph is built
     replica_step = _replica_step(trainer, feed, names)
 
-    def one_step(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor) -> Any:
+    def one_step(inputs: Tensors, targets: Tensors, seed: Tensor) -> Any:
         with share_of(feed.part * feed.share, feed.share, feed.batch):
             prepared = trainer.prepare(inputs, seed)
         before = constrained_values(trainer.constraints)
@@ -44,14 +45,16 @@ def compiled_steps(trainer: "Trainer", feed: Feed) -> Any:
         return strategy.reduce("SUM", per_replica, axis=None)
 
     @tf.function(input_signature=_signature(feed))
-    def call(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor, first: Tensor) -> Any:
-        logs = tf.TensorArray(tf.float32, tf.shape(targets)[0])
-        for i in tf.range(tf.shape(targets)[0]):
-            step_inputs = {name: value[i] for name, value in inputs.items()}
-            logs = logs.write(i, one_step(step_inputs, targets[i], tf.stack([seed, first + i])))
+    def call(inputs: Tensors, targets: Tensors, seed: Tensor, first: Tensor) -> Any:
+        steps = tf.shape(next(iter(targets.values())))[0]
+        logs = tf.TensorArray(tf.float32, steps)
+        for i in tf.range(steps):
+            shown = {name: values[i] for name, values in inputs.items()}
+            wanted = {name: values[i] for name, values in targets.items()}
+            logs = logs.write(i, one_step(shown, wanted, tf.stack([seed, first + i])))
         return logs.stack()
 
-    def run(inputs: Mapping[str, Tensor], targets: Tensor, seed: int, first: int) -> dict[str, Any]:
+    def run(inputs: Arrays, targets: Arrays, seed: int, first: int) -> dict[str, Any]:
         rows = call(inputs, targets, tf.constant(seed), tf.constant(first)).numpy()
         return dict(zip(names, rows.T, strict=True))
 
@@ -69,14 +72,16 @@ def _replica_step(trainer: "Trainer", feed: Feed, names: list[str]) -> Any:
     if replicas > 1:
         _draw_apart(trainer.model)
 
-    def replica_step(inputs: Mapping[str, Tensor], targets: Tensor, seed: Tensor) -> Any:
+    def replica_step(inputs: Tensors, targets: Tensors, seed: Tensor) -> Any:
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group * share
-        mine = {name: _rows(value, first, share, feed) for name, value in inputs.items()}
-        labels = _rows(targets, first, share, feed)
+        mine, wanted = (
+            {name: _rows(value, first, share, feed) for name, value in named.items()}
+            for named in (inputs, targets)
+        )
         weights = trainer.model.trainable_variables
         with share_of(first, share, feed.batch), tf.GradientTape() as tape:
-            losses, metrics = trainer.step(mine, labels, seed)
+            losses, metrics = trainer.step(mine, wanted, seed)
             loss = tf.reduce_sum(losses) / feed.batch
         gradients = tape.gradient(loss, weights)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
@@ -131,7 +136,11 @@ def _signature(feed: Feed) -> tuple[Any, ...]:
         entry.name: tf.TensorSpec((None, feed.share, *entry.shape), entry.dtype)
         for entry in feed.dataset.inputs
     }
-    targets = tf.TensorSpec((None, feed.share), tf.as_dtype(feed.targets.dtype))
+    first = feed.targets_of(np.arange(1))
+    targets = {
+        name: tf.TensorSpec((None, feed.share, *values.shape[1:]), tf.as_dtype(values.dtype))
+        for name, values in first.items()
+    }
     return inputs, targets, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)
 
 

@@ -208,7 +208,7 @@ def _run_epoch(
         seed = fold_seed(feed.seed, "steps")
         logs = compiled(inputs, targets, seed, first)
         refuse_bad(trainer, [logs["loss"]], progress.epoch, step=start)
-        progress.add(logs, steps=len(targets))
+        progress.add(logs, steps=len(logs["loss"]))
         listed.on_train_batch_end(
             progress.step - 1, {name: float(v[-1]) for name, v in logs.items()}
         )

@@ -10,15 +10,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.arrays import Tensor
+from pipeline.arrays import Tensor, Tensors
 from pipeline.config.schema import Train
 from pipeline.errors import ConfigError
 from pipeline.tasks import TASKS
+from pipeline.tasks.task import of_one
 
-Loss = Callable[[Any, Any], Any]
+Loss = Callable[[Tensors, Tensors], Any]
+"""(targets, outputs before a softmax), by name -> the loss of each sample (B,)."""
+OfOne = Callable[[Any, Any], Any]
+"""The same of one target and one output, without their names."""
 
 
-def categorical_crossentropy(settings: Train) -> Loss:
+def categorical_crossentropy(settings: Train) -> OfOne:
     """Return -sum_k q_k log softmax(logits)_k; q is the label, smoothed where asked for.
 
     Smoothing: q = (1 - s) of the label + s / K of every class (Szegedy et al. 2016,
@@ -36,7 +40,7 @@ def categorical_crossentropy(settings: Train) -> Loss:
     return loss
 
 
-def binary_crossentropy(settings: Train) -> Loss:
+def binary_crossentropy(settings: Train) -> OfOne:
     """Return -q log p - (1 - q) log(1 - p), p the probability of the second of two classes.
 
     Smoothing: q = (1 - s) of the label + s / 2.
@@ -55,7 +59,7 @@ def binary_crossentropy(settings: Train) -> Loss:
     return loss
 
 
-def focal(settings: Train) -> Loss:
+def focal(settings: Train) -> OfOne:
     """Return -(1 - p)^gamma log p, p the probability of the true class.
 
     Lin et al. 2017 (arXiv:1708.02002), equation 4; without the weights of classes, which
@@ -70,7 +74,7 @@ def focal(settings: Train) -> Loss:
     return loss
 
 
-def generalized_crossentropy(settings: Train) -> Loss:
+def generalized_crossentropy(settings: Train) -> OfOne:
     """Return (1 - p^q) / q, p the probability of the true class.
 
     Zhang and Sabuncu 2018 (arXiv:1805.07836), equation 6: between cross-entropy (q near 0) and the
@@ -86,7 +90,7 @@ def generalized_crossentropy(settings: Train) -> Loss:
     return loss
 
 
-def perceptron(settings: Train) -> Loss:
+def perceptron(settings: Train) -> OfOne:
     """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
 
     The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
@@ -104,17 +108,17 @@ def perceptron(settings: Train) -> Loss:
     return loss
 
 
-def squared_error(settings: Train) -> Loss:
+def squared_error(settings: Train) -> OfOne:
     """Return the squared error; labels (B,), values (B, 1)."""
     return lambda labels, values: tf.square(values[:, 0] - labels)
 
 
-def absolute_error(settings: Train) -> Loss:
+def absolute_error(settings: Train) -> OfOne:
     """Return the absolute error; labels (B,), values (B, 1)."""
     return lambda labels, values: tf.abs(values[:, 0] - labels)
 
 
-def huber(settings: Train) -> Loss:
+def huber(settings: Train) -> OfOne:
     """Return e^2 / 2 up to delta, and delta (|e| - delta / 2) beyond (Huber 1964)."""
     delta = settings.huber_delta
 
@@ -126,7 +130,7 @@ def huber(settings: Train) -> Loss:
     return loss
 
 
-LOSSES: dict[str, Callable[[Any], Loss]] = {
+LOSSES: dict[str, Callable[[Any], OfOne]] = {
     "categorical_crossentropy": categorical_crossentropy,
     "binary_crossentropy": binary_crossentropy,
     "focal": focal,
@@ -148,13 +152,18 @@ class LossOf:
     @cached_property
     def _own(self) -> Loss:
         name = TASKS[self.task].losses[0] if self.settings.loss == "auto" else self.settings.loss
-        return LOSSES[name](self.settings)
+        return of_one(LOSSES[name](self.settings))
 
-    def __call__(self, labels: Tensor, outputs: Tensor) -> Any:
-        """Return the loss of each sample (B,)."""
-        return self._own(labels, outputs)
+    def __call__(self, targets: Tensors, outputs: Tensors) -> Any:
+        """Return the loss of each sample (B,), of what samples should be and of outputs by name."""
+        return self._own(targets, outputs)
 
 
 def loss_of(settings: Train, task: str) -> Loss:
     """Return the loss of a `train` section; `auto` goes by the task."""
     return LossOf(settings, task)
+
+
+def without_names(loss: Loss) -> OfOne:
+    """Return the loss of tensors, for steps whose task has one target and one output."""
+    return lambda target, output: loss({"target": target}, {"output": output})

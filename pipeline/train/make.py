@@ -45,7 +45,7 @@ def reset_keras() -> None:
 def train_batches(dataset: Dataset, *, batch_size: int, seed: int) -> Feed:
     """Return the batches of the train split, as it is."""
     positions = dataset.split("train")
-    targets = scaled_targets(take_rows(dataset.labels, positions), dataset.preprocess)
+    targets = scaled_targets(dataset.targets(positions), dataset.preprocess)
     return Feed(dataset, positions, targets, batch_size=batch_size, seed=seed)
 
 
@@ -115,7 +115,7 @@ def trainer_of(
     feed = Feed(
         dataset,
         positions,
-        scaled_targets(labels, dataset.preprocess),
+        scaled_targets(dataset.name_targets(labels), dataset.preprocess),
         batch_size=batch_size,
         seed=fold_seed(seed, "train"),
     )

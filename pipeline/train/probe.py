@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Layer, Model, Tensor
-from pipeline.data.dataset import Dataset
+from pipeline.arrays import Layer, Model, Tensor, Tensors, only
 from pipeline.data.preprocess import to_model_inputs
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import detector_inputs, detector_targets, mean_error
+from pipeline.models.predict import detector_inputs, detector_targets, mean_error, named_outputs
+from pipeline.train.batches import Feed
 from pipeline.train.losses import Loss
 
 SAMPLES, BYTES = 256, 4 << 20  # looked at, at most
@@ -37,7 +37,7 @@ class Form:
     is_normalized: bool
     """Whether any layer normalizes."""
     ending: str | None
-    """Activation of the last layer."""
+    """Activation of the last layer; None: it has none, or there are several outputs."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ class _Look(NamedTuple):
 
 def form_of(model: Model) -> Form:
     """Return the form of a Functional model."""
-    last = model.outputs[0]._keras_history.operation
-    hidden = [layer for layer in model.layers if layer is not last]
+    lasts = [output._keras_history.operation for output in model.outputs]
+    hidden = [layer for layer in model.layers if layer not in lasts]
     names = [type(layer).__name__ for layer in model.layers]
     logits = {"logits", "value"}
     return Form(
         tuple(x.name for x in hidden if _is_weighted(x) and x.name not in logits),
         tuple(x.name for x in hidden if _activation(x) in SQUASHING[:2] and not _is_gate(x)),
         any("Norm" in name for name in names),
-        _activation(last),
+        _activation(lasts[0]) if len(lasts) == 1 else None,
     )
 
 
@@ -100,29 +100,27 @@ def _activation(layer: Layer) -> str | None:
     return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
-def prober(
-    model: Model, dataset: Dataset, positions: Array, *, targets: Array, loss: Loss
-) -> Callable[[], Signs]:
+def prober(model: Model, feed: Feed, *, loss: Loss) -> Callable[[], Signs]:
     """Return a function that measures the model with its current weights; it is compiled once.
 
     Args:
         model: Functional, with a `logits` layer where it ends with a softmax.
-        dataset: of the samples.
-        positions: (n,), indices of the training samples, in any order.
-        targets: (n,), of the loss.
+        feed: of the training samples, in any order.
         loss: (targets, outputs) -> loss of each sample; not used for a detector, whose loss is the
             mean squared error.
     """
+    dataset, decision = feed.dataset, feed.dataset.preprocess.anomaly
     count = int(np.clip(BYTES // max(1, dataset.sample_bytes), 16, SAMPLES))
-    kept = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
+    kept = np.unique(np.linspace(0, len(feed.positions) - 1, count).astype(int))
     kept = kept[: len(kept) // WHOLE * WHOLE or len(kept)]
-    inputs = to_model_inputs(dataset.read(positions[kept]), dataset.preprocess)
-    labels, decision = tf.constant(targets[kept]), dataset.preprocess.anomaly
+    inputs = to_model_inputs(dataset.read(feed.positions[kept]), dataset.preprocess)
+    targets = {name: tf.constant(values) for name, values in feed.targets_of(kept).items()}
 
-    def loss_of(head: Tensor) -> Any:
+    def loss_of(heads: Tensors) -> Any:
         if decision is None:
-            return tf.reduce_mean(loss(labels, head))
-        return tf.reduce_mean(mean_error(tf.square(head - detector_targets(inputs, decision))))
+            return tf.reduce_mean(loss(targets, heads))
+        error = only(heads) - detector_targets(inputs, decision)
+        return tf.reduce_mean(mean_error(tf.square(error)))
 
     rectified = [x for x in model.layers if _activation(x) in RECTIFIERS]
     recurrent = [x for x in model.layers if type(x).__name__ in RECURRENT]
@@ -160,8 +158,9 @@ def _looker(
     import keras
 
     first = next((x for x in model.layers if _is_weighted(x) or x in recurrent), None)
+    ending = logits_model(keras, model)
     parts = (
-        logits_model(keras, model).output,
+        list(ending.outputs),
         [x.output for x in rectified],
         [x.input for x in recurrent],
         [] if first is None else [first.input],
@@ -173,8 +172,9 @@ def _looker(
         with tf.GradientTape() as tape:
             tape.watch([w.value for w in kernels])  # frozen ones too
             tape.watch([x for x in shown.values() if x.dtype.is_floating])
-            head, answers, sequences, given = watched(shown, training=False)
-            mean = loss_of(tf.cast(head, tf.float32))
+            heads, answers, sequences, given = watched(shown, training=False)
+            heads = [tf.cast(head, tf.float32) for head in heads]
+            mean = loss_of(named_outputs(ending, heads))
         gradients, steps = tape.gradient(mean, ([w.value for w in kernels], sequences))
         return _Look(
             dead=[_dead(x) for x in answers],

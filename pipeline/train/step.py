@@ -1,6 +1,6 @@
 """What one training step minimises: the loss of each sample, and the metrics shown beside it.
 
-A step is a function (inputs, labels, seed) -> (loss of each sample, metrics of each sample). The
+A step is a function (inputs, targets, seed) -> (loss of each sample, metrics of each sample). The
 loop takes its gradient, adds it up over replicas and updates the weights; see loop.py.
 """
 
@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Model, Tensor
+from pipeline.arrays import Array, Model, Tensor, Tensors, only
 from pipeline.config.train_schema import ClassWeights
 from pipeline.data.memmap_arrays import count_ids
 from pipeline.data.per_replica_random import draw_per_replica, first_here
 from pipeline.documents.decision import Decision
 from pipeline.errors import ConfigError
 from pipeline.models.blocks import logits_model
-from pipeline.models.predict import detector_inputs, detector_targets, mean_error
-from pipeline.train.losses import Loss
+from pipeline.models.predict import detector_inputs, detector_targets, mean_error, named_outputs
+from pipeline.train.losses import Loss, without_names
 
 PerSample = Mapping[str, Any]
-Step = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
+Step = Callable[[Mapping[str, Any], Tensors, Any], tuple[Any, PerSample]]
+LabelStep = Callable[[Mapping[str, Any], Any, Any], tuple[Any, PerSample]]
+"""A step of (inputs, labels (B,), seed), for tasks with one target."""
 
 MIXUP = 7000  # first seed of its draws, away from those of augmentation
 
@@ -53,6 +55,11 @@ def class_weights(
     return np.array([setting.get(name, 1.0) for name in names], np.float32)
 
 
+def on_labels(step: LabelStep) -> Step:
+    """Return a step of (inputs, labels (B,), seed) as one of named targets, where there is one."""
+    return lambda inputs, targets, seed: step(inputs, only(targets), seed)
+
+
 def weight_loss(loss: Loss, weights: Array | None) -> Loss:
     """Return the loss multiplied by the class weight of each sample.
 
@@ -62,7 +69,7 @@ def weight_loss(loss: Loss, weights: Array | None) -> Loss:
     """
     if weights is None:
         return loss
-    return lambda labels, outputs: loss(labels, outputs) * tf.gather(weights, labels)
+    return lambda targets, outputs: loss(targets, outputs) * tf.gather(weights, only(targets))
 
 
 def correct(labels: Tensor, outputs: Tensor) -> PerSample:
@@ -82,10 +89,12 @@ def plain_step(model: Model, loss: Loss) -> Step:
     head = logits_model(_keras(), model)
 
     def step(
-        inputs: Mapping[str, Any], labels: Tensor, seed: Tensor, loss: Loss = loss
+        inputs: Mapping[str, Any], targets: Tensors, seed: Tensor, loss: Loss = loss
     ) -> tuple[Any, PerSample]:
-        outputs = tf.cast(head(inputs, training=True), tf.float32)
-        return loss(labels, outputs), correct(labels, outputs)
+        outputs = named_outputs(head, head(inputs, training=True))
+        outputs = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
+        shown = correct(only(targets), only(outputs)) if len(outputs) == len(targets) == 1 else {}
+        return loss(targets, outputs), shown
 
     return step
 
@@ -109,14 +118,15 @@ def distilling_step(
     student, master = logits_model(_keras(), model), logits_model(_keras(), teacher)
 
     def step(
-        inputs: Mapping[str, Any], labels: Tensor, seed: Tensor, loss: Loss = loss
+        inputs: Mapping[str, Any], targets: Tensors, seed: Tensor, loss: Loss = loss
     ) -> tuple[Any, PerSample]:
+        labels = only(targets)
         logits = tf.cast(student(inputs, training=True), tf.float32)
         told = tf.stop_gradient(tf.cast(master(inputs, training=False), tf.float32)) / temperature
         own = tf.nn.log_softmax(logits / temperature)
         apart = tf.reduce_sum(tf.nn.softmax(told) * (tf.nn.log_softmax(told) - own), axis=1)
         is_known = labels >= 0
-        of_labels = loss(tf.where(is_known, labels, 0), logits)
+        of_labels = without_names(loss)(tf.where(is_known, labels, 0), logits)
         share = tf.where(is_known, weight, 1.0)
         losses = (1 - share) * of_labels + share * temperature**2 * apart
         chosen = tf.argmax(told, 1, labels.dtype)
@@ -137,19 +147,19 @@ def mixed_up(step: Step, loss: Loss, alpha: float) -> Step:
         alpha: the larger, the more even the mixtures.
     """
 
-    def mixing(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
-        share, order = _mixture(tf.shape(labels)[0], alpha, seed)
+    def mixing(inputs: Mapping[str, Any], targets: Tensors, seed: Tensor) -> tuple[Any, PerSample]:
+        share, order = _mixture(tf.shape(next(iter(targets.values())))[0], alpha, seed)
 
         def mixed(x: Tensor) -> Any:
             own = tf.reshape(share, (-1, *[1] * (len(x.shape) - 1)))
             return own * x + (1 - own) * tf.gather(x, order)
 
-        def of_both(labels: Tensor, outputs: Tensor) -> Any:
-            other = loss(tf.gather(labels, order), outputs)
-            return share * loss(labels, outputs) + (1 - share) * other
+        def of_both(targets: Tensors, outputs: Tensors) -> Any:
+            others = {name: tf.gather(target, order) for name, target in targets.items()}
+            return share * loss(targets, outputs) + (1 - share) * loss(others, outputs)
 
         shown = {name: mixed(x) for name, x in inputs.items()}
-        return step(shown, labels, seed, loss=of_both)  # type: ignore[call-arg]
+        return step(shown, targets, seed, loss=of_both)  # type: ignore[call-arg]
 
     return mixing
 
@@ -179,7 +189,7 @@ def detector_step(model: Model, error: str, decision: Decision, *, noise: float)
     """
     form = tf.abs if error == "mae" else tf.square
 
-    def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, PerSample]:
+    def step(inputs: Mapping[str, Any], targets: Tensors, seed: Tensor) -> tuple[Any, PerSample]:
         shown = detector_inputs(inputs, decision)
         if noise:
             shown = {

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Arrays, Model, only, take
+from pipeline.arrays import Array, Arrays, Model, Tensor, only, take
 from pipeline.data.dataset import Dataset
-from pipeline.data.memmap_arrays import blocks, scratch, take_rows
+from pipeline.data.memmap_arrays import blocks, scratch
 from pipeline.data.preprocess import scaled_targets
 from pipeline.documents.preprocess import Preprocess
 from pipeline.models.blocks import logits_model
@@ -28,9 +28,8 @@ def evaluator(
     import keras
 
     positions = dataset.split(split)
-    labels = take_rows(dataset.labels, positions)
-    wanted = scaled_targets(labels, dataset.preprocess)
-    targets = {TASKS[task].targets[0].name: labels}
+    targets = dataset.targets(positions)
+    wanted = scaled_targets(targets, dataset.preprocess)
     compiled = predictor(logits_model(keras, model), dataset.preprocess)
 
     def evaluate() -> Mapping[str, float]:
@@ -38,13 +37,13 @@ def evaluator(
         if TASKS[task].predicts_input:  # heads are scores, and only what is normal is learned
             scores = only(heads)
             auc = TASKS[task].score(targets, {SCORES: np.repeat(scores, 2, axis=1)})
-            normal = scores[labels == 0]
+            normal = scores[only(targets) == 0]
             return {"val_loss": float(normal.mean(dtype=np.float64)), "val_auc": auc}
         losses = scratch(len(positions), np.float32)
         outputs = {name: scratch(head.shape, head.dtype) for name, head in heads.items()}
         for part in blocks(losses):
             own = take(heads, part)
-            losses[part] = loss(tf.constant(wanted[part]), tf.constant(only(own))).numpy()
+            losses[part] = loss(_constants(take(wanted, part)), _constants(own)).numpy()
             for name, values in _outputs(TASKS[task], own, dataset.preprocess).items():
                 outputs[name][part] = values
         found = TASKS[task].metrics(targets, outputs)
@@ -60,3 +59,7 @@ def _outputs(task: Task, heads: Arrays, preprocess: Preprocess) -> dict[str, Arr
     if task.has_softmax:
         return {name: tf.nn.softmax(head).numpy() for name, head in heads.items()}
     return in_target_unit(heads, preprocess)
+
+
+def _constants(named: Arrays) -> dict[str, Tensor]:
+    return {name: tf.constant(values) for name, values in named.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Model, only
 from pipeline.config.schema import Train
 from pipeline.config.train_schema import ClassWeights
 from pipeline.data.dataset import Dataset
@@ -18,8 +18,9 @@ from pipeline.documents.spec import Spec
 from pipeline.documents.training import Warned
 from pipeline.models.predict import detector_targets
 from pipeline.tasks import TASKS
+from pipeline.tasks.task import Task
 from pipeline.train.batches import Feed
-from pipeline.train.losses import Loss
+from pipeline.train.losses import Loss, without_names
 from pipeline.train.probe import Signs, form_of, prober
 from pipeline.train.step import class_weights, weight_loss
 from pipeline.train.warnings import Evidence, warnings_of
@@ -49,12 +50,12 @@ def watcher(
         loss: of each sample.
     """
     task, dataset = TASKS[spec.task], feed.dataset
-    if dataset.class_names:  # a teacher's samples need no label, and say nothing of a loss
-        known = where(feed.targets, lambda targets: targets >= 0)
-        if len(known) < len(feed.targets):
-            positions, targets = (take_rows(x, known) for x in (feed.positions, feed.targets))
-            feed = replace(feed, positions=positions, targets=targets)
-    look = prober(model, dataset, feed.positions, targets=feed.targets, loss=loss)
+    if task.learns_classes:  # a teacher's samples need no label, and say nothing of a loss
+        known = where(only(feed.targets), lambda labels: labels >= 0)
+        if len(known) < len(feed.positions):
+            targets = {name: take_rows(labels, known) for name, labels in feed.targets.items()}
+            feed = replace(feed, positions=take_rows(feed.positions, known), targets=targets)
+    look = prober(model, feed, loss=loss)
     form, told = form_of(model), set[str]()
     facts: dict[str, Any] = {
         "form": form,
@@ -62,7 +63,7 @@ def watcher(
         "metric": f"val_{task.metric}",
         "sign": 1 if task.direction == "up" else -1,
         "chance": _chance(dataset, spec.task),
-        "constant": _constant(feed, loss, settings.class_weights),
+        "constant": _constant(task, feed, loss, settings.class_weights),
         "unreachable": _unreachable(form.ending, feed),
     }
     watched = 0
@@ -94,29 +95,30 @@ def _chance(dataset: Dataset, task: str) -> float | None:
     return constant_score(count_ids(take_rows(dataset.labels, dataset.split("validation"))))
 
 
-def _constant(feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
+def _constant(task: Task, feed: Feed, loss: Loss, setting: ClassWeights | None) -> float:
     """Return the loss of the best constant prediction: the class frequencies, or the mean.
 
     Classes count by their weights, as in the training loss. Of a detector it is 0: its loss has no
     such bound.
     """
-    if feed.dataset.preprocess.anomaly is not None:
+    if task.constant_score is None:
         return 0.0
-    targets = feed.targets
-    if targets.dtype.kind == "f":
-        mean = targets.mean()
+    target = only(feed.targets)
+    if not task.learns_classes:
+        mean, of_value = target.mean(), without_names(loss)
 
         def losses(own: Array) -> Array:
-            return np.asarray(loss(tf.constant(own), tf.fill((len(own), 1), mean)))
+            return np.asarray(of_value(tf.constant(own), tf.fill((len(own), 1), mean)))
 
-        return float(map_array(targets, losses, np.float32).mean(dtype=np.float64))
+        return float(map_array(target, losses, np.float32).mean(dtype=np.float64))
     names = feed.dataset.class_names or ()
-    weights = class_weights(setting, targets, names)
-    counts = count_ids(targets, len(names))
+    weights = class_weights(setting, target, names)
+    counts = count_ids(target, len(names))
     shares = counts + 1 if weights is None else (counts + 1) * weights
     answer = np.log(shares / shares.sum()).astype(np.float32)
-    ids = np.arange(len(names), dtype=targets.dtype)
-    each = weight_loss(loss, weights)(tf.constant(ids), tf.constant(np.tile(answer, (len(ids), 1))))
+    ids = np.arange(len(names), dtype=target.dtype)
+    counted = without_names(weight_loss(loss, weights))
+    each = counted(tf.constant(ids), tf.constant(np.tile(answer, (len(ids), 1))))
     return float(np.average(each, weights=counts))
 
 

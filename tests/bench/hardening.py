@@ -118,8 +118,7 @@ def step_seconds(
     keras.utils.clear_session()
     model = MODELS[spec.model.kind](keras, spec)
     positions = dataset.split("train")[:IMAGES]
-    labels = np.asarray(dataset.labels[positions])
-    feed = Feed(dataset, positions, labels, batch_size=BATCH, seed=0)
+    feed = Feed(dataset, positions, dataset.targets(positions), batch_size=BATCH, seed=0)
     trainer = Trainer(
         model,
         schedule.optimizer(keras, AdamW(), 1e-3),

@@ -21,6 +21,7 @@ from pipeline.train.schedule import rate_factor
 from pipeline.train.serialization import decode_value, encode_value
 from pipeline.train.strategy import alone, choose, reach_tpu
 from pipeline.train.workers import together
+from tests.tasks.named import one
 
 
 def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> None:
@@ -45,7 +46,7 @@ def test_a_dataset_is_told_by_its_folder_and_what_was_replaced(digits: Any) -> N
 @pytest.mark.parametrize("name", ["auto", "focal"])
 def test_a_loss_is_told_by_its_settings(name: str, rng: np.random.Generator) -> None:
     loss = loss_of(Train(loss=name, label_smoothing=0.1), "classification")
-    labels, logits = np.arange(3), rng.normal(size=(3, 4)).astype(np.float32)
+    labels, logits = one(np.arange(3)), one(rng.normal(size=(3, 4)).astype(np.float32))
     plain = np.asarray(loss(labels, logits))
     np.testing.assert_array_equal(decode_value(encode_value(loss))(labels, logits), plain)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.arrays import take
 from pipeline.train import batches as reading
 from pipeline.train.batches import Feed
 
@@ -14,7 +15,7 @@ from pipeline.train.batches import Feed
 @pytest.fixture
 def feed(digits: Any) -> Feed:
     positions = digits.split("train")
-    return Feed(digits, positions, np.asarray(digits.labels[positions]), batch_size=64, seed=5)
+    return Feed(digits, positions, digits.targets(positions), batch_size=64, seed=5)
 
 
 def test_an_epoch_uses_no_sample_twice(feed: Feed) -> None:
@@ -31,8 +32,8 @@ def test_epochs_and_seeds_differ_and_repeat(feed: Feed) -> None:
 @pytest.mark.parametrize("first", [0, 3, 19])
 def test_reading_may_begin_at_any_step(feed: Feed, first: int) -> None:
     read = [(inputs["image"], targets) for _, inputs, targets in feed.calls(2, first)]
-    targets = np.concatenate([targets for _, targets in read])
-    np.testing.assert_array_equal(targets, feed.targets[feed.order(2)[first:]])
+    labels = np.concatenate([targets["class"] for _, targets in read])
+    np.testing.assert_array_equal(labels, feed.targets["class"][feed.order(2)[first:]])
     images = np.concatenate([images for images, _ in read])
     wanted = feed.dataset.read(feed.positions[feed.order(2)[first]])["image"]
     np.testing.assert_array_equal(images[0], wanted)
@@ -50,20 +51,20 @@ def test_another_number_of_reading_threads_gives_the_same_batches(
     for one, other in zip(alone, batches(), strict=True):
         assert one[0] == other[0]
         np.testing.assert_array_equal(one[1], other[1])
-        np.testing.assert_array_equal(one[2], other[2])
+        np.testing.assert_array_equal(one[2]["class"], other[2]["class"])
 
 
 def test_fewer_samples_than_a_batch_are_one_batch(feed: Feed) -> None:
-    small = replace(feed, positions=feed.positions[:10], targets=feed.targets[:10])
+    small = replace(feed, positions=feed.positions[:10], targets=take(feed.targets, slice(10)))
     assert (small.batch, small.steps) == (10, 1)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_workers_read_their_own_rows_of_one_order(feed: Feed, parts: int) -> None:
     """However many share a batch, together they read what one would, and nothing twice."""
-    whole = [(inputs["image"], targets) for _, inputs, targets in feed.calls(1, 17)]
+    whole = [(inputs["image"], targets["class"]) for _, inputs, targets in feed.calls(1, 17)]
     shares = [replace(feed, part=part, parts=parts) for part in range(parts)]
-    read = [[(i["image"], t) for _, i, t in share.calls(1, 17)] for share in shares]
+    read = [[(i["image"], t["class"]) for _, i, t in share.calls(1, 17)] for share in shares]
     for call, (images, targets) in enumerate(whole):
         assert {own[call][1].shape[1] for own in read} == {64 // parts}
         found = np.concatenate([own[call][0] for own in read], axis=1)

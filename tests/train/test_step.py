@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.tasks.task import of_one
 from pipeline.train import step
 from tests.conftest import loss_of_name
 
@@ -50,10 +51,10 @@ def test_a_student_minimises_hintons_formula(
     temperature: float, weight: float, rng: np.random.Generator
 ) -> None:
     student, teacher = net(1), net(2)
-    loss = loss_of_name("categorical_crossentropy")
+    loss = of_one(loss_of_name("categorical_crossentropy"))
     inputs, labels = batch(rng)
     taught = step.distilling_step(student, loss, teacher, temperature, weight)
-    found, _ = taught(inputs, labels, tf.constant([0, 0]))
+    found, _ = taught(inputs, {"class": labels}, tf.constant([0, 0]))
     z, told = (np.log(np.asarray(m(inputs), np.float64)) for m in (student, teacher))
     p, q = softmax(z / temperature), softmax(told / temperature)
     apart = (q * np.log(q / p)).sum(axis=1)
@@ -67,12 +68,12 @@ def test_a_sample_without_a_label_is_learned_from_the_teacher_alone(
 ) -> None:
     student, teacher = net(1), net(2)
     taught = step.distilling_step(
-        student, loss_of_name("categorical_crossentropy"), teacher, 2.0, 0.3
+        student, of_one(loss_of_name("categorical_crossentropy")), teacher, 2.0, 0.3
     )
     inputs, labels = batch(rng)
     hidden = tf.where(tf.range(len(labels)) < 3, -1, labels)
-    found, told = taught(inputs, hidden, tf.constant([0, 0]))
-    whole, _ = taught(inputs, labels, tf.constant([0, 0]))
+    found, told = taught(inputs, {"class": hidden}, tf.constant([0, 0]))
+    whole, _ = taught(inputs, {"class": labels}, tf.constant([0, 0]))
     z, other = (np.log(np.asarray(m(inputs), np.float64)) for m in (student, teacher))
     p, q = softmax(z / 2), softmax(other / 2)
     np.testing.assert_allclose(found[:3], 4 * (q * np.log(q / p)).sum(1)[:3], rtol=1e-4, atol=1e-5)
@@ -84,20 +85,22 @@ def test_a_sample_without_a_label_is_learned_from_the_teacher_alone(
 def test_a_teacher_is_not_changed(rng: np.random.Generator) -> None:
     student, teacher = net(1), net(2)
     taught = step.distilling_step(
-        student, loss_of_name("categorical_crossentropy"), teacher, 4.0, 0.7
+        student, of_one(loss_of_name("categorical_crossentropy")), teacher, 4.0, 0.7
     )
     inputs, labels = batch(rng)
     with tf.GradientTape() as tape:
-        losses, _ = taught(inputs, labels, tf.constant([0, 0]))
+        losses, _ = taught(inputs, {"class": labels}, tf.constant([0, 0]))
     gradients = tape.gradient(losses, [w.value for w in teacher.trainable_variables])
     assert gradients == [None, None]
 
 
 def test_mixup_is_the_loss_of_both_on_the_mixture(rng: np.random.Generator) -> None:
-    model, loss = net(1), loss_of_name("categorical_crossentropy")
+    model, loss = net(1), of_one(loss_of_name("categorical_crossentropy"))
     inputs, labels = batch(rng, 40)
     seed = tf.constant([3, 4])
-    found, _ = step.mixed_up(step.plain_step(model, loss), loss, 0.4)(inputs, labels, seed)
+    found, _ = step.mixed_up(step.plain_step(model, loss), loss, 0.4)(
+        inputs, {"class": labels}, seed
+    )
     share, order = (np.asarray(x) for x in step._mixture(40, 0.4, seed))
     x, y = np.asarray(inputs["x"]), np.asarray(labels)
     mixed = share[:, None] * x + (1 - share[:, None]) * x[order]

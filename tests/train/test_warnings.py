@@ -59,7 +59,9 @@ def warned(
     dataset: Dataset, model: dict[str, Any], output: dict[str, Any] = CLASSES, **train: Any
 ) -> dict[str, str]:
     """Train, and return code -> cure of what was warned of at the end."""
-    inputs = [{key: entry[key] for key in ("name", "shape", "dtype")} for entry in dataset.inputs]
+    inputs = [
+        {key: getattr(entry, key) for key in ("name", "shape", "dtype")} for entry in dataset.inputs
+    ]
     spec = make_spec(model, inputs, output)
     (dataset.folder / "work").mkdir(exist_ok=True)
     settings = Train.model_validate({"schedule": CONSTANT, "epochs": 6} | train)
