@@ -1,7 +1,7 @@
 """Devices, runtimes, compilers and data of this machine; what is missing and how to get it.
 
-Loads no TensorFlow into this process: versions come from installed metadata, and the one question
-that only TensorFlow can answer is asked in a process of its own, with a time limit.
+Loads no TensorFlow into this process: versions come from installed metadata, and the one check
+that needs TensorFlow runs in a process of its own, with a time limit.
 """
 
 import os

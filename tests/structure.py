@@ -61,6 +61,14 @@ NO_DOCUMENTS = {
 }
 ARRAY = re.compile(r"\b(Array|NpzArray|Tensor|Tensors|ndarray)\b")
 SHAPE = re.compile(r"\bshapes?\b|\bscalars?\b|\([\w*.…]+,(?: ?[\w*.…+/ -]+,?)*\)")
+BANNED = re.compile(  # docs/terms.md: the right column, and British spelling
+    r"\banswer(s|ed|ing)?\b|\bwithst(and|ands|ood)\b|\bfool(s|ed)?\b|\btwins?\b|\btold\b(?! apart)"
+    r"|\bsaid\b|\bof one mind\b|\bislands?\b|\bquantities\b|\blikeness\b|\bimitat\w*"
+    r"|\bthe file that ships\b|\bheld-out\b|\bheld back\b|\bfalsely\b|\bshares? of\b"
+    r"|\blearnt\b|\b(colour|neighbour|behaviour|licence|normalis|unlabelled)\w*"
+    r"|\b(labelled|centred|grey|catalogue|judgement)\b",
+    re.IGNORECASE,
+)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -300,6 +308,27 @@ def _is_array(annotation: ast.expr | None) -> bool:
     return annotation is not None and bool(ARRAY.search(ast.unparse(annotation)))
 
 
+def banned_words() -> list[str]:
+    """Return texts with a word that docs/terms.md replaces: docstrings, messages, templates."""
+    texts = [
+        (f"{name_of(path)}:{node.lineno + i}", line)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+        for i, line in enumerate(node.value.split("\n"))
+    ]
+    pages = sorted(
+        set((ROOT / "pipeline").rglob("*.j2")) | set((ROOT / "pipeline").rglob("*.html"))
+    )
+    texts += [
+        (f"{name_of(path)}:{number}", line)
+        for path in pages
+        for number, line in enumerate(path.read_text().split("\n"), 1)
+    ]
+    found = ((place, BANNED.search(line)) for place, line in texts)
+    return [f"{place} {match[0]}" for place, match in found if match]
+
+
 def function_lines() -> list[int]:
     """Return the lines of every function, its docstring counted."""
     return [
@@ -320,6 +349,7 @@ def lists() -> dict[str, list[str]]:
         "lone-participles": lone_participles(),
         "positional": positional_functions(),
         "unshaped": unshaped_functions(),
+        "banned-words": banned_words(),
     }
 
 

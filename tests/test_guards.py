@@ -39,7 +39,8 @@ CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, 
     "cycles": 0,
     "lone-participles": 0,
     "positional": 27,
-    "unshaped": 29,
+    "unshaped": 29,  # of audit and harden
+    "banned-words": 128,  # of audit and harden
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 

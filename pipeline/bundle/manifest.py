@@ -143,7 +143,7 @@ def _plain(row: Record, record: type[Record], without: Sequence[str]) -> dict[st
 
 
 def _baseline(baseline: Baseline | None, parity: Parity) -> BaselineSummary | None:
-    """Return the best classical model, and all of them beside the file that ships."""
+    """Return the best classical model, and all of them beside the shipped model."""
     if baseline is None or parity.baseline is None:
         return None
     best = baseline.model(baseline.best)

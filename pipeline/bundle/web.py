@@ -58,7 +58,7 @@ def describe(
 
     Args:
         manifest: of the bundle.
-        row: of the file that ships.
+        row: of the shipped model.
         preprocess: contents of preprocess.json.
         made: the file as the browser is given it.
     """

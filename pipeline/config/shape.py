@@ -208,7 +208,7 @@ def _tags(member: object) -> tuple[Any, ...]:
 
 
 def is_told_by_keys(shape: object) -> bool:
-    """Tell whether the members of a union are told apart by their keys rather than by a tag."""
+    """Return whether the members of a union differ by their keys rather than by a tag."""
     return len(_members(shape)) > 1 and not kinds_of(shape)
 
 

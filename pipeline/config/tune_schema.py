@@ -73,7 +73,7 @@ Range = Annotated[
 
 
 class Limits(Section):
-    """What a trial may cost, of the file that ships; null: no limit.
+    """What a trial may cost, of the shipped model; null: no limit.
 
     All of it follows from the graph: a trial beyond it is not trained.
     """

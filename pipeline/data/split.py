@@ -39,9 +39,9 @@ class Wish:
 
     by: Literal["given", "stratified", "random", "group", "time"]
     test: float
-    """Share of all samples; 0: no test part, unless the source gives one."""
+    """Fraction of all samples; 0: no test part, unless the source gives one."""
     validation: float
-    """Share of the samples that are not test."""
+    """Fraction of the samples that are not test."""
     seed: int
 
 

@@ -240,5 +240,5 @@ class Manifest(Record):
 
     @property
     def shipped_model(self) -> ModelFile:
-        """The file that ships."""
+        """The shipped model."""
         return next(model for model in self.models if model.format == self.ships)

@@ -38,8 +38,8 @@ def build(
         keras: the namespace, `keras` or `tf_keras`; both give the same layers and weights.
         spec: of the network; one input of numbers: a table, a series or a picture. The task
             of its output is anomaly: the input again; embedding: the code; else what the task asks
-            for, on the code, once it was trained to answer its input (Erhan et al. 2010, "Why does
-            unsupervised pre-training help deep learning?").
+            for, on the code, once it was trained to reconstruct its input (Erhan et al. 2010,
+            "Why does unsupervised pre-training help deep learning?").
         batch_size: fixed batch for export; None for training.
         unroll: unused: an LSTM is one operation.
     """

@@ -90,7 +90,7 @@ def targets(documents: Documents) -> Markup:
 
 
 def matrices(documents: Documents) -> list[Markup]:
-    """Return the confusion matrices of the reference and of the file that ships."""
+    """Return the confusion matrices of the reference and of the shipped model."""
     figures, names = documents.figures["parity"], documents.class_names
     if "confusion_reference" not in figures or len(names) > MATRIX:
         return []
@@ -145,7 +145,7 @@ def recalls(documents: Documents) -> list[dict[str, Any]]:
 
 
 def layers(documents: Documents) -> Markup:
-    """Return the noise of each layer of the file that ships, where it was measured."""
+    """Return the noise of each layer of the shipped model, where it was measured."""
     ships = documents.verdict.ships
     rows = documents.parity.layers.get(f"model_{ships}.tflite")
     if not rows:

@@ -67,7 +67,7 @@ def _reference(audit: Audit) -> Row:
 
 
 def _file(audit: Audit, own: FileRobustness) -> Row:
-    """Return the rows of the file that ships."""
+    """Return the rows of the shipped model."""
     rows = [_row("none", "", "", own.clean_accuracy, own.clean_ci95)]
     for name, (called, uses) in NAMES.items():
         if name not in own.attacks:
@@ -121,7 +121,7 @@ def _straight_through(own: FileRobustness) -> str:
 
 
 def _curve(audit: Audit, ships: str) -> Any:
-    """Return accuracy under attack against epsilon, of the reference and the file that ships."""
+    """Return accuracy under attack against epsilon, of the reference and the shipped model."""
     named = {"reference_accuracy": "trained model", "shipped_accuracy": f"{ships} file"}
     curves = {
         f"{name}, one restart of the margin": [

@@ -55,7 +55,7 @@ def evaluator(
 
 
 def _outputs(task: Task, heads: Arrays, preprocess: Preprocess) -> dict[str, Array]:
-    """Return what is judged of what a network answers before its softmax, by name."""
+    """Return the outputs that are judged, by name, from the heads before the softmax."""
     if task.has_softmax:
         return {name: tf.nn.softmax(head).numpy() for name, head in heads.items()}
     return in_target_unit(heads, preprocess)

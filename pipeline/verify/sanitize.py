@@ -59,7 +59,7 @@ def measure_sanitizing(
         detector: false positive rate that is allowed, in (0, 0.5]; None: no detector.
         held: samples to measure on; limits are set on the validation split.
         folder: where the .tflite files are.
-        outputs: format -> outputs for held-out samples, squeezed, in the target's unit.
+        outputs: format -> outputs for those samples, squeezed, in the target's unit.
     """
     preprocess = held.dataset.preprocess
     rules = [entry.sanitize for entry in preprocess.inputs]

@@ -16,7 +16,7 @@ from pipeline.worker.operations import Reply, Request, load_operation
 
 
 def serve(replies: IO[str]) -> None:
-    """Answer requests from standard input until it closes."""
+    """Serve requests from standard input until it closes."""
     for line in sys.stdin:
         asked = Request(**json.loads(line))
         try:

@@ -78,7 +78,7 @@ def test_every_border_is_fed_in_its_own_type(form: str, dtype: str, kind: str) -
         assert bounds[dtype] in line
     assert ("model_int8.cc" in text) == (form == "int8")
     assert "- -" not in text
-    assert "accuracy 0.9000 on 10 held-out samples; the trained model reaches 0.9100." in text
+    assert "accuracy 0.9000 on 10 test samples; the trained model reaches 0.9100." in text
 
 
 def formulas(text: str) -> dict[str, str]:
@@ -268,4 +268,4 @@ def test_the_arena_is_told_where_it_was_measured() -> None:
     document["models"][0]["runtimes"]["tflite-micro"] = micro
     text = readme(make_manifest(document))
     assert "The arena of 4272 bytes was measured on a 64-bit machine with tflite-micro 0.1" in text
-    assert "decides 9 of 10 held-out samples as LiteRT does" in text
+    assert "decides 9 of 10 test samples as LiteRT does" in text

@@ -29,7 +29,7 @@ class DifferentiableCopy:
     answers: Any
     """Keras model from the file's inputs, in real numbers, to its outputs, in real numbers."""
     logits: Any
-    """The same up to the input of the last softmax; `answers` where there is none."""
+    """The same up to the input of the last softmax; the whole network where there is none."""
     step: float
     """Scale of the output: what one step of it is worth; 0 where it is float."""
 
