@@ -147,10 +147,8 @@ def _work(args: argparse.Namespace, run: "Run") -> int:
 def quantize(args: argparse.Namespace) -> int:
     """Run the chain on a model from elsewhere, with nothing trained."""
     from pipeline.config.given import as_given
-    from pipeline.config.load import load
 
-    plain = load(args.config, args.overrides)
-    own = as_given(plain, args.model, args.config.parent)
+    own = as_given(args.config, args.model, args.overrides)
     args.overrides = [*own, *args.overrides]
     args.until, args.force = "bundle", None
     return run(args)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, TypeVar
 
-from pipeline.documents.ladder import MadeFile, Measurement, Refusal, Rung
+from pipeline.documents.ladder import MadeFile, Measurement, Refusal
 from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.gate.gates import GATES
 from pipeline.targets.registry import compiler_of
+from pipeline.tasks.metrics import lower_bound
 
 log = logging.getLogger(__name__)
 
@@ -175,8 +176,11 @@ def _tell(rung: str, found: Result) -> None:
     if isinstance(found, Refusal):
         log.warning("          rung %s: %s", rung, found.refused)
     else:
-        values = found.metric_drop, found.agreement
-        log.info("          rung %s: drop %.4f, agreement %.4f", rung, *values)
+        log.info(
+            "          rung %s: drop %.4f, agreement %.4f, at least %.4f by %d samples",
+            rung, found.metric_drop, found.agreement, found.agreement_at_least,
+            found.agreement_samples,
+        )  # fmt: skip
 
 
 def _not_clipped(rung: str, measured: Measured) -> Refusal | None:
@@ -219,12 +223,22 @@ def least_float(rung: str, attempt: Callable[[str, Quantizer], File | Refusal]) 
 def passes(found: Result, gates: Limits) -> bool:
     """Tell whether a rung's measurements hold the gates that validation data can judge.
 
+    The agreement must hold with 95 % confidence: the test set, which decides, has other samples.
+    Where even no difference at all would not be certain enough, there must be none.
+
     Args:
         found: of the rung.
         gates: the limits by name; None: not asked.
     """
-    if isinstance(found, Refusal):
+    if isinstance(found, Refusal) or not _holds(found, gates):
         return False
+    limit, samples = gates["agreement"], found.agreement_samples
+    most = lower_bound(samples, samples)
+    return limit is None or found.agreement_at_least >= min(limit, most)
+
+
+def _holds(found: Measurement, gates: Limits) -> bool:
+    """Tell whether a rung's values on validation, without their intervals, hold the gates."""
     return all(
         gate.passes(value, limit)
         for name, gate in GATES.items()
@@ -237,18 +251,21 @@ def passes(found: Result, gates: Limits) -> bool:
 def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None:
     """Return the rung that ships: the first that passes, or the smallest passing when exhaustive.
 
-    Where none passes it is the one with the fewest float operations, then the least drop, then the
-    most agreement: the gate, which judges on other samples, then fails with its values. None where
-    no rung's file can be made.
+    Where none passes, it is the one that agrees most of those whose values hold the gates, without
+    certainty. Where there is none of these, it is the one with the fewest float operations, then
+    the least drop, then the most agreement: the gate, which judges on other samples, then fails
+    with its values. None where no rung's file can be made.
     """
     made = {rung: found for rung, found in measured.items() if isinstance(found, Measurement)}
     passing = [rung for rung, found in made.items() if passes(found, gates)]
     if passing:
         return min(passing, key=lambda rung: made[rung].bytes) if exhaustive else passing[0]
 
-    def shortfall(rung: str) -> tuple[int, float, float, int]:
+    def shortfall(rung: str) -> tuple[float, ...]:
         found = made[rung]
-        return found.float_ops, found.metric_drop, -found.agreement, found.bytes
+        if _holds(found, gates):
+            return 0, -found.agreement_at_least, found.bytes
+        return 1, found.float_ops, found.metric_drop, -found.agreement, found.bytes
 
     return min(made, key=shortfall, default=None)
 
@@ -269,32 +286,3 @@ def recipe_of(form: str, rung: str | None, measured: Measured, *, gates: Limits)
     makers = [found.quantizer for found in measured.values() if isinstance(found, Measurement)]
     quantizer = measured[rung].quantizer if rung is not None else [*makers, QUANTIZERS[0]][0]
     return RUNGS[PLAIN if rung is None else rung].recipe.model_copy(update={"quantizer": quantizer})
-
-
-def describe_rungs(
-    measured: Measured, gates: Limits, skipped: Mapping[str, str]
-) -> tuple[Rung, ...]:
-    """Return the table of rungs for report and manifest: the climbed, then the skipped.
-
-    Args:
-        measured: the rungs that were climbed.
-        gates: as for `passes`.
-        skipped: rung -> why it was not.
-    """
-    rows = [_row(rung, found, gates) for rung, found in measured.items()]
-    return (*rows, *(Rung(name=rung, why=f"skipped: {why}") for rung, why in skipped.items()))
-
-
-def _row(rung: str, found: Result, gates: Limits) -> Rung:
-    if isinstance(found, Refusal):
-        return Rung(name=rung, why=f"cannot be made: {found.refused}")
-    return Rung(
-        name=rung,
-        why=RUNGS[rung].why,
-        bytes=found.bytes,
-        metric=found.metric,
-        metric_drop=found.metric_drop,
-        agreement=found.agreement,
-        worst_class_drop=found.worst_class_drop,
-        passed=passes(found, gates),
-    )

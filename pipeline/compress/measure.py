@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.arrays import Array, Arrays, Model, only
+import numpy as np
+
+from pipeline.arrays import Array, Arrays, Model, only, take
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import Judgment, Measurement
@@ -10,13 +12,28 @@ from pipeline.documents.recipe import Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
+from pipeline.tasks.metrics import lower_bound
 from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
+ENOUGH = 1000  # samples for agreement: 0.99 of them is at least 0.983 with 95 % confidence
+
+
+def agreement_samples(dataset: Dataset) -> Array:
+    """Return the validation split (n,), and training samples behind it where it is small.
+
+    They are no part of calibration, whose ranges the file has. Only decisions of the file and of
+    the reference are compared on them, no labels.
+    """
+    validation = dataset.split("validation")
+    free = dataset.split("train")
+    free = free[~np.isin(free, dataset.split("calibration"))]
+    return np.concatenate([validation, free[: max(0, ENOUGH - len(validation))]])
+
 
 def reference_outputs(model: Path, dataset: Dataset) -> dict[str, Array]:
-    """Return a `.keras` file's outputs on the validation split: name -> (N, ...)."""
-    return predict(load_keras(model), dataset, dataset.split("validation"))
+    """Return a `.keras` file's outputs on `agreement_samples`: name -> (N, ...)."""
+    return predict(load_keras(model), dataset, agreement_samples(dataset))
 
 
 def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Task) -> Judgment:
@@ -47,22 +64,35 @@ def measure_rung(
         file: the .tflite file.
         form: its format.
         dataset: where the validation split is.
-        reference: the reference's outputs on that split, by name.
+        reference: the reference's outputs on `agreement_samples`, by name.
         task: its metric and decisions judge the outputs.
         quantizer: that made it.
     """
-    judged = judge_outputs(dataset, reference, outputs_of(file, dataset), task=task)
+    outputs = outputs_of(file, dataset, agreement_samples(dataset))
+    validation = slice(len(dataset.split("validation")))
+    judged = judge_outputs(
+        dataset, take(reference, validation), take(outputs, validation), task=task
+    )
+    same = _same(dataset, reference, outputs, task=task)
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
+        agreement_samples=len(same),
+        agreement_at_least=lower_bound(int(same.sum()), len(same)),
         float_ops=len(inspect(file, form).float_ops_left),
         **judged.dump(),
     )
 
 
-def outputs_of(file: Path, dataset: Dataset) -> dict[str, Array]:
-    """Return a .tflite file's outputs on validation, name -> (N, ...), in the target's unit."""
-    raw = dataset.read(dataset.split("validation"))
+def outputs_of(file: Path, dataset: Dataset, indices: Array) -> dict[str, Array]:
+    """Return a .tflite file's outputs on samples: name -> (N, ...), in the target's unit.
+
+    Args:
+        file: the .tflite file.
+        dataset: where the samples are.
+        indices: of the samples (N,).
+    """
+    raw = dataset.read(indices)
     return in_target_unit(run_file(file, dataset.preprocess, raw).outputs, dataset.preprocess)
 
 
@@ -70,7 +100,7 @@ def judge_outputs(dataset: Dataset, reference: Arrays, outputs: Arrays, *, task:
     """Return how outputs on the validation split, by name, compare with the reference's."""
     targets = dataset.targets(dataset.split("validation"))
     wanted, found = task.metrics(targets, reference), task.metrics(targets, outputs)
-    same = task.agree(task.decisions(reference), task.decisions(outputs), targets)
+    same = _same(dataset, reference, outputs, task=task)
     worst: float | None = None
     if dataset.class_names is not None:
         worst = worst_class(only(targets), only(reference), only(outputs))[1]
@@ -80,3 +110,9 @@ def judge_outputs(dataset: Dataset, reference: Arrays, outputs: Arrays, *, task:
         agreement=float(same.mean()),
         worst_class_drop=worst,
     )
+
+
+def _same(dataset: Dataset, reference: Arrays, outputs: Arrays, *, task: Task) -> Array:
+    """Return which decisions are the same (N,); how far values spread, validation says."""
+    targets = dataset.targets(dataset.split("validation"))
+    return task.agree(task.decisions(reference), task.decisions(outputs), targets)

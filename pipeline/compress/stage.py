@@ -18,6 +18,7 @@ from pipeline.compress.bench import bench, common_recipe, learning_of
 from pipeline.compress.calibration import write_calibration
 from pipeline.compress.measurement_cache import LADDER, key_of, load_measurements
 from pipeline.compress.prune_and_cluster import write_model
+from pipeline.compress.rung_table import describe_rungs
 from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
 from pipeline.documents.ladder import Ladder, Measurement, Refusal
@@ -58,7 +59,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if chosen is None and measured:
         refusals = [found.refused for found in measured.values() if isinstance(found, Refusal)]
         raise ConversionError("\n".join(refusals))
-    table = ladder.describe_rungs(measured, gates, skipped)
+    table = describe_rungs(measured, gates, skipped)
     Ladder(key=key, choice=choice, measured=measured, rungs=table).write(out / LADDER)
     common = common_recipe(config, dataset)
     _recipe(config, rung, measured, calibration, common).write(out / "recipe.json")

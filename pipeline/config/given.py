@@ -3,10 +3,11 @@
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schema import Config
+from pipeline.config.load import has_section, load
 from pipeline.errors import ConfigError
 
 SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
@@ -21,23 +22,25 @@ UNTRAINED = {
 }
 
 
-def as_given(config: Config, model: Path, base: Path) -> list[str]:
+def as_given(path: Path, model: Path, overrides: Sequence[str]) -> list[str]:
     """Return the `--set`s that put a model in the place of a config's own, and train nothing.
 
     Args:
-        config: whose data, formats, targets and gates count; where its model is a file, `scale` and
-            `offset` of it, too.
+        path: the config file, whose data, formats, targets and gates count; where its model is a
+            file, `scale` and `offset` of it, too. It needs no model.
         model: a .keras, .h5 or float .tflite file, or the folder of a SavedModel.
-        base: folder of the config file.
+        overrides: `--set`s for the config file.
 
     Raises:
-        ConfigError: there is no such model, or it is of another kind.
+        ConfigError: there is no such model, or it is of another kind; or the config is wrong.
     """
     if not model.exists():
         raise ConfigError(f"{model}: no such file or folder; {WANTED}")
     if model.is_file() and model.suffix not in SUFFIXES:
         raise ConfigError(f"{model}: {WANTED}")
-    settings: dict[str, Any] = {"kind": "file", "path": os.path.relpath(model, base)}
+    settings: dict[str, Any] = {"kind": "file", "path": os.path.relpath(model, path.parent)}
+    in_place = [] if has_section(path, "model") else [f"model={json.dumps(settings)}"]
+    config = load(path, [*in_place, *overrides])
     if config.model.kind == "file":
         settings |= {"scale": config.model.scale, "offset": config.model.offset}
     name = re.sub(r"[^a-z0-9_\-]+", "_", f"{config.name}_{model.stem}".lower())[:64]

@@ -47,6 +47,16 @@ def load(path: File, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
+def has_section(path: File, name: str) -> bool:
+    """Tell whether a config file has a section; what else is in it is not looked at.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    data = parse(_read(path), lambda line: Place(0, line, f"{path}:{line}")).data
+    return isinstance(data, dict) and name in data
+
+
 def _refuse_halves(path: File, data: object) -> None:
     """Refuse half of a character, which YAML can escape and no text can hold."""
     try:

@@ -45,6 +45,10 @@ class Measurement(MadeFile, Judgment):
 
     bytes: int
     """Of the file."""
+    agreement_samples: int
+    """Of validation, and of train where validation is small: for `agreement_at_least`."""
+    agreement_at_least: float
+    """Lower end of the one-sided 95 % interval of the agreement on these samples."""
 
 
 class Rung(Record):
@@ -62,6 +66,8 @@ class Rung(Record):
     """As for a judgment."""
     agreement: float | None = None
     """As for a judgment."""
+    agreement_at_least: float | None = None
+    """As for a measurement."""
     worst_class_drop: float | None = None
     """As for a judgment."""
     passed: bool | None = None

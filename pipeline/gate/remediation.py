@@ -2,20 +2,33 @@
 
 from pipeline.gate.evidence import Evidence
 
-FINER = {  # format -> what is closer to the trained model
-    "int8": "export.ships: int16x8, or more data.calibration_samples",
-    "int16x8": "export.ships: float16, or more data.calibration_samples",
-    "dynamic": "export.ships: float16",
-    "float16": "export.ships: float32, or more data.calibration_samples",
-    "float32": "another layer or activation: the conversion changed the outputs, not the rounding",
-}
+FINER = ("int16x8", "float16", "float32")  # from the smallest on
+MORE_DATA = "more data.calibration_samples"
 
 
 def improve_quantization(file: Evidence) -> str:
-    """Name the noisiest layer and a finer format."""
+    """Name the noisiest layer, and a format that this run measured to be closer."""
     worst = file.measurement.parity.worst_layer
     layer = f"Worst layer: {worst.name} ({worst.sqnr_db:.1f} dB). " if worst else ""
-    return f"{layer}Try {FINER[file.entry['format']]}."
+    return f"{layer}{_closer_format(file)}"
+
+
+def _closer_format(file: Evidence) -> str:
+    """Name the smallest format that agrees more and loses no more; else say that none does."""
+    own, rows = file.measurement.parity, {row.format: row for row in file.parity.files.values()}
+    for form in FINER:
+        if form not in rows or form == file.entry["format"]:
+            continue
+        other = rows[form].parity
+        if other.agreement > own.agreement and other.metric_drop <= own.metric_drop:
+            return (
+                f"Try export.ships: {form} (agreement {other.agreement:.3f} in this run, here "
+                f"{own.agreement:.3f}), or {MORE_DATA}."
+            )
+    others = [form for form in FINER if form in rows and form != file.entry["format"]]
+    if others:
+        return f"No finer format of this run is closer ({', '.join(others)}). Try {MORE_DATA}."
+    return f"This run measured no finer format; export.formats adds one. Try {MORE_DATA}."
 
 
 def name_worst_class(file: Evidence) -> str:
@@ -101,10 +114,19 @@ def name_worst_runtime(file: Evidence) -> str:
     """Name the runtime whose decisions differ most often from LiteRT's."""
     name, row = file.worst_runtime
     apart = "" if row.max_abs_lsb is None else f", by up to {row.max_abs_lsb} LSB"
+    same = {r.format: r.runtimes[name] for r in file.parity.files.values() if name in r.runtimes}
+    better = [
+        form for form in FINER if form in same and same[form].disagreements < row.disagreements
+    ]
+    finer = (
+        f"export.ships: {better[0]} ({same[better[0]].disagreements} in this run), or "
+        if better
+        else ""
+    )
     return (
         f"{name} ({row.kernels} kernels) decides {row.disagreements} of {file.parity.samples} "
-        f"samples differently from litert{apart}. Try export.ships: int16x8, or remove that "
-        "runtime from verify.runtimes if the file will not run there."
+        f"samples differently from litert{apart}. Try {finer}another layer or activation, or "
+        "remove that runtime from verify.runtimes if the file will not run there."
     )
 
 

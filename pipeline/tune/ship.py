@@ -74,7 +74,7 @@ def judge_file(file: Path, dataset: Dataset, reference: Arrays, *, task: Task) -
         agreement.
     """
     targets = dataset.targets(dataset.split("validation"))
-    outputs = measure.outputs_of(file, dataset)
+    outputs = measure.outputs_of(file, dataset, dataset.split("validation"))
     compared = measure.judge_outputs(dataset, reference, outputs, task=task)
     return {
         "metrics": task.metrics(targets, outputs),

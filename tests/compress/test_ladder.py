@@ -7,9 +7,11 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.compress import ladder
+from pipeline.compress.rung_table import describe_rungs
 from pipeline.config.schema import Gate, Remedy
 from pipeline.documents.ladder import MadeFile, Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
+from pipeline.tasks.metrics import lower_bound
 
 GATES = Gate(bytes=1000).model_dump()
 GOOD = Measurement(
@@ -20,6 +22,8 @@ GOOD = Measurement(
     agreement=1.0,
     worst_class_drop=0.0,
     float_ops=0,
+    agreement_samples=1000,
+    agreement_at_least=0.997,
 )
 
 
@@ -27,7 +31,7 @@ def changed(found: Measurement, **values: Any) -> Measurement:
     return found.model_copy(update=values)
 
 
-BAD = changed(GOOD, metric_drop=0.3, agreement=0.6)
+BAD = changed(GOOD, metric_drop=0.3, agreement=0.6, agreement_at_least=0.57)
 MIXED = ("mixed_10", "mixed_30", "mixed_corrected", "mixed_float")
 WIDE = ("int16x8", "int16x8_corrected")
 CUT = ("calibration", "calibration_percentile", "calibration_entropy")
@@ -47,6 +51,36 @@ def climb(
     steps = ladder.rungs_to_climb(ALL, "auto")
     measured = ladder.climb(steps, GATES, exhaustive=exhaustive, kept=kept or {}, bench=bench)
     return measured, benched
+
+
+def agreeing(same: int, samples: int) -> Measurement:
+    """Return a rung whose agreement was measured on so many samples."""
+    found = {"agreement_samples": samples, "agreement_at_least": lower_bound(same, samples)}
+    return changed(GOOD, agreement=same / samples, **found)
+
+
+@pytest.mark.parametrize(
+    ("same", "samples", "passed"),
+    [
+        (1000, 1000, True),
+        (990, 1000, True),
+        (982, 1000, False),  # 0.982, but 0.974 at least
+        (199, 200, False),  # 0.995, but 0.976 at least
+        (200, 200, True),
+        (56, 56, True),  # too few to tell: nothing may differ
+        (55, 56, False),
+    ],
+)
+def test_a_rung_passes_on_the_interval_of_its_agreement(
+    same: int, samples: int, passed: bool
+) -> None:
+    assert ladder.passes(agreeing(same, samples), GATES) == passed
+
+
+def test_of_rungs_that_hold_without_certainty_the_one_that_agrees_most_ships() -> None:
+    found = {"int8": changed(agreeing(982, 1000), metric_drop=-0.002), "mixed_10": BAD}
+    found["qat"] = agreeing(984, 1000)
+    assert ladder.choose(found, GATES, exhaustive=False) == "qat"
 
 
 def test_every_remedy_of_the_schema_is_a_rung() -> None:
@@ -94,7 +128,7 @@ def test_where_none_passes_the_least_drop_ships_and_fails() -> None:
     better = changed(BAD, metric_drop=0.1)
     measured, _ = climb({"int8": BAD, "calibration": better, "int16x8": BAD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "calibration"
-    assert [row.passed for row in ladder.describe_rungs(measured, GATES, {})] == [False] * 12
+    assert [row.passed for row in describe_rungs(measured, GATES, {})] == [False] * 12
 
 
 def test_among_equal_drops_more_agreement_ships() -> None:
@@ -112,7 +146,7 @@ def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     made: dict[str, ladder.Result] = dict.fromkeys(("int8", *CUT, "correction", *MIXED), refused)
     measured, _ = climb(made | {"int16x8": GOOD})
     assert ladder.choose(measured, GATES, exhaustive=False) == "int16x8"
-    row = ladder.describe_rungs(measured, GATES, {})[0]
+    row = describe_rungs(measured, GATES, {})[0]
     assert row.passed is None
     assert "refuses" in row.why
     assert ladder.choose({"int8": refused}, GATES, exhaustive=False) is None
@@ -153,7 +187,7 @@ def test_int8_is_made_in_its_best_way_also_where_int16x8_ships() -> None:
 
 
 def test_remedies_that_nothing_can_run_are_in_the_table_with_the_reason() -> None:
-    rows = ladder.describe_rungs({"int8": GOOD}, GATES, {"mixed_10": "no runtime"})
+    rows = describe_rungs({"int8": GOOD}, GATES, {"mixed_10": "no runtime"})
     assert [row.name for row in rows] == ["int8", "mixed_10"]
     assert all("no runtime" in row.why for row in rows[1:])
 

@@ -29,7 +29,8 @@ def test_nothing_is_trained_and_all_else_is_kept(tmp_path: Path, model: str) -> 
     (folder / "other.keras").touch()
     net.touch()
     plain = load(config, ["train.freeze=null"] if "cnn" in model else ())
-    found = load(config, as_given(plain, net, folder))
+    asked = ["train.freeze=null"] if "cnn" in model else []
+    found = load(config, as_given(config, net, asked))
     assert (found.name, found.train.epochs, found.tune, found.harden) == (
         "mine_my_net",
         0,
@@ -51,4 +52,16 @@ def test_what_is_no_model_gets_one_message(tmp_path: Path, name: str, said: str)
     if not name.startswith("no"):
         (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=said):
-        as_given(load(config), tmp_path / name, tmp_path)
+        as_given(config, tmp_path / name, [])
+
+
+def test_a_config_for_a_given_model_needs_no_model_of_its_own(tmp_path: Path) -> None:
+    config, net = tmp_path / "c.yaml", tmp_path / "net.keras"
+    config.write_text(
+        "name: mine\ntask: classification\ndata: {source: {kind: bundled, name: digits}}\n"
+    )
+    net.touch()
+    found = load(config, [*as_given(config, net, ["model.scale=255"]), "model.scale=255"])
+    assert (found.model.kind, found.model.scale) == ("file", 255)  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="gaet"):
+        as_given(config, net, ["gaet.bytes=3"])

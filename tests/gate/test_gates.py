@@ -1,5 +1,6 @@
 """Gates: which side of a limit passes, and that a failure names its remediation."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import GateResult
 from pipeline.gate.evidence import Evidence
 from pipeline.gate.gates import GATES, ROUNDING, judge
-from pipeline.gate.remediation import FINER
 from pipeline.tasks import TASKS
 from pipeline.tasks.task import allowed_changes
 from tests.documents.audit import audit_of
@@ -107,10 +107,31 @@ def test_agreement_passes_at_the_limit_and_above(value: float, limit: float) -> 
     assert row.passed == (limit - value <= ROUNDING)
 
 
+def beside(other: str, **parity: object) -> dict[str, str | None]:
+    """Return the remediation of each failed gate of an int8 file, beside another format's file."""
+    file, second = evidence(agreement=0.97), evidence(form=other, name="other.tflite", **parity)
+    both = {"files": file.parity.files | second.parity.files}
+    file = replace(file, parity=file.parity.model_copy(update=both))
+    return {row.name: row.remediation for row in judge(LIMITS, file) if not row.passed}
+
+
+@pytest.mark.parametrize("form", ["int16x8", "float16"])
+def test_the_hint_names_a_format_that_was_better_in_this_run(form: str) -> None:
+    hint = str(beside(form, agreement=0.995)["agreement"])
+    assert f"export.ships: {form} (agreement 0.995 in this run, here 0.970)" in hint
+
+
+def test_the_hint_names_no_format_that_was_worse() -> None:
+    hint = str(beside("int16x8", agreement=0.893)["agreement"])
+    assert "export.ships" not in hint
+    assert "No finer format of this run is closer (int16x8)" in hint
+    worse = str(beside("int16x8", agreement=0.99, metric_drop=0.05)["agreement"])
+    assert "export.ships" not in worse
+
+
 def test_what_to_try_is_always_something_else() -> None:
-    for form, words in FINER.items():
-        assert f"ships: {form}" not in words
-        assert words.split(",")[0] in str(failed(form=form, agreement=0.1)["agreement"])
+    for form in ("int8", "int16x8", "dynamic", "float16", "float32"):
+        assert "export.ships" not in str(failed(form=form, agreement=0.1)["agreement"])
 
 
 def test_the_remediation_names_the_worst_layer_and_class() -> None:

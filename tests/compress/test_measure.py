@@ -1,0 +1,41 @@
+"""Which samples a rung's agreement is measured on."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from pipeline.compress.measure import ENOUGH, agreement_samples
+from pipeline.data.dataset import Dataset
+
+
+def dataset(validation: int, train: int, calibration: int) -> Dataset:
+    """Return a dataset of splits only."""
+    order = np.random.default_rng(0).permutation(validation + train)
+    trained = order[validation:]
+    splits = {"validation": order[:validation], "train": trained}
+    splits["calibration"] = trained[::-1][:calibration]
+    unused = cast(Any, None)
+    return Dataset(Path(), unused, unused, unused, unused, splits, {})
+
+
+@pytest.mark.parametrize(
+    ("validation", "train", "calibration", "wanted"),
+    [
+        (56, 5000, 256, ENOUGH),
+        (56, 400, 256, 56 + 144),
+        (56, 200, 200, 56),
+        (ENOUGH, 5000, 256, ENOUGH),
+        (3 * ENOUGH, 5000, 256, 3 * ENOUGH),
+    ],
+)
+def test_a_small_validation_split_borrows_training_samples_outside_calibration(
+    validation: int, train: int, calibration: int, wanted: int
+) -> None:
+    given = dataset(validation, train, calibration)
+    found = agreement_samples(given)
+    assert len(found) == len(set(found.tolist())) == wanted
+    np.testing.assert_array_equal(found[:validation], given.split("validation"))
+    assert not np.isin(found, given.split("calibration")).any()
+    assert np.isin(found[validation:], given.split("train")).all()
