@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.time_limits import communicate
+
 SHARE = 0.75  # of the machine's memory: the rest is for the system and the process that waits
 LEAST = 2 << 30  # bytes: the process that converts takes 0.5 GB, more where cores are many
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -50,7 +52,7 @@ def end_with(parent: int) -> None:
 
 
 def run_confined(command: Sequence[Any], *, limit_s: float) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with limits of memory and time.
+    """Run a program to its end, with limits of memory and of processor time.
 
     Raises:
         subprocess.TimeoutExpired: it took too long, and was killed.
@@ -60,7 +62,7 @@ def run_confined(command: Sequence[Any], *, limit_s: float) -> subprocess.Comple
     with subprocess.Popen(words, **pipes) as process:
         try:
             confine(process.pid)
-            out, err = process.communicate(timeout=limit_s)
+            out, err = communicate(process, limit_s)
         except BaseException:
             process.kill()
             raise

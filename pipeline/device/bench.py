@@ -115,7 +115,7 @@ def _timed(
     try:
         done = run_confined([*command, threads, limit_s], limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        return f"did not finish within {TIME_LIMIT} s"
+        return f"did not finish within {TIME_LIMIT} s of processor time"
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
         return excess(done.stderr) or said[0].removeprefix("error: ")

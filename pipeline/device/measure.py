@@ -114,7 +114,9 @@ def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
         python = RUNTIMES[runtime].python
         done = run_runner(python, runtime, arguments, limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        raise ArtifactError(f"{file}: {runtime} did not finish within {TIME_LIMIT} s") from None
+        raise ArtifactError(
+            f"{file}: {runtime} did not finish within {TIME_LIMIT} s of processor time"
+        ) from None
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()[-1:] or [f"{CRASHED} status {done.returncode}"]
         plain = said[0].removeprefix("error: ").removeprefix("the model cannot be run: ")

@@ -51,7 +51,9 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     try:
         done = run_confined(command, limit_s=TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        raise ArtifactError(f"{bundle}: did not end within {TIME_LIMIT} s") from None
+        raise ArtifactError(
+            f"{bundle}: did not end within {TIME_LIMIT} s of processor time"
+        ) from None
     if done.returncode and (why := excess(done.stderr)):
         raise ArtifactError(f"{bundle}: cannot be run: {why}")
     lines = done.stderr.strip().splitlines() or [""]

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.process_limits import confine, run_confined
+from pipeline.time_limits import STEP_S, allow
 
 SCRIPT = Path(__file__).with_name("fork_side.py")
 
@@ -48,7 +49,7 @@ def run_runner(
         python: the Python that has the interpreter.
         runtime: key of MODULES in pipeline/ondevice/interpreter.py.
         arguments: for the program.
-        limit_s: how long it may take.
+        limit_s: how much processor time it may take.
 
     Raises:
         subprocess.TimeoutExpired: it took too long, and was killed.
@@ -106,8 +107,10 @@ def _ask(warm: Warm, words: list[str], said: str, limit_s: float) -> int | None:
         warm.process.stdin.flush()
     except BrokenPipeError:
         return None
-    if not select.select([warm.replies], [], [], limit_s)[0]:
-        raise subprocess.TimeoutExpired(words, limit_s)
+    allowance = allow(warm.process.pid, limit_s)
+    while not select.select([warm.replies], [], [], min(STEP_S, limit_s))[0]:
+        if allowance.is_used():
+            raise subprocess.TimeoutExpired(words, limit_s)
     reply = warm.replies.readline()
     return int(reply) if reply.endswith("\n") else None
 

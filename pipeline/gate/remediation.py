@@ -3,6 +3,7 @@
 from pipeline.gate.evidence import Evidence
 
 FINER = ("int16x8", "float16", "float32")  # from the smallest on
+SHOWN = 5  # operations in float
 MORE_DATA = "more data.calibration_samples"
 
 
@@ -98,11 +99,10 @@ def repair_attack(file: Evidence) -> str:
 
 
 def avoid_float(file: Evidence) -> str:
-    """Say where the float operations are listed."""
-    return (
-        "float_ops_left of the manifest names each operation; try another activation or layer for "
-        "them."
-    )
+    """Name the float operations."""
+    rows = [f"{row['op']} ({row['why']})" for row in file.entry["float_ops_left"]]
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return f"In float: {'; '.join(rows[:SHOWN])}{more}. Try another activation or layer for them."
 
 
 def shrink_model(file: Evidence) -> str:

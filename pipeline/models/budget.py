@@ -48,7 +48,6 @@ OPS = {
     "MaxPooling1D": "MAX_POOL_2D",
     "AveragePooling1D": "AVERAGE_POOL_2D",
     "UpSampling1D": "RESIZE_NEAREST_NEIGHBOR",
-    "UpSampling2D": "RESIZE_NEAREST_NEIGHBOR",
     "MaxPooling2D": "MAX_POOL_2D",
     "AveragePooling2D": "AVERAGE_POOL_2D",
     "GlobalAveragePooling1D": "MEAN",
@@ -56,8 +55,15 @@ OPS = {
     "Embedding": "GATHER",
     "Flatten": "RESHAPE",
     "Concatenate": "CONCATENATION",
+    "Average": "ADD",
     "Dropout": None,
+    "SpatialDropout1D": None,
+    "SpatialDropout2D": None,
+    "GaussianDropout": None,
+    "GaussianNoise": None,
+    "Identity": None,
 }
+RESIZES = {"bilinear": "RESIZE_BILINEAR", "nearest": "RESIZE_NEAREST_NEIGHBOR"}
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 # An activation that a runtime fuses into the layer before it, and those with an op of their own.
 ACTIVATION_OPS = {
@@ -145,6 +151,8 @@ def op_of(layer: Layer) -> str | None:
     kind = type(layer).__name__
     if kind == "Activation":
         return ACTIVATION_OPS.get(layer.activation.__name__, layer.activation.__name__.upper())
+    if kind in ("UpSampling2D", "Resizing"):
+        return RESIZES.get(layer.interpolation, kind.upper())
     cell = layer.forward_layer if kind == "Bidirectional" else layer
     if type(cell).__name__ == "LSTM" and (cell is not layer or layer.go_backwards):
         return "REVERSE_V2"  # and the fused cell

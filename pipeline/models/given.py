@@ -13,11 +13,17 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Model
-from pipeline.errors import ArtifactError, ConfigError, PipelineError
+from pipeline.errors import (
+    ArtifactError,
+    ConfigError,
+    ConversionError,
+    PipelineError,
+    ShortageError,
+)
 from pipeline.models.save import load_keras, save_keras
 from pipeline.models.tflite.read import read_tflite
 
-LIMIT_S = 120.0  # for reading a file; damaged HDF5 can keep its reader busy for ever
+LIMIT_S = 120.0  # of processor time for a file; damaged HDF5 can keep its reader busy for ever
 METADATA = "keras_metadata.pb"  # of a SavedModel: its layers
 CODE = ("Lambda", "__lambda__", "lambda", "function_type")  # layers and functions that hold code
 NETWORKS = ("_tf_keras_network", "_tf_keras_sequential")
@@ -33,20 +39,26 @@ def read_model(path: Path, work: Path) -> Any:
     Raises:
         ConfigError: there is none, or it would have to execute what is stored in it.
     """
-    from pipeline.worker.client import request
+    from pipeline.worker.client import CONVERTER, LAST_WORDS, request
 
     work.mkdir(parents=True, exist_ok=True)
     whole = work / "given.keras"
     try:
         source = _saved_model(path, work) if path.is_dir() else path
+        request("start_up")  # whose time is not the file's
         request("read_model_file", path=str(source), out=str(whole), limit_s=LIMIT_S)
         return _finite(load_keras(whole), path)
     except ConfigError:
         raise
     except ArtifactError as error:
         raise ConfigError(f"model.path: {error}") from error
-    except PipelineError as error:  # its reader crashed over it, or came to no end
+    except ShortageError:
+        raise
+    except ConversionError as error:  # its reader crashed over it
         raise ConfigError(f"model.path: {path}: cannot be read: it is damaged") from error
+    except PipelineError as error:  # its reader came to no end, or was killed
+        how = str(error).splitlines()[0].removeprefix(CONVERTER).removesuffix(LAST_WORDS)
+        raise ConfigError(f"model.path: {path}: cannot be read: its reader{how}") from error
 
 
 def _finite(model: Model, path: Path) -> Any:
@@ -64,6 +76,13 @@ def _finite(model: Model, path: Path) -> Any:
                 "infinite: its training diverged, or the file is damaged"
             )
     return model
+
+
+def start_up() -> None:
+    """Import what reads models. Runs in the process that converts."""
+    import keras
+
+    assert keras.backend.backend() == "tensorflow"  # which is imported with it
 
 
 def read_model_file(path: str, out: str) -> None:

@@ -27,9 +27,13 @@ from pipeline.errors import (
     ShortageError,
 )
 from pipeline.process_limits import confine, excess
+from pipeline.time_limits import STEP_S, allow
 from pipeline.worker.operations import Reply, Request
 
-TIME_LIMIT = 600  # seconds for one request; the slowest conversion measured takes 20
+TIME_LIMIT = (
+    600  # seconds of processor time for one request; the slowest conversion measured takes 20
+)
+CONVERTER, LAST_WORDS = "export: the converter", " Its last words:"
 QUOTED = 12  # lines of the log that an error shows
 # How a converter dies of its model; a SIGKILL comes from a user, or from the kernel for memory.
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
@@ -73,10 +77,10 @@ def _answer(line: str, operation: str, limit_s: float) -> Any:
         assert worker.process.stdin is not None  # opened as a pipe, below
         worker.process.stdin.write(line.encode())
         worker.process.stdin.flush()
-        is_ready, _, _ = select.select([worker.replies], [], [], limit_s)
+        is_ready = _wait(worker, limit_s)
         reply = worker.replies.readline() if is_ready else ""
     except BrokenPipeError:
-        reply, is_ready = "", [worker.replies]
+        reply, is_ready = "", True
     if not reply.endswith("\n"):  # nothing, or the torso of a reply
         raise _death(worker, operation, limit_s if not is_ready else None)
     answer = Reply(**json.loads(reply))
@@ -84,6 +88,15 @@ def _answer(line: str, operation: str, limit_s: float) -> Any:
         kinds = (ArtifactError, ConfigError, ConversionError, ShortageError)
         raise {kind.__name__: kind for kind in kinds}.get(answer.kind, PipelineError)(answer.error)
     return answer.result
+
+
+def _wait(worker: Worker, limit_s: float) -> bool:
+    """Wait for a reply, or the end of the worker; tell whether there is one in time."""
+    allowance = allow(worker.process.pid, limit_s)
+    while not select.select([worker.replies], [], [], STEP_S)[0]:
+        if allowance.is_used():
+            return False
+    return True
 
 
 def stop() -> None:
@@ -159,7 +172,7 @@ def _death(worker: Worker, operation: str, limit_s: float | None) -> PipelineErr
     said = worker.log.read().decode(errors="replace").splitlines()[-QUOTED:]
     stop()
     if limit_s is not None:
-        how = f"did not finish within {limit_s:g} s"
+        how = f"did not finish within {limit_s:g} s of processor time"
     elif status < 0:
         how = f"died of {signal.Signals(-status).name}"
     else:
@@ -168,6 +181,6 @@ def _death(worker: Worker, operation: str, limit_s: float | None) -> PipelineErr
         return ShortageError(f"{operation}: out of memory: {why}")
     if status == -signal.SIGKILL and limit_s is None:
         how += ", by which systems end what takes too much memory,"
-    words = [f"export: the converter {how} during {operation}. Its last words:", *said]
+    words = [f"{CONVERTER} {how} during {operation}.{LAST_WORDS}", *said]
     kind = ConversionError if limit_s is None and status in CRASHES else PipelineError
     return kind("\n".join(words))

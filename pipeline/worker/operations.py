@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 OPERATIONS = {  # function -> its module; arguments and results are plain JSON
+    "start_up": "pipeline.models.given",
     "try_once": "pipeline.export.convert",
     "front_end": "pipeline.export.convert",
     "float_file": "pipeline.export.convert",

@@ -69,7 +69,8 @@ def evidence(
         "parity": PARITY | parity,
         "runtimes": {"litert": LITERT, "tflite-micro": MICRO} if runtimes is None else runtimes,
     }
-    entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": ["CAST"] * float_ops}
+    left = {"op": "CAST", "why": "cast_1 computes in float32"}
+    entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": [left] * float_ops}
     document = Parity(**PLAIN, files={name: row}, groups=groups, skipped=skipped)  # type: ignore[arg-type]
     targets = [{"format": form, "latency_ms_estimate": value} for value in (*latencies, None)]
     return Evidence(TASKS[task], entry, document, targets, audit)
@@ -138,7 +139,8 @@ def test_the_remediation_names_the_worst_layer_and_class() -> None:
     cures = failed(metric_drop=0.5, worst_class_drop=0.5, float_ops=1)
     assert "conv_2" in str(cures["metric_drop"])
     assert "7" in str(cures["worst_class_drop"])
-    assert "float_ops_left" in str(cures["float_ops"])
+    assert "CAST (cast_1 computes in float32)" in str(cures["float_ops"])
+    assert "manifest" not in str(cures["float_ops"])  # nothing was published
 
 
 @pytest.mark.parametrize("name", list(LIMITS))

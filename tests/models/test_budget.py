@@ -1,12 +1,17 @@
 """Budgets against hand counts."""
 
+from pathlib import Path
+
 import keras
+import numpy as np
 import pytest
 
 from pipeline.documents.budget import Budget
 from pipeline.documents.spec import Spec
+from pipeline.export.inspect import inspect
 from pipeline.models import MODELS, budget
 from tests.conftest import make_spec
+from tests.export.conftest import make_given
 
 CNN = {"kind": "cnn", "filters": [4, 8], "dense": [16], "dropout": 0.1}
 MLP = {"kind": "mlp", "units": [16], "activation": "tanh"}
@@ -64,5 +69,28 @@ def test_what_cannot_hold_is_told_before_any_training() -> None:
     assert list(budget.beyond(counted, {"bytes": 2000, "arena_bytes": 300})) == []
     assert list(budget.beyond(counted, {"bytes": None, "arena_bytes": None})) == []
     weights, activations = budget.beyond(counted, {"bytes": 1999, "arena_bytes": 299})
-    assert weights.startswith("gate.bytes: the weights alone take 2,000 bytes")
-    assert activations.startswith("gate.arena_bytes: the activations alone take 300 bytes")
+    assert weights.startswith("gate.bytes: the weights by themselves take 2,000 bytes")
+    assert activations.startswith("gate.arena_bytes: the activations by themselves take 300 bytes")
+
+
+LAYERS = {
+    "bilinear": lambda: keras.layers.UpSampling2D(interpolation="bilinear"),
+    "nearest": lambda: keras.layers.UpSampling2D(),
+    "resizing": lambda: keras.layers.Resizing(5, 5),
+    "transposed": lambda: keras.layers.Conv2DTranspose(2, 3),
+    "prelu": lambda: keras.layers.PReLU(),
+    "leaky": lambda: keras.layers.LeakyReLU(),
+    "padding": lambda: keras.layers.ZeroPadding2D(),
+    "separable": lambda: keras.layers.SeparableConv2D(2, 3),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_operation_of_a_layer_is_in_the_file(name: str, tmp_path: Path) -> None:
+    """What is said before training of an NPU's operations holds for the file."""
+    layer, x = LAYERS[name](), np.random.default_rng(0).random((4, 8, 8, 2), np.float32)
+    ends = [keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+    made = make_given(
+        keras.Sequential([keras.Input((8, 8, 2)), layer, *ends]), tmp_path / "m", {"x": x}
+    )
+    assert budget.op_of(layer) in inspect(made.file("float32"), "float32").ops
