@@ -41,6 +41,7 @@ READABLE = 0.01  # what fewer questions may cost
 TREES, LEAF = 100, 2  # of a forest, and samples in its smallest leaf: half the size, hardly worse
 SHARE = 1 / 3  # of the columns that a split of a regression forest looks at (Breiman 2001)
 NEIGHBORS = 5
+RAREST = 100  # rows of each class, where it has so many, however few are taken of all
 MOST = dict.fromkeys(  # rows at most, for models whose time or size grows with the square of them
     ("SVC", "TransformedTargetRegressor", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
 )
@@ -172,11 +173,29 @@ def fit(model: Model, x: Array, labels: Array) -> bool:
         rarest = np.unique(labels, return_counts=True)[1].min()
         model.set_params(early_stopping=bool(rarest >= HELD_BACK))
     most = MOST.get(type(model).__name__, len(x))
-    kept = np.linspace(0, len(x) - 1, min(most, len(x))).astype(int)  # in random order already
+    kept = thin_rows(labels, min(most, len(x)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(x[kept], labels[kept])
     return not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+
+
+def thin_rows(labels: Array, samples: int) -> Array:
+    """Return indices of about `samples` rows in random order, RAREST of each class at least.
+
+    Args:
+        labels: (N,), class ids (whole numbers) or values.
+        samples: how many are wanted, N at most.
+    """
+    is_kept = np.zeros(len(labels), bool)
+    is_kept[np.linspace(0, len(labels) - 1, samples).astype(int)] = True
+    if samples == len(labels) or labels.dtype.kind not in "iu":
+        return np.flatnonzero(is_kept)
+    for own in np.unique(labels):
+        places = np.flatnonzero(labels == own)
+        if is_kept[places].sum() < RAREST:
+            is_kept[places[:RAREST]] = True
+    return np.flatnonzero(is_kept)
 
 
 def outputs(model: Model, x: Array, classes: int | None) -> Array:

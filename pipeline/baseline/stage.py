@@ -37,14 +37,20 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     task, final = task_of(config.task, config.task_metric), config.verify.split
     train = dataset.split("train")
     if len(train) > settings.max_samples:
-        train = train[np.linspace(0, len(train) - 1, settings.max_samples).astype(int)]
+        labels = np.asarray(dataset.labels[train])
+        train = train[classical.thin_rows(labels, settings.max_samples)]
     judge, see = _judge(config, dataset), _sight(dataset)
     labels = np.asarray(dataset.labels[train])
     rows: list[BaselineModel] = []
-    predictions, seconds = {}, {}
+    predictions, seconds, skipped = {}, {}, {}
     for name, model in _family(config, dataset).items():
         started = time.monotonic()
-        converged = classical.fit(model, see(model, train), labels)
+        try:
+            converged = classical.fit(model, see(model, train), labels)
+        except ValueError as error:
+            skipped[name] = f"cannot be fitted: {str(error).splitlines()[0]}"
+            log.info("          %s: left out, %s", name, skipped[name])
+            continue
         trained = time.monotonic()
         facts = {"name": name, "training_samples": len(train), "converged": converged}
         row, outputs = judge(model, see, facts)
@@ -61,7 +67,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     )
     write_arrays(out / "outputs.npz", predictions)
     reached = best.metrics[task.metric]
-    return Metrics({best.name.replace(" ", "_"): (reached, "")}, seconds=seconds)
+    return Metrics({best.name.replace(" ", "_"): (reached, "")}, skipped=skipped, seconds=seconds)
 
 
 Sight = Callable[[Any, Any], Any]

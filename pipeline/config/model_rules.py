@@ -6,9 +6,10 @@ from typing import cast
 
 from pipeline.arrays import Model
 from pipeline.config.document import Path
+from pipeline.config.folder_schema import AudioFolderSource
 from pipeline.config.schema import Config
 from pipeline.config.source_rules import article, form_of, not_there, source_label
-from pipeline.config.source_schema import AudioFolderSource, Source
+from pipeline.config.source_schema import Source
 from pipeline.tasks import TASKS
 
 Finding = tuple[Path, str]

@@ -12,6 +12,14 @@ from pydantic import Field
 from pipeline.config.augment_schema import Augment
 from pipeline.config.data_schema import Baseline, Data, Sanitize, Split
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
+from pipeline.config.folder_schema import (
+    AudioFolderSource,
+    ImageFolderSource,
+    LogMel,
+    Mfcc,
+    SeriesFolderSource,
+    Sound,
+)
 from pipeline.config.harden_schema import (
     Adversarial,
     ApgdCe,
@@ -52,16 +60,10 @@ from pipeline.config.section import (
     Wanted,
 )
 from pipeline.config.source_schema import (
-    AudioFolderSource,
     BundledSource,
     CsvSource,
-    ImageFolderSource,
-    LogMel,
-    Mfcc,
     NpzSource,
     SeriesCsvSource,
-    SeriesFolderSource,
-    Sound,
     Source,
     SplitName,
     TextSource,

@@ -28,7 +28,8 @@ CURES = {  # where sets of shipped configs lie -> how they get there
     "runs/generated": "; `make generated` writes it",
     "runs/data": "; the first lines of the config say what to put there",
 }
-FOLDERS = {"image_folder": "path", "series_folder": "path", "tfds": "manual_dir"}
+FOLDERS = {"tfds": "manual_dir"}
+EITHER = ("image_folder", "audio_folder", "series_folder")  # a folder, an archive or a listing
 FILES = {
     "csv": ("path", "validation_path", "test_path"),
     "text": ("path", "validation_path", "test_path"),
@@ -112,9 +113,7 @@ def split_fits(config: Config, base: File) -> Iterator[Finding]:
 
 def _has_groups(split: Split, source: Source) -> bool:
     """Tell whether something says, or may say, what belongs together."""
-    may_say = (
-        source.kind in ("series_csv", "audio_folder") or getattr(source, "fit", "") == "window"
-    )
+    may_say = source.kind in ("series_csv", *EITHER) or getattr(source, "fit", "") == "window"
     return may_say or split.pattern is not None or getattr(source, "group", None) is not None
 
 
@@ -148,7 +147,7 @@ def places_exist(config: Config, base: File) -> Iterator[Finding]:
     for name, is_there, what in (
         *(((folder, File.is_dir, "folder"),) if folder else ()),
         *((name, File.is_file, "file") for name in FILES.get(source.kind, ())),
-        *((("path", File.exists, "folder or file"),) if source.kind == "audio_folder" else ()),
+        *((("path", File.exists, "folder or file"),) if source.kind in EITHER else ()),
     ):
         path = getattr(source, name)
         place = None if path is None else base / File(path).expanduser()

@@ -4,10 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Count, Pattern, Positive, Section, Wanted
+from pipeline.config.folder_schema import (
+    Alike,
+    AudioFolderSource,
+    ImageFolderSource,
+    Numbers,
+    SeriesFolderSource,
+    Sound,
+)
+from pipeline.config.section import Count, Section, Wanted
 
 SplitName = Literal["train", "validation", "test"]
-Numbers = Literal["auto", "standard", "robust", "quantile"]
 
 
 class BundledSource(Section):
@@ -16,41 +23,6 @@ class BundledSource(Section):
     kind: Literal["bundled"]
     name: Literal["digits", "breast_cancer", "wine", "diabetes"]
     """digits: 1,797 handwritten 8x8 images; breast_cancer, wine: tables; diabetes: regression."""
-
-
-class LogMel(Section):
-    """The logarithm of the energy in bands of pitch: a picture of the sound."""
-
-    kind: Literal["log_mel"] = "log_mel"
-    window_ms: Annotated[float, Field(gt=0, le=1000)] = 32.0
-    """Length of the piece of sound behind each row, in milliseconds."""
-    stride_ms: Annotated[float, Field(gt=0, le=1000)] = 16.0
-    """Milliseconds from one row to the next."""
-    bins: Annotated[int, Field(ge=4, le=256)] = 40
-    """Bands, evenly spaced on the mel scale."""
-    low_hz: Annotated[float, Field(ge=0)] = 20.0
-    """Where the lowest band begins."""
-    high_hz: Annotated[float, Field(gt=0)] | None = None
-    """Where the highest band ends; null: half the sample rate."""
-
-
-class Mfcc(LogMel):
-    """Mel-frequency cepstral coefficients: the cosine transform of the log-mel bands."""
-
-    kind: Literal["mfcc"]  # type: ignore[assignment]
-    coefficients: Annotated[int, Field(ge=2, le=256)] = 13
-    """How many are kept, the lowest first; at most `bins`."""
-
-
-class Sound(Section):
-    """One length and one rate for all recordings, and what the model sees of them."""
-
-    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 16_000
-    """Samples a second, to which every recording is brought."""
-    seconds: Annotated[float, Field(gt=0, le=600)] = 1.0
-    """Length to which every recording is cut, or padded with silence."""
-    features: Annotated[LogMel | Mfcc, Field(discriminator="kind")] = LogMel()
-    """What the model sees: log_mel or mfcc."""
 
 
 class Words(Section):
@@ -96,20 +68,6 @@ class TfdsSource(Section):
     """How a text feature is read."""
 
 
-class ImageFolderSource(Section):
-    """Images in class subfolders, or in train / validation / test folders of class subfolders."""
-
-    kind: Literal["image_folder"]
-    path: Annotated[str, Field(min_length=1)]
-    """The folder, relative to the config file."""
-    height: Annotated[int, Field(ge=4, le=4096)]
-    """Height in pixels to which every image is resized."""
-    width: Annotated[int, Field(ge=4, le=4096)]
-    """Width in pixels to which every image is resized."""
-    color: Literal["rgb", "gray"] = "rgb"
-    """Three channels or one."""
-
-
 class CsvSource(Section):
     """A table: a row a sample; one column is predicted, the others hold numbers or categories."""
 
@@ -122,6 +80,10 @@ class CsvSource(Section):
     """The test part, for `data.split.by: given`."""
     label: Annotated[str, Field(min_length=1)]
     """Column that the model predicts."""
+    labels_alike: Alike | None = None
+    """What is done with labels that differ in case, spaces or the form of a number only, such as ok
+    and OK, or 1 and 1.0 beside True: merge them into one class, or keep them. null: such labels
+    stop the run."""
     columns: tuple[str, ...] | None = None
     """Names of the columns of a file without a header; null: its first line has them."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -151,57 +113,6 @@ class CsvSource(Section):
     most from."""
 
 
-class AudioFolderSource(Section):
-    """Recordings (.wav, .flac) in class subfolders, or listed in a CSV file; any sample rate."""
-
-    kind: Literal["audio_folder"]
-    path: Annotated[str, Field(min_length=1)]
-    """The folder of class subfolders, or the CSV file with columns path, label and, where it says
-    so, split (train, validation, test) and group; relative to the config file."""
-    sound: Sound = Sound()
-    """Rate, length and features of the recordings."""
-    stride_s: Positive | None = None
-    """Seconds from one window to the next, each `sound.seconds` long: a recording is many samples,
-    all of them in one part, and the device predicts for each. null: a recording is one sample."""
-    label_pattern: Pattern | None = None
-    """Regular expression that finds the class in a recording's name below the folder, as its first
-    (…): `(normal|anomaly)_id_` in test/anomaly_id_01_00000000.wav. Files then lie in one folder, or
-    in train / validation / test folders; null: a folder a class."""
-    validation_list: str | None = None
-    """File in the folder that names the recordings of the validation part, one a line, as Speech
-    Commands has it; those that no list names are train. For `data.split.by: given`."""
-    test_list: str | None = None
-    """The same for the test part."""
-    unknown: tuple[str, ...] = ()
-    """Class folders that are put together into one class `unknown`."""
-    silence: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Fraction of samples of a class `silence` that is added: pieces of the recordings in a folder
-    `_background_noise_`, as quiet as they come down to nothing."""
-
-
-class SeriesFolderSource(Section):
-    """Recordings of sensors, a CSV file each, in class subfolders; of any length."""
-
-    kind: Literal["series_folder"]
-    path: Annotated[str, Field(min_length=1)]
-    """The folder, relative to the config file."""
-    length: Annotated[int, Field(ge=2, le=100_000)]
-    """Rows that the model sees."""
-    fit: Literal["resample", "pad", "window"] = "resample"
-    """resample: stretched to `length`; pad: cut, or the last row repeated; window: pieces of
-    `length` rows, `stride` apart, all of a recording in one part."""
-    stride: Count | None = None
-    """Rows from one window to the next; null: half of `length`."""
-    columns: tuple[str, ...] | None = None
-    """Columns that the model sees, by the header; null: all columns of the first file."""
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """Between the columns."""
-    header: bool = True
-    """Whether the first line of a file holds names."""
-    numbers: Numbers = "auto"
-    """As of csv: how each channel is made even."""
-
-
 class SeriesCsvSource(Section):
     """Timestamped series, in one CSV file or many, cut into windows."""
 
@@ -216,6 +127,10 @@ class SeriesCsvSource(Section):
     label: str | None = None
     """Column that is predicted for each window: the value of its last row. null: windows_path
     decides, or the first of `values` is forecast."""
+    labels_alike: Alike | None = None
+    """What is done with labels that differ in case, spaces or the form of a number only, such as ok
+    and OK, or 1 and 1.0 beside True: merge them into one class, or keep them. null: such labels
+    stop the run."""
     windows_path: str | None = None
     """JSON file: name of each file -> list of [start, end] of anomalies; a window that touches one
     is of the class `anomaly`, the others of `normal`."""
@@ -250,6 +165,10 @@ class TextSource(Section):
     """Column of the text."""
     label: str = "label"
     """Column that the model predicts."""
+    labels_alike: Alike | None = None
+    """What is done with labels that differ in case, spaces or the form of a number only, such as ok
+    and OK, or 1 and 1.0 beside True: merge them into one class, or keep them. null: such labels
+    stop the run."""
     columns: tuple[str, ...] | None = None
     """Names of the columns of a file without a header; null: its first line has them."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","

@@ -12,18 +12,10 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import AudioFolderSource
-from pipeline.data.class_folders import (
-    NOISE,
-    PARTS,
-    Classes,
-    Listed,
-    file_name,
-    leavings,
-    list_classes,
-    without_root,
-)
-from pipeline.data.csv_rows import Form, names_of, rows_of
-from pipeline.data.recordings import named_classes, window_names, with_lists
+from pipeline.data.class_folders import Broken, Classes, Listed, file_name, leavings, without_root
+from pipeline.data.file_source import classes_of
+from pipeline.data.folder_layout import NOISE
+from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.sound import SUFFIXES, sound_input
 from pipeline.documents.preprocess import AudioEntry
@@ -34,8 +26,6 @@ from pipeline.samples.kind import Input
 
 UNKNOWN, SILENCE = "unknown", "silence"
 QUIET = 300  # steps of 16 bits: deviation of the noise that stands for silence without recordings
-LISTING = ("path", "label")
-FOLDER_ALONE = ("label_pattern", "validation_list", "test_list")  # a listing says it itself
 
 
 def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None) -> Source:
@@ -44,63 +34,12 @@ def open_audio_folder(source: AudioFolderSource, base: Path, report: str | None)
     Raises:
         ConfigError: no such folder or file, a wrong layout, an empty class, unknown names.
     """
-    path = base / Path(source.path).expanduser()
-    classes, found = _listed(path, source)
-    classes = _with_unknown(classes, source.unknown)
+    classes = _with_unknown(classes_of(source, base, SUFFIXES, what="recording"), source.unknown)
     names = [*classes.names, *([SILENCE] if source.silence else [])]
     if SILENCE in classes.names and source.silence:
         raise ConfigError("data.source.silence: there is a class `silence` already; wanted 0")
     spec = sound_input("audio", source.sound, stride_s=source.stride_s)
-    return Source(
-        (spec,), "class", tuple(names), lambda: _read(classes, source, spec, names, found)
-    )
-
-
-def _listed(path: Path, source: AudioFolderSource) -> tuple[Classes, tuple[Finding, ...]]:
-    """Return the recordings, each with its class and part."""
-    lists = {"validation": source.validation_list, "test": source.test_list}
-    if path.is_file():
-        asked = [name for name in FOLDER_ALONE if getattr(source, name) is not None]
-        if asked:
-            raise ConfigError(
-                f"data.source.{asked[0]}: {path.name} is a file, whose columns label and split say "
-                "that; wanted a folder, or null"
-            )
-        return _from_csv(path), ()
-    if source.label_pattern is not None:
-        return with_lists(named_classes(path, source.label_pattern, SUFFIXES), lists)
-    return with_lists(list_classes(path, SUFFIXES, "recording"), lists)
-
-
-def _from_csv(path: Path) -> Classes:
-    """Return the recordings that a CSV file lists: path, label and, where it has them, more.
-
-    Raises:
-        ConfigError: a column is missing, a file is not there, a split is none of ours.
-    """
-    form = Form()
-    names = names_of(path, form)
-    absent = [name for name in LISTING if name not in names]
-    if absent:
-        raise ConfigError(f"{path}:1: no column {', '.join(absent)}; wanted path and label")
-    listed, wrong = [], []
-    for line, cells in rows_of(path, form, len(names)):
-        row = dict(zip(names, cells, strict=True))
-        said = row.get("split", "")
-        if said and said.lower() not in PARTS:
-            wrong.append(f"{path}:{line}: split {said!r}; wanted train, validation or test")
-        if not (path.parent / row["path"]).is_file():
-            wrong.append(f"{path}:{line}: no such file: {row['path']}")
-        part = PARTS.get(said.lower())
-        file = str(path.parent / row["path"])
-        listed.append(Listed(file, row["label"], part, row.get("group")))
-    if wrong:
-        more = [f"{path}: and {len(wrong) - 10} more"] if len(wrong) > 10 else []
-        raise ConfigError(*wrong[:10], *more)
-    labels = sorted({file.label for file in listed})
-    if len(labels) < 2:
-        raise ConfigError(f"{path}: {len(labels)} label ({', '.join(labels)}); wanted two or more")
-    return Classes(path.parent, listed, [], labels)
+    return Source((spec,), "class", tuple(names), lambda: _read(classes, source, spec, names))
 
 
 def _with_unknown(classes: Classes, unknown: tuple[str, ...]) -> Classes:
@@ -127,10 +66,9 @@ def _read(
     source: AudioFolderSource,
     spec: Input,
     names: list[str],
-    noticed: tuple[Finding, ...],
 ) -> Iterator[Chunk]:
     """Yield one recording after the other, then pieces of silence, then findings."""
-    broken: list[str] = []
+    broken: list[Broken] = []
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
     entry = spec.template
     assert isinstance(entry, AudioEntry)  # made by sound_input
@@ -139,7 +77,7 @@ def _read(
         try:
             sounds = read_recording(file.path, entry)
         except (OSError, ValueError) as error:
-            broken.append(f"{name} ({without_root(error, classes.root)})")
+            broken.append((file, without_root(error, classes.root)))
             continue
         count = len(sounds)
         own = [name] if entry.every is None else window_names(name, count)
@@ -148,7 +86,7 @@ def _read(
         yield Chunk({"audio": sounds}, labels[file.label].repeat(count), own, file.part, groups)
     if source.silence:
         yield from _silence(classes, source.silence, entry, labels[SILENCE])
-    found = (*noticed, *leavings(classes, broken, "recording"))
+    found = leavings(classes, broken, "recording")
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
 

@@ -51,7 +51,8 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
         for column in kept
     ]
     inputs_made = _inputs(source, described)
-    return _described(table, inputs_made, labels.encoding("data.source.label"), found)
+    encoding = labels.encoding("data.source.label", source.labels_alike)
+    return _described(table, inputs_made, encoding, [*found, *encoding.findings])
 
 
 @dataclass(frozen=True)

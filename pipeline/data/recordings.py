@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.data.class_folders import NOISE, PARTS, Classes, Listed, file_name
+from pipeline.data.class_folders import Classes, Listed, file_name
 from pipeline.data.findings import left_out
+from pipeline.data.folder_layout import NOISE, part_of
 from pipeline.data.samples import Finding
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
@@ -55,7 +56,9 @@ def named_classes(root: Path, pattern: str, suffixes: Sequence[str]) -> Classes:
         if found is None or not found[1]:
             others.append(path)
             continue
-        listed.append(Listed(str(path), found[1], PARTS.get(name.split("/")[0].lower())))
+        listed.append(
+            Listed(str(path), found[1], part_of(name.split("/")[0]) if "/" in name else None)
+        )
     names = sorted({file.label for file in listed})
     if len(names) < 2:
         heard = [path for path in others if path.suffix.lower() in suffixes]

@@ -90,7 +90,9 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
     )
     columns, numbers = source.values, source.numbers
     spec = Input("series", "series", columns=columns, template=entry, numbers=numbers)
-    encoding = None if source.label is None else labels.encoding("data.source.label")
+    encoding = (
+        None if source.label is None else labels.encoding("data.source.label", source.labels_alike)
+    )
     series = _Series(source, files, form, encoding, spans)
     if spans is not None:
         return Source((spec,), "class", CLASSES, lambda: _read(series))
@@ -165,7 +167,8 @@ def _read(series: _Series) -> Iterator[Chunk]:
             yield _chunk(held, name)
         if not count:
             seen.short.append(name)
-    yield Chunk({}, np.zeros(0), [], findings=tuple(_findings(seen)))
+    spelt = () if series.encoding is None else series.encoding.findings
+    yield Chunk({}, np.zeros(0), [], findings=(*spelt, *_findings(seen)))
 
 
 def _windows(

@@ -4,14 +4,17 @@ One recording is in memory at a time. What cannot be read is left out and report
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import SeriesFolderSource
-from pipeline.data.class_folders import Classes, file_name, leavings, list_classes, without_root
+from pipeline.data.channels import channels_of
+from pipeline.data.class_folders import Broken, Classes, Listed, file_name, leavings, without_root
 from pipeline.data.csv_rows import Form, names_of
+from pipeline.data.file_source import classes_of
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
@@ -30,8 +33,9 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
     Raises:
         ConfigError: no such folder, a wrong layout, an empty class, unknown columns.
     """
-    classes = list_classes(base / Path(source.path).expanduser(), SUFFIXES, "recording")
-    names = _channels(source, classes)
+    classes = classes_of(source, base, SUFFIXES, what="recording")
+    names, found = _channels(source, classes)
+    classes = replace(classes, findings=(*classes.findings, *found))
     entry = SeriesEntry(
         name="series",
         length=source.length,
@@ -47,8 +51,10 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
     return Source((spec,), "class", tuple(classes.names), lambda: _read(classes, names, entry))
 
 
-def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
-    """Return the names of the channels: those asked for, or those of the first file."""
+def _channels(
+    source: SeriesFolderSource, classes: Classes
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Return the names of the channels, those asked for or all that are some, and what is odd."""
     first = Path(classes.listed[0].path)
     header = names_of(first, Form(source.delimiter))
     if not source.header:
@@ -57,20 +63,45 @@ def _channels(source: SeriesFolderSource, classes: Classes) -> tuple[str, ...]:
                 f"data.source.columns: {len(source.columns)} names for the {len(header)} columns "
                 f"of {first}; wanted one for each"
             )
-        return source.columns or tuple(f"column_{i}" for i in range(len(header)))
-    wanted = source.columns or tuple(header)
+        return _without_header(source, classes, header)
+    files = [file.path for file in classes.listed]
+    if source.columns is None:
+        found = channels_of(files, Form(source.delimiter))
+        return found.kept or tuple(header), found.findings
+    wanted = source.columns
     absent = [name for name in wanted if name not in header]
     if absent:
         raise ConfigError(
             f"data.source.columns: {first} has no column {', '.join(absent)}; it has "
             f"{', '.join(header)}"
         )
-    return wanted
+    clocks = set(channels_of(files, Form(source.delimiter)).clocks).intersection(wanted)
+    text = "Column {} rises steadily in every file: a clock says when, not what was measured."
+    return wanted, tuple(Finding("warning", "clock", text.format(name), 1) for name in clocks)
+
+
+def _without_header(
+    source: SeriesFolderSource, classes: Classes, first: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Return names for the columns of files without a header; all of them are channels.
+
+    Raises:
+        ConfigError: one of them is a clock: it can be left out by its name only.
+    """
+    names = source.columns or tuple(f"column_{i}" for i in range(len(first)))
+    form = Form(source.delimiter, columns=names)
+    found = channels_of([file.path for file in classes.listed], form)
+    if found.clocks:
+        raise ConfigError(
+            f"data.source.columns: {', '.join(found.clocks)} rises steadily in every file: it is a "
+            "clock and would be learned; write a header into the files, and leave it out of columns"
+        )
+    return names, ()
 
 
 def _read(classes: Classes, names: Sequence[str], entry: SeriesEntry) -> Iterator[Chunk]:
     """Yield the samples of one recording after the other, then findings on what is left out."""
-    broken: list[str] = []
+    broken: list[Broken] = []
     unknown = 0
     numbers = {name: number for number, name in enumerate(classes.names)}
     is_windowed = entry.fit == "window"
@@ -79,7 +110,7 @@ def _read(classes: Classes, names: Sequence[str], entry: SeriesEntry) -> Iterato
         try:
             rows = _rows(Path(file.path), names, entry)
         except (OSError, ValueError) as error:
-            broken.append(f"{name} ({without_root(error, classes.root)})")
+            broken.append((file, without_root(error, classes.root)))
             continue
         unknown += int(np.isnan(rows).sum())
         samples = fit_series_length(rows, entry)
@@ -90,13 +121,19 @@ def _read(classes: Classes, names: Sequence[str], entry: SeriesEntry) -> Iterato
             np.full(count, numbers[file.label], np.int64),
             ids,
             file.part,
-            [name] * count if is_windowed else None,
+            _group(file, name, count, is_windowed=is_windowed),
         )
     found = leavings(classes, broken, "recording")
     if unknown:
         text = f"{unknown} values of recordings are missing: the median of train stands in."
         found = (*found, Finding("info", "missing_values", text, unknown))
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
+
+
+def _group(file: Listed, name: str, count: int, *, is_windowed: bool) -> list[str] | None:
+    """Return what each sample of a recording stays with: windows at least with one another."""
+    group = name if file.group is None and is_windowed else file.group
+    return None if group is None else [group] * count
 
 
 def _rows(path: Path, names: Sequence[str], entry: SeriesEntry) -> Array:

@@ -9,7 +9,17 @@ from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length, mel_weights, resample_sound
 from pipeline.samples.kind import Input
 
-SUFFIXES = (".wav", ".flac")
+SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".au",
+)  # as soundfile reads them
 
 
 def sound_input(name: str, sound: Sound, *, stride_s: float | None = None) -> Input:

@@ -21,6 +21,7 @@ from pipeline.config.schema import (
     TextSource,
     TfdsSource,
 )
+from pipeline.data.archives import is_archive
 from pipeline.errors import ConfigError
 
 
@@ -47,8 +48,12 @@ def source_state(source: Section, base: Path) -> str | None:
         return _listing([*series_files(source.path, base).values(), *windows], base)
     if isinstance(source, ImageFolderSource | AudioFolderSource | SeriesFolderSource):
         root = base / Path(source.path).expanduser()
-        root = root.parent if root.is_file() else root
         reader = "pillow" if isinstance(source, ImageFolderSource) else "numpy"
+        if is_archive(root):
+            return _versions(reader) + _listing([root], base)
+        if root.is_file():
+            files = walk(listing_folder(root, source.listing.folder))
+            return _versions(reader) + _listing([root, *files], root.parent)
         return _versions(reader) + _listing(walk(root), root)
     return None
 
@@ -88,6 +93,21 @@ def series_files(pattern: str, base: Path) -> dict[str, Path]:
     return {p.relative_to(root).as_posix(): p for p in found}
 
 
+def listing_folder(path: Path, folder: str | None) -> Path:
+    """Return the folder of the files that a CSV file lists.
+
+    Args:
+        path: the CSV file.
+        folder: as `data.source.listing.folder` says it.
+    """
+    if folder is not None:
+        return path.parent / Path(folder).expanduser()
+    return path.parent.parent if path.parent.name.lower() in ASIDE else path.parent
+
+
+ASIDE = ("metadata", "meta", "labels", "annotations", "csv", "splits")
+
+
 def _listing(paths: Iterable[Path], root: Path) -> str:
     """Return a hash over names, sizes and times of files."""
     digest = hashlib.sha256()
@@ -99,8 +119,14 @@ def _listing(paths: Iterable[Path], root: Path) -> str:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Yield every file below a folder, sorted, through linked folders too."""
+    """Yield every file below a folder, sorted, through linked folders too, each of them once."""
+    entered: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:  # a link back up, or a second one
+            subfolders.clear()
+            continue
+        entered.add(real)
         subfolders.sort()
         yield from (Path(folder, name) for name in sorted(names) if Path(folder, name).is_file())
 

@@ -5,6 +5,7 @@ dataset.json, figures.npz.
 """
 
 import ctypes
+import logging
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS
 
+log = logging.getLogger(__name__)
+
 M_MMAP_THRESHOLD = -3  # malloc.h of glibc
 ARRAY_BYTES = 1 << 18  # from here on an array has pages of its own
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
@@ -89,6 +92,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     write_arrays(out / "figures.npz", drawn)
     shown = (*PARTS, UNLABELED) if UNLABELED in parts else PARTS
     counts = {name: (float(len(parts[name])), "samples") for name in shown}
+    for finding in found:
+        if finding.level == "warning":
+            log.info("          warning: %s", finding.text)
     warnings = sum(finding.level == "warning" for finding in found)
     return Metrics(counts | {"warnings": (float(warnings), "")})
 

@@ -75,7 +75,7 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
         for line, row in texts.rows(part):
             if row[source.label].strip():
                 labels.see(path, line, row[source.label].strip())
-    encoding = labels.encoding("data.source.label")
+    encoding = labels.encoding("data.source.label", source.labels_alike)
     spec = words_input("text", source.words)
     return Source((spec,), encoding.kind, encoding.names, lambda: _read(texts, encoding))
 
@@ -101,6 +101,7 @@ def _read(texts: _Texts, encoding: LabelEncoding) -> Iterator[Chunk]:
         if held:
             yield _chunk(texts, held, part, encoding)
     found = [
+        *encoding.findings,
         *left_out("warning", "empty_texts", "no text", names=empty, noun="row"),
         *left_out("warning", "rows_without_label", "no label", names=unlabeled, noun="row"),
     ]

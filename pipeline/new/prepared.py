@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.source_schema import TfdsSource
-from pipeline.data.class_folders import PARTS
+from pipeline.data.folder_layout import PARTS
 from pipeline.data.npz_source import arrays_of
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError

@@ -75,6 +75,8 @@ def _epochs(seen: Seen, batch: int, least: int, most: int) -> int:
 
 def _image(seen: Seen) -> Sections:
     shift = [{"kind": "translate", "fraction": 0.1}]
+    if TASKS[seen.task].predicts_input:
+        return {"model": {"kind": "autoencoder", "units": [64], "code": 16}}
     if seen.size <= SMALL and seen.samples >= MANY:
         model = {"kind": "cnn", "filters": [32, 64], "dense": [128], "batch_norm": False}
         return {

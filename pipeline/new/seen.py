@@ -27,5 +27,7 @@ class Seen:
     """Side of a picture in pixels, columns of a table, words of a text, steps of a recording."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further keys of `data.split`."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of `data`."""
     tested: Mapping[str, int] | None = None
     """Class -> samples of the given test part; None: there is none, or nothing counts them."""

@@ -17,6 +17,7 @@ from typing import Literal
 
 from pipeline.config.schema import CsvSource
 from pipeline.data.csv_rows import Form, lines_of, names_of
+from pipeline.data.label_spelling import merged_labels
 from pipeline.errors import ConfigError
 
 ROWS = 200_000
@@ -53,6 +54,11 @@ class Column:
     def distinct(self) -> int:
         """How many values differ."""
         return len(set(self.values))
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers."""
+        return self.kind == "number"
 
     @property
     def is_whole(self) -> bool:
@@ -243,8 +249,16 @@ def is_of_classes(column: Column) -> bool:
     return column.kind == "category" or (column.is_whole and column.distinct <= CLASSES)
 
 
+def are_alike(column: Column) -> bool:
+    """Tell whether some classes differ in spelling only; a dot at the end is none of it."""
+    counts = Counter(value.rstrip(".") for value in column.values)
+    return len(counts) <= MOST_CLASSES and bool(merged_labels(counts, "keep")[1])
+
+
 def classes_of(column: Column) -> dict[str, int]:
-    """Return class -> rows, the most frequent first; a dot at the end is no part of a name.
+    """Return class -> rows, the most frequent first, without differences of spelling.
+
+    A dot at the end is no part of a name.
 
     Raises:
         ConfigError: there are too many.
@@ -255,4 +269,8 @@ def classes_of(column: Column) -> dict[str, int]:
             f"--target: column {column.name} has {len(counts):,} different values, which is no "
             "target of classes; name another column"
         )
-    return dict(counts.most_common())
+    merged, _ = merged_labels(counts, "merge")
+    sums: Counter[str] = Counter()
+    for value, count in counts.items():
+        sums[merged[value]] += count
+    return dict(sums.most_common())

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.class_folders import PARTS
+from pipeline.data.folder_layout import PARTS
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen
 from pipeline.new.table import (
     Column,
     Table,
+    are_alike,
     classes_of,
     guess_target,
     is_of_classes,
@@ -109,6 +110,9 @@ def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> S
     if not table.has_header:
         source["columns"] = [c.name for c in table.columns]
     source["label"] = answered.name
+    if is_class and not answered.is_number and are_alike(answered):
+        source["labels_alike"] = "merge"
+        said.append("Labels that differ in spelling only are one class: data.source.labels_alike.")
     source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
     source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
     source |= {"drop": dropped} if dropped else {}
@@ -144,6 +148,7 @@ def _text_seen(table: Table, text: Column, label: Column) -> Seen:
     source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
     source |= {} if table.quotes else {"quotes": False}
     source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
+    source |= {"labels_alike": "merge"} if are_alike(label) else {}
     source["words"] = {"length": length}
     said = (
         f"{table.rows:,} texts of {statistics.median(lengths):.0f} words in the middle; "

@@ -56,6 +56,7 @@ def config_text(file: Path, seen: Seen) -> str:
     data: dict[str, Any] = {"source": _relative(seen.source, file.parent)}
     by = "given" if seen.is_given else TASKS[seen.task].split
     data["split"] = {"by": by} | dict(seen.extra)
+    data |= seen.data
     data |= {key: parts.pop(key) for key in ("batch_size", "augment") if key in parts}
     lines = [
         f"# make train CONFIG={shell_word(str(file))}; then make export, for the bundle",

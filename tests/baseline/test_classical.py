@@ -137,3 +137,13 @@ def test_rare_words_weigh_more_in_texts(rng: np.random.Generator) -> None:
     classical.fit(model, counts[:100], labels[:100])
     found = classical.outputs(model, counts[100:], 2).argmax(axis=1)
     assert (found == labels[100:]).mean() > 0.9
+
+
+def test_rows_are_thinned_by_class(rng: np.random.Generator) -> None:
+    labels = np.zeros(10_000, np.int64)
+    labels[[7, 4000, 9001]] = 1
+    kept = classical.thin_rows(labels, 500)
+    assert labels[kept].sum() == 3
+    assert 500 <= len(kept) <= 503
+    assert len(classical.thin_rows(rng.normal(size=10_000), 500)) == 500
+    assert classical.thin_rows(labels, 10_000).tolist() == list(range(10_000))

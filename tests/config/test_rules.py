@@ -174,7 +174,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (CNN, "audit={epsilon: 0.6}", "is 0.6; under linf a value in [0, 1] changes by at"),
         (CNN, "verify.runtimes=[litert, litert]", "litert is listed twice"),
         (CNN, "data.source={kind: audio_folder, path: no}", "wanted a folder or file; there is"),
-        (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder; there"),
+        (TABLE, "data.source={kind: series_folder, path: no, length: 9}", "wanted a folder or"),
     ],
 )  # fmt: skip
 def test_a_wrong_combination_gets_one_message(

@@ -37,4 +37,4 @@ def prepared(tmp_path: Path) -> Callable[..., Dataset]:
 
 def findings(dataset: Dataset) -> dict[str, Any]:
     """Return code -> finding."""
-    return {finding["code"]: finding for finding in dataset.meta["findings"]}
+    return {finding.code: finding for finding in dataset.meta.findings}

@@ -222,7 +222,7 @@ def test_what_can_be_left_out_is_and_is_reported(
 ) -> None:
     change(own_sets / "runs/generated" / file)
     said = findings(prepared(own_sets, config))
-    assert text in said[code]["text"]
+    assert text in said[code].text
     counted("bad inputs")
 
 

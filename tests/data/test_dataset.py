@@ -39,7 +39,7 @@ def test_the_split_index_is_disjoint_and_calibration_is_of_train(digits: Any) ->
     assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == 1797
     assert set(digits.split("calibration")) < parts["train"]
     assert len(digits.split("calibration")) == 256
-    assert digits.meta["splits"]["test"] == len(parts["test"])
+    assert digits.meta.splits["test"] == len(parts["test"])
 
 
 def test_positions_are_mapped_where_they_are_many(

@@ -53,7 +53,7 @@ def prepared(
         config = make_config(*overrides, text=TEXT.replace("PATH", json.dumps(str(root))))
         prepare_data(config, out)
         dataset = open_dataset(out)
-        return dataset, {finding["code"]: finding for finding in dataset.meta["findings"]}
+        return dataset, {finding.code: finding for finding in dataset.meta.findings}
 
     return prepare
 
@@ -79,11 +79,11 @@ def test_other_and_broken_files_are_left_out_and_named(prepared, folder: Path) -
     (folder / "dog" / "empty.jpg").write_text("")
     dataset, findings = prepared(folder)
     assert len(dataset.ids) == 16
-    assert findings["other_files"]["count"] == 2
-    assert "LICENSE" in findings["other_files"]["text"]
-    assert findings["unreadable_images"]["count"] == 3
-    assert findings["unreadable_images"]["level"] == "warning"
-    assert all(name in findings["unreadable_images"]["text"] for name in ("cut", "text", "empty"))
+    assert findings["other_files"].count == 2
+    assert "LICENSE" in findings["other_files"].text
+    assert findings["unreadable_images"].count == 3
+    assert findings["unreadable_images"].level == "warning"
+    assert all(name in findings["unreadable_images"].text for name in ("cut", "text", "empty"))
 
 
 def test_part_folders_are_kept(prepared, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -101,7 +101,10 @@ def test_part_folders_are_kept(prepared, tmp_path: Path) -> None:  # type: ignor
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda root: root.rename(root.with_name("away")), "wanted a folder; there is none"),
+        (
+            lambda root: root.rename(root.with_name("away")),
+            "wanted a folder or file; there is none",
+        ),
         (lambda root: [p.unlink() for p in (root / "cat").iterdir()], "no image file .* cat"),
         (lambda root: save(root / "train" / "cat" / "1.png", 3), "holds train beside cat, dog"),
         (lambda root: (root / "dog").rename(root / "cat" / "dog"), "holds 1 class folder; wanted"),

@@ -33,7 +33,7 @@ def test_a_shipped_config_is_prepared_and_both_sides_agree(
     positions = dataset.split("test")[:64]
     raw = dataset.read(positions)
     compared = compare_preprocessing(raw, dataset.preprocess)
-    assert set(compared) == {entry["name"] for entry in dataset.inputs}
+    assert set(compared) == {entry.name for entry in dataset.inputs}
     entries = dataset.preprocess["inputs"]
     write_sample(tmp_path, {key: values[0] for key, values in raw.items()}, entries)
     again = read_samples(str(tmp_path / sample_name(entries)), entries)
@@ -153,8 +153,8 @@ def test_columns_are_told_apart_and_ids_left_out(sets: Path, prepared: Prepared)
     assert [c["name"] for c in categories["columns"]] == ["mode"]
     assert categories["vocabulary_size"] == 4  # three modes, and whatever else comes
     said = findings(dataset)
-    assert "serial" in said["columns_left_out"]["text"]
-    assert "hours are missing" in said["missing_values"]["text"]
+    assert "serial" in said["columns_left_out"].text
+    assert "hours are missing" in said["missing_values"].text
     assert set(dataset.report_groups) == {f"plant{i}" for i in range(12)}
 
 

@@ -94,7 +94,7 @@ def test_samples_come_with_the_sets_own_parts_and_names(prepare: Callable[..., A
 def test_several_inputs_and_slices(prepare: Callable[..., Any]) -> None:
     slices = "data.source.splits={train: 'train[:50%]', validation: 'train[50%:]', test: test}"
     dataset = prepare("data.source.inputs=[image, nested/size]", slices, "model={kind: mlp}")
-    assert [entry["name"] for entry in dataset.inputs] == ["image", "nested/size"]
+    assert [entry.name for entry in dataset.inputs] == ["image", "nested/size"]
     assert len(dataset.split("train")) == len(dataset.split("validation")) == 20
     read = dataset.read(np.arange(50))
     assert (read["nested/size"][:, 0] * 5 == read["image"][:, 0, 0, 0]).all()
