@@ -1,4 +1,4 @@
-"""Which columns of sensor recordings are channels: clocks, answers and words are none."""
+"""Which columns of sensor recordings are channels: clocks, labels and words are none."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 FILES, ROWS = 40, 2000  # that are read to tell
 SHORT = 3  # rows; shorter files say nothing of a clock
 STEADY = 0.9  # of the steps between rows are as long as usual, from half to twice
-ANSWERS = ("anomaly", "label", "class", "event", "changepoint", "target", "activity", "is_anomaly")
+LABELS = ("anomaly", "label", "class", "event", "changepoint", "target", "activity", "is_anomaly")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Channels:
 
     kept: tuple[str, ...]
     clocks: tuple[str, ...]
-    answers: tuple[str, ...]
+    labels: tuple[str, ...]
     words: tuple[str, ...]
     """Columns that hold no numbers."""
 
@@ -34,7 +34,7 @@ class Channels:
         """Return why columns are no channels."""
         reasons = (
             ("clock", self.clocks, "rises steadily in every file: it is a clock"),
-            ("answer", self.answers, "is called after an answer"),
+            ("label", self.labels, "is named after a label"),
             ("words", self.words, "holds no numbers"),
         )
         return tuple(
@@ -74,18 +74,18 @@ def channels_of(paths: Sequence[str], form: Form) -> Channels:
     if names is None:
         return Channels((), (), (), ())
     clocks = clocks - words if seen else set()
-    answers = {name for name in names if name.strip().lower() in ANSWERS} - words - clocks
-    kept = tuple(name for name in names if name not in clocks | answers | words)
+    labels = {name for name in names if name.strip().lower() in LABELS} - words - clocks
+    kept = tuple(name for name in names if name not in clocks | labels | words)
     if not kept:
         raise ConfigError(
             f"{paths[0]}: none of the columns {', '.join(names)} holds values of a sensor; name "
             "them in data.source.columns"
         )
-    return Channels(kept, *(tuple(n for n in names if n in k) for k in (clocks, answers, words)))
+    return Channels(kept, *(tuple(n for n in names if n in k) for k in (clocks, labels, words)))
 
 
 def _are_numbers(cells: Iterable[str]) -> bool:
-    """Tell whether a tenth of the cells at least are numbers: single mistakes are told later."""
+    """Tell whether a tenth of the cells at least are numbers: single mistakes are found later."""
     known = [cell for cell in cells if cell]
     return not known or sum(as_number(cell) is not None for cell in known) >= len(known) / 10
 

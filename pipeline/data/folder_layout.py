@@ -1,4 +1,4 @@
-"""What the folders of a set are, told by their names: parts, folds, classes, or none of these."""
+"""What the folders of a set are, by their names: parts, folds, classes, or none of these."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -38,7 +38,7 @@ LISTS = {
 def find_classes(
     path: Path, suffixes: Sequence[str], what: str
 ) -> tuple[dict[str, Any], Classes, list[str]]:
-    """Return the fields of data.source, the files with their classes, and what is said of them.
+    """Return the fields of data.source, the files with their classes, and what they are in sentences.
 
     Args:
         path: a folder, an archive or a listing.

@@ -1,4 +1,4 @@
-"""Which columns of recordings are channels: never a clock, an answer or words."""
+"""Which columns of recordings are channels: never a clock, a label or words."""
 
 from pathlib import Path
 
@@ -21,9 +21,9 @@ def test_clocks_answers_and_words_are_no_channels(tmp_path: Path) -> None:
     paths = write(tmp_path, "t,time,label,x,note", rows)
     found = channels_of(paths, Form())
     assert found.kept == ("x",)
-    assert (found.clocks, found.answers, found.words) == (("t",), ("label",), ("time", "note"))
+    assert (found.clocks, found.labels, found.words) == (("t",), ("label",), ("time", "note"))
     assert {finding.code for finding in found.findings} == {
-        "clock_left_out", "answer_left_out", "words_left_out",
+        "clock_left_out", "label_left_out", "words_left_out",
     }  # fmt: skip
 
 
