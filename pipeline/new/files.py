@@ -38,7 +38,7 @@ LISTS = {
 def find_classes(
     path: Path, suffixes: Sequence[str], what: str
 ) -> tuple[dict[str, Any], Classes, list[str]]:
-    """Return the fields of data.source, the files with their classes, and what they are in sentences.
+    """Return the fields of data.source, the files with their classes, and notes on them.
 
     Args:
         path: a folder, an archive or a listing.
