@@ -281,6 +281,23 @@ def test_sigterm_leaves_with_130_and_one_line() -> None:
     assert done.stderr == "interrupted; the same command goes on from here\n"
 
 
+def test_an_interrupt_amid_an_import_leaves_with_130(tmp_path: Path) -> None:
+    """An import that makes a dataclass runs a string; see findings/python_m_dies_of_….sh."""
+    (tmp_path / "interrupted.py").write_text(
+        "import signal, sys, pipeline.tracking as s, pipeline.cli as c\n"
+        "s.run_chain = lambda *a, **k: exec('signal.raise_signal(signal.SIGINT)')\n"
+        f"sys.exit(c.main(['train', {str(ROOT / DIGITS)!r}]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == cli.INTERRUPTED, done.stderr
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m pipeline config schema | head -1"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(error), form, error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
+        # An interrupt inside exec(), as of an import that makes a dataclass, counts as not caught
+        # for `python -m`, which then dies of it and returns no 130; the next exec() forgets it.
+        exec("")
         _complain("interrupted; the same command goes on from here", form, INTERRUPTED)
         return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough: `edgeline show | head`

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Count, Pattern, Positive, Section
+from pipeline.config.section import Classes, Count, Pattern, Positive, Section
 
 Numbers = Literal["auto", "standard", "robust", "quantile"]
 Alike = Literal["merge", "keep"]
@@ -28,7 +28,7 @@ class Listing(Section):
     where it is called metadata or the like."""
 
 
-class FileSource(Section):
+class FileSource(Classes):
     """A sample a file: in class folders, with the class in its name, or listed in a CSV file."""
 
     path: Annotated[str, Field(min_length=1)]

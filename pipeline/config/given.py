@@ -1,14 +1,19 @@
 """A config for a model that was trained elsewhere: the data's own, and nothing is trained."""
 
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.label_files import find_labels, read_labels
 from pipeline.config.load import has_section, load
 from pipeline.errors import ConfigError
+from pipeline.tasks import TASKS
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
 WANTED = "wanted a .keras, .h5 or float .tflite file, or the folder of a SavedModel"
@@ -42,8 +47,20 @@ def as_given(path: Path, model: Path, overrides: Sequence[str]) -> list[str]:
     in_place = [] if has_section(path, "model") else [f"model={json.dumps(settings)}"]
     config = load(path, [*in_place, *overrides])
     if config.model.kind == "file":
-        settings |= {"scale": config.model.scale, "offset": config.model.offset}
+        kept = ("scale", "offset", "input_range")
+        settings |= {name: getattr(config.model, name) for name in kept}
     name = re.sub(r"[^a-z0-9_\-]+", "_", f"{config.name}_{model.stem}".lower())[:64]
     train = {"schedule": {"kind": "constant"}} | UNTRAINED
-    chosen = {"model": settings, "tune": None, "harden": None, "name": name, "train": train}
+    chosen: dict[str, Any] = {
+        "model": settings,
+        "tune": None,
+        "harden": None,
+        "name": name,
+        "train": train,
+    }
+    source = config.data.source
+    labels = find_labels(model) if TASKS[config.task].learns_classes else None
+    if labels is not None and source.class_names is None and source.labels_path is None:
+        chosen["data.source.class_names"] = read_labels(labels)
+        log.info("classes in the order of %s", labels)
     return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]

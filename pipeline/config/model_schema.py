@@ -223,6 +223,18 @@ class Autoencoder(Hidden):
     """Standard deviation of the noise that training adds to the inputs, and not to the targets."""
 
 
+def _which_range(value: object) -> str:
+    """Return the tag of the form in which the range of an input is given."""
+    return "named" if isinstance(value, str) else "borders"
+
+
+InputRange = Annotated[
+    Annotated[Literal["auto", "as_is", "raw"], Tag("named")]
+    | Annotated[tuple[float, float], Tag("borders")],
+    Discriminator(_which_range),
+]
+
+
 class File(Section):
     """Your own network: a Functional or Sequential model, trained or not."""
 
@@ -234,6 +246,11 @@ class File(Section):
     """Take only the layers: weights are initialized under the seed."""
     head: Literal["keep", "replace", "add"] = "keep"
     """keep its last layer; replace it with a new one; or add one, as an encoder needs."""
+    input_range: InputRange = "auto"
+    """Values that it was trained on. raw: pixels from 0 to 255, columns and channels in their own
+    unit. as_is: as they are prepared, pictures in [0, 1], numbers of mean 0 and deviation 1.
+    [low, high]: pictures in that range. auto: raw where it begins with a Rescaling, Normalization
+    or BatchNormalization for raw values, else as_is."""
     scale: float = 1.0
     """What it was trained to see is scale * x + offset, of what preprocessing gives: pictures are
     in [0, 1], numbers of mean 0 and deviation 1."""

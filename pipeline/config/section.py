@@ -45,3 +45,14 @@ Pattern = Annotated[
     AfterValidator(_is_pattern),
     Wanted("a regular expression such as _([a-z]+)_"),
 ]
+
+
+class Classes(Section):
+    """What every source says of its classes."""
+
+    class_names: tuple[str, ...] | None = None
+    """All classes, in the order of the model's outputs; null: in alphabetical order. Whole numbers
+    as labels are places in this list."""
+    labels_path: str | None = None
+    """A file with that order, relative to the config file: a name a line, with or without its
+    number in front (labels.txt); or a .json of names, or of names with their numbers."""

@@ -12,12 +12,12 @@ from pipeline.config.folder_schema import (
     SeriesFolderSource,
     Sound,
 )
-from pipeline.config.section import Count, Section, Wanted
+from pipeline.config.section import Classes, Count, Section, Wanted
 
 SplitName = Literal["train", "validation", "test"]
 
 
-class BundledSource(Section):
+class BundledSource(Classes):
     """A real data set that comes inside scikit-learn: nothing is downloaded."""
 
     kind: Literal["bundled"]
@@ -40,7 +40,7 @@ class Words(Section):
     """Bytes of a text that are kept at most; what is longer is cut."""
 
 
-class TfdsSource(Section):
+class TfdsSource(Classes):
     """A set of the TensorFlow Datasets catalog, by name."""
 
     kind: Literal["tfds"]
@@ -68,7 +68,7 @@ class TfdsSource(Section):
     """How a text feature is read."""
 
 
-class CsvSource(Section):
+class CsvSource(Classes):
     """A table: a row a sample; one column is predicted, the others hold numbers or categories."""
 
     kind: Literal["csv"]
@@ -113,7 +113,7 @@ class CsvSource(Section):
     most from."""
 
 
-class SeriesCsvSource(Section):
+class SeriesCsvSource(Classes):
     """Timestamped series, in one CSV file or many, cut into windows."""
 
     kind: Literal["series_csv"]
@@ -151,7 +151,7 @@ class SeriesCsvSource(Section):
     """As of csv: how each channel is made even."""
 
 
-class TextSource(Section):
+class TextSource(Classes):
     """Texts with a label each, in a CSV or tab-separated file."""
 
     kind: Literal["text"]
@@ -183,7 +183,7 @@ class TextSource(Section):
     """Vocabulary and length of a sample."""
 
 
-class NpzSource(Section):
+class NpzSource(Classes):
     """Arrays in a .npz file: samples along the first axis of each."""
 
     kind: Literal["npz"]
@@ -197,8 +197,6 @@ class NpzSource(Section):
     """Name of the array that is predicted: whole numbers are classes, or regression values."""
     group: str | None = None
     """Name of the array of what must stay together, for `data.split.by: group`."""
-    class_names: tuple[str, ...] | None = None
-    """Names of the classes 0, 1, 2, …; null: the numbers themselves."""
     numbers: Numbers = "auto"
     """As of csv: how each column or channel is made even."""
 

@@ -1,10 +1,13 @@
 """Labels as the task wants them: class ids with names, or target values. Wrong ones are refused."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.config.label_files import read_labels
+from pipeline.config.section import Classes
 from pipeline.data.memmap_arrays import (
     count_ids,
     distinct,
@@ -58,6 +61,53 @@ def class_labels(source: Source, labels: Array, parts: Array) -> tuple[Array, tu
         )
     assert source.class_names is not None  # sources of classes have names
     return ids, source.class_names
+
+
+def class_order(source: Classes, base: Path) -> tuple[str, ...] | None:
+    """Return all classes in the order that the config gives; None: it gives none.
+
+    Args:
+        source: the `data.source` section.
+        base: folder of the config file.
+
+    Raises:
+        ConfigError: there are two orders, or the file of labels cannot be read.
+    """
+    if source.labels_path is None:
+        return source.class_names
+    if source.class_names is not None:
+        raise ConfigError("data.source: class_names and labels_path: wanted one of them")
+    return read_labels(base / Path(source.labels_path).expanduser())
+
+
+def in_given_order(
+    labels: Array, names: tuple[str, ...], given: tuple[str, ...]
+) -> tuple[Array, tuple[str, ...]]:
+    """Return class ids in the order that the config gives, with its names.
+
+    Args:
+        labels: class ids (N,); -1: unknown.
+        names: of the classes as the source has them.
+        given: all classes in their order; where the source has numbers, they are places in it.
+
+    Raises:
+        ConfigError: the source has a class that is not given.
+    """
+    if names and all(name.isdecimal() for name in names) and not set(names) <= set(given):
+        places = [int(name) for name in names]
+    else:
+        known = {name.strip().casefold(): place for place, name in enumerate(given)}
+        exact = {name: place for place, name in enumerate(given)}
+        places = [exact.get(name, known.get(name.strip().casefold(), -1)) for name in names]
+    missing = [n for n, k in zip(names, places, strict=True) if not 0 <= k < len(given)]
+    if missing:
+        raise ConfigError(
+            f"data.source.class_names: the data has {', '.join(missing)}, which is none of "
+            f"{', '.join(given)}; wanted every class of the data, in the order of the model's "
+            "outputs"
+        )
+    table = np.array([*places, -1], np.int64)  # the last is for -1
+    return map_array(labels, lambda ids: table[ids], np.int64), given
 
 
 def anomaly_labels(

@@ -156,9 +156,11 @@ def _label_kind(
     if any(len(array.shape) != 1 for array in arrays) or dtype.kind not in "biufU":
         shown = ", ".join(f"{a.name} {a.dtype} {a.shape}" for a in arrays)
         raise ConfigError(f"{path}: labels {shown}; wanted one number or word a sample")
-    if source.class_names is not None:
+    if source.class_names is not None and dtype.kind != "U":
         if dtype.kind not in "biu":
-            raise ConfigError(f"data.source.class_names: labels are {dtype}; wanted whole numbers")
+            raise ConfigError(
+                f"data.source.class_names: labels are {dtype}; wanted whole numbers or words"
+            )
         return "class", source.class_names
     if dtype.kind == "U":
         blocks = (block for array in arrays for block in _blocks(path, array))

@@ -26,6 +26,8 @@ from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.labels import (
     anomaly_labels,
     class_labels,
+    class_order,
+    in_given_order,
     refuse_one_kind,
     target_labels,
 )
@@ -76,7 +78,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
     _refuse_unfit(config, source)
-    data = _labeled(config, source, store(source, out))
+    data = _labeled(config, source, store(source, out), base=inputs.base)
     parts = _parts(config, data)
     shards = {entry.name: open_shards(out, entry) for entry in data.stored.inputs}
     seen = join_arrays([parts["train"], parts[UNLABELED]]) if UNLABELED in parts else None
@@ -118,11 +120,13 @@ def _refuse_unfit(config: Config, source: Source) -> None:
         raise ConfigError(*problems)
 
 
-def _labeled(config: Config, source: Source, stored: Stored) -> _Labelled:
+def _labeled(config: Config, source: Source, stored: Stored, *, base: Path) -> _Labelled:
     """Return the labels as the task wants them, and the groups as the config names them."""
     labels, names = stored.labels, None
     if TASKS[config.task].has_classes:
         labels, names = class_labels(source, stored.labels, stored.parts)
+        if (given := class_order(config.data.source, base)) is not None:
+            labels, names = in_given_order(labels, names, given)
         if TASKS[config.task].learns_normal:
             labels, names = anomaly_labels(labels, names, config.data.normal)
         elif config.data.unlabeled is not None:

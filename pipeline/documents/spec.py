@@ -45,6 +45,15 @@ class SpecOutput(Record):
     """What its numbers are, in words."""
 
 
+class RawUnit(Record):
+    """How a model input becomes the raw values that it was made of: scale * x + offset."""
+
+    scale: float | tuple[float, ...]
+    """Of all values, or of each along the last axis."""
+    offset: float | tuple[float, ...]
+    """In the unit of raw values."""
+
+
 class Adoption(Record):
     """How a network from outside was adopted."""
 
@@ -54,6 +63,8 @@ class Adoption(Record):
     """It is given scale * x + offset, as it was trained."""
     offset: float = 0.0
     """In the unit of the scaled input."""
+    raw: dict[str, RawUnit] = Field(default_factory=dict)
+    """Input -> how it is given raw values; what is not named is given as it is prepared."""
     reset_weights: bool = False
     """Whether its weights begin anew, under the seed."""
     triples: bool = False

@@ -17,14 +17,17 @@ from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.runtimes import why_missing
 from pipeline.documents.budget import Budget
-from pipeline.documents.spec import Adoption, Spec
+from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
 from pipeline.models import budget
-from pipeline.models.adopt import adopt_model, reconstructs_input
+from pipeline.models.adopt import adopt_model, in_model_order, reconstructs_input, with_graph
 from pipeline.models.application import application
 from pipeline.models.describe import build_network, count, describe
+from pipeline.models.equality import check_equality, check_saved_state
 from pipeline.models.given import read_model
+from pipeline.models.given_accuracy import check_accuracy
 from pipeline.models.graph import FROM_OUTSIDE
+from pipeline.models.input_range import adoption_of
 from pipeline.models.kernels import check_sizes
 from pipeline.models.save import START, save_keras
 from pipeline.targets.compiler import PlacedOperation
@@ -42,6 +45,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     if config.model.kind in FROM_OUTSIDE:
         spec, model = from_outside(config, dataset, inputs.base, work=out / WORK)
         save_keras(model, out / START)
+        if isinstance(config.model, File):
+            check_saved_state(model, spec, dataset, folder=out)
     else:
         spec = describe(config.model, dataset, task=config.task, seed=config.seed)
         model = build_network(spec)
@@ -73,12 +78,9 @@ def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) ->
     settings = config.model
     if isinstance(settings, File):
         given = read_model(base / Path(settings.path).expanduser(), work)
-        adoption = Adoption(
-            head=settings.head,
-            scale=settings.scale,
-            offset=settings.offset,
-            reset_weights=settings.reset_weights,
-        )
+        graph = with_graph(given)
+        entries = in_model_order(graph, dataset.preprocess.inputs)
+        adoption = adoption_of(settings, graph, entries)
         is_reconstruction = TASKS[config.task].predicts_input and reconstructs_input(given)
     else:
         shape = dataset.preprocess.inputs[0].shape
@@ -97,6 +99,10 @@ def from_outside(config: Config, dataset: Dataset, base: Path, *, work: Path) ->
         output.model_copy(update={"name": name})
         for output, name in zip(spec.outputs, model.output_names, strict=True)
     )
+    if isinstance(settings, File):
+        check_equality(given, model, spec, dataset=dataset)
+        if config.train.epochs == 0:
+            check_accuracy(given, spec, dataset)
     architecture = keras.saving.serialize_keras_object(model)
     return spec.model_copy(update={"architecture": architecture, "outputs": named}), model
 

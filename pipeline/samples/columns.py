@@ -28,7 +28,12 @@ from pipeline.samples.kind import (
     describe_input,
     thin_positions,
 )
-from pipeline.samples.numbers import describe_number, encode_number, encode_piecewise
+from pipeline.samples.numbers import (
+    describe_number,
+    encode_number,
+    encode_piecewise,
+    raw_unit_of,
+)
 
 RARE = 5  # training samples of a category, below which it is in the out-of-vocabulary bucket
 
@@ -149,6 +154,7 @@ def _raw_axes(entry: ColumnsEntry | CodesEntry) -> list[Any]:
 COLUMNS = Kind(
     fit=fit_columns,
     encode=encode_columns,
+    raw_unit=lambda entry: raw_unit_of(entry.columns),
     form="table",
     has_limits=True,
     has_unknown=True,

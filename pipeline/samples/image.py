@@ -11,6 +11,7 @@ from pipeline.samples.kind import (
     Kind,
     RawSamples,
     describe_input,
+    invert_scaling,
     scale_values,
 )
 
@@ -51,6 +52,7 @@ def reduce_images(images: Array, entry: ImageEntry) -> Array:
 IMAGE = Kind(
     fit=fit_image,
     encode=scale_values,
+    raw_unit=invert_scaling,
     form="image",
     smoothing_axes=2,
     levels_from="dtype",

@@ -15,6 +15,7 @@ from pipeline.documents.preprocess import (
     TableEntry,
     TokensEntry,
 )
+from pipeline.documents.spec import RawUnit
 
 FITTED = 50_000  # training rows that columns are fitted on, at most: quantiles hardly change beyond
 RECORDINGS = 256  # recordings or texts that are read at once
@@ -115,6 +116,8 @@ class Kind:
     """Suffix of a file that holds one sample, for people."""
     raw_axes: Callable[[Any], list[Any]] = lambda entry: entry.shape
     """Sizes, or names of sizes that vary, of the axes of a raw sample."""
+    raw_unit: Callable[[Any], RawUnit | None] = lambda entry: None
+    """entry -> how a model input becomes raw values again; None: it does not."""
     shorten_samples: Callable[[Array, Any], Array] = lambda raw, entry: raw
     """(raw samples, entry) -> those that a report shows, small."""
 
@@ -153,6 +156,12 @@ def read_parts(samples: RawSamples, positions: Array) -> Iterator[Array]:
     """Yield the samples at indices (n,), a few at a time: (RECORDINGS, …)."""
     for start in range(0, len(positions), RECORDINGS):
         yield samples.take(positions[start : start + RECORDINGS])
+
+
+def invert_scaling(entry: ImageEntry | TableEntry) -> RawUnit:
+    """Return what turns `scale_values` round."""
+    scale, offset = np.asarray(entry.scale, np.float64), np.asarray(entry.offset, np.float64)
+    return RawUnit.model_validate({"scale": (1 / scale).tolist(), "offset": offset.tolist()})
 
 
 def scale_values(tf: Namespace, raw: Tensor, entry: ImageEntry | TableEntry) -> Tensor:

@@ -1,5 +1,6 @@
 """Columns and channels of numbers, some of them unknown (NaN): fit and encode one of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import numpy as np
 from pipeline.arrays import Array, Namespace, Tensor
 from pipeline.documents.preprocess import (
     Channel,
+    Column,
     NumberColumn,
     PiecewiseColumn,
     QuantileColumn,
     ScaledColumn,
 )
+from pipeline.documents.spec import RawUnit
 
 KNOTS = 129  # of a quantile transform: half a step of int8 apart
 INTERVALS = 32  # of a piecewise encoding; 16 and 48 learn as well
@@ -116,6 +119,17 @@ def _quantiles(known: Array) -> dict[str, Any]:
     knots, first, counts = np.unique(values, return_index=True, return_counts=True)
     rank = (shares[first] + shares[first + counts - 1]) / 2
     return {"knots": knots.tolist(), "quantile_values": ((rank - 0.5) * np.sqrt(12)).tolist()}
+
+
+def raw_unit_of(columns: Sequence[Column]) -> RawUnit | None:
+    """Return how standardized columns become raw values again; None: one is not just scaled."""
+    scaled = [column for column in columns if isinstance(column, ScaledColumn)]
+    if len(scaled) < len(columns):
+        return None
+    return RawUnit(
+        scale=tuple(1 / column.scale for column in scaled),
+        offset=tuple(column.offset for column in scaled),
+    )
 
 
 def encode_number(tf: Namespace, values: Tensor, column: Channel) -> Any:

@@ -15,7 +15,7 @@ from pipeline.samples.kind import (
     describe_input,
     thin_positions,
 )
-from pipeline.samples.numbers import describe_channel, encode_number
+from pipeline.samples.numbers import describe_channel, encode_number, raw_unit_of
 
 BLANK: dict[str, Any] = {"shape": [], "raw_dtype": "float32", "floor": 0.0, "columns": []}
 """Fields of an entry that the fit fills in."""
@@ -80,6 +80,7 @@ def _standardize_windows(tf: Namespace, raw: Tensor, entry: SeriesEntry) -> Tens
 SERIES = Kind(
     fit=fit_series,
     encode=encode_series,
+    raw_unit=lambda entry: None if entry.per_window_standardize else raw_unit_of(entry.columns),
     form="series",
     smoothing_axes=1,
     has_limits=True,

@@ -6,7 +6,15 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.documents.preprocess import TableEntry
-from pipeline.samples.kind import Fitted, Input, Kind, RawSamples, describe_input, scale_values
+from pipeline.samples.kind import (
+    Fitted,
+    Input,
+    Kind,
+    RawSamples,
+    describe_input,
+    invert_scaling,
+    scale_values,
+)
 
 BLOCK = 4096  # samples that are read at once while a table is measured
 
@@ -55,6 +63,7 @@ def _blocks(samples: RawSamples, positions: Array, width: int) -> Iterator[Array
 TABLE = Kind(
     fit=fit_table,
     encode=scale_values,
+    raw_unit=invert_scaling,
     form="table",
     has_limits=True,
     is_clipped=True,

@@ -42,6 +42,18 @@ def test_nothing_is_trained_and_all_else_is_kept(tmp_path: Path, model: str) -> 
     assert (found.gate, found.data) == (plain.gate, plain.data)
 
 
+def test_labels_beside_the_model_are_its_order_of_classes(tmp_path: Path) -> None:
+    config, net = tmp_path / "c.yaml", tmp_path / "net.keras"
+    config.write_text(TEXT.replace("MODEL", "{kind: cnn}").replace("freeze: {epochs: 2}, ", ""))
+    net.touch()
+    (tmp_path / "labels.txt").write_text("0 two\n1 one\n")
+    found = load(config, as_given(config, net, []))
+    assert found.data.source.class_names == ("two", "one")
+    asked = ["data.source.class_names=[a, b]"]
+    chosen = load(config, [*asked, *as_given(config, net, asked)])
+    assert chosen.data.source.class_names == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("no.keras", "no such file"), ("no.tflite", "no such file"), ("a.pkl", "wanted a .keras")],

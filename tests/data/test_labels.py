@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipeline.data.labels import anomaly_labels, class_labels, refuse_one_kind, target_labels
+from pipeline.data.labels import (
+    anomaly_labels,
+    class_labels,
+    in_given_order,
+    refuse_one_kind,
+    target_labels,
+)
 from pipeline.data.samples import GIVEN, Chunk, Source
 from pipeline.errors import ConfigError
 
@@ -73,3 +79,27 @@ def test_a_test_part_without_an_anomaly_is_refused() -> None:
     with pytest.raises(ConfigError, match="nothing in test is an anomaly"):
         refuse_one_kind(np.array([0, 0, 0]), parts)
     refuse_one_kind(np.array([0, 0, 1]), parts | {"test": np.array([1, 2])})
+
+
+GIVEN_ORDER = [
+    (("cat", "dog"), ("dog", "cat"), [1, 0, -1], ("dog", "cat")),
+    (("cat", "dog"), ("bird", "Dog ", "CAT"), [2, 1, -1], ("bird", "Dog ", "CAT")),
+    (("0", "2"), ("a", "b", "c"), [0, 2, -1], ("a", "b", "c")),
+    (("3", "5"), ("5", "3"), [1, 0, -1], ("5", "3")),
+]
+
+
+@pytest.mark.parametrize(("names", "given", "ids", "kept"), GIVEN_ORDER)
+def test_classes_come_in_the_order_that_is_given(
+    names: tuple[str, ...], given: tuple[str, ...], ids: list[int], kept: tuple[str, ...]
+) -> None:
+    found, ordered = in_given_order(np.array([0, 1, -1]), names, given)
+    assert (found.tolist(), ordered) == (ids, kept)
+
+
+@pytest.mark.parametrize(("names", "given"), [(("a", "b"), ("a", "c")), (("0", "4"), ("a", "b"))])
+def test_a_class_that_is_not_given_is_refused(
+    names: tuple[str, ...], given: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=f"class_names: the data has {names[1]}"):
+        in_given_order(np.array([0, 1]), names, given)

@@ -88,6 +88,16 @@ ENDINGS: dict[str, tuple[Callable[[], Any], int, Callable[[Any], Any]]] = {
     "one score": (lambda: plain(L.Dense(1)), 2, lambda x: beside(1 / (1 + np.exp(-x)))),
     "a sum of scores": (summed, 3, softmax),
     "an inner model": (residual, 3, lambda x: x),
+    "a softmax that is flattened": (
+        lambda: plain(L.Reshape((1, 144)), L.Conv1D(3, 1, activation="softmax"), L.Flatten()),
+        3,
+        lambda x: x,
+    ),
+    "a softmax that is reshaped twice": (
+        lambda: plain(L.Dense(3), L.Reshape((1, 3)), L.Softmax(), L.Dropout(0.2), L.Reshape((3,))),
+        3,
+        lambda x: x,
+    ),
 }
 
 
@@ -118,6 +128,20 @@ def test_the_spec_alone_builds_it_and_its_twin(ending: str) -> None:
         twin.get_layer(layer.name).set_weights(layer.get_weights())
     one_by_one = np.concatenate([np.asarray(twin([x[None]])) for x in samples()])
     np.testing.assert_allclose(one_by_one, answers(found), atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [-1, None, (1, 3)])
+def test_adapted_statistics_stay_when_weights_are_set(axis: Any) -> None:
+    keras.utils.set_random_seed(5)
+    given = L.Normalization(axis=axis)
+    given.adapt(40 + 9 * samples())
+    model = keras.Sequential([keras.Input((8, 8, 1)), given, L.Flatten(), L.Dense(3)])
+    found = adopt_model(keras, model, described := spec(), target=None)
+    np.testing.assert_allclose(answers(found), softmax(answers(model)), atol=NEAR)
+    layers = {"architecture": keras.saving.serialize_keras_object(found)}
+    built = graph.build(keras, Spec.model_validate(described.model_dump() | layers))
+    built.set_weights(found.get_weights())
+    np.testing.assert_allclose(answers(built), answers(found), atol=NEAR)
 
 
 def test_a_quantity_comes_in_the_unit_of_training() -> None:
