@@ -11,43 +11,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array
+from pipeline.verify.seasonal import SeasonalNaive
 
 MOST = 3  # p and q at most
 EXACT = 1e-12  # of a series' variance: errors below it are those of arithmetic
 LONG = 8  # order of the autoregression whose errors stand for the unknown ones
-SHORTEST = 2  # steps of a season
 
 
 def forecasters(horizon: int) -> dict[str, Any]:
     """Return name -> untrained forecaster."""
     return {"seasonal naive": SeasonalNaive(horizon), "ARIMA": Arima(horizon)}
-
-
-@dataclass
-class SeasonalNaive:
-    """The seasonal naive forecast (Hyndman and Athanasopoulos 2021, section 5.2)."""
-
-    horizon: int
-    season: int = 1
-
-    def fit(self, windows: Array, changes: Array) -> None:
-        """Find the season with the least mean absolute error, among those that fit a window.
-
-        Args:
-            windows: (N, T), in the channel's unit.
-            changes: (N,), the value `horizon` steps after a window less its last value.
-        """
-        longest = windows.shape[1] - 1 + self.horizon
-        seasons = range(max(SHORTEST, self.horizon), longest + 1)
-        errors = {m: np.abs(self._after(windows, m) - changes).mean() for m in seasons}
-        self.season = min(errors, key=lambda m: (errors[m], m))
-
-    def predict(self, windows: Array) -> Array:
-        """Return the change of each window (N,)."""
-        return self._after(windows, self.season)
-
-    def _after(self, windows: Array, season: int) -> Array:
-        return np.asarray(windows[:, self.horizon - season - 1] - windows[:, -1])
 
 
 @dataclass

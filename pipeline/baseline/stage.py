@@ -22,6 +22,7 @@ from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 from pipeline.tasks import TASKS, task_of
+from pipeline.verify.seasonal import windows_of
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _sight(dataset: Dataset) -> Sight:
     kept: dict[Any, Any] = {}
 
     def see(model: Model, positions: Any) -> Any:
-        form = _windows if isinstance(model, forecasts.FORECASTERS) else _features
+        form = windows_of if isinstance(model, forecasts.FORECASTERS) else _features
         key = form.__name__, positions.tobytes()
         if key not in kept:
             kept[key] = form(dataset, positions)
@@ -114,14 +115,6 @@ def _judge(
         return row, found[final][PREDICTION]
 
     return judge
-
-
-def _windows(dataset: Dataset, positions: Any) -> Any:
-    """Return the values of the channel to be forecast, in its own unit (N, T)."""
-    (entry,), target = dataset.preprocess.inputs, dataset.preprocess.target
-    assert target is not None  # it is a forecast
-    windows = np.asarray(dataset.read(positions)[entry.name][..., target.channel], np.float64)
-    return np.where(np.isnan(windows), np.nanmean(windows), windows)
 
 
 def _family(config: Config, dataset: Dataset) -> dict[str, Any]:

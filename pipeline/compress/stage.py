@@ -24,6 +24,7 @@ from pipeline.data.dataset import Dataset, open_dataset, with_decision_of
 from pipeline.documents.ladder import Ladder, Measurement, Refusal
 from pipeline.documents.recipe import CalibrationSet, Recipe
 from pipeline.errors import ConversionError
+from pipeline.gate.judge import check_class_names
 from pipeline.tasks import task_of
 
 
@@ -31,6 +32,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Climb the ladder on validation data, and write down which rung ships."""
     dataset = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"])
     calibration = write_calibration(dataset, out / "calibration.npz")
+    check_class_names(config.gate.missing_classes or (), dataset.class_names or ())
     gates, settings = config.gate.model_dump(), config.compress.quantize
     key, choice = _key(config, inputs, dataset), _choice(config)
     write_model(

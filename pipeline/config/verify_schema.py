@@ -75,12 +75,23 @@ class Audit(AuditReach):
 class Gate(Section):
     """Limits that the shipped file must meet; null: no limit. `pipeline.gate.gates` reads them."""
 
+    gain_over_trivial: float | None = 0.0
+    """By how much the file's metric must be better than that of every prediction without a model;
+    equal fails. These are the most frequent class; the mean and the median of the training targets;
+    no change, and the value one season ago, for a forecast; a guess for an anomaly detector.
+    Absolute, relative for errors."""
+    skill_lower: float | None = 0.0
+    """What the lower end of the 95 % interval of the skill must be above. Skill is 0 for guesses
+    and 1 for perfect predictions: Cohen's kappa of classes, 2 AUC - 1 of scores, R2 of values, 1
+    less the relative error of forecasts. Too few samples fail it: they show nothing."""
+    missing_classes: tuple[str, ...] | None = ()
+    """Classes, by name, that may have no sample on `verify.split`, or that the file may never
+    predict there; any other such class fails. null: every class may."""
     metric_drop: Annotated[float, Field(ge=0)] | None = 0.01
     """Largest loss of the task's metric against the reference: absolute, relative for errors."""
     agreement: Share | None = 0.98
     """Smallest fraction of samples on which the file and the reference decide the same. Values of a
-    regression are equal within 1 % of the target's range. The output of an int8 file has 255 steps,
-    so 0.8 is realistic there."""
+    regression or forecast count as the same within a quarter of the reference's own RMSE."""
     min_metric: float | None = None
     """Smallest value of the task's metric, where higher is better."""
     max_error: Annotated[float, Field(ge=0)] | None = None

@@ -25,7 +25,7 @@ from pipeline.ondevice.decide import abstain_rule, decide_outputs
 from pipeline.ondevice.outputs import golden_name
 from pipeline.ondevice.predict import decode_outputs
 from pipeline.ondevice.prepare import prepare_inputs
-from pipeline.tasks.task import AGREEMENT_SHARE, allowed_changes
+from pipeline.tasks.task import allowed_changes
 
 MADE_BY = "xnnpack"  # kernels of the golden outputs
 KERNELS = {  # runtime, as the runner names it -> class of its kernels
@@ -34,6 +34,7 @@ KERNELS = {  # runtime, as the runner names it -> class of its kernels
 }
 MOST_SHARE = 0.005  # of the decisions may differ across classes; one always may
 ROUNDING = 1e-4  # of the largest output; floats summed in another order differ by 4e-7
+NEAR = 0.01  # of NORMAL_RANGE: two values nearer than this are one decision
 NORMAL_RANGE = 3.29  # deviations from the 5 to the 95 % point of a normal distribution
 STEP = 1.001  # a step of an integer file, and what float32 makes of it
 EXACT = ("int8", "int16x8")
@@ -150,7 +151,7 @@ class Golden:
         (output,) = model.outputs
         step = STEP * (output.scale or 0.0)
         apart = np.abs(np.array(said, np.float64) - np.array(wanted, np.float64))
-        return apart <= scale * max(step, AGREEMENT_SHARE * NORMAL_RANGE)
+        return apart <= scale * max(step, NEAR * NORMAL_RANGE)
 
     def _decisions(self, raw: Arrays, model: ModelFile) -> list[Any]:
         """Return the decision for each sample (N,)."""

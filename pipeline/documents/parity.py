@@ -74,6 +74,14 @@ class FileResult(Record):
     """Metric -> value, on LiteRT."""
     parity: FileParity
     """Against the reference."""
+    skill: float
+    """How much better than guesses the file is: 1 is perfect, 0 is no better. Cohen's kappa of
+    classes, Somers' D (2 AUC - 1) of scores, R2 of values, 1 - relative MAE of forecasts."""
+    skill_ci95: Interval
+    """95 % bootstrap interval of the skill."""
+    missing_classes: dict[str, str] | None
+    """Class -> why it is missing: no sample has it, or it is never predicted; null: there are no
+    classes."""
     runtimes: dict[str, RuntimeResult]
     """Runtime -> result; litert comes first."""
 
@@ -195,7 +203,7 @@ class EncoderResult(Record):
 class Parity(Record):
     """Contents of parity.json, written by `verify`."""
 
-    schema_version: Literal[2] = Field(default=2, alias="schema")
+    schema_version: Literal[3] = Field(default=3, alias="schema")
     """Version of this document's form."""
     split: Literal["validation", "test"]
     """Where the samples are from."""
@@ -207,6 +215,8 @@ class Parity(Record):
     """up: higher is better."""
     reference: ReferenceResult
     """What the trained model reaches."""
+    trivial: dict[str, float]
+    """What takes no model (the most frequent class, the mean, …) -> the task's metric of it."""
     test_readings: int
     """How often this run read the test split."""
     files: dict[str, FileResult]

@@ -16,7 +16,7 @@ class GateResult(Record):
     """What was measured, in the gate's unit; null: not measured, which fails."""
     limit: int | float
     """What was asked, in the same unit."""
-    direction: Literal["at least", "at most"]
+    direction: Literal["at least", "at most", "more than"]
     """Which side of the limit passes."""
     passed: bool
     """Whether the value is on that side."""

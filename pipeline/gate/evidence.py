@@ -26,6 +26,8 @@ class Evidence:
     """Rows of files.json's targets, of all files."""
     audit: Audit | None
     """audit.json; None: no audit ran."""
+    allowed_missing: Sequence[str] = ()
+    """Classes that may have no sample or prediction."""
 
     @property
     def measurement(self) -> FileResult:
@@ -36,6 +38,28 @@ class Evidence:
     def metric(self) -> float:
         """The task's metric on the samples of `verify.split`."""
         return self.measurement.metrics[self.task.metric]
+
+    @property
+    def best_trivial(self) -> tuple[str, float]:
+        """The best prediction that takes no model, and its metric."""
+        sign = 1 if self.task.direction == "up" else -1
+        found = self.parity.trivial
+        best = max(found, key=lambda name: sign * found[name])
+        return best, found[best]
+
+    @property
+    def gain_over_trivial(self) -> float:
+        """How much better the metric is than that of the best trivial prediction."""
+        metric = self.task.metric
+        return metric_drop(self.task, {metric: self.metric}, {metric: self.best_trivial[1]})
+
+    @property
+    def missing_classes(self) -> dict[str, str] | None:
+        """Class -> why it is missing and may not be; None: there are no classes."""
+        found = self.measurement.missing_classes
+        if found is None:
+            return None
+        return {name: why for name, why in found.items() if name not in self.allowed_missing}
 
     @property
     def robustness(self) -> FileRobustness | None:

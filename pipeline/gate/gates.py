@@ -3,18 +3,17 @@
 A new gate is a row here and a field of `pipeline.config.verify_schema.Gate`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.documents.verdict import GateResult
 from pipeline.gate import remediation
 from pipeline.gate.evidence import Evidence
 
 # 1 in 20 is 0.05 and a bit in floating point; a value at its limit passes.
 ROUNDING = 1e-9
 
-Direction = Literal["at least", "at most"]
+Direction = Literal["at least", "at most", "more than"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class Gate:
 
     def passes(self, value: float, limit: float) -> bool:
         """Tell whether a value is on the right side of a limit."""
+        if self.direction == "more than":
+            return value - limit > ROUNDING
         excess = limit - value if self.direction == "at least" else value - limit
         return excess <= ROUNDING
 
@@ -71,6 +72,30 @@ def _read_robust_drop_upper(file: Evidence) -> float | None:
 GATES = {
     gate.name: gate
     for gate in (
+        Gate(
+            "gain_over_trivial",
+            "more than",
+            "",
+            "how much better the metric is than without a model",
+            lambda file: file.gain_over_trivial,
+            remediation.beat_trivial,
+        ),
+        Gate(
+            "skill_lower",
+            "more than",
+            "",
+            "lower end of the 95 % interval of the skill: 0 is guessing, 1 is perfect",
+            lambda file: file.measurement.skill_ci95[0],
+            remediation.beat_guesses,
+        ),
+        Gate(
+            "missing_classes",
+            "at most",
+            "classes",
+            "classes without a sample or a prediction",
+            lambda file: None if file.missing_classes is None else len(file.missing_classes),
+            remediation.name_missing_classes,
+        ),
         Gate(
             "metric_drop",
             "at most",
@@ -232,32 +257,3 @@ GATES = {
         ),
     )
 }
-
-
-def judge(limits: Mapping[str, float | None], file: Evidence) -> list[GateResult]:
-    """Return the result of every gate that is asked for and that this file has a value for.
-
-    Args:
-        limits: gate -> limit; None: not asked.
-        file: the measurements of the file.
-    """
-    results = []
-    for gate in GATES.values():
-        limit = 0 if gate.is_always_asked else limits.get(gate.name)
-        if limit is None:
-            continue
-        value = gate.read(file)
-        if value is None and not gate.is_required:
-            continue
-        passed = value is not None and gate.passes(value, limit)
-        results.append(
-            GateResult(
-                name=gate.name,
-                value=value,
-                limit=limit,
-                direction=gate.direction,
-                passed=passed,
-                remediation=None if passed else gate.remediation(file),
-            )
-        )
-    return results

@@ -7,6 +7,44 @@ SHOWN = 5  # operations in float
 MORE_DATA = "more data.calibration_samples"
 
 
+SHOWN = 5  # classes that are named
+RANKED = 0.6  # AUC from which scores tell classes apart, whatever the decisions say
+
+
+def beat_trivial(file: Evidence) -> str:
+    """Name the trivial prediction that is as good, and what tells whether anything was learned."""
+    name, metric = file.best_trivial
+    said = f"Predicting {name} has {file.task.metric} {metric:.4f}, the file {file.metric:.4f}. "
+    found = file.measurement.metrics.get("auc", 0.5)
+    if file.task.metric != "auc" and found >= RANKED:
+        return (
+            f"{said}Its scores tell the classes apart (AUC {found:.3f}), its decisions do not. Try "
+            "task_metric: auc or train.class_weights: balanced."
+        )
+    return f"{said}{improve_metric(file)}"
+
+
+def beat_guesses(file: Evidence) -> str:
+    """Give the skill with its interval."""
+    low, high = file.measurement.skill_ci95
+    return (
+        f"The skill is {file.measurement.skill:.3f} ({low:.3f} to {high:.3f}), 0 is guessing: "
+        f"{file.parity.samples} samples do not show that anything was learned. "
+        f"{improve_metric(file)}"
+    )
+
+
+def name_missing_classes(file: Evidence) -> str:
+    """Name the classes, and how to find or to allow them."""
+    found = file.missing_classes or {}
+    named = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:SHOWN])
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return (
+        f"{named}{more}. Try more samples of them, train.class_weights: balanced, or, where that "
+        f"is no loss, gate.missing_classes: [{', '.join(list(found)[:SHOWN])}]."
+    )
+
+
 def improve_quantization(file: Evidence) -> str:
     """Name the noisiest layer, and a format that this run measured to be closer."""
     worst = file.measurement.parity.worst_layer

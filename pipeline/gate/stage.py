@@ -11,7 +11,7 @@ from pipeline.documents.audit import Audit
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.gate.evidence import Evidence
-from pipeline.gate.gates import judge
+from pipeline.gate.judge import judge
 from pipeline.tasks import task_of
 from pipeline.tasks.task import allowed_changes
 
@@ -24,10 +24,12 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     limits = config.gate.model_dump()
     if (share := config.gate.max_runtime_disagreement) is not None:
         limits["max_runtime_disagreement"] = allowed_changes(share, parity.samples)
+    allowed = config.gate.missing_classes
+    limits["missing_classes"] = None if allowed is None else 0
     task = task_of(config.task, config.task_metric)
     gates = {
         entry["format"]: tuple(
-            judge(limits, Evidence(task, entry, parity, files["targets"], audit))
+            judge(limits, Evidence(task, entry, parity, files["targets"], audit, allowed or ()))
         )
         for entry in files["files"]
     }

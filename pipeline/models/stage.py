@@ -19,6 +19,7 @@ from pipeline.device.runtimes import why_missing
 from pipeline.documents.budget import Budget
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConfigError
+from pipeline.gate.judge import check_class_names
 from pipeline.models import budget
 from pipeline.models.adopt import adopt_model, in_model_order, reconstructs_input, with_graph
 from pipeline.models.application import application
@@ -41,6 +42,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Write the model's full description, and what it will cost, before any training."""
     dataset = open_dataset(inputs["dataset"])
     check_metric(config.task_metric, dataset)
+    check_class_names(config.gate.missing_classes or (), dataset.class_names or ())
     keras.utils.clear_session()
     if config.model.kind in FROM_OUTSIDE:
         spec, model = from_outside(config, dataset, inputs.base, work=out / WORK)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.findings import FEW, IMBALANCE, PARTS
+from pipeline.data.findings import FEW, IMBALANCE
 from pipeline.documents.advice import Advice
+from pipeline.gate.remediation import RANKED
 from pipeline.report.bottleneck import LINEAR, Finding, find_bottleneck, is_table, judge_size
 from pipeline.report.gather import Documents
-from pipeline.report.words import figure, shipped_file, size
+from pipeline.report.words import best_trivial, figure, shipped_file, size
 from pipeline.tasks import TASKS
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
@@ -56,7 +57,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
         return None
     row, ours, file = d.baseline.model(d.baseline.best), _ours(d), shipped_file(d)
     theirs, metric = row.metrics[d.parity.metric], d.parity.metric
-    if (chance := _constant(d)) is not None and _sign(d) * (theirs - chance) <= 0:
+    if _sign(d) * (theirs - best_trivial(d.parity)[1]) <= 0:
         return None  # it learned nothing either
     compared = d.parity.baseline[row.name]
     low, high = compared.drop_ci95
@@ -80,11 +81,20 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 def _chance(d: Documents, config: Mapping[str, Any]) -> Finding:
     """Tell that the shipped file is no better than a constant prediction."""
-    metric, ours, chance = d.parity.metric, _ours(d), _constant(d)
-    if chance is None or _sign(d) * (ours - chance) > 0:
+    (name, chance), metric, ours = best_trivial(d.parity), d.parity.metric, _ours(d)
+    if _sign(d) * (ours - chance) > 0:
         return None
+    own = d.parity.files[shipped_file(d).file]
+    if own.metrics.get("auc", 0.5) >= RANKED or own.skill_ci95[0] > 0:
+        told = "AUC" if "auc" in own.metrics else "skill"
+        reached = figure("auc", own.metrics.get("auc", own.skill))
+        return 1.0, (
+            f"{figure(metric, ours)} is no better than {name}, which has {figure(metric, chance)}, "
+            f"but the model did learn: its {told} is {reached}, and its decisions do not use it; "
+            "set task_metric or train.class_weights: balanced"
+        )
     return 1.0, (
-        f"{figure(metric, ours)} is no better than a constant prediction, which has "
+        f"{figure(metric, ours)} is no better than {name}, which has "
         f"{figure(metric, chance)}: the model learned nothing that holds on new samples; look at "
         "the samples in this report, at the window or length they are cut to, and at another family"
     )
@@ -208,15 +218,6 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Finding]] = {
     "few_samples": _few,
     "what_limits": find_bottleneck,
 }
-
-
-def _constant(d: Documents) -> float | None:
-    """Return the metric of the best constant prediction; None: not known."""
-    metric = d.parity.metric
-    if metric == "accuracy" and (counts := d.figures["dataset"].get("class_counts")) is not None:
-        tested = np.asarray(counts[PARTS.index(d.parity.split)], float)
-        return float(tested.max() / max(1.0, tested.sum()))
-    return {"auc": 0.5, "r2": 0.0, "relative_mae": 1.0}.get(metric)
 
 
 def _sign(d: Documents) -> int:

@@ -3,9 +3,15 @@
 from pipeline.documents.files import FileEntry
 from pipeline.documents.ladder import Weights
 from pipeline.documents.manifest import Compression
+from pipeline.documents.parity import Parity
 from pipeline.gate.gates import GATES
 from pipeline.report.gather import Documents
 
+WORTHLESS = {  # gate -> what its failure says first
+    "gain_over_trivial": "is no better than {name}",
+    "skill_lower": "is not shown to be better than guessing",
+    "missing_classes": "lacks classes",
+}
 PERCENT = ("accuracy", "macro_f1", "f1", "precision", "recall")
 NAMES = {
     "r2": "R²",
@@ -86,12 +92,14 @@ def shipped_file(documents: Documents) -> FileEntry:
 
 
 def verdict(documents: Documents) -> str:
-    """Return the sentence on top."""
+    """Return the sentence on top; where the file is worth nothing, that comes first."""
     entry, parity = shipped_file(documents), documents.parity
     ships, metric = entry.format, parity.metric
     found = figure(metric, parity.files[entry.file].metrics[metric])
     wanted = figure(metric, parity.reference.metrics[metric])
-    facts = f"{NAMES[metric]} {found} (trained model {wanted}), {size(entry.bytes)}"
+    name, value = best_trivial(parity)
+    facts = f"{NAMES[metric]} {found} (trained model {wanted}; {name} {figure(metric, value)}), "
+    facts += size(entry.bytes)
     timed = [row for row in documents.files.targets if row.latency_ms_estimate is not None]
     if timed and ships == "int8":
         row = timed[0]
@@ -99,7 +107,17 @@ def verdict(documents: Documents) -> str:
     if documents.verdict.passed:
         return f"{ships} ships: {facts}."
     failed = [gate.name for gate in documents.verdict.decisive if not gate.passed]
+    worthless = [WORTHLESS[gate] for gate in failed if gate in WORTHLESS]
+    if worthless:
+        return f"Nothing ships: {ships} {worthless[0].format(name=name)} ({facts})."
     return f"Nothing ships: {ships} fails {', '.join(failed)} ({facts})."
+
+
+def best_trivial(parity: Parity) -> tuple[str, float]:
+    """Return the best prediction that takes no model, and its metric."""
+    sign = 1 if parity.direction == "up" else -1
+    best = max(parity.trivial, key=lambda name: sign * parity.trivial[name])
+    return best, parity.trivial[best]
 
 
 def lighter(weights: Weights | Compression) -> str:

@@ -26,4 +26,5 @@ def task_of(task: str, metric: str = "auto") -> Task:
     own = TASKS[task]
     if metric in ("auto", own.metric):
         return own
-    return replace(own, metric=metric, score=own.other_scores[metric])
+    skill = own.other_skills.get(metric, own.skill)
+    return replace(own, metric=metric, score=own.other_scores[metric], skill=skill)

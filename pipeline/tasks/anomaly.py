@@ -2,6 +2,7 @@
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import auc
+from pipeline.tasks.skill import ranking_skill
 from pipeline.tasks.task import Target, Task, of_one, predicted_class, same_class
 
 
@@ -26,6 +27,8 @@ ANOMALY = Task(
     other_scores={},
     decisions=predicted_class,
     agree=same_class,
+    skill=of_one(ranking_skill),
+    constants=lambda labels, classes: {"a guess": [0.5, 0.5]},
     constant_score=None,
     targets=(Target(name="class", dtype="int64"),),
     outputs=(),

@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.tasks.metrics import area_under_roc, auc
+from pipeline.tasks.skill import kappa, ranking_skill
 from pipeline.tasks.task import Output, Target, Task, of_one, predicted_class, same_class
 
 
@@ -30,6 +31,12 @@ def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
     return metrics
 
 
+def _most_frequent(labels: Array, classes: int) -> dict[str, list[float]]:
+    """Return the certain prediction of the most frequent class; hidden labels are below 0."""
+    most = np.bincount(labels[labels >= 0], minlength=classes).argmax()
+    return {"the most frequent class": [float(k == most) for k in range(classes)]}
+
+
 CLASSIFICATION = Task(
     metric="accuracy",
     direction="up",
@@ -42,6 +49,9 @@ CLASSIFICATION = Task(
     },
     decisions=predicted_class,
     agree=same_class,
+    skill=of_one(kappa),
+    other_skills={"auc": of_one(ranking_skill)},
+    constants=_most_frequent,
     constant_score=lambda counts: float(counts.max() / counts.sum()),
     targets=(Target(name="class", dtype="int64"),),
     outputs=(

@@ -36,6 +36,8 @@ FORECASTING = Task(
     other_scores={},
     decisions=predicted_value,
     agree=close_values,
+    skill=of_one(lambda targets, outputs: 1 - _relative_mae(targets, outputs)),
+    constants=lambda targets, classes: {"no change": [0.0]},
     constant_score=lambda counts: 1.0,
     targets=(Target(name="change", dtype="float32"),),
     outputs=(
@@ -45,6 +47,4 @@ FORECASTING = Task(
     takes_changes=True,
     baselines="forecasters",
     split="time",
-    agreement=0.7,
-    agreement_note="a change near zero is easily another one",
 )

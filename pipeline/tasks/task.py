@@ -7,7 +7,7 @@ Legend: N samples, K classes or outputs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -17,7 +17,11 @@ from pipeline.arrays import Array, Arrays, only
 Result = TypeVar("Result")
 Score = Callable[[Arrays, Arrays], float]
 
-AGREEMENT_SHARE = 0.01  # of the target's 5-95 % range: two values nearer than this are one decision
+# Two values are one decision where they are nearer than this fraction of the reference's own RMSE.
+# Where all differ by as much, the error grows by 3 %: sqrt(1 + 0.25^2).
+ERROR_FRACTION = 0.25
+# And this fraction of the target's 5-95 % range: what float16 rounds away is no other decision.
+RANGE_FRACTION = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,13 @@ class Task:
     """outputs -> the decision for each sample (N,)."""
     agree: Callable[[Array, Array, Arrays], Array]
     """(decisions, decisions, targets) -> whether two decisions count as the same (N,)."""
+    skill: Score
+    """(targets, outputs) -> how much better than guesses: 1 is perfect, 0 is no better."""
+    other_skills: Mapping[str, Score] = field(default_factory=dict)
+    """Skill by those of `other_scores` that have another one."""
+    constants: Callable[[Array, int], dict[str, list[float]]]
+    """(targets of training (N,), number of classes) -> what a constant prediction is called -> its
+    output (K,)."""
     constant_score: Callable[[Array], float] | None
     """How many samples each class has (K,) -> `metric` of the best constant prediction; values have
     no classes, and need no counts. None: there is no bound."""
@@ -166,7 +177,16 @@ def same_class(a: Array, b: Array, targets: Arrays) -> Array:
     return np.asarray(a == b)
 
 
-def close_values(a: Array, b: Array, targets: Arrays) -> Array:
-    """Return whether values differ by at most AGREEMENT_SHARE of the targets' 5-95 % range (N,)."""
-    low, high = np.percentile(only(targets), [5, 95])
-    return np.asarray(np.abs(a - b) <= AGREEMENT_SHARE * (high - low))
+def close_values(reference: Array, other: Array, targets: Arrays) -> Array:
+    """Return whether values differ by little against the error that the reference has (N,).
+
+    Args:
+        reference: the reference's values (N,).
+        other: values of the other model (N,).
+        targets: the true values.
+    """
+    known = only(targets)
+    rmse = float(np.sqrt(((reference.astype(np.float64) - known) ** 2).mean()))
+    low, high = np.percentile(known, [5, 95])
+    allowed = max(ERROR_FRACTION * rmse, RANGE_FRACTION * float(high - low))
+    return np.asarray(np.abs(reference - other) <= allowed)

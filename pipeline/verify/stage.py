@@ -53,6 +53,7 @@ from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import measure_ranges
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 from pipeline.verify.sanitize import measure_sanitizing
+from pipeline.verify.trivial import missing_classes, score_trivial, skill_interval
 from pipeline.worker.client import request
 
 GOLDEN = 16  # samples that travel with the bundle
@@ -93,6 +94,7 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         metric=held.task.metric,
         direction=held.task.direction,
         reference=ReferenceResult(metrics=held.metrics(held.reference)),
+        trivial=score_trivial(held),
         test_readings=int(config.verify.split == "test"),
         files=found.files,
         layers=found.layers,
@@ -117,7 +119,7 @@ def _measure_file(
     config: Config, held: Held, path: Path, entry: FileEntry, work: Path, found: _Measured
 ) -> None:
     """Run one file on every runtime, and add the measurements to `found`."""
-    form = entry.format
+    form, seed = entry.format, fold_seed(config.seed, "bootstrap")
     results = run_everywhere(
         path, form, held, runtimes=config.verify.runtimes, skipped=found.skipped
     )
@@ -137,7 +139,12 @@ def _measure_file(
             other=first.outputs,
             class_names=held.dataset.class_names,
             layers=found.layers.get(path.name, ()),
-            seed=fold_seed(config.seed, "bootstrap"),
+            seed=seed,
+        ),
+        skill=held.task.skill(held.targets, first.outputs),
+        skill_ci95=skill_interval(held.task, held.targets, first.outputs, seed=seed),
+        missing_classes=missing_classes(
+            held.dataset.class_names, held.targets, held.task.decisions(first.outputs)
         ),
         runtimes=compare_runtimes(held.task, held.targets, held.reference, results=results),
     )

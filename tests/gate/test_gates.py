@@ -11,24 +11,27 @@ from pipeline.config.schema import Gate
 from pipeline.documents.audit import Audit
 from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import GateResult
+from pipeline.errors import ConfigError
 from pipeline.gate.evidence import Evidence
-from pipeline.gate.gates import GATES, ROUNDING, judge
+from pipeline.gate.gates import GATES, ROUNDING
+from pipeline.gate.judge import check_class_names, judge
 from pipeline.tasks import TASKS
 from pipeline.tasks.task import allowed_changes
 from tests.documents.audit import audit_of
 
 NAME = "model_int8.tflite"
-LIMITS = Gate().model_dump()
+LIMITS = Gate().model_dump() | {"missing_classes": 0}
 PARITY = {
     "metric_drop": 0.0, "metric_drop_ci95": [0.0, 0.0], "agreement": 1.0, "output_sqnr_db": 40.0,
     "calibration_error": 0.02, "worst_class_drop": 0.0, "worst_class": "7",
     "worst_layer": {"name": "conv_2", "sqnr_db": 12.0},
 }  # fmt: skip
+SKILLED = {"skill": 0.8, "skill_ci95": [0.7, 0.9], "missing_classes": {}}
 PLAIN = {
     "split": "test", "samples": 300, "metric": "accuracy", "direction": "up",
     "reference": {"metrics": {"accuracy": 0.9}}, "test_readings": 1, "layers": {},
     "preprocessing": {}, "streaming": None, "ranges": None, "baseline": None, "encoder": None,
-    "abstain": None, "sanitize": None,
+    "trivial": {"the most frequent class": 0.2}, "abstain": None, "sanitize": None,
 }  # fmt: skip
 LITERT = {
     "version": "2",
@@ -60,20 +63,24 @@ def evidence(
     float_ops: int = 0,
     audit: Audit | None = None,
     name: str = NAME,
+    allowed: tuple[str, ...] = (),
+    trivial: dict[str, float] | None = None,
     **parity: object,
 ) -> Evidence:
     """Return what was measured of a file without a fault, but for what is given."""
     row = {
         "format": form,
         "metrics": metrics or {"accuracy": 0.9},
-        "parity": PARITY | parity,
+        "parity": PARITY | {key: value for key, value in parity.items() if key not in SKILLED},
+        **SKILLED | {key: value for key, value in parity.items() if key in SKILLED},
         "runtimes": {"litert": LITERT, "tflite-micro": MICRO} if runtimes is None else runtimes,
     }
     left = {"op": "CAST", "why": "cast_1 computes in float32"}
     entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": [left] * float_ops}
-    document = Parity(**PLAIN, files={name: row}, groups=groups, skipped=skipped)  # type: ignore[arg-type]
+    plain = PLAIN if trivial is None else PLAIN | {"trivial": trivial}
+    document = Parity(**plain, files={name: row}, groups=groups, skipped=skipped)  # type: ignore[arg-type]
     targets = [{"format": form, "latency_ms_estimate": value} for value in (*latencies, None)]
-    return Evidence(TASKS[task], entry, document, targets, audit)
+    return Evidence(TASKS[task], entry, document, targets, audit, allowed)
 
 
 def failed(**measured: Any) -> dict[str, str | None]:
@@ -141,6 +148,45 @@ def test_the_remediation_names_the_worst_layer_and_class() -> None:
     assert "7" in str(cures["worst_class_drop"])
     assert "CAST (cast_1 computes in float32)" in str(cures["float_ops"])
     assert "manifest" not in str(cures["float_ops"])  # nothing was published
+
+
+def test_a_file_that_is_as_good_as_a_constant_fails_and_says_which() -> None:
+    cures = failed(metrics={"accuracy": 0.2}, skill_ci95=(-0.01, 0.02))
+    assert "the most frequent class has accuracy 0.2000, the file 0.2000" in str(
+        cures["gain_over_trivial"]
+    )
+    assert "0 is guessing" in str(cures["skill_lower"])
+    ranked = failed(metrics={"accuracy": 0.2, "auc": 0.996})
+    assert "task_metric: auc" in str(ranked["gain_over_trivial"])
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1))
+def test_an_error_gains_by_being_lower(own: float, naive: float) -> None:
+    file = evidence(
+        task="forecasting", metrics={"relative_mae": own}, trivial={"no change": naive, "x": 9.0}
+    )
+    row = judge_one("gain_over_trivial", 0.0, file)
+    assert row.passed == (own < naive and row.value > ROUNDING)
+
+
+def test_a_class_without_predictions_fails_unless_it_is_allowed() -> None:
+    missing = {"a": "it is never predicted", "b": "no sample has this class"}
+    row = judge_one("missing_classes", 0, evidence(missing_classes=missing))
+    assert not row.passed
+    assert row.value == 2
+    assert "a: it is never predicted" in str(row.remediation)
+    some = judge_one("missing_classes", 0, evidence(missing_classes=missing, allowed=("a",)))
+    assert some.value == 1
+    assert "gate.missing_classes: [b]" in str(some.remediation)
+    none = judge_one("missing_classes", 0, evidence(missing_classes=missing, allowed=("a", "b")))
+    assert none.passed
+    assert judge({"missing_classes": 0}, evidence(missing_classes=None)) == []
+
+
+def test_names_that_are_no_class_are_refused() -> None:
+    check_class_names(["a"], ["a", "b"])
+    with pytest.raises(ConfigError, match="no class is called bd; the classes are a, b"):
+        check_class_names(["bd"], ["a", "b"])
 
 
 @pytest.mark.parametrize("name", list(LIMITS))

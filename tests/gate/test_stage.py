@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError, GateError
 from pipeline.gate.stage import run
 from pipeline.run_summary import check_verdict
 from tests.documents.audit import audit_of
-from tests.gate.test_gates import PLAIN
+from tests.gate.test_gates import PLAIN, SKILLED
 
 FILE = "model_int8.tflite"
 PARITY = {
@@ -44,6 +44,7 @@ def judged(tmp_path: Path, make_config: Callable[..., Config]) -> Callable[..., 
         files = {"ships": "int8", "targets": [], "files": [entry]}
         skipped = {"item": f"{FILE} on tflite-micro", "reason": "no operation GELU"}
         row = {"format": "int8", "parity": PARITY, "runtimes": runtimes, "metrics": METRICS}
+        row |= SKILLED
         parity = PLAIN | {"samples": samples, "skipped": [skipped], "files": {FILE: row}}
         write_json(tmp_path / "files.json", files)
         write_json(tmp_path / "parity.json", parity | {"groups": None})

@@ -86,6 +86,9 @@ def parity_row(form: str) -> dict[str, Any]:
         "format": form,
         "metrics": {"accuracy": 0.95, "macro_f1": 0.94},
         "parity": parity,
+        "skill": 0.9,
+        "skill_ci95": [0.8, 1.0],
+        "missing_classes": {},
         "runtimes": {
             "litert": {
                 "version": "2",
@@ -408,6 +411,7 @@ def good_run() -> dict[str, Any]:
             "samples": 20,
             "split": "test",
             "test_readings": 1,
+            "trivial": {"the most frequent class": 0.5},
             "reference": {"metrics": {"accuracy": 0.952, "macro_f1": 0.95}},
             "files": {f"model_{f}.tflite": parity_row(f) for f in ("float32", "int8")},
             "layers": {"model_int8.tflite": [{"name": "conv", "sqnr_db": 20.0}]},

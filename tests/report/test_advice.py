@@ -68,7 +68,7 @@ def test_a_clear_loss_is_the_first_thing_that_is_said() -> None:
 
 def test_a_classical_model_that_knows_nothing_is_not_recommended() -> None:
     def guessing(d: dict[str, Any], config: dict[str, Any]) -> None:
-        d["figures"]["dataset"]["class_counts"] = np.array([[9, 1], [9, 1], [91, 9]])
+        d["parity"]["trivial"] = {"the most frequent class": 0.91}
         boosting(0.05, 0.03, 0.07)(d, config)
         d["baseline"]["models"][-1]["metrics"]["accuracy"] = 0.9
 
@@ -218,12 +218,28 @@ def test_a_file_that_knows_nothing_is_told(
     metric: str, direction: str, value: float, is_told: bool
 ) -> None:
     def guessing(d: dict[str, Any], config: dict[str, Any]) -> None:
-        d["parity"] |= {"metric": metric, "direction": direction}
-        d["parity"]["files"]["model_int8.tflite"]["metrics"] = {metric: value}
-        d["figures"]["dataset"]["class_counts"] = np.array([[9, 1], [9, 1], [90, 10]])
+        trivial = {"accuracy": 0.9, "relative_mae": 1.0, "auc": 0.5, "r2": 0.0}[metric]
+        d["parity"] |= {"metric": metric, "direction": direction, "trivial": {"a guess": trivial}}
+        row = d["parity"]["files"]["model_int8.tflite"]
+        row |= {"metrics": {metric: value}, "skill": 0.0, "skill_ci95": (-0.1, 0.1)}
         d["baseline"] = None
 
     assert ("no_better_than_chance" in told(guessing)) == is_told
+
+
+def test_a_file_whose_scores_rank_well_is_not_told_that_it_learned_nothing() -> None:
+    def ranking(d: dict[str, Any], config: dict[str, Any]) -> None:
+        d["parity"]["trivial"] = {"the most frequent class": 0.998}
+        row = d["parity"]["files"]["model_int8.tflite"]
+        row |= {
+            "metrics": {"accuracy": 0.998, "auc": 0.996},
+            "skill": 0.0,
+            "skill_ci95": (0.0, 0.0),
+        }
+
+    text = told(ranking)["no_better_than_chance"].text
+    assert "learned nothing" not in text
+    assert "its AUC is 0.996" in text
 
 
 def test_few_samples_are_told() -> None:

@@ -47,11 +47,27 @@ def test_drop_is_positive_when_worse() -> None:
     assert metric_drop(task, {"accuracy": 0.8}, {"accuracy": 0.9}) == pytest.approx(-0.1)
 
 
-def test_regression_decisions_agree_within_a_hundredth_of_the_range() -> None:
-    task = TASKS["regression"]
+@pytest.mark.parametrize("name", ["regression", "forecasting"])
+def test_values_agree_within_a_quarter_of_the_error_that_the_reference_has(name: str) -> None:
     labels = np.linspace(0, 100, 101)
-    agree = task.agree(np.array([10.0, 10.0]), np.array([10.89, 10.91]), one(labels))
-    assert agree.tolist() == [True, False]
+    reference = labels + np.where(np.arange(101) % 2, 2.0, -2.0)  # RMSE 2
+    for shift, is_same in ((0.49, True), (0.51, False)):
+        assert (TASKS[name].agree(reference, reference + shift, one(labels)) == is_same).all()
+    for shift, is_same in ((0.08, True), (0.1, False)):  # a thousandth of the 5-95 % range is 0.09
+        assert (TASKS[name].agree(labels, labels + shift, one(labels)) == is_same).all()
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_constant_predictions_have_no_skill_and_perfect_ones_have_all(name: str) -> None:
+    task, rng = TASKS[name], np.random.default_rng(3)
+    targets = rng.integers(0, 2, 50) if task.has_classes else rng.normal(5, 2, 50)
+    for row in task.constants(targets, 2).values():
+        outputs = one(np.tile(np.array(row), (50, 1)))
+        assert task.skill(one(targets), outputs) <= 1e-9
+        perfect = one(np.eye(2)[targets] if task.has_classes else targets[:, None])
+        assert task.skill(one(targets), perfect) == pytest.approx(1)
+        gain = task.score(one(targets), perfect) - task.score(one(targets), outputs)
+        assert gain > 0 if task.direction == "up" else gain < 0
 
 
 @pytest.mark.parametrize("name", ["auto", "accuracy", *TASKS["classification"].other_scores])
