@@ -24,6 +24,7 @@ TIMINGS = "timings.json"
 WORK = "work"  # inside a stage's folder: checkpoints; survives a crash, never part of the result
 KEY = "key"  # what an unfinished folder is made for
 WRITTEN = 1 << 20  # bytes of an array that are written at once
+MOST_JSON = 1 << 27  # bytes of a document
 UNHASHED = (MANIFEST, TIMINGS, KEY, "tensorboard/*", WORK + "/*")
 
 
@@ -131,6 +132,8 @@ def read_json(path: Path) -> Any:
         ArtifactError: the file is missing or is not JSON.
     """
     try:
+        if path.stat().st_size > MOST_JSON:
+            raise ValueError(f"it has more than {MOST_JSON >> 20} MB")
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{path}: missing; run the stage that writes it again") from None
@@ -161,8 +164,20 @@ def describe_file(path: Path) -> FileHash:
     return FileHash(sha256_file(path), path.stat().st_size)
 
 
-def check_files(folder: Path, described: Mapping[str, FileHash], cure: str) -> None:
+def check_files(
+    folder: Path,
+    described: Mapping[str, FileHash],
+    cure: str,
+    *,
+    copies: Mapping[str, Path] | None = None,
+) -> None:
     """Compare files with the hashes that were written down for them.
+
+    Args:
+        folder: that holds them.
+        described: name -> hash.
+        cure: what to do about a wrong one.
+        copies: name -> where to write the bytes that were hashed, to use these; None: nowhere.
 
     Raises:
         ArtifactError: a file is missing or has other bytes; the message names every such file.
@@ -172,13 +187,25 @@ def check_files(folder: Path, described: Mapping[str, FileHash], cure: str) -> N
         path = folder / name
         if not path.is_file():
             problems.append(f"{path}: missing. {cure}")
-        elif path.stat().st_size != entry.bytes or sha256_file(path) != entry.sha256:
+        elif _hash_and_copy(path, entry.bytes, (copies or {}).get(name)) != entry.sha256:
             problems.append(
                 f"{path}: its sha256 is not the one in {MANIFEST}: changed since it was written. "
                 f"{cure}"
             )
     if problems:
         raise ArtifactError("\n".join(problems))
+
+
+def _hash_and_copy(path: Path, size: int, copy: Path | None) -> str | None:
+    """Return the sha256 of a file that is opened once; None: it has another size."""
+    if path.stat().st_size != size:
+        return None
+    if copy is None:
+        return sha256_file(path)
+    content = path.read_bytes()
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def swap_in(new: Path, target: Path) -> None:

@@ -197,14 +197,12 @@ def new(args: argparse.Namespace) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     """Serve until somebody ends it, which is no mistake."""
-    import threading
-
-    from pipeline.device.demo import serve_bundle, words
+    from pipeline.device.demo import serve_bundle, wait_until_idle, words
 
     try:
         with serve_bundle(args.bundle, lan=args.lan, port=args.port) as demo:
             print(words(demo), flush=True)
-            threading.Event().wait()
+            wait_until_idle(demo)
     except KeyboardInterrupt:
         print("ended", file=sys.stderr)
     return 0

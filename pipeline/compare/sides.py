@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from pipeline.arrays import Array
 from pipeline.artifacts import MANIFEST, TIMINGS, check_files, read_json
+from pipeline.device.golden import read_bundle_arrays
 from pipeline.documents.audit import Audit
 from pipeline.documents.budget import Budget
 from pipeline.documents.bundles import read_bundle
@@ -194,8 +193,7 @@ def _reference(
 def _read_predictions(path: Path) -> dict[str, Array]:
     if not path.is_file():
         return {}
-    with np.load(path, allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    return read_bundle_arrays(path)
 
 
 def _made(times: BundleTimings) -> Made:

@@ -80,8 +80,9 @@ def judge(
     """
     kinds: dict[str, Kind] = {}
     found, wrong = [], []
+    said = set(categorical)
     for column in columns:
-        kind, finding = _kind(column, column.name in categorical)
+        kind, finding = _kind(column, column.name in said)
         kinds[column.name] = kind
         found += [] if finding is None else [finding]
         if kind == "number" and column.no_numbers:

@@ -1,6 +1,7 @@
 """Rows of delimited text files, one at a time, with the line of each; wrong ones are named."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pipeline.errors import ConfigError
 
 LONGEST_CELL = 1 << 20  # characters
 NAMED = 5  # wrong rows that a message spells out
+MOST_COLUMNS = 1 << 16  # of a table: each is described, and judged by its values
+LISTED = 20  # columns that a message lists
 
 Row = tuple[int, list[str]]
 """Line, cells."""
@@ -41,11 +44,30 @@ def names_of(path: Path, form: Form) -> list[str]:
     first = next(lines_of(path, form), None)
     if first is None:
         raise ConfigError(f"{path}: the file is empty; wanted a header line and rows")
+    refuse_width(path, len(first[1]))
     names = [name.strip(form.strip) for name in first[1]]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ConfigError(f"{path}:{first[0]}: two columns are called {', '.join(twice)}")
+        raise ConfigError(f"{path}:{first[0]}: two columns are called {_listed(twice)}")
     return names
+
+
+def refuse_width(path: Path, width: int) -> None:
+    """Refuse a table of more columns than can be described.
+
+    Raises:
+        ConfigError: it has more than MOST_COLUMNS.
+    """
+    if width > MOST_COLUMNS:
+        raise ConfigError(
+            f"{path}: {width:,} columns; wanted {MOST_COLUMNS:,} at most: leave some out, or give "
+            "rows of equal values as images or series (npz)"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def refuse_columns(
@@ -60,16 +82,17 @@ def refuse_columns(
     """
     problems = []
     known = next(iter(names.values()))
+    there = set(known)
     for key, wanted in asked.items():
         problems += [
-            f"{key}: {path} has no column {name!r}; it has {', '.join(known)}"
+            f"{key}: {path} has no column {name!r}; it has {_listed(known)}"
             for path in list(files.values())[:1]
             for name in wanted
-            if name not in known
+            if name not in there
         ]
     for part, found in names.items():
-        if set(found) != set(known):
-            odd = ", ".join(sorted(set(found) ^ set(known)))
+        if set(found) != there:
+            odd = _listed(sorted(set(found) ^ there))
             problems.append(f"{files[part]}: not the columns of the first file: {odd}")
     if problems:
         raise ConfigError(*problems)

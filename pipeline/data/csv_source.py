@@ -34,7 +34,7 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
     """
     table = _table(source, base, report)
     columns, labels, unlabeled = _survey(table)
-    unseen = (source.label, source.group, source.time, *source.drop)
+    unseen = {source.label, source.group, source.time, *source.drop}
     inputs = [column for column in columns if column.name not in unseen]
     kinds, found = judge(inputs, source.categorical)
     kept = [column for column in inputs if kinds[column.name] != "left out"]
@@ -112,7 +112,8 @@ def _inputs(source: CsvSource, described: list[RowColumn]) -> tuple[Input, ...]:
     codes: list[RowColumn] = []
     if source.categories == "embedding":
         codes = [column for column in described if column.categories is not None]
-    rest = [column for column in described if column not in codes]
+    are_codes = source.categories == "embedding"
+    rest = [c for c in described if not are_codes or c.categories is None]
     found = []
     if rest:
         found.append(rows_input("features", rest, cells, numbers=source.numbers))

@@ -1,5 +1,6 @@
 """Arrays in a .npz file, read a few samples at a time, compressed or not."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
+from pipeline.data.csv_rows import refuse_width
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
@@ -19,7 +21,8 @@ from pipeline.samples.image import IMAGE_SCALES
 from pipeline.samples.kind import Input, RowColumn
 from pipeline.samples.series import BLANK
 
-ROWS = 1024  # of a chunk
+ROWS = 1024  # of a chunk, at most
+BLOCK_BYTES = 1 << 26  # of samples that are read at once
 PARTS = ("train", "validation", "test")
 
 
@@ -69,7 +72,9 @@ def _header(file: zipfile.ZipFile, path: Path, name: str) -> NpzArray:
     with file.open(name) as stream:
         try:
             shape, is_fortran, dtype = _read_header(stream)
-        except ValueError as error:
+            if min(shape, default=0) < 0:
+                raise ValueError(f"its shape is {shape}")
+        except (ValueError, TypeError) as error:
             raise ConfigError(f"{path}: {name} is no array ({error})") from error
     if dtype.hasobject:
         raise ConfigError(
@@ -80,6 +85,11 @@ def _header(file: zipfile.ZipFile, path: Path, name: str) -> NpzArray:
         raise ConfigError(
             f"{path}: {name[:-4]} is stored column by column; save it anew with "
             "numpy.ascontiguousarray"
+        )
+    if dtype.itemsize * math.prod(shape[1:]) > BLOCK_BYTES:
+        raise ConfigError(
+            f"{path}: one sample of {name[:-4]} {dtype} {shape} has more than "
+            f"{BLOCK_BYTES >> 20} MB; wanted smaller ones"
         )
     return NpzArray(name[:-4], shape, dtype)
 
@@ -129,6 +139,7 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
             f"{path}: {name} is {first.dtype} {first.shape}; wanted images (N, H, W[, C]) of uint8 "
             "or uint16, a table (N, C) or series (N, T, C) of numbers"
         )
+    refuse_width(path, first.shape[-1])
     columns = tuple(f"{name}_{i}" for i in range(first.shape[-1]))
     cells: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ","}
     if axes == 1:
@@ -230,12 +241,13 @@ def _blocks(path: Path, array: NpzArray) -> Iterator[Array]:
     Raises:
         ConfigError: the file is cut short.
     """
-    size = array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
+    size = array.dtype.itemsize * math.prod(array.shape[1:])
+    rows = max(1, min(ROWS, BLOCK_BYTES // max(1, size)))
     try:
         with zipfile.ZipFile(path) as file, file.open(f"{array.name}.npy") as stream:
             _read_header(stream)
-            for start in range(0, array.shape[0], ROWS):
-                count = min(ROWS, array.shape[0] - start)
+            for start in range(0, array.shape[0], rows):
+                count = min(rows, array.shape[0] - start)
                 content = stream.read(count * size)
                 if len(content) < count * size:
                     raise EOFError("it ends too early")

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.artifacts import write_arrays
 from pipeline.device import bench_side
+from pipeline.device.golden import read_bundle_arrays, select_inputs
 from pipeline.device.measure import CRASHED, threads_for
 from pipeline.device.runtimes import RUNTIMES, require, why_missing
 from pipeline.documents.bundles import read_bundle
@@ -56,7 +57,6 @@ def bench(
         ArtifactError: the bundle is none, or was changed.
         ConfigError: the runtime is not there, or cannot be timed.
     """
-    manifest = read_bundle(bundle)
     if threads is not None and threads < 1:
         raise ConfigError(f"--threads {threads}: wanted 1 or more")
     if runtime == NOT_TIMED:
@@ -65,12 +65,14 @@ def bench(
         require(runtime)
     known = [name for name in RUNTIMES if name != NOT_TIMED and why_missing(name) is None]
     names = known if runtime is None else [runtime]
-    work = [(model, name) for name in names for model in manifest.models]
     with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
-        arrays = Path(folder) / "in.npz"
-        write_arrays(arrays, _inputs(bundle))
+        copy = Path(folder)
+        manifest = read_bundle(bundle, copy)
+        work = [(model, name) for name in names for model in manifest.models]
+        arrays = copy / "in.npz"
+        write_arrays(arrays, _inputs(copy))
         return [
-            _row(bundle, arrays, model, name, threads, limit_s)
+            _row(copy, arrays, model, name, threads, limit_s)
             for model, name in show_progress(work, "files", "timing")
         ]
 
@@ -78,8 +80,7 @@ def bench(
 def _inputs(bundle: Path) -> dict[str, Any]:
     """Return the model inputs of the golden samples."""
     preprocess = Preprocess.read(bundle / "preprocess.json")
-    with np.load(bundle / "golden.npz", allow_pickle=False) as golden:
-        raw = {e.name: golden[f"input_{e.name}"] for e in preprocess.inputs}
+    raw = select_inputs(read_bundle_arrays(bundle / "golden.npz"), preprocess)
     inputs = prepare_inputs(raw, preprocess)
     return dict(mask_detector_inputs(inputs, preprocess.anomaly))
 

@@ -1,6 +1,7 @@
 """Conformance: run a bundle's golden vectors elsewhere, and compare the outputs."""
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,22 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Arrays
-from pipeline.device.golden import KERNELS, MADE_BY, Finding, Golden, golden_outputs, judge
+from pipeline.device.golden import (
+    KERNELS,
+    LABELS,
+    MADE_BY,
+    Finding,
+    Golden,
+    golden_outputs,
+    judge,
+    read_bundle_arrays,
+    select_inputs,
+)
 from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
 from pipeline.documents.bundles import read_bundle
+from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError, GateError
 from pipeline.ondevice.assemble import PROGRAM_FILE
@@ -21,6 +33,8 @@ from pipeline.ondevice.assemble import PROGRAM_FILE
 log = logging.getLogger(__name__)
 
 PROGRAM = "run_on_device.py"
+GOLDEN_RUNTIME = "litert"  # that made the golden outputs
+IDENTIFIER = b"TFL3"  # behind the first four bytes of a .tflite file
 COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal outputs
 
 
@@ -70,22 +84,29 @@ def conform(
         ConfigError: an argument is wrong, or something is missing here or there.
     """
     address = None if device is None else Address.parse(device)
-    manifest = read_bundle(bundle)
+    with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
+        return _conform_copy(bundle, Path(name), runtime=runtime, address=address, form=form)
+
+
+def _conform_copy(
+    bundle: Path, copy: Path, *, runtime: str, address: Address | None, form: str | None
+) -> Conformance:
+    """Compare by a copy of the bytes that the bundle's hashes were checked on."""
+    manifest = read_bundle(bundle, copy)
     models = [m for m in manifest.models if form in (None, m.format)]
     if not models:
         known = ", ".join(m.format for m in manifest.models)
         raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
-    preprocess = Preprocess.read(bundle / "preprocess.json")
-    with np.load(bundle / "golden.npz", allow_pickle=False) as arrays:
-        stored = {name: arrays[name] for name in arrays.files}
-    raw = {e.name: stored[f"input_{e.name}"] for e in preprocess.inputs}
+    preprocess = Preprocess.read(copy / "preprocess.json")
+    stored = read_bundle_arrays(copy / "golden.npz")
+    raw = select_inputs(stored, preprocess)
     many = {name: np.concatenate([values] * COPIES) for name, values in raw.items()}
-    files = {m.format: bundle / m.file for m in models}
+    files = {m.format: copy / m.file for m in models}
     if address is None:
         require(runtime)
         there = _here(files, preprocess, many, runtime)
     else:
-        there = _on_device(files, bundle, many, address)
+        there = _on_device(files, [_program(bundle), copy / "preprocess.json"], many, address)
     golden, samples = Golden(raw, preprocess), len(next(iter(raw.values())))
     findings = {
         m.format: judge(
@@ -99,10 +120,43 @@ def conform(
         if m.format in there.answers
     }
     problems = [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
-    wanted = form or manifest.ships  # this one has to run there
-    if wanted in there.refused:
-        problems.append(f"{wanted}: cannot be run there: {there.refused[wanted]}")
+    problems += _refusals(there, set(files), form or manifest.ships)
+    problems += _file_problems(bundle, manifest)
+    problems += _label_problems(stored, preprocess, manifest)
     return Conformance(bundle, there, findings, samples, tuple(problems))
+
+
+def _refusals(there: Elsewhere, formats: set[str], wanted: str) -> list[str]:
+    """Return which files do not run there, and have to."""
+    # each of them ran on GOLDEN_RUNTIME when the bundle was made
+    has_to_run = formats if there.runtime == GOLDEN_RUNTIME else {wanted}
+    return [
+        f"{name}: cannot be run there: {why}"
+        for name, why in there.refused.items()
+        if name in has_to_run
+    ]
+
+
+def _file_problems(bundle: Path, manifest: Manifest) -> list[str]:
+    """Return which .tflite files of the bundle do not begin like one."""
+    problems = []
+    for name in manifest.files:
+        if name.endswith(".tflite"):
+            with (bundle / name).open("rb") as file:
+                if file.read(8)[4:] != IDENTIFIER:
+                    problems.append(f"{name}: no .tflite model")
+    return problems
+
+
+def _label_problems(stored: Arrays, preprocess: Preprocess, manifest: Manifest) -> list[str]:
+    """Return which names of classes are not those of the golden outputs, in that order."""
+    wanted = [str(name) for name in stored[LABELS]] if LABELS in stored else None
+    places = {"preprocess.json": preprocess.labels, "manifest.json": manifest.labels}
+    return [
+        f"{name}: its labels are not those of golden.npz, or in another order"
+        for name, labels in places.items()
+        if labels != wanted
+    ]
 
 
 def _here(
@@ -125,10 +179,9 @@ def _here(
 
 
 def _on_device(
-    files: Mapping[str, Path], bundle: Path, raw: Mapping[str, Array], address: Address
+    files: Mapping[str, Path], more: list[Path], raw: Mapping[str, Array], address: Address
 ) -> Elsewhere:
     """Run files on a device, by the interpreter that is there."""
-    more = [_program(bundle), bundle / "preprocess.json"]
     ran = run_there(address, list(files.values()), more, raw=raw)
     by_form = {form: ran.results[file.name] for form, file in files.items()}
     done = [found for found in by_form.values() if not isinstance(found, str)]

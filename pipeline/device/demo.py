@@ -1,7 +1,9 @@
 """Serve a bundle's web/ page to this machine's browser, or to phones in the same network.
 
-The page computes everything itself, so the server only gives files: web/ of the bundle, and
-LiteRT.js from where it is installed. Paths start with a token, for the page holds test samples.
+The page computes everything itself, so the server only gives files: the page and its scripts from
+this package, never from the bundle; of web/ the model and its data, by the bytes whose hashes were
+checked; LiteRT.js from where it is installed. Paths start with a token, for the page holds test
+samples.
 In a network it speaks only TLS: phones give camera and microphone to secure pages only.
 """
 
@@ -12,18 +14,18 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.device.browser import PACKAGE, VERSION, find_helper, find_package
 from pipeline.device.certificate import make_certificate
+from pipeline.device.demo_content import content_of, content_policy, library_folders
 from pipeline.device.page import HEADERS
-from pipeline.documents.bundles import read_bundle
-from pipeline.errors import ArtifactError, ConfigError
+from pipeline.errors import ConfigError
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -37,16 +39,21 @@ TYPES = {
 SAFE = HEADERS | {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "frame-ancestors 'none'",  # the page has the rest of its own
     "Permissions-Policy": "camera=(self), microphone=(self)",
 }
 TOKEN_BYTES = 9  # twelve letters, short enough to type
+END = "It ends with Ctrl-C, or after half an hour without use."
+IDLE_END_S = 1800  # without a request: nobody uses it any more
 WHITE_ON_BLACK, PLAIN = "\x1b[97;40m", "\x1b[0m"  # phones read a code that is not inverted
 IDLE_LIMIT_S = 60  # a connection that says nothing
-CURE = (
-    f"make litertjs, or npm install --no-save {PACKAGE}@{VERSION} where Edgeline is, or set "
-    "EDGELINE_LITERTJS to where it is installed"
-)
+
+
+@dataclass
+class Requests:
+    """When a server was asked last."""
+
+    last: float = field(default_factory=time.monotonic)
+    """As time.monotonic() says it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,13 @@ class Demo:
     address: str
     fingerprint: str | None
     """SHA-256 of the certificate; None: no TLS."""
+    requests: Requests = field(default_factory=Requests)
+
+
+def wait_until_idle(demo: Demo, limit_s: float = IDLE_END_S) -> None:
+    """Return when nobody has asked for anything for a while."""
+    while (left := demo.requests.last + limit_s - time.monotonic()) > 0:
+        time.sleep(min(left, 1.0))
 
 
 @contextlib.contextmanager
@@ -71,34 +85,17 @@ def serve_bundle(bundle: Path, *, lan: bool, port: int) -> Iterator[Demo]:
         ArtifactError: it is no bundle, was changed, or has no page.
         ConfigError: LiteRT.js, openssl or a network is missing, or the port is taken.
     """
-    folders = folders_of(bundle)
+    content, folders = content_of(bundle), library_folders()
     host = own_address() if lan else "127.0.0.1"
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    handler = type("_Handler", (_Handler,), {"folders": folders, "token": token})
+    requests, names = Requests(), {host} if lan else {host, "localhost"}
+    facts = {"content": content, "folders": folders, "token": token, "requests": requests}
+    handler = type("_Handler", (_Handler,), {**facts, "names": names})
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         context, fingerprint = _tls(Path(name), host) if lan else (None, None)
         with _listening(host, port, handler, context) as server:
             scheme, found = "https" if lan else "http", server.server_address[1]
-            yield Demo(f"{scheme}://{host}:{found}/{token}/", fingerprint)
-
-
-def folders_of(bundle: Path) -> dict[str, Path]:
-    """Return first part of a path -> the folder that is served there; empty: the page itself.
-
-    Raises:
-        ArtifactError: it is no bundle, was changed, or has no page.
-        ConfigError: LiteRT.js is not installed.
-    """
-    read_bundle(bundle)
-    web, package, helper = bundle / "web", find_package(), find_helper()
-    if not (web / "index.html").is_file():
-        raise ArtifactError(
-            f"{web}: missing; an older Edgeline made this bundle. Publish it again: edgeline run "
-            "CONFIG --force bundle."
-        )
-    if helper is None or not (package / "dist" / "index.js").is_file():
-        raise ConfigError(f"demo: no LiteRT.js in {package}, which runs the model: {CURE}")
-    return {"": web, "litertjs": package, "wasm-utils": helper}
+            yield Demo(f"{scheme}://{host}:{found}/{token}/", fingerprint, requests)
 
 
 def own_address() -> str:
@@ -171,7 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "edgeline", ""
+    content: dict[str, bytes]
     folders: dict[str, Path]
+    names: set[str]
+    """Of this server's host."""
+    requests: Requests
     token: str
 
     def do_GET(self) -> None:
@@ -183,34 +184,50 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(with_content=False)
 
     def _reply(self, *, with_content: bool) -> None:
-        file = self._file()
-        if file is None:
+        if not self._is_for_us():
+            self.send_error(421)
+            return
+        found = self._find()
+        if found is None:
             self.send_error(404)
             return
+        self.requests.last = time.monotonic()
+        suffix, content = found
+        kept = {}
+        if isinstance(content, Path):
+            content, kept = content.read_bytes(), {"Cache-Control": "private, max-age=3600"}
+        size = {"Content-Type": TYPES[suffix], "Content-Length": str(len(content))}
+        policy = {"Content-Security-Policy": content_policy()}
         self.send_response(200)
-        is_library = not file.is_relative_to(self.folders[""].resolve())
-        kept = {"Cache-Control": "private, max-age=3600"} if is_library else {}
-        size = {"Content-Type": TYPES[file.suffix], "Content-Length": str(file.stat().st_size)}
-        for name, value in (SAFE | kept | size).items():
+        for name, value in (SAFE | policy | kept | size).items():
             self.send_header(name, value)
         self.end_headers()
         if with_content:
-            self.wfile.write(file.read_bytes())
+            self.wfile.write(content)
 
-    def _file(self) -> Path | None:
-        """Return the file that a path names; None where it names none, or the token is wrong."""
+    def _is_for_us(self) -> bool:
+        """Tell whether the Host is this server's; a stranger's name may be made to point here."""
+        port = self.server.server_address[1]  # type: ignore[index]
+        return self.headers.get("Host") in {f"{name}:{port}" for name in self.names}
+
+    def _find(self) -> tuple[str, bytes | Path] | None:
+        """Return suffix and content of what a path names; None: nothing, or the token is wrong."""
         token, _, path = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             return None
+        name = path or "index.html"
+        if name in self.content:
+            return Path(name).suffix, self.content[name]
         head, _, rest = path.partition("/")
-        part, name = (head, rest) if head and head in self.folders else ("", path)
-        folder = self.folders[part].resolve()
+        if head not in self.folders:
+            return None
+        folder = self.folders[head].resolve()
         try:
-            file = (folder / (name or "index.html")).resolve()
+            file = (folder / rest).resolve()
             is_there = file.is_relative_to(folder) and file.suffix in TYPES and file.is_file()
         except (OSError, ValueError):  # a name that is too long, or holds a zero
             return None
-        return file if is_there else None
+        return (file.suffix, file) if is_there else None
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -230,12 +247,12 @@ def code_lines(address: str) -> str | None:
 def words(demo: Demo) -> str:
     """Return the text for the user who started it."""
     if demo.fingerprint is None:
-        return f"{demo.address}\nOpen it in a browser here. Ctrl-C ends it."
+        return f"{demo.address}\nOpen it in a browser here. {END}"
     code = code_lines(demo.address) or "For a QR code here: pip install 'edgeline[demo]'\n"
     return (
         f"{code}{demo.address}\n"
         "Open it on a phone in the same network. It warns of a certificate that nobody vouches\n"
         "for: it was made for this demo, so go on. Its SHA-256 fingerprint is\n"
         f"{demo.fingerprint}\n"
-        "Ctrl-C ends it."
+        f"{END}"
     )

@@ -10,8 +10,10 @@ Legend: N samples, R copies of each of them.
 """
 
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from pipeline.device.runtimes import RUNTIMES
 from pipeline.documents.manifest import ModelFile
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
+from pipeline.ondevice.bounds import read_arrays
 from pipeline.ondevice.decide import abstain_rule, decide_outputs
+from pipeline.ondevice.files import prefix_errors
 from pipeline.ondevice.outputs import golden_name
 from pipeline.ondevice.predict import decode_outputs
 from pipeline.ondevice.prepare import prepare_inputs
@@ -32,6 +36,7 @@ KERNELS = {  # runtime, as the runner names it -> class of its kernels
     **{name: runtime.kernels for name, runtime in RUNTIMES.items()},
     "tensorflow": "xnnpack",
 }
+LABELS = "labels"  # in golden.npz: names of the classes in the order of the outputs
 MOST_SHARE = 0.005  # of the decisions may differ across classes; one always may
 ROUNDING = 1e-4  # of the largest output; floats summed in another order differ by 4e-7
 NEAR = 0.01  # of NORMAL_RANGE: two values nearer than this are one decision
@@ -65,6 +70,37 @@ def golden_outputs(stored: Arrays, model: ModelFile) -> dict[str, Array]:
         if place not in stored:
             raise ArtifactError(f"golden.npz: has no outputs {place!r}; get the whole bundle again")
     return {name: stored[place] for name, place in places.items()}
+
+
+def read_bundle_arrays(path: Path) -> dict[str, Array]:
+    """Return name -> array, of any shape, of a .npz file of a bundle; none is absurdly large.
+
+    Raises:
+        ArtifactError: it is no such file, or damaged.
+    """
+    try:
+        with prefix_errors(str(path)):
+            return read_arrays(str(path))
+    except (ValueError, TypeError, OSError, zlib.error, NotImplementedError, RuntimeError) as error:
+        words = " ".join(str(error).split())
+        raise ArtifactError(f"{path}: cannot be read: {words.removeprefix(f'{path}: ')}") from None
+
+
+def select_inputs(stored: Arrays, preprocess: Preprocess) -> dict[str, Array]:
+    """Return name -> raw samples (N, ...) of each input, of the contents of golden.npz.
+
+    Raises:
+        ArtifactError: an input is not there, or they are not of one length.
+    """
+    names = {entry.name: f"input_{entry.name}" for entry in preprocess.inputs}
+    absent = [place for place in names.values() if place not in stored]
+    if absent:
+        raise ArtifactError(f"golden.npz: has no {', '.join(absent)}; get the whole bundle again")
+    raw = {name: stored[place] for name, place in names.items()}
+    lengths = {values.shape[:1] for values in raw.values()}
+    if len(lengths) > 1 or lengths & {(), (0,)}:
+        raise ArtifactError("golden.npz: inputs of different lengths; get the whole bundle again")
+    return raw
 
 
 def judge(

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,20 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         ArtifactError: the bundle is none, or was changed.
         ConfigError: an input cannot be read, or the runtime is not there.
     """
-    manifest = read_bundle(bundle)
-    absent = [str(path) for path in inputs if not path.is_file()]
-    if absent:
-        raise ConfigError(*(f"{path}: no such file" for path in absent))
-    require(runtime)
-    if runtime == "browser":
-        return _in_browser(bundle, manifest, inputs)
-    command = [RUNTIMES[runtime].python, PROGRAM_FILE, "--bundle", bundle, "--json", *inputs]
+    with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
+        manifest = read_bundle(bundle, Path(name))
+        absent = [str(path) for path in inputs if str(path) != "-" and not path.is_file()]
+        if absent:
+            raise ConfigError(*(f"{path}: no such file" for path in absent))
+        require(runtime)
+        if runtime == "browser":
+            return _in_browser(Path(name), manifest, inputs)
+        return _by_runner(bundle, Path(name), inputs, runtime)
+
+
+def _by_runner(bundle: Path, copy: Path, inputs: list[Path], runtime: str) -> list[dict[str, Any]]:
+    """Return the predictions of the on-device runner, in a process of its own."""
+    command = [RUNTIMES[runtime].python, PROGRAM_FILE, "--bundle", copy, "--json", *inputs]
     command += ["--runtime", runtime] if runtime != "litert" else []  # what it takes by itself
     try:
         done = run_confined(command, limit_s=TIME_LIMIT)

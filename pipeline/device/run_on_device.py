@@ -1391,10 +1391,8 @@ def read_samples(path, entries):
     except OSError as error:
         words = str(error) if path in str(error) else "%s: %s" % (path, error)
         raise ValueError(words) from None
-    except (EOFError, SyntaxError, zipfile.BadZipFile):
+    except (EOFError, SyntaxError, zipfile.BadZipFile, MemoryError):
         raise
-    except MemoryError:
-        raise ValueError("%s: needs more memory than there is: give it in parts" % path) from None
     except Exception as error:  # whatever else a decoder makes of damaged bytes
         words = " ".join(str(error).split()) or type(error).__name__
         raise ValueError("%s: damaged, or no such file: %s" % (path, words)) from None
@@ -1450,6 +1448,8 @@ def prefix_errors(path):
     """Turn whatever is wrong with an input file into one ValueError that begins with its path."""
     try:
         yield
+    except MemoryError:
+        raise ValueError("%s: needs more memory than there is: give it in parts" % path) from None
     except UnicodeDecodeError:
         raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
     except zipfile.BadZipFile:
@@ -2079,7 +2079,7 @@ def main():
         words, code = "the model cannot be run: %s" % error, 4
     except MemoryError:
         words, code = "it needs more memory than there is (MemoryError)", 4
-    except (TypeError, AttributeError, IndexError, RecursionError, zipfile.BadZipFile) as error:
+    except Exception as error:  # documents are not checked here, so that one of ours is like theirs
         words = "the bundle is damaged (%s: %s); get it again" % (type(error).__name__, error)
         code = 4
     print(visible_lines("error: " + words), file=sys.stderr)

@@ -39,10 +39,8 @@ def read_samples(path, entries):
     except OSError as error:
         words = str(error) if path in str(error) else "%s: %s" % (path, error)
         raise ValueError(words) from None
-    except (EOFError, SyntaxError, zipfile.BadZipFile):
+    except (EOFError, SyntaxError, zipfile.BadZipFile, MemoryError):
         raise
-    except MemoryError:
-        raise ValueError("%s: needs more memory than there is: give it in parts" % path) from None
     except Exception as error:  # whatever else a decoder makes of damaged bytes
         words = " ".join(str(error).split()) or type(error).__name__
         raise ValueError("%s: damaged, or no such file: %s" % (path, words)) from None
@@ -98,6 +96,8 @@ def prefix_errors(path):
     """Turn whatever is wrong with an input file into one ValueError that begins with its path."""
     try:
         yield
+    except MemoryError:
+        raise ValueError("%s: needs more memory than there is: give it in parts" % path) from None
     except UnicodeDecodeError:
         raise ValueError("%s: no text in UTF-8, which this model takes" % path) from None
     except zipfile.BadZipFile:

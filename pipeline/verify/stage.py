@@ -5,6 +5,7 @@ outputs), figures.npz (arrays of the charts), predictions.npz (of every file for
 decides nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.artifacts import (
     write_arrays,
 )
 from pipeline.config.schema import Config
+from pipeline.device.golden import LABELS
 from pipeline.device.measure import run_file
 from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
@@ -234,8 +236,14 @@ def _golden_inputs(held: Held) -> dict[str, Array]:
     return {
         **{f"input_{name}": values[:GOLDEN] for name, values in held.raw.items()},
         "ids": held.dataset.ids[held.positions[:GOLDEN]],
+        **_golden_labels(held.dataset.class_names),
         **_golden("reference", held.reference),
     }
+
+
+def _golden_labels(names: Sequence[str] | None) -> dict[str, Array]:
+    """Return the names of the classes (K,) in the order of the outputs; empty: there are none."""
+    return {} if names is None else {LABELS: np.array(names, np.str_)}
 
 
 def _golden(form: str, outputs: Arrays) -> dict[str, Array]:

@@ -60,7 +60,10 @@ def test_the_server_gives_the_page_and_the_library_and_nothing_else(
     with serve_bundle(tiny_bundle, lan=False, port=0) as found:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{12}/", found.address)
         page = ask(found.address)
-        assert page.read() == (tiny_bundle / "web/index.html").read_bytes()
+        assert page.read() == (PAGE / "index.html").read_bytes()
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
         assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert page.headers["Cache-Control"] == "no-store"
         assert ask(found.address + "litertjs/dist/index.js").read() == b"// core"
@@ -82,6 +85,39 @@ def test_the_server_gives_the_page_and_the_library_and_nothing_else(
     assert not [t for t in threading.enumerate() if "serve_forever" in t.name]
     with pytest.raises(urllib.error.URLError):
         ask(found.address)
+
+
+def test_scripts_are_ours_whatever_lies_in_the_bundle(
+    tiny_bundle: Path, library: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_bundle, other)
+    for name in ("page.js", "index.html", "more.js"):
+        (other / "web" / name).write_text("alert()")
+    seal(other, read_json(other / "manifest.json"))
+    with serve_bundle(other, lan=False, port=0) as found:
+        assert ask(found.address + "page.js").read() == (PAGE / "page.js").read_bytes()
+        assert ask(found.address).read() == (PAGE / "index.html").read_bytes()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            ask(found.address + "more.js")
+
+
+def test_only_a_host_of_this_server_is_answered(tiny_bundle: Path, library: Path) -> None:
+    with serve_bundle(tiny_bundle, lan=False, port=0) as found:
+        named = found.address.replace("127.0.0.1", "localhost")
+        assert ask(named).status == 200
+        for host in ("evil.example", "127.0.0.1", ""):
+            request = urllib.request.Request(found.address, headers={"Host": host})
+            with pytest.raises(urllib.error.HTTPError, match="421"):
+                urllib.request.urlopen(request, timeout=10)
+
+
+def test_it_ends_when_nobody_uses_it(tiny_bundle: Path, library: Path) -> None:
+    with serve_bundle(tiny_bundle, lan=False, port=0) as found:
+        before = found.requests.last
+        ask(found.address)
+        assert found.requests.last > before
+        demo.wait_until_idle(found, limit_s=0.05)
 
 
 @needs_openssl
@@ -152,7 +188,7 @@ def test_what_is_missing_is_said_with_a_cure(
     manifest = read_json(old / "manifest.json")
     shutil.rmtree(old / "web")
     seal(old, manifest)
-    with pytest.raises(ArtifactError, match=r"web: missing; .* --force bundle"):
+    with pytest.raises(ArtifactError, match=r"model.tflite: missing; .* --force bundle"):
         served(old)
     changed = tmp_path / "changed"
     shutil.copytree(tiny_bundle, changed)

@@ -17,6 +17,7 @@ from pipeline.artifacts import (
     write_arrays,
 )
 from pipeline.bundle.web import write_web
+from pipeline.device.golden import LABELS
 from pipeline.device.measure import run_file
 from pipeline.documents.preprocess import Preprocess
 from pipeline.ondevice.assemble import PROGRAM_FILE
@@ -128,6 +129,8 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         low, high, dtype, own = whole[entry.kind]
         raw = {"x": np.random.default_rng(1).integers(low, high, (SAMPLES, *own), dtype)}
     golden = {"input_x": raw["x"], "ids": np.arange(SAMPLES)}
+    if preprocess.labels is not None:
+        golden[LABELS] = np.array(preprocess.labels)
     models = []
     for form in ("float32", *STEPS):
         file = folder / f"model_{form}.tflite"
@@ -148,7 +151,8 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     shutil.copyfile(PROGRAM_FILE, folder / "run_on_device.py")
     manifest = {
         "name": folder.name, "ships": "int8", "models": models, "task": preprocess.task,
-        "config": {"data": {"source": {}}}, "reference": {"samples": SAMPLES},
+        "labels": preprocess.labels, "config": {"data": {"source": {}}},
+        "reference": {"samples": SAMPLES},
     }  # fmt: skip
     write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
@@ -162,7 +166,12 @@ def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -
     fields = read_json(folder / "preprocess.json") | changes
     preprocess = Preprocess.model_validate(fields)
     preprocess.write(folder / "preprocess.json")
-    manifest = read_json(folder / "manifest.json") | {"ships": ships}
+    manifest = read_json(folder / "manifest.json") | {"ships": ships, "labels": preprocess.labels}
+    with np.load(folder / "golden.npz") as stored:
+        golden = {name: stored[name] for name in stored.files if name != LABELS}
+    if preprocess.labels is not None:
+        golden[LABELS] = np.array(preprocess.labels)
+    write_arrays(folder / "golden.npz", golden)
     write_web(folder, make_manifest(manifest), preprocess)
     seal(folder, manifest)
     return folder

@@ -1,14 +1,19 @@
 """A bundle from outside: its manifest names files of its own alone, and none of it is executed."""
 
+import contextlib
+import copy
 import json
+import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.artifacts import MANIFEST, read_json, write_json
+from pipeline.artifacts import MANIFEST, read_json, sha256_file, write_json
 from pipeline.cli import main
+from pipeline.device import demo_content
 from pipeline.documents.bundles import read_bundle
 from pipeline.errors import ArtifactError
 from tests.device.tiny import INPUTS, seal, write_bundle
@@ -23,8 +28,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bundle(whole: Path, tmp_path: Path) -> Path:
-    import shutil
-
     return Path(shutil.copytree(whole, tmp_path / "tiny"))
 
 
@@ -79,3 +82,112 @@ def test_nothing_that_lies_in_a_bundle_is_executed(
     assert main(["conform", str(bundle), "--device", "ssh://nobody@localhost"]) == 4
     assert "not the runner of this version" in capsys.readouterr().err
     assert not mark.exists()
+
+
+def test_labels_in_another_order_do_not_conform(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conform", str(bundle)]) == 0
+    document = read_json(bundle / "preprocess.json")
+    document["labels"].reverse()
+    write_json(bundle / "preprocess.json", document)
+    seal(bundle, read_json(bundle / MANIFEST))
+    assert main(["conform", str(bundle)]) == 3
+    assert "labels are not those of golden.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model_float32.tflite", "model_int8_ethos-u55-128.tflite"])
+def test_every_listed_file_is_a_model_or_does_not_conform(
+    bundle: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (bundle / name).write_bytes(b"no model at all")
+    seal(bundle, read_json(bundle / MANIFEST))
+    assert main(["conform", str(bundle)]) == 3
+    assert name in capsys.readouterr().err
+
+
+def test_what_is_run_is_what_was_hashed(bundle: Path, tmp_path: Path) -> None:
+    private = tmp_path / "copy"
+    private.mkdir()
+    manifest = read_bundle(bundle, private)
+    (bundle / "model_int8.tflite").write_bytes(b"changed behind our back")
+    for name in ("preprocess.json", "golden.npz", "model_int8.tflite"):
+        assert sha256_file(private / name) == manifest.files[name].sha256
+
+
+def mutated(value: Any, rng: random.Random) -> Any:
+    """Return a JSON value with one part changed, left out or of another type."""
+    changed = copy.deepcopy(value)
+    places: list[tuple[Any, Any]] = []
+
+    def collect(node: Any) -> None:
+        keys = (
+            node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+        )
+        for key in list(keys):
+            places.append((node, key))
+            collect(node[key])
+
+    collect(changed)
+    node, key = rng.choice(places)
+    if isinstance(node, dict) and rng.random() < 0.3:
+        del node[key]
+    else:
+        node[key] = rng.choice(
+            [None, 0, -1, 1e308, "", "x\x1b[2J", [], {}, True, [1], 1 << 40, "../x", ["a", "a"]]
+        )
+    return changed
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Return bytes cut short, or with some of them changed."""
+    if rng.random() < 0.2:
+        return content[: rng.randrange(len(content))]
+    changed = bytearray(content)
+    for _ in range(rng.randrange(1, 9)):
+        changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def mutate_bundle(bundle: Path, rng: random.Random) -> None:
+    """Change one file of a bundle, and describe it as whole, more often than not."""
+    name = rng.choice(["manifest.json", "preprocess.json", "golden.npz", "web/golden.npz"])
+    file = bundle / name
+    if name.endswith(".json"):
+        write_json(file, mutated(read_json(file), rng))
+    else:
+        file.write_bytes(damaged(file.read_bytes(), rng))
+    if name != "manifest.json":
+        manifest = read_json(bundle / MANIFEST)
+        manifest["files"][name] = {"sha256": sha256_file(file), "bytes": file.stat().st_size}
+        write_json(bundle / MANIFEST, manifest)
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_mutated_bundle_is_an_output_or_a_message(
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    count: int,
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((1, INPUTS), np.float32))
+    monkeypatch.setattr(demo_content, "library_folders", dict)
+    for number in range(count):
+        rng, bundle = random.Random(number), tmp_path / "bundle"
+        shutil.rmtree(bundle, ignore_errors=True)
+        shutil.copytree(whole, bundle)
+        mutate_bundle(bundle, rng)
+        given = str(bundle)
+        for command in (
+            ["predict", given, str(tmp_path / "x.npy")],
+            ["conform", given],
+            ["show", given],
+            ["compare", given, str(whole)],
+        )[: 2 + 2 * (number % 2)]:
+            assert main(command) in (0, 2, 3, 4), (number, command)
+        with contextlib.suppress(ArtifactError):
+            demo_content.content_of(bundle)
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err, number
+        assert "\x1b" not in told.out + told.err, number
