@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.data.findings import FEW, IMBALANCE
 from pipeline.documents.advice import Advice
+from pipeline.documents.parity import BaselineDrop
 from pipeline.gate.remediation import RANKED
 from pipeline.report.bottleneck import LINEAR, Finding, find_bottleneck, is_table, judge_size
 from pipeline.report.gather import Documents
@@ -19,6 +20,8 @@ from pipeline.tasks import TASKS
 
 NEAR = 0.01  # of a metric: what one gives for a simpler model
 LOST = 0.1  # recall that the smallest class lacks
+FELL = 0.03  # of the metric from validation to test; relative for errors
+TINY = 1e-9
 FORGOT = 0.05  # recall of a class
 BLIND: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "image": (("mlp", "perceptron"), (), "cnn, ds_cnn or resnet8, which use neighboring pixels"),
@@ -63,7 +66,7 @@ def _classical(d: Documents, config: Mapping[str, Any]) -> Finding:
     low, high = compared.drop_ci95
     both = f"{row.name} reaches {figure(metric, theirs)} against your {figure(metric, ours)}"
     at = _at_size(row.size_bytes, file.bytes)
-    interval = f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
+    interval = _interval(compared)
     if high < 0:
         return 1.0, (
             f"{both} {at} ({interval}): for this {'table' if is_table(d) else 'task'}, ship that, "
@@ -101,16 +104,17 @@ def _chance(d: Documents, config: Mapping[str, Any]) -> Finding:
 
 
 def _linear(d: Documents, config: Mapping[str, Any]) -> Finding:
-    """Tell that a linear model suffices, where the network is hardly better."""
+    """Tell that a linear model suffices, where the network is hardly better for certain."""
     if d.baseline is None or d.parity.baseline is None or config["model"]["kind"] == "perceptron":
         return None
     for row in d.baseline.models:
         compared = d.parity.baseline[row.name]
-        if row.name in LINEAR and compared.drop <= NEAR and compared.drop_ci95[0] <= NEAR:
+        if row.name in LINEAR and compared.drop_ci95[1] <= NEAR:
             metric = d.parity.metric
             return 0.8, (
                 f"a linear model suffices: {row.name} reaches "
-                f"{figure(metric, row.metrics[metric])} against {figure(metric, _ours(d))}; set "
+                f"{figure(metric, row.metrics[metric])} against {figure(metric, _ours(d))} "
+                f"({_interval(compared)}); set "
                 "model: {kind: perceptron} for a .tflite file of a few kB"
             )
     return None
@@ -144,6 +148,24 @@ def _readable(d: Documents, config: Mapping[str, Any]) -> Finding:
         f"you asked for an interpretable model: a tree of depth {tree.depth} "
         f"({tree.leaves} leaves) reaches {figure(metric, row.metrics[metric])} against "
         f"{figure(metric, _ours(d))}; {verdict}"
+    )
+
+
+def _drift(d: Documents, config: Mapping[str, Any]) -> Finding:
+    """Connect columns that are distributed otherwise in test with a metric that fell there."""
+    found = next((row for row in d.dataset.findings if row.code == "drift"), None)
+    (*_, row), metric = d.learning.rows, d.parity.metric
+    if found is None or d.learning.metric != metric or d.parity.split != "test":
+        return None
+    tested, sign = d.parity.reference.metrics[metric], _sign(d)
+    lost = sign * (row.validation - tested)
+    lost = lost / max(row.validation, TINY) if sign < 0 else lost
+    if lost <= FELL:
+        return None
+    return 0.95, (
+        f"{figure(metric, row.validation)} on validation fell to {figure(metric, tested)} on test, "
+        f"and the data differs there. {found.text} Look at how test was collected, add training "
+        "samples like it, or leave such columns out"
     )
 
 
@@ -211,6 +233,7 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Finding]] = {
     "classical_model": _classical,
     "readable_model": _readable,
     "linear_model": _linear,
+    "drift": _drift,
     "imbalance_ignored": _imbalance,
     "size_of_network": judge_size,
     "what_was_forgotten": _forgot,
@@ -218,6 +241,11 @@ ADVICE: dict[str, Callable[[Documents, Mapping[str, Any]], Finding]] = {
     "few_samples": _few,
     "what_limits": find_bottleneck,
 }
+
+
+def _interval(compared: BaselineDrop) -> str:
+    low, high = compared.drop_ci95
+    return f"95 % interval of the difference {-high:+.3f} to {-low:+.3f}"
 
 
 def _sign(d: Documents) -> int:

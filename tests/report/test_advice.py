@@ -83,6 +83,39 @@ def test_a_linear_model_that_is_near_suffices() -> None:
     assert "kind: perceptron" in told(near)["linear_model"].text
 
 
+@pytest.mark.parametrize("interval", [(-0.03, 0.05), (-0.002, 0.02)])
+def test_a_linear_model_that_may_be_worse_is_not_recommended(interval: list[float]) -> None:
+    """With 50 test samples the same accuracy may be five points less."""
+
+    def unsure(d: dict[str, Any], config: dict[str, Any]) -> None:
+        row = {"drop": 0.004, "drop_ci95": list(interval)}
+        d["parity"]["baseline"]["logistic regression"] = row
+
+    assert "linear_model" not in told(unsure)
+
+
+def drifting(tested: float, *, found: bool = True) -> Change:
+    def change(d: dict[str, Any], config: dict[str, Any]) -> None:
+        text = "A column is distributed otherwise in test than in train: rain (0.41)."
+        row = {"level": "warning", "code": "drift", "text": text, "count": 1}
+        d["dataset"]["findings"] = [row] if found else []
+        d["learning"]["rows"] = [learned(1.0, 0.97, 0.95)]
+        d["parity"]["reference"]["metrics"]["accuracy"] = tested
+
+    return change
+
+
+def test_drift_of_a_column_is_connected_with_a_metric_that_fell() -> None:
+    text = told(drifting(0.81))["drift"].text
+    assert "95.0 % on validation fell to 81.0 % on test" in text
+    assert "rain (0.41)" in text
+
+
+@pytest.mark.parametrize("change", [drifting(0.94), drifting(0.81, found=False)])
+def test_no_drift_is_told_without_both_signs(change: Change) -> None:
+    assert "drift" not in told(change)
+
+
 def test_readers_get_a_tree() -> None:
     def asked(d: dict[str, Any], config: dict[str, Any]) -> None:
         tree = {"name": "readable tree", "tree": {"depth": 3, "leaves": 8}}
