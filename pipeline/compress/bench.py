@@ -68,7 +68,7 @@ def bench(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> lad
 
 def common_recipe(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Return the settings that the recipes of all rungs and formats have in common."""
-    granularity = config.compress.quantize.granularity
+    granularity = config.compress.quantize.weight_scales
     return {"input_ranges": known_ranges(dataset.preprocess), "granularity": granularity}
 
 

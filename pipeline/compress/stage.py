@@ -108,7 +108,7 @@ def _key(config: Config, inputs: Inputs, dataset: Dataset) -> str:
     settings = {
         "rungs": rungs,
         "io": config.export.io,
-        "granularity": config.compress.quantize.granularity,
+        "granularity": config.compress.quantize.weight_scales,
         "qat": config.compress.quantize.qat.model_dump(mode="json"),
         "model": _model_key(config, inputs, dataset),
     }

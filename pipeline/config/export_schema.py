@@ -39,6 +39,13 @@ class Qat(Section):
     so that the int8 file is as robust as the trained model. It takes about eight times as long."""
 
 
+class Granularity(Section):
+    """Scales of the weights by kind of layer; other layers have one for each output channel."""
+
+    dense: Literal["channel", "tensor"] = "tensor"
+    """Of dense layers: tensor for runtimes whose FULLY_CONNECTED has no scale a channel."""
+
+
 class Quantize(Section):
     """Which rungs the remedy ladder may climb when plain int8 breaks a gate on validation data."""
 
@@ -51,10 +58,18 @@ class Quantize(Section):
     """The first rung. int8: as it is; qat: fine-tuned at once, even where plain int8 would do."""
     qat: Qat = Qat()
     """Settings of quantization-aware training."""
-    granularity: Literal["channel", "tensor"] = "channel"
-    """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for."""
+    granularity: Literal["channel", "tensor"] | Granularity = "channel"
+    """Scales of the weights: one for each output channel, or one for all, as old NPUs ask for.
+    `{dense: tensor}`: one for all in dense layers, as old runtimes ask for."""
     exhaustive: bool = False
     """Measure every rung and ship the smallest that passes."""
+
+    @property
+    def weight_scales(self) -> Literal["channel", "tensor", "dense_tensor"]:
+        """The granularity as recipes name it."""
+        if not isinstance(self.granularity, Granularity):
+            return self.granularity
+        return "dense_tensor" if self.granularity.dense == "tensor" else "channel"
 
 
 class Prune(Section):

@@ -18,8 +18,9 @@ class FileRecipe(Record):
     int8."""
     quantizer: Quantizer = "ai-edge"
     """ai-edge: AI Edge Quantizer, on the float32 file; converter: the TFLite converter."""
-    granularity: Literal["channel", "tensor"] = "channel"
-    """Whether each channel of a kernel has a scale of its own."""
+    granularity: Literal["channel", "tensor", "dense_tensor"] = "channel"
+    """Whether each channel of a kernel has a scale of its own; dense_tensor: of all but dense
+    layers."""
     clipping: Clipping = "min_max"
     """How the range of an activation follows from the calibration samples."""
     correct: bool = False

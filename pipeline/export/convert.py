@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.artifacts import sha256_file
 from pipeline.documents.spec import Spec
 from pipeline.errors import ConversionError, PipelineError, ShortageError
@@ -25,7 +23,14 @@ from pipeline.export.equalize import equalized_file
 from pipeline.export.float16 import with_float16
 from pipeline.export.frozen import float32_of
 from pipeline.export.inline_buffers import inline_buffers
-from pipeline.export.mixed import Kind, integer_maker, most_sensitive, quantize_file, set_apart
+from pipeline.export.mixed import (
+    DENSE_TENSOR,
+    Kind,
+    integer_maker,
+    most_sensitive,
+    quantize_file,
+    set_apart,
+)
 from pipeline.export.ranges import ranges_of, samples_of
 from pipeline.export.saved import converter_of, converter_of_copy
 from pipeline.export.tf_keras_copy import compare, make_copy, outputs_of_copy, outputs_of_file
@@ -186,7 +191,7 @@ def integer_file(
         io: type of input and output: int8, uint8 or float32. With an integer type, those of
             int16x8 are int16, and so are those of an int8 file at an int16-activation operation.
         calibration: path of calibration.npz: model inputs by name.
-        granularity: of the weights' scales: channel, or tensor.
+        granularity: of the weights' scales: channel, tensor, or dense_tensor.
         clipping: how ranges are set: min_max, or a key of CLIPPINGS.
         correct: whether channels are equalised before, and biases corrected after.
         int16_fraction: fraction of an int8 file's operations that have 16-bit activations.
@@ -261,6 +266,8 @@ def _integer_content(
     sets = tf.lite.OpsSet
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter._experimental_disable_per_channel = granularity == "tensor"
+    if granularity == DENSE_TENSOR:
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     converter.target_spec.supported_ops = [
         sets.TFLITE_BUILTINS_INT8
         if form == "int8"
@@ -275,25 +282,3 @@ def _integer_content(
         converter.inference_output_type = kind
     with _refusals(form):
         return lstm_state_scales.requantize_states(converter.convert())
-
-
-def try_once(file: str) -> None:
-    """Load and invoke a file once on LiteRT, on zeros: converting is not running.
-
-    Args:
-        file: the .tflite file.
-
-    Raises:
-        ConversionError: an operation of it has no kernel that takes it.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_path=file, num_threads=1)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-        interpreter.invoke()
-    except (RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()[0][:QUOTED]
-        raise ConversionError(f"{Path(file).name}: cannot be run on LiteRT: {said}") from error

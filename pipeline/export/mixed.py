@@ -29,6 +29,7 @@ Kind = Literal["wide", "float"]
 Mixer = Callable[[Collection[str]], bytes]
 
 NO_SUCH_FORM = (RuntimeError, ValueError, KeyError)  # of an operation, as its quantizer says
+DENSE_TENSOR = "dense_tensor"  # granularity: one scale for all weights of a dense layer
 MOST = 150  # operations of a net that are tried one by one; some cost a tenth of a second each
 SAMPLES = 32  # of the calibration samples, for each try
 
@@ -43,7 +44,7 @@ def most_sensitive(
         calibration: path of calibration.npz: model inputs by name.
         kind: which of the two.
         share: fraction of the operations, in (0, 1]; those that gain most come first.
-        granularity: of the weights' scales: channel, or tensor.
+        granularity: of the weights' scales: channel, tensor, or dense_tensor.
         known: input name -> (low, high) of inputs whose range is known.
 
     Raises:
@@ -113,7 +114,7 @@ def integer_maker(float32: str, bits: int, granularity: str) -> Any:
     Args:
         float32: path of the float32 file.
         bits: of the activations; weights have 8.
-        granularity: of the weights' scales: channel, or tensor.
+        granularity: of the weights' scales: channel, tensor, or dense_tensor.
     """
     from ai_edge_quantizer import quantizer
 
@@ -158,8 +159,11 @@ def _quantize(maker: Any, scope: str, bits: int, granularity: str) -> None:
     """Bring what a quantizer can in a scope to integers, weights to 8 bits."""
     from ai_edge_quantizer import qtyping
 
-    scales = qtyping.QuantGranularity[f"{granularity.upper()}WISE"]
-    maker.add_static_config(scope, qtyping.TFLOperationName.ALL_SUPPORTED, bits, 8, scales)
+    names, scales = qtyping.TFLOperationName, qtyping.QuantGranularity
+    of_all = scales.TENSORWISE if granularity == "tensor" else scales.CHANNELWISE
+    maker.add_static_config(scope, names.ALL_SUPPORTED, bits, 8, of_all)
+    if granularity == DENSE_TENSOR:
+        maker.add_static_config(scope, names.FULLY_CONNECTED, bits, 8, scales.TENSORWISE)
 
 
 def _run(content: bytes, samples: list[dict[str, Array]]) -> Array:

@@ -65,7 +65,7 @@ class Bench:
         asked = tune.model_dump(mode="json", include={"objective", "robust", "limits"})
         data = self.dataset
         files = [sha256_file(data.folder / n) for n in ("splits.npz", "preprocess.json")]
-        file = [self.form, export.io, export.targets, self.config.compress.quantize.granularity]
+        file = [self.form, export.io, export.targets, self.config.compress.quantize.weight_scales]
         attack = attack_of(self.config) if tune.robust else None
         parts = {
             "code": hash_source("pipeline.tune.trial"),

@@ -164,7 +164,7 @@ def _exported(bench: Bench, model: Model, spec: Spec, folder: Path) -> tuple[Pat
         dataset=bench.dataset,
         calibration=calibration_of(bench, spec.score),
         io=bench.config.export.io,
-        granularity=bench.config.compress.quantize.granularity,
+        granularity=bench.config.compress.quantize.weight_scales,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 OPERATIONS = {  # function -> its module; arguments and results are plain JSON
     "start_up": "pipeline.models.given",
-    "try_once": "pipeline.export.convert",
+    "try_once": "pipeline.export.try_once",
     "front_end": "pipeline.export.convert",
     "float_file": "pipeline.export.convert",
     "float16_file": "pipeline.export.convert",
