@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array, Model
+from pipeline.arrays import Array, Arrays, Model
 from pipeline.documents.spec import Spec
 from pipeline.errors import ArtifactError, PipelineError
 from pipeline.export.ranges import SIGNATURE
 from pipeline.models import MODELS
 
-OutputsOf = Callable[[Mapping[str, Array]], Array]
+OutputsOf = Callable[[Mapping[str, Array]], Arrays]
 
 TOLERANCE = (
     1e-4  # outputs differ by at most 1e-5 on every family measured: kernels are not the same
@@ -77,7 +77,7 @@ def compare(model: Model, spec: Spec, outputs_of: OutputsOf) -> None:
     Args:
         model: the Keras 3 model.
         spec: of the network.
-        outputs_of: name -> input (1, ...) of a sample -> outputs (1, K) of the copy.
+        outputs_of: name -> input (1, ...) of a sample -> name -> output (1, ...) of the copy.
 
     Raises:
         PipelineError: the outputs differ: a bug in the copy's builder.
@@ -89,20 +89,26 @@ def compare(model: Model, spec: Spec, outputs_of: OutputsOf) -> None:
         else generator.standard_normal((SAMPLES, *entry.shape), dtype=np.float32)
         for entry in spec.inputs
     }
-    wanted = np.asarray(model(samples, training=False))
     one_by_one = [{name: x[i : i + 1] for name, x in samples.items()} for i in range(SAMPLES)]
-    found = np.concatenate([outputs_of(sample) for sample in one_by_one])
-    difference = float(np.abs(wanted - found).max())
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
-        raise PipelineError(
-            f"export: the tf_keras copy of {spec.model.kind} differs by {difference:.2g} "
-            f"from the model; allowed {TOLERANCE}. Its builder does not make the same network "
-            "under both Keras"
-        )
+    rows = [outputs_of(sample) for sample in one_by_one]
+    for name, wanted in _named(model, model(samples, training=False)).items():
+        difference = float(np.abs(wanted - np.concatenate([row[name] for row in rows])).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):  # NaN fails too
+            raise PipelineError(
+                f"export: output {name} of the tf_keras copy of {spec.model.kind} differs by "
+                f"{difference:.2g} from the model; allowed {TOLERANCE}. Its builder does not make "
+                "the same network under both Keras"
+            )
+
+
+def _named(model: Model, outputs: Any) -> dict[str, Array]:
+    """Return what a model returned: name -> (N, ...)."""
+    several = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return dict(zip(model.output_names, map(np.asarray, several), strict=True))
 
 
 def outputs_of_file(content: bytes) -> OutputsOf:
-    """Return a function (sample) -> output (1, K) of a float32 file.
+    """Return a function (sample) -> name -> output (1, ...) of a float32 file.
 
     Args:
         content: the .tflite file.
@@ -113,19 +119,18 @@ def outputs_of_file(content: bytes) -> OutputsOf:
     interpreter.allocate_tensors()  # a state can be reset from then on
     runner = interpreter.get_signature_runner(SIGNATURE)
 
-    def outputs_of(sample: Mapping[str, Array]) -> Array:
+    def outputs_of(sample: Mapping[str, Array]) -> dict[str, Array]:
         interpreter.reset_all_variables()
-        (found,) = runner(**sample).values()
-        return np.asarray(found)
+        return dict(runner(**sample))
 
     return outputs_of
 
 
 def outputs_of_copy(copy: Model) -> OutputsOf:
-    """Return a function (sample) -> output (1, K) of a tf-keras model."""
+    """Return a function (sample) -> name -> output (1, ...) of a tf-keras model."""
 
-    def outputs_of(sample: Mapping[str, Array]) -> Array:
+    def outputs_of(sample: Mapping[str, Array]) -> dict[str, Array]:
         given = list(sample.values())
-        return np.asarray(copy(given if len(given) > 1 else given[0], training=False))
+        return _named(copy, copy(given if len(given) > 1 else given[0], training=False))
 
     return outputs_of

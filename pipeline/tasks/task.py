@@ -73,7 +73,8 @@ class Task:
     decisions: Callable[[Arrays], Array]
     """outputs -> the decision for each sample (N,)."""
     agree: Callable[[Array, Array, Arrays], Array]
-    """(decisions, decisions, targets) -> whether two decisions count as the same (N,)."""
+    """(decisions, decisions, targets) -> whether two decisions count as the same (N,): bool, or the
+    fraction of a decision's parts that are equal."""
     skill: Score
     """(targets, outputs) -> how much better than guesses: 1 is perfect, 0 is no better."""
     other_skills: Mapping[str, Score] = field(default_factory=dict)
