@@ -135,10 +135,10 @@ def make_spec(model: dict[str, Any], inputs: Any, output: dict[str, Any], **more
 
 
 def loss_of_name(name: str, **settings: Any) -> Any:
-    """Return a loss by its name in the config, with the settings of `train` that it looks at."""
-    from pipeline.train.losses import LOSSES
+    """Return the loss of a config's name, of one target and one output, with its settings."""
+    from pipeline.train.losses import LOSSES, without_names
 
-    return LOSSES[name](Train.model_validate(settings))
+    return without_names(LOSSES[name](Train.model_validate(settings)))
 
 
 @pytest.fixture

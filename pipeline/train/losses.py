@@ -22,7 +22,7 @@ OfOne = Callable[[Any, Any], Any]
 """The same of one target and one output, without their names."""
 
 
-def categorical_crossentropy(settings: Train) -> OfOne:
+def categorical_crossentropy(settings: Train) -> Loss:
     """Return -sum_k q_k log softmax(logits)_k; q is the label, smoothed where asked for.
 
     Smoothing: q = (1 - s) of the label + s / K of every class (Szegedy et al. 2016,
@@ -37,10 +37,10 @@ def categorical_crossentropy(settings: Train) -> OfOne:
         of_all = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
         return (1 - smoothing) * plain + smoothing * of_all
 
-    return loss
+    return of_one(loss)
 
 
-def binary_crossentropy(settings: Train) -> OfOne:
+def binary_crossentropy(settings: Train) -> Loss:
     """Return -q log p - (1 - q) log(1 - p), p the probability of the second of two classes.
 
     Smoothing: q = (1 - s) of the label + s / 2.
@@ -56,10 +56,10 @@ def binary_crossentropy(settings: Train) -> OfOne:
         q = (1 - smoothing) * tf.cast(labels, logits.dtype) + smoothing / 2
         return tf.nn.sigmoid_cross_entropy_with_logits(q, logits[:, 1] - logits[:, 0])
 
-    return loss
+    return of_one(loss)
 
 
-def focal(settings: Train) -> OfOne:
+def focal(settings: Train) -> Loss:
     """Return -(1 - p)^gamma log p, p the probability of the true class.
 
     Lin et al. 2017 (arXiv:1708.02002), equation 4; without the weights of classes, which
@@ -71,10 +71,10 @@ def focal(settings: Train) -> OfOne:
         plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return (-tf.math.expm1(-plain)) ** gamma * plain  # 1 - p, exact where p is near 1
 
-    return loss
+    return of_one(loss)
 
 
-def generalized_crossentropy(settings: Train) -> OfOne:
+def generalized_crossentropy(settings: Train) -> Loss:
     """Return (1 - p^q) / q, p the probability of the true class.
 
     Zhang and Sabuncu 2018 (arXiv:1805.07836), equation 6: between cross-entropy (q near 0) and the
@@ -87,10 +87,10 @@ def generalized_crossentropy(settings: Train) -> OfOne:
         plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return -tf.math.expm1(-q * plain) / q
 
-    return loss
+    return of_one(loss)
 
 
-def perceptron(settings: Train) -> OfOne:
+def perceptron(settings: Train) -> Loss:
     """Return how far each wrong sample is from right, and 0 for right ones; logits (B, K).
 
     The perceptron criterion (Bishop 2006, section 4.1.7, equation 4.54): its gradient on one sample
@@ -105,20 +105,20 @@ def perceptron(settings: Train) -> OfOne:
         margin = of_label - of_others
         return tf.where(margin <= 0, -margin, tf.zeros_like(margin))
 
-    return loss
+    return of_one(loss)
 
 
-def squared_error(settings: Train) -> OfOne:
+def squared_error(settings: Train) -> Loss:
     """Return the squared error; labels (B,), values (B, 1)."""
-    return lambda labels, values: tf.square(values[:, 0] - labels)
+    return of_one(lambda labels, values: tf.square(values[:, 0] - labels))
 
 
-def absolute_error(settings: Train) -> OfOne:
+def absolute_error(settings: Train) -> Loss:
     """Return the absolute error; labels (B,), values (B, 1)."""
-    return lambda labels, values: tf.abs(values[:, 0] - labels)
+    return of_one(lambda labels, values: tf.abs(values[:, 0] - labels))
 
 
-def huber(settings: Train) -> OfOne:
+def huber(settings: Train) -> Loss:
     """Return e^2 / 2 up to delta, and delta (|e| - delta / 2) beyond (Huber 1964)."""
     delta = settings.huber_delta
 
@@ -127,10 +127,10 @@ def huber(settings: Train) -> OfOne:
         near = tf.minimum(error, delta)
         return near * (error - near / 2)
 
-    return loss
+    return of_one(loss)
 
 
-LOSSES: dict[str, Callable[[Any], OfOne]] = {
+LOSSES: dict[str, Callable[[Any], Loss]] = {
     "categorical_crossentropy": categorical_crossentropy,
     "binary_crossentropy": binary_crossentropy,
     "focal": focal,
@@ -152,7 +152,7 @@ class LossOf:
     @cached_property
     def _own(self) -> Loss:
         name = TASKS[self.task].losses[0] if self.settings.loss == "auto" else self.settings.loss
-        return of_one(LOSSES[name](self.settings))
+        return LOSSES[name](self.settings)
 
     def __call__(self, targets: Tensors, outputs: Tensors) -> Any:
         """Return the loss of each sample (B,), of what samples should be and of outputs by name."""

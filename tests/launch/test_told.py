@@ -85,7 +85,7 @@ def test_a_tpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("TPU_NAME", raising=False)
     with pytest.raises(ConfigError, match=r"use train\.strategy: auto"):
         choose("tpu")
-    with pytest.raises(ConfigError, match=r"grpc://127\.0\.0\.1:9.*no answer in 0 s"):
+    with pytest.raises(ConfigError, match=r"grpc://127\.0\.0\.1:9.*no reply in 0 s"):
         reach_tpu("grpc://127.0.0.1:9", seconds=0.1)
 
 

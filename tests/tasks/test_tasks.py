@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
 from pipeline.tasks import TASKS, task_of
 from pipeline.tasks.metrics import area_under_roc
-from pipeline.tasks.task import metric_drop
+from pipeline.tasks.task import Target, metric_drop, pad_rows
 from tests.tasks.named import one
 
 samples = st.integers(2, 60)
@@ -77,3 +77,14 @@ def test_a_task_is_judged_by_the_metric_that_is_asked_for(name: str) -> None:
     task = task_of("classification", name)
     assert task.metric == ("accuracy" if name == "auto" else name)
     assert task.score(labels, outputs) == task.metrics(labels, outputs)[task.metric]
+
+
+def test_a_ragged_target_is_padded_to_the_longest_sample() -> None:
+    target = Target(name="boxes", dtype="float32", shape=(4,), padding=-1.0)
+    values = np.empty(3, object)
+    for i, rows in enumerate((2, 0, 1)):
+        values[i] = np.full((rows, 4), i, np.float32)
+    padded = pad_rows(values, target, rows=5)
+    assert (padded.shape, padded.dtype) == ((3, 5, 4), np.dtype("float32"))
+    assert [(sample != -1).all(axis=1).sum() for sample in padded] == [2, 0, 1]
+    assert (padded[2, 0] == 2).all()
