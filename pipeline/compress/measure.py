@@ -12,6 +12,7 @@ from pipeline.documents.recipe import Quantizer
 from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
+from pipeline.tasks import TASKS
 from pipeline.tasks.metrics import lower_bound
 from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
@@ -23,9 +24,12 @@ def agreement_samples(dataset: Dataset) -> Array:
     """Return the validation split (n,), and training samples behind it where it is small.
 
     They are no part of calibration, whose ranges the file has. Only decisions of the file and of
-    the reference are compared on them, no labels.
+    the reference are compared on them, no labels. Values are compared on validation only: how near
+    they must be follows from the reference's error on samples that it did not learn from.
     """
     validation = dataset.split("validation")
+    if not TASKS[dataset.meta.task].has_classes:
+        return validation
     free = dataset.split("train")
     free = free[~np.isin(free, dataset.split("calibration"))]
     return np.concatenate([validation, free[: max(0, ENOUGH - len(validation))]])

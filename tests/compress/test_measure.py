@@ -1,6 +1,7 @@
 """Which samples a rung's agreement is measured on."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -10,14 +11,14 @@ from pipeline.compress.measure import ENOUGH, agreement_samples
 from pipeline.data.dataset import Dataset
 
 
-def dataset(validation: int, train: int, calibration: int) -> Dataset:
-    """Return a dataset of splits only."""
+def dataset(validation: int, train: int, calibration: int, task: str = "classification") -> Dataset:
+    """Return a dataset of a task and splits only."""
     order = np.random.default_rng(0).permutation(validation + train)
     trained = order[validation:]
     splits = {"validation": order[:validation], "train": trained}
     splits["calibration"] = trained[::-1][:calibration]
-    unused = cast(Any, None)
-    return Dataset(Path(), unused, unused, unused, unused, splits, {})
+    unused, meta = cast(Any, None), cast(Any, SimpleNamespace(task=task))
+    return Dataset(Path(), meta, unused, unused, unused, splits, {})
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,9 @@ def test_a_small_validation_split_borrows_training_samples_outside_calibration(
     np.testing.assert_array_equal(found[:validation], given.split("validation"))
     assert not np.isin(found, given.split("calibration")).any()
     assert np.isin(found[validation:], given.split("train")).all()
+
+
+def test_values_are_compared_on_validation_only() -> None:
+    """How near they must be is a fraction of the reference's error on samples not learned from."""
+    given = dataset(56, 5000, 256, task="regression")
+    np.testing.assert_array_equal(agreement_samples(given), given.split("validation"))
