@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.ending import cut_head, end_as_ours
 from pipeline.models.graph import functional, is_model, replay
-from pipeline.models.input_range import Affine, fold_scaling, given_affine
+from pipeline.models.input_range import Affine, fold_scaling, given_affine, takes_ids
 from pipeline.models.layer_settings import settings_of
 
 ENDINGS = ("logits", "probabilities", "value")  # names of our own families' last layers
@@ -115,7 +115,15 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 def _check_inputs(model: Model, spec: Spec) -> None:
     """Refuse a network whose inputs have other shapes than the data's."""
-    wanted = [list(entry.shape) for entry in in_model_order(model, spec.inputs)]
+    entries = in_model_order(model, spec.inputs)
+    for tensor, entry in zip(model.inputs, entries, strict=False):
+        if entry.dtype == "float32" and takes_ids(model, tensor):
+            raise ConfigError(
+                f"model.path: input {tensor.name} of the network takes ids of words or categories "
+                f"(whole numbers), and the data gives numbers, {entry.name}; wanted a text source, "
+                "or categories of a csv source, whose ids are the network's"
+            )
+    wanted = [list(entry.shape) for entry in entries]
     if spec.adoption.triples:
         wanted = [[*shape[:-1], 3] if shape[-1] == 1 else shape for shape in wanted]
     found = [list(tensor.shape[1:]) for tensor in model.inputs]

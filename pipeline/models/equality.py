@@ -78,7 +78,8 @@ def outputs_of_given(given: Model, spec: Spec, dataset: Dataset, *, positions: A
     model, made = functional(given), []
     for start in range(0, len(positions), BATCH):
         inputs = _model_inputs(spec, dataset, positions[start : start + BATCH])
-        outputs = model(_given_inputs(given, spec, inputs), training=False)
+        shown = _given_inputs(given, spec, inputs)
+        outputs = model(shown if len(shown) > 1 else shown[0], training=False)
         made.append(_in_our_form(outputs, given, spec, dataset))
     return np.concatenate(made)
 

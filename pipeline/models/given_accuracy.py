@@ -53,6 +53,7 @@ def check_accuracy(given: Model, spec: Spec, dataset: Dataset) -> None:
         f"model.path: accuracy {accuracy:.4f} on the validation split, where the most frequent "
         f"class alone has {most:.4f}"
     )
+    _refuse_other_order(predicted, labels, names, most, told)
     for setting, other in _other_ranges(spec, dataset):
         found = _predict(given, other, dataset, positions)
         share = float((found == labels).mean())
@@ -60,8 +61,8 @@ def check_accuracy(given: Model, spec: Spec, dataset: Dataset) -> None:
             raise ConfigError(
                 f"{told}; with model.input_range: {setting} it is {share:.4f}. Set it"
             )
-        _refuse_other_order(found, labels, names, most, f"{told}; with input_range: {setting}")
-    _refuse_other_order(predicted, labels, names, most, told)
+        both = f"{told}; with model.input_range: {setting}"
+        _refuse_other_order(found, labels, names, most, both)
     log.warning(
         "          %s: neither another model.input_range nor another order of classes explains it",
         told,

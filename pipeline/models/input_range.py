@@ -156,6 +156,12 @@ def _affine(layer: Layer) -> Affine | None:
     return Affine(1 / deviation, -mean / deviation)
 
 
+def takes_ids(model: Model, tensor: Tensor) -> bool:
+    """Return whether an input (B, ...) holds whole numbers that stand for words or categories."""
+    reader = _only_reader(model, tensor)
+    return "int" in str(tensor.dtype) or type(reader).__name__ == "Embedding"
+
+
 def _only_reader(model: Model, tensor: Tensor) -> Layer | None:
     """Return the layer that alone reads a tensor; None: several do, or a model within the model."""
     readers = [

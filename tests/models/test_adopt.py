@@ -202,6 +202,9 @@ REFUSED = {
     r"outputs \[5\] numbers and the data asks for \[3\]": lambda: plain(L.Dense(5)),
     "ends with relu; wanted a softmax": lambda: plain(L.Dense(3, activation="relu")),
     "has no graph of layers": Subclassed,
+    "takes ids of words or categories": lambda: keras.Sequential(
+        [keras.Input((8, 8, 1)), L.Embedding(9, 2), L.Flatten(), L.Dense(CLASSES)]
+    ),
     "wanted one output; came 2": lambda: keras.Model(
         (x := keras.Input((8, 8, 1))), [L.Flatten()(x), L.Flatten()(x)]
     ),
