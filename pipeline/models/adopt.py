@@ -41,6 +41,7 @@ def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | 
     if len(model.outputs) != 1:
         raise ConfigError(f"model.path: wanted one output; came {len(model.outputs)}")
     _check_inputs(model, spec)
+    _refuse_masks(model)
     ending = (
         end_as_ours(keras, model, spec, target=target) if head == "keep" else cut_head(model, head)
     )
@@ -136,6 +137,19 @@ def _check_inputs(model: Model, spec: Spec) -> None:
             f"model.path: the network takes {found} and the data gives {wanted}; set the size in "
             "data.source, or give a network for it"
         )
+
+
+def _refuse_masks(model: Model) -> None:
+    """Refuse layers that hide steps from those behind them: no fused LSTM or mean knows a mask."""
+    for layer in model.layers:
+        if is_model(layer):
+            _refuse_masks(layer)
+        if type(layer).__name__ == "Masking" or getattr(layer, "mask_zero", False):
+            raise ConfigError(
+                f"model.path: layer {layer.name} ({type(layer).__name__}) hides steps by a mask, "
+                "which has no form in a .tflite file. Build the network without Masking and with "
+                "mask_zero=False, and train it so"
+            )
 
 
 def in_model_order(model: Model, inputs: Sequence[Named]) -> list[Named]:

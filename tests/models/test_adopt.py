@@ -205,6 +205,9 @@ REFUSED = {
     "takes ids of words or categories": lambda: keras.Sequential(
         [keras.Input((8, 8, 1)), L.Embedding(9, 2), L.Flatten(), L.Dense(CLASSES)]
     ),
+    r"layer hidden \(Masking\) hides steps": lambda: keras.Sequential(
+        [keras.Input((8, 8, 1)), L.Reshape((8, 8)), L.Masking(name="hidden"), L.LSTM(CLASSES)]
+    ),
     "wanted one output; came 2": lambda: keras.Model(
         (x := keras.Input((8, 8, 1))), [L.Flatten()(x), L.Flatten()(x)]
     ),
