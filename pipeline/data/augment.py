@@ -22,7 +22,7 @@ def augment(x: Tensor, changes: Sequence[Mapping[str, Any]], seed: Tensor) -> An
     """Return the batch with every change applied, in order.
 
     Args:
-        x: model inputs, float32: images in [0, 1], bands or series of deviation 1.
+        x: model inputs (B, …), float32: images in [0, 1], bands or series of deviation 1.
         changes: sections of `data.augment`, each with its `kind`; mixup is part of the step.
         seed: int32 (2,); the same seed gives the same batch.
     """

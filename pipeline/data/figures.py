@@ -24,18 +24,18 @@ def figures(
     parts: dict[str, Array],
     names: tuple[str, ...] | None,
 ) -> dict[str, Array]:
-    """Return name -> array.
-
-    Always sample_labels (n,) and sample_input_<name> (n, ...) of a few training samples. For
-    classes class_counts (train, validation and test, by class); for targets target_counts (part,
-    bin) and target_edges.
+    """Collect the arrays of the report's charts of the data.
 
     Args:
         shards: name -> values of an input.
         entries: of preprocess.json.
         labels: class ids or targets (N,).
-        parts: positions of train, validation and test.
+        parts: split -> indices (n,).
         names: of the classes; None for a regression.
+
+    Returns:
+        sample_labels (n,) and sample_input_<name> (n, …) of a few training samples. For classes
+        class_counts (split, class); for targets target_counts (split, bin) and target_edges (bin,).
     """
     shown = parts["train"][:SHOWN]
     if names is not None:

@@ -18,7 +18,7 @@ from pipeline.harden.space_tokens import Texts
 from pipeline.harden.trades import apart, find_disagreement
 from pipeline.models.blocks import logits_model
 from pipeline.train.losses import Loss, OfOne, without_names
-from pipeline.train.step import LabelStep, PerSample, Step, correct, on_labels
+from pipeline.train.step import LabelStep, PerSample, Step, on_labels, sample_metric
 
 Finder = Callable[[Any, Any, Any, Any], Any]
 
@@ -52,7 +52,7 @@ def adversarial_step(
             return loss(labels, found), _robust(labels, found)
         clean, adversarial = _both(head, space.inputs(x, inputs, seed), shown)
         losses = clean_share * loss(labels, clean) + (1 - clean_share) * loss(labels, adversarial)
-        return losses, {**correct(labels, clean), **_robust(labels, adversarial)}
+        return losses, {**sample_metric(labels, clean), **_robust(labels, adversarial)}
 
     return step
 
@@ -78,7 +78,7 @@ def trades_step(
         shown = [space.inputs(point, inputs, seed) for point in (x, attacked)]
         clean, adversarial = _both(head, *shown)
         losses = loss(labels, clean) + beta * apart(clean, adversarial)
-        return losses, {**correct(labels, clean), **_robust(labels, adversarial)}
+        return losses, {**sample_metric(labels, clean), **_robust(labels, adversarial)}
 
     return step
 
@@ -154,4 +154,4 @@ def _both(head: Any, clean: Mapping[str, Any], attacked: Mapping[str, Any]) -> A
 
 
 def _robust(labels: Tensor, outputs: Tensor) -> PerSample:
-    return {f"robust_{name}": value for name, value in correct(labels, outputs).items()}
+    return {f"robust_{name}": value for name, value in sample_metric(labels, outputs).items()}

@@ -131,8 +131,8 @@ def beyond(counted: Budget, limits: Mapping[str, float | None]) -> Iterator[str]
         limits: of `gate`: `bytes` and `arena_bytes`; None: not asked.
     """
     parts = {
-        "bytes": (counted.parameters, "the weights by themselves"),
-        "arena_bytes": (counted.peak_activation_bytes, "the activations by themselves"),
+        "bytes": (counted.parameters, "the weights alone"),
+        "arena_bytes": (counted.peak_activation_bytes, "the activations alone"),
     }
     for name, (count, what) in parts.items():
         limit = limits[name]

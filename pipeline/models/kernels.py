@@ -60,7 +60,8 @@ def check_sizes(model: Model, settings: Compress) -> None:
     """Refuse to prune or cluster a network whose kernels are all too small for it.
 
     Raises:
-        ConfigError: nothing would become smaller.
+        ConfigError: no kernel can be compressed; pruning would leave the largest one no weight;
+            or clustering would not make it smaller.
     """
     if settings.prune is None and settings.cluster is None:
         return

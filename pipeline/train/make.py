@@ -110,7 +110,18 @@ def trainer_of(
     seed: int,
     teacher: Model,
 ) -> tuple[Trainer, Feed]:
-    """Return the trainer, made under the strategy's scope, and its batches."""
+    """Build an untrained network with optimizer, step and batches, under the strategy's scope.
+
+    Args:
+        spec: of the network.
+        settings: the `train` section.
+        dataset: its training split is learned.
+        loss: of each sample.
+        batch_size: of all devices together.
+        augment: sections of `data.augment`, dumped.
+        seed: of order, draws and hidden samples.
+        teacher: a trained model that it learns from, too; None: only from labels.
+    """
     positions, labels = _samples(settings, dataset, seed, is_taught=teacher is not None)
     feed = Feed(
         dataset,

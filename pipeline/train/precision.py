@@ -23,10 +23,10 @@ CAPABLE = (8, 0)  # compute capability from which on a GPU multiplies bfloat16 (
 
 @contextlib.contextmanager
 def policy(setting: str) -> Iterator[None]:
-    """Set the type in which new Keras layers compute.
+    """Set the type in which new Keras layers compute; afterwards it is float32 again.
 
     Args:
-        setting: auto, float32 or mixed_bfloat16.
+        setting: float32 or mixed_bfloat16; auto: the faster one of this machine, by `best_here`.
     """
     import keras
 

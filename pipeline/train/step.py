@@ -72,12 +72,15 @@ def weight_loss(loss: Loss, weights: Array | None) -> Loss:
     return lambda targets, outputs: loss(targets, outputs) * tf.gather(weights, only(targets))
 
 
-def correct(labels: Tensor, outputs: Tensor) -> PerSample:
-    """Return the metric (B,) that training shows: accuracy, or absolute error in the scaled target.
+def sample_metric(labels: Tensor, outputs: Tensor) -> PerSample:
+    """Return name -> metric of each sample (B,) that training shows, in the scaled target.
 
     Args:
         labels: (B,), class ids, or targets as floats.
         outputs: (B, K).
+
+    Returns:
+        accuracy: 1 where the predicted class is right, else 0; of a regression mae: absolute error.
     """
     if labels.dtype.is_floating:
         return {"mae": tf.abs(outputs[:, 0] - labels)}
@@ -93,7 +96,8 @@ def plain_step(model: Model, loss: Loss) -> Step:
     ) -> tuple[Any, PerSample]:
         outputs = named_outputs(head, head(inputs, training=True))
         outputs = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
-        shown = correct(only(targets), only(outputs)) if len(outputs) == len(targets) == 1 else {}
+        is_single = len(outputs) == len(targets) == 1
+        shown = sample_metric(only(targets), only(outputs)) if is_single else {}
         return loss(targets, outputs), shown
 
     return step
@@ -130,7 +134,7 @@ def distilling_step(
         share = tf.where(is_known, weight, 1.0)
         losses = (1 - share) * of_labels + share * temperature**2 * apart
         chosen = tf.argmax(told, 1, labels.dtype)
-        return losses, correct(tf.where(is_known, labels, chosen), logits)
+        return losses, sample_metric(tf.where(is_known, labels, chosen), logits)
 
     return step
 

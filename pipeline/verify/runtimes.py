@@ -55,12 +55,12 @@ def run_everywhere(
 def compare_runtimes(
     task: Task, targets: Arrays, reference: Arrays, *, results: Mapping[str, RunResult]
 ) -> dict[str, RuntimeResult]:
-    """Return how each runtime compares with the reference, and with the first runtime.
+    """Compare each runtime with the reference by decisions, and with the first by outputs.
 
     Args:
         task: whose decisions count.
         targets: name -> (N, ...).
-        reference: outputs of the reference, by name.
+        reference: outputs of the reference, name -> (N, ...).
         results: of `run_everywhere`.
     """
     first = next(iter(results.values()))

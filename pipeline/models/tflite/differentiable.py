@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipeline.arrays import Array, Tensor
 from pipeline.models.tflite.node import Refused
-from pipeline.models.tflite.read import INTEGERS, network, open_graph
+from pipeline.models.tflite.read import INTEGERS, build_network, open_graph
 
 DECIDING = "SOFTMAX"  # as the last operation: what it reads decides, and does not saturate
 
@@ -46,7 +46,7 @@ def differentiable_copy(path: Path) -> DifferentiableCopy:
     try:
         graph = open_graph(path, path.read_bytes())
         graph.real, graph.kept = real, _kept
-        model = network(graph)
+        model = build_network(graph)
     except Refused:
         raise
     except Exception as error:  # a file of an unknown form makes its reader raise whatever is

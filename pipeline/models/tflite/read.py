@@ -94,7 +94,7 @@ def read_tflite(path: Path) -> Any:
         )
     try:
         graph = open_graph(path, content)
-        model = network(graph)
+        model = build_network(graph)
     except Refused as error:
         raise ConfigError(f"model.path: {path}: {error}") from error
     except Exception as error:  # a damaged file makes its reader, and Keras, raise whatever is
@@ -121,8 +121,14 @@ def open_graph(path: Path, content: bytes) -> Graph:
     return Graph(path, model, model.subgraphs[0], kinds)
 
 
-def network(graph: Graph) -> Any:
-    """Return the Keras model of a graph."""
+def build_network(graph: Graph) -> Any:
+    """Build the Keras model of a graph, one layer or operation for each of the file's.
+
+    Keras' session is cleared first.
+
+    Raises:
+        Refused: an input is quantized or its batch is not 1, or an operation has no layer.
+    """
     import keras
 
     keras.utils.clear_session()
