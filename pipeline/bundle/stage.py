@@ -38,8 +38,10 @@ from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
 from pipeline.documents.preprocess import SCHEMA_FILE as PREPROCESS_SCHEMA
 from pipeline.documents.preprocess import AbstentionRule, Preprocess
+from pipeline.documents.sbom import SBOM, installed_components
 from pipeline.documents.schemas import schema_of
 from pipeline.documents.selective import Sanitization
+from pipeline.documents.signature import sign_manifest
 from pipeline.documents.stages import (
     BundleTimings,
     Machine,
@@ -82,6 +84,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     artifacts = _artifacts(inputs)
     write_json(partial / SCHEMA_FILE, schema_of(Manifest))
     write_json(partial / PREPROCESS_SCHEMA, schema_of(Preprocess))
+    installed_components().write(partial / SBOM)
     described = {
         name: entry for name, entry in describe_files(partial).items() if name not in VARYING
     }
@@ -91,6 +94,8 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
     _timings(inputs).write(partial / TIMINGS)
     made.model_copy(update={"files": files}).write(partial / MANIFEST)
+    if config.export.sign is not None:
+        sign_manifest(partial, inputs.base / Path(config.export.sign).expanduser())
     entries = describe_files(partial) | {MANIFEST: describe_file(partial / MANIFEST)}
     return {name: entry for name, entry in entries.items() if name not in VARYING}
 

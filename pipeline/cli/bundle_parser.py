@@ -23,6 +23,9 @@ def add_bundle_commands(add: Add) -> None:
     conform = add("conform", inspect.conform, "run a bundle's golden vectors elsewhere and compare")
     _add_elsewhere(conform)
     _add_demo(add("demo", commands.demo, "serve a bundle's page, which runs it in a browser"))
+    signature = add("verify-signature", inspect.verify_signature, "who signed a bundle")
+    _add_bundle(signature)
+    signature.add_argument("--key", type=Path, metavar="FILE", help="the public key, in PEM")
     bench = add("bench", inspect.bench, "how long each file takes on each runtime, here")
     _add_bundle(bench)
     bench.add_argument("--runtime", metavar="NAME", help="interpreter (default: all that are here)")
@@ -42,7 +45,7 @@ def add_bundle_commands(add: Add) -> None:
     compare.add_argument("others", type=Path, metavar="B", nargs="+", help="a run or a bundle each")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
     doctor = add("doctor", inspect.doctor, "devices, runtimes, compilers; how to get missing ones")
-    for parser in (predict, conform, bench, show, compare, doctor):
+    for parser in (predict, conform, signature, bench, show, compare, doctor):
         parser.add_argument("--json", action="store_true", help="one JSON document, not text")
 
 

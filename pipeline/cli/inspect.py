@@ -68,6 +68,23 @@ def conform(args: argparse.Namespace) -> Iterator[str]:
 
 
 @print_lines
+def verify_signature(args: argparse.Namespace) -> Iterator[str]:
+    """Say who signed a bundle; raise where it is not the key that was given."""
+    from pipeline.documents.bundles import read_bundle
+    from pipeline.documents.signature import fingerprint_of_file, read_signer
+    from pipeline.errors import ArtifactError
+
+    wanted = None if args.key is None else fingerprint_of_file(args.key)
+    read_bundle(args.bundle)
+    signer = read_signer(args.bundle)
+    if signer is None:
+        raise ArtifactError(f"{args.bundle}: unsigned; export.sign names a key that signs")
+    if wanted not in (None, signer):
+        raise ArtifactError(f"{args.bundle}: signed by {signer}; wanted {wanted}")
+    yield as_json({"signer": signer}) if args.json else f"{args.bundle}: signed by {signer}"
+
+
+@print_lines
 def bench(args: argparse.Namespace) -> Iterator[str]:
     """Time the files of a bundle here."""
     from pipeline.device.bench import bench as rows_of

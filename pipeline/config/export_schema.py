@@ -146,6 +146,9 @@ class Export(Section):
     encoder: bool = False
     """Also export the encoder of an autoencoder, whose output is the code: for clustering, search,
     or as the input of something else."""
+    sign: Annotated[str, Field(min_length=1)] | None = None
+    """File of an ed25519 private key in PEM, relative to the config; it signs the bundle's
+    manifest. Null: the bundle is unsigned."""
     metadata: bool = False
     """TFLite metadata in every file but those for NPUs and the C source: labels, normalization,
     preprocessing, versions, as Android's tools read them; about 1 kB."""

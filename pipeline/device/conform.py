@@ -27,6 +27,7 @@ from pipeline.device.runtimes import require
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Preprocess
+from pipeline.documents.signature import describe_signer
 from pipeline.errors import ArtifactError, ConfigError, GateError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 
@@ -66,6 +67,8 @@ class Conformance:
     findings: Mapping[str, Finding]
     samples: int
     problems: tuple[str, ...]
+    signer: str
+    """Who signed the bundle, in words."""
 
 
 def conform(
@@ -123,7 +126,8 @@ def _conform_copy(
     problems += _refusals(there, set(files), form or manifest.ships)
     problems += _file_problems(bundle, manifest)
     problems += _label_problems(stored, preprocess, manifest)
-    return Conformance(bundle, there, findings, samples, tuple(problems))
+    signer = describe_signer(bundle)
+    return Conformance(bundle, there, findings, samples, tuple(problems), signer)
 
 
 def _refusals(there: Elsewhere, formats: set[str], wanted: str) -> list[str]:
@@ -216,6 +220,7 @@ def table(found: Conformance) -> str:
     same = "as" if kernels == MADE_BY else f"not {MADE_BY} as"
     lines = [
         f"{found.bundle.name} by {there.runtime} {there.version or '(ran nothing)'} {there.place}",
+        f"{found.bundle.name}: {found.signer}",
         f"{found.samples} golden samples; kernels: {kernels}, {same} the golden outputs",
         "  format     decisions that differ   largest difference   ms per inference",
     ]
@@ -237,6 +242,7 @@ def facts(found: Conformance) -> dict[str, Any]:
         "runtime": there.runtime,
         "version": there.version,
         "place": there.place,
+        "signer": found.signer,
         "samples": found.samples,
         "conforms": not found.problems,
         "files": {

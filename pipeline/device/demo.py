@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 from pipeline.device.certificate import make_certificate
 from pipeline.device.demo_content import content_of, content_policy, library_folders
 from pipeline.device.page import HEADERS
+from pipeline.documents.signature import describe_signer
 from pipeline.errors import ConfigError
 
 TYPES = {
@@ -64,6 +65,8 @@ class Demo:
     fingerprint: str | None
     """SHA-256 of the certificate; None: no TLS."""
     requests: Requests = field(default_factory=Requests)
+    signer: str = "unsigned"
+    """Who signed the bundle, in words."""
 
 
 def wait_until_idle(demo: Demo, limit_s: float = IDLE_END_S) -> None:
@@ -85,6 +88,7 @@ def serve_bundle(bundle: Path, *, lan: bool, port: int) -> Iterator[Demo]:
         ArtifactError: it is no bundle, was changed, or has no page.
         ConfigError: LiteRT.js, openssl or a network is missing, or the port is taken.
     """
+    signer = describe_signer(bundle)
     content, folders = content_of(bundle), library_folders()
     host = own_address() if lan else "127.0.0.1"
     token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -95,7 +99,8 @@ def serve_bundle(bundle: Path, *, lan: bool, port: int) -> Iterator[Demo]:
         context, fingerprint = _tls(Path(name), host) if lan else (None, None)
         with _listening(host, port, handler, context) as server:
             scheme, found = "https" if lan else "http", server.server_address[1]
-            yield Demo(f"{scheme}://{host}:{found}/{token}/", fingerprint, requests)
+            address = f"{scheme}://{host}:{found}/{token}/"
+            yield Demo(address, fingerprint, requests, signer)
 
 
 def own_address() -> str:
@@ -247,12 +252,12 @@ def code_lines(address: str) -> str | None:
 def words(demo: Demo) -> str:
     """Return the text for the user who started it."""
     if demo.fingerprint is None:
-        return f"{demo.address}\nOpen it in a browser here. {END}"
+        return f"{demo.address}\nThe bundle is {demo.signer}. Open it in a browser here. {END}"
     code = code_lines(demo.address) or "For a QR code here: pip install 'edgeline[demo]'\n"
     return (
         f"{code}{demo.address}\n"
         "Open it on a phone in the same network. It warns of a certificate that nobody vouches\n"
         "for: it was made for this demo, so go on. Its SHA-256 fingerprint is\n"
         f"{demo.fingerprint}\n"
-        f"{END}"
+        f"The bundle is {demo.signer}. {END}"
     )

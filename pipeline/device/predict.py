@@ -5,6 +5,7 @@ browser has no Python: there files are read and decided by the same code in this
 """
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -18,12 +19,15 @@ from pipeline.device.runtimes import RUNTIMES, require
 from pipeline.documents.bundles import read_bundle
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Preprocess
+from pipeline.documents.signature import read_signer
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.ondevice.decide import decide_samples
 from pipeline.ondevice.files import prefix_errors, read_samples
 from pipeline.ondevice.prepare import prepare_inputs
 from pipeline.process_limits import excess, run_confined
+
+log = logging.getLogger(__name__)
 
 TIME_LIMIT = 300  # seconds
 
@@ -42,6 +46,8 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
     """
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         manifest = read_bundle(bundle, Path(name))
+        if (signer := read_signer(bundle)) is not None:
+            log.info("%s: signed by %s", bundle.name, signer)
         absent = [str(path) for path in inputs if str(path) != "-" and not path.is_file()]
         if absent:
             raise ConfigError(*(f"{path}: no such file" for path in absent))
