@@ -1,5 +1,6 @@
 """Every command in the documentation works: it is run here, or read by its own parser."""
 
+import json
 import re
 import shlex
 import shutil
@@ -35,6 +36,7 @@ FULL = {
     "conform browser": "tests/device/test_browser.py",
     "predict browser": "tests/device/test_browser.py",
     "bench": "tests/device/test_bench.py",
+    "verify-signature": "tests/documents/test_signature.py",
     "show": "tests/report/test_show.py",
     "compare": "tests/compare/test_compare.py",
     "doctor": "tests/test_doctor.py",
@@ -148,8 +150,9 @@ def _pip(world: World, words: list[str]) -> None:
 
 
 def _npm(world: World, words: list[str]) -> None:
-    (wished,) = re.findall(r"@litertjs/core@[\d.]+", (ROOT / "Makefile").read_text())
-    assert wished in words, f"make litertjs fetches {wished}"
+    lock = json.loads((ROOT / "pipeline/device/npm/package.json").read_text())
+    wished = [f"{name}@{version}" for name, version in lock["dependencies"].items()]
+    assert wished[0] in words, f"make litertjs fetches {wished[0]}"
 
 
 def _apt(world: World, words: list[str]) -> None:
