@@ -12,7 +12,7 @@ from pipeline.config.folder_schema import (
     SeriesFolderSource,
     Sound,
 )
-from pipeline.config.section import Classes, Count, Section, Wanted
+from pipeline.config.section import Classes, Count, Positive, Section, Wanted
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -104,8 +104,10 @@ class CsvSource(Classes):
     """one_hot: a column for each category that is not rare; embedding: a vector that is learned,
     for columns of many categories."""
     time: str | None = None
-    """Column with the moment of each row, for `data.split.by: time`: ISO 8601, or a number; it is
-    no input."""
+    """Column with the moment of each row, for `data.split.by: time`: a date, or a number; it is no
+    input."""
+    time_format: str | None = None
+    """How moments are written, such as `%d/%m/%Y %H:%M`; null: it is found."""
     numbers: Literal["auto", "standard", "robust", "quantile", "piecewise"] = "auto"
     """standard: mean 0, deviation 1; robust: cut at the 0.5 and 99.5 % quantile before; quantile:
     spread evenly by rank, for heavy tails; auto: one of these for each column, by its values.
@@ -121,7 +123,20 @@ class SeriesCsvSource(Classes):
     """A file, or a pattern of files such as data/**/*.csv, relative to the config file; each file
     is a series of its own."""
     timestamp: Annotated[str, Field(min_length=1)] = "timestamp"
-    """Column with the moment: ISO 8601, or seconds."""
+    """Column with the moment: a date and time of day, or seconds."""
+    time_of_day: str | None = None
+    """Column with the time of day, where `timestamp` holds the date alone."""
+    time_format: str | None = None
+    """How moments are written, such as `%d/%m/%Y %H:%M`, as Python's strptime takes it. null: it is
+    found; dates in which day and month may be exchanged stop the run."""
+    series: tuple[str, ...] = ()
+    """Columns that say which series a row is of, such as [user, activity]: where one of them
+    changes, a new series begins, and no window crosses."""
+    group: str | None = None
+    """Column of what must stay together, such as a user, for `data.split.by: group`. null: a
+    file."""
+    max_gap_s: Positive | None = None
+    """Seconds between two rows beyond which no window may reach. null: windows cross gaps."""
     values: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
     """Columns that the model sees."""
     label: str | None = None

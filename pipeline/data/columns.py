@@ -11,6 +11,7 @@ MOST_CATEGORIES = 1000  # distinct values that are kept; more of them are no cat
 NUMBERS = 0.95  # fraction of known cells that are numbers, from which on the others are mistakes
 NAMED = 5  # cells that a message names
 ID_SHARE = 0.9  # fraction of distinct values from which on words are ids
+STEADY = 0.9  # of the steps of a clock are as long as its first, from half to twice
 ENOUGH = 50  # known cells from which on fractions are meaningful
 
 Cell = tuple[str, int, str]
@@ -29,9 +30,13 @@ class Column:
     """The first cells that are not numbers."""
     values: dict[str, int] | None = field(default_factory=dict)
     """Distinct values and how often; None beyond MOST_CATEGORIES."""
-    counts_up: bool = True
-    """Whether it has gone up by one from row to row."""
+    rises: bool = True
+    """Whether every cell is a number and none is below the one before."""
     last: float | None = None
+    step: float | None = None
+    """The first step up."""
+    even: int = 0
+    """Steps from half to twice as long as the first."""
 
     def see(self, file: str, line: int, cell: str, *, is_missing: bool) -> None:
         """Take in a cell."""
@@ -45,13 +50,22 @@ class Column:
                 self.values = None
         number = as_number(cell)
         if number is None:
-            self.counts_up = False
+            self.rises = False
             if len(self.no_numbers) < NAMED:
                 self.no_numbers.append((file, line, cell))
             return
         self.numbers += 1
-        self.counts_up &= self.last is None or number == self.last + 1
+        if self.last is not None:
+            step = number - self.last
+            self.step = step if self.step is None and step > 0 else self.step
+            self.rises &= step >= 0
+            self.even += self.step is not None and self.step / 2 <= step <= 2 * self.step
         self.last = number
+
+    @property
+    def is_clock(self) -> bool:
+        """Whether it rises from row to row, by steps that are nearly even."""
+        return self.rises and self.known >= ENOUGH and self.even >= STEADY * (self.known - 1)
 
 
 def as_number(cell: str) -> float | None:
@@ -113,8 +127,8 @@ def _kind(column: Column, is_said: bool) -> tuple[Kind, Finding | None]:
                 "categories; leave it out (data.source.drop)"
             )
         return "category", None
-    if column.counts_up and column.known >= ENOUGH:
-        return _out(column, "counts the rows")
+    if column.is_clock:
+        return _out(column, "counts the rows, or tells their time")
     if column.numbers >= NUMBERS * column.known and column.numbers:
         return "number", None
     if column.values is None or (

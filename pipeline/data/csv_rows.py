@@ -1,18 +1,29 @@
 """Rows of delimited text files, one at a time, with the line of each; wrong ones are named."""
 
 import csv
+import itertools
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.data.columns import as_number
+from pipeline.data.csv_numbers import number_form
+from pipeline.data.csv_text import numbered_lines, without_preamble
 from pipeline.errors import ConfigError
 
 LONGEST_CELL = 1 << 20  # characters
 NAMED = 5  # wrong rows that a message spells out
 MOST_COLUMNS = 1 << 16  # of a table: each is described, and judged by its values
 LISTED = 20  # columns that a message lists
+SNIFFED = 500  # rows by which units and the form of numbers are told
+UNITS_BELOW = 4  # rows that a row of units is compared with, itself counted
+UNIT = re.compile(r"[^\s?].{0,15}\Z")  # degC, m/s^2, [mV], -
+MISSING_WORDS = ("na", "n/a", "nan", "null", "none", "missing")
+ROW_NAMES = "row_names"
 
 Row = tuple[int, list[str]]
 """Line, cells."""
@@ -29,10 +40,15 @@ class Form:
     strip: str = " "
     """Characters that are cut off both ends of every cell."""
     quotes: bool = True
+    numbers: bool = False
+    """Whether decimal commas and thousands separators are read as such."""
 
 
 def names_of(path: Path, form: Form) -> list[str]:
     """Return the names of a file's columns.
+
+    A column without a name is called unnamed_N. A header one name shorter than the rows, as R
+    writes it, lacks the name of the first column.
 
     Raises:
         ConfigError: no such file, an empty one, or a name that comes twice.
@@ -41,14 +57,17 @@ def names_of(path: Path, form: Form) -> list[str]:
         raise ConfigError(f"{path}: no such file; wanted a CSV file")
     if form.columns is not None:
         return list(form.columns)
-    first = next(lines_of(path, form), None)
-    if first is None:
+    rows = list(itertools.islice(lines_of(path, form), 2))
+    if not rows:
         raise ConfigError(f"{path}: the file is empty; wanted a header line and rows")
-    refuse_width(path, len(first[1]))
-    names = [name.strip(form.strip) for name in first[1]]
+    refuse_width(path, len(rows[0][1]))
+    names = [name.strip(form.strip) for name in rows[0][1]]
+    if len(rows[-1][1]) == len(names) + 1 and rows[-1][1][-1].strip():
+        names = [ROW_NAMES, *names]
+    names = [name or f"unnamed_{i}" for i, name in enumerate(names, 1)]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ConfigError(f"{path}:{first[0]}: two columns are called {_listed(twice)}")
+        raise ConfigError(f"{path}:{rows[0][0]}: two columns are called {_listed(twice)}")
     return names
 
 
@@ -85,7 +104,7 @@ def refuse_columns(
     there = set(known)
     for key, wanted in asked.items():
         problems += [
-            f"{key}: {path} has no column {name!r}; it has {_listed(known)}"
+            f"{key}: {path} has no column {name!r}; it has {_listed(known)}{_other(known)}"
             for path in list(files.values())[:1]
             for name in wanted
             if name not in there
@@ -98,26 +117,32 @@ def refuse_columns(
         raise ConfigError(*problems)
 
 
+def _other(names: Sequence[str]) -> str:
+    """Return which delimiter stands in the only name there is."""
+    found = next((sign for sign in ";\t|," if len(names) == 1 and sign in names[0]), None)
+    return "" if found is None else f"; set data.source.delimiter: {json.dumps(found)}"
+
+
 def rows_of(path: Path, form: Form, width: int) -> Iterator[Row]:
-    """Yield (line, stripped cells) of every row.
+    """Yield (line, stripped cells) of every row; numbers as Python writes them where asked.
+
+    A delimiter at the end of a row makes no cell. A row of units below the header is left out.
 
     Raises:
         ConfigError: rows of another length; the first are named.
     """
     wrong: list[str] = []
     count = 0
-    lines = lines_of(path, form)
-    if form.columns is None:
-        next(lines, None)
     is_empty = True
-    for line, cells in lines:
+    for line, cells in _plain_rows(path, form):
         is_empty = False
-        if len(cells) != width:
+        own = cells[:-1] if len(cells) == width + 1 and not cells[-1].strip() else cells
+        if len(own) != width:
             count += 1
             if len(wrong) < NAMED:
                 wrong.append(f"{path}:{line}: {len(cells)} values; wanted {width}")
             continue
-        yield line, [cell.strip(form.strip) for cell in cells] if form.strip else cells
+        yield line, own
     if wrong:
         more = [f"{path}: and {count - len(wrong)} more rows"] if count > len(wrong) else []
         raise ConfigError(*wrong, *more)
@@ -125,34 +150,63 @@ def rows_of(path: Path, form: Form, width: int) -> Iterator[Row]:
         raise ConfigError(f"{path}: holds no row; wanted one a sample")
 
 
+def _plain_rows(path: Path, form: Form) -> Iterator[Row]:
+    """Yield (line, stripped cells) below the header and the units."""
+    lines = lines_of(path, form)
+    if form.columns is None:
+        next(lines, None)
+    rows = (
+        (line, [cell.strip(form.strip) for cell in cells] if form.strip else cells)
+        for line, cells in lines
+    )
+    first = list(itertools.islice(rows, SNIFFED))
+    if form.columns is None and has_units([cells for _, cells in first]):
+        first = first[1:]
+    change = number_form((cells for _, cells in first), form.delimiter) if form.numbers else None
+    for line, cells in itertools.chain(first, rows):
+        yield line, cells if change is None else [change(cell) for cell in cells]
+
+
+def has_units(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first of some rows holds units: no number where the next ones have some."""
+    if len(rows) < UNITS_BELOW or any(_is_numeric(cell) for cell in rows[0]):
+        return False
+    below = list(
+        zip(*(row for row in rows[1:UNITS_BELOW] if len(row) == len(rows[0])), strict=True)
+    )
+    numeric = [i for i, cells in enumerate(below) if all(map(_is_numeric, cells))]
+    units = [rows[0][i] for i in numeric]
+    are_known = all(UNIT.match(unit) and unit.lower() not in MISSING_WORDS for unit in units)
+    return bool(numeric) and are_known
+
+
+def _is_numeric(cell: str) -> bool:
+    return as_number(cell.replace(",", ".", 1)) is not None
+
+
 def lines_of(path: Path, form: Form) -> Iterator[Row]:
-    """Yield (line, cells), empty lines left out.
+    """Yield (line, cells), empty lines and what stands above the header left out.
 
     Raises:
         ConfigError: bytes of another encoding, or a cell longer than LONGEST_CELL.
     """
     csv.field_size_limit(LONGEST_CELL)
     quoting: Literal[0, 3] = 0 if form.quotes else 3  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
-    with path.open("rb") as file:
-        text = _decoded(file, path, form.encoding)
-        reader = csv.reader(text, delimiter=form.delimiter, quoting=quoting)
-        try:
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-        except csv.Error as error:
-            raise ConfigError(f"{path}:{reader.line_num}: {error}") from error
+    at = 0
 
+    def texts(lines: Iterator[tuple[int, str]]) -> Iterator[str]:
+        nonlocal at
+        for number, line in lines:
+            at = number
+            yield line
 
-def _decoded(file: Any, path: Path, encoding: str) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 and encoding == "utf-8" else encoding)
-        except UnicodeDecodeError:
-            raise ConfigError(
-                f"{path}:{number}: not {encoding} text; save the file as UTF-8, or try "
-                "data.source.encoding: latin-1"
-            ) from None
+    lines, delimiter = without_preamble(numbered_lines(path, form.encoding), form.delimiter)
+    try:
+        for cells in csv.reader(texts(lines), delimiter=delimiter, quoting=quoting):
+            if cells:
+                yield at, cells
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{at}: {error}") from error
 
 
 def files_of(source: Any, base: Path) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from pipeline.config.schema import CsvSource
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.label_encoder import LabelEncoding, Labels
-from pipeline.data.moments import moment, refuse_moment
+from pipeline.data.moments import moment, read_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.errors import ConfigError
 from pipeline.ondevice.columns import encode_cell
@@ -68,7 +68,7 @@ class _Table:
 
 def _table(source: CsvSource, base: Path, report: str | None) -> _Table:
     files = files_of(source, base)
-    form = Form(source.delimiter, source.encoding, source.columns, source.strip)
+    form = Form(source.delimiter, source.encoding, source.columns, source.strip, numbers=True)
     names = {part: names_of(path, form) for part, path in files.items()}
     asked = {key: getattr(source, key) for key in ("label", "group", "time", "drop", "categorical")}
     listed = {
@@ -96,7 +96,9 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
                 continue
             labels.see(path, line, label)
             if source.time is not None:
-                refuse_moment(path, line, source.time, cell=row[source.time])
+                read_moment(
+                    path, line, source.time, cell=row[source.time], time_format=source.time_format
+                )
             for name, column in columns.items():
                 column.see(path.name, line, row[name], is_missing=row[name] in missing)
     return list(columns.values()), labels, unlabeled
@@ -172,7 +174,7 @@ class _Reader:
             [f"{file.name}:{line}" for line, _ in held],
             self.part or None,
             self._cells(held, source.group),
-            _moments(self._cells(held, source.time)),
+            _moments(self._cells(held, source.time), source.time_format),
             self._cells(held, self.table.report),
         )
 
@@ -191,6 +193,8 @@ def _codes(words: list[str] | None) -> dict[str, int] | None:
     return None if words is None else {word: i for i, word in enumerate(words)}
 
 
-def _moments(cells: list[str] | None) -> Array | None:
+def _moments(cells: list[str] | None, time_format: str | None) -> Array | None:
     """Return the moment of each row, which begins and ends at once."""
-    return None if cells is None else np.array([[moment(cell)] * 2 for cell in cells], np.float64)
+    if cells is None:
+        return None
+    return np.array([[moment(cell, time_format)] * 2 for cell in cells], np.float64)

@@ -6,10 +6,9 @@ value changes over the `horizon` rows after it: the naive forecast, no change, i
 
 import json
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from pipeline.config.schema import SeriesCsvSource
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
 from pipeline.data.label_encoder import LabelEncoding, Labels
-from pipeline.data.moments import moment, refuse_moment
+from pipeline.data.moments import moment, read_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.source_fingerprint import series_files
+from pipeline.data.time_steps import MEASURED_NAMES, Odd, Steps
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.numbers import last_known_value
@@ -46,16 +46,10 @@ class _Series:
     """How labels are encoded; None: there are none."""
     spans: dict[str, list[Span]] | None
     """Name of a file -> its anomalies."""
-
-
-@dataclass
-class _Seen:
-    """Counts while windows are cut."""
-
-    unanswered: int = 0
-    unknown: int = 0
-    backwards: list[str] = field(default_factory=list)
-    short: list[str] = field(default_factory=list)
+    usual: dict[str, float | None]
+    """Name of a file -> usual seconds from row to row."""
+    findings: tuple[Finding, ...] = ()
+    """On columns that are not used."""
 
 
 def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> Source:
@@ -66,16 +60,19 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
             windows file of another form; every line is named.
     """
     files = series_files(source.path, base)
-    form = Form(source.delimiter)
+    form = Form(source.delimiter, numbers=True)
     names = {name: names_of(path, form) for name, path in files.items()}
     asked = {
         "data.source.timestamp": (source.timestamp,),
+        "data.source.time_of_day": () if source.time_of_day is None else (source.time_of_day,),
+        "data.source.series": source.series,
+        "data.source.group": () if source.group is None else (source.group,),
         "data.source.values": source.values,
         "data.source.label": () if source.label is None else (source.label,),
     }
     for name, path in files.items():
         refuse_columns(asked, {name: path}, {name: names[name]})
-    labels = _survey(source, files, form)
+    labels, usual = _survey(source, files, form)
     spans = _spans(base / Path(source.windows_path), files) if source.windows_path else None
     entry = SeriesEntry(
         name="series",
@@ -93,7 +90,7 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
     encoding = (
         None if source.label is None else labels.encoding("data.source.label", source.labels_alike)
     )
-    series = _Series(source, files, form, encoding, spans)
+    series = _Series(source, files, form, encoding, spans, usual, _unused(source, names))
     if spans is not None:
         return Source((spec,), "class", CLASSES, lambda: _read(series))
     if encoding is None:
@@ -101,15 +98,20 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
     return Source((spec,), encoding.kind, encoding.names, lambda: _read(series))
 
 
-def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> Labels:
-    """Read every cell once: refuse those that are no numbers or moments, and return the labels."""
+def _survey(
+    source: SeriesCsvSource, files: dict[str, Path], form: Form
+) -> tuple[Labels, dict[str, float | None]]:
+    """Read every cell once: refuse no numbers and no moments; return labels, steps."""
     labels = Labels()
     wrong: list[str] = []
-    for path in files.values():
-        names = names_of(path, form)
+    usual: dict[str, float | None] = {}
+    for file, path in files.items():
+        names, steps = names_of(path, form), Steps()
         for line, cells in rows_of(path, form, len(names)):
             row = dict(zip(names, cells, strict=True))
-            refuse_moment(path, line, source.timestamp, cell=row[source.timestamp])
+            cell = _time_cell(row, source)
+            column, written = source.timestamp, source.time_format
+            steps.add(read_moment(path, line, column, cell=cell, time_format=written))
             wrong += [
                 f"{path}:{line}: {name}: wanted a number, got {row[name]!r}; repair it, or add it "
                 "to data.source.missing"
@@ -120,9 +122,29 @@ def _survey(source: SeriesCsvSource, files: dict[str, Path], form: Form) -> Labe
                 raise ConfigError(*wrong[:WRONG])
             if source.label is not None and row[source.label]:
                 labels.see(path, line, row[source.label])
+        usual[file] = steps.usual
     if wrong:
         raise ConfigError(*wrong)
-    return labels
+    return labels, usual
+
+
+def _unused(source: SeriesCsvSource, names: dict[str, list[str]]) -> tuple[Finding, ...]:
+    """Return a finding for each unused column that is named after who or what was measured."""
+    used = {*source.values, *source.series, source.label, source.group, source.timestamp}
+    found = [name for name in next(iter(names.values())) if name not in used]
+    text = "Column {} looks like who or what was measured: data.source.group keeps it together."
+    return tuple(
+        Finding("warning", "unused_group", text.format(name), 1)
+        for name in found
+        if source.group is None and MEASURED_NAMES.match(name)
+    )
+
+
+def _time_cell(row: Mapping[str, str], source: SeriesCsvSource) -> str:
+    """Return the moment of a row, from one cell or two."""
+    if source.time_of_day is None:
+        return row[source.timestamp]
+    return f"{row[source.timestamp]} {row[source.time_of_day]}"
 
 
 def _spans(path: Path, files: dict[str, Path]) -> dict[str, list[Span]]:
@@ -153,94 +175,113 @@ def _spans(path: Path, files: dict[str, Path]) -> dict[str, list[Span]]:
 
 def _read(series: _Series) -> Iterator[Chunk]:
     """Yield the windows of one series after the other, then the findings."""
-    seen = _Seen()
+    seen = Odd()
     for name, path in series.files.items():
-        held: list[tuple[Any, ...]] = []
+        held: list[_Window] = []
         count = 0
         for window in _windows(series, name, path, seen):
             count += 1
             held.append(window)
             if len(held) == WINDOWS:
-                yield _chunk(held, name)
+                yield _chunk(held)
                 held = []
         if held:
-            yield _chunk(held, name)
+            yield _chunk(held)
         if not count:
             seen.short.append(name)
     spelt = () if series.encoding is None else series.encoding.findings
-    yield Chunk({}, np.zeros(0), [], findings=(*spelt, *_findings(seen)))
+    yield Chunk({}, np.zeros(0), [], findings=(*spelt, *series.findings, *seen.findings()))
 
 
-def _windows(
-    series: _Series, name: str, path: Path, seen: _Seen
-) -> Iterator[tuple[Array, float, str, Span]]:
-    """Yield (rows, target, id, first and last moment) of each window that has a target."""
+@dataclass(frozen=True)
+class _Row:
+    """A row of a series."""
+
+    numbers: list[float]
+    at: float
+    """Seconds."""
+    label: str
+    line: int
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window with its target."""
+
+    rows: Array
+    """(window, channels) float32."""
+    target: float
+    name: str
+    span: Span
+    group: str
+
+
+def _windows(series: _Series, name: str, path: Path, seen: Odd) -> Iterator[_Window]:
+    """Yield each window that has a target."""
     source = series.source
     ahead = source.horizon if series.spans is None and source.label is None else 0
+    usual = series.usual[name]
+    held: deque[_Row] = deque(maxlen=source.window + ahead)
+    number, last = 0, None
+    for cells, row in _rows(series, path):
+        key = tuple(cells[column] for column in source.series)
+        if key != last:
+            held.clear()
+            number, last = 0, key
+        if held:
+            seen.see_step(row.at - held[-1].at, usual, f"{name}:{row.line}")
+        seen.unknown += sum(value != value for value in row.numbers)
+        held.append(row)
+        number += 1
+        if len(held) < source.window + ahead or (number - len(held)) % source.stride:
+            continue
+        if not seen.takes([own.at for own in held], usual, source.max_gap_s):
+            continue
+        values = np.array([own.numbers for own in held][: source.window], np.float32)
+        target = _target(series, name, values, list(held))
+        if target is None or target != target:
+            seen.unlabeled += 1
+            continue
+        seen.mixed += len({own.label for own in held}) > 1
+        end = held[source.window - 1].line
+        group = name if source.group is None else cells[source.group]
+        yield _Window(values, target, f"{name}:{end}", (held[0].at, held[-1].at), group)
+
+
+def _rows(series: _Series, path: Path) -> Iterator[tuple[dict[str, str], _Row]]:
+    """Yield (cells by column, row) of a file."""
+    source = series.source
     names = names_of(path, series.form)
-    place = {column: i for i, column in enumerate(names)}
-    values = [place[column] for column in source.values]
-    held: deque[tuple[list[float], float, str, int]] = deque(maxlen=source.window + ahead)
-    for number, (line, cells) in enumerate(rows_of(path, series.form, len(names))):
-        numbers = [_value(cells[i], source.missing) for i in values]
-        seen.unknown += sum(value != value for value in numbers)
-        at = moment(cells[place[source.timestamp]])
-        if held and at < held[-1][1]:
-            seen.backwards.append(f"{name}:{line}")
-        label = "" if source.label is None else cells[place[source.label]]
-        held.append((numbers, at, label, line))
-        if len(held) < source.window + ahead or (number + 1 - len(held)) % source.stride:
-            continue
-        rows = np.array([row for row, *_ in held][: source.window], np.float32)
-        answer = _answer(series, name, rows, list(held))
-        if answer is None or answer != answer:
-            seen.unanswered += 1
-            continue
-        end = held[source.window - 1]
-        yield rows, answer, f"{name}:{end[3]}", (held[0][1], held[-1][1])
+    for line, cells in rows_of(path, series.form, len(names)):
+        row = dict(zip(names, cells, strict=True))
+        numbers = [_value(row[column], source.missing) for column in source.values]
+        at = moment(_time_cell(row, source), source.time_format)
+        label = "" if source.label is None else row[source.label]
+        yield row, _Row(numbers, at, label, line)
 
 
 def _value(cell: str, missing: tuple[str, ...]) -> float:
     return float("nan") if cell in missing else float(cell)
 
 
-def _answer(series: _Series, name: str, rows: Array, held: list[Any]) -> float | None:
-    """Return the target of a window; None or NaN where it is unknown."""
+def _target(series: _Series, name: str, rows: Array, held: list[_Row]) -> float | None:
+    """Return the target of a window, rows (T, C); None or NaN where it is unknown."""
     if series.spans is not None:
-        start, end = held[0][1], held[-1][1]
+        start, end = held[0].at, held[-1].at
         touches = any(a <= end and start <= b for a, b in series.spans[name])
         return float(CLASSES.index("anomaly" if touches else "normal"))
     if series.encoding is None:
-        return float(np.float32(held[-1][0][0]) - last_known_value(rows[:, 0]))
-    label = held[-1][2]
-    if not label:
-        return None
-    return float(series.encoding.of([label])[0])
+        return float(np.float32(held[-1].numbers[0]) - last_known_value(rows[:, 0]))
+    label = held[-1].label
+    return float(series.encoding.of([label])[0]) if label else None
 
 
-def _chunk(held: list[tuple[Any, ...]], name: str) -> Chunk:
+def _chunk(held: list[_Window]) -> Chunk:
     return Chunk(
-        {"series": np.stack([rows for rows, *_ in held])},
-        np.array([answer for _, answer, *_ in held]),
-        [sample_id for _, _, sample_id, _ in held],
+        {"series": np.stack([window.rows for window in held])},
+        np.array([window.target for window in held]),
+        [window.name for window in held],
         None,
-        [name] * len(held),
-        np.array([span for *_, span in held], np.float64),
+        [window.group for window in held],
+        np.array([window.span for window in held], np.float64),
     )
-
-
-def _findings(seen: _Seen) -> Iterator[Finding]:
-    """Yield the findings on the series."""
-    if seen.unknown:
-        text = f"{seen.unknown} values are missing: the median of train stands in."
-        yield Finding("info", "missing_values", text, seen.unknown)
-    if seen.unanswered:
-        text = f"{seen.unanswered} windows have no target and were left out."
-        yield Finding("info", "windows_without_answer", text, seen.unanswered)
-    if seen.backwards:
-        count = len(seen.backwards)
-        text = f"{count} rows are older than the row before, the first at {seen.backwards[0]}."
-        yield Finding("warning", "backwards_in_time", text, count)
-    if seen.short:
-        text = f"{len(seen.short)} series are too short for a window: {', '.join(seen.short[:5])}."
-        yield Finding("warning", "short_series", text, len(seen.short))

@@ -285,6 +285,7 @@ def _refuse_empty(parts: Parts, total: int, groups: Array | None) -> None:
         if groups is not None:
             names = np.unique(groups)
             units += f" in {len(names)} groups ({', '.join(map(str, names[:5]))})"
+            units += ", named by data.source.group or data.split.pattern"
         raise ConfigError(
             f"data.split: {', '.join(empty)} would be empty with {units} in all; "
             "change data.split.test or data.split.validation, or bring more samples"

@@ -17,10 +17,11 @@ from pipeline.errors import ConfigError
 from pipeline.new.files import has_class_folders, pictures_seen, recordings_seen, sounds_seen
 from pipeline.new.prepared import npz_seen, tfds_seen
 from pipeline.new.seen import Seen
+from pipeline.new.series import series_seen
 from pipeline.new.table import read_table
-from pipeline.new.tables import series_seen, table_seen
+from pipeline.new.tables import table_seen
 
-TABLES = (".csv", ".tsv", ".txt", ".data", "")
+TABLES = (".csv", ".tsv", ".txt", ".data", ".gz", "")
 PAPERS = re.compile(
     r"^\.|^((readme|licen[cs]e|source|sha256|copying|changes|citation|notes)[^.]*|[^.]*descr[^.]*)"
     r"(\.(md|txt|rst|html|pdf))?$",

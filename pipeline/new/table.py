@@ -4,25 +4,31 @@ At most ROWS rows are read, and fewer of each among many files. Nothing here is 
 config's comments list what was detected.
 """
 
-import csv
+import contextlib
 import itertools
 import math
 import re
 import statistics
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from pipeline.config.schema import CsvSource
-from pipeline.data.csv_rows import Form, lines_of, names_of
+from pipeline.data.channels import rises_steadily
+from pipeline.data.csv_numbers import number_form
+from pipeline.data.csv_rows import Form, has_units, lines_of, names_of, rows_of
+from pipeline.data.csv_text import numbered_lines, without_preamble
 from pipeline.data.label_spelling import merged_labels
 from pipeline.errors import ConfigError
+from pipeline.new.dialect import delimiter_of, encoding_of
+from pipeline.new.times import moment_in, time_format_of
 
 ROWS = 200_000
-DELIMITERS = ("\t", ",", ";", "|")
-HEAD = 1 << 16  # bytes from which delimiter and encoding are detected
+SNIFFED = 500  # lines by which delimiter, quotes and header are found
 NUMBERS = 0.98  # fraction of a column's known values that are numbers, where it is one of numbers
 WORDS, VARIED = 3.0, 0.5  # words of a text on average, and fraction of texts that occur once
 CLASSES = 20  # whole numbers up to which a target is one of classes
@@ -34,6 +40,8 @@ HINTED = ("value", "price", "salary", "cost", "score", "sales", "churn", "target
 IDENTITY = re.compile(
     r"(^|_|\b)(id|uuid|guid|index|rowid)$|^(unnamed.*)?$|[a-z]ID$|^id_", re.IGNORECASE
 )
+CLOCK = re.compile(r"time|date|stamp|epoch|seconds|^ts$|^t$", re.IGNORECASE)
+STEADY = 50  # rows from which on a column that rises steadily is a clock
 MISSING = CsvSource.model_fields["missing"].default
 
 Kind = Literal["number", "category", "text", "moment", "identity", "constant"]
@@ -104,60 +112,62 @@ def read_table(
     Raises:
         ConfigError: two columns of one name, or a cell that is far too long.
     """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    if not head.strip() or b"\0" in head:
+    encoding = encoding_of(path, most)
+    lines = [line for _, line in itertools.islice(_text_lines(path, encoding), SNIFFED)]
+    if not "".join(lines).strip() or "\0" in "".join(lines):
         return None
-    encoding = _encoding(path, most)
-    lines = head.decode(encoding, errors="ignore").splitlines()
-    lines = [line for line in (lines[:-1] or lines) if line.strip()][:500]
-    delimiter = _delimiter(lines)
+    delimiter, quotes = delimiter_of(lines)
     if delimiter is None:
         return None
-    quotes = not any(line.count('"') % 2 for line in lines)
-    form = Form(delimiter, encoding, quotes=quotes)
-    read = itertools.islice(lines_of(path, form), most)
-    rows = [row for _, cells in read if any(row := [cell.strip() for cell in cells])]
+    form = Form(delimiter, encoding, quotes=quotes, numbers=True)
+    first, rows = _rows(path, form, most)
+    if not rows:
+        return None
+    has_header = first is not None
     width = len(rows[0])
-    rows = [row for row in rows if len(row) == width]
-    has_header = _has_header(rows)
-    if has_header:
-        names_of(path, form)  # refuses a name that comes twice
-    first = rows.pop(0) if has_header else [f"column_{i}" for i in range(1, width + 1)]
-    if not has_header and names is not None and len(names) == width:
-        first = list(names)
+    if first is None:
+        first = [f"column_{i}" for i in range(1, width + 1)]
+        first = list(names) if names is not None and len(names) == width else first
     columns = tuple(
         _column(name, cells) for name, cells in zip(first, zip(*rows, strict=True), strict=True)
     )
     return Table(path, delimiter, encoding, has_header, quotes, columns, len(rows))
 
 
-def _encoding(path: Path, most: int) -> Literal["utf-8", "latin-1"]:
-    """Return utf-8, or latin-1 where a byte of the file is no utf-8."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for _ in itertools.islice(file, most):
-                pass
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
+def _text_lines(path: Path, encoding: Literal["utf-8", "latin-1"]) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) below what stands above the header."""
+    lines, _ = without_preamble(numbered_lines(path, encoding), "\1")
+    return lines
 
 
-def _delimiter(lines: list[str]) -> str | None:
-    """Return what stands between cells: it makes as many of them in nearly every line."""
-    for sign in DELIMITERS:
-        widths = [
-            len(row) for row in csv.reader(lines, delimiter=sign, quoting=_quoting(lines, sign))
-        ]
-        usual, count = Counter(widths).most_common(1)[0]
-        if usual >= 2 and count >= 0.9 * len(lines):
-            return sign
-    return None
+def _rows(path: Path, form: Form, most: int) -> tuple[list[str] | None, list[list[str]]]:
+    """Return the names in the header, None without one, and the rows as the data stage has them."""
+    head = [cells for _, cells in itertools.islice(lines_of(path, form), SNIFFED)]
+    head = [row for cells in head if any(row := [cell.strip() for cell in cells])]
+    widths = Counter(len(row) for row in head)
+    if not head or widths.most_common(1)[0][0] < 2:
+        return None, []
+    body = head[:1] + (head[2:] if has_units(head[1:]) else head[1:])
+    fitting = [row for row in body if len(row) == len(body[0])]
+    changed = _as_numbers(fitting, form)
+    if _has_header(changed) or len(body[-1]) == len(body[0]) + 1:
+        names = names_of(path, form)
+    else:
+        names = None
+        form = replace(form, columns=tuple(f"column_{i}" for i in range(1, len(head[0]) + 1)))
+    width = len(names or head[0])
+    rows = []
+    with contextlib.suppress(ConfigError):  # rows of another length: data names them
+        for _, cells in rows_of(path, form, width):
+            rows.append([cell.strip() for cell in cells])
+            if len(rows) == most:
+                break
+    return names, rows
 
 
-def _quoting(lines: list[str], sign: str) -> Literal[0, 3]:
-    is_quoted = any(f'{sign}"' in line or line.startswith('"') for line in lines)
-    return csv.QUOTE_MINIMAL if is_quoted and sign != "\t" else csv.QUOTE_NONE
+def _as_numbers(rows: list[list[str]], form: Form) -> list[list[str]]:
+    change = number_form(rows, form.delimiter)
+    return rows if change is None else [[change(cell) for cell in row] for row in rows]
 
 
 def _has_header(rows: list[list[str]]) -> bool:
@@ -168,9 +178,10 @@ def _has_header(rows: list[list[str]]) -> bool:
     for name, cells in zip(first, zip(*rest, strict=True), strict=True):
         if _kind(name, list(cells)) == "number":
             return True
-        if name in cells:
+        if name and name in cells:
             return False
-    return all(first) and len(set(first)) == len(first)
+    named = [name for name in first if name]
+    return len(named) == len(set(named)) > 1 or len(named) == len(first) > 0
 
 
 def _column(name: str, cells: tuple[str, ...]) -> Column:
@@ -185,8 +196,11 @@ def _kind(name: str, values: list[str]) -> Kind:
         return "constant"
     if sum(_number(value) is not None for value in known) >= NUMBERS * len(known):
         is_named = different == len(known) and IDENTITY.search(name) is not None
+        if len(known) >= STEADY and rises_steadily(np.array([_number(v) or 0.0 for v in known])):
+            return "moment" if CLOCK.search(name) else "identity"
         return "identity" if is_named else "number"
-    if all(_moment(value) is not None for value in known[:100]):
+    form = time_format_of(known)
+    if all(moment_in(value, form) is not None for value in known[:100]):
         return "moment"
     words = statistics.fmean(len(value.split()) for value in known[:5000])
     if words >= WORDS and different > VARIED * len(known):
@@ -200,22 +214,6 @@ def _number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _moment(cell: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(cell)
-    except ValueError:
-        return None
-
-
-def seconds_between(column: Column) -> float | None:
-    """Return the usual seconds between two rows; None where time does not go forward in them."""
-    moments = [found for cell in column.values if (found := _moment(cell)) is not None]
-    steps = [(b - a).total_seconds() for a, b in itertools.pairwise(moments)]
-    if not steps or sum(step > 0 for step in steps) < 0.9 * len(steps):
-        return None
-    return float(statistics.median(step for step in steps if step > 0))
 
 
 def guess_target(table: Table) -> Column:

@@ -1,6 +1,5 @@
 """Tables, texts and timestamped series: from what their files hold to a `data.source`."""
 
-import json
 import re
 import statistics
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from pipeline.data.folder_layout import PARTS
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen
+from pipeline.new.series import goes_forward, series_seen
 from pipeline.new.table import (
     Column,
     Table,
@@ -18,15 +18,11 @@ from pipeline.new.table import (
     guess_target,
     is_of_classes,
     read_table,
-    seconds_between,
 )
-from pipeline.tasks import TASKS
 
-DAY, STEPS, WINDOW = 86_400, (8, 96), 32  # a window is a day where it has so many steps
 LONG = 200  # rows of a series, at least
 PIECES = 5000  # rows from which on numbers as stretches pay
 SHARE = 0.9  # of the texts that are seen whole
-ABOVE = 4  # folders above a file in which its anomalies may be listed
 
 
 def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
@@ -38,14 +34,14 @@ def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
         return None
     moments = [c for c in table.columns if c.kind == "moment"]
     numbers = [c for c in table.columns if c.kind == "number"]
-    if moments and numbers and len(parts) == 1 and table.rows >= LONG:
-        step = seconds_between(moments[0])
-        if step is not None:
-            return series_seen([main], table, moments[0], target=target)
+    is_long = bool(moments and numbers) and len(parts) == 1 and table.rows >= LONG
+    if is_long and goes_forward(table, moments[0]):
+        return series_seen([main], table, moments[0], target=target)
     texts = [c for c in table.columns if c.kind == "text" and c.name != target]
     if len(texts) == 1 and (target is None or is_of_classes(table.column(target))):
         labels = [c for c in table.columns if c.kind == "category"]
-        if target is not None or len(labels) == 1 == len(table.columns) - 1:
+        others = [c for c in table.columns if c.kind not in ("identity", "constant")]
+        if target is not None or len(labels) == 1 == len(others) - 1:
             return _text_seen(table, texts[0], table.column(target) if target else labels[0])
     return _columns_seen(table, parts, target)
 
@@ -155,83 +151,3 @@ def _text_seen(table: Table, text: Column, label: Column) -> Seen:
         f"{SHARE:.0%} have {length} or fewer.",
     )
     return Seen("text", "classification", source, table.rows, classes_of(label), said, size=length)
-
-
-def series_seen(
-    paths: Sequence[Path],
-    table: Table,
-    moment: Column,
-    *,
-    target: str | None,
-    pattern: Path | None = None,
-) -> Seen:
-    """Return what timestamped files of the same columns hold.
-
-    Args:
-        paths: the files.
-        table: the first of them.
-        moment: its column of timestamps.
-        target: the column to predict; None: the first of numbers is forecast.
-        pattern: that finds all files, where there are several.
-    """
-    step = seconds_between(moment)
-    if step is None:
-        raise ConfigError(f"{table.path}: time does not go forward in column {moment.name}")
-    numbers = [c.name for c in table.columns if c.kind == "number"]
-    source: dict[str, Any] = {"kind": "series_csv", "path": pattern or paths[0]}
-    source |= {"timestamp": moment.name} if moment.name != "timestamp" else {}
-    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
-    steps = round(DAY / step)
-    window = steps if STEPS[0] <= steps <= STEPS[1] else WINDOW
-    rows = table.rows * len(paths)
-    said = [f"{len(paths)} series, a row every {step:g} s; about {rows:,} rows."]
-    windows = _windows_of(paths)
-    answered = table.column(target) if target else None
-    if answered is not None and is_of_classes(answered):
-        source |= {"values": [n for n in numbers if n != target], "label": target}
-        return _windowed(source, "classification", rows, said, WINDOW, classes_of(answered))
-    if windows is not None and target is None:
-        said.append(f"Anomalies are listed in {windows.name}.")
-        source |= {"values": numbers, "windows_path": windows}
-        source |= {"relative": True} if len(paths) > 1 else {}
-        return _windowed(source, "anomaly", rows, said, WINDOW, None)
-    first = target or numbers[0]
-    guess = "" if target or len(numbers) == 1 else ", which is a guess: see --target"
-    said.append(f"The next value of {first} is forecast{guess}.")
-    source["values"] = [first, *(n for n in numbers if n != first)]
-    return _windowed(source, "forecasting", rows, said, window, None)
-
-
-def _windowed(
-    source: dict[str, Any],
-    task: Any,
-    rows: int,
-    said: list[str],
-    window: int,
-    classes: dict[str, int] | None,
-) -> Seen:
-    source["window"] = window
-    split: dict[str, Any] = {"by": "time"}
-    if TASKS[task].learns_normal:  # few as they are, anomalies must be in validation and test
-        split |= {"test": 0.5, "validation": 0.2}
-    return Seen("series", task, source, rows, classes, tuple(said), size=window, extra=split)
-
-
-def _windows_of(paths: Sequence[Path]) -> Path | None:
-    """Return the JSON file that lists these series' anomalies as spans; None: there is none."""
-    for folder in list(paths[0].parents)[:ABOVE]:
-        for file in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
-            try:
-                listed = json.loads(file.read_text())
-            except (OSError, ValueError):
-                continue
-            if isinstance(listed, dict) and _lists_spans(listed, paths):
-                return file
-    return None
-
-
-def _lists_spans(listed: dict[str, Any], paths: Sequence[Path]) -> bool:
-    named = {name.rsplit("/")[-1] for name in listed}
-    spans = [span for found in listed.values() if isinstance(found, list) for span in found]
-    are_pairs = all(isinstance(span, list) and len(span) == 2 for span in spans)
-    return bool(spans) and are_pairs and all(path.name in named for path in paths)
