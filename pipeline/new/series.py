@@ -84,6 +84,19 @@ def series_seen(
         return _windowed(source, "anomaly", rows, said, WINDOW, None)
     if not numbers:
         raise ConfigError(f"{table.path}: no column of numbers to forecast")
+    return _forecast(source, numbers, target, said, rows=rows, step=step)
+
+
+def _forecast(
+    source: dict[str, Any],
+    numbers: list[str],
+    target: str | None,
+    said: list[str],
+    *,
+    rows: int,
+    step: float,
+) -> Seen:
+    """Return series whose next value is forecast, by windows of a day where a day has few steps."""
     first = target or numbers[0]
     guess = "" if target or len(numbers) == 1 else ", which is a guess: see --target"
     said.append(f"The next value of {first} is forecast{guess}.")

@@ -28,6 +28,7 @@ from pipeline.new.dialect import delimiter_of, encoding_of
 from pipeline.new.times import moment_in, time_format_of
 
 ROWS = 200_000
+LONGEST_LINE = 1 << 16  # characters of a line by which it is judged
 SNIFFED = 500  # lines by which delimiter, quotes and header are found
 NUMBERS = 0.98  # fraction of a column's known values that are numbers, where it is one of numbers
 WORDS, VARIED = 3.0, 0.5  # words of a text on average, and fraction of texts that occur once
@@ -113,7 +114,8 @@ def read_table(
         ConfigError: two columns of one name, or a cell that is far too long.
     """
     encoding = encoding_of(path, most)
-    lines = [line for _, line in itertools.islice(_text_lines(path, encoding), SNIFFED)]
+    read = itertools.islice(_text_lines(path, encoding), SNIFFED)
+    lines = [line[:LONGEST_LINE] for _, line in read]
     if not "".join(lines).strip() or "\0" in "".join(lines):
         return None
     delimiter, quotes = delimiter_of(lines)
@@ -196,8 +198,9 @@ def _kind(name: str, values: list[str]) -> Kind:
         return "constant"
     if sum(_number(value) is not None for value in known) >= NUMBERS * len(known):
         is_named = different == len(known) and IDENTITY.search(name) is not None
-        if len(known) >= STEADY and rises_steadily(np.array([_number(v) or 0.0 for v in known])):
-            return "moment" if CLOCK.search(name) else "identity"
+        if CLOCK.search(name) and len(known) >= STEADY:
+            is_clock = rises_steadily(np.array([_number(value) or 0.0 for value in known]))
+            return "moment" if is_clock else "number"
         return "identity" if is_named else "number"
     form = time_format_of(known)
     if all(moment_in(value, form) is not None for value in known[:100]):
