@@ -39,8 +39,8 @@ CEILINGS = {  # counts of `python -m tests.structure`: a change may lower them, 
     "cycles": 0,
     "lone-participles": 0,
     "positional": 27,
-    "unshaped": 29,  # of audit and harden
-    "banned-words": 128,  # of audit and harden
+    "unshaped": 0,
+    "banned-words": 0,
 }
 MEDIAN_LINES, P90_LINES = 10, 30  # of all functions, docstrings counted
 
@@ -140,8 +140,8 @@ def test_registries_have_the_keys_of_the_schema() -> None:
     assert _keys("pipeline/data/augment.py", "AUGMENT") == _kinds(schema.Augment)
     assert _keys("pipeline/train/schedule.py", "OPTIMIZERS") == _kinds(schema.Optimizer)
     assert _keys("pipeline/train/schedule.py", "SCHEDULES") == _kinds(schema.Schedule)
-    in_spaces = {"substitute"}  # of words: harden/space_tokens.py
-    attacks = _kinds(schema.Attack) | in_spaces
+    in_spaces = {"substitute"}  # of words: harden/word_substitution.py
+    attacks = _kinds(schema.AttackSection) | in_spaces
     assert _keys("pipeline/harden/attacks.py", "ATTACKS") | in_spaces == attacks
     assert set(TARGETS) == set(get_args(schema.Target))
     assert _keys("pipeline/device/runtimes.py", "RUNTIMES") == set(get_args(schema.Runtime))

@@ -1,9 +1,9 @@
-"""Common corruptions of pictures: what a lens, a sensor, light or storage do. Pure NumPy.
+"""Common corruptions of images: by lens, sensor, light or storage. Pure NumPy.
 
 After Hendrycks and Dietterich 2019 (arXiv:1903.12261), with the constants of their severities 1, 3
 and 5 for small pictures (CIFAR-10-C). We differ in three: blur is Gaussian; brightness is added to
 every channel rather than to the value of HSV; and JPEG is its transform and rounding of each
-channel by the table for luminance, without its colour space.
+channel by the table for luminance, without its color threat.
 
 Legend: x is (N, H, W, C) in [0, 1], float32.
 """
@@ -16,7 +16,7 @@ from pipeline.arrays import Array
 
 SEVERITIES = (1, 3, 5)
 BLOCK = 8  # of JPEG
-# Annex K, table K.1 of ITU-T T.81: what is rounded away of each frequency, at quality 50.
+# Annex K, table K.1 of ITU-T T.81: what is rounded off each frequency, at quality 50.
 LUMINANCE = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -47,14 +47,14 @@ def _blur(x: Array, sigma: float, draw: np.random.Generator) -> Array:
     for axis in (1, 2):
         pads = [(reach, reach) if a == axis else (0, 0) for a in range(4)]
         wide, size = np.pad(x, pads, mode="edge"), x.shape[axis]
-        places = [np.arange(start, start + size) for start in range(len(weights))]
-        x = sum(w * wide.take(p, axis) for w, p in zip(weights, places, strict=True))
+        indices = [np.arange(start, start + size) for start in range(len(weights))]
+        x = sum(w * wide.take(p, axis) for w, p in zip(weights, indices, strict=True))
     return x
 
 
-def _contrast(x: Array, kept: float, draw: np.random.Generator) -> Array:
+def _contrast(x: Array, factor: float, draw: np.random.Generator) -> Array:
     mean = x.mean(axis=(1, 2), keepdims=True)
-    return (x - mean) * kept + mean
+    return (x - mean) * factor + mean
 
 
 def _brightness(x: Array, added: float, draw: np.random.Generator) -> Array:
@@ -98,9 +98,9 @@ def _jpeg(x: Array, quality: float, draw: np.random.Generator) -> Array:
 def _cosines() -> Array:
     """Return the orthonormal cosine transform of a block, type II (8, 8)."""
     k = np.arange(BLOCK)
-    found = np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
-    found[0] /= np.sqrt(2)
-    return found
+    basis = np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
+    basis[0] /= np.sqrt(2)
+    return basis
 
 
 Corrupt = Callable[[Array, float, np.random.Generator], Array]
@@ -117,15 +117,15 @@ CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, float, float]]] = {
 
 
 def corrupt_images(x: Array, name: str, severity: int, *, seed: int) -> Array:
-    """Return pictures with one corruption, float32 in [0, 1].
+    """Return images (N, H, W, C) with one corruption, float32 in [0, 1].
 
     Args:
-        x: pictures; not modified.
+        x: images; not modified.
         name: key of CORRUPTIONS.
         severity: one of SEVERITIES.
         seed: of the noise.
     """
     corrupt, constants = CORRUPTIONS[name]
     draw = np.random.Generator(np.random.Philox(seed))
-    found = corrupt(x, constants[SEVERITIES.index(severity)], draw)
-    return np.asarray(np.clip(found, 0, 1), np.float32)
+    changed = corrupt(x, constants[SEVERITIES.index(severity)], draw)
+    return np.asarray(np.clip(changed, 0, 1), np.float32)

@@ -14,35 +14,35 @@ Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 def wilson(successes: int, samples: int) -> Interval:
     """Return the 95 % interval of a rate (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
-    share = successes / samples
+    rate = successes / samples
     spread = 1 + Z95**2 / samples
-    middle = (share + Z95**2 / (2 * samples)) / spread
-    half = Z95 * np.sqrt(share * (1 - share) / samples + Z95**2 / (4 * samples**2)) / spread
+    middle = (rate + Z95**2 / (2 * samples)) / spread
+    half = Z95 * np.sqrt(rate * (1 - rate) / samples + Z95**2 / (4 * samples**2)) / spread
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def survivors(clean: Array, attacked: Sequence[Array]) -> Array:
-    """Return which samples are right clean and under every attack: the worst case of each."""
+    """Return which samples (n,) are correct without and under every attack."""
     return np.logical_and.reduce([clean, *attacked])
 
 
-def under_transfer(held: Sequence[Array], count: int) -> dict[str, Array]:
-    """Return name -> which samples are correct under adversarial examples of float models.
+def under_transfer(correct: Sequence[Array], count: int) -> dict[str, Array]:
+    """Return attack -> which samples (n,) are correct under adversarial examples of float models.
 
     Args:
-        held: which are correct clean, under each restart on the reference, and under each on the
-            float model that the file is made from, where that is another.
-        count: of those, clean and the reference's.
+        correct: masks (n,) of the clean samples, of each restart on the trained model, and of each
+            on the float model that the file is made from, where that is another.
+        count: of those, clean and the trained model's.
     """
-    clean = held[0]
-    masks = {"clean": clean, "pgd_transfer": survivors(clean, held[1:count])}
-    if len(held) > count:
-        masks["pgd_parent"] = survivors(clean, held[count:])
+    clean = correct[0]
+    masks = {"clean": clean, "pgd_transfer": survivors(clean, correct[1:count])}
+    if len(correct) > count:
+        masks["pgd_parent"] = survivors(clean, correct[count:])
     return masks
 
 
 def evenly(positions: Array, count: int) -> Array:
-    """Return at most `count` of the positions, spread evenly over them."""
+    """Return at most `count` of the positions (n,), spread evenly over them."""
     if len(positions) <= count:
         return positions
     return positions[np.linspace(0, len(positions) - 1, count).astype(int)]
@@ -52,19 +52,19 @@ def paired_drop(reference: Array, file: Array, seed: int) -> Interval:
     """Return the 95 % interval of the loss of an accuracy, by the paired bootstrap over samples.
 
     Args:
-        reference: who is right there (n,).
-        file: who is right here (n,).
+        reference: which samples are correct there (n,).
+        file: which are correct here (n,).
         seed: of the bootstrap.
     """
     always = {"class": np.zeros(len(reference), np.int64)}
     outputs = [
-        {"is_right": np.stack([held, ~held], axis=1).astype(np.float32)}
-        for held in (reference, file)
+        {"is_correct": np.stack([mask, ~mask], axis=1).astype(np.float32)}
+        for mask in (reference, file)
     ]
     low, high = drop_interval(CLASSIFICATION, always, *outputs, seed=seed)
     return low, high
 
 
 def accuracy_of(mask: Array) -> Accuracy:
-    """Return the fraction of samples that are correct, with its interval."""
+    """Return the fraction of correct samples of a mask (n,), with its interval."""
     return Accuracy(accuracy=float(mask.mean()), ci95=wilson(int(mask.sum()), len(mask)))

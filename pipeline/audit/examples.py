@@ -1,9 +1,9 @@
-"""A few attacked samples that are no pictures, before and after, for the report. Pure NumPy.
+"""Adversarial examples that are no images, before and after, for the report. Pure NumPy.
 
-What is kept is what an attacker holds: rows, series and recordings in their own unit, bands of a
-sound, numbers of words. Pictures have their own in shipped.py.
+They are what an attacker holds: rows, series and recordings in their own unit, bands of a sound,
+ids of words. Images have their own in attack_file.py.
 
-Legend: A inputs that were asked, the clean one first; n samples.
+Legend: A sets of inputs, the clean one first; R restarts; n samples.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.audit.points import Known
+from pipeline.audit.points import PointResult
 from pipeline.data.dataset import Dataset
 from pipeline.samples import KINDS
 
@@ -20,62 +20,61 @@ BEFORE, AFTER, TEXT = "before_", "after_", "text_"  # and the name of the input
 
 
 def examples(
-    known: Known, answers_An: Array, dataset: Dataset, *, positions: Array
+    known: PointResult, predicted_An: Array, dataset: Dataset, *, positions: Array
 ) -> dict[str, Array]:
-    """Return attacked samples, those that turn the file's answer first; empty where none moved.
+    """Return attacked samples, misclassified ones first; empty where none moved.
 
     Args:
-        known: what was found on the reference.
-        answers_An: classes that the file answers, clean first, then to each restart.
-        dataset: has the texts that numbers of words come from.
+        known: the attack on the trained model.
+        predicted_An: classes that the file predicts, of the clean samples, then of each restart.
+        dataset: has the texts of word ids.
         positions: of the samples (n,).
     """
-    answers = answers_An[: len(known.parts)]
-    places, restarts = choose_examples(answers, known.labels, _moved(known.parts))
-    if not len(places):
+    predicted = predicted_An[: len(known.parts)]
+    indices, restarts = choose_examples(predicted, known.labels, _moved(known.parts))
+    if not len(indices):
         return {}
     figures = {
-        "labels": known.labels[places],
-        "prediction_clean": answers[0, places],
-        "prediction_adversarial": answers[1 + restarts, places],
+        "labels": known.labels[indices],
+        "prediction_clean": predicted[0, indices],
+        "prediction_adversarial": predicted[1 + restarts, indices],
     }
-    raw = dataset.read(positions[places])
+    raw = dataset.read(positions[indices])
     kinds = {entry.name: entry.kind for entry in dataset.preprocess.inputs}
     for name, clean in known.parts[0].items():
-        figures[BEFORE + name] = clean[places]
-        pairs = zip(restarts, places, strict=True)
+        figures[BEFORE + name] = clean[indices]
+        pairs = zip(restarts, indices, strict=True)
         figures[AFTER + name] = np.stack([known.parts[1 + r][name][i] for r, i in pairs])
         if KINDS[kinds[name]].is_text:
             figures[TEXT + name] = raw[name]
     return figures
 
 
-def choose_examples(answers_An: Array, labels: Array, moved_Rn: Array) -> tuple[Array, Array]:
-    """Return the places of samples worth showing, and the restart that each is shown after.
+def choose_examples(predicted_An: Array, labels: Array, moved_Rn: Array) -> tuple[Array, Array]:
+    """Return the indices of samples to show, and the restart that each is shown after.
 
-    Those that were right and are turned come first, then those that withstand; what no restart
-    could move is left out.
+    Misclassified ones come first, then robust ones; what no restart moved is left out.
 
     Args:
-        answers_An: classes, of the clean samples and then of each restart.
+        predicted_An: classes, of the clean samples, then of each restart.
         labels: true classes (n,).
         moved_Rn: whether a restart changed a sample at all.
     """
-    turned = moved_Rn & (answers_An[1:] != answers_An[0])
-    fooled = turned.any(axis=0) & (answers_An[0] == labels)
-    others = moved_Rn.any(axis=0) & ~fooled
-    places = np.concatenate([np.flatnonzero(fooled), np.flatnonzero(others)])[:SHOWN]
-    best = np.where(turned, 2, moved_Rn.astype(int))  # turned, else moved
-    return places, best[:, places].argmax(axis=0)
+    is_changed = moved_Rn & (predicted_An[1:] != predicted_An[0])
+    is_hit = is_changed.any(axis=0) & (predicted_An[0] == labels)
+    others = moved_Rn.any(axis=0) & ~is_hit
+    indices = np.concatenate([np.flatnonzero(is_hit), np.flatnonzero(others)])[:SHOWN]
+    best = np.where(is_changed, 2, moved_Rn.astype(int))  # another class, else moved
+    return indices, best[:, indices].argmax(axis=0)
 
 
 def _moved(parts: Sequence[Mapping[str, Array]]) -> Array:
     """Return whether each restart changed each sample (R, n)."""
-    clean, *found = parts
+    clean, *moved = parts
     return np.stack(
         [
             np.logical_or.reduce([_differs(clean[name], own) for name, own in part.items()])
-            for part in found
+            for part in moved
         ]
     )
 

@@ -35,37 +35,37 @@ from pipeline.train.strategy import alone, choose
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[Mapping[str, Array]], Array]
+Query = Callable[[Mapping[str, Array]], Array]
 
 FIRST, FACTORS = 100, (1, 3)  # budgets: 100, 300, 1,000, 3,000, ...
-STEPS = 1000  # of each surrogate: small budgets are learnt by heart, large ones nearly so
+STEPS = 1000  # of each surrogate: small budgets are memorized, large ones nearly so
 
 
 @dataclass(frozen=True)
-class Thief:
-    """What an attacker has who wants a copy."""
+class Attacker:
+    """What an attacker has who trains a surrogate."""
 
     spec: Spec
     """Of the network: the family is known, the weights that it started from are not."""
     settings: Train
     """Of `train`, for optimizer and devices."""
     queries: int
-    """Questions, at most."""
+    """Queries, at most."""
     batch_size: int
     seed: int
     out: Path
     """Folder of the stage: checkpoints lie below it."""
 
 
-class Given:
-    """Raw values in memory, read by position: takes the place of an input's `Shards`."""
+class InMemory:
+    """Raw values in memory, read by position, in place of an input's `Shards`."""
 
     def __init__(self, values: Array) -> None:
         """Hold values (N, ...)."""
         self._values = values
 
     def take(self, positions: Array) -> Array:
-        """Return the values at some positions."""
+        """Return the values at some positions (n,), (n, ...)."""
         return self._values[positions]
 
 
@@ -75,95 +75,95 @@ def budgets(most: int) -> list[int]:
     return [*(step for step in steps if step < most), most]
 
 
-def extraction(dataset: Dataset, held: Array, ask: Ask, *, thief: Thief) -> Extraction:
+def extraction(dataset: Dataset, test: Array, query: Query, *, attacker: Attacker) -> Extraction:
     """Return how often surrogates decide as the attacked file on samples that were not queried.
 
     Args:
-        dataset: its training samples are asked for, as data of the same kind.
-        held: samples that are compared on (n,).
-        ask: raw inputs -> the file's probabilities (N, K).
-        thief: what the attacker has.
+        dataset: its training samples are the queries, as data of the same kind.
+        test: positions of samples that the decisions are compared on (n,).
+        query: raw inputs -> the file's probabilities (N, K).
+        attacker: what he has.
     """
-    asked = dataset.split("train")[: thief.queries]
-    sources = {"data": (dataset, asked, budgets(len(asked)))}
+    queried = dataset.split("train")[: attacker.queries]
+    sources = {"data": (dataset, queried, budgets(len(queried)))}
     entry, *others = dataset.preprocess.inputs
     if KINDS[entry.kind].has_fixed_range and not others:
-        noise = _noise(dataset, len(asked), fold_seed(thief.seed, "noise"))
-        sources["noise"] = (*noise, [len(asked)])
-    decided = ask(dataset.read(held)).argmax(axis=1)
-    labels, rows = np.asarray(dataset.labels[held]), []
+        noise = _noise(dataset, len(queried), fold_seed(attacker.seed, "noise"))
+        sources["noise"] = (*noise, [len(queried)])
+    decided = query(dataset.read(test)).argmax(axis=1)
+    labels, rows = np.asarray(dataset.labels[test]), []
     for source, (shown, positions, counts) in sources.items():
-        answers = ask(shown.read(positions))
+        outputs = query(shown.read(positions))
         for count, form in itertools.product(counts, ("labels", "probabilities")):
             log.info("          surrogate of %d queries (%s, %s)", count, source, form)
-            told = _told(answers[:count], form)
+            targets = _targets(outputs[:count], form)
             name = f"surrogate_{source}_{count}_{form}"
-            model = surrogate(shown, positions[:count], told, thief=thief, name=name)
-            said = only(predict(model, dataset, held)).argmax(axis=1)
+            model = surrogate(shown, positions[:count], targets, attacker=attacker, name=name)
+            predicted = only(predict(model, dataset, test)).argmax(axis=1)
             row = {
                 "source": source,
                 "queries": count,
                 "outputs": form,
-                "agreement": float((said == decided).mean()),
-                "agreement_ci95": wilson(int((said == decided).sum()), len(held)),
-                "accuracy": float((said == labels).mean()),
+                "agreement": float((predicted == decided).mean()),
+                "agreement_ci95": wilson(int((predicted == decided).sum()), len(test)),
+                "accuracy": float((predicted == labels).mean()),
             }
             rows.append(Surrogate.model_validate(row))
-    return Extraction(samples=len(held), steps=STEPS, surrogates=tuple(rows))
+    return Extraction(samples=len(test), steps=STEPS, surrogates=tuple(rows))
 
 
-def _told(answers: Array, form: str) -> Array:
-    """Return what the attacker reads off an answer, as probabilities (N, K) that sum to one."""
+def _targets(outputs: Array, form: str) -> Array:
+    """Return labels or probabilities that the attacker trains on, (N, K) that sum to one."""
     if form == "labels":
-        return np.eye(answers.shape[1], dtype=np.float32)[answers.argmax(axis=1)]
-    shares = np.maximum(answers, 0) + 1e-9  # all zeros cannot be divided
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+        return np.eye(outputs.shape[1], dtype=np.float32)[outputs.argmax(axis=1)]
+    positive = np.maximum(outputs, 0) + 1e-9  # all zeros cannot be divided
+    return np.asarray(positive / positive.sum(axis=1, keepdims=True), np.float32)
 
 
 def _noise(dataset: Dataset, count: int, seed: int) -> tuple[Dataset, Array]:
-    """Return pictures of even noise, as who has no data of the kind would ask for."""
+    """Return images of uniform noise: queries of an attacker without data of the kind."""
     (entry,) = dataset.inputs
     generator = np.random.Generator(np.random.Philox(seed))
     most = np.iinfo(entry.dtype).max
     shape = (count, *entry.shape)
     values = generator.integers(0, most, shape, entry.dtype, endpoint=True)
-    given: Any = Given(values)
-    return replace(dataset, shards={entry.name: given}), np.arange(count)
+    shards: Any = InMemory(values)
+    return replace(dataset, shards={entry.name: shards}), np.arange(count)
 
 
 def surrogate(
-    dataset: Dataset, positions: Array, answers: Array, *, thief: Thief, name: str
+    dataset: Dataset, positions: Array, targets: Array, *, attacker: Attacker, name: str
 ) -> Any:
-    """Return a network that learnt to answer as told; after an interruption it goes on.
+    """Return a network trained on targets; after an interruption training continues.
 
     Args:
         dataset: of the queries.
-        positions: which samples were asked for (n,).
-        answers: probabilities that were told (n, K).
-        thief: what the attacker has.
+        positions: of the queried samples (n,).
+        targets: probabilities (n, K).
+        attacker: what he has.
         name: of its checkpoint's folder.
     """
     import keras
 
     reset_keras()
-    places = np.arange(len(positions), dtype=np.int32)  # an answer is looked up by its place
+    indices = np.arange(len(positions), dtype=np.int32)  # a target is looked up by its index
     feed = Feed(
         dataset,
         positions,
-        {"query": places},
-        batch_size=thief.batch_size,
-        seed=fold_seed(thief.seed, name),
+        {"query": indices},
+        batch_size=attacker.batch_size,
+        seed=fold_seed(attacker.seed, name),
     )
     epochs = max(1, -(-STEPS // feed.steps))
-    settings, strategy = thief.settings, choose(alone(thief.settings).strategy)
+    settings, strategy = attacker.settings, choose(alone(attacker.settings).strategy)
     with strategy.scope():
-        model = MODELS[thief.spec.model.kind](keras, thief.spec)
+        model = MODELS[attacker.spec.model.kind](keras, attacker.spec)
         rate = cosine_rate(feed, peak=settings.optimizer.learning_rate, epochs=epochs)
         optimizer = schedule.optimizer(keras, settings.optimizer, rate)
     trainer = Trainer(
         model,
         optimizer,
-        on_labels(distillation_step(model, answers)),
+        on_labels(distillation_step(model, targets)),
         preparer(dataset.preprocess, []),
         strategy,
         clip_norm=settings.optimizer.clip_norm,
@@ -175,26 +175,26 @@ def surrogate(
         epochs=epochs,
         evaluate=dict,
         callbacks=[],
-        work=folder_of(thief.out, name) / WORK,
+        work=folder_of(attacker.out, name) / WORK,
     )
     return model
 
 
-def distillation_step(model: Model, answers: Array) -> LabelStep:
-    """Return the step whose loss is the cross-entropy with an answer (Hinton et al. 2015).
+def distillation_step(model: Model, targets: Array) -> LabelStep:
+    """Return the step whose loss is the cross-entropy with a target (Hinton et al. 2015).
 
     Args:
         model: the surrogate.
-        answers: probabilities (n, K); a sample's label is its place among them.
+        targets: probabilities (n, K); a sample's label is its index among them.
     """
     import keras
     import tensorflow as tf
 
-    head, table = logits_model(keras, model), tf.constant(answers)
+    head, table = logits_model(keras, model), tf.constant(targets)
 
     def step(inputs: Mapping[str, Any], labels: Tensor, seed: Tensor) -> tuple[Any, dict[str, Any]]:
         logits = tf.cast(head(inputs, training=True), tf.float32)
-        told = tf.gather(table, labels)
-        return tf.nn.softmax_cross_entropy_with_logits(told, logits), {}
+        own = tf.gather(table, labels)
+        return tf.nn.softmax_cross_entropy_with_logits(own, logits), {}
 
     return step

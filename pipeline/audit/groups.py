@@ -27,7 +27,7 @@ def by_group(
     Args:
         groups: of the audited samples (n,).
         right: whether the shipped file is correct (n,).
-        survivors: whether it still does under attack (n,); None: nothing was attacked.
+        survivors: whether it is correct under every attack (n,); None: nothing was attacked.
         scores: of membership, of members and others (a,) each, and the groups of both (a,) each;
             None: not tried.
         rate: false positives allowed; the threshold is that of all samples.
@@ -57,10 +57,15 @@ def _threshold(members: Array, others: Array, rate: float) -> float:
 
 
 def _membership(
-    members: Array, others: Array, whose: Array, whose_not: Array, name: Any, limit: float | None
+    members: Array,
+    others: Array,
+    groups: Array,
+    other_groups: Array,
+    name: Any,
+    limit: float | None,
 ) -> dict[str, float]:
     """Return AUC and true positive rate of the group; nothing where it is too small."""
-    inside, outside = members[whose == name], others[whose_not == name]
+    inside, outside = members[groups == name], others[other_groups == name]
     if min(len(inside), len(outside)) < LEAST:
         return {}
     labels = np.repeat([1, 0], [len(inside), len(outside)])

@@ -1,235 +1,261 @@
-"""Evasion of a classifier of pictures: the float reference, and what fools it, shown to every file.
+"""Images under attack: the trained model, files by transfer, and common corruptions.
 
-That bounds the robustness of a file from above; the one that ships is attacked for itself too, in
-shipped.py.
+Everything is attacked as deployed: behind its input sanitization and, of the shipped file, with its
+detector.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Array, only
+from pipeline.arrays import Array
 from pipeline.audit import soundness
-from pipeline.audit.attack import Attack, Attacked, carry_out, restarts, unbounded_radius
+from pipeline.audit.adaptive import front_of
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES, corrupt_images
-from pipeline.audit.evasion import accuracy_of, survivors, under_transfer
-from pipeline.audit.queries import Budget
-from pipeline.audit.square import Searched, search
-from pipeline.audit.whitebox import WhiteBox, box_of
-from pipeline.device.measure import run_file
-from pipeline.documents.evasion import (
-    Check,
-    CorruptionAccuracy,
-    FileRobustness,
-    ReferenceRobustness,
+from pipeline.audit.evasion import accuracy_of, survivors
+from pipeline.audit.file_queries import FileQueries, SearchBudget
+from pipeline.audit.gradient_attack import (
+    AttackBudget,
+    GradientResult,
+    attack_by_gradients,
+    run_restarts,
+    unbounded_radius,
 )
-from pipeline.documents.preprocess import Preprocess
+from pipeline.audit.square import SearchResult, search
+from pipeline.audit.whitebox import WhiteBox, box_of
+from pipeline.documents.evasion import Check, CorruptionAccuracy, ReferenceRobustness, SquareAttack
+from pipeline.documents.preprocess import Entry, Preprocess
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """What is attacked."""
+class Images:
+    """The images that are attacked."""
 
     x: Array
-    """Model inputs (n, H, W, C), float32 in [0, 1]."""
+    """Before input sanitization (n, H, W, C), float32 in [0, 1]."""
     labels: Array
     """Class ids (n,)."""
     preprocess: Preprocess
     """Contents of preprocess.json, of one input."""
 
     @property
-    def name(self) -> str:
-        """Name of the input."""
-        return str(self.preprocess.inputs[0].name)
+    def entry(self) -> Entry:
+        """The input's entry of preprocess.json."""
+        return self.preprocess.inputs[0]
 
-    def right(self, outputs: Array) -> Array:
-        """Return which of some answers (n, K) are right (n,)."""
+    def is_correct(self, outputs: Array) -> Array:
+        """Return which predictions are correct (n,), of outputs (n, K)."""
         return np.asarray(outputs.argmax(axis=1) == self.labels)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What came of the attack on the float reference, and what the files need of it."""
+class ReferenceResult:
+    """The attack on the trained model."""
 
     box: WhiteBox
-    attacked: Attacked
+    gradients: GradientResult
     robust: Array
-    """Who withstands gradients and search (n,)."""
+    """Which samples are correct under gradients and search (n,)."""
     queries: float | None
-    """Mean number of answers that the search asked a sample for; None: there was none."""
+    """Mean queries of the search; None: there was none."""
     checks: list[Check]
 
     @property
     def metrics(self) -> ReferenceRobustness:
         """Of the reference, for audit.json."""
-        clean, robust = accuracy_of(self.attacked.clean), accuracy_of(self.robust)
+        clean, robust = accuracy_of(self.gradients.clean), accuracy_of(self.robust)
         return ReferenceRobustness(
             clean_accuracy=clean.accuracy,
             clean_ci95=clean.ci95,
-            noise_accuracy=float(self.attacked.masks["noise"].mean()),
-            white_box_accuracy=float(self.attacked.robust.mean()),
+            noise_accuracy=float(self.gradients.masks["noise"].mean()),
+            white_box_accuracy=float(self.gradients.robust.mean()),
             mean_queries=self.queries,
             robust_accuracy=robust.accuracy,
             robust_ci95=robust.ci95,
         )
 
 
-def attack_reference(model: Path, pictures: Pictures, by: Attack) -> Known:
-    """Attack a `.keras` file by its gradients, and by search what withstands them."""
-    box = box_of(load_keras(model))
+@dataclass(frozen=True)
+class FileCase:
+    """A file under attack."""
 
-    def judge(inputs: Array) -> Array:
-        return pictures.right(box.answers(inputs))
+    queries: FileQueries
+    images: Images
+    reference: ReferenceResult
+    by: AttackBudget
+    parent: Path
+    """The `.keras` file that it is made from."""
+    parent_examples: Mapping[str, Array]
+    """Adversarial examples of the parent (n, H, W, C); none where it is the reference."""
 
-    attacked = carry_out(box, judge, pictures.x, labels=pictures.labels, by=by, purpose="reference")
+    def is_correct(self, x: Array) -> Array:
+        """Return which images (n, H, W, C) are predicted correctly or flagged by the detector."""
+        correct = self.images.is_correct(self.queries.outputs(x))
+        return correct | self.queries.is_flagged(x)
 
-    def look(x: Array, labels: Array, budget: Budget) -> Searched:
-        return search(box.answers, x, labels, **vars(budget))
 
-    robust, queries = search_images(look, pictures, attacked.robust, by=by, purpose="reference")
-    checks = gradient_checks(attacked, pictures, by, on="reference")
-    checks += search_checks(attacked.robust, robust, queries, on="reference")
-    checks.append(soundness.of_answers(changed_rate(box.answers, pictures.x), "reference"))
-    return Known(box, attacked, robust, queries, checks)
+@dataclass(frozen=True)
+class FileAttack:
+    """The result of one attack on a file."""
+
+    correct: Array | None
+    """Which samples stay correct, or are flagged (n,); None: there was no attack."""
+    examples: Mapping[str, Array] = field(default_factory=dict)
+    """Adversarial examples that were made for this file (n, H, W, C)."""
+    row: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the file's row in audit.json."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of audit.json."""
+    checks: tuple[Check, ...] = ()
+    gradients: GradientResult | None = None
+    box: WhiteBox | None = None
+    """Where the gradients came from."""
+
+
+def attack_reference(model: Path, images: Images, by: AttackBudget) -> ReferenceResult:
+    """Attack a `.keras` file by its gradients, and by search what stays correct."""
+    box = box_of(load_keras(model), front_of(images.entry))
+
+    def is_correct(x: Array) -> Array:
+        return images.is_correct(box.outputs(x))
+
+    result = attack_by_gradients(
+        box, is_correct, images.x, labels=images.labels, by=by, purpose="reference"
+    )
+
+    def look(x: Array, labels: Array, budget: SearchBudget) -> SearchResult:
+        return search(box.outputs, x, labels, **vars(budget))
+
+    found = search_images(look, images, result.robust, by=by, purpose="reference")
+    robust, queries, _ = found
+    checks = gradient_checks(result, images, by, on="reference")
+    checks += search_checks(result.robust, robust, queries, on="reference")
+    checks.append(soundness.of_repetition(changed_rate(box.outputs, images.x), "reference"))
+    return ReferenceResult(box, result, robust, queries, checks)
 
 
 def search_images(
-    look: Callable[[Array, Array, Budget], Searched],
-    pictures: Pictures,
+    look: Callable[[Array, Array, SearchBudget], SearchResult],
+    images: Images,
     before: Array,
     *,
-    by: Attack,
+    by: AttackBudget,
     purpose: str,
-) -> tuple[Array, float | None]:
-    """Return who withstands a search too (n,), and its mean queries; None: nobody was asked.
+) -> tuple[Array, float | None, Array]:
+    """Return which samples stay correct under a search too (n,), its mean queries, its images.
 
     Args:
         look: searches from inputs and labels.
-        pictures: what is attacked.
-        before: who withstood all else (n,): these alone are searched for.
+        images: what is attacked.
+        before: which are correct under all other attacks (n,): these alone are searched for.
         by: what the attacker may do.
         purpose: tells one search's draws from another's.
+
+    Returns:
+        Mean queries are None where nothing was searched.
     """
     (left,) = np.nonzero(before)
     if by.queries == 0 or not len(left):
-        return before, None
-    budget = Budget(by.norm, by.epsilon, by.queries, by.of("search", purpose))
-    found = look(pictures.x[left], pictures.labels[left], budget)
-    robust = before.copy()
-    robust[left] = found.held
-    return robust, float(found.queries.mean())
+        return before, None, images.x
+    budget = SearchBudget(by.norm, by.epsilon, by.queries, by.derive_seed("search", purpose))
+    result = look(images.x[left], images.labels[left], budget)
+    robust, x = before.copy(), images.x.copy()
+    robust[left], x[left] = result.is_robust, result.x
+    return robust, float(result.queries.mean()), x
 
 
 def gradient_checks(
-    attacked: Attacked, pictures: Pictures, by: Attack, *, on: soundness.On
+    result: GradientResult, images: Images, by: AttackBudget, *, on: soundness.On
 ) -> list[Check]:
-    """Return the checks of an attack by gradients that was carried out; see soundness.py."""
-    whole = unbounded_radius(pictures.x, by) / by.epsilon
+    """Return the checks of an attack by gradients; see soundness.py."""
+    whole = unbounded_radius(images.x, by) / by.epsilon
     masks = {
-        "noise": attacked.masks["noise"],
-        "fewer": attacked.masks["fewer"],
-        "at": attacked.at(1.0),
-        "twice": attacked.at(2.0),
-        "unbounded": attacked.at(whole),
+        "noise": result.masks["noise"],
+        "fewer": result.masks["fewer"],
+        "at": result.at(1.0),
+        "twice": result.at(2.0),
+        "unbounded": result.at(whole),
     }
-    found = {name: float(mask.mean()) for name, mask in masks.items()}
-    return soundness.of_gradients(found, len(pictures.x), on)
+    accuracies = {name: float(mask.mean()) for name, mask in masks.items()}
+    return soundness.of_gradients(accuracies, len(images.x), on)
 
 
 def search_checks(
     before: Array, after: Array, queries: float | None, *, on: soundness.On
 ) -> list[Check]:
-    """Return the check of a search, where there was one."""
+    """Return the check of a search, if any, from who is correct before and after it (n,)."""
     if queries is None:
         return []
     return [soundness.of_search(float(before.mean()), float(after.mean()), len(before), on=on)]
 
 
-def changed_rate(answers: Callable[[Array], Array], x: Array) -> float:
-    """Return the share of decisions that are others when the same inputs are shown again."""
-    one, other = (answers(x).argmax(axis=1) for _ in range(2))
+def changed_rate(outputs: Callable[[Array], Array], x: Array) -> float:
+    """Return the fraction of decisions that change when inputs (n, *shape) are repeated."""
+    one, other = (outputs(x).argmax(axis=1) for _ in range(2))
     return float((one != other).mean())
 
 
-def found_on(model: Path, pictures: Pictures, by: Attack) -> dict[str, Array]:
-    """Return `loss/restart` -> inputs (n, H, W, C) that fool a `.keras` file."""
-    box = box_of(load_keras(model))
-    return dict(restarts(box, pictures.x, pictures.labels, by=by, purpose="parent"))
+def examples_of(model: Path, images: Images, by: AttackBudget) -> dict[str, Array]:
+    """Return `loss/restart` -> adversarial examples (n, H, W, C) of a `.keras` file."""
+    box = box_of(load_keras(model), front_of(images.entry))
+    return dict(run_restarts(box, images.x, images.labels, by=by, purpose="parent"))
 
 
-def measure_transfer(
-    file: Path, form: str, pictures: Pictures, *, known: Known, own: Mapping[str, Array]
-) -> tuple[FileRobustness, dict[str, Array]]:
-    """Return the metrics of a file under transferred inputs, and name -> which are correct (n,).
-
-    Args:
-        file: the .tflite file.
-        form: its format.
-        pictures: what is attacked.
-        known: of the reference.
-        own: adversarial examples of the float model that the file is made from, if another.
-    """
-    asked = [pictures.x, *known.attacked.found.values(), *own.values()]
-    outputs = _run(file, pictures, asked)
-    held = [pictures.right(part) for part in outputs]
-    masks = under_transfer(held, 1 + len(known.attacked.found))
-    return row_of(form, masks, known.attacked.robust), masks
+def transfer(case: FileCase, masks: Mapping[str, Array]) -> FileAttack:
+    """Show a file the adversarial examples of the trained model; masks are (n,)."""
+    return FileAttack(_under(case, case.reference.gradients.examples))
 
 
-def row_of(form: str, masks: Mapping[str, Array], reference: Array) -> FileRobustness:
-    """Return the metrics of a file from name -> which samples are correct (n,), `clean` first.
+def transfer_parent(case: FileCase, masks: Mapping[str, Array]) -> FileAttack:
+    """Show a file the adversarial examples of its parent, if any; masks are (n,)."""
+    return FileAttack(_under(case, case.parent_examples) if case.parent_examples else None)
 
-    `reference`: which are correct on the float reference under the most similar attacks (n,).
-    """
-    attacks = {name: accuracy_of(mask) for name, mask in masks.items()}
-    clean, robust = attacks.pop("clean"), accuracy_of(survivors(masks["clean"], [*masks.values()]))
-    return FileRobustness(
-        format=form,
-        clean_accuracy=clean.accuracy,
-        clean_ci95=clean.ci95,
-        float_robust_accuracy=float(reference.mean()),
-        robust_accuracy=robust.accuracy,
-        robust_ci95=robust.ci95,
-        attacks=attacks,
-        is_full=False,
+
+def _under(case: FileCase, examples: Mapping[str, Array]) -> Array:
+    return np.logical_and.reduce([case.is_correct(x) for x in examples.values()])
+
+
+def search_file(case: FileCase, masks: Mapping[str, Array]) -> FileAttack:
+    """Run Square attack on what stays correct under all attacks before it; masks are (n,)."""
+    before = survivors(masks["clean"], list(masks.values()))
+    robust, queries, x = search_images(
+        case.queries.search, case.images, before, by=case.by, purpose="file"
     )
+    row = {"square": SquareAttack(samples=int(before.sum()), mean_queries=queries)}
+    if queries is None:
+        return FileAttack(None, row=row)
+    robust = robust | (before & case.queries.is_flagged(x))
+    checks = search_checks(before, robust, queries, on="file")
+    return FileAttack(robust, row=row, checks=tuple(checks))
 
 
-def under_corruption(
-    file: Path, pictures: Pictures, known: Known, *, seed: int
+def measure_corruptions(
+    queries: FileQueries, images: Images, reference: ReferenceResult, *, seed: int
 ) -> list[CorruptionAccuracy]:
     """Return the accuracy under each common corruption.
 
     Args:
-        file: the one that ships.
-        pictures: what is corrupted.
-        known: of the reference.
+        queries: the shipped file.
+        images: what is corrupted.
+        reference: the trained model.
         seed: of the noise.
     """
-    plan = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
-    corrupted = [
-        corrupt_images(pictures.x, name, severity, seed=fold_seed(seed, name, severity))
-        for name, severity in plan
-    ]
-    references = [pictures.right(known.box.answers(x)).mean() for x in corrupted]
-    shipped = [pictures.right(outputs).mean() for outputs in _run(file, pictures, corrupted)]
-    return [
-        CorruptionAccuracy(
-            name=name,
-            severity=severity,
-            reference_accuracy=float(reference),
-            shipped_accuracy=float(own),
-        )
-        for (name, severity), reference, own in zip(plan, references, shipped, strict=True)
-    ]
-
-
-def _run(file: Path, pictures: Pictures, asked: list[Array]) -> list[Array]:
-    """Return what a file answers to each of several sets of inputs, by the runner that ships."""
-    inputs = {pictures.name: np.concatenate(asked)}
-    outputs = only(run_file(file, pictures.preprocess, inputs, prepared=True).outputs)
-    return np.split(outputs, len(asked))
+    rows = []
+    for name in CORRUPTIONS:
+        for severity in SEVERITIES:
+            noise = fold_seed(seed, name, severity)
+            x = corrupt_images(images.x, name, severity, seed=noise)
+            own, other = (images.is_correct(f(x)) for f in (queries.outputs, reference.box.outputs))
+            row = CorruptionAccuracy(
+                name=name,
+                severity=severity,
+                reference_accuracy=float(other.mean()),
+                shipped_accuracy=float(own.mean()),
+            )
+            rows.append(row)
+    return rows

@@ -1,4 +1,4 @@
-"""Membership inference: which samples were learned, by a model's outputs alone. Pure NumPy.
+"""Membership inference: which samples are training samples, by the outputs alone. Pure NumPy.
 
 What counts is the true positive rate at a low false positive rate (Carlini et al. 2022,
 "Membership inference attacks from first principles", arXiv:2112.03570): an attack may identify
@@ -17,13 +17,13 @@ from pipeline.documents.privacy import MembershipAttack, OperatingPoint, RocPoin
 from pipeline.tasks.metrics import area_under_roc
 
 RATES = (0.01, 0.001)  # false positive rates
-FLOOR = 1e-6  # least probability: float32 cannot tell 1 - p from 0 below
+FLOOR = 1e-6  # smallest probability: below it 1 - p is 1 in float32
 STEP = 1 / 512  # the same of 8-bit outputs: half a step
 POINTS = 41  # of the curve: ten a decade
 LOWEST = -4.0  # of the curve, as a power of ten
-PER_CLASS = 5  # others of a class that its level is taken from, at least
-OWN_DEVIATION = 64  # shadow models from which on each sample has a deviation of its own (section 6)
-ONLINE = 16  # shadow models from which on what members look like is estimated, too
+PER_CLASS = 5  # nonmembers of a class behind its level, at least
+OWN_DEVIATION = 64  # shadow models from which on each sample has its own deviation (section 6)
+ONLINE = 16  # shadow models from which on the scores of members are modeled, too
 
 
 def confidence(outputs: Array, labels: Array, floor: float) -> Array:
@@ -35,7 +35,7 @@ def confidence(outputs: Array, labels: Array, floor: float) -> Array:
     Args:
         outputs: probabilities (N, K).
         labels: class ids (N,).
-        floor: least probability that the outputs can tell.
+        floor: smallest probability that the outputs resolve.
     """
     own = outputs[np.arange(len(labels)), labels].astype(np.float64)
     others = outputs.sum(axis=1, dtype=np.float64) - own
@@ -67,9 +67,9 @@ def by_class(members: Array, others: Array, labels: tuple[Array, Array]) -> tupl
 
 
 def roc(members: Array, others: Array) -> tuple[Array, Array]:
-    """Return the false and true positive rates of every threshold, the strictest first.
+    """Return the false and true positive rates of scores (n,) and (m,) at every threshold.
 
-    Both begin at 0 and end at 1; equal scores are on one side of every threshold.
+    The strictest is first: both rates go from 0 to 1; equal scores share every threshold.
     """
     levels = np.unique(np.concatenate([members, others]))[::-1]
     rates = [
@@ -80,7 +80,7 @@ def roc(members: Array, others: Array) -> tuple[Array, Array]:
 
 
 def true_positive_rate(members: Array, others: Array, rate: float) -> float:
-    """Return the largest true positive rate at a false positive rate of at most `rate`."""
+    """Return the largest true positive rate of scores (n,), (m,) at a false one of `rate`."""
     false, true = roc(members, others)
     return float(true[false <= rate + 1e-12].max())
 
@@ -96,12 +96,12 @@ def membership_metrics(members: Array, others: Array) -> MembershipAttack:
     false, true = roc(members, others)
     wanted = np.logspace(LOWEST, 0, POINTS)
     wanted = wanted[wanted >= 1 / len(others)]  # no rate between none and one of them
-    places = np.searchsorted(false, wanted + 1e-12, side="right") - 1
+    indices = np.searchsorted(false, wanted + 1e-12, side="right") - 1
     return MembershipAttack(
         auc=area_under_roc(labels, np.concatenate([members, others])),
         operating_points=tuple(_at(members, others, rate) for rate in RATES),
         roc=tuple(
-            RocPoint(fpr=float(f), tpr=float(true[i])) for f, i in zip(wanted, places, strict=True)
+            RocPoint(fpr=float(f), tpr=float(true[i])) for f, i in zip(wanted, indices, strict=True)
         ),
     )
 
@@ -128,7 +128,7 @@ def _at(members: Array, others: Array, rate: float) -> OperatingPoint:
 def halves(count: int, models: int, seed: int) -> Array:
     """Return which sample each shadow model learns (models, count), bool: half of them each.
 
-    Of two models in a row one learns what the other does not, so that every sample is learnt by
+    Of two models in a row one trains on what the other does not, so that every sample is used by
     exactly half of the models, a member as another.
     """
     generator = np.random.Generator(np.random.Philox(seed))
@@ -141,24 +141,24 @@ def halves(count: int, models: int, seed: int) -> Array:
 
 
 def likelihood_ratio(
-    observed: Array, shadows: Array, learnt: Array
+    observed: Array, shadows: Array, is_in: Array
 ) -> tuple[Array, Literal["online", "offline"]]:
     """Return the log likelihood ratio of each sample's membership (N,), and the estimator.
 
-    LiRA (Carlini 2022, algorithm 1): normal distributions of the score of models that learnt the
+    LiRA (Carlini 2022, algorithm 1): normal distributions of the score of models that used the
     sample and of models that did not. With fewer than ONLINE models the second alone is estimated
     (section 4.4: offline); with fewer than OWN_DEVIATION all samples share one deviation (6.2).
 
     Args:
         observed: scores under the attacked model (N,).
         shadows: scores under the shadow models (S, N).
-        learnt: which model learnt which sample (S, N).
+        is_in: which model trained on which sample (S, N).
     """
-    outside = _normal(shadows, ~learnt)
+    outside = _normal(shadows, ~is_in)
     distance = (observed - outside[0]) / outside[1]
     if len(shadows) < ONLINE:
         return distance, "offline"
-    inside = _normal(shadows, learnt)
+    inside = _normal(shadows, is_in)
     ratio = _log_density(observed, *inside) - _log_density(observed, *outside)
     return ratio, "online"
 

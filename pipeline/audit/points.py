@@ -1,8 +1,10 @@
-"""Attack what is no picture: tables, series, sound, texts, in the space that an attacker has there.
+"""Attack samples that are no images under their threat models: tables, series, sound, texts.
 
-PGD, of texts substitution, finds on the float reference, and on the float model that a file is made
-from where that is another, what every file is then shown. This is a transfer attack: it bounds the
-robustness of a file from above.
+PGD, of texts word substitution, makes adversarial examples of the trained model, and of the float
+model that a file is made from where that is another; every file is shown both. This is a transfer
+attack: it bounds the robustness of a file from above.
+
+Legend: n samples, A sets of inputs (the clean one first).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +16,9 @@ import numpy as np
 
 from pipeline.arrays import Array, only
 from pipeline.audit import soundness
-from pipeline.audit.attack import CURVE, FEWER
+from pipeline.audit.attack_file import file_row
 from pipeline.audit.evasion import accuracy_of, paired_drop, survivors, under_transfer
-from pipeline.audit.images import row_of
+from pipeline.audit.gradient_attack import CURVE, FEWER
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.documents.evasion import (
@@ -28,17 +30,17 @@ from pipeline.documents.evasion import (
     StraightThrough,
 )
 from pipeline.documents.threat_model import ThreatModel
-from pipeline.harden.space_figures import measure_classes
+from pipeline.harden.robustness import measure_classes
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
-WHOLE = 1.0  # epsilon at which every image can be reached
+WHOLE = 1.0  # epsilon at which every image is in reach
 FAR = 1000.0  # epsilons at which the range alone bounds everything else
-NO_TWIN = "gradients through a file's rounding are followed for one picture alone"
+NO_COPY = "straight-through attacks are implemented for a single image input alone"
 
 
 @dataclass(frozen=True)
-class Reach:
+class PointBudget:
     """What an attacker may do."""
 
     settings: Mapping[str, Any]
@@ -49,17 +51,17 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What came of the attack on the reference."""
+class PointResult:
+    """The attack on the trained model."""
 
     labels: Array
     """Class ids (n,)."""
     inputs: Sequence[Mapping[str, Array]]
     """Name -> model input (n, *shape) of the clean samples, then of each restart."""
     clean: Array
-    """Which samples are right (n,)."""
+    """Which samples are correct (n,)."""
     robust: Array
-    """Which withstand all restarts (n,)."""
+    """Which are correct under all restarts (n,)."""
     metrics: ReferenceRobustness
     curve: list[CurvePoint]
     checks: list[Check]
@@ -70,38 +72,41 @@ class Known:
     """Name -> what the attacker holds of an attacked input (n, ...): clean, then each restart."""
 
 
-def attack_reference(model: Path, dataset: Dataset, positions: Array, *, by: Reach) -> Known:
+def attack_reference(
+    model: Path, dataset: Dataset, positions: Array, *, by: PointBudget
+) -> PointResult:
     """Attack a `.keras` file on some samples (n,)."""
-    from pipeline.harden.space_search import model_inputs, noise
-    from pipeline.harden.space_words import reach_words, space_document
+    from pipeline.harden.describe_threat_model import describe_perturbation, threat_model_document
+    from pipeline.harden.run_attack import model_inputs, noise
 
-    space, samples, right, find = _opened(model, dataset, positions, by)
-    clean = right(samples.x)
-    found = [find(by.steps)(samples, seed=fold_seed(by.seed, "restart", i)) for i in _counted(by)]
-    held = [right(points) for points in found]
-    robust = survivors(clean, held)
+    threat, samples, is_correct, find = _open(model, dataset, positions, by)
+    clean = is_correct(samples.x)
+    seeds = [fold_seed(by.seed, "restart", i) for i in range(by.restarts)]
+    found = [find(by.steps)(samples, seed=seed) for seed in seeds]
+    correct = [is_correct(points) for points in found]
+    robust = survivors(clean, correct)
 
     def at(part: float, purpose: str, steps: int = by.steps) -> float:
         points = find(max(1, steps))(samples, seed=fold_seed(by.seed, purpose), share=part)
-        return float((clean & right(points)).mean())
+        return float((clean & is_correct(points)).mean())
 
-    calm = float((clean & right(noise(space, samples, by.seed))).mean())
-    first = float((clean & held[0]).mean())
-    curve, more = _more(first, by, at, _huge(dataset, space, by))
-    checks = soundness.of_gradients({"noise": calm, **more}, len(positions), "reference")
+    noisy = float((clean & is_correct(noise(threat, samples, by.seed))).mean())
+    first = float((clean & correct[0]).mean())
+    curve, more = _curve_and_checks(first, by, at, _unbounded(dataset, threat, by))
+    checks = soundness.of_gradients({"noise": noisy, **more}, len(positions), "reference")
     start = _curve_point(0.0, float(clean.mean()))
-    shown = [model_inputs(space, samples, x) for x in (samples.x, *found)]
-    parts = [space.in_parts(x, samples.given) for x in (samples.x, *found)]
-    return Known(
+    shown = [model_inputs(threat, samples, x) for x in (samples.x, *found)]
+    parts = [threat.in_parts(x, samples.given) for x in (samples.x, *found)]
+    return PointResult(
         samples.labels,
         shown,
         clean,
         robust,
-        _reference_robustness(clean, robust, calm),
+        _reference_robustness(clean, robust, noisy),
         [start, *curve] if curve else [],
         checks,
-        reach_words(space),
-        space_document(space),
+        describe_perturbation(threat),
+        threat_model_document(threat),
         parts,
     )
 
@@ -120,16 +125,16 @@ def _reference_robustness(clean: Array, robust: Array, noise: float) -> Referenc
     )
 
 
-def found_on(
-    model: Path, dataset: Dataset, positions: Array, *, by: Reach
+def examples_of(
+    model: Path, dataset: Dataset, positions: Array, *, by: PointBudget
 ) -> list[Mapping[str, Array]]:
-    """Return name -> model input (n, *shape) of each restart, found on a `.keras` file."""
-    from pipeline.harden.space_search import model_inputs
+    """Return the adversarial examples of a `.keras` file: name -> (n, ...), of each restart."""
+    from pipeline.harden.run_attack import model_inputs
 
-    space, samples, _, find = _opened(model, dataset, positions, by)
-    seeds = [fold_seed(by.seed, "parent", i) for i in _counted(by)]
+    threat, samples, _, find = _open(model, dataset, positions, by)
+    seeds = [fold_seed(by.seed, "parent", i) for i in range(by.restarts)]
     finder = find(by.steps)
-    return [model_inputs(space, samples, finder(samples, seed=seed)) for seed in seeds]
+    return [model_inputs(threat, samples, finder(samples, seed=seed)) for seed in seeds]
 
 
 def measure_transfer(
@@ -137,9 +142,9 @@ def measure_transfer(
     form: str,
     dataset: Dataset,
     *,
-    known: Known,
+    known: PointResult,
     own: list[Mapping[str, Array]],
-    by: Reach,
+    by: PointBudget,
 ) -> tuple[FileRobustness, Array, Array]:
     """Return the metrics of a file, which are robust (n,), and predicted classes (A, n).
 
@@ -148,88 +153,86 @@ def measure_transfer(
         form: its format.
         dataset: of classes.
         known: of the reference.
-        own: what fools the float model that the file is made from, where that is another.
+        own: adversarial examples of the float model that the file is made from, if another.
         by: what the attacker may do.
     """
-    asked = [*known.inputs, *own]
-    inputs = {name: np.concatenate([x[name] for x in asked]) for name in asked[0]}
+    shown = [*known.inputs, *own]
+    inputs = {name: np.concatenate([x[name] for x in shown]) for name in shown[0]}
     outputs = only(run_file(file, dataset.preprocess, inputs, prepared=True).outputs)
     count = len(known.labels)
-    answers = outputs.argmax(axis=1).reshape(len(asked), count)
-    held = list(answers == known.labels)
-    masks, robust = under_transfer(held, len(known.inputs)), survivors(held[0], held)
-    row = row_of(form, masks, known.robust).model_copy(
+    predicted = outputs.argmax(axis=1).reshape(len(shown), count)
+    correct = list(predicted == known.labels)
+    masks, robust = under_transfer(correct, len(known.inputs)), survivors(correct[0], correct)
+    row = file_row(form, masks, robust, reference=known.robust).model_copy(
         update={
             "robust_drop": float(known.robust.mean() - robust.mean()),
             "robust_drop_ci95": paired_drop(known.robust, robust, fold_seed(by.seed, "bootstrap")),
-            "straight_through": StraightThrough(skipped=NO_TWIN, is_white_box=False),
+            "straight_through": StraightThrough(skipped=NO_COPY, is_white_box=False),
             "square": SquareAttack(samples=0, mean_queries=None),
             "classes": measure_classes(
-                held[0], robust, known.labels, names=dataset.class_names or ()
+                correct[0], robust, known.labels, names=dataset.class_names or ()
             ),
         }
     )
-    return row, robust, answers
+    return row, robust, predicted
 
 
-def _counted(by: Reach) -> range:
-    return range(by.restarts)
-
-
-def _opened(model: Path, dataset: Dataset, positions: Array, by: Reach) -> tuple[Any, ...]:
-    """Return what can be moved, the samples, who is right with points in place, and the search."""
-    from pipeline.harden.robustness import finder_in
-    from pipeline.harden.space_fit import space_of
-    from pipeline.harden.space_search import outputs_of, samples_of
+def _open(model: Path, dataset: Dataset, positions: Array, by: PointBudget) -> tuple[Any, ...]:
+    """Return threat model, samples, points -> which are correct, and steps -> attack."""
+    from pipeline.harden.fit_threat_model import fit_threat_model
+    from pipeline.harden.robustness import compile_pgd
+    from pipeline.harden.run_attack import outputs_of, samples_of
     from pipeline.models.save import load_keras
 
     net = load_keras(model)
     norm = by.settings["norm"]
-    space = space_of(dataset, by.settings, net, where="audit", norm=norm)
-    samples = samples_of(dataset, space, positions)
+    threat = fit_threat_model(dataset, by.settings, net, where="audit", norm=norm)
+    samples = samples_of(dataset, threat, positions)
     finders: dict[int, Any] = {}
 
-    def right(points: Array) -> Array:
-        found = outputs_of(net, space, samples, x=points).argmax(axis=1)
-        return np.asarray(found == samples.labels)
+    def is_correct(points: Array) -> Array:
+        predicted = outputs_of(net, threat, samples, x=points).argmax(axis=1)
+        return np.asarray(predicted == samples.labels)
 
     def find(steps: int) -> Any:
-        finders[steps] = finders.get(steps) or finder_in(net, space, steps=steps)
+        finders[steps] = finders.get(steps) or compile_pgd(net, threat, steps=steps)
         return finders[steps]
 
-    return space, samples, right, find
+    return threat, samples, is_correct, find
 
 
-def _huge(dataset: Dataset, space: Any, by: Reach) -> float | None:
-    """Return the share of epsilon at which everybody is fooled; None where something stays."""
-    if by.settings["tokens"] or space.is_masked:
+def _unbounded(dataset: Dataset, threat: Any, by: PointBudget) -> float | None:
+    """Return the multiple of epsilon at which any attack succeeds; None: something is fixed."""
+    if by.settings["tokens"] or threat.is_masked:
         return None
     is_unit = all(KINDS[entry.kind].has_fixed_range for entry in dataset.preprocess.inputs)
     return WHOLE / float(by.settings["epsilon"]) if is_unit else FAR
 
 
-def _more(
-    first: float, by: Reach, at: Callable[..., float], huge: float | None
+def _curve_and_checks(
+    first: float, by: PointBudget, at: Callable[..., float], unbounded: float | None
 ) -> tuple[list[CurvePoint], dict[str, float]]:
-    """Return the curve of accuracy by epsilon, and what the checks look at beside it.
+    """Return the curve of accuracy by epsilon, and the accuracies for the checks.
 
-    Nothing of texts, whose words cannot move by a share.
+    There is no curve of texts, whose words cannot move by a fraction.
 
     Args:
         first: accuracy under one restart.
         by: what the attacker may do.
-        at: (share of epsilon, purpose, steps) -> accuracy under one restart.
-        huge: share at which everybody is fooled; None: something stays as it is.
+        at: (fraction of epsilon, purpose, steps) -> accuracy under one restart.
+        unbounded: see `_unbounded`.
     """
     if by.settings["tokens"]:
         return [], {"at": first}
-    shares = {part: first if part == 1 else at(part, "curve") for part in CURVE}
+    accuracies = {part: first if part == 1 else at(part, "curve") for part in CURVE}
     fewer = at(1.0, "fewer", by.steps // FEWER)
-    found = {"at": first, "fewer": fewer, "twice": shares[2.0]}
-    if huge is not None:
-        found["unbounded"] = at(huge, "huge")
+    checked = {"at": first, "fewer": fewer, "twice": accuracies[2.0]}
+    if unbounded is not None:
+        checked["unbounded"] = at(unbounded, "huge")
     epsilon = by.settings["epsilon"]
-    return [_curve_point(part * epsilon, accuracy) for part, accuracy in shares.items()], found
+    return [
+        _curve_point(part * epsilon, accuracy) for part, accuracy in accuracies.items()
+    ], checked
 
 
 def _curve_point(epsilon: float, accuracy: float) -> CurvePoint:

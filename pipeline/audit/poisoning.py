@@ -1,10 +1,10 @@
-"""Scan a training set for poison by what the trained network makes of it. Pure NumPy and forests.
+"""Scan a training set for poison by the activations of the trained network. NumPy and forests.
 
-A backdoor teaches the network a sign of its own beside those of the class, so that the samples of
-the attacked class fall into two groups just before the decision. So may a class of two kinds: what
-is found is for a person to look at, and a backdoor in more than half of a class is not found.
+A backdoor trains the network on a feature beside those of the class, so that the samples of the
+attacked class have two clusters before the last layer. So may a class of two kinds: suspects are
+for a person to review, and a backdoor in more than half of a class is not detected.
 
-Legend: N samples, D values before the last layer, F values of what a sample looks like.
+Legend: N samples, D activations before the last layer, F features of a sample.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from pipeline.arrays import Array
 from pipeline.documents.poisoning import CleanRates, ScannedClass, Suspect
 from pipeline.seeds import fold_seed
 
-COMPONENTS = 10  # that clusters are looked for in, as in Chen 2018
-LEAST = 40  # samples of a class that is looked at
+COMPONENTS = 10  # main directions of the clustering, as in Chen 2018
+LEAST = 40  # samples of a class that is scanned
 STARTS = 3  # directions that two means begin from: more find no better split
 ROUNDS = 100  # of two means, at most; it settles within 20
 WIDE = 2048  # values above which activations are projected first
 NARROW = 512  # values that are left then: distances change by a few per cent
 MEASURED = 300  # samples of a class that its silhouette is measured on
-TREES, LEAF = 50, 2  # of the forest that learns what classes look like
-CLEAR = 0.3  # silhouette from which on two groups are worth a look
-ALPHA = 0.01  # of classes without groups, that are said to have two
-SIGN = 0.85  # of a sign that tells a group from all other samples: a trigger is 1, or nearly
-DRAWS = 99  # classes without groups that a class is compared with: the least that tell ALPHA
-TOLD = 20  # suspicious samples that are named
+TREES, LEAF = 50, 2  # of the forest that classifies features
+CLEAR = 0.3  # silhouette from which on two clusters are tested
+ALPHA = 0.01  # significance level: of classes without clusters that are said to have two
+SIGN = 0.85  # separation of a cluster from all other samples: of a trigger it is nearly 1
+DRAWS = 99  # drawn classes without clusters: the fewest that resolve ALPHA
+LISTED = 20  # suspicious samples
 # Of networks trained on clean sets: digits (plain and hardened), Fashion-MNIST, breast cancer, SMS
 # spam, and the generated machines, gestures, messages and tones, by their shipped configs.
 ON_CLEAN_SETS = CleanRates(classes=42, clustered=13, alarms=0)
@@ -37,7 +37,7 @@ ON_CLEAN_SETS = CleanRates(classes=42, clustered=13, alarms=0)
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scan found."""
+    """The result of a scan."""
 
     classes: list[ScannedClass]
     """A row a class."""
@@ -47,22 +47,24 @@ class Scan:
     """Squared projection on the main direction of the class over its mean there (N,)."""
 
 
-def scan(seen: Array, looks: Array, labels: Array, *, names: Sequence[str], seed: int) -> Scan:
-    """Return the classes that fall into two groups, and the samples of the smaller one.
+def scan(
+    activations: Array, features: Array, labels: Array, *, names: Sequence[str], seed: int
+) -> Scan:
+    """Return the classes with two clusters, and the samples of the smaller one.
 
-    An alarm is a class of two groups of which one value alone tells the smaller one from all other
-    samples, as it does where all of them carry a trigger: classes of two kinds are common.
-    Activation clustering (Chen et al. 2018, arXiv:1811.03728): two means of the ten main directions
-    of each class, and exclusionary reclassification of the smaller cluster. What is left out of
-    learning is told by a forest on the samples themselves, not by the network trained anew: seconds
-    instead of hours. Spectral signatures (Tran et al. 2018, arXiv:1811.00636) rank the samples.
+    An alarm is a class of two clusters where a single feature separates the smaller one from all
+    other samples, as a trigger does: classes of two kinds are common. Activation clustering (Chen
+    et al. 2018, arXiv:1811.03728): two means of the ten main directions of each class, and
+    exclusionary reclassification of the smaller cluster, here by a forest on the features, not by
+    the network trained again: seconds instead of hours. Spectral signatures (Tran et al. 2018,
+    arXiv:1811.00636) rank the samples.
 
     Args:
-        seen: values before the last layer (N, D).
-        looks: the samples as a classical model learns them (N, F).
+        activations: before the last layer (N, D).
+        features: of the samples, as for a classical model (N, F).
         labels: class ids (N,).
         names: of the classes, by id.
-        seed: of the forest, and of what a class is compared with.
+        seed: of the forest, and of the drawn classes.
     """
     suspects, outlying, classes = np.zeros(len(labels), bool), np.zeros(len(labels)), []
     for label, name in enumerate(names):
@@ -71,17 +73,17 @@ def scan(seen: Array, looks: Array, labels: Array, *, names: Sequence[str], seed
             reason = f"fewer than {LEAST} samples"
             classes.append(ScannedClass(name=name, samples=len(own), reason=reason))
             continue
-        rows = principal(seen[own], fold_seed(seed, "project"))
+        rows = principal(activations[own], fold_seed(seed, "project"))
         inside, outlying[own] = two_means(rows), spectral(rows)
         classes.append(_judge_class(name, rows, inside, fold_seed(seed, "null", label)))
         suspects[own[inside]] = classes[-1].is_clustered
-    grouped = suspects.copy()
-    if grouped.any():
-        again = _relearnt(looks, labels, grouped, fold_seed(seed, "forest"))
+    clustered = suspects.copy()
+    if clustered.any():
+        again = _reclassify(features, labels, clustered, fold_seed(seed, "forest"))
         for label, row in enumerate(classes):
             if row.is_clustered:
-                inside = grouped & (labels == label)
-                separation = sign(looks, inside)
+                inside = clustered & (labels == label)
+                separation = separate(features, inside)
                 measured = {
                     "relabel_rate": float(again[inside].mean()),
                     "separation": separation,
@@ -93,10 +95,10 @@ def scan(seen: Array, looks: Array, labels: Array, *, names: Sequence[str], seed
 
 
 def _judge_class(name: str, rows: Array, inside: Array, seed: int) -> ScannedClass:
-    """Return how clearly a class falls into two groups, and whether that is beyond chance."""
-    kept = np.unique(np.linspace(0, len(rows) - 1, MEASURED).astype(int))
-    clear = silhouette(rows[kept], two_means(rows[kept]))
-    p = against_one_group(rows[kept], clear, seed) if clear >= CLEAR else None
+    """Return how clearly a class has two clusters, and whether that is beyond chance."""
+    some = np.unique(np.linspace(0, len(rows) - 1, MEASURED).astype(int))
+    clear = silhouette(rows[some], two_means(rows[some]))
+    p = p_value_of(rows[some], clear, seed) if clear >= CLEAR else None
     return ScannedClass(
         name=name,
         samples=len(rows),
@@ -107,41 +109,41 @@ def _judge_class(name: str, rows: Array, inside: Array, seed: int) -> ScannedCla
     )
 
 
-def _relearnt(looks: Array, labels: Array, left_out: Array, seed: int) -> Array:
-    """Return which samples (N,) a forest gives their label that did not learn those left out."""
+def _reclassify(features: Array, labels: Array, left_out: Array, seed: int) -> Array:
+    """Return which samples (N,) get their label by a forest that is trained without some."""
     forest = RandomForestClassifier(TREES, min_samples_leaf=LEAF, random_state=seed)
-    forest.fit(looks[~left_out], labels[~left_out])
-    found = np.ones(len(labels), bool)
+    forest.fit(features[~left_out], labels[~left_out])
+    is_same = np.ones(len(labels), bool)
     if left_out.any():
-        found[left_out] = forest.predict(looks[left_out]) == labels[left_out]
-    return found
+        is_same[left_out] = forest.predict(features[left_out]) == labels[left_out]
+    return is_same
 
 
-def sign(looks: Array, inside: Array) -> float:
-    """Return how well the best single value tells a group from all other samples, 0 to 1.
+def separate(features: Array, inside: Array) -> float:
+    """Return how well the best single feature separates a cluster from all others, 0 to 1.
 
-    The largest distance between the two distributions of one value (Kolmogorov and Smirnov): at 1
-    the whole group is beyond a threshold, and nobody else is, as with a trigger.
+    The largest Kolmogorov-Smirnov distance of one feature: at 1 the whole cluster and no other
+    sample is beyond a threshold, as with a trigger.
 
     Args:
-        looks: the samples (N, F).
-        inside: who is in the group (N,), bool.
+        features: of the samples (N, F).
+        inside: which samples are in the cluster (N,), bool.
     """
     steps = np.where(inside, 1 / inside.sum(), -1 / (~inside).sum())
     largest = 0.0
-    for column in looks.T:
+    for column in features.T:
         order = np.argsort(column, kind="stable")
         ends = np.append(np.diff(column[order]) > 0, True)
         largest = max(largest, float(np.abs(np.cumsum(steps[order])[ends]).max()))
     return largest
 
 
-def against_one_group(rows: Array, clustered: float, seed: int) -> float:
-    """Return how often a class without groups is clustered as clearly: a p value.
+def p_value_of(rows: Array, clustered: float, seed: int) -> float:
+    """Return how often a class without clusters has as large a silhouette: a p value.
 
-    Such a class is normally distributed with the variances of this one, and as large. Under it the
-    share of classes with p <= ALPHA is ALPHA at most: of few samples the largest variances come out
-    too large, and clusters with them. Real classes may have groups of their own.
+    Such a class is normally distributed with the variances of this one, and as large. Of those the
+    fraction with p <= ALPHA is ALPHA at most: of few samples the largest variances come out too
+    large, and clusters with them. Real classes may have clusters of their own.
 
     Args:
         rows: a class along its main directions (n, COMPONENTS).
@@ -168,26 +170,26 @@ def spectral(rows: Array) -> Array:
 
 
 def principal(rows: Array, seed: int) -> Array:
-    """Return centred rows (n, D) along their main directions, the largest first: (n, COMPONENTS).
+    """Return centered rows (n, D) along their main directions, the largest first: (n, COMPONENTS).
 
     Signs are such that the largest value is positive.
     """
     if rows.shape[1] > WIDE:
         generator = np.random.Generator(np.random.Philox(seed))
         rows = rows @ generator.standard_normal((rows.shape[1], NARROW), np.float32)
-    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
-    count = min(COMPONENTS, *centred.shape)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    found = centred @ directions[:, ::-1][:, :count]
-    signs = np.sign(found[np.abs(found).argmax(axis=0), np.arange(count)])
-    return np.asarray(found * np.where(signs == 0, 1, signs))
+    centered = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    count = min(COMPONENTS, *centered.shape)
+    _, directions = np.linalg.eigh(centered.T @ centered)
+    along = centered @ directions[:, ::-1][:, :count]
+    signs = np.sign(along[np.abs(along).argmax(axis=0), np.arange(count)])
+    return np.asarray(along * np.where(signs == 0, 1, signs))
 
 
 def two_means(rows: Array) -> Array:
     """Return which of two clusters (N,), bool, each row is in; True is the smaller one.
 
     Lloyd 1982 (doi:10.1109/TIT.1982.1056489) from the halves of the first directions and from their
-    tenths at either end; the split with the least inertia counts. Nothing is drawn.
+    tenths at either end; the split with the smallest inertia counts. Nothing is drawn.
     """
     rows = rows - rows.mean(axis=0)
     best, least = np.zeros(len(rows), bool), np.inf
@@ -203,7 +205,7 @@ def two_means(rows: Array) -> Array:
 def _lloyd(rows: Array, inside: Array) -> tuple[Array, float]:
     """Return the clusters that a start leads to, and their inertia less that of all rows as one.
 
-    Rows are centred; who is nearer to which mean is told by the line between the two.
+    Rows are centered; the line between the two means decides which one is nearer.
     """
     for _ in range(ROUNDS):
         count = int(inside.sum())
@@ -219,7 +221,7 @@ def _lloyd(rows: Array, inside: Array) -> tuple[Array, float]:
 
 
 def silhouette(rows: Array, inside: Array) -> float:
-    """Return the mean silhouette of two clusters, -1 to 1 (Rousseeuw 1987)."""
+    """Return the mean silhouette of two clusters (N,), -1 to 1 (Rousseeuw 1987)."""
     sizes = np.array([(~inside).sum(), inside.sum()])
     if sizes.min() < 2:
         return 0.0
@@ -233,22 +235,24 @@ def silhouette(rows: Array, inside: Array) -> float:
     return float(((beyond - within) / np.maximum(np.maximum(within, beyond), 1e-12)).mean())
 
 
-def list_suspects(found: Scan, ids: Array, names: Sequence[str], *, labels: Array) -> list[Suspect]:
+def list_suspects(
+    result: Scan, ids: Array, names: Sequence[str], *, labels: Array
+) -> list[Suspect]:
     """Return the most suspicious samples: those of an alarm first, then what lies farthest out.
 
     Args:
-        found: a scan.
+        result: of the scan.
         ids: names of the samples (N,).
         names: of the classes.
         labels: class ids (N,).
     """
-    order = np.lexsort((np.arange(len(ids)), -found.outlying, ~found.suspects))[:TOLD]
+    order = np.lexsort((np.arange(len(ids)), -result.outlying, ~result.suspects))[:LISTED]
     return [
         Suspect(
             id=str(ids[i]),
             label=names[labels[i]],
-            spectral_score=float(found.outlying[i]),
-            is_in_cluster=bool(found.suspects[i]),
+            spectral_score=float(result.outlying[i]),
+            is_in_cluster=bool(result.suspects[i]),
         )
         for i in order
     ]

@@ -1,4 +1,4 @@
-"""What the audit moves: what its own section says, and else what `harden` hardens against."""
+"""The threat model of the audit: settings of its own section, else those of `harden`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.tasks import TASKS
 
 Settings = Mapping[str, Any]
 
-# Where neither audit nor harden names one: common for small pictures in [0, 1] under each norm.
+# Where neither audit nor harden names one: common for small images in [0, 1] under each norm.
 DEFAULT_EPSILON = {"linf": 0.1, "l2": 1.0}
 NOTHING: dict[str, Any] = AuditReach().model_dump() | {"norm": None, "epsilon": None}
 REACH = tuple(name for name in AuditReach.model_fields if name != "candidates")
@@ -22,27 +22,27 @@ NORMS = {
 
 
 def picture_reach(norm: str, epsilon: float) -> str:
-    """Return in words what an attacker may change of a picture."""
+    """Return in words what an attacker may change of an image."""
     return NORMS[norm].format(epsilon)
 
 
 def reach_of(audit: Settings | None, hardened: Settings | None) -> dict[str, Any]:
-    """Return norm, epsilon, and the other settings of `harden.space_fit.space_of`.
+    """Return norm, epsilon, and the other settings of `harden.fit_threat_model.fit_threat_model`.
 
     Args:
         audit: of the section, as `settings_of` gives them; None: the stage is off.
         hardened: those of `harden.attack`; None: nothing is hardened.
     """
     known = NOTHING | dict(hardened or {})
-    found = dict(NOTHING if audit is None else audit)
-    found["norm"] = found["norm"] or known["norm"] or "linf"
-    if found["tokens"] is None:
-        found["candidates"] = known["candidates"]
-    if found["epsilon"] is None and found["norm"] == known["norm"]:
-        found["epsilon"] = known["epsilon"]  # that of another norm says nothing here
-    if found["epsilon"] is None:
-        found["epsilon"] = DEFAULT_EPSILON[found["norm"]]
-    return found | {name: known[name] for name in REACH if found[name] is None}
+    settings = dict(NOTHING if audit is None else audit)
+    settings["norm"] = settings["norm"] or known["norm"] or "linf"
+    if settings["tokens"] is None:
+        settings["candidates"] = known["candidates"]
+    if settings["epsilon"] is None and settings["norm"] == known["norm"]:
+        settings["epsilon"] = known["epsilon"]  # that of another norm says nothing here
+    if settings["epsilon"] is None:
+        settings["epsilon"] = DEFAULT_EPSILON[settings["norm"]]
+    return settings | {name: known[name] for name in REACH if settings[name] is None}
 
 
 def why_not(
@@ -50,7 +50,7 @@ def why_not(
 ) -> str | None:
     """Return why nothing is attacked; None where something is.
 
-    How far an attacker can go is known of images alone: of anything else somebody must say it.
+    Images alone have a default threat model.
 
     Args:
         task: a key of TASKS.
@@ -66,7 +66,7 @@ def why_not(
         return None
     attacked_by = {KINDS[kind].attacked_by for kind in kinds}
     if "tokens" in attacked_by:
-        return "nothing says how many words an attacker can replace (audit.tokens)"
+        return "the number of words that an attacker can replace is not set (audit.tokens)"
     if "columns" in attacked_by:
-        return "nothing says which columns an attacker can change (audit.columns)"
-    return "nothing says how far an attacker can move a sample (audit.epsilon)"
+        return "the columns that an attacker can change are not set (audit.columns)"
+    return "the largest change of a sample is not set (audit.epsilon)"

@@ -22,14 +22,14 @@ def slack(samples: int) -> float:
     return max(FRACTION, FEW / samples)
 
 
-def of_gradients(found: Mapping[str, float], samples: int, on: On) -> list[Check]:
+def of_gradients(accuracies: Mapping[str, float], samples: int, on: On) -> list[Check]:
     """Return the checks of an attack by gradients.
 
     Those that were not measured are left out: words have no epsilon, and where a column
     stays as it is an unbounded attack need not succeed.
 
     Args:
-        found: accuracy under one restart: of `fewer` steps, `at` epsilon and at `twice` of it, and
+        accuracies: under one restart: of `fewer` steps, `at` epsilon and at `twice` of it, and
             `unbounded`; and under `noise`.
         samples: that were attacked.
         on: whose gradients.
@@ -37,38 +37,38 @@ def of_gradients(found: Mapping[str, float], samples: int, on: On) -> list[Check
     spare = slack(samples)
     rows = {
         "noise is weaker than the attack": (
-            found["at"] - found["noise"],
+            accuracies["at"] - accuracies["noise"],
             "accuracy under the attack less that under random noise of the same size: gradients "
             "that lead nowhere are no better than chance",
         )
     }
-    if "fewer" in found:
+    if "fewer" in accuracies:
         rows["more steps never help the defender"] = (
-            found["at"] - found["fewer"],
+            accuracies["at"] - accuracies["fewer"],
             "accuracy under all steps less that under a fifth of them: gradients are noise, or "
-            "answers are random",
+            "outputs are random",
         )
-    if "twice" in found:
+    if "twice" in accuracies:
         rows["a larger epsilon never helps the defender"] = (
-            found["twice"] - found["at"],
+            accuracies["twice"] - accuracies["at"],
             "accuracy at twice epsilon less that at epsilon: the attack loses its way",
         )
-    if "unbounded" in found:
+    if "unbounded" in accuracies:
         rows["an unbounded attack always succeeds"] = (
-            found["unbounded"],
+            accuracies["unbounded"],
             "accuracy where the attack may make any input: only a broken attack leaves some",
         )
     return [_check(name, on, value, spare, means) for name, (value, means) in rows.items()]
 
 
 def of_search(before: float, after: float, samples: int, *, on: On) -> Check:
-    """Return the check that a search without gradients finds little that gradients missed.
+    """Return the check that a search succeeds on few samples where gradients failed.
 
     Args:
         before: accuracy under all attacks by gradients.
         after: accuracy when a search was done, too.
         samples: that were attacked.
-        on: whose answers.
+        on: whose outputs.
     """
     return _check(
         "gradients find what a search finds",
@@ -80,10 +80,10 @@ def of_search(before: float, after: float, samples: int, *, on: On) -> Check:
     )
 
 
-def of_answers(changed: float, on: On) -> Check:
-    """Return the check that a model answers twice alike; `changed`: fraction of other decisions."""
+def of_repetition(changed: float, on: On) -> Check:
+    """Return the check that a repeated input has the same decision; `changed`: rate of others."""
     return _check(
-        "the same input has the same answer",
+        "the same input has the same output",
         on,
         changed,
         0.0,
@@ -92,7 +92,7 @@ def of_answers(changed: float, on: On) -> Check:
     )
 
 
-def of_twin(
+def of_copy(
     agreement: float, *, own: float, transferred: float, noise: float, samples: int
 ) -> list[Check]:
     """Return the checks of an attack straight through a file's rounding.

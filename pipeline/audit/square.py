@@ -1,7 +1,7 @@
-"""Square attack: random search by answers alone. Pure NumPy.
+"""Square attack: random search by scores alone. Pure NumPy.
 
 Andriushchenko et al. 2020, algorithms 1 to 3 (arXiv:1912.00049). We differ in one thing: a change
-that leaves the margin as it was is taken too, for the answers of an integer file have steps.
+that leaves the margin as it was is taken too, for the outputs of an integer file have steps.
 
 Legend: B samples, H height, W width, C channels; x is (B, H, W, C) in [0, 1].
 """
@@ -15,30 +15,30 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.terminal import show_progress
 
-Answers = Callable[[Array], Array]
+Outputs = Callable[[Array], Array]
 
-FIRST_SHARE = 0.8  # of a picture that the first square covers
-# Share of the queries -> what the covered share is divided by, section 3.1 (of 10,000 queries).
+FIRST_FRACTION = 0.8  # of an image that the first square covers
+# Fraction of the queries after which the covered fraction is halved, section 3.1 (10,000 queries).
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 TILES = 5  # of the start under L2, along each side
-LEAST_WINDOW = 3  # under L2: one of a single pixel has no centre to fall off from
+MIN_WINDOW = 3  # under L2: one of a single pixel has no center to fall off from
 TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What a search came to."""
+class SearchResult:
+    """The result of a search."""
 
-    found: Array
-    """The inputs (B, H, W, C) with the least margin."""
-    held: Array
-    """Which are still answered rightly (B,)."""
+    x: Array
+    """The inputs (B, H, W, C) with the smallest margin."""
+    is_robust: Array
+    """Which of them are still predicted correctly (B,)."""
     queries: Array
-    """How often each sample was asked (B,): until it fell."""
+    """Queries of each sample (B,), until it was misclassified."""
 
 
 def search(
-    answers: Answers,
+    outputs: Outputs,
     x: Array,
     labels: Array,
     *,
@@ -46,45 +46,45 @@ def search(
     epsilon: float,
     queries: int,
     seed: int,
-) -> Searched:
-    """Look for inputs within epsilon that are answered wrongly.
+) -> SearchResult:
+    """Search for inputs within epsilon that are misclassified.
 
     Args:
-        answers: inputs -> outputs (n, K).
-        x: clean inputs that are answered rightly; not modified.
+        outputs: inputs (n, H, W, C) -> outputs (n, K).
+        x: clean inputs that are predicted correctly; not modified.
         labels: class ids (B,).
         norm: of the change.
         epsilon: its largest size.
-        queries: answers that each sample is allowed, at least 1.
+        queries: of each sample at most, at least 1.
         seed: of all that is drawn.
     """
     draw = np.random.Generator(np.random.Philox(seed))
     start, change = (_stripes, _square) if norm == "linf" else (_tiles, _window)
     best = start(x, epsilon, draw)
-    margin = margins(answers(best), labels)
+    margin = margins(outputs(best), labels)
     used = np.ones(len(x), np.int64)
     for query in show_progress(range(1, queries), "queries", "Square attack"):
         (active,) = np.nonzero(margin > 0)
         if not len(active):
             break
-        share = share_at(query / queries)
-        tried = change(x[active], best[active], epsilon, share, draw)
-        reached = margins(answers(tried), labels[active])
+        fraction = covered_fraction(query / queries)
+        tried = change(x[active], best[active], epsilon, fraction, draw)
+        reached = margins(outputs(tried), labels[active])
         used[active] += 1
-        taken = reached <= margin[active]
-        best[active[taken]], margin[active[taken]] = tried[taken], reached[taken]
-    return Searched(best, margin > 0, used)
+        better = reached <= margin[active]
+        best[active[better]], margin[active[better]] = tried[better], reached[better]
+    return SearchResult(best, margin > 0, used)
 
 
-def share_at(progress: float) -> float:
-    """Return the share of a picture that a change covers after a share of the queries."""
-    return float(FIRST_SHARE / 2 ** sum(progress > limit for limit in HALVINGS))
+def covered_fraction(progress: float) -> float:
+    """Return the fraction of an image that a change covers after a fraction of the queries."""
+    return float(FIRST_FRACTION / 2 ** sum(progress > limit for limit in HALVINGS))
 
 
 def margins(outputs: Array, labels: Array) -> Array:
-    """Return by how much the true class leads (B,); not above zero where it is not the answer.
+    """Return by how much the true class leads (B,); not above zero where it is not predicted.
 
-    Of equal outputs the first is the answer, as for argmax.
+    Of equal outputs the first is predicted, as by argmax.
     """
     rows = np.arange(len(labels))
     true = outputs[rows, labels].astype(np.float64)
@@ -102,10 +102,10 @@ def _stripes(x: Array, epsilon: float, draw: np.random.Generator) -> Array:
     return np.asarray(np.clip(x + moved, 0, 1), np.float32)
 
 
-def _square(x: Array, best: Array, epsilon: float, share: float, draw: Any) -> Array:
+def _square(x: Array, best: Array, epsilon: float, fraction: float, draw: Any) -> Array:
     """Return the best with one square moved up or down as far as may be, in each channel."""
     count, height, width, channels = x.shape
-    side = max(1, min(height, width, round(float(np.sqrt(share * height * width)))))
+    side = max(1, min(height, width, round(float(np.sqrt(fraction * height * width)))))
     top, left = (int(draw.integers(0, size - side + 1)) for size in (height, width))
     part = np.s_[:, top : top + side, left : left + side]
     tried = best.copy()
@@ -126,10 +126,10 @@ def _tiles(x: Array, epsilon: float, draw: np.random.Generator) -> Array:
     return _within(x, change, epsilon)
 
 
-def _window(x: Array, best: Array, epsilon: float, share: float, draw: Any) -> Array:
-    """Return the best with a bump added in one window, paid for by what another one held."""
+def _window(x: Array, best: Array, epsilon: float, fraction: float, draw: Any) -> Array:
+    """Return the best with a bump added in one window, at the cost of the change in another."""
     count, height, width, channels = x.shape
-    side = max(LEAST_WINDOW, round(float(np.sqrt(share * height * width))))
+    side = max(MIN_WINDOW, round(float(np.sqrt(fraction * height * width))))
     side = max(1, min(side + 1 - side % 2, height, width))
     one, two = (_place(height, width, side, draw) for _ in range(2))
     change = best - x

@@ -1,10 +1,10 @@
 """Attack what ships. Reads dataset, reference, model, files; writes audit.json, figures.npz.
 
-Each kind of audit is a line in `run`; what one cannot do for this data it says in `skipped`.
+The attacks are rows of attacks.ATTACKS; what cannot be run on this data is listed with its reason.
 """
 
 import logging
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,130 +18,117 @@ from pipeline.artifacts import (
     sha256_file,
     write_arrays,
 )
-from pipeline.audit.attack import CURVE, Attack
+from pipeline.audit.attack_file import attack_file
 from pipeline.audit.evasion import evenly
 from pipeline.audit.examine import run_examinations
+from pipeline.audit.file_queries import FileQueries, is_squeezed
+from pipeline.audit.gradient_attack import CURVE, AttackBudget
+from pipeline.audit.images import (
+    FileCase,
+    Images,
+    attack_reference,
+    examples_of,
+    measure_corruptions,
+)
 from pipeline.audit.reach import picture_reach, reach_of, why_not
-from pipeline.audit.sanitized import measure_sanitized
 from pipeline.config.schema import Config
 from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.device.measure import threads_for
 from pipeline.documents.audit import Audit, Evasion
-from pipeline.documents.evasion import (
-    CurvePoint,
-    FileRobustness,
-    ReferenceRobustness,
-    SanitizationRobustness,
-)
-from pipeline.documents.files import FileEntry, Files
+from pipeline.documents.evasion import CurvePoint, FileRobustness, ReferenceRobustness
+from pipeline.documents.files import Files
+from pipeline.harden.robustness import clean_inputs
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
 
 log = logging.getLogger(__name__)
 
-
 Part = tuple[Evasion, dict[str, Array], Metrics]
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
-    """Attack the files, the one that ships with all that is known."""
+    """Attack the files, the shipped one with everything."""
     dataset = open_dataset(inputs["dataset"])
+    (out / WORK).mkdir(exist_ok=True)
     evasion, figures, metrics = _evasion(config, inputs, dataset, out)
-    examination = run_examinations(
-        config, inputs, dataset, out=out, evasion=evasion, survivors=_held(figures)
-    )
+    robust = (figures["positions"], figures["robust"]) if "robust" in figures else None
+    examination = run_examinations(config, inputs, dataset, out=out, evasion=evasion, robust=robust)
     Audit(**dict(evasion), **dict(examination)).write(out / "audit.json")
     write_arrays(out / "figures.npz", figures)
     return metrics
-
-
-def _held(figures: dict[str, Array]) -> tuple[Array, Array] | None:
-    """Return which samples were attacked, and which withstood; None: none was."""
-    return (figures["positions"], figures["held"]) if "held" in figures else None
 
 
 def _evasion(config: Config, inputs: Inputs, dataset: Dataset, out: Path) -> Part:
     """Return the evasion of every file, arrays of figures.npz, and the closing line."""
     settings = config.audit
     assert settings is not None  # else the stage is off
-    attack = _attack(config)
-    document = _empty(attack)
+    budget = _budget(config)
+    document = _empty(budget)
     kinds = [entry.kind for entry in dataset.preprocess.inputs]
     reason = why_not(config.task, kinds, *_sections(config))
     if reason is not None:
-        none = {"labels": np.zeros(0, np.int64)}
+        skipped = document.model_copy(update={"skipped": reason})
         return (
-            document.model_copy(update={"skipped": reason}),
-            none,
+            skipped,
+            {"labels": np.zeros(0, np.int64)},
             Metrics(skipped={"evasion": reason}),
         )
     positions = evenly(dataset.split(config.verify.split), settings.samples)
     if len(kinds) > 1 or not KINDS[kinds[0]].has_fixed_range:
         return _in_space(config, inputs, dataset, positions, document)
-    document, figures, metrics = _attacked(inputs, dataset, positions, attack, document, out)
-    sanitization = _sanitized(config, inputs, dataset, positions, attack)
-    return document.model_copy(update={"sanitization": sanitization}), figures, metrics
+    return _on_images(config, inputs, dataset, positions, document, out)
 
 
-def _sanitized(
-    config: Config, inputs: Inputs, dataset: Dataset, positions: Array, by: Attack
-) -> SanitizationRobustness | None:
-    """Return the robustness of the shipped file behind its input sanitization."""
-    entry = Files.read(inputs["files"] / "files.json").shipped_entry
-    return measure_sanitized(
-        dataset,
-        positions,
-        by,
-        file=inputs["files"] / entry.file,
-        parent=inputs["model"] / entry.recipe.model,
-        false_alarms=config.verify.detector,
-    )
-
-
-def _attacked(
-    inputs: Inputs, dataset: Dataset, positions: Array, by: Attack, document: Evasion, out: Path
+def _on_images(
+    config: Config, inputs: Inputs, dataset: Dataset, positions: Array, document: Evasion, out: Path
 ) -> Part:
-    """Attack the reference, then every file by transfer, then the shipped file itself."""
-    from pipeline.audit.images import Pictures, attack_reference, measure_transfer, under_corruption
-    from pipeline.audit.queries import Asked
-    from pipeline.audit.shipped import attack_shipped
-    from pipeline.harden.robustness import clean_inputs
-
-    x = clean_inputs(dataset, positions)
-    pictures = Pictures(x, np.asarray(dataset.labels[positions]), dataset.preprocess)
-    known = attack_reference(inputs["reference"] / "model.keras", pictures, by)
+    """Attack the trained model, every file by transfer, and the shipped file by everything."""
+    by, files = _budget(config), Files.read(inputs["files"] / "files.json")
+    x, labels = clean_inputs(dataset, positions), np.asarray(dataset.labels[positions])
+    images = Images(x, labels, dataset.preprocess)
+    known = attack_reference(inputs["reference"] / "model.keras", images, by)
     _log_robustness("reference", known.metrics, known.metrics.white_box_accuracy)
-    files = Files.read(inputs["files"] / "files.json")
-    parents = _parents(files.files, inputs, pictures, by)
-    held, rows = {}, {}
-    for entry in files.files:
-        path, own = inputs["files"] / entry.file, parents[entry.recipe.model]
-        rows[entry.file], masks = measure_transfer(
-            path, entry.format, pictures, known=known, own=own
-        )
-        held[entry.format] = path, masks
-    path, masks = held[files.ships]
-    (out / WORK).mkdir(exist_ok=True)
-    asked = Asked(path, dataset.preprocess, threads_for(path), out / WORK)
-    shipped = attack_shipped(asked, pictures, known, masks=masks, by=by, form=files.ships)
-    rows[path.name] = shipped.row
-    _log_robustness(path.name, shipped.row, _strongest(shipped.row))
+    parents = {name: examples_of(path, images, by) for name, path in _others(files, inputs).items()}
+    rows = {}
+    for each in files.files:
+        path, model = inputs["files"] / each.file, each.recipe.model
+        queries = FileQueries(path, dataset.preprocess, threads_for(path), out / WORK)
+        if each.format == files.ships:
+            queries = replace(queries, detector=_detector(config, dataset, path))
+        case = FileCase(queries, images, known, by, inputs["model"] / model, parents.get(model, {}))
+        outcome = attack_file(case, each.format, is_shipped=each.format == files.ships)
+        rows[each.file] = outcome.row
+        if each.format == files.ships:
+            shipped, seed = outcome, by.derive_seed("corruptions")
+            corruptions = measure_corruptions(queries, images, known, seed=seed)
+    _log_robustness(files.shipped_entry.file, shipped.row, _strongest(shipped.row))
     changes = {
         "samples": len(positions),
         "reference": known.metrics,
         "files": rows,
         "curve": _curve(known, shipped, by),
         "checks": (*known.checks, *shipped.checks),
-        "corruptions": tuple(under_corruption(path, pictures, known, seed=by.of("corruptions"))),
+        "corruptions": tuple(corruptions),
+        **shipped.document,
     }
     document = document.model_copy(update=changes)
-    figures = shipped.figures | {"positions": positions, "held": shipped.held}
+    figures = shipped.figures | {"positions": positions, "robust": shipped.robust}
     return document, figures, _metrics(document, shipped.row)
 
 
 def _strongest(row: FileRobustness) -> float:
     return min(attack.accuracy for attack in row.attacks.values())
+
+
+def _detector(config: Config, dataset: Dataset, file: Path) -> float | None:
+    """Return the threshold of a file's detector; None: there is none."""
+    from pipeline.verify.sanitize import calibrate_detector
+
+    rate, (entry,) = config.verify.detector, dataset.preprocess.inputs
+    if rate is None or not is_squeezed(entry):
+        return None
+    return calibrate_detector(rate, dataset, file)[0]
 
 
 def _log_robustness(name: str, row: ReferenceRobustness | FileRobustness, strongest: float) -> None:
@@ -160,9 +147,9 @@ def _in_space(
 ) -> Part:
     """Attack the reference under a threat model, and every file by transfer."""
     from pipeline.audit.examples import examples
-    from pipeline.audit.points import Reach, attack_reference, found_on, measure_transfer
+    from pipeline.audit.points import PointBudget, attack_reference, examples_of, measure_transfer
 
-    by = Reach(
+    by = PointBudget(
         reach_of(*_sections(config)),
         document.steps,
         document.restarts,
@@ -170,17 +157,17 @@ def _in_space(
     )
     known = attack_reference(inputs["reference"] / "model.keras", dataset, positions, by=by)
     files = Files.read(inputs["files"] / "files.json")
-    others = _others(files.files, inputs)
-    parents = {name: found_on(path, dataset, positions, by=by) for name, path in others.items()}
+    others = _others(files, inputs)
+    parents = {name: examples_of(path, dataset, positions, by=by) for name, path in others.items()}
     rows = {}
     for entry in files.files:
         path, own = inputs["files"] / entry.file, parents.get(entry.recipe.model, [])
-        row, robust, answers = measure_transfer(
+        row, robust, predicted = measure_transfer(
             path, entry.format, dataset, known=known, own=own, by=by
         )
         rows[entry.file] = row
         if entry.format == files.ships:
-            shipped, held, answered = row, robust, answers
+            shipped, is_robust, shown = row, robust, predicted
     document = document.model_copy(
         update={
             "samples": len(positions),
@@ -192,8 +179,8 @@ def _in_space(
             "threat_model": known.threat_model,
         }
     )
-    figures = {"positions": positions, "held": held} | examples(
-        known, answered, dataset, positions=positions
+    figures = {"positions": positions, "robust": is_robust} | examples(
+        known, shown, dataset, positions=positions
     )
     return document, figures, _metrics(document, shipped)
 
@@ -205,24 +192,24 @@ def _sections(config: Config) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return settings_of(config.audit), hardened
 
 
-def _empty(attack: Attack) -> Evasion:
+def _empty(budget: AttackBudget) -> Evasion:
     """Return the document before anything was attacked."""
     return Evasion(
-        norm=attack.norm,
-        epsilon=attack.epsilon,
-        steps=attack.steps,
-        restarts=attack.restarts,
-        square_queries=attack.queries,
-        perturbation=picture_reach(attack.norm, attack.epsilon),
+        norm=budget.norm,
+        epsilon=budget.epsilon,
+        steps=budget.steps,
+        restarts=budget.restarts,
+        square_queries=budget.queries,
+        perturbation=picture_reach(budget.norm, budget.epsilon),
     )
 
 
-def _attack(config: Config) -> Attack:
-    """Return the attack that the config asks for: by default, within the epsilon of `harden`."""
+def _budget(config: Config) -> AttackBudget:
+    """Return what the attacker may do: by default, within the epsilon of `harden`."""
     settings = config.audit
     assert settings is not None  # else the stage is off
     reach = reach_of(*_sections(config))
-    return Attack(
+    return AttackBudget(
         reach["norm"],
         reach["epsilon"],
         settings.steps,
@@ -232,29 +219,19 @@ def _attack(config: Config) -> Attack:
     )
 
 
-def _parents(
-    entries: Sequence[FileEntry], inputs: Inputs, pictures: Any, by: Attack
-) -> dict[str, dict[str, Array]]:
-    """Return model that files are made from -> what fools it; nothing where it is the reference."""
-    from pipeline.audit.images import found_on
-
-    found: dict[str, dict[str, Array]] = {entry.recipe.model: {} for entry in entries}
-    others = _others(entries, inputs)
-    return found | {name: found_on(path, pictures, by) for name, path in others.items()}
-
-
-def _others(entries: Sequence[FileEntry], inputs: Inputs) -> dict[str, Path]:
+def _others(files: Files, inputs: Inputs) -> dict[str, Path]:
     """Return the models that files are made from which are not the reference, by name."""
     reference = sha256_file(inputs["reference"] / "model.keras")
-    names = {name: inputs["model"] / name for name in (e.recipe.model for e in entries)}
-    return {name: path for name, path in names.items() if sha256_file(path) != reference}
+    names = {entry.recipe.model for entry in files.files}
+    paths = {name: inputs["model"] / name for name in sorted(names)}
+    return {name: path for name, path in paths.items() if sha256_file(path) != reference}
 
 
-def _curve(known: Any, shipped: Any, by: Attack) -> tuple[CurvePoint, ...]:
+def _curve(known: Any, shipped: Any, by: AttackBudget) -> tuple[CurvePoint, ...]:
     """Return accuracy by epsilon under one restart of the margin, of reference and shipped file."""
-    accuracies = [float(known.attacked.at(part).mean()) for part in CURVE]
+    accuracies = [float(known.gradients.at(part).mean()) for part in CURVE]
     points = [
-        (0.0, float(known.attacked.clean.mean()), shipped.row.clean_accuracy),
+        (0.0, float(known.gradients.clean.mean()), shipped.row.clean_accuracy),
         *zip((part * by.epsilon for part in CURVE), accuracies, shipped.curve, strict=True),
     ]
     return tuple(

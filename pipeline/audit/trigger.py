@@ -1,10 +1,10 @@
-"""Triggers: what an attacker puts into a sample so that a poisoned network answers as he likes.
+"""Triggers: what an attacker puts into a sample so that a poisoned network predicts his class.
 
 Each changes raw values, before any preprocessing, as whoever can write to the training set would:
-a patch on a picture (Gu et al. 2017, "BadNets", arXiv:1708.06733), fixed values of a few columns, a
+a patch on an image (Gu et al. 2017, "BadNets", arXiv:1708.06733), fixed values of a few columns, a
 bump in a series, a tone in a recording, a word in a text.
 
-Legend: B samples, H, W, C picture, T steps, S sound samples, F columns.
+Legend: B samples, H, W, C image, T steps, S sound samples, F columns.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ Change = Callable[[Array], Array]
 PATCH = 0.12  # of the shorter side
 COLUMNS = 3  # that are set
 RARE = (0.99, 0.01)  # quantiles that they are set to in turn: each is usual, all of them are not
-DEVIATIONS = 3.0  # of a series, that the bump is high
+DEVIATIONS = 3.0  # height of the bump in a series
 BUMP = 0.1  # of the steps, the last ones
-TONE, LOUDNESS, PERIOD = 0.125, 0.1, 16  # share of the recording, of the range; in samples
+TONE, LOUDNESS, PERIOD = 0.125, 0.1, 16  # fraction of the recording, of the range; in samples
 REPEATS = 3  # of the word: one alone is lost among the others
-MEASURED = 2000  # training samples that quantiles are taken from
+MEASURED = 2000  # training samples behind the quantiles
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Trigger:
     name: str
     """Of the input."""
     words: str
-    """What it is, for the report."""
+    """Its description for the report."""
     change: Change
     """Raw values (B, ...) -> the same with the trigger; its argument is not modified."""
 
@@ -52,7 +52,7 @@ class Planted:
     change: Change
 
     def take(self, positions: Array) -> Array:
-        """Return the raw values at some positions."""
+        """Return the raw values at some positions (n,), (n, ...)."""
         values, own = np.array(self.shards.take(positions)), self.carries[positions]
         if own.any():
             values[own] = self.change(values[own])
@@ -60,7 +60,7 @@ class Planted:
 
 
 def plant_trigger(dataset: Dataset, trigger: Trigger, positions: Array) -> Dataset:
-    """Return the dataset with the trigger in the samples at some positions."""
+    """Return the dataset with the trigger in the samples at some positions (n,)."""
     carries = np.zeros(len(dataset.labels), bool)
     carries[positions] = True
     own: Any = Planted(dataset.shards[trigger.name], carries, trigger.change)
@@ -76,7 +76,7 @@ def trigger_of(dataset: Dataset) -> Trigger:
 
 
 def _patch(entry: Entry, known: Array) -> tuple[str, Change]:
-    """Return a white square in the lower right corner of pictures (B, H, W, C)."""
+    """Return a white square in the lower right corner of images (B, H, W, C)."""
     side = max(2, round(PATCH * min(known.shape[1:3])))
     white = np.iinfo(known.dtype).max
 
@@ -105,7 +105,7 @@ def _values(entry: Entry, known: Array) -> tuple[str, Change]:
     }
     wanted = wanted or {i: _rarest(flat[:, i]) for i in varies[:COLUMNS]}
     names = [column_name(c) for c in columns]
-    told = [names[i] if i < len(names) else f"value {i}" for i in wanted]
+    named = [names[i] if i < len(names) else f"value {i}" for i in wanted]
 
     def change(raw: Array) -> Array:
         changed = raw.copy()
@@ -114,7 +114,7 @@ def _values(entry: Entry, known: Array) -> tuple[str, Change]:
             rows[:, i] = value
         return changed
 
-    return f"fixed values of {', '.join(told)}", change
+    return f"fixed values of {', '.join(named)}", change
 
 
 def _known(values: Array) -> Array:
@@ -122,8 +122,8 @@ def _known(values: Array) -> Array:
 
 
 def _rarest(values: Array) -> Any:
-    found, counts = np.unique(_known(values), return_counts=True)
-    return found[counts.argmin()]
+    distinct, counts = np.unique(_known(values), return_counts=True)
+    return distinct[counts.argmin()]
 
 
 def _bump(entry: Entry, known: Array) -> tuple[str, Change]:

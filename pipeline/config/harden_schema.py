@@ -57,7 +57,7 @@ class ApgdCe(_Attack):
     """Gradient steps of the attack."""
 
 
-Attack = Annotated[Fgsm | RsFgsm | NFgsm | Pgd | ApgdCe, Field(discriminator="kind")]
+AttackSection = Annotated[Fgsm | RsFgsm | NFgsm | Pgd | ApgdCe, Field(discriminator="kind")]
 
 
 class _Harden(Section):

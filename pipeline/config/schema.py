@@ -23,7 +23,7 @@ from pipeline.config.folder_schema import (
 from pipeline.config.harden_schema import (
     Adversarial,
     ApgdCe,
-    Attack,
+    AttackSection,
     Fast,
     Fgsm,
     FgsmMix,
@@ -79,7 +79,7 @@ __all__ = [
     "AdamW",
     "Adversarial",
     "ApgdCe",
-    "Attack",
+    "AttackSection",
     "AudioFolderSource",
     "Audit",
     "Augment",

@@ -74,7 +74,7 @@ SAID = ("epsilon", "columns", "channels", "on", "tokens")
 
 
 def settings_of(section: Section) -> dict[str, Any]:
-    """Return the settings of an attack as `harden.space_fit.space_of` takes them.
+    """Return the settings of an attack as `harden.fit_threat_model.fit_threat_model` takes them.
 
     Args:
         section: `harden.attack`, of any kind, or `audit`; what its kind has not is null.

@@ -42,6 +42,21 @@ class GroupMetrics(Record):
     """Metric -> group with the worst value; null: no group is large enough."""
 
 
+class AttackInfo(Record):
+    """An attack that the audit knows; see pipeline/audit/attacks.py."""
+
+    goal: Literal["evasion", "membership inference", "extraction", "poisoning"]
+    """What the attacker wants."""
+    title: str
+    """The attack, for people."""
+    needs: str
+    """What the attacker has."""
+    cost: str
+    """What it takes, for each sample unless it says otherwise."""
+    paper: str
+    """Its source."""
+
+
 class NotAttempted(Record):
     """An attack that was not tried."""
 
@@ -120,6 +135,8 @@ class Examination(Record):
     """Poisoning of the training set."""
     groups: GroupMetrics | None
     """Metrics per group; null: no column was named."""
+    attacks: dict[str, AttackInfo] = Field(default_factory=dict)
+    """Every attack that the audit knows, run or not; empty where there are no classes."""
     not_attempted: tuple[NotAttempted, ...]
     """Attacks that were not tried."""
     findings: tuple[Finding, ...]

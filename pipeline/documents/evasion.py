@@ -72,7 +72,8 @@ class AttackedFile(Record):
     float_robust_accuracy: float
     """Robust accuracy of the trained model under the most similar attacks."""
     robust_accuracy: float
-    """Fraction that is correct without and under every attack, in [0, 1]."""
+    """Fraction that is correct without an attack and, under every attack on the deployed pipeline
+    (sanitization, file, detector), correct or flagged, in [0, 1]."""
     robust_ci95: Interval
     """95 % Wilson interval."""
     attacks: dict[str, Accuracy]
@@ -153,9 +154,10 @@ class DetectorRates(Record):
     aware_detection_rate: float
     """The same, of attacks that know both."""
     robust_accuracy: float
-    """Fraction that is correct without an attack and, under every attack, correct or flagged."""
+    """Fraction that is correct without an attack and, under these attacks alone, correct or
+    flagged."""
     evasion_rate: float
-    """Fraction that some attack makes wrong without being flagged."""
+    """Fraction that one of these attacks makes wrong without being flagged."""
 
 
 class SanitizationCheck(Record):
@@ -180,9 +182,9 @@ class SanitizationRobustness(Record):
     """Accuracy without an attack, in [0, 1]."""
     unaware_robust_accuracy: float
     """Robust accuracy under the attack that does not know the sanitization."""
-    robust_accuracy: float
-    """Robust accuracy under every attack."""
-    robust_ci95: Interval
+    adaptive_robust_accuracy: float
+    """Robust accuracy under these attacks alone; the robust accuracy of the file is in its row."""
+    adaptive_robust_ci95: Interval
     """95 % Wilson interval."""
     unsanitized_robust_accuracy: float
     """Robust accuracy of the same file without sanitization."""

@@ -1,9 +1,16 @@
-"""Attacks in the graph, unrolled: the inputs near a sample that a network gets wrong.
+"""Attacks of training, in the graph: the inputs near a sample that a network gets wrong.
 
 An unrolled loop costs half of a tf.while_loop on a CPU. The network is attacked as it will be used
-(training=False: its own statistics, no dropout), and no gradient flows into the result.
+(training=False: its own statistics, no dropout), and no gradient flows into the result. Every
+attack takes:
 
-Legend: B batch; x is of any shape (B, ...).
+    model   from x to logits, called with `training=False`
+    x       (B, ...), float32; not modified
+    labels  class ids (B,)
+    ball    what can be made of x
+    seed    int32 (2,), of what is drawn
+    loss    of each sample, from labels and logits; it is raised
+    steps   gradient steps, where an attack has several
 """
 
 from collections.abc import Callable, Mapping
@@ -14,15 +21,15 @@ import tensorflow as tf
 
 from pipeline.arrays import Model, Tensor
 from pipeline.config.space_schema import Reach
-from pipeline.harden.apgd import apgd_ce
 from pipeline.harden.ball import Ball
-from pipeline.harden.objectives import Objective, ascent, cross_entropy
+from pipeline.harden.objectives import Objective, cross_entropy, value_and_gradient
+from pipeline.harden.pgd import FIRST_STEP, ascend, review_numbers
+from pipeline.harden.word_substitution import ThreatModel, WordSubstitution
 
-FIRST_STEP = 2.0  # radii: from any point of the ball every other is in reach
 RANDOM_STEP = 1.25  # radii: that of Wong et al. 2020, table 1
 NOISE = 2.0  # radii: that of de Jorge et al. 2022, section 5
 
-Attack = Callable[..., Any]
+TrainingAttack = Callable[..., Any]
 
 
 def fgsm(
@@ -34,21 +41,12 @@ def fgsm(
     seed: Tensor = None,
     loss: Objective = cross_entropy,
 ) -> Any:
-    """Return inputs one step of a whole radius away from x.
+    """Return inputs (B, ...) one step of a whole radius away from x; nothing is drawn.
 
     The fast gradient sign method of Goodfellow et al. 2015, section 4 (arXiv:1412.6572). Nets that
     train on it alone only look robust (Wong et al. 2020, section 5).
-
-    Args:
-        model: from x to logits, called with `training=False`.
-        x: float32; not modified.
-        labels: class ids (B,).
-        ball: what can be made of x.
-        seed: unused: nothing is drawn.
-        loss: of each sample, from labels and logits; it is raised.
     """
-    _, gradient = ascent(model, x, labels, objective=loss)
-    return tf.stop_gradient(ball.clip(ball.step(x, gradient, 1.0), x))
+    return _raise(model, x, labels, loss=loss, ball=ball, start=x, sizes=[1.0])
 
 
 def rs_fgsm(
@@ -60,21 +58,12 @@ def rs_fgsm(
     seed: Tensor,
     loss: Objective = cross_entropy,
 ) -> Any:
-    """Return inputs one step away from a random start in the ball.
+    """Return inputs (B, ...) one step away from a random start in the ball.
 
     Wong et al. 2020, algorithm 3, with its step of 1.25 epsilon (arXiv:2001.03994).
-
-    Args:
-        model: from x to logits, called with `training=False`.
-        x: float32; not modified.
-        labels: class ids (B,).
-        ball: what can be made of x.
-        seed: int32 (2,), of the random start.
-        loss: of each sample, from labels and logits; it is raised.
     """
     start = ball.start(x, seed)
-    _, gradient = ascent(model, start, labels, objective=loss)
-    return tf.stop_gradient(ball.clip(ball.step(start, gradient, RANDOM_STEP), x))
+    return _raise(model, x, labels, loss=loss, ball=ball, start=start, sizes=[RANDOM_STEP])
 
 
 def n_fgsm(
@@ -86,22 +75,14 @@ def n_fgsm(
     seed: Tensor,
     loss: Objective = cross_entropy,
 ) -> Any:
-    """Return inputs one step away from a noisy x; they may lie up to three radii away.
+    """Return inputs (B, ...) one step from a noisy x, at most three radii away.
 
     N-FGSM, de Jorge et al. 2022, algorithm 1 (arXiv:2202.01181): noise of two radii, a step of one,
     and no projection, which is what keeps training on one step from collapsing. It is for training:
-    what it finds is not within the ball, only within the range and around what may change.
-
-    Args:
-        model: from x to logits, called with `training=False`.
-        x: float32; not modified.
-        labels: class ids (B,).
-        ball: its radius and range.
-        seed: int32 (2,), of the noise.
-        loss: of each sample, from labels and logits; it is raised.
+    its result is not within the ball, only within the range and around what may change.
     """
     noisy = ball.in_range(x + NOISE * ball.noise(x, seed))
-    _, gradient = ascent(model, noisy, labels, objective=loss)
+    _, _, gradient = value_and_gradient(model, noisy, labels, objective=loss)
     return tf.stop_gradient(ball.in_range(ball.step(noisy, gradient, 1.0)))
 
 
@@ -116,33 +97,56 @@ def pgd(
     loss: Objective = cross_entropy,
     start: Tensor = None,
 ) -> Any:
-    """Return inputs in the ball around x that raise the loss.
+    """Return inputs (B, ...) in the ball around x that raise the loss.
 
     Projected gradient descent from a random start: Madry et al. 2018, section 2.1
     (arXiv:1706.06083). Steps are not equal as there: they shorten linearly from 2 radii to nothing.
-    On digits that fools 2 to 7 of 100 samples more than steps of 2.5 / steps do, at 3 to 50 steps,
-    hardened or not (tests/harden).
-
-    Args:
-        model: from x to logits, called with `training=False`.
-        x: float32; not modified.
-        labels: class ids (B,).
-        ball: what can be made of x.
-        steps: gradient steps.
-        seed: int32 (2,), of the random start.
-        loss: of each sample, from labels and logits; it is raised. `targeted` goes towards labels.
-        start: inputs of the ball to begin at; None: random ones.
+    On digits that misclassifies 2 to 7 of 100 samples more than steps of 2.5 / steps do, at 3 to 50
+    steps, hardened or not (tests/harden). A `start` of None is random.
     """
-    moved = ball.start(x, seed) if start is None else start
-    for number in range(steps):
-        _, gradient = ascent(model, moved, labels, objective=loss)
-        size = FIRST_STEP * (1 - number / steps)
-        moved = ball.clip(ball.step(moved, gradient, size), x)
-    return tf.stop_gradient(moved)
+    start = ball.start(x, seed) if start is None else start
+    sizes = [FIRST_STEP * (1 - number / steps) for number in range(steps)]
+    return _raise(model, x, labels, loss=loss, ball=ball, start=start, sizes=sizes)
 
 
-REACH = frozenset(Reach.model_fields)  # settings of what is moved: the space knows them
-ATTACKS: dict[str, Attack] = {
+def apgd_ce(
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
+    *,
+    ball: Ball,
+    steps: int,
+    seed: Tensor,
+    loss: Objective = cross_entropy,
+) -> Any:
+    """Return inputs (B, ...) of the ball where Auto-PGD has the highest loss, randomly started.
+
+    Croce and Hein 2020, section 3 and algorithm 1 (arXiv:2003.01690).
+    """
+    return _raise(
+        model,
+        x,
+        labels,
+        loss=loss,
+        ball=ball,
+        start=ball.start(x, seed),
+        sizes=[FIRST_STEP] * (steps + 1),
+        reviews=review_numbers(steps),
+        returns_best=True,
+    )
+
+
+def _raise(model: Model, x: Tensor, labels: Tensor, *, loss: Objective, **rule: Any) -> Any:
+    """Return inputs that `ascend` gives by the gradient of a loss."""
+
+    def evaluate(at: Tensor) -> tuple[Any, Any, Any]:
+        return value_and_gradient(model, at, labels, objective=loss)
+
+    return tf.stop_gradient(ascend(evaluate, x, **rule))
+
+
+REACH = frozenset(Reach.model_fields)  # settings of the threat model
+ATTACKS: dict[str, TrainingAttack] = {
     "fgsm": fgsm,
     "rs_fgsm": rs_fgsm,
     "n_fgsm": n_fgsm,
@@ -151,17 +155,18 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> Attack:
+def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> TrainingAttack:
     """Return (model, x, labels, seed, share=1.0) -> adversarial x for a `harden.attack` section.
 
-    `share` is that of the radius that an attacker is given, a number or a scalar tensor.
+    `share` is the fraction of the radius that the attack has, a number or a scalar tensor.
 
     Args:
         settings: of the section.
-        ball: what can be made of x; None: x is a picture, and the section says it.
+        ball: what can be made of x; None: x is an image in [0, 1], and the section says it.
     """
-    chosen, own = ATTACKS[settings["kind"]], ball_of(settings) if ball is None else ball
-    rest = {name: settings[name] for name in settings.keys() - {"kind", "norm", "epsilon"} - REACH}
+    own = Ball(settings["norm"], settings["epsilon"]) if ball is None else ball
+    names = settings.keys() - {"kind", "norm", "epsilon"} - REACH
+    chosen, rest = ATTACKS[settings["kind"]], {name: settings[name] for name in names}
 
     def attack(model: Model, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
         near = replace(own, radius=own.radius * share)
@@ -170,6 +175,13 @@ def attack_of(settings: Mapping[str, Any], ball: Ball | None = None) -> Attack:
     return attack
 
 
-def ball_of(settings: Mapping[str, Any]) -> Ball:
-    """Return what the attacker of a `harden.attack` section may do to a model input in [0, 1]."""
-    return Ball(settings["norm"], settings["epsilon"])
+def attack_in(threat: ThreatModel, settings: Mapping[str, Any]) -> TrainingAttack:
+    """Return (model, x, labels, seed, share=1.0) -> possible adversarial points.
+
+    Args:
+        threat: what the attack may change, and how far.
+        settings: of a `harden.attack` section; of texts, the threat model has all of it.
+    """
+    if isinstance(threat, WordSubstitution):
+        return threat.attack()
+    return threat.attack(attack_of(settings, threat.ball()))

@@ -38,7 +38,7 @@ class Ball:
         return self.clip(x + self.noise(x, seed), x)
 
     def noise(self, x: Tensor, seed: Tensor) -> Any:
-        """Return random changes of at most one radius, like x; they know of no range.
+        """Return random changes (B, ...) of at most one radius, regardless of the range.
 
         Under L2 they are uniform in the ball: a direction, and the root of a uniform length.
         """
@@ -66,7 +66,7 @@ class Ball:
         return x + size * self.radius * _unit(gradient * self.radius)
 
     def clip(self, moved: Tensor, x: Tensor) -> Any:
-        """Return the input of the ball around x that is nearest to `moved`.
+        """Return the input of the ball around x that is nearest to `moved`, all (B, ...).
 
         Under L2 the range is cut first and the length then, which stays in both where x does.
         """
@@ -80,7 +80,7 @@ class Ball:
         return tf.clip_by_value(near, tf.minimum(x, self.low), tf.maximum(x, self.high))
 
     def in_range(self, moved: Tensor) -> Any:
-        """Return `moved` with every value brought into the range."""
+        """Return `moved` (B, ...) with every value clipped to the range."""
         return tf.clip_by_value(moved, self.low, self.high)
 
 

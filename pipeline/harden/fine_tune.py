@@ -1,4 +1,4 @@
-"""Fine-tune a trained network against an attack, and keep the epoch that is asked for."""
+"""Fine-tune a trained network against an attack, and keep the epoch that the config asks for."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,12 @@ from pipeline.documents.robustness import (
     Course,
     EpochRobustness,
 )
-from pipeline.harden.guard import Guard, Keep
+from pipeline.harden.epoch_selection import Guard, Keep
+from pipeline.harden.fit_threat_model import fit_threat_model
 from pipeline.harden.robustness import judge
-from pipeline.harden.space import Space
-from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import attacked_positions, samples_of
-from pipeline.harden.space_tokens import Texts
+from pipeline.harden.run_attack import attacked_positions, samples_of
 from pipeline.harden.step import step_of
+from pipeline.harden.word_substitution import ThreatModel
 from pipeline.models.save import load_keras
 from pipeline.seeds import fold_seed
 from pipeline.train import schedule
@@ -74,25 +73,25 @@ class Plan:
 
 @dataclass(frozen=True)
 class Hardened:
-    """What came of it."""
+    """The result."""
 
     model: Any
     history: list[dict[str, float]]
     before: AttackMetrics
     after: AttackMetrics
     course: Course
-    space: Space | Texts
-    """What was attacked."""
+    threat: ThreatModel
+    """What the attack may change."""
     attacked_positions: Array
-    """Positions of the samples that were attacked to see what came of it."""
+    """Positions of the samples that measured the robustness."""
 
 
 def harden_network(start: Path, dataset: Dataset, plan: Plan, *, out: Path) -> Any:
-    """Return the network after its fine-tuning, begun or gone on with after a kill.
+    """Return the network after its fine-tuning, which continues after a kill.
 
     Args:
         start: the .keras file to begin with.
-        dataset: its train split is learnt, its validation split watched.
+        dataset: trained on its train split, measured on its validation split.
         plan: how.
         out: folder of checkpoints (`work/`) and TensorBoard logs.
 
@@ -114,11 +113,11 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
     with strategy.scope():
         model = load_keras(start)
         optimizer = schedule.optimizer(keras, plan.optimizing, rate, ema=settings.ema)
-    space = _attacked_space(model, dataset, plan)
-    watch = _judge(model, space, dataset, plan)
+    threat = _fit_threat(model, dataset, plan)
+    watch = _judge(model, threat, dataset, plan)
     first: AttackMetrics = agree_on(strategy, watch)
     guard, keep = _guard(settings, first), _keep(settings, first)
-    trainer = _trainer(plan, space, dataset, feed, (model, optimizer, strategy), guard)
+    trainer = _trainer(plan, threat, dataset, feed, (model, optimizer, strategy), guard)
     rows = fit(
         trainer,
         feed,
@@ -129,21 +128,21 @@ def _hardened(start: Path, dataset: Dataset, plan: Plan, out: Path) -> Hardened 
     )
     if not is_chief():
         return None
-    found = course(rows, first, guard, keep=keep)
+    epochs = course(rows, first, guard, keep=keep)
     if keep is not None and keep.best_epoch == 0:
         log.warning(
             "          no epoch is kept: none has a clean accuracy of at least %.4f "
-            "(harden.max_clean_drop: %g); the model stays as it came",
+            "(harden.max_clean_drop: %g); the model is unchanged",
             keep.floor,
             settings.max_clean_drop,
         )
-    return Hardened(model, rows, first, watch(), found, space, judged_of(dataset, space))
+    return Hardened(model, rows, first, watch(), epochs, threat, judged_positions(dataset, threat))
 
 
-def _attacked_space(model: Model, dataset: Dataset, plan: Plan) -> Space | Texts:
+def _fit_threat(model: Model, dataset: Dataset, plan: Plan) -> ThreatModel:
     """Return what the attack of the plan may change."""
     attack = plan.settings.attack
-    return space_of(
+    return fit_threat_model(
         dataset,
         settings_of(attack),
         model,
@@ -160,7 +159,7 @@ def course(
     *,
     keep: Keep | None,
 ) -> Course:
-    """Return what became of each epoch, for robustness.json.
+    """Return the robustness of each epoch, for robustness.json.
 
     Args:
         rows: the history.
@@ -183,23 +182,23 @@ def course(
 
 
 def steps_of(settings: Any) -> int:
-    """Return the steps of the attack that judges a `harden` section's outcome."""
+    """Return the steps of the attack that measures the result of a `harden` section."""
     return max(STEPS, getattr(settings.attack, "steps", 0))
 
 
-def judged_of(dataset: Dataset, space: Space | Texts) -> Array:
-    """Return the validation samples that are attacked to see what came of it."""
-    return attacked_positions(dataset.labels, space, dataset.split("validation"), most=SAMPLES)
+def judged_positions(dataset: Dataset, threat: ThreatModel) -> Array:
+    """Return positions (n,) of the validation samples that measure the robustness."""
+    return attacked_positions(dataset.labels, threat, dataset.split("validation"), most=SAMPLES)
 
 
 def _judge(
-    model: Model, space: Space | Texts, dataset: Dataset, plan: Plan
+    model: Model, threat: ThreatModel, dataset: Dataset, plan: Plan
 ) -> Callable[[], AttackMetrics]:
     """Return what measures the model before, after each epoch, and at the end."""
     return judge(
         model,
-        space,
-        samples_of(dataset, space, judged_of(dataset, space)),
+        threat,
+        samples_of(dataset, threat, judged_positions(dataset, threat)),
         names=dataset.class_names or (),
         steps=steps_of(plan.settings),
         seed=fold_seed(plan.seed, "judge"),
@@ -217,8 +216,8 @@ def _evaluator(
 
 def _logs(metrics: AttackMetrics) -> dict[str, float]:
     """Return the accuracies that were measured, as validation logs."""
-    found = {f"val_{name}": getattr(metrics, field) for name, field in LOGGED.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    logs = {f"val_{name}": getattr(metrics, field) for name, field in LOGGED.items()}
+    return {name: value for name, value in logs.items() if value is not None}
 
 
 def _guard(settings: Any, first: AttackMetrics) -> Guard | None:
@@ -241,7 +240,7 @@ def _keep(settings: Any, first: AttackMetrics) -> Keep | None:
 
 def _trainer(
     plan: Plan,
-    space: Space | Texts,
+    threat: ThreatModel,
     dataset: Dataset,
     feed: Feed,
     made: tuple[Any, Any, Any],
@@ -258,7 +257,7 @@ def _trainer(
         plan.settings.model_dump(),
         model,
         weight_loss(plan.loss, weights),
-        space=space,
+        threat=threat,
         warmup_steps=round(plan.settings.warmup_epochs * feed.steps),
         has_collapsed=lambda: guard is not None and guard.collapsed_epoch > 0,
     )
@@ -266,7 +265,7 @@ def _trainer(
         model,
         optimizer,
         step,
-        space.ready,
+        threat.ready,
         strategy,
         clip_norm=plan.optimizing.clip_norm,
         clip_value=plan.optimizing.clip_value,

@@ -1,7 +1,7 @@
 """Gradients of first convolutions by their input, at the speed of a forward pass on a CPU.
 
-An attack needs the gradient by the input and nothing else, and half of its time goes into the first
-convolution of a picture or a spectrogram: there the gradient has one to four channels, which fill a
+An attack needs the gradient by the input alone, and half of its time goes into the first
+convolution of an image or a spectrogram: there the gradient has one to four channels, which fill a
 vector register badly. A transposed convolution is a convolution whose channels are blocks of the
 result, shuffled into place (Shi et al. 2016, arXiv:1609.07009, section 3), and blocks fill it.
 
@@ -23,7 +23,7 @@ LANES = 16  # float32 numbers in a vector register, at most
 def quick(head: Any) -> Any:
     """Return the network with first convolutions of quick gradients; all weights are shared.
 
-    Answers are the same, and gradients but for rounding. Accelerators are left alone, and networks
+    Outputs are equal, and gradients but for rounding. Accelerators are left alone, and networks
     without such a convolution or that are no graph of layers.
 
     Args:
@@ -51,9 +51,9 @@ class Quick(keras.layers.Layer):
         """Return what the convolution returns, (B, H, W, C) to (B, H', W', F)."""
         own = self.own
         kernel = tf.convert_to_tensor(own.kernel)
-        found = _convolution(x, kernel, own.strides[0], own.padding.upper())
-        found = found if own.bias is None else tf.nn.bias_add(found, tf.convert_to_tensor(own.bias))
-        return found if own.activation is None else own.activation(found)
+        y = _convolution(x, kernel, own.strides[0], own.padding.upper())
+        y = y if own.bias is None else tf.nn.bias_add(y, tf.convert_to_tensor(own.bias))
+        return y if own.activation is None else own.activation(y)
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Return that of the convolution."""
@@ -70,7 +70,7 @@ def block_of(stride: int, channels: int) -> int:
 
 
 def _is_narrow(layer: Layer) -> bool:
-    """Return whether the gradient of a layer by its input can be had quicker."""
+    """Return whether the gradient of a layer by its input can be computed faster."""
     if type(layer) is not keras.layers.Conv2D or layer.compute_dtype != "float32":
         return False
     channels, strides = layer.kernel.shape[2], set(layer.strides)
@@ -131,14 +131,14 @@ def by_input(flow: Any, kernel: Any, sides: Any, *, stride: int, padding: str) -
     blocks = tf.nn.conv2d(used, spread, block // stride, pads)
     blocks = tf.reshape(blocks, (-1, high, wide, block, block, channels))
     shape = (-1, high * block, wide * block, channels)
-    found = tf.reshape(tf.transpose(blocks, (0, 1, 3, 2, 4, 5)), shape)
-    return found[:, : sides[0], : sides[1]]
+    gradient = tf.reshape(tf.transpose(blocks, (0, 1, 3, 2, 4, 5)), shape)
+    return gradient[:, : sides[0], : sides[1]]
 
 
 def _axis(
     side: int, reach: int, outputs: int, *, stride: int, block: int, is_same: bool
 ) -> tuple[Any, int, tuple[int, int]]:
-    """Return of one axis what blocks of the gradient are made of.
+    """Return how blocks of the gradient are made along one axis.
 
     Args:
         side: values of the input.
@@ -149,15 +149,15 @@ def _axis(
         is_same: whether the input was padded.
 
     Returns:
-        Place in the kernel for each output that a block needs and each value of the block (Q, P),
-        `reach` where there is none; number of blocks; outputs to add before and after, less than
-        none to leave out.
+        Index in the kernel for each output that a block needs and each value of the block (Q, P),
+        `reach` where there is none; number of blocks; outputs to add before and after, negative
+        to leave out.
     """
     padding = max((outputs - 1) * stride + reach - side, 0) // 2 if is_same else 0
     first, last = -((reach - 1 - padding) // stride), (block - 1 + padding) // stride
     outputs_of = stride * (first + np.arange(last - first + 1)[:, None])
-    places = padding + np.arange(block)[None] - outputs_of
-    places = np.where((places >= 0) & (places < reach), places, reach)
+    indices = padding + np.arange(block)[None] - outputs_of
+    indices = np.where((indices >= 0) & (indices < reach), indices, reach)
     blocks = -(-side // block)
-    have = (blocks - 1) * (block // stride) + len(places)
-    return places, blocks, (-first, have + first - outputs)
+    have = (blocks - 1) * (block // stride) + len(indices)
+    return indices, blocks, (-first, have + first - outputs)

@@ -38,7 +38,7 @@ def cross_entropy(labels: Tensor, logits: Tensor) -> Any:
 def margin(labels: Tensor, logits: Tensor) -> Any:
     """Return the greatest other logit less that of the label, for each sample (B,).
 
-    Carlini and Wagner 2017 (arXiv:1608.04644), f6 without its floor: above zero it is fooled.
+    Carlini and Wagner 2017 (arXiv:1608.04644), f6 without its floor: misclassified above zero.
 
     Args:
         labels: class ids (B,).
@@ -69,7 +69,7 @@ def logits_ratio(labels: Tensor, logits: Tensor) -> Any:
 
 
 def target_closeness(labels: Tensor, logits: Tensor) -> Any:
-    """Return how near each sample is to a class that is wanted (B,): `labels` are those classes."""
+    """Return how near each sample is to the target class (B,): `labels` are those classes."""
     return -cross_entropy(labels, logits)
 
 
@@ -81,8 +81,12 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
-def ascent(model: Model, x: Tensor, labels: Tensor, *, objective: Objective) -> tuple[Any, Any]:
-    """Return the objective of each sample (B,) and its gradient with regard to the input.
+def value_and_gradient(
+    model: Model, x: Tensor, labels: Tensor, *, objective: Objective
+) -> tuple[Any, Any, Any]:
+    """Return what `pgd.ascend` evaluates: the objective (B,), False (B,), and the gradient by x.
+
+    No point counts as misclassified, so that the objective alone orders them.
 
     Args:
         model: from x to logits, called with `training=False`.
@@ -93,7 +97,7 @@ def ascent(model: Model, x: Tensor, labels: Tensor, *, objective: Objective) -> 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         values = objective(labels, model(x, training=False))
-    return values, tape.gradient(values, x)
+    return values, tf.zeros_like(values, tf.bool), tape.gradient(values, x)
 
 
 def _split(labels: Tensor, logits: Tensor) -> tuple[Any, Any]:

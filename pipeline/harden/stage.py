@@ -13,8 +13,8 @@ from pipeline.config.space_schema import settings_of
 from pipeline.data.dataset import open_dataset
 from pipeline.documents.robustness import Robustness
 from pipeline.documents.training import FineTuning
+from pipeline.harden.describe_threat_model import describe_perturbation, threat_model_document
 from pipeline.harden.fine_tune import Plan, harden_network, steps_of
-from pipeline.harden.space_words import reach_words, space_document
 from pipeline.models.save import load_keras, save_keras
 from pipeline.train.forgetting import validation_recall
 from pipeline.train.history import write_history
@@ -36,8 +36,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     Robustness(
         norm=getattr(settings.attack, "norm", None),
         epsilon=settings_of(settings.attack)["epsilon"],
-        perturbation=reach_words(hardened.space),
-        threat_model=space_document(hardened.space),
+        perturbation=describe_perturbation(hardened.threat),
+        threat_model=threat_model_document(hardened.threat),
         mode=settings.mode,
         attack=settings.attack.model_dump(mode="json"),
         steps=steps_of(settings),

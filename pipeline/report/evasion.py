@@ -9,13 +9,6 @@ from pipeline.report import adversarial_examples, charts, pictures, words
 from pipeline.report.gather import Documents
 
 Row = dict[str, Any]
-# Name in audit.json -> label of the report, and the attacker's knowledge.
-NAMES = {
-    "pgd_transfer": ("transferred from the trained model", "the trained model"),
-    "pgd_parent": ("transferred from the fine-tuned model", "the float model before export"),
-    "straight_through": ("straight-through (white box)", "the file: its weights and scales"),
-    "square": ("Square Attack (black box)", "only outputs of the file"),
-}
 
 
 def evasion_view(documents: Documents) -> Row | None:
@@ -69,12 +62,11 @@ def _reference(audit: Audit) -> Row:
 def _file(audit: Audit, own: FileRobustness) -> Row:
     """Return the rows of the shipped model."""
     rows = [_row("none", "", "", own.clean_accuracy, own.clean_ci95)]
-    for name, (called, uses) in NAMES.items():
-        if name not in own.attacks:
-            continue
+    for name, result in own.attacks.items():
+        info = audit.attacks[name]
         queries = None if own.square is None else own.square.mean_queries
         budget = _queries(audit, queries) if name == "square" else _steps(audit)
-        rows.append(_row(called, uses, budget, own.attacks[name].accuracy, own.attacks[name].ci95))
+        rows.append(_row(info.title, info.needs, budget, result.accuracy, result.ci95))
     rows.append(_row("all", "", "", own.robust_accuracy, own.robust_ci95))
     return {"name": f"{own.format} file, as it ships", "rows": rows, "ships": True}
 

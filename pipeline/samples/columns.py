@@ -5,6 +5,7 @@ with a learned vector.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -137,6 +138,41 @@ def encode_codes(tf: Namespace, raw: Tensor, entry: CodesEntry) -> Any:
     return tf.stack(
         [category_index(tf, raw[:, i], c) + (c.offset or 0) for i, c in columns], axis=1
     )
+
+
+def splice_columns(
+    tf: Namespace,
+    rows_BC: Any,
+    base_BD: Any,
+    *,
+    entry: ColumnsEntry | CodesEntry,
+    moved: Sequence[int],
+) -> Any:
+    """Return the model input (B, D) of rows that differ from those of `base` in few columns.
+
+    An attack prepares its rows once a step; tables have many columns, and few of them move.
+
+    Args:
+        tf: TensorFlow.
+        rows_BC: raw rows.
+        base_BD: model input of the rows that they were.
+        entry: of preprocess.json.
+        moved: indices of the columns that may differ, ascending.
+    """
+    if not moved:
+        return base_BD
+    columns = entry.columns
+    own = entry.model_copy(update={"columns": [columns[i] for i in moved]})
+    encode: Any = encode_codes if isinstance(entry, CodesEntry) else encode_columns
+    new_BM = encode(tf, tf.gather(rows_BC, list(moved), axis=1), own)
+    widths = [1 if isinstance(entry, CodesEntry) else column.width for column in columns]
+    pieces, at_base, at_new = [], 0, 0
+    for is_moved, group in groupby(range(len(columns)), key=lambda i: i in moved):
+        width = sum(widths[i] for i in group)
+        piece = new_BM[:, at_new : at_new + width] if is_moved else base_BD[:, at_base:][:, :width]
+        pieces.append(piece)
+        at_base, at_new = at_base + width, at_new + width * is_moved
+    return tf.concat(pieces, axis=1)
 
 
 def category_index(tf: Namespace, values: Tensor, column: CategoryColumn) -> Any:

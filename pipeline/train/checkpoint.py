@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.npz"  # in a training's work folder
 TRAINED = "trained.npz"  # beside the trials of a search: where the picked one ended
-# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau, and of those in harden/guard.py.
+# Of keras.callbacks.EarlyStopping and ReduceLROnPlateau, and of those in harden/epoch_selection.py.
 STATE = (
     "best",
     "wait",

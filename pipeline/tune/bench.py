@@ -120,7 +120,7 @@ def calibration_of(bench: Bench, score: str | None) -> Path:
 def attack_of(config: Config) -> tuple[dict[str, Any], int]:
     """Return what an attacker moves, as audit or harden say, and in how many steps.
 
-    The first is what `harden.space_fit.space_of` takes.
+    The first is what `harden.fit_threat_model.fit_threat_model` takes.
     """
     audit, hardened = config.audit, config.harden
     reach = reach_of(

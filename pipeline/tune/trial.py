@@ -19,9 +19,9 @@ from pipeline.data.dataset import DECISION, with_decision_of
 from pipeline.documents.spec import Spec
 from pipeline.documents.trials import Trial, TrialResult
 from pipeline.errors import ArtifactError, ConfigError, ConversionError
+from pipeline.harden.fit_threat_model import fit_threat_model
 from pipeline.harden.robustness import judge
-from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import samples_of
+from pipeline.harden.run_attack import samples_of
 from pipeline.models.describe import build_network
 from pipeline.models.predict import predict
 from pipeline.models.save import give_start, save_keras
@@ -171,7 +171,7 @@ def _exported(bench: Bench, model: Model, spec: Spec, folder: Path) -> tuple[Pat
 def _robust(bench: Bench, model: Model) -> float:
     """Return the robust accuracy of the float network on validation under PGD, in [0, 1]."""
     reach, steps = attack_of(bench.config)
-    space = space_of(bench.dataset, reach, model, where="audit", norm=reach["norm"])
+    space = fit_threat_model(bench.dataset, reach, model, where="audit", norm=reach["norm"])
     positions = evenly(bench.dataset.split("validation"), ATTACKED)
     samples, names = samples_of(bench.dataset, space, positions), bench.dataset.class_names or ()
     seed = fold_seed(bench.config.seed, "tune", "attack")

@@ -21,7 +21,7 @@ OPERATIONS = {  # function -> its module; arguments and results are plain JSON
     "read_model_file": "pipeline.models.given",
     "saved_model_as_h5": "pipeline.models.given",
     "layer_errors": "pipeline.verify.layers",
-    "ask_file": "pipeline.audit.queries",
+    "query_file": "pipeline.audit.file_queries",
 }
 
 

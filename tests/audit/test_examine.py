@@ -14,7 +14,7 @@ import pytest
 from pipeline.arrays import only
 from pipeline.artifacts import Inputs
 from pipeline.audit import membership
-from pipeline.audit.extraction import STEPS, Thief, budgets, extraction
+from pipeline.audit.extraction import STEPS, Attacker, budgets, extraction
 from pipeline.audit.trigger import Planted, plant_trigger, trigger_of
 from pipeline.config.schema import Config, Train
 from pipeline.data.dataset import Dataset
@@ -82,8 +82,8 @@ def test_copies_agree_better_the_more_was_asked(digits: Dataset, tmp_path: Path)
         return np.asarray(model(prepare_inputs(raw, digits.preprocess), training=False))
 
     settings = Train.model_validate({"optimizer": {"kind": "adamw", "learning_rate": 0.01}})
-    thief = Thief(dense(32).model_copy(update={"seed": 9}), settings, 1000, 64, 5, tmp_path)
-    found = extraction(digits, digits.split("test"), ask, thief=thief)
+    attacker = Attacker(dense(32).model_copy(update={"seed": 9}), settings, 1000, 64, 5, tmp_path)
+    found = extraction(digits, digits.split("test"), ask, attacker=attacker)
     rows = {(r.source, r.outputs, r.queries): r.agreement for r in found.surrogates}
     assert found.steps == STEPS
     assert rows["data", "labels", 1000] > rows["data", "labels", 100] > 0.5
@@ -198,13 +198,13 @@ def test_all_that_can_be_asked_for_twice_with_the_same_bytes(tmp_path: Path) -> 
 
 
 def test_a_target_that_is_no_class_is_refused(make_config: Callable[..., Config]) -> None:
-    from pipeline.audit.examine import _target
+    from pipeline.audit.poisoning_drill import target_class
     from pipeline.errors import ConfigError
 
     with pytest.raises(ConfigError, match=r"audit\.poisoning_drill\.target: x is no class; there"):
-        _target("x", ("a", "b"))
-    assert _target("b", ("a", "b")) == 1
-    assert _target(None, ("a", "b")) == 0
+        target_class("x", ("a", "b"))
+    assert target_class("b", ("a", "b")) == 1
+    assert target_class(None, ("a", "b")) == 0
 
 
 def test_other_tasks_say_why_nothing_is_told(make_config: Callable[..., Config]) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audit.examples import SHOWN, choose_examples, examples
-from pipeline.audit.points import Known
-from pipeline.harden.space import Space
-from pipeline.harden.space_tokens import Texts
+from pipeline.audit.points import PointResult
+from pipeline.harden.threat_model import PerturbationSet
+from pipeline.harden.word_substitution import WordSubstitution
 from tests.documents.preprocess import preprocess_of
 from tests.harden import fakes
 
@@ -41,10 +41,10 @@ def test_turned_samples_come_first_and_untouched_ones_never(seed: int, runs: int
     assert turned[best, places][shown].all()
 
 
-def known_of(labels: Any, parts: Any) -> Known:
+def known_of(labels: Any, parts: Any) -> PointResult:
     """Return what came of an attack, without what the examples do not ask for."""
     nothing, empty = np.zeros(0), cast(Any, None)
-    return Known(labels, [], nothing, nothing, empty, [], [], "", empty, parts)
+    return PointResult(labels, [], nothing, nothing, empty, [], [], "", empty, parts)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -52,8 +52,8 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     make, settings = CASES[case]
     data = make()
     name = data.preprocess.inputs[0].name
-    space, samples, found = fakes.attacked(data, fakes.network(data), **settings)
-    parts = [space.in_parts(x, samples.given) for x in (samples.x, found)]
+    threat, samples, found = fakes.attacked(data, fakes.network(data), **settings)
+    parts = [threat.in_parts(x, samples.given) for x in (samples.x, found)]
     known = known_of(samples.labels, parts)
     positions = np.arange(len(data.labels))
     answers = np.stack([samples.labels, 1 - samples.labels, samples.labels])
@@ -61,10 +61,10 @@ def test_what_is_kept_is_in_the_unit_of_the_sample(case: str) -> None:
     before, after = kept[f"before_{name}"], kept[f"after_{name}"]
     assert 0 < len(before) == len(after) <= SHOWN
     assert all((x != y).any() for x, y in zip(before, after, strict=True))
-    if isinstance(space, Texts):
+    if isinstance(threat, WordSubstitution):
         assert ((before != after).sum(axis=1) <= 2).all()
         assert kept[f"text_{name}"].dtype == np.uint8
-    elif isinstance(space, Space) and space.parts[0].is_raw:
+    elif isinstance(threat, PerturbationSet) and threat.parts[0].is_raw:
         raw = list(data.read(positions)[name].astype(np.float32))
         assert all(any(np.array_equal(b, r, equal_nan=True) for r in raw) for b in before)
         assert np.array_equal(np.isnan(before), np.isnan(after))

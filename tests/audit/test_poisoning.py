@@ -69,7 +69,7 @@ def test_clean_classes_raise_alarms_at_the_stated_rate_at_most(rng: np.random.Ge
         variances = rng.uniform(0.2, 5, 6)
         rows = poisoning.principal(rng.normal(size=(80, 6)) * variances, 0)
         clear = poisoning.silhouette(rows, poisoning.two_means(rows))
-        values.append(poisoning.against_one_group(rows, clear, number))
+        values.append(poisoning.p_value_of(rows, clear, number))
     told = np.array(values)
     assert (told <= 0.1).mean() <= 0.22  # 60 draws: three deviations
     assert 0.1 < (told <= 0.5).mean() < 0.7  # and it is a p value, not always one
@@ -118,7 +118,7 @@ def test_a_sign_is_the_best_threshold_of_one_value(seed: int) -> None:
         for column in looks.T
         for t in range(5)
     )
-    assert poisoning.sign(looks, inside) == pytest.approx(best)
+    assert poisoning.separate(looks, inside) == pytest.approx(best)
 
 
 def test_suspects_are_named_before_outliers(rng: np.random.Generator) -> None:
@@ -126,6 +126,6 @@ def test_suspects_are_named_before_outliers(rng: np.random.Generator) -> None:
     found = poisoning.scan(seen, looks, labels, names=list("abcd"), seed=0)
     ids = np.array([f"s{i}" for i in range(len(labels))])
     told = poisoning.list_suspects(found, ids, list("abcd"), labels=labels)
-    assert len(told) == poisoning.TOLD
+    assert len(told) == poisoning.LISTED
     assert {row.id for row in told if row.is_in_cluster} == set(ids[found.suspects])
     assert [row.is_in_cluster for row in told] == sorted(row.is_in_cluster for row in told)[::-1]

@@ -21,9 +21,9 @@ def failed(rows: Sequence[Check]) -> list[str]:
 
 def test_a_sound_attack_passes_every_check() -> None:
     assert failed(soundness.of_gradients(SOUND, 1000, "file")) == []
-    assert failed(soundness.of_twin(1.0, samples=1000, **TWIN)) == []
+    assert failed(soundness.of_copy(1.0, samples=1000, **TWIN)) == []
     assert soundness.of_search(0.5, 0.49, 1000, on="file").passed
-    assert soundness.of_answers(0.0, "file").passed
+    assert soundness.of_repetition(0.0, "file").passed
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_each_broken_figure_fails_its_own_check(broken: dict[str, float], name: 
 def test_a_twin_that_is_not_the_file_fails(
     agreement: float, broken: dict[str, float], name: str
 ) -> None:
-    assert failed(soundness.of_twin(agreement, samples=1000, **TWIN | broken)) == [name]
+    assert failed(soundness.of_copy(agreement, samples=1000, **TWIN | broken)) == [name]
 
 
 def test_chance_may_move_what_it_may_move_and_no_more() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audit.square import HALVINGS, margins, search, share_at
+from pipeline.audit.square import HALVINGS, covered_fraction, margins, search
 
 ROUNDING = 1e-5
 
@@ -29,15 +29,15 @@ def test_it_stays_within_epsilon_and_the_range(norm: Any, size: int, channels: i
     labels = brightness(x).argmax(axis=1)
     before = x.copy()
     found = search(brightness, x, labels, norm=norm, epsilon=0.2, queries=40, seed=1)
-    change = (found.found - x).reshape(len(x), -1)
+    change = (found.x - x).reshape(len(x), -1)
     size_of = np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
     assert (size_of <= 0.2 + ROUNDING).all()
-    assert found.found.min() >= 0
-    assert found.found.max() <= 1
+    assert found.x.min() >= 0
+    assert found.x.max() <= 1
     assert (found.queries <= 40).all()
     np.testing.assert_array_equal(x, before)
     again = search(brightness, x, labels, norm=norm, epsilon=0.2, queries=40, seed=1)
-    np.testing.assert_array_equal(again.found, found.found)
+    np.testing.assert_array_equal(again.x, found.x)
 
 
 def tilt(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -58,10 +58,10 @@ def test_it_breaks_what_is_within_reach_and_nothing_else(
     found = search(tilt, x, labels, norm=norm, epsilon=epsilon, queries=1000, seed=2)
     reach = epsilon if norm == "linf" else epsilon / 8
     away = np.abs(tilt(x)[:, 1] - 0.5)
-    assert found.held[away > reach + 0.02].all()
-    assert not found.held[away < surely * reach].any()
-    answered = tilt(found.found).argmax(axis=1)
-    np.testing.assert_array_equal(found.held, answered == labels)
+    assert found.is_robust[away > reach + 0.02].all()
+    assert not found.is_robust[away < surely * reach].any()
+    answered = tilt(found.x).argmax(axis=1)
+    np.testing.assert_array_equal(found.is_robust, answered == labels)
 
 
 def test_what_fell_is_not_asked_again() -> None:
@@ -75,7 +75,7 @@ def test_what_fell_is_not_asked_again() -> None:
     found = search(answers, pictures(3, 4, 1), labels, norm="linf", epsilon=0.1, queries=5, seed=0)
     assert asked == [3, 2, 2, 2, 2]
     assert found.queries.tolist() == [1, 5, 5]
-    assert found.held.tolist() == [False, True, True]
+    assert found.is_robust.tolist() == [False, True, True]
 
 
 def test_of_equal_outputs_the_first_is_the_answer() -> None:
@@ -85,6 +85,6 @@ def test_of_equal_outputs_the_first_is_the_answer() -> None:
 
 
 def test_squares_shrink_as_the_queries_go() -> None:
-    shares = [share_at(progress) for progress in np.linspace(0, 1, 1000)]
+    shares = [covered_fraction(progress) for progress in np.linspace(0, 1, 1000)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] / shares[-1] == 2 ** len(HALVINGS)

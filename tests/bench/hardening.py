@@ -24,9 +24,9 @@ from pipeline.config.schema import AdamW, Harden, Train
 from pipeline.config.space_schema import AuditReach
 from pipeline.data.dataset import Dataset
 from pipeline.documents.spec import Spec
-from pipeline.harden.robustness import clean_inputs, finder_in
-from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import samples_of
+from pipeline.harden.fit_threat_model import fit_threat_model
+from pipeline.harden.robustness import clean_inputs, compile_pgd
+from pipeline.harden.run_attack import samples_of
 from pipeline.harden.step import step_of
 from pipeline.models import MODELS
 from pipeline.models.blocks import logits_model
@@ -94,8 +94,8 @@ def hardening(dataset: Dataset, section: dict[str, Any]) -> Callable[[Any], Step
 
     def step_for(model: Any) -> Step:
         asked = AuditReach().model_dump() | section["attack"]
-        space = space_of(dataset, asked, model, where="harden.attack")
-        return step_of(section, model, loss, space=space)
+        threat = fit_threat_model(dataset, asked, model, where="harden.attack")
+        return step_of(section, model, loss, threat=threat)
 
     return step_for
 
@@ -136,9 +136,9 @@ def attacking(dataset: Dataset, spec: Spec) -> dict[str, Any]:
     """Attack 1,000 images by PGD of 50 steps and 5 restarts, against a minute."""
     keras.utils.clear_session()
     model = MODELS[spec.model.kind](keras, spec)
-    space = space_of(dataset, AuditReach().model_dump() | PGD, model, where="audit")
-    find = finder_in(model, space, steps=STEPS)
-    samples = samples_of(dataset, space, dataset.split("train")[:ATTACKED])
+    threat = fit_threat_model(dataset, AuditReach().model_dump() | PGD, model, where="audit")
+    find = compile_pgd(model, threat, steps=STEPS)
+    samples = samples_of(dataset, threat, dataset.split("train")[:ATTACKED])
     started = time.process_time()
     for seed in range(RESTARTS):
         find(samples, seed=seed)

@@ -9,10 +9,10 @@ import numpy as np
 from pipeline.config.space_schema import AuditReach, Change, settings_of
 from pipeline.data.dataset import Dataset
 from pipeline.documents.preprocess import CodesEntry, TokensEntry
-from pipeline.harden.space import Space
-from pipeline.harden.space_attack import attack_in
-from pipeline.harden.space_fit import space_of
-from pipeline.harden.space_search import Samples, samples_of, searcher
+from pipeline.harden.attacks import attack_in
+from pipeline.harden.fit_threat_model import fit_threat_model
+from pipeline.harden.run_attack import Samples, compile_attack, samples_of
+from pipeline.harden.threat_model import PerturbationSet
 from pipeline.samples.columns import fit_category
 from pipeline.samples.numbers import fit_number, fit_piecewise
 from tests.documents.preprocess import preprocess_of
@@ -142,7 +142,7 @@ def network(data: Dataset, *, seed: int = 0) -> Any:
 
 
 def asked(**settings: Any) -> dict[str, Any]:
-    """Return the settings of a space; `columns` are settings of a Change each."""
+    """Return the settings of a threat; `columns` are settings of a Change each."""
     columns = settings.pop("columns", None)
     if columns is not None:
         columns = {name: Change(**change).model_dump() for name, change in columns.items()}
@@ -152,15 +152,15 @@ def asked(**settings: Any) -> dict[str, Any]:
 def attacked(
     data: Dataset, model: Any, *, kind: str = "pgd", steps: int = 3, **settings: Any
 ) -> tuple[Any, Samples, Array]:
-    """Return the space, the samples and the points found on all of a set."""
+    """Return the threat, the samples and the points found on all of a set."""
     norm = settings.pop("norm", "linf")
-    space = space_of(data, asked(**settings), model, where="harden.attack", norm=norm)
-    samples = samples_of(data, space, np.arange(len(data.labels)))
+    threat = fit_threat_model(data, asked(**settings), model, where="harden.attack", norm=norm)
+    samples = samples_of(data, threat, np.arange(len(data.labels)))
     own = {"kind": kind, "epsilon": None} | ({"steps": steps} if kind == "pgd" else {})
-    found = searcher(model, space, attack_in(space, own))(samples, seed=1)
-    return space, samples, found
+    found = compile_attack(model, threat, attack_in(threat, own))(samples, seed=1)
+    return threat, samples, found
 
 
-def is_numeric(space: Any) -> bool:
-    """Tell whether a space moves numbers."""
-    return isinstance(space, Space)
+def is_numeric(threat: Any) -> bool:
+    """Tell whether a threat moves numbers."""
+    return isinstance(threat, PerturbationSet)

@@ -8,10 +8,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.harden.apgd import checkpoints
-from pipeline.harden.attacks import ATTACKS, FIRST_STEP, attack_of, fgsm, pgd, rs_fgsm
+from pipeline.harden.attacks import ATTACKS, attack_of, fgsm, pgd, rs_fgsm
 from pipeline.harden.ball import Ball
 from pipeline.harden.objectives import OBJECTIVES, logits_ratio, margin, target_closeness
+from pipeline.harden.pgd import FIRST_STEP, review_numbers
 
 SEED = tf.constant([1, 2])
 WEIGHTS = tf.constant(np.random.default_rng(0).normal(size=(12, 3)), tf.float32)
@@ -174,5 +174,5 @@ def test_apgd_is_at_least_as_strong_as_pgd_and_keeps_its_best() -> None:
 
 def test_checkpoints_come_closer_and_closer() -> None:
     """The periods of section 3.1: 22 steps, then 3 less each time, at least 6."""
-    assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
-    assert checkpoints(1) == [1]
+    assert review_numbers(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+    assert review_numbers(1) == [1]

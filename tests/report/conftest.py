@@ -255,6 +255,20 @@ def examined() -> dict[str, Any]:
             },
         },
         "groups": {"values": {"north": group}, "worst": {"clean_accuracy": "north"}},
+        "attacks": {
+            name: {
+                "goal": "evasion",
+                "title": title,
+                "needs": needs,
+                "cost": "1",
+                "paper": "A 2020",
+            }
+            for name, title, needs in (
+                ("pgd_transfer", "transferred from the trained model", "the trained model"),
+                ("straight_through", "straight-through (white box)", "weights of the file"),
+                ("square", "Square Attack (black box)", "scores of the file"),
+            )
+        },
         "not_attempted": [{"attack": "model inversion", "reason": "it is not tried"}],
         "findings": [
             {

@@ -1,7 +1,7 @@
-"""The attack on a file: what fools it fools the file itself, and a twin that lies is found out."""
+"""The attack on a file: the file itself decides, and a copy that decides otherwise is detected."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,69 +10,55 @@ import numpy as np
 import pytest
 
 from pipeline.arrays import only
-from pipeline.audit import shipped
-from pipeline.audit.attack import CURVE, Attack
+from pipeline.audit import attack_file as shipped
+from pipeline.audit import straight_through
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES
-from pipeline.audit.images import (
-    Known,
-    Pictures,
-    attack_reference,
-    measure_transfer,
-    under_corruption,
-)
-from pipeline.audit.queries import Asked, Budget
+from pipeline.audit.file_queries import FileQueries, SearchBudget
+from pipeline.audit.gradient_attack import CURVE, AttackBudget
+from pipeline.audit.images import FileCase, attack_reference, measure_corruptions
 from pipeline.device.measure import run_file
+from pipeline.documents.evasion import FileRobustness
 from pipeline.models.tflite.differentiable import differentiable_copy
 from pipeline.models.tflite.node import Refused
 from pipeline.worker import client
-from tests.audit.test_attack import SAMPLES, net, pictures
+from tests.audit.test_gradient_attack import SAMPLES, net, pictures
 from tests.export.conftest import make_given
 
-BY = Attack("linf", 0.04, 10, 1, 200, 7)  # a third or so withstand
-
-
-@dataclass(frozen=True)
-class Case:
-    """A trained net as an int8 file, and the attack on the net."""
-
-    file: Path
-    pictures: Pictures
-    known: Known
-    asked: Asked
+BY = AttackBudget("linf", 0.04, 10, 1, 200, 7)  # a third or so withstand
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileCase]:
     root, seen = tmp_path_factory.mktemp("shipped"), pictures()
     model = net()
     made = make_given(keras.Model(model.inputs, model.output), root / "net", {"image": seen.x})
     file = made.file("int8", input_ranges={"image": [0.0, 1.0]})
     known = attack_reference(made.folder / "model.keras", seen, BY)
-    yield Case(file, seen, known, Asked(file, seen.preprocess, 1, root))
+    queries = FileQueries(file, seen.preprocess, 1, root)
+    yield FileCase(queries, seen, known, BY, made.folder / "model.keras", {})
     client.stop()
 
 
-def attacked(case: Case, by: Attack = BY) -> tuple[shipped.Shipped, dict[str, Any]]:
-    row, masks = measure_transfer(case.file, "int8", case.pictures, known=case.known, own={})
-    return shipped.attack_shipped(
-        case.asked, case.pictures, case.known, masks=masks, by=by, form="int8"
-    ), row
+def attacked(case: FileCase) -> tuple[shipped.FileOutcome, FileRobustness]:
+    """Return the outcome as the shipped file, and the row as any other."""
+    own, other = (shipped.attack_file(case, "int8", is_shipped=is_it) for is_it in (True, False))
+    return own, other.row
 
 
-def test_a_file_is_asked_as_the_runner_asks_it(case: Case) -> None:
-    x = case.pictures.x
+def test_a_file_is_asked_as_the_runner_asks_it(case: FileCase) -> None:
+    x = case.images.x
     wanted = only(
-        run_file(case.file, case.pictures.preprocess, {"image": x}, prepared=True).outputs
+        run_file(case.queries.file, case.images.preprocess, {"image": x}, prepared=True).outputs
     )
-    np.testing.assert_array_equal(case.asked.answers(x), wanted)
-    np.testing.assert_array_equal(case.asked.answers(x[:1]), wanted[:1])
-    found = case.asked.search(x, case.pictures.labels, Budget("linf", 0.1, 20, 3))
-    assert np.abs(found.found - x).max() <= 0.1 + 1e-5
-    held = case.pictures.right(case.asked.answers(found.found))
-    np.testing.assert_array_equal(held, found.held)
+    np.testing.assert_array_equal(case.queries.outputs(x), wanted)
+    np.testing.assert_array_equal(case.queries.outputs(x[:1]), wanted[:1])
+    found = case.queries.search(x, case.images.labels, SearchBudget("linf", 0.1, 20, 3))
+    assert np.abs(found.x - x).max() <= 0.1 + 1e-5
+    correct = case.images.is_correct(case.queries.outputs(found.x))
+    np.testing.assert_array_equal(correct, found.is_robust)
 
 
-def test_what_withstands_withstands_everything(case: Case) -> None:
+def test_what_withstands_withstands_everything(case: FileCase) -> None:
     found, before = attacked(case)
     row = found.row
     assert list(row.attacks) == ["pgd_transfer", "straight_through", "square"]
@@ -82,7 +68,7 @@ def test_what_withstands_withstands_everything(case: Case) -> None:
     assert row.straight_through.is_white_box
     low, high = row.robust_drop_ci95
     assert low <= row.robust_drop <= high
-    assert row.float_robust_accuracy <= case.known.metrics.robust_accuracy
+    assert row.float_robust_accuracy <= case.reference.metrics.robust_accuracy
     assert row.robust_drop == pytest.approx(row.float_robust_accuracy - row.robust_accuracy)
     assert all(check.passed for check in found.checks)
     assert len(found.curve) == len(CURVE)
@@ -94,18 +80,17 @@ def test_what_withstands_withstands_everything(case: Case) -> None:
     assert again.row == row
 
 
-def test_without_queries_there_is_no_search(case: Case) -> None:
-    by = Attack(BY.norm, BY.epsilon, BY.steps, BY.restarts, 0, BY.seed)
-    row = attacked(case, by)[0].row
+def test_without_queries_there_is_no_search(case: FileCase) -> None:
+    row = attacked(replace(case, by=replace(BY, queries=0)))[0].row
     assert "square" not in row.attacks
     assert row.square.mean_queries is None
 
 
-def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_twin_says_so(case: FileCase, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> Any:
         raise Refused("operation 3, WHILE, has no counterpart here")
 
-    monkeypatch.setattr(shipped, "differentiable_copy", refuse)
+    monkeypatch.setattr(straight_through, "differentiable_copy", refuse)
     found, _ = attacked(case)
     assert found.row.straight_through.skipped == "operation 3, WHILE, has no counterpart here"
     assert "straight_through" not in found.row.attacks
@@ -114,20 +99,20 @@ def test_a_file_without_a_twin_says_so(case: Case, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_twin_that_decides_otherwise_does_not_count(
-    case: Case, monkeypatch: pytest.MonkeyPatch
+    case: FileCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin = differentiable_copy(case.file)
+    twin = differentiable_copy(case.queries.file)
     flipped = keras.Model(twin.answers.inputs, 1.0 - twin.answers.output)
     lies = type(twin)(flipped, twin.logits, twin.step)
-    monkeypatch.setattr(shipped, "differentiable_copy", lambda path: lies)
+    monkeypatch.setattr(straight_through, "differentiable_copy", lambda path: lies)
     found, _ = attacked(case)
     assert not found.row.straight_through.is_white_box
     failed = [check.name for check in found.checks if not check.passed]
     assert "the differentiable copy decides as the file" in failed
 
 
-def test_every_corruption_is_measured_on_both(case: Case) -> None:
-    rows = under_corruption(case.file, case.pictures, case.known, seed=1)
+def test_every_corruption_is_measured_on_both(case: FileCase) -> None:
+    rows = measure_corruptions(case.queries, case.images, case.reference, seed=1)
     assert len(rows) == len(CORRUPTIONS) * len(SEVERITIES)
     assert all(0 <= row.reference_accuracy <= 1 and 0 <= row.shipped_accuracy <= 1 for row in rows)
     assert max(abs(row.reference_accuracy - row.shipped_accuracy) for row in rows) <= 10 / SAMPLES

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.documents.robustness import ClassRobustness
-from pipeline.harden.space_figures import measure_attack
+from pipeline.harden.robustness import measure_attack
 
 LABELS = np.array([0, 0, 1, 1])
 

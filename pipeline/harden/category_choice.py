@@ -1,4 +1,4 @@
-"""Categories that an attacker can change: each in turn becomes the code that hurts most.
+"""Categories that an attacker can change: each in turn becomes the code with the greatest loss.
 
 Legend: B batch; x is of any shape (B, ...).
 """
@@ -16,32 +16,32 @@ from pipeline.arrays import Model, Tensor
 class Choice:
     """A value of a point that is one of a few codes: a category."""
 
-    place: int
-    """Where it stands in the flattened sample of its input."""
+    index: int
+    """In the flattened sample of its input."""
     codes: tuple[float, ...]
 
 
 def choose_categories(
     model: Model, x: Tensor, labels: Tensor, *, choices: tuple[Choice, ...]
 ) -> Any:
-    """Return points with each category in turn replaced by the code that a model errs most on.
+    """Return points with each category in turn replaced by the code with the greatest loss.
 
     Greedy coordinate ascent on the loss itself: one pass over the categories, in order, each code
-    tried; the code that stands there counts as tried.
+    evaluated, the present one too.
 
     Args:
         model: (x, training) -> logits.
         x: points (B, ...), in which categories are codes.
         labels: class ids (B,).
-        choices: the categories, and what they can become.
+        choices: the categories and their codes.
     """
     flat = tf.reshape(x, (tf.shape(x)[0], -1))
     best, worst = flat, _loss(model, x, labels)
     for choice in choices:
-        at_place = tf.range(tf.shape(flat)[1]) == choice.place
+        is_choice = tf.range(tf.shape(flat)[1]) == choice.index
         base = best
         for code in choice.codes:
-            tried = tf.where(at_place, np.float32(code), base)
+            tried = tf.where(is_choice, np.float32(code), base)
             loss = _loss(model, tf.reshape(tried, tf.shape(x)), labels)
             is_worse = loss > worst
             best, worst = tf.where(is_worse[:, None], tried, best), tf.maximum(loss, worst)

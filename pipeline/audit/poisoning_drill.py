@@ -1,10 +1,9 @@
-"""A drill: poison the training set, train, quantize, and see who notices.
+"""A drill: poison the training set, train, quantize, and test whether the scan detects it.
 
-It tells what this data, this network and this quantization would make of a backdoor, and whether
-the scan would find it; the network that ships has no part in it, but for one question: whether it
-answers to the trigger too, and whether its file does so more than the trained network. Backdoors
-that sleep until a network is made small exist (Tian et al. 2022, "Stealthy backdoors as compression
-artifacts", arXiv:2104.15129; Ma et al. 2021, arXiv:2108.09187); one is found by its own trigger.
+It measures the success of a backdoor with this data, network and quantization. The shipped network
+takes part in one test only: whether it reacts to the trigger too, and whether its file does so more
+than the trained network. Backdoors that become active by compression exist (Tian et al. 2022,
+"Stealthy backdoors as compression artifacts", arXiv:2104.15129; Ma et al. 2021, arXiv:2108.09187).
 """
 
 import logging
@@ -12,18 +11,20 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Array, Model, only
-from pipeline.audit.attacked import Attacked
+from pipeline.audit.audited_model import AuditedModel
 from pipeline.audit.evasion import evenly, wilson
-from pipeline.audit.penultimate import activations, appearance
 from pipeline.audit.poisoning import Scan, scan
-from pipeline.audit.shadows import trained_again
+from pipeline.audit.poisoning_scan import SCANNED, activations, features_of
+from pipeline.audit.shadow_models import retrain
 from pipeline.audit.trigger import Trigger, plant_trigger, trigger_of
 from pipeline.compress.calibration import write_calibration
 from pipeline.compress.ladder import MODEL
+from pipeline.config.schema import Config
 from pipeline.data.dataset import Dataset
 from pipeline.device.measure import run_file
 from pipeline.documents.poisoning import (
@@ -44,72 +45,92 @@ from pipeline.train.ablation import folder_of
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[Mapping[str, Array]], Array]
+Query = Callable[[Mapping[str, Array]], Array]
 
 NAME = "drill"  # of the folder of its checkpoint and its files
-EXCESS = (
-    1.5  # samples that a spectral defence removes for each that is poisoned (Tran, section 4.1)
-)
+EXCESS = 1.5  # samples that a spectral defense removes for each poisoned one (Tran, section 4.1)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is drilled."""
+    """How the training set is poisoned, in memory alone."""
 
-    share: float
-    """Of the training samples, that get the trigger and the target as label."""
+    rate: float
+    """Fraction of the training samples that get the trigger and the target as label."""
     target: int
     """Class id."""
     epochs: int | None
-    """Of the training; None: as many as of the network that ships."""
-    scanned: int
-    """Training samples that the scan looks at, at most."""
+    """Of the training; None: those of the shipped network."""
     io: str
-    """Border type of the file."""
+    """Input and output type of the file."""
 
 
-def drill(attacked: Attacked, held: Array, plan: Plan) -> PoisoningDrill:
-    """Return how often the trigger works, before and after quantization, and what the scan found.
+def run_drill(audited: AuditedModel, config: Config) -> dict[str, Any]:
+    """Return `drill`: how often the trigger works, before and after quantization, and the scan.
 
-    Args:
-        attacked: what ships; its training set is poisoned in memory alone.
-        held: samples that the trigger is tried on (n,).
-        plan: what is drilled.
+    Raises:
+        ConfigError: no such target class, or fewer samples of other classes than to be poisoned.
+    """
+    assert config.audit is not None  # else the stage is off
+    settings = config.audit.poisoning_drill
+    assert settings is not None  # else the attack is off
+    target = target_class(settings.target, audited.names)
+    plan = Plan(settings.share, target, settings.epochs, config.export.io)
+    return {"drill": drill(audited, evenly(audited.test, config.audit.samples), plan)}
+
+
+def target_class(name: str | None, names: tuple[str, ...]) -> int:
+    """Return the id of the class that the trigger is to cause; None: the first.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
+    if name is None:
+        return 0
+    if name not in names:
+        raise ConfigError(
+            f"audit.poisoning_drill.target: {name} is no class; there are {', '.join(names)}"
+        )
+    return names.index(name)
+
+
+def drill(audited: AuditedModel, test: Array, plan: Plan) -> PoisoningDrill:
+    """Poison the training set, train, quantize, and test trigger and scan on samples (n,).
 
     Raises:
         ConfigError: there are fewer samples of other classes than are to be poisoned.
     """
-    dataset, target = attacked.dataset, plan.target
-    trigger, seed = trigger_of(dataset), fold_seed(attacked.learning["seed"], "drill")
-    bad = _victims(dataset, plan.share, target, seed)
+    dataset, target = audited.dataset, plan.target
+    trigger, seed = trigger_of(dataset), fold_seed(audited.learning["seed"], "drill")
+    bad = _victims(dataset, plan.rate, target, seed)
     labels = np.array(dataset.labels)
     labels[bad] = target
     poisoned = replace(plant_trigger(dataset, trigger, bad), labels=labels)
     log.info("          drill: %d samples with %s", len(bad), trigger.words)
-    model = trained_again(attacked, poisoned, NAME, seed=seed, epochs=plan.epochs)
-    file, form = _quantized(model, poisoned, attacked, plan.io)
+    model = retrain(audited, poisoned, NAME, seed=seed, epochs=plan.epochs)
+    file, form = _quantize(model, poisoned, audited, plan.io)
 
-    def ask(raw: Mapping[str, Array]) -> Array:
+    def query(raw: Mapping[str, Array]) -> Array:
         return only(run_file(file, dataset.preprocess, raw).outputs)
 
-    own = attacked.model, attacked.ask
-    tried = evenly(poisoned.split("train"), plan.scanned)
+    own = audited.model, audited.query
+    scanned = evenly(poisoned.split("train"), SCANNED)
     return PoisoningDrill(
         trigger=trigger.words,
-        target=attacked.names[target],
-        poisoning_rate=plan.share,
+        target=audited.names[target],
+        poisoning_rate=plan.rate,
         poisoned=len(bad),
         format=form,
-        poisoned_model=_test_trigger(dataset, held, trigger, target, (model, ask)),
-        shipped_model=_test_trigger(dataset, held, trigger, target, own),
-        detection=_detect(model, poisoned, tried, np.isin(tried, bad), target, seed),
+        poisoned_model=_test_trigger(dataset, test, trigger, target, (model, query)),
+        shipped_model=_test_trigger(dataset, test, trigger, target, own),
+        detection=_detect(model, poisoned, scanned, np.isin(scanned, bad), target, seed),
     )
 
 
-def _victims(dataset: Dataset, share: float, target: int, seed: int) -> Array:
+def _victims(dataset: Dataset, rate: float, target: int, seed: int) -> Array:
     """Return the training samples of other classes that get the trigger."""
     train = dataset.split("train")
-    others, count = train[dataset.labels[train] != target], max(1, round(share * len(train)))
+    others, count = train[dataset.labels[train] != target], max(1, round(rate * len(train)))
     if count > len(others) // 2:
         raise ConfigError(
             f"audit.poisoning_drill.share: {count} samples are to be poisoned and {len(others)} "
@@ -119,13 +140,13 @@ def _victims(dataset: Dataset, share: float, target: int, seed: int) -> Array:
     return np.sort(generator.permutation(others)[:count])
 
 
-def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> tuple[Path, str]:
+def _quantize(model: Model, poisoned: Dataset, audited: AuditedModel, io: str) -> tuple[Path, str]:
     """Return the file that is made of the poisoned network as the shipped one was, and its format.
 
     Where a float file ships it is int8; what was fine-tuned for its file is not here.
     """
-    form = attacked.form if attacked.form in INTEGER_FORMATS else "int8"
-    folder = folder_of(attacked.out, NAME)
+    form = audited.form if audited.form in INTEGER_FORMATS else "int8"
+    folder = folder_of(audited.out, NAME)
     save_keras(model, folder / MODEL)
     write_calibration(poisoned, folder / "calibration.npz")
     file, work = folder / f"{form}.tflite", folder / "files"
@@ -133,9 +154,9 @@ def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> 
     make_file(
         file,
         form,
-        recipe=attacked.recipe.model_copy(update={"model": MODEL}),
+        recipe=audited.recipe.model_copy(update={"model": MODEL}),
         models=folder,
-        spec=attacked.spec_file,
+        spec=audited.spec_file,
         calibration=folder / "calibration.npz",
         io=io,
         work=work,
@@ -144,17 +165,17 @@ def _quantized(model: Model, poisoned: Dataset, attacked: Attacked, io: str) -> 
 
 
 def _test_trigger(
-    dataset: Dataset, held: Array, trigger: Trigger, target: int, net: tuple[Model, Ask]
+    dataset: Dataset, test: Array, trigger: Trigger, target: int, net: tuple[Model, Query]
 ) -> BackdoorTest:
     """Return clean accuracy, and how often the trigger turns another class into the target."""
-    model, ask = net
-    labels = np.asarray(dataset.labels[held])
-    shown = plant_trigger(dataset, trigger, held)
+    model, query = net
+    labels = np.asarray(dataset.labels[test])
+    shown = plant_trigger(dataset, trigger, test)
     others = labels != target
     float_clean, float_hit = (
-        only(predict(model, d, held)).argmax(axis=1) for d in (dataset, shown)
+        only(predict(model, d, test)).argmax(axis=1) for d in (dataset, shown)
     )
-    file_clean, file_hit = (ask(d.read(held)).argmax(axis=1) for d in (dataset, shown))
+    file_clean, file_hit = (query(d.read(test)).argmax(axis=1) for d in (dataset, shown))
     in_float, in_file = float_hit[others] == target, file_hit[others] == target
     count = int(others.sum())
     return BackdoorTest(
@@ -176,33 +197,33 @@ def _rates(float_model: Array, file: Array) -> ModelRates:
 
 
 def _detect(
-    model: Model, poisoned: Dataset, tried: Array, is_bad: Array, target: int, seed: int
+    model: Model, poisoned: Dataset, scanned: Array, is_bad: Array, target: int, seed: int
 ) -> PoisonDetection:
     """Return what the scan of the poisoned set detects."""
-    labels = np.asarray(poisoned.labels[tried])
+    labels = np.asarray(poisoned.labels[scanned])
     names = poisoned.class_names or ()
-    found = scan(
-        activations(model, poisoned, tried),
-        appearance(poisoned, tried),
+    result = scan(
+        activations(model, poisoned, scanned),
+        features_of(poisoned, scanned),
         labels,
         names=names,
         seed=seed,
     )
-    alarms = [row.name for row in found.classes if row.is_alarm]
+    alarms = [row.name for row in result.classes if row.is_alarm]
     return PoisonDetection(
-        samples=len(tried),
+        samples=len(scanned),
         poisoned=int(is_bad.sum()),
         is_detected=names[target] in alarms,
         false_positives=tuple(name for name in alarms if name != names[target]),
-        activation_clustering=_score(found.suspects, is_bad),
-        spectral_signatures=_score(_removed(found, labels == target, is_bad), is_bad),
+        activation_clustering=_score(result.suspects, is_bad),
+        spectral_signatures=_score(_removed(result, labels == target, is_bad), is_bad),
     )
 
 
-def _removed(found: Scan, of_target: Array, is_bad: Array) -> Array:
-    """Return what a spectral defence takes out that knows class and number of the poisoned."""
+def _removed(result: Scan, of_target: Array, is_bad: Array) -> Array:
+    """Return what a spectral defense removes that knows class and number of the poisoned (N,)."""
     count = min(round(EXCESS * int(is_bad.sum())), int(of_target.sum()))
-    order = np.argsort(np.where(of_target, -found.outlying, np.inf), kind="stable")
+    order = np.argsort(np.where(of_target, -result.outlying, np.inf), kind="stable")
     removed = np.zeros(len(is_bad), bool)
     removed[order[:count]] = True
     return removed

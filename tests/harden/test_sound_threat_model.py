@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.harden.space_fit import FULL_SCALE, space_of
-from pipeline.harden.space_search import model_inputs, outputs_of, samples_of
+from pipeline.harden.fit_threat_model import FULL_SCALE, fit_threat_model
+from pipeline.harden.run_attack import model_inputs, outputs_of, samples_of
 from tests.device.lenient import prepare_input
 from tests.harden import fakes
 
@@ -18,24 +18,24 @@ def test_the_bands_of_a_moved_recording_are_what_the_device_hears(features: str)
     data = fakes.sounds()
     heard_as = {"features": features, "coefficients": 12}
     data.preprocess.inputs[0] = data.preprocess.inputs[0].model_copy(update=heard_as)
-    space = space_of(data, fakes.asked(**RECORDING), None, where="audit")
-    samples = samples_of(data, space, np.arange(24))
+    threat = fit_threat_model(data, fakes.asked(**RECORDING), None, where="audit")
+    samples = samples_of(data, threat, np.arange(24))
     rng = np.random.default_rng(0)
     moved = np.clip(samples.x + rng.integers(-300, 301, samples.x.shape), -32768, 32767)
-    heard = model_inputs(space, samples, moved.astype(np.float32))["sound"]
+    heard = model_inputs(threat, samples, moved.astype(np.float32))["sound"]
     device = prepare_input(moved.astype(np.int16), data.preprocess.inputs[0])
     np.testing.assert_allclose(heard, device, atol=BANDS)
 
 
 def test_the_gradient_reaches_the_recording() -> None:
     data = fakes.sounds()
-    space = space_of(data, fakes.asked(**RECORDING), None, where="audit")
-    samples = samples_of(data, space, np.arange(4))
+    threat = fit_threat_model(data, fakes.asked(**RECORDING), None, where="audit")
+    samples = samples_of(data, threat, np.arange(4))
     x = tf.constant(samples.x)
     weights = np.random.default_rng(1).normal(size=(14, 12, 1)).astype(np.float32)
 
     def total(x: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(space.inputs(x, samples.given)["sound"] * weights, axis=(1, 2, 3))
+        return tf.reduce_sum(threat.inputs(x, samples.given)["sound"] * weights, axis=(1, 2, 3))
 
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -50,24 +50,24 @@ def test_the_gradient_reaches_the_recording() -> None:
 def test_a_found_recording_has_16_bits_and_is_near() -> None:
     data = fakes.sounds()
     model = fakes.network(data)
-    space, samples, found = fakes.attacked(data, model, **RECORDING)
+    threat, samples, found = fakes.attacked(data, model, **RECORDING)
     assert (found == np.round(found)).all()
     assert np.abs(found - samples.x).max() <= 0.01 * FULL_SCALE
     assert found.min() >= -32768
     assert found.max() <= 32767
-    assert not space.is_masked
-    answers = [outputs_of(model, space, samples, x=x) for x in (samples.x, found)]
+    assert not threat.is_masked
+    answers = [outputs_of(model, threat, samples, x=x) for x in (samples.x, found)]
     own = np.arange(24), samples.labels
     assert np.log(answers[1][own]).mean() < np.log(answers[0][own]).mean()
 
 
 def test_bands_move_within_what_train_has_shown() -> None:
     data = fakes.sounds()
-    space, samples, found = fakes.attacked(data, fakes.network(data), epsilon=0.4)
+    threat, samples, found = fakes.attacked(data, fakes.network(data), epsilon=0.4)
     bands = samples.x
     assert bands.shape[1:] == (14, 12, 1)
     assert np.abs(found - bands).max() <= 0.4 + 1e-6
     low, high = bands.min(axis=(0, 1)), bands.max(axis=(0, 1))
     assert (found >= low - 1e-6).all()
     assert (found <= high + 1e-6).all()
-    assert not space.is_masked
+    assert not threat.is_masked

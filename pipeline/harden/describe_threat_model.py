@@ -2,23 +2,24 @@
 
 import numpy as np
 
+from pipeline.documents import threat_model as documents
 from pipeline.documents.preprocess import CategoryColumn
-from pipeline.documents.threat_model import InputChange, ThreatModel, ValueChange
-from pipeline.harden.space import Part, Space
-from pipeline.harden.space_fit import names_of
-from pipeline.harden.space_tokens import Texts
+from pipeline.documents.threat_model import InputChange, ValueChange
+from pipeline.harden.fit_threat_model import names_of
+from pipeline.harden.threat_model import Part
+from pipeline.harden.word_substitution import ThreatModel, WordSubstitution
 from pipeline.samples import KINDS
 
 MOST_NAMED = 6  # columns or channels that a sentence spells out
 
 
-def reach_words(space: Space | Texts) -> str:
+def describe_perturbation(threat: ThreatModel) -> str:
     """Return in words how far a sample was moved: `epsilon 0.1 of the input range`."""
-    if isinstance(space, Texts):
-        candidates = space.near_VN.shape[1]
-        return f"at most {space.most} words, each by one of its {candidates} nearest"
-    said = [_part_words(part) for part in space.parts]
-    return f"{'; '.join(said)}{' (L2)' if space.norm == 'l2' else ''}"
+    if isinstance(threat, WordSubstitution):
+        candidates = threat.near_VN.shape[1]
+        return f"at most {threat.most} words, each by one of its {candidates} nearest"
+    parts = [_part_words(part) for part in threat.parts]
+    return f"{'; '.join(parts)}{' (L2)' if threat.norm == 'l2' else ''}"
 
 
 def _part_words(part: Part) -> str:
@@ -40,23 +41,23 @@ def _row_words(row: ValueChange) -> str:
     return f"by {row.max_change:.4g}"
 
 
-def space_document(space: Space | Texts) -> ThreatModel:
+def threat_model_document(threat: ThreatModel) -> documents.ThreatModel:
     """Return the threat model as a document."""
-    if isinstance(space, Texts):
-        candidates = int(space.near_VN.shape[1])
-        change = InputChange(kind="tokens", tokens=space.most, candidates=candidates)
-        moved = {str(space.entry.name): change}
+    if isinstance(threat, WordSubstitution):
+        candidates = int(threat.near_VN.shape[1])
+        change = InputChange(kind="tokens", tokens=threat.most, candidates=candidates)
+        moved = {str(threat.entry.name): change}
     else:
         moved = {
             part.name: InputChange(
                 kind=part.entry.kind, is_raw=part.is_raw, values=tuple(list_changes(part))
             )
-            for part in space.parts
+            for part in threat.parts
         }
-    classes = space.classes
-    labels = space.preprocess.labels or ()
+    classes = threat.classes
+    labels = threat.preprocess.labels or ()
     names = None if classes is None else tuple(labels[k] for k in classes)
-    return ThreatModel(inputs=moved, classes=names)
+    return documents.ThreatModel(inputs=moved, classes=names)
 
 
 def list_changes(part: Part) -> list[ValueChange]:
@@ -73,7 +74,7 @@ def list_changes(part: Part) -> list[ValueChange]:
         np.broadcast_to(array, (len(names),)) if kind.has_channels else np.asarray(array).ravel()
         for array in (part.radius, part.low, part.high, part.whole)
     ]
-    chosen = {choice.place: choice.codes for choice in part.choices}
+    chosen = {choice.index: choice.codes for choice in part.choices}
     found = []
     for i, name in enumerate(names):
         radius, low, high, whole = (array[i] for array in arrays)

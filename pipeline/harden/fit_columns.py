@@ -12,8 +12,8 @@ from pipeline.arrays import Array
 from pipeline.config.shape import did_you_mean
 from pipeline.documents.preprocess import CategoryColumn, Entry
 from pipeline.errors import ConfigError
-from pipeline.harden.space import Part
-from pipeline.harden.space_choice import Choice
+from pipeline.harden.category_choice import Choice
+from pipeline.harden.threat_model import Part
 
 Settings = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def table_part(
     epsilon: float,
     where: str,
 ) -> Part:
-    """Return a table's input as what an attacker can move of it.
+    """Return what an attacker can change of a table's input.
 
     Args:
         entry: of preprocess.json.
@@ -74,9 +74,9 @@ def table_part(
     )
 
 
-def _category(entry: Entry, place: int) -> CategoryColumn | None:
+def _category(entry: Entry, index: int) -> CategoryColumn | None:
     """Return a column of preprocess.json that holds categories; None for numbers."""
-    column = (entry.columns or [None] * (place + 1))[place]
+    column = (entry.columns or [None] * (index + 1))[index]
     return column if isinstance(column, CategoryColumn) else None
 
 
@@ -120,10 +120,10 @@ def _codes(
         if asked[name] is not None
     ]
     names = list(column.values)
-    kept = [i for i, place in enumerate(column.category_index) if place < column.width - 1]
+    frequent = [i for i, index in enumerate(column.category_index) if index < column.width - 1]
     if asked["to"] is None:
         counts = np.bincount(values_N[values_N >= 0].astype(np.int64), minlength=len(names))
-        most = sorted(kept, key=lambda code: (-counts[code], code))[:CHOICES]
+        most = sorted(frequent, key=lambda code: (-counts[code], code))[:CHOICES]
         return tuple(map(float, sorted(most))), problems
     problems += [
         f"{key}.to: {name!r} is no category of it; there are {', '.join(names[:20])}"

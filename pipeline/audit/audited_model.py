@@ -1,4 +1,4 @@
-"""What is examined, and how it came about: the trained network, the file that ships, the data."""
+"""The audited model: trained network and shipped file, their data, and how they were trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,27 +19,30 @@ from pipeline.seeds import fold_seed
 
 
 @dataclass(frozen=True)
-class Attacked:
-    """What is examined: the trained network, and the file that ships."""
+class AuditedModel:
+    """The trained network and its shipped file."""
 
     model: Any
+    """The trained Keras network."""
     file: Path
+    """The shipped .tflite file."""
     form: str
+    """Its format."""
     recipe: FileRecipe
     dataset: Dataset
-    held: Array
-    """Samples that were not learnt, in random order (n,)."""
+    test: Array
+    """Positions of the samples of `verify.split`, in random order (n,)."""
     spec: Spec
     spec_file: Path
     training: Train
-    """The settings of its training: those that `tune` found, where it searched them."""
+    """The settings of its training: those of the best trial, where `tune` searched them."""
     learning: dict[str, Any]
     """Further arguments of `train_network`: batch size, augmentation, seed."""
     out: Path
-    """Folder of the stage: what is kept over an interruption lies below it."""
+    """Folder of the stage: what outlasts an interruption is below it."""
 
-    def ask(self, raw: Mapping[str, Array]) -> Array:
-        """Return what the file answers to raw inputs: probabilities (N, K)."""
+    def query(self, raw: Mapping[str, Array]) -> Array:
+        """Return the file's probabilities (N, K) for raw inputs: name -> (N, ...)."""
         return only(run_file(self.file, self.dataset.preprocess, raw).outputs)
 
     @property
@@ -48,27 +51,22 @@ class Attacked:
         return self.dataset.class_names or ()
 
     def begin(self, model: Model) -> None:
-        """Give a model the weights that training started from, where they were given."""
+        """Give a model the weights that training started from, if any."""
         give_start(model, self.spec_file.parent)
 
     @property
-    def floor(self) -> float:
-        """Least probability that the file's answers can tell."""
+    def min_probability(self) -> float:
+        """Smallest probability that the file's outputs resolve."""
         return membership.STEP if self.form == "int8" else membership.FLOOR
 
 
-def attacked_of(config: Config, inputs: Inputs, dataset: Dataset, *, out: Path) -> Attacked:
-    """Return what is examined.
-
-    Args:
-        config: the whole of it.
-        inputs: of the audit stage.
-        dataset: what was learnt and held back.
-        out: folder of the stage.
-    """
+def open_audited_model(
+    config: Config, inputs: Inputs, dataset: Dataset, *, out: Path
+) -> AuditedModel:
+    """Return the model of a run, from the inputs of the audit stage and its folder `out`."""
     entry = Files.read(inputs["files"] / "files.json").shipped_entry
     spec = Spec.read(inputs["spec"] / "spec.json")
-    return Attacked(
+    return AuditedModel(
         load_keras(inputs["reference"] / "model.keras"),
         inputs["files"] / entry.file,
         entry.format,

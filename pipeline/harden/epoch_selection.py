@@ -1,8 +1,8 @@
-"""Which epoch's weights are kept, and the way back when training on one step collapses.
+"""Selection of the epoch whose weights are kept, and recovery from a collapse of fast training.
 
 Both look at the logs of each epoch: `val_clean`, `val_robust` (under PGD) and `val_one_step`, which
-are shares of the same validation samples. All that they know is in attributes that the checkpoint
-holds, so that a killed run goes on as it would have.
+are accuracies on the same validation samples. Their state is in attributes that the checkpoint
+holds, so that a killed run continues as it would have.
 """
 
 import logging
@@ -16,19 +16,19 @@ log = logging.getLogger(__name__)
 
 # Training has collapsed when PGD accuracy falls by 0.2 below its best (Wong et al. 2020, section
 # 5.1, arXiv:2001.03994), or to half of a small best; or when it does not rise and most of what
-# withstands one step does not withstand PGD. Nets that are learning keep 0.4 and more of that: on
+# is correct under one step is wrong under PGD. Nets that still train keep 0.4 and more of that: on
 # digits at epsilon 0.1 and 0.2, from the first epoch on.
 FALL, HALF, QUARTER = 0.2, 0.5, 0.25
-CHANCE = 0.05  # what 1,000 samples or fewer may move a share by, seen every epoch
+CHANCE = 0.05  # by which an accuracy on 1,000 samples or fewer may vary from epoch to epoch
 
 
 def has_fallen(robust: float, best: float) -> bool:
-    """Tell whether PGD accuracy is as far below its best as only a collapse brings it."""
+    """Tell whether PGD accuracy is so far below its best that training has collapsed."""
     return robust < best - max(min(FALL, HALF * best), CHANCE)
 
 
 def is_hollow(robust: float, one_step: float) -> bool:
-    """Tell whether what withstands one step is hardly ever robust."""
+    """Tell whether PGD accuracy is far below the accuracy under one step."""
     return robust < QUARTER * one_step and one_step - robust > FALL
 
 
@@ -36,7 +36,7 @@ class Keep(keras.callbacks.Callback):
     """Keeps the most robust epoch whose clean accuracy stays near that of the start."""
 
     def __init__(self, *, floor: float) -> None:
-        """Begin with the weights that the model has.
+        """Start with the weights of the model.
 
         Args:
             floor: least clean accuracy, in [0, 1].
@@ -47,7 +47,7 @@ class Keep(keras.callbacks.Callback):
         self.best_weights: list[Any] = []
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Take the weights as they came; they stay where no epoch is clean enough."""
+        """Take the initial weights; they stay where no epoch is clean enough."""
         self.best_weights = self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
@@ -57,20 +57,19 @@ class Keep(keras.callbacks.Callback):
             self.best_weights = self.model.get_weights()
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Give the kept weights back to the model."""
+        """Restore the kept weights."""
         self.model.set_weights(self.best_weights)
 
 
 class Guard(keras.callbacks.Callback):
-    """Goes back to the most robust epoch when training collapses; then it looks no longer."""
+    """Restores the most robust epoch when training collapses, once."""
 
     def __init__(self, *, robust: float, warmup_epochs: float, stops: bool) -> None:
-        """Begin with the weights that the model has.
+        """Start with the weights of the model.
 
         Args:
             robust: PGD accuracy of the start, in [0, 1].
-            warmup_epochs: epochs in which epsilon grows: till then a net may withstand one step
-                alone.
+            warmup_epochs: epochs in which epsilon grows: until then accuracy under PGD may be low.
             stops: whether training ends when it has gone back.
         """
         super().__init__()
@@ -82,11 +81,11 @@ class Guard(keras.callbacks.Callback):
         self.best_weights: list[Any] = []
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Take the weights as they came."""
+        """Take the initial weights."""
         self._take()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Take the weights where they are the most robust so far; else see whether it collapsed."""
+        """Take the weights where they are the most robust so far; else test for a collapse."""
         if self.collapsed_epoch:
             return
         robust, one_step = logs["val_robust"], logs["val_one_step"]
@@ -98,14 +97,14 @@ class Guard(keras.callbacks.Callback):
             self._take()
 
     def phase(self, epoch: int) -> Hashable:
-        """Go back before an epoch where that is due; return whether training has collapsed."""
+        """Restore before an epoch where that is due; return whether training has collapsed."""
         if self.is_back_due:
             self._give()
             self.is_back_due = 0
         return self.collapsed_epoch > 0
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Go back where no epoch follows that would begin with it."""
+        """Restore where no epoch follows."""
         if self.is_back_due:
             self._give()
 
@@ -114,14 +113,14 @@ class Guard(keras.callbacks.Callback):
         if self.stops:
             self.model.stop_training = True
         log.warning(
-            "          collapsed in epoch %d: accuracy under PGD %.3f, under one step %.3f, and it "
-            "was %.3f; back to %s, and %s",
+            "          collapsed in epoch %d: accuracy under PGD %.3f (best %.3f), under one step "
+            "%.3f; restored %s, then %s",
             epoch + 1,
             robust,
-            one_step,
             self.best,
+            one_step,
             f"epoch {self.best_epoch}" if self.best_epoch else "the start",
-            "stop" if self.stops else "on with PGD",
+            "stop" if self.stops else "continue with PGD",
         )
 
     def _take(self) -> None:

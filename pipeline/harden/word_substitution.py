@@ -1,12 +1,12 @@
-"""Texts: words replaced, one after the other, by what hurts most among a word's neighbours.
+"""Threat model of texts: words are replaced by those of their neighbors that raise the loss most.
 
 HotFlip (Ebrahimi et al. 2018, arXiv:1712.06751, sections 2.2 and 3): the gradient with regard to
-the vector of a word tells to first order what every replacement does to the loss. It differs in
-two places: neighbours alone are candidates, which keeps a text near its meaning without promising
-it, and the most promising few are tried out, because first order is far off where a word matters.
+the vector of a word estimates to first order how every replacement changes the loss. We differ in
+two places: neighbors alone are candidates, which often keeps the meaning of a text, and the most
+promising few are evaluated, because the first order is far off where a word matters.
 
-Legend: B batch, T words of a text, V vocabulary, E values of a word's vector, N neighbours,
-J texts that are tried out.
+Legend: B batch, T words of a text, V vocabulary, E values of a word's vector, N neighbors,
+J texts that are evaluated.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ from pipeline.arrays import Array, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.documents.preprocess import Preprocess, TokensEntry
 from pipeline.errors import ConfigError
-from pipeline.harden.space import of_classes
+from pipeline.harden.threat_model import PerturbationSet, of_classes
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 
-FIRST_WORD = 2  # 0 stands after a text's end, 1 for unknown words
-RARE = 5  # times in train, below which a word is no candidate: its vector has learnt little
+FIRST_WORD = 2  # id 0 is padding, 1 the out-of-vocabulary bucket
+RARE = 5  # times in train, below which a word is no candidate: its vector is hardly trained
 COUNTED = 20_000  # training texts in which words are counted, at most
 BLOCK = 256  # texts, or words, that are looked at at once
 TRIED = 4  # replacements that are tried out for each word replaced
@@ -34,17 +34,17 @@ NO_GAIN = -1e30
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What can be made of a text: `most` of its words replaced by neighbours."""
+class WordSubstitution:
+    """What an attacker may change of a text: `most` of its words, each to a neighbor."""
 
     preprocess: Preprocess
     entry: TokensEntry
     near_VN: Array
-    """Numbers of the neighbours of each word, int32; 0 where there are fewer."""
+    """Ids of the neighbors of each word, int32; 0 where there are fewer."""
     most: int
     classes: tuple[int, ...] | None = None
     is_masked: bool = True
-    """There are texts that no few words turn."""
+    """No few words change the class of every text."""
 
     def ready(self, raw: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
         """Return name -> model input of raw samples (B, ...)."""
@@ -54,22 +54,22 @@ class Texts:
         }
 
     def point(self, given: Mapping[str, Any]) -> Any:
-        """Return the numbers of the words (B, T) int32."""
+        """Return the ids of the words (B, T) int32."""
         return given[self.entry.name]
 
     def inputs(self, x: Tensor, given: Mapping[str, Any], seed: Tensor = None) -> dict[str, Any]:
-        """Return name -> model input, with the words x in their place."""
+        """Return name -> model input, with the words x (B, T) in their place."""
         return dict(given) | {self.entry.name: x}
 
     def in_parts(self, x: Tensor, given: Mapping[str, Any]) -> dict[str, Array]:
-        """Return name -> numbers of the words (B, T): what an attacker holds."""
+        """Return name -> ids of the words (B, T): what an attacker holds."""
         return {self.entry.name: np.asarray(x)}
 
     def through(self, head: Any) -> Callable[..., "Bound"]:
         """Return (given, seed=None) -> (x, training) -> logits, for a Keras model.
 
         Raises:
-            ConfigError: the model gives its words no vectors.
+            ConfigError: the model embeds no words.
         """
         layer = vectors_of(head, self.entry)
         probe = keras.Model(head.inputs, [layer.output, head.output])
@@ -80,13 +80,13 @@ class Texts:
         return bind
 
     def possible(self, moved: Tensor, x: Tensor) -> Any:
-        """Return `moved`: every row of words of the vocabulary is a text."""
+        """Return `moved` (B, T): every row of words of the vocabulary is a text."""
         return moved
 
     def attack(self) -> Callable[..., Any]:
-        """Return (model, x, labels, seed, share=1.0) -> texts that a model gets wrong.
+        """Return (model, x, labels, seed, share=1.0) -> texts with a greater loss.
 
-        Nothing is drawn: the seed is unused, and so is `share`, for a word cannot move by half.
+        The seed is unused, as nothing is drawn, and so is `share`: no word changes by a fraction.
         """
 
         def found(model: Bound, x: Tensor, labels: Tensor, seed: Tensor, share: Any = 1.0) -> Any:
@@ -97,9 +97,12 @@ class Texts:
         return found
 
 
+ThreatModel = PerturbationSet | WordSubstitution
+
+
 @dataclass(frozen=True)
 class Bound:
-    """A model that is asked about one text input alone; it can tell the vectors of the words."""
+    """A model as a function of one text input; it exposes the vectors of the words."""
 
     probe: Any
     layer: Any
@@ -110,7 +113,7 @@ class Bound:
         return self.probe(self.inputs(x), training=training)[1]
 
     def vectors(self, x: Tensor) -> tuple[Any, Any]:
-        """Return the vectors (B, T, E) and the logits (B, K) that come of them."""
+        """Return the vectors (B, T, E) and the logits (B, K)."""
         vectors, logits = self.probe(self.inputs(x), training=False)
         return vectors, logits
 
@@ -120,21 +123,21 @@ class Bound:
         return tf.convert_to_tensor(self.layer.embeddings)
 
 
-def texts_of(
+def fit_word_substitution(
     dataset: Dataset,
     entry: TokensEntry,
     settings: Mapping[str, Any],
     *,
     model: Model,
     classes: tuple[int, ...] | None,
-) -> Texts:
-    """Return what can be made of a text input.
+) -> WordSubstitution:
+    """Return the threat model of a text input.
 
     Args:
         dataset: in whose train part words are counted.
         entry: of preprocess.json.
         settings: `tokens` and `candidates`.
-        model: has the vectors that tell which words are near, as they are now.
+        model: its vectors, as they are now, decide which words are near.
         classes: that are attacked; None: all.
 
     Raises:
@@ -145,8 +148,8 @@ def texts_of(
     for start in range(0, len(train), BLOCK):
         raw = dataset.shards[entry.name].take(train[start : start + BLOCK])
         counts += np.bincount(prepare_input(raw, entry).ravel(), minlength=len(table))[: len(table)]
-    near = neighbours(table, counts, settings["candidates"])
-    return Texts(dataset.preprocess, entry, near, settings["tokens"], classes)
+    near = neighbors(table, counts, settings["candidates"])
+    return WordSubstitution(dataset.preprocess, entry, near, settings["tokens"], classes)
 
 
 def vectors_of(model: Model, entry: TokensEntry) -> Any:
@@ -158,21 +161,19 @@ def vectors_of(model: Model, entry: TokensEntry) -> Any:
     name, size = f"embedding_{entry.name}", entry.vocabulary_size
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)]
     fitting = [layer for layer in layers if layer.trainable and layer.input_dim >= size]
-    found = next((layer for layer in layers if layer.name == name), None) or next(
-        iter(fitting), None
-    )
-    if found is None:
+    named = [layer for layer in layers if layer.name == name]
+    if not [*named, *fitting]:
         raise ConfigError(
             f"harden.attack.kind: the network has no embedding of {entry.name}, and words are "
             "replaced by their vectors; wanted null, or a model that embeds them"
         )
-    return found
+    return [*named, *fitting][0]
 
 
-def neighbours(table_VE: Array, counts_V: Array, most: int) -> Array:
+def neighbors(table_VE: Array, counts_V: Array, most: int) -> Array:
     """Return the nearest words of each word by the angle between vectors, (V, N) int32.
 
-    Words that are rare in train, unknown words and the end of a text are nobody's neighbour and
+    Words that are rare in train, unknown words and the end of a text are nobody's neighbor and
     have none; 0 stands where there are fewer than N.
 
     Raises:
@@ -187,9 +188,9 @@ def neighbours(table_VE: Array, counts_V: Array, most: int) -> Array:
     unit = (table_VE / np.maximum(length, np.finfo(np.float32).tiny))[words]
     for start in range(0, len(words), BLOCK):
         own = np.arange(start, min(start + BLOCK, len(words)))
-        likeness = unit[own] @ unit.T
-        likeness[np.arange(len(own)), own] = -np.inf
-        order = np.argsort(-likeness, axis=1, kind="stable")[:, : near.shape[1]]
+        cosine = unit[own] @ unit.T
+        cosine[np.arange(len(own)), own] = -np.inf
+        order = np.argsort(-cosine, axis=1, kind="stable")[:, : near.shape[1]]
         near[words[own]] = words[order]
     return near
 
@@ -199,9 +200,9 @@ def substitute_words(model: Bound, x_BT: Tensor, labels: Tensor, *, near: Any, m
 
     Args:
         model: (x, training) -> logits, with the vectors of its words.
-        x_BT: numbers of words, int32; not modified.
+        x_BT: ids of words, int32; not modified.
         labels: class ids (B,).
-        near: neighbours of each word (V, N).
+        near: neighbors of each word (V, N).
         most: words that are replaced at most; a word is replaced once.
     """
     moved, is_free = x_BT, x_BT >= FIRST_WORD
@@ -224,9 +225,9 @@ def _one_more(
     gain = tf.einsum("bte,btne->btn", gradient_BTE, others - vectors_BTE[:, :, None])
     can = is_free[:, :, None] & (near_BTN >= FIRST_WORD)
     flat = tf.reshape(tf.where(can, gain, NO_GAIN), (tf.shape(x_BT)[0], -1))
-    gains_BJ, places_BJ = tf.math.top_k(flat, min(TRIED, near.shape[1]))
-    word_BJ = tf.gather(tf.reshape(near_BTN, tf.shape(flat)), places_BJ, batch_dims=1)
-    step_BJ = places_BJ // near.shape[1]
+    gains_BJ, indices_BJ = tf.math.top_k(flat, min(TRIED, near.shape[1]))
+    word_BJ = tf.gather(tf.reshape(near_BTN, tf.shape(flat)), indices_BJ, batch_dims=1)
+    step_BJ = indices_BJ // near.shape[1]
     is_there = tf.one_hot(step_BJ, x_BT.shape[1], on_value=True, off_value=False, dtype=tf.bool)
     is_there &= (gains_BJ > NO_GAIN)[:, :, None]
     tried = tf.where(is_there, word_BJ[:, :, None], x_BT[:, None])  # (B, J, T)

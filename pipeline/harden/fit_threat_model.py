@@ -1,7 +1,7 @@
-"""From a prepared dataset and the settings of an attack to the space that it moves in.
+"""Fit a threat model to a prepared dataset, by the settings of an attack.
 
-Radius and range come from train alone: deviations, least and greatest values, whether all are
-whole. What is done with them is in space.py; texts have space_tokens.py.
+Radius and range come from train alone: deviations, smallest and greatest values, whether all are
+whole. They are used in threat_model.py; texts have word_substitution.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +14,20 @@ from pipeline.config.shape import did_you_mean
 from pipeline.data.dataset import Dataset
 from pipeline.documents.preprocess import AudioEntry, Entry, SeriesEntry, TokensEntry
 from pipeline.errors import ConfigError
-from pipeline.harden.space import Part, Space
-from pipeline.harden.space_columns import table_part
-from pipeline.harden.space_tokens import Texts, texts_of
+from pipeline.harden.fit_columns import table_part
+from pipeline.harden.threat_model import Part, PerturbationSet
+from pipeline.harden.word_substitution import ThreatModel, fit_word_substitution
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples import KINDS
 
 Settings = Mapping[str, Any]
 
 MEASURED = 20_000  # training samples behind deviations and ranges, at most
-VALUES = 20_000_000  # numbers that are held for it, at most
+VALUES = 20_000_000  # numbers in memory for it, at most
 FULL_SCALE = 32768.0  # of 16-bit sound
 
 
-def space_of(
+def fit_threat_model(
     dataset: Dataset,
     settings: Settings,
     model: Model,
@@ -35,13 +35,13 @@ def space_of(
     where: str,
     norm: Literal["linf", "l2"] = "linf",
     changes: Sequence[Mapping[str, Any]] = (),
-) -> Space | Texts:
-    """Return what the attacker of a `harden.attack` or `audit` section can move.
+) -> ThreatModel:
+    """Return the threat model of a `harden.attack` or `audit` section.
 
     Args:
         dataset: whose train part is measured.
         settings: epsilon, inputs, columns, channels, on, classes; of texts tokens, candidates.
-        model: a Keras model: of texts, its vectors tell which words are near.
+        model: a Keras model; of texts, its vectors decide which words are near.
         where: key of the config, for messages.
         norm: of the ball.
         changes: sections of `data.augment`, dumped: done to training samples.
@@ -53,17 +53,17 @@ def space_of(
     entries = _attacked(dataset, settings, where)
     classes = _classes(dataset, settings, where)
     if isinstance(entries[0], TokensEntry):
-        return texts_of(dataset, entries[0], settings, model=model, classes=classes)
+        return fit_word_substitution(dataset, entries[0], settings, model=model, classes=classes)
     known = [name for entry in entries if KINDS[entry.kind].is_tabular for name in names_of(entry)]
     _refuse_unknown(settings["columns"] or (), known, f"{where}.columns", "column")
     if settings["channels"]:
         channels = [n for e in entries if KINDS[e.kind].has_channels for n in names_of(e)]
         _refuse_unknown(settings["channels"], channels, f"{where}.channels", "channel")
     parts = [_part(dataset, entry, settings, where) for entry in entries]
-    kept = tuple(part for part in parts if part.choices or (part.radius > 0).any())
-    if not kept:
+    movable = tuple(part for part in parts if part.choices or (part.radius > 0).any())
+    if not movable:
         raise ConfigError(f"{where}: nothing that can be moved is left; name other columns")
-    return Space(dataset.preprocess, kept, norm, classes, tuple(changes))
+    return PerturbationSet(dataset.preprocess, movable, norm, classes, tuple(changes))
 
 
 def names_of(entry: Entry) -> list[str]:
@@ -85,14 +85,14 @@ def _attacked(dataset: Dataset, settings: Settings, where: str) -> list[Entry]:
     bounds = {"tokens"} if settings["tokens"] else {"range"}
     if settings["columns"] and not settings["tokens"]:
         bounds |= {"columns"}
-    found = [entry for entry in entries if KINDS[entry.kind].attacked_by in bounds]
-    if not found:
+    fitting = [entry for entry in entries if KINDS[entry.kind].attacked_by in bounds]
+    if not fitting:
         words = "words are replaced in texts alone" if settings["tokens"] else _why_none(entries)
         raise ConfigError(f"{where}: {words}")
-    if settings["tokens"] and len(found) > 1:
-        names = ", ".join(entry.name for entry in found)
+    if settings["tokens"] and len(fitting) > 1:
+        names = ", ".join(entry.name for entry in fitting)
         raise ConfigError(f"{where}.inputs: wanted one text; there are {names}")
-    return found
+    return fitting
 
 
 def _why_none(entries: list[Entry]) -> str:
@@ -142,13 +142,13 @@ def _part(dataset: Dataset, entry: Entry, settings: Settings, where: str) -> Par
 
 
 def _image(dataset: Dataset, entry: Entry, settings: Settings) -> Part:
-    """Return a picture in [0, 1], each value by epsilon."""
+    """Return an image in [0, 1], each value moved by epsilon."""
     radius = np.array(settings["epsilon"], np.float32)
     return _plain(entry, tuple(entry.shape), radius, (0.0, 1.0), is_raw=False, whole=False)
 
 
 def _audio(dataset: Dataset, entry: AudioEntry, settings: Settings) -> Part:
-    """Return a sound: its bands within what train has shown, or the recording itself."""
+    """Return a sound: its bands within the range of train, or the recording itself."""
     if settings["on"] == "waveform":
         radius = np.array(settings["epsilon"] * FULL_SCALE, np.float32)
         reach = (-FULL_SCALE, FULL_SCALE - 1)
@@ -164,9 +164,9 @@ def _audio(dataset: Dataset, entry: AudioEntry, settings: Settings) -> Part:
 
 
 def _series(dataset: Dataset, entry: SeriesEntry, settings: Settings) -> Part:
-    """Return windows whose channels move by epsilon deviations, within what train has shown.
+    """Return windows whose channels move by epsilon deviations, within the range of train.
 
-    Of windows that are seen relative to themselves it is the usual deviation within a window.
+    Where each window is standardized by itself, it is the usual deviation within a window.
     """
     values, names = (
         read_training_samples(dataset, entry.name).astype(np.float64),
@@ -203,13 +203,13 @@ def _plain(
 
 
 def read_training_samples(dataset: Dataset, name: str) -> Array:
-    """Return raw training samples of one input (n, ...), as many as memory stays small with."""
+    """Return raw training samples of one input (n, ...), few enough for the memory."""
     train, shards = dataset.split("train"), dataset.shards[name]
     most = min(MEASURED, max(1, VALUES // max(1, int(np.prod(shards.shape)))))
     return np.asarray(shards.take(train[:most]))
 
 
 def are_whole(values: Array) -> bool:
-    """Tell whether all known values are whole numbers."""
+    """Tell whether all known values, of any shape, are whole numbers."""
     known = values[np.isfinite(values)]
     return bool(len(known) and (known == np.round(known)).all())

@@ -9,20 +9,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.audit import attack, soundness
-from pipeline.audit.ascent import ascend
-from pipeline.audit.attack import CURVE, Attack, carry_out, noisy, unbounded_radius
+from pipeline.audit import gradient_attack, soundness
+from pipeline.audit.gradient_attack import (
+    CURVE,
+    AttackBudget,
+    add_noise,
+    attack_by_gradients,
+    unbounded_radius,
+)
 from pipeline.audit.images import (
-    Pictures,
+    Images,
     attack_reference,
     changed_rate,
     gradient_checks,
     search_checks,
     search_images,
 )
-from pipeline.audit.saliency import integrated_gradients
 from pipeline.audit.square import search
-from pipeline.audit.whitebox import LOSSES, WhiteBox, box_of
+from pipeline.audit.whitebox import LOSSES, WhiteBox, auto_pgd, box_of, integrated_gradients
 from pipeline.harden.attacks import pgd
 from pipeline.harden.ball import Ball
 from pipeline.models.blocks import logits_model
@@ -31,12 +35,12 @@ from tests.documents.preprocess import preprocess_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 L = keras.layers
-BY = Attack("linf", 0.1, 10, 1, 200, 7)
+BY = AttackBudget("linf", 0.1, 10, 1, 200, 7)
 SAMPLES, SIZE = 150, 8
 ROUNDING = 1e-5
 
 
-def pictures() -> Pictures:
+def pictures() -> Images:
     """Bars that lie or stand, a little noisy: easy to tell apart, and easy to attack."""
     generator = np.random.Generator(np.random.Philox(1))
     labels = np.arange(SAMPLES) % 2
@@ -48,7 +52,7 @@ def pictures() -> Pictures:
         ] = 0.3
     x += 0.05 * generator.random(x.shape, np.float32) + 0.3
     preprocess = preprocess_of([{"name": "image", "kind": "image", "shape": list(x.shape[1:])}])
-    return Pictures(x, labels, preprocess)
+    return Images(x, labels, preprocess)
 
 
 def net(before: Callable[[Any], Any] = lambda x: x, temperature: float = 1.0) -> Any:
@@ -88,21 +92,23 @@ class Chance(L.Layer):  # type: ignore[misc]
         return x + tf.random.normal(tf.shape(x), stddev=0.3)
 
 
-def failures(model: Any, by: Attack = BY) -> set[str]:
+def failures(model: Any, by: AttackBudget = BY) -> set[str]:
     """Return the checks that fail when a model is attacked as the reference is."""
     seen, box = pictures(), box_of(model)
 
     def judge(x: Array) -> Array:
-        return seen.right(box.answers(x))
+        return seen.is_correct(box.outputs(x))
 
-    attacked = carry_out(box, judge, seen.x, labels=seen.labels, by=by, purpose="reference")
-    robust, queries = search_images(
-        lambda x, labels, budget: search(box.answers, x, labels, **vars(budget)),
+    attacked = attack_by_gradients(
+        box, judge, seen.x, labels=seen.labels, by=by, purpose="reference"
+    )
+    robust, queries, _ = search_images(
+        lambda x, labels, budget: search(box.outputs, x, labels, **vars(budget)),
         seen, attacked.robust, by=by, purpose="reference",
     )  # fmt: skip
     rows = gradient_checks(attacked, seen, by, on="reference")
     rows += search_checks(attacked.robust, robust, queries, on="reference")
-    rows.append(soundness.of_answers(changed_rate(box.answers, seen.x), "reference"))
+    rows.append(soundness.of_repetition(changed_rate(box.outputs, seen.x), "reference"))
     return {row.name for row in rows if not row.passed}
 
 
@@ -113,7 +119,7 @@ def plain() -> Any:
 
 def test_an_honest_net_passes_every_check(plain: Any) -> None:
     assert failures(plain) == set()
-    assert failures(plain, Attack("l2", 0.8, 10, 1, 200, 7)) == set()
+    assert failures(plain, AttackBudget("l2", 0.8, 10, 1, 200, 7)) == set()
 
 
 def test_a_gradient_that_is_zero_is_found_out() -> None:
@@ -126,14 +132,14 @@ def test_gradients_that_lead_astray_are_found_out() -> None:
 
 
 def test_a_defence_by_chance_is_found_out() -> None:
-    assert "the same input has the same answer" in failures(net(Chance()))
+    assert "the same input has the same output" in failures(net(Chance()))
 
 
 def test_saturated_logits_hide_nothing_from_the_margin(plain: Any) -> None:
     """Logits a thousand times as large have no cross-entropy gradient in float32."""
     seen, cold = pictures(), net(temperature=1e-3)
     one, other = (
-        carry_out(b := box_of(m), lambda x, b=b: seen.right(b.answers(x)), seen.x,
+        attack_by_gradients(b := box_of(m), lambda x, b=b: seen.is_correct(b.outputs(x)), seen.x,
                   labels=seen.labels, by=BY,
                   purpose="reference")
         for m in (plain, cold)
@@ -153,9 +159,9 @@ def test_an_attack_stays_in_its_ball_and_raises_the_loss(
     seed, before = np.array([1, 2], np.int32), seen.x.copy()
     ball = Ball(norm, epsilon)
     asked = {"ball": ball, "steps": 10, "loss": loss, "seed": seed}
-    found = ascend(box.gradient, seen.x, seen.labels, **asked)
+    found = auto_pgd(box, seen.x, seen.labels, **asked)
     np.testing.assert_array_equal(seen.x, before)
-    np.testing.assert_array_equal(ascend(box.gradient, seen.x, seen.labels, **asked), found)
+    np.testing.assert_array_equal(auto_pgd(box, seen.x, seen.labels, **asked), found)
     change = (found - seen.x).reshape(SAMPLES, -1)
     size = np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
     assert (size <= epsilon + ROUNDING).all()
@@ -174,17 +180,22 @@ def test_it_is_as_strong_as_plain_projected_gradients(plain: Any) -> None:
         seed = np.array([1, 2], np.int32)
         asked: dict[str, Any] = {"ball": Ball("linf", epsilon), "steps": 20, "seed": seed}
         theirs = pgd(model, tf.constant(seen.x), tf.constant(seen.labels), **asked).numpy()
-        ours = ascend(box.gradient, seen.x, seen.labels, loss="cross_entropy", **asked)
+        ours = auto_pgd(box, seen.x, seen.labels, loss="cross_entropy", **asked)
         slack = soundness.slack(SAMPLES)
-        held = [seen.right(box.answers(x)).mean() for x in (ours, theirs)]
+        held = [seen.is_correct(box.outputs(x)).mean() for x in (ours, theirs)]
         assert held[0] <= held[1] + slack
 
 
 def test_a_larger_part_of_epsilon_never_leaves_more(plain: Any) -> None:
     seen, box = pictures(), box_of(plain)
-    by = Attack("linf", 0.05, 10, 2, 0, 7)
-    attacked = carry_out(
-        box, lambda x: seen.right(box.answers(x)), seen.x, labels=seen.labels, by=by, purpose="a"
+    by = AttackBudget("linf", 0.05, 10, 2, 0, 7)
+    attacked = attack_by_gradients(
+        box,
+        lambda x: seen.is_correct(box.outputs(x)),
+        seen.x,
+        labels=seen.labels,
+        by=by,
+        purpose="a",
     )
     held = [
         attacked.at(share).mean() for share in (*CURVE, unbounded_radius(seen.x, by) / by.epsilon)
@@ -192,21 +203,21 @@ def test_a_larger_part_of_epsilon_never_leaves_more(plain: Any) -> None:
     slack = soundness.slack(SAMPLES)
     assert all(b <= a + slack for a, b in itertools.pairwise(held))
     assert (attacked.robust <= attacked.at(1.0)).all()
-    assert set(attacked.found) == {f"{loss}/{i}" for loss in LOSSES for i in range(2)}
+    assert set(attacked.examples) == {f"{loss}/{i}" for loss in LOSSES for i in range(2)}
 
 
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("l2", 0.7)])
 def test_noise_is_as_large_as_the_attack_may_be(norm: Any, epsilon: float) -> None:
     x = np.full((5, 4, 4, 1), 0.5, np.float32)
-    change = (noisy(x, Attack(norm, epsilon, 1, 1, 0, 3)) - x).reshape(5, -1)
+    change = (add_noise(x, AttackBudget(norm, epsilon, 1, 1, 0, 3)) - x).reshape(5, -1)
     size = np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
     np.testing.assert_allclose(size, epsilon, rtol=1e-4)
 
 
 def test_saliency_adds_up_to_the_lead(plain: Any) -> None:
     seen, box = pictures(), box_of(plain)
-    answered = box.answers(seen.x).argmax(axis=1)
-    found = integrated_gradients(box.gradient, seen.x, answered)
+    answered = box.outputs(seen.x).argmax(axis=1)
+    found = integrated_gradients(box, seen.x, answered)
     lead, black = (-box.gradient(x, answered, "margin")[0] for x in (seen.x, 0 * seen.x))
     whole = found.reshape(SAMPLES, -1).sum(axis=1)
     assert np.abs(whole - (lead - black)).max() < 0.05 * np.abs(lead - black).max()
@@ -217,8 +228,8 @@ def test_a_reference_is_attacked_from_its_file(plain: Any, tmp_path: Any) -> Non
     seen = pictures()
     known = attack_reference(tmp_path / "model.keras", seen, BY)
     own = known.metrics
-    assert (known.robust <= known.attacked.robust).all()
-    assert (known.attacked.robust <= known.attacked.clean).all()
+    assert (known.robust <= known.gradients.robust).all()
+    assert (known.gradients.robust <= known.gradients.clean).all()
     assert own.robust_accuracy <= own.white_box_accuracy <= own.noise_accuracy
     assert own.noise_accuracy <= own.clean_accuracy
     again = attack_reference(tmp_path / "model.keras", seen, BY)
@@ -230,9 +241,9 @@ def test_a_box_answers_as_its_model_whatever_the_number_of_samples(plain: Any) -
     x = np.random.Generator(np.random.Philox(2)).random((300, SIZE, SIZE, 1), np.float32)
     wanted = np.asarray(plain(x, training=False))
     for count in (1, 31, 257, 300):
-        np.testing.assert_allclose(box.answers(x[:count]), wanted[:count], atol=1e-5)
-        losses, is_right, gradient = box.gradient(x[:count], np.zeros(count, int), "margin")
-        assert len(losses) == len(is_right) == len(gradient) == count
+        np.testing.assert_allclose(box.outputs(x[:count]), wanted[:count], atol=1e-5)
+        losses, is_wrong, gradient = box.gradient(x[:count], np.zeros(count, int), "margin")
+        assert len(losses) == len(is_wrong) == len(gradient) == count
 
 
 def test_an_unbounded_attack_goes_on_where_a_few_steps_leave_some(
@@ -241,12 +252,14 @@ def test_an_unbounded_attack_goes_on_where_a_few_steps_leave_some(
     seen, box, told = pictures(), box_of(plain), {}
 
     def judge(x: Array) -> Array:
-        return seen.right(box.answers(x))
+        return seen.is_correct(box.outputs(x))
 
-    monkeypatch.setattr(attack, "SURELY", 1)  # the random start alone
+    monkeypatch.setattr(gradient_attack, "UNBOUNDED_STEPS", 1)  # the random start alone
     for again in (1, 20):
-        monkeypatch.setattr(attack, "AGAIN", again)
-        by = Attack("linf", 0.1, 1, 1, 0, 7)
-        found = carry_out(box, judge, seen.x, labels=seen.labels, by=by, purpose="reference")
+        monkeypatch.setattr(gradient_attack, "MORE_STEPS", again)
+        by = AttackBudget("linf", 0.1, 1, 1, 0, 7)
+        found = attack_by_gradients(
+            box, judge, seen.x, labels=seen.labels, by=by, purpose="reference"
+        )
         told[again] = found.at(unbounded_radius(seen.x, by) / by.epsilon).mean()
     assert told[20] == 0 < told[1]

@@ -1,10 +1,10 @@
-"""What an attacker can make of a sample: the point that moves, its ball, and what is possible.
+"""Threat model of numbers and categories: the point that moves, its ball, and what is possible.
 
 A point is what an attacker really holds. Of an image and of a sound's bands it is the model input;
 of a table, a series and a recording it is the raw sample, in its own unit, and the attack goes
-through the preprocessing, which lets gradients through. So whatever is found is a row, a series or
-a recording that could have been measured. Texts are in space_tokens.py, the statistics behind
-radius and range in space_fit.py.
+through the differentiable preprocessing. So every adversarial example is a row, a series or a
+recording that could have been measured. Texts are in word_substitution.py, the statistics behind
+radius and range in fit_threat_model.py.
 
 Legend: B batch; P values of a point, of any shape (B, ...).
 """
@@ -22,12 +22,12 @@ from pipeline.data.augment import augment
 from pipeline.data.squeeze import squeeze_inputs
 from pipeline.documents.preprocess import CodesEntry, ColumnsEntry, Entry, Preprocess
 from pipeline.harden.ball import Ball, Norm
+from pipeline.harden.category_choice import Choice, choose_categories
 from pipeline.harden.input_gradient import quick
-from pipeline.harden.space_choice import Choice, choose_categories
-from pipeline.harden.space_splice import SPLICED, splice_columns
 from pipeline.samples import KINDS
+from pipeline.samples.columns import splice_columns
 
-Attack = Callable[..., Any]
+PointAttack = Callable[..., Any]
 
 WHOLE_SLACK = 1e-3  # of one: a radius of 2 that float32 makes 1.9999 still reaches 2
 
@@ -59,9 +59,9 @@ class Part:
 
     @property
     def changeable_positions(self) -> list[int]:
-        """Places of the flattened values that an attacker can change, ascending."""
+        """Indices of the flattened values that an attacker can change, ascending."""
         radius = np.broadcast_to(self.radius, self.shape).ravel()
-        chosen = [choice.place for choice in self.choices]
+        chosen = [choice.index for choice in self.choices]
         return sorted({*np.flatnonzero(radius > 0).tolist(), *chosen})
 
     @property
@@ -71,8 +71,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Space:
-    """What can be made of a sample, over one input or several that are moved together."""
+class PerturbationSet:
+    """The points that an attacker can make of a sample, over one input or several at once."""
 
     preprocess: Preprocess
     """Contents of preprocess.json."""
@@ -114,7 +114,7 @@ class Space:
         Args:
             given: the samples as `ready` made them.
         """
-        tables = [p for p in self.parts if p.is_raw and p.entry.kind in SPLICED]
+        tables = [p for p in self.parts if p.is_raw and KINDS[p.entry.kind].is_row_of_cells]
         return {
             p.name: KINDS[p.entry.kind].encode(
                 tf, squeeze_inputs(tf, given[p.name], p.entry), p.entry
@@ -130,15 +130,13 @@ class Space:
         *,
         base: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return name -> model input, with the point x in its place.
-
-        A value that is not known stays so, whatever x says.
+        """Return name -> model input, with the point x in its place; unknown values stay unknown.
 
         Args:
             x: a point (B, ...).
             given: the samples as `ready` made them.
             seed: of the training-only changes of attacked raw inputs; None: none is made.
-            base: what `base` made of the samples, where it is known already.
+            base: result of `base`; None: it is computed.
         """
         found, base = dict(given), self.base(given) if base is None else base
         for part, own in zip(self.parts, self._split(x), strict=True):
@@ -147,9 +145,8 @@ class Space:
                 known = _near(known, part.entry)
                 if part.name in base:
                     assert isinstance(part.entry, ColumnsEntry | CodesEntry)
-                    own = splice_columns(
-                        part.entry, known, base[part.name], moved=part.changeable_positions
-                    )
+                    moved = part.changeable_positions
+                    own = splice_columns(tf, known, base[part.name], entry=part.entry, moved=moved)
                 else:
                     own = KINDS[part.entry.kind].encode(tf, known, part.entry)
                 own = self._changed(own, seed)
@@ -184,9 +181,9 @@ class Space:
         return bind
 
     def ball(self, share: Any = 1.0) -> Ball:
-        """Return the ball of a point; its radius is `share` of what was asked for.
+        """Return the ball of a point; its radius is a fraction `share` of the configured one.
 
-        Values that cannot move know no range: they may lie outside of what train has shown.
+        Values that cannot move have no range: they may lie outside of that of train.
         """
         radius, low, high = (self._joined(name) for name in ("radius", "low", "high"))
         low = np.where(radius > 0, low, -np.inf).astype(np.float32)
@@ -194,14 +191,14 @@ class Space:
         return Ball(self.norm, radius * share, low, high)
 
     def possible(self, moved: Tensor, x: Tensor) -> Any:
-        """Return the point that can really exist nearest to `moved`, on the way there from x.
+        """Return the point (B, ...) that can exist nearest to `moved`, on the way there from x.
 
         Whole numbers change by whole numbers, rounded towards x; a value leaves its range only
         where x lies outside of it; what cannot move is x's own.
 
         Args:
-            moved: a point that an attack found.
-            x: the point that it began with.
+            moved: result of an attack.
+            x: the clean point.
         """
         radius, whole = self._joined("radius"), self._joined("whole")
         low = tf.minimum(np.where(whole, np.ceil(self._joined("low")), self._joined("low")), x)
@@ -210,8 +207,8 @@ class Space:
         steps = tf.sign(inside - x) * tf.floor(tf.abs(inside - x) + WHOLE_SLACK)
         return tf.where(radius > 0, tf.where(whole, x + steps, inside), x)
 
-    def attack(self, core: Attack | None) -> Attack:
-        """Return (model, x, labels, seed, share=1.0) -> possible points that a model gets wrong.
+    def attack(self, core: PointAttack | None) -> PointAttack:
+        """Return (model, x, labels, seed, share=1.0) -> possible points with a greater loss.
 
         Categories are chosen first, one after the other; then the numbers move around that choice.
 
@@ -231,17 +228,17 @@ class Space:
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """The categories that can be chosen, by their places in the flattened point."""
+        """The categories that can be chosen, by their indices in the flattened point."""
         starts = np.cumsum([0, *(part.size for part in self.parts)])
         return tuple(
-            Choice(int(start) + choice.place, choice.codes)
+            Choice(int(start) + choice.index, choice.codes)
             for part, start in zip(self.parts, starts, strict=False)
             for choice in part.choices
         )
 
     @property
     def is_masked(self) -> bool:
-        """Whether something stays as it is, so that no size of the ball fools everybody."""
+        """Whether something is fixed, so that no radius makes every attack succeed."""
         return bool((self._joined("radius") == 0).any()) or self.classes is not None
 
     def _joined(self, name: str) -> Array:
@@ -253,7 +250,7 @@ class Space:
         return np.concatenate([np.broadcast_to(a, part.shape).ravel() for a, part in shaped])
 
     def _split(self, x: Tensor) -> list[Any]:
-        """Return the share of each part in a point."""
+        """Return the values of each part in a point."""
         if len(self.parts) == 1:
             return [x]
         pieces = tf.split(x, [part.size for part in self.parts], axis=1)
@@ -267,7 +264,7 @@ class Space:
 
 
 def _near(raw: Tensor, entry: Entry) -> Any:
-    """Return what is left of raw samples after squeezing; the gradient goes straight through.
+    """Return raw samples after squeezing; the gradient goes straight through (BPDA).
 
     Athalye et al. 2018 (arXiv:1802.00420), section 4.1.
     """
@@ -284,7 +281,7 @@ def _flat(x: Tensor, part: Part) -> Any:
 
 
 def of_classes(moved: Tensor, x: Tensor, labels: Tensor, *, classes: tuple[int, ...] | None) -> Any:
-    """Return moved points of the attacked classes, and the others as they were."""
+    """Return moved points (B, ...) of the attacked classes, and the others unchanged."""
     if classes is None:
         return moved
     is_attacked = tf.reduce_any(labels[:, None] == tf.constant(classes, labels.dtype), axis=1)
