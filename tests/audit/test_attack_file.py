@@ -13,7 +13,7 @@ from pipeline.arrays import only
 from pipeline.audit import attack_file as shipped
 from pipeline.audit import straight_through
 from pipeline.audit.corruptions import CORRUPTIONS, SEVERITIES
-from pipeline.audit.file_queries import FileQueries, SearchBudget
+from pipeline.audit.file_queries import FileQueries, SearchBudget, round_to_raw
 from pipeline.audit.gradient_attack import CURVE, AttackBudget
 from pipeline.audit.images import FileCase, attack_reference, measure_corruptions
 from pipeline.device.measure import run_file
@@ -22,6 +22,7 @@ from pipeline.models.tflite.differentiable import differentiable_copy
 from pipeline.models.tflite.node import Refused
 from pipeline.worker import client
 from tests.audit.test_gradient_attack import SAMPLES, net, pictures
+from tests.documents.preprocess import preprocess_of
 from tests.export.conftest import make_given
 
 BY = AttackBudget("linf", 0.04, 10, 1, 200, 7)  # a third or so withstand
@@ -109,6 +110,35 @@ def test_a_twin_that_decides_otherwise_does_not_count(
     assert not found.row.straight_through.is_white_box
     failed = [check.name for check in found.checks if not check.passed]
     assert "the differentiable copy decides as the file" in failed
+
+
+@pytest.mark.parametrize("detector", [None, 0.3])
+def test_a_sanitized_file_is_attacked_behind_its_sanitization(
+    case: FileCase, detector: float | None
+) -> None:
+    """The union is that of raw images through the runner, with the detector where there is one."""
+    rule = {"range": "clip", "limits": None, "levels": None, "median": None, "bit_depth": 3}
+    fields = {"name": "image", "kind": "image", "shape": [8, 8, 1], "sanitize": rule}
+    seen = replace(case.images, preprocess=preprocess_of([fields | {"scale": 1 / 255}]))
+    seen = replace(seen, x=round_to_raw(seen.x, seen.entry))
+    raw = np.round(seen.x * 255).astype(np.uint8)
+    queries = replace(case.queries, preprocess=seen.preprocess, detector=detector)
+    wanted = only(run_file(queries.file, seen.preprocess, {"image": raw}).outputs)
+    np.testing.assert_array_equal(queries.outputs(seen.x), wanted)
+    by = replace(BY, epsilon=0.1, queries=50)
+    known = attack_reference(case.parent, seen, by)
+    own = replace(case, queries=queries, images=seen, reference=known, by=by)
+    found = shipped.attack_file(own, "int8", is_shipped=True)
+    assert list(found.row.attacks) == ["pgd_transfer", "straight_through", "adaptive", "square"]
+    sanitization = found.document["sanitization"]
+    behind = sanitization.adaptive_robust_accuracy
+    if detector is not None:
+        behind = sanitization.detector.robust_accuracy
+    assert found.row.attacks["adaptive"].accuracy == behind
+    assert found.row.robust_accuracy <= behind
+    assert found.row.robust_accuracy == found.robust.mean()
+    for x in own.reference.gradients.examples.values():
+        assert not (found.robust & ~own.is_correct(x)).any()
 
 
 def test_every_corruption_is_measured_on_both(case: FileCase) -> None:

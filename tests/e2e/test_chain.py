@@ -17,7 +17,11 @@ from pipeline.compare.equality import read_weights
 from pipeline.device.demo import serve_bundle
 from pipeline.device.predict import predict
 from pipeline.device.runtimes import why_missing
+from pipeline.documents.audit import Audit
+from pipeline.documents.manifest import Manifest
 from pipeline.errors import ConfigError
+from pipeline.report.show import show
+from pipeline.report.words import figure
 from tests.device.devtools import TESTED, chromium
 from tests.e2e.chain import ROOT, published, ran, run, write_config
 
@@ -83,7 +87,7 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
     assert stated == row["limit"]
     audit = json.loads((finished / "runs/tiny/audit/audit.json").read_text())["sanitization"]
     assert audit["detector"]["threshold"] == stated
-    assert audit["robust_accuracy"] <= audit["unaware_robust_accuracy"]
+    assert audit["adaptive_robust_accuracy"] <= audit["unaware_robust_accuracy"]
     assert audit["unaware_robust_accuracy"] <= audit["clean_accuracy"]
     np.save(tmp_path / "unit.npy", np.full((1, 8, 8, 1), 0.5))  # in [0, 1]: not as in training
     wanted = "unit.npy: input image: wanted uint8 from 0 to 255, got float64 from 0.5 to 0.5"
@@ -96,6 +100,30 @@ def test_the_detector_and_wrong_inputs_reach_the_bundle(finished: Path, tmp_path
         assert done.returncode == 2, done.stderr
         assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / wrong}: ")
     assert subprocess.run([*program, "--self-test"], capture_output=True).returncode == 0
+
+
+def test_every_place_prints_the_robust_accuracy_of_the_deployed_pipeline(finished: Path) -> None:
+    """One number: under all attacks together, behind sanitization and detector."""
+    run, bundle = finished / "runs/tiny", finished / "exported/tiny"
+    audit = Audit.read(run / "audit/audit.json")
+    manifest = Manifest.read(bundle / "manifest.json")
+    model, row = manifest.shipped_model, audit.files[manifest.shipped_model.file]
+    assert row.robust_accuracy <= min(attack.accuracy for attack in row.attacks.values())
+    assert "adaptive" in row.attacks
+    assert audit.sanitization is not None
+    assert audit.sanitization.detector is not None
+    assert row.robust_accuracy <= audit.sanitization.detector.robust_accuracy
+    assert model.robustness is not None
+    assert model.robustness.robust_accuracy == row.robust_accuracy
+    values = {gate.name: gate.value for gate in model.gates}
+    assert values["robust_drop"] == row.float_robust_accuracy - row.robust_accuracy
+    (finding,) = (finding for finding in audit.findings if finding.kind == "evasion")
+    assert finding.evidence["robust_accuracy"] == row.robust_accuracy
+    text = figure("accuracy", row.robust_accuracy)
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert f"Robust accuracy of {model.file}: {text} " in card
+    assert f"all other attacks: {text}." in (bundle / "report.html").read_text()
+    assert text in show(bundle)
 
 
 @pytest.mark.skipif(why_missing("browser") is not None, reason=str(why_missing("browser")))
