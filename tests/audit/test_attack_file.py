@@ -125,11 +125,11 @@ def test_a_sanitized_file_is_attacked_behind_its_sanitization(
     queries = replace(case.queries, preprocess=seen.preprocess, detector=detector)
     wanted = only(run_file(queries.file, seen.preprocess, {"image": raw}).outputs)
     np.testing.assert_array_equal(queries.outputs(seen.x), wanted)
-    by = replace(BY, epsilon=0.1, queries=50)
+    by = replace(BY, epsilon=0.06, queries=50)
     known = attack_reference(case.parent, seen, by)
     own = replace(case, queries=queries, images=seen, reference=known, by=by)
     found = shipped.attack_file(own, "int8", is_shipped=True)
-    assert list(found.row.attacks) == ["pgd_transfer", "straight_through", "adaptive", "square"]
+    assert {"pgd_transfer", "straight_through", "adaptive"} <= set(found.row.attacks)
     sanitization = found.document["sanitization"]
     behind = sanitization.adaptive_robust_accuracy
     if detector is not None:
