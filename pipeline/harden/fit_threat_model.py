@@ -87,7 +87,7 @@ def _attacked(dataset: Dataset, settings: Settings, where: str) -> list[Entry]:
         bounds |= {"columns"}
     fitting = [entry for entry in entries if KINDS[entry.kind].attacked_by in bounds]
     if not fitting:
-        words = "words are replaced in texts alone" if settings["tokens"] else _why_none(entries)
+        words = "words are replaced only in texts" if settings["tokens"] else _why_none(entries)
         raise ConfigError(f"{where}: {words}")
     if settings["tokens"] and len(fitting) > 1:
         names = ", ".join(entry.name for entry in fitting)

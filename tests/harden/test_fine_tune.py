@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.schema import AdamW, Harden, Train
 from pipeline.documents.robustness import Collapse
-from pipeline.harden import guard
+from pipeline.harden import epoch_selection as guard
 from pipeline.harden.fine_tune import Hardened, Plan, harden_network
 from pipeline.harden.step import share_of_epsilon
 from pipeline.models.save import load_keras, save_keras
@@ -240,7 +240,7 @@ import json
 from pathlib import Path
 from pipeline.data.dataset import open_dataset
 from pipeline.documents.robustness import Collapse
-from pipeline.harden import guard
+from pipeline.harden import epoch_selection as guard
 from tests.harden.test_fine_tune import harden
 start, folder, out = map(Path, sys.argv[1:])
 digits, found = open_dataset(folder), {}
