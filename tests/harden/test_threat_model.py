@@ -175,7 +175,7 @@ def test_series_move_by_deviations_in_the_open_channels(relative: bool) -> None:
 
 def test_two_inputs_move_together_and_come_apart_again() -> None:
     one, two = fakes.rows(60), fakes.series(60)
-    entries = [*one.preprocess.inputs, *two.preprocess.inputs]
+    entries = [entry.dump() for data in (one, two) for entry in data.preprocess.inputs]
     raw = one.read(np.arange(60)) | two.read(np.arange(60))
     data = fakes.dataset(entries, raw, two.labels)
     model = fakes.network(data)
