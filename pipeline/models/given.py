@@ -1,11 +1,12 @@
 """Read a model that was trained elsewhere; nothing stored in the file is executed.
 
 All are read in the process that converts, where a damaged file does no harm: `.keras` and `.h5` by
-Keras 3; a SavedModel of Keras 2 by way of tf_keras, its layers from the metadata, its weights from
-the checkpoint; a float `.tflite` operation by operation (tflite/).
+the Keras that wrote them; a SavedModel of Keras 2 by tf_keras, its layers from the metadata, its
+weights from the checkpoint; a float `.tflite` operation by operation (tflite/).
 """
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.errors import (
     PipelineError,
     ShortageError,
 )
+from pipeline.models.keras_2 import keras_3_copy, refuse_operations
 from pipeline.models.save import load_keras, save_keras
 from pipeline.models.tflite.read import read_tflite
 
@@ -44,9 +46,8 @@ def read_model(path: Path, work: Path) -> Any:
     work.mkdir(parents=True, exist_ok=True)
     whole = work / "given.keras"
     try:
-        source = _saved_model(path, work) if path.is_dir() else path
         request("start_up")  # whose time is not the file's
-        request("read_model_file", path=str(source), out=str(whole), limit_s=LIMIT_S)
+        request("read_model_file", path=str(path), out=str(whole), limit_s=LIMIT_S)
         return _finite(load_keras(whole), path)
     except ConfigError:
         raise
@@ -96,7 +97,7 @@ def read_model_file(path: str, out: str) -> None:
         ArtifactError, ConfigError: there is no model in it, or it holds code.
     """
     file = Path(path)
-    read = READERS.get(file.suffix, load_keras)
+    read = _from_saved_model if file.is_dir() else READERS.get(file.suffix, _from_archive)
     save_keras(read(file), Path(out))
 
 
@@ -112,6 +113,7 @@ def _from_h5(path: Path) -> Any:
     try:
         with h5py.File(path) as file:
             described = file.attrs.get("model_config")
+            version = file.attrs.get("keras_version", "2.0")
     except Exception as error:  # a damaged file makes h5py raise whatever there is
         raise ConfigError(f"model.path: {path}: no HDF5 file: {error}") from error
     if described is None:
@@ -120,11 +122,51 @@ def _from_h5(path: Path) -> Any:
         )
     text = described.decode(errors="replace") if isinstance(described, bytes) else str(described)
     refuse_code(text, path)
+    if _is_keras_2(version):
+        refuse_operations(text, path)
+        return _load_keras_2(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # as above
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"model.path: {path}: Keras cannot read it: {reason}") from error
+
+
+def _from_archive(path: Path) -> Any:
+    """Return the model of a `.keras` file, of whichever Keras wrote it.
+
+    Raises:
+        ArtifactError, ConfigError: it is damaged, or holds code.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            version = json.loads(archive.read("metadata.json")).get("keras_version", "")
+            text = archive.read("config.json").decode()
+    except Exception:  # damaged: Keras says what is wrong
+        return load_keras(path)
+    if not _is_keras_2(version):
+        return load_keras(path)
+    refuse_code(text, path)
+    refuse_operations(text, path)
+    return _load_keras_2(path)
+
+
+def _is_keras_2(version: Any) -> bool:
+    """Tell whether a version as a file holds it is of Keras 2; the oldest files hold none."""
+    text = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+    return text.startswith(("1.", "2."))
+
+
+def _load_keras_2(path: Path) -> Any:
+    """Return a file's model by tf_keras, as a model of Keras 3."""
+    import tf_keras
+
+    try:
+        model = tf_keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged file makes its reader raise whatever there is
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"model.path: {path}: Keras 2 cannot read it: {reason}") from error
+    return keras_3_copy(model, path)
 
 
 def refuse_code(described: str, path: Path) -> None:
@@ -146,34 +188,8 @@ def refuse_code(described: str, path: Path) -> None:
         )
 
 
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".h5": _from_h5,
-    ".hdf5": _from_h5,
-    ".tflite": read_tflite,
-}
-
-
-def _saved_model(path: Path, work: Path) -> Path:
-    """Return a SavedModel as an HDF5 file."""
-    from pipeline.worker.client import request
-
-    if not (path / METADATA).exists():
-        raise ConfigError(
-            f"model.path: {path}: no SavedModel of Keras 2 (there is no {METADATA}); a graph "
-            "without layers cannot be trained. Wanted a .keras file"
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    out = work / "saved_model.h5"
-    request("saved_model_as_h5", folder=str(path), out=str(out))
-    return out
-
-
-def saved_model_as_h5(folder: str, out: str) -> None:
-    """Write a SavedModel's layers and weights as HDF5. Runs in the process that converts.
-
-    Args:
-        folder: the SavedModel of Keras 2.
-        out: path of the file to write.
+def _from_saved_model(path: Path) -> Any:
+    """Return the model of a SavedModel of Keras 2: its layers from the metadata.
 
     Raises:
         ConfigError: it is no Functional or Sequential model, or holds code.
@@ -182,15 +198,29 @@ def saved_model_as_h5(folder: str, out: str) -> None:
     from tf_keras.protobuf import saved_metadata_pb2
     from tf_keras.src.saving.legacy.saved_model import json_utils
 
-    path = Path(folder)
+    if not (path / METADATA).exists():
+        raise ConfigError(
+            f"model.path: {path}: no SavedModel of Keras 2 (there is no {METADATA}); a graph "
+            "without layers cannot be trained. Wanted a .keras file"
+        )
     metadata = saved_metadata_pb2.SavedMetadata()
     metadata.ParseFromString((path / METADATA).read_bytes())
     root = next((node for node in metadata.nodes if node.node_path == "root"), None)
     if root is None or root.identifier not in NETWORKS:
         raise ConfigError(f"model.path: {path}: no Functional or Sequential model")
     refuse_code(root.metadata, path)
+    refuse_operations(root.metadata, path)
     kind = tf_keras.Sequential if root.identifier == NETWORKS[1] else tf_keras.Model
     model = kind.from_config(json_utils.decode(root.metadata)["config"])
     status = model.load_weights(path / "variables" / "variables")
     status.expect_partial().assert_existing_objects_matched()
-    model.save(out, save_format="h5", include_optimizer=False)
+    for layer in model._flatten_layers():
+        layer.finalize_state()
+    return keras_3_copy(model, path)
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".h5": _from_h5,
+    ".hdf5": _from_h5,
+    ".tflite": read_tflite,
+}

@@ -19,7 +19,6 @@ OPERATIONS = {  # function -> its module; arguments and results are plain JSON
     "compile_file": "pipeline.export.compilers",
     "clustered_kernels": "pipeline.compress.centroids",
     "read_model_file": "pipeline.models.given",
-    "saved_model_as_h5": "pipeline.models.given",
     "layer_errors": "pipeline.verify.layers",
     "query_file": "pipeline.audit.file_queries",
 }
