@@ -16,6 +16,9 @@ READERS_OF_CODE = {"dill", "joblib", "marshal", "shelve", "cloudpickle", "imp"}
 WRITES_PICKLE = {"pipeline/baseline/classical.py"}
 FORBIDDEN = {"eval", "exec", "compile", "__import__"}  # by their plain names: re.compile is fine
 UNPACKING = {"extractall", "extract", "Unpickler", "unpack_archive"}
+# Archives of data: to a folder of their own, `filter="data"` for tar; zip refuses ways out itself.
+UNPACKS_DATA = {("pipeline/data/archives.py", "unpack_archive")}
+EMPTY = ("pipeline/cli/__init__.py", "exec")  # exec("") alone, see there
 UNSAFE = {"allow_pickle": True, "safe_mode": False, "shell": True, "pure": False}
 
 
@@ -36,6 +39,10 @@ def problems(path: Path, name: str | None = None) -> Iterator[str]:
     for call in calls(path):
         word, owner = called(call), getattr(getattr(call.func, "value", None), "id", None)
         values = {k.arg: getattr(k.value, "value", None) for k in call.keywords}
+        if ((name or name_of(path)), word) in UNPACKS_DATA:
+            continue
+        if ((name or name_of(path)), word) == EMPTY and ast.unparse(call) == "exec('')":
+            continue
         if (isinstance(call.func, ast.Name) and word in FORBIDDEN) or word in UNPACKING:
             yield f"{call.lineno}: {word}"
         if owner == "pickle" and word != "dumps":

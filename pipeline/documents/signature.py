@@ -1,7 +1,7 @@
 """Who signed a bundle: ed25519 over manifest.json, whose hashes cover every other file.
 
 The signature lies beside the manifest with the public key. It says that the holder of that key made
-the bundle; who that is, `edgeline verify-signature --key` answers. The program openssl computes.
+the bundle; who that is, `edgeline verify-signature --key` says. The program openssl computes.
 """
 
 import base64

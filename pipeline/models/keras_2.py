@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.errors import ConfigError
-from pipeline.models.layer_settings import adapted
+from pipeline.models.layer_settings import adapted_statistics
 
 SAMPLES = 8  # random ones, that both networks predict
 UNKNOWN = 16  # steps or pixels of an axis whose length is open
@@ -136,7 +136,7 @@ def _translate(layer: Layer) -> Callable[..., Any]:
     if bent:  # Keras 2 has 0.2 x + 0.5 for it, and Keras 3 another slope
         config["activation"] = "linear"
     new = _layer_class(layer).from_config(config)
-    is_adapted = bool(adapted(layer))
+    is_adapted = bool(adapted_statistics(layer))
 
     def call(*args: Any, **kwargs: Any) -> Any:
         outputs = new(*args, **kwargs)
@@ -177,7 +177,7 @@ def _settings(layer: Layer) -> dict[str, Any]:
             config[key] = _inner(getattr(layer, "forward_layer", getattr(layer, "layer", None)))
             if inner is None:
                 config[key] = _inner(layer.backward_layer)
-    return config | adapted(layer) | {"name": _name(layer.name)}
+    return config | adapted_statistics(layer) | {"name": _name(layer.name)}
 
 
 def _inner(layer: Layer) -> Any:

@@ -13,11 +13,11 @@ from pipeline.seeds import fold_seed
 def settings_of(layer: Layer, spec: Spec, name: str) -> dict[str, Any]:
     """Return a layer's settings under a name, in float32 and with seeds of the spec."""
     config = _with_seeds(layer.get_config(), fold_seed(spec.seed, name)) | {"name": name}
-    config |= adapted(layer)
+    config |= adapted_statistics(layer)
     return config | ({"dtype": "float32"} if "dtype" in config else {})
 
 
-def adapted(layer: Layer) -> dict[str, Any]:
+def adapted_statistics(layer: Layer) -> dict[str, Any]:
     """Return the statistics of an adapted `Normalization` as settings, not as weights.
 
     As weights they count only once `finalize_state` was called, which no setter of weights does.

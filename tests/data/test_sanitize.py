@@ -75,7 +75,7 @@ def test_training_and_device_squeeze_to_the_same_bits(
     raw = numbers(entry, 3)
     window = window if entry["kind"] in ("image", "series") else None
     entry = fitted(tmp_path, entry, raw, median=window, bit_depth=depth)
-    far = raw if entry["kind"] == "image" else raw * 9
+    far = raw if entry.kind == "image" else raw * 9
     theirs = np.asarray(to_model_inputs({"x": far}, preprocess_of([entry]))["x"])
     np.testing.assert_array_equal(prepare_input(far, entry), theirs)
 
@@ -138,7 +138,7 @@ def test_squeezing_stays_in_range_and_its_steps_can_change_places(
     np.testing.assert_array_equal(one, squeeze_samples(squeeze_samples(raw, levels), smoothed))
     whole = IMAGE | {"sanitize": NOTHING | {"median": window, "bit_depth": depth}}
     np.testing.assert_array_equal(one, squeeze_samples(raw, whole))
-    plain = remove_squeezing(preprocess_of([whole]))["inputs"][0]
+    plain = remove_squeezing(preprocess_of([whole])).inputs[0]
     np.testing.assert_array_equal(squeeze_samples(raw, plain), raw)
 
 

@@ -34,7 +34,7 @@ def test_a_shipped_config_is_prepared_and_both_sides_agree(
     raw = dataset.read(positions)
     compared = compare_preprocessing(raw, dataset.preprocess)
     assert set(compared) == {entry.name for entry in dataset.inputs}
-    entries = dataset.preprocess["inputs"]
+    entries = dataset.preprocess.inputs
     write_sample(tmp_path, {key: values[0] for key, values in raw.items()}, entries)
     again = read_samples(str(tmp_path / sample_name(entries)), entries)
     for key, values in again.items():
@@ -138,8 +138,8 @@ def test_a_forecast_is_the_change_after_the_window(sets: Path, prepared: Prepare
     for i in range(5):
         assert (window[i] == values[i : i + 24]).all()
         assert dataset.labels[i] == pytest.approx(values[i + 26] - values[i + 23], abs=1e-5)
-    target = dataset.preprocess["target"]
-    assert (target["channel"], target["horizon"]) == (0, 3)
+    target = dataset.preprocess.target
+    assert (target.channel, target.horizon) == (0, 3)
 
 
 # ---- tables ----------------------------------------------------------------------------------
@@ -147,11 +147,11 @@ def test_a_forecast_is_the_change_after_the_window(sets: Path, prepared: Prepare
 
 def test_columns_are_told_apart_and_ids_left_out(sets: Path, prepared: Prepared) -> None:
     dataset = prepared(sets, "machines_csv")
-    numbers, categories = dataset.preprocess["inputs"]
-    assert [c["name"] for c in numbers["columns"]] == ["temperature", "vibration", "hours"]
-    assert [c["encoding"] for c in numbers["columns"]][1] == "quantile"
-    assert [c["name"] for c in categories["columns"]] == ["mode"]
-    assert categories["vocabulary_size"] == 4  # three modes, and whatever else comes
+    numbers, categories = dataset.preprocess.inputs
+    assert [c.name for c in numbers.columns] == ["temperature", "vibration", "hours"]
+    assert [c.encoding for c in numbers.columns][1] == "quantile"
+    assert [c.name for c in categories.columns] == ["mode"]
+    assert categories.vocabulary_size == 4  # three modes, and whatever else comes
     said = findings(dataset)
     assert "serial" in said["columns_left_out"].text
     assert "hours are missing" in said["missing_values"].text
@@ -160,7 +160,7 @@ def test_columns_are_told_apart_and_ids_left_out(sets: Path, prepared: Prepared)
 
 def test_new_and_rare_categories_share_a_place(sets: Path, prepared: Prepared) -> None:
     dataset = prepared(sets, "machines_csv", "data.source.categories=one_hot")
-    (entry,) = dataset.preprocess["inputs"]
+    (entry,) = dataset.preprocess.inputs
     rows = np.full((3, 4), np.nan, np.float32)
     rows[:, 0] = [-1, np.nan, 0]
     from tests.device.lenient import prepare_input
@@ -186,11 +186,11 @@ def test_a_table_is_split_in_time_by_its_column(own_sets: Path, prepared: Prepar
 @pytest.mark.parametrize("unit", ["words", "characters"])
 def test_the_vocabulary_comes_from_train_alone(sets: Path, prepared: Prepared, unit: str) -> None:
     dataset = prepared(sets, "messages_text", f"data.source.words.unit={unit}")
-    entry = dataset.preprocess["inputs"][0]
+    entry = dataset.preprocess.inputs[0]
     texts = dataset.read(dataset.split("train"))["text"]
     seen = b" ".join(bytes(text).rstrip(b"\0") for text in texts).decode()
-    assert all(word in seen for word in entry["vocabulary"])
-    assert len(entry["vocabulary"]) <= 200
+    assert all(word in seen for word in entry.vocabulary)
+    assert len(entry.vocabulary) <= 200
 
 
 def test_arrays_keep_their_parts_and_values(sets: Path, prepared: Prepared) -> None:
@@ -212,7 +212,7 @@ def test_arrays_of_numbers_are_tables_or_series(
     np.savez_compressed(own_sets / "a.npz", x=values, y=np.arange(40) % 2)
     source = f"data.source={{kind: npz, path: {own_sets}/a.npz}}"
     dataset = prepared(own_sets, "shapes_npz", source, "data.split={}", "model={kind: mlp}")
-    assert dataset.preprocess["inputs"][0]["kind"] == kind
+    assert dataset.preprocess.inputs[0].kind == kind
     assert "missing_values" in findings(dataset)
 
 

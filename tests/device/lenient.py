@@ -92,8 +92,9 @@ encode_audio = _take_dicts(audio.encode_audio)
 
 def squeeze_samples(raw, entry):
     """Return raw samples squeezed; see pipeline/ondevice/sanitize.py."""
-    axes = 2 if entry["kind"] == "image" else 1
-    return sanitize.squeeze_samples(raw, to_object(entry), axes)
+    entry = to_object(entry)
+    axes = 2 if entry.kind == "image" else 1
+    return sanitize.squeeze_samples(raw, entry, axes)
 
 
 def remove_squeezing(preprocess):

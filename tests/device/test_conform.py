@@ -178,8 +178,8 @@ def test_a_bundle_conforms_here(
     assert (code, err) == (0, ""), (out, err)
     lines = out.splitlines()
     assert lines[0].startswith(f"tiny by {runtime} ")
-    assert [line.split()[0] for line in lines[3:-1]] == ["float32", "int8", "int16x8"]
-    assert [line.split()[1] for line in lines[3:-1]] == ["0"] * 3
+    assert [line.split()[0] for line in lines[4:-1]] == ["float32", "int8", "int16x8"]
+    assert [line.split()[1] for line in lines[4:-1]] == ["0"] * 3
     assert lines[-1] == "conforms"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.preprocess import Entry, Preprocess
+from pipeline.documents.record import Record
 
 CELLS = {"missing": [""], "delimiter": ","}
 FIELDS: dict[str, dict[str, Any]] = {
@@ -34,14 +35,16 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
     return preprocess_of([fields]).inputs[0]
 
 
-def preprocess_of(entries: Sequence[Mapping[str, Any]], **others: Any) -> Preprocess:
+def preprocess_of(entries: Sequence[Mapping[str, Any] | Record], **others: Any) -> Preprocess:
     """Return preprocess.json with some inputs; without classes it is a regression's."""
     task = "regression" if others.get("labels") is None else "classification"
     document = {"task": task, "labels": None, "target": None} | others
     return Preprocess.model_validate({**document, "inputs": [_filled(e) for e in entries]})
 
 
-def _filled(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(entry: Mapping[str, Any] | Record) -> dict[str, Any]:
+    if isinstance(entry, Record):
+        return entry.dump()
     kind = entry["kind"]
     filled = {"name": "x", "shape": [1]} | FIELDS[kind] | dict(entry)
     if kind == "image":

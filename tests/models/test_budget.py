@@ -69,8 +69,8 @@ def test_what_cannot_hold_is_told_before_any_training() -> None:
     assert list(budget.beyond(counted, {"bytes": 2000, "arena_bytes": 300})) == []
     assert list(budget.beyond(counted, {"bytes": None, "arena_bytes": None})) == []
     weights, activations = budget.beyond(counted, {"bytes": 1999, "arena_bytes": 299})
-    assert weights.startswith("gate.bytes: the weights by themselves take 2,000 bytes")
-    assert activations.startswith("gate.arena_bytes: the activations by themselves take 300 bytes")
+    assert weights.startswith("gate.bytes: the weights alone take 2,000 bytes")
+    assert activations.startswith("gate.arena_bytes: the activations alone take 300 bytes")
 
 
 LAYERS = {

@@ -104,8 +104,8 @@ def test_what_is_known_of_a_kernel_is_counted(rng: np.random.Generator) -> None:
     values = rng.choice(np.array([0.0, 1.0, 2.0], np.float32), size=(4, 6))
     model.weights[0].assign(values)
     (row,) = describe_kernels(model)
-    assert (row["weights"], row["zeros"]) == (24, int((values == 0).sum()))
-    assert row["values"] == len(np.unique(values))
+    assert (row.weights, row.zeros) == (24, int((values == 0).sum()))
+    assert row.values == len(np.unique(values))
 
 
 def test_only_what_is_small_is_held(rng: np.random.Generator) -> None:

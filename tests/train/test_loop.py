@@ -157,7 +157,11 @@ def test_a_loss_that_is_no_number_stops_with_a_cure(
     from pipeline.errors import ConfigError
     from pipeline.train import losses
 
-    broken = {"categorical_crossentropy": lambda _: lambda labels, logits: logits[:, 0] / 0.0}
+    broken = {
+        "categorical_crossentropy": lambda _: (
+            lambda labels, logits: next(iter(logits.values()))[:, 0] / 0.0
+        )
+    }
     monkeypatch.setattr(losses, "LOSSES", losses.LOSSES | broken)
     with pytest.raises(ConfigError, match=r"train\.optimizer\.learning_rate"):
         train(spec, digits, tmp_path)

@@ -17,7 +17,7 @@ def test_trials_lie_in_the_space_and_hold_its_conditions(tmp_path: Path, tuner: 
     rows = search(ledger(tmp_path, tuner, trials=trials, at_once=2))
     assert len(rows) == 12 or tuner == "hyperband"
     for row in rows:
-        values = row["values"]
+        values = row.values
         assert values["model.width"] in range(8, 65, 8)
         assert 1e-4 <= values["train.rate"] <= 1e-1
         for path, entry in SPACE.items():
@@ -32,7 +32,7 @@ def test_trials_lie_in_the_space_and_hold_its_conditions(tmp_path: Path, tuner: 
 )
 def test_the_seed_decides_which_values_are_tried(tmp_path: Path, tuner: str) -> None:
     tried = [
-        [r["values"] for r in search(ledger(tmp_path / str(i), tuner, at_once=1, seed=s))]
+        [r.values for r in search(ledger(tmp_path / str(i), tuner, at_once=1, seed=s))]
         for i, s in enumerate((0, 0, 2))
     ]
     assert tried[0] == tried[1] != tried[2]
@@ -40,7 +40,7 @@ def test_the_seed_decides_which_values_are_tried(tmp_path: Path, tuner: str) -> 
 
 def test_a_grid_has_every_combination_once(tmp_path: Path) -> None:
     rows = search(ledger(tmp_path, "grid", trials=None))
-    tried = [row["values"] for row in rows]
+    tried = [row.values for row in rows]
     widths, rates = range(8, 65, 8), tried[0]["train.rate"]
     assert len(tried) == 8 * 3 * (4 + 3)
     assert all(a != b for a, b in itertools.combinations(tried, 2))
@@ -52,8 +52,8 @@ def test_a_grid_has_every_combination_once(tmp_path: Path) -> None:
 
 def test_hyperband_trains_the_best_again_for_longer(tmp_path: Path) -> None:
     rows = search(ledger(tmp_path, "hyperband", trials=None))
-    by_epochs = {e: [r for r in rows if r["epochs"] == e] for e in {r["epochs"] for r in rows}}
+    by_epochs = {e: [r for r in rows if r.epochs == e] for e in {r.epochs for r in rows}}
     assert len(by_epochs) > 1
     few, many = min(by_epochs), max(by_epochs)
-    best = max(by_epochs[few], key=lambda row: row["score"])
-    assert best["values"] in [row["values"] for row in by_epochs[many]]
+    best = max(by_epochs[few], key=lambda row: row.score)
+    assert best.values in [row.values for row in by_epochs[many]]

@@ -47,7 +47,7 @@ def test_the_live_table_shows_the_best_first(tmp_path: Path) -> None:
     console.print(watch._table(""))
     shown = console.export_text()
     order = sorted(rows, key=lambda row: -row.known_score)
-    places = [shown.index(f"{row['score']:.4f}") for row in order]
+    places = [shown.index(f"{row.score:.4f}") for row in order]
     assert places == sorted(places)
 
 
