@@ -22,7 +22,7 @@ model: {kind: cnn, filters: [4]}
 train: {epochs: 1}
 compress: {quantize: {remedies: []}}
 export: {formats: [int8], targets: [cpu]}
-gate: {metric_drop: null, agreement: null, worst_class_drop: null}
+gate: {metric_drop: null, agreement: null, worst_class_drop: null, missing_classes: null}
 """
 
 
