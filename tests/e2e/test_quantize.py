@@ -56,7 +56,7 @@ def test_a_trained_model_is_bundled_as_it_is(
             np.testing.assert_array_equal(a, b)
     x = load_digits().images[:64, ..., None]
     np.testing.assert_allclose(np.asarray(kept([x / 16])), np.asarray(model(x / 16)), atol=1e-4)
-    assert "Nothing was trained" in (bundle / "report.html").read_text()
+    assert "The model was not trained here" in (bundle / "report.html").read_text()
 
 
 def test_damaged_files_get_one_message_and_no_bundle(
