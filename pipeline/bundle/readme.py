@@ -13,6 +13,7 @@ from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Entry, ImageEntry
 from pipeline.escape import c_comment, markdown, markdown_code
+from pipeline.ondevice.interpreter import keeps_state
 from pipeline.samples import KINDS
 
 TEMPLATE = Path(__file__).with_name("README.md.j2")
@@ -66,6 +67,7 @@ def readme(manifest: Manifest) -> str:
         reference=manifest.reference.metrics,
         litertjs=VERSION,
         micro_name=micro_name,
+        keeps_state=keeps_state,
         elements=math.prod,
         c_types=C_TYPES,
     )

@@ -1482,9 +1482,15 @@ class MicroInterpreter:
     def _make(self, size):
         return self.lite.Interpreter.from_bytes(self.content, arena_size=size)
 
+    def _read_model(self):
+        """Return the file as tflite-micro's own schema reads it."""
+        lite = self.lite  # until 2024 the schema was a module of its tools
+        schema = lite.schema_fb if hasattr(lite, "schema_fb") else lite.flatbuffer_utils.schema_fb
+        return schema.Model.GetRootAsModel(self.content, 0)
+
     def _describe(self, side):
         """Return the details of inputs or outputs; the names are in the file alone."""
-        graph = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0).Subgraphs(0)
+        graph = self._read_model().Subgraphs(0)
         indices = (graph.InputsAsNumpy if side == "input" else graph.OutputsAsNumpy)()
         details = []
         for i, index in enumerate(indices):
@@ -1502,7 +1508,7 @@ class MicroInterpreter:
         return self.outputs
 
     def _get_full_signature_list(self):
-        model = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0)
+        model = self._read_model()
         indices = [int(index) for index in model.Subgraphs(0).OutputsAsNumpy()]
         signatures = {}
         for i in range(model.SignatureDefsLength()):
@@ -1641,7 +1647,7 @@ def convert_model_errors():
     """Turn whatever an interpreter raises over a model into one ModelError of one line."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (AttributeError, RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
         words = " ".join(str(error).split())[:QUOTED]
         raise ModelError(words) from error
 
@@ -1756,8 +1762,7 @@ def _allocate(interpreter, batch):
     if current > 1 and batch <= current <= 2 * batch and _resize_batch(interpreter, current):
         return current
     ops = {op["op_name"] for op in interpreter._get_ops_details()} if batch > 1 else set()
-    stateful = any("LSTM" in op or "VARIABLE" in op for op in ops)
-    if batch > 1 and not stateful:
+    if batch > 1 and not keeps_state(ops):
         try:
             if _resize_batch(interpreter, batch):
                 return batch
@@ -1766,6 +1771,11 @@ def _allocate(interpreter, batch):
     if not _resize_batch(interpreter, 1):
         raise ValueError("the model's output has no batch axis of 1")
     return 1
+
+
+def keeps_state(ops):
+    """Tell from the names of a file's operations whether state lives on from call to call."""
+    return any("LSTM" in op or "VARIABLE" in op for op in ops)
 
 
 def _resize_batch(interpreter, batch):

@@ -31,7 +31,7 @@ def convert_model_errors():
     """Turn whatever an interpreter raises over a model into one ModelError of one line."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (AttributeError, RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
         words = " ".join(str(error).split())[:QUOTED]
         raise ModelError(words) from error
 
@@ -146,8 +146,7 @@ def _allocate(interpreter, batch):
     if current > 1 and batch <= current <= 2 * batch and _resize_batch(interpreter, current):
         return current
     ops = {op["op_name"] for op in interpreter._get_ops_details()} if batch > 1 else set()
-    stateful = any("LSTM" in op or "VARIABLE" in op for op in ops)
-    if batch > 1 and not stateful:
+    if batch > 1 and not keeps_state(ops):
         try:
             if _resize_batch(interpreter, batch):
                 return batch
@@ -156,6 +155,11 @@ def _allocate(interpreter, batch):
     if not _resize_batch(interpreter, 1):
         raise ValueError("the model's output has no batch axis of 1")
     return 1
+
+
+def keeps_state(ops):
+    """Tell from the names of a file's operations whether state lives on from call to call."""
+    return any("LSTM" in op or "VARIABLE" in op for op in ops)
 
 
 def _resize_batch(interpreter, batch):

@@ -23,9 +23,15 @@ class MicroInterpreter:
     def _make(self, size):
         return self.lite.Interpreter.from_bytes(self.content, arena_size=size)
 
+    def _read_model(self):
+        """Return the file as tflite-micro's own schema reads it."""
+        lite = self.lite  # until 2024 the schema was a module of its tools
+        schema = lite.schema_fb if hasattr(lite, "schema_fb") else lite.flatbuffer_utils.schema_fb
+        return schema.Model.GetRootAsModel(self.content, 0)
+
     def _describe(self, side):
         """Return the details of inputs or outputs; the names are in the file alone."""
-        graph = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0).Subgraphs(0)
+        graph = self._read_model().Subgraphs(0)
         indices = (graph.InputsAsNumpy if side == "input" else graph.OutputsAsNumpy)()
         details = []
         for i, index in enumerate(indices):
@@ -43,7 +49,7 @@ class MicroInterpreter:
         return self.outputs
 
     def _get_full_signature_list(self):
-        model = self.lite.schema_fb.Model.GetRootAsModel(self.content, 0)
+        model = self._read_model()
         indices = [int(index) for index in model.Subgraphs(0).OutputsAsNumpy()]
         signatures = {}
         for i in range(model.SignatureDefsLength()):

@@ -169,17 +169,22 @@ STUB = Path(__file__).with_name("micro")
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here")
-def test_the_program_for_microcontrollers_compiles_and_holds_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [False, True])
+def test_the_program_for_microcontrollers_compiles_runs_twice_and_holds_the_file(
+    tmp_path: Path, state: bool
+) -> None:
     model = tmp_path / "model_int8.tflite"
     model.write_bytes(tflite("int8"))
     write_c_source(model, tmp_path)
     told = manifest("int8", "int8", "table")
-    told["models"][0]["ops"] = dict.fromkeys(OPERATIONS, 1)
+    held = OPERATIONS if state else [name for name in OPERATIONS if "LSTM" not in name]
+    told["models"][0]["ops"] = dict.fromkeys(held, 1)
     told["models"][0]["inputs"][0]["shape"] = [1, 4]
     told["models"][0]["output"]["shape"] = [1, 3]
     (snippet,) = re.findall(r"```cpp\n(.*?)```", readme(make_manifest(told)), re.DOTALL)
     (tmp_path / "main.cc").write_text(snippet + MAIN)
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{STUB}", "-I.", "-o", "main"]
+    flags += ["-DMODEL_KEEPS_STATE"] if state else []
     built = subprocess.run(
         ["g++", *flags, "main.cc", "model_int8.cc"], cwd=tmp_path, capture_output=True, text=True
     )
@@ -221,6 +226,18 @@ def test_operations_have_the_names_that_tflite_micro_gives_them() -> None:
     assert "tflite-micro has no GELU, so this file does not run there." in readme(
         make_manifest(told)
     )
+
+
+@pytest.mark.parametrize("op", ["UNIDIRECTIONAL_SEQUENCE_LSTM", "READ_VARIABLE", "CONV_2D"])
+def test_phones_reset_what_a_model_keeps_between_samples(op: str) -> None:
+    told = manifest("int8", "int8", "table")
+    told["models"][0]["ops"] = {op: 1}
+    text = readme(make_manifest(told))
+    keeps = op != "CONV_2D"
+    kotlin, swift = text.index("## Android"), text.index("## iOS")
+    reset = text.find("interpreter.resetVariableTensors()", kotlin)
+    assert (kotlin < reset < text.index("interpreter.run(", kotlin)) == keeps
+    assert ("interpreter anew for each sample" in text[swift:]) == keeps
 
 
 def test_several_inputs_are_all_told_and_fed() -> None:
