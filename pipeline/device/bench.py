@@ -31,7 +31,7 @@ from pipeline.terminal import show_progress
 SECONDS = 1.0  # of calls for each file on each runtime; the median then moves by a few per cent
 TIME_LIMIT = 300  # seconds for one file on one runtime
 PERCENTILES = (50, 95)
-NOT_TIMED = "browser"  # a page is timed by a phone, and by `edgeline demo`
+NOT_TIMED = "it is not timed here, where it is emulated, or runs in a page: time it on the device"
 
 Row = dict[str, Any]
 
@@ -59,11 +59,12 @@ def bench(
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"--threads {threads}: wanted 1 or more")
-    if runtime == NOT_TIMED:
-        raise ConfigError("--runtime browser: a page is not timed here; open web/ of the bundle")
     if runtime is not None:
         require(runtime)
-    known = [name for name in RUNTIMES if name != NOT_TIMED and why_missing(name) is None]
+        if RUNTIMES[runtime].reader is not None:
+            raise ConfigError(f"--runtime {runtime}: {NOT_TIMED}")
+    timed = [name for name, row in RUNTIMES.items() if row.reader is None]
+    known = [name for name in timed if why_missing(name) is None]
     names = known if runtime is None else [runtime]
     with tempfile.TemporaryDirectory(prefix="edgeline_") as folder:
         copy = Path(folder)

@@ -17,7 +17,8 @@ import numpy as np
 from pipeline.arrays import Array, Arrays
 from pipeline.artifacts import write_arrays
 from pipeline.device import browser
-from pipeline.device.runtimes import RUNTIMES
+from pipeline.device.readers import run as readers
+from pipeline.device.runtimes import RUNTIMES, version
 from pipeline.device.warm import run_runner
 from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError
@@ -73,8 +74,8 @@ def run_file(
     Raises:
         ArtifactError: the file cannot be run; the message holds the runtime's reason.
     """
-    if runtime == "browser":
-        return _run_in_browser(file, preprocess, raw, prepared=prepared)
+    if RUNTIMES[runtime].reader is not None:
+        return _run_by_reader(file, preprocess, raw, runtime=runtime, prepared=prepared)
     with tempfile.TemporaryDirectory(prefix="edgeline_") as name:
         folder = Path(name)
         preprocess.write(folder / "preprocess.json")
@@ -124,19 +125,30 @@ def _run(arguments: Sequence[Any], file: Path, runtime: str) -> None:
         raise ArtifactError(f"{file}: cannot be run on {runtime}: {why}")
 
 
-def _run_in_browser(
-    file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, prepared: bool
+def _run_by_reader(
+    file: Path, preprocess: Preprocess, raw: Mapping[str, Array], *, runtime: str, prepared: bool
 ) -> RunResult:
     """Do as the on-device runner: prepare, run, and scale the outputs."""
     anomaly = preprocess.anomaly
     try:
         inputs = raw if prepared else prepare_inputs(raw, preprocess)
         given = mask_detector_inputs(inputs, anomaly)
-        found, seconds, details = browser.run(file, given, limit_s=TIME_LIMIT)
+        found, seconds, details = _read_by(runtime, file, given)
     except ValueError as error:
-        raise ArtifactError(f"{file}: cannot be run on browser: {error}") from None
+        raise ArtifactError(f"{file}: cannot be run on {runtime}: {error}") from None
     outputs = decode_outputs(details, inputs, found, anomaly)
-    return RunResult(outputs, found, browser.version(), seconds, None)
+    return RunResult(outputs, found, version(runtime) or "unknown", seconds, None)
+
+
+def _read_by(
+    runtime: str, file: Path, inputs: Mapping[str, Array]
+) -> tuple[dict[str, Array], float, Mapping[str, Any]]:
+    """Return raw outputs, the seconds of the invocations, and the details of the outputs."""
+    row = RUNTIMES[runtime]
+    if row.reader == "browser":
+        return browser.run(file, inputs, limit_s=TIME_LIMIT)
+    python, reader = row.python, str(row.reader)
+    return readers.run(file, inputs, python=python, reader=reader, limit_s=TIME_LIMIT)
 
 
 def threads_for(file: Path) -> int:

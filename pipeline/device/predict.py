@@ -52,8 +52,8 @@ def predict(bundle: Path, inputs: list[Path], *, runtime: str = "litert") -> lis
         if absent:
             raise ConfigError(*(f"{path}: no such file" for path in absent))
         require(runtime)
-        if runtime == "browser":
-            return _in_browser(Path(name), manifest, inputs)
+        if RUNTIMES[runtime].reader is not None:
+            return _by_reader(Path(name), manifest, inputs, runtime=runtime)
         return _by_runner(bundle, Path(name), inputs, runtime)
 
 
@@ -83,13 +83,15 @@ def _by_runner(bundle: Path, copy: Path, inputs: list[Path], runtime: str) -> li
     return answers
 
 
-def _in_browser(bundle: Path, manifest: Manifest, inputs: list[Path]) -> list[dict[str, Any]]:
-    """Return the same predictions by the browser."""
+def _by_reader(
+    bundle: Path, manifest: Manifest, inputs: list[Path], *, runtime: str
+) -> list[dict[str, Any]]:
+    """Return the same predictions by a program that run_on_device.py does not load."""
     preprocess = Preprocess.read(bundle / "preprocess.json")
     model = manifest.shipped_model.file
 
     def ask(raw: Mapping[str, Any], by: Preprocess) -> Any:
-        return run_file(bundle / model, by, raw, runtime="browser").outputs
+        return run_file(bundle / model, by, raw, runtime=runtime).outputs
 
     answers = []
     for path in inputs:

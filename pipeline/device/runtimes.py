@@ -1,7 +1,8 @@
 """RUNTIMES: name -> the Python whose interpreter it is, its kernels, and what it cannot run.
 
 Runtimes of one class of kernel give the same bits; across classes outputs differ by a few steps.
-The browser has no Python: pipeline/device/browser.py runs files there.
+The browser has no Python: pipeline/device/browser.py runs files there. Readers are other programs
+that read .tflite files; pipeline/device/readers/ runs them, in an environment of their own.
 
 tflite-runtime needs an older NumPy, so it lives in an environment of its own, which is also what a
 Raspberry Pi or a Coral board has; tflite-micro, made nightly, lives there too.
@@ -21,6 +22,7 @@ from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 APART = Path(os.environ.get("EDGELINE_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python"))
+READERS = Path(os.environ.get("EDGELINE_READERS_PYTHON", ROOT / ".venv-readers" / "bin" / "python"))
 TIME_LIMIT = 30  # seconds for a Python to say what it holds; it takes a twentieth of one
 ASK = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
 
@@ -31,8 +33,9 @@ class Runtime:
 
     distribution: str
     python: Path
-    kernels: Literal["xnnpack", "builtin", "reference"]
-    """XNNPACK's, TFLite's own for this machine, or the reference ones that define the result."""
+    kernels: Literal["xnnpack", "builtin", "reference", "own"]
+    """XNNPACK's, TFLite's own for this machine, the reference ones that define the result, or those
+    of another program."""
     refuses: dict[str, str]
     """Format -> why this runtime does not run it."""
     cure: str
@@ -41,10 +44,18 @@ class Runtime:
     """Whether a file may hold an operation that it has not: then it is skipped there."""
     is_second: bool = False
     """Whether its Python holds another, which the on-device runner prefers."""
+    reader: str | None = None
+    """What runs it where the on-device runner does not: browser, or a module of readers/."""
+
+
+def _reader(distribution: str, name: str) -> Runtime:
+    """Return the row of a program in the readers' environment."""
+    return Runtime(distribution, READERS, "own", {}, MORE, lacks_operations=True, reader=name)
 
 
 LITERT = "ai-edge-litert", Path(sys.executable)
 SETUP = "make setup, on a machine with Python 3.11"
+MORE = "make runtimes"
 RUNTIMES = {
     "litert": Runtime(*LITERT, "xnnpack", {}, "make setup"),
     "litert-builtin": Runtime(*LITERT, "builtin", {}, "make setup", is_second=True),
@@ -68,7 +79,14 @@ RUNTIMES = {
         {},
         "npm and Chromium: see docs/how-to/browser.md",
         lacks_operations=True,
+        reader="browser",
     ),
+    "compiled-model": Runtime(
+        *LITERT, "xnnpack", {}, "make setup", lacks_operations=True, reader="compiled"
+    ),
+    "openvino": _reader("openvino", "openvino"),
+    "tosa": _reader("tosa-tools", "tosa"),
+    "hexagon": _reader("onnxruntime-qnn", "hexagon"),
 }
 
 

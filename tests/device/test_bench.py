@@ -51,7 +51,7 @@ def test_nothing_from_the_bundle_is_executed(tmp_path: Path) -> None:
     ("more", "text"),
     [
         (["--runtime", "lite"], "did you mean 'litert'"),
-        (["--runtime", "browser"], "a page is not timed here"),
+        (["--runtime", "browser"], "it is not timed here"),
         (["--threads", "0"], "wanted 1 or more"),
     ],
 )
