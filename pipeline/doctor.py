@@ -150,7 +150,17 @@ def _compiler(compiler: Compiler) -> Finding:
     """Look for an NPU's compiler: a package, or a program."""
     if compiler.distribution is not None:
         return _package(compiler.distribution, compiler.cure)
+    if compiler.python is not None:
+        return _in_python(compiler)
     return _on_path(compiler.program or "", compiler.cure)
+
+
+def _in_python(compiler: Compiler) -> Finding:
+    """Look for a compiler in an environment of its own."""
+    name = f"compiler for {next(iter(compiler.targets)).partition('-')[0]}"
+    if compiler.is_missing():
+        return Finding(name, False, "not installed", compiler.cure)
+    return Finding(name, True, str(compiler.python))
 
 
 def _on_path(name: str, cure: str) -> Finding:

@@ -18,6 +18,7 @@ SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("errors", "seeds", "artifacts", "arrays", "stages", "visible", "escape"),
     ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash", "worker"),
+    ("readers",),
     ("documents/record", "tasks"),
     ("targets",),
     ("config", "launch"),

@@ -23,6 +23,12 @@ Target = Literal[
     "ethos-u85-512",
     "ethos-u85-1024",
     "ethos-u85-2048",
+    "qualcomm-sm8350",
+    "qualcomm-sm8450",
+    "qualcomm-sm8550",
+    "qualcomm-sm8650",
+    "qualcomm-sm8750",
+    "qualcomm-sm8850",
 ]
 Remedy = Literal["calibration", "correction", "mixed", "qat", "int16x8"]
 

@@ -19,7 +19,10 @@ class Verify(Section):
     runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = ("litert",)
     """What runs every file. litert: by XNNPACK's kernels; litert-builtin: without them, as on CPUs
     that those do not know; tflite-runtime: 2.14, as on a Coral board; tflite-micro: by the plain
-    kernels of microcontrollers, with the memory that it needs."""
+    kernels of microcontrollers, with the memory that it needs; compiled-model: the successor of
+    LiteRT's interpreter; openvino: Intel's runtime; tosa: the reference model of Arm's TOSA;
+    hexagon: Qualcomm's NPU, emulated by Qualcomm's library. `make runtimes` installs the last
+    three."""
     split: Literal["validation", "test"] = "test"
     """The samples that files are compared on."""
     abstain: Annotated[float, Field(gt=0, le=0.5)] | None = None

@@ -59,10 +59,10 @@ def bench(
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"--threads {threads}: wanted 1 or more")
+    if runtime in RUNTIMES and RUNTIMES[runtime].reader is not None:
+        raise ConfigError(f"--runtime {runtime}: {NOT_TIMED}")
     if runtime is not None:
         require(runtime)
-        if RUNTIMES[runtime].reader is not None:
-            raise ConfigError(f"--runtime {runtime}: {NOT_TIMED}")
     timed = [name for name, row in RUNTIMES.items() if row.reader is None]
     known = [name for name in timed if why_missing(name) is None]
     names = known if runtime is None else [runtime]

@@ -16,8 +16,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Arrays
 from pipeline.artifacts import write_arrays
-from pipeline.device import browser
-from pipeline.device.readers import run as readers
+from pipeline.device import browser, readers
 from pipeline.device.runtimes import RUNTIMES, version
 from pipeline.device.warm import run_runner
 from pipeline.documents.preprocess import Preprocess

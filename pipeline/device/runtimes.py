@@ -2,7 +2,7 @@
 
 Runtimes of one class of kernel give the same bits; across classes outputs differ by a few steps.
 The browser has no Python: pipeline/device/browser.py runs files there. Readers are other programs
-that read .tflite files; pipeline/device/readers/ runs them, in an environment of their own.
+that read .tflite files; pipeline/readers/ runs them, in an environment of their own.
 
 tflite-runtime needs an older NumPy, so it lives in an environment of its own, which is also what a
 Raspberry Pi or a Coral board has; tflite-micro, made nightly, lives there too.
@@ -19,10 +19,10 @@ from typing import Literal
 
 from pipeline.device import browser
 from pipeline.errors import ConfigError
+from pipeline.readers.environment import CURE, PYTHON
 
 ROOT = Path(__file__).resolve().parents[2]
 APART = Path(os.environ.get("EDGELINE_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python"))
-READERS = Path(os.environ.get("EDGELINE_READERS_PYTHON", ROOT / ".venv-readers" / "bin" / "python"))
 TIME_LIMIT = 30  # seconds for a Python to say what it holds; it takes a twentieth of one
 ASK = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
 
@@ -33,9 +33,9 @@ class Runtime:
 
     distribution: str
     python: Path
-    kernels: Literal["xnnpack", "builtin", "reference", "own"]
-    """XNNPACK's, TFLite's own for this machine, the reference ones that define the result, or those
-    of another program."""
+    kernels: Literal["xnnpack", "builtin", "reference", "own", "emulated"]
+    """XNNPACK's, TFLite's own for this machine, the reference ones that define the result, those of
+    another program, or a vendor's emulation of an NPU."""
     refuses: dict[str, str]
     """Format -> why this runtime does not run it."""
     cure: str
@@ -48,14 +48,13 @@ class Runtime:
     """What runs it where the on-device runner does not: browser, or a module of readers/."""
 
 
-def _reader(distribution: str, name: str) -> Runtime:
+def _reader(distribution: str, name: str, kernels: Literal["own", "emulated"] = "own") -> Runtime:
     """Return the row of a program in the readers' environment."""
-    return Runtime(distribution, READERS, "own", {}, MORE, lacks_operations=True, reader=name)
+    return Runtime(distribution, PYTHON, kernels, {}, CURE, lacks_operations=True, reader=name)
 
 
 LITERT = "ai-edge-litert", Path(sys.executable)
 SETUP = "make setup, on a machine with Python 3.11"
-MORE = "make runtimes"
 RUNTIMES = {
     "litert": Runtime(*LITERT, "xnnpack", {}, "make setup"),
     "litert-builtin": Runtime(*LITERT, "builtin", {}, "make setup", is_second=True),
@@ -86,7 +85,7 @@ RUNTIMES = {
     ),
     "openvino": _reader("openvino", "openvino"),
     "tosa": _reader("tosa-tools", "tosa"),
-    "hexagon": _reader("onnxruntime-qnn", "hexagon"),
+    "hexagon": _reader("onnxruntime-qnn", "hexagon", "emulated"),
 }
 
 

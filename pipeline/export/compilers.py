@@ -1,6 +1,5 @@
 """What a target makes of the int8 file: compiled where its compiler is here, else by its rules."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def compile_for(name: str, int8_file: Path, out: Path, *, skipped: dict[str, str
         return TargetFile(target=name)
     if not int8_file.exists():
         skipped[compiled.name] = "made from the int8 file, which was not made"
-    elif compiler.program is not None and shutil.which(compiler.program) is None:
+    elif compiler.is_missing():
         skipped[compiled.name] = _by_its_rules(name, compiler, int8_file)
     else:
         try:
@@ -45,7 +44,7 @@ def _by_its_rules(name: str, compiler: Compiler, int8_file: Path) -> str:
     counts = {where: sum(p.where == where for p in placed) for where in ("npu", "cpu")}
     how = compiler.cure.removeprefix("optional: ").partition(";")[0]
     return (
-        f"{compiler.program} is not on PATH ({how} says how to get it); by its rules "
+        f"the compiler for {name} is not here ({how}); by its rules "
         f"{counts['npu']} operations would run on the NPU, {counts['cpu']} on the CPU"
         + "".join(f"; {p.op}: {p.why}" for p in placed if p.why)
     )

@@ -1,5 +1,6 @@
 """The records that a vendor's file is made of: its compiler, its devices, and an operation."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,16 @@ class Compiler:
     """Python package that it comes in; it is then called in the worker."""
     program: str | None = None
     """Program on the PATH; where it is missing, our rules decide."""
+    python: Path | None = None
+    """Python of an environment of its own that it is in; where it is missing, our rules decide."""
     is_one_part: bool = False
     """Whether all runs on the CPU from the first operation on that cannot run on the NPU."""
     estimates_costs: bool = False
     """Whether it reports latency and memory."""
     no_mixtures: str | None = None
     """Why it takes no file of 8- and 16-bit activations; None: it does."""
+
+    def is_missing(self) -> bool:
+        """Tell whether its program, or its Python, is not on this machine."""
+        needed = self.python or self.program
+        return needed is not None and shutil.which(needed) is None

@@ -4,10 +4,14 @@ A vendor is one file beside this one, a row here, and the names of its devices i
 Target. The compilers have the last word, after export; before training their rules speak.
 """
 
-from pipeline.targets import edge_tpu, ethos_u
+from pipeline.targets import edge_tpu, ethos_u, qualcomm
 from pipeline.targets.compiler import Compiler, Target
 
-COMPILERS = {"vela": ethos_u.COMPILER, "edgetpu_compiler": edge_tpu.COMPILER}
+COMPILERS = {
+    "vela": ethos_u.COMPILER,
+    "edgetpu_compiler": edge_tpu.COMPILER,
+    "qualcomm": qualcomm.COMPILER,
+}
 TARGETS = {
     "cpu": Target(),
     "mcu": Target("c_source", lacks=frozenset(["GELU"])),  # as tflite-micro says

@@ -5,24 +5,34 @@ the model; ONNX Runtime's QNN provider runs such a binary on the host. As a scri
 compiles.
 """
 
+from __future__ import annotations
+
+import ctypes
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from pipeline.readers.side import Call, Tensor, Values
+
 SOC = "SM8750"  # that the runtime emulates
-LIMIT_S = 120  # of a compilation, which takes seconds or never ends
-DISPATCH = b"DISPATCH_OP"
+LIMIT_S = 60  # of a compilation, which takes seconds or never ends
+DISPATCH = "DISPATCH_OP"
+ERROR = re.compile(r"ERROR: \[[^]]*\] ?(.*)")
 PROVIDER = "QNNExecutionProvider"
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 QUIET = 3  # ONNX Runtime's level of errors
 # The plug-in links to this library and calls nothing of it on this path.
 UNUSED, STANDING_IN = "libQnnLpai.so", "libQnnSystem.so"
@@ -39,8 +49,8 @@ class Report:
     compiler_version: str
 
 
-def load(path: str, borders: Mapping[str, Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """Return a function that runs one sample.
+def load(path: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Call:
+    """Return a function that runs one sample: arrays (1, ...) to arrays (1, ...).
 
     Raises:
         ValueError: the compiler refuses the file, or leaves operations on the CPU.
@@ -56,7 +66,7 @@ def load(path: str, borders: Mapping[str, Any]) -> Callable[[Sequence[Any]], Seq
                 f"{report.cpu_ops} operations stay on the CPU ({', '.join(report.cpu_names)}); "
                 "only what runs on the NPU as a whole is emulated"
             )
-        model = _wrap(compiled.read_bytes(), borders)
+        model = _wrap(compiled.read_bytes(), inputs, outputs)
     onnxruntime.set_default_logger_severity(QUIET)
     onnxruntime.register_execution_provider_library(PROVIDER, onnxruntime_qnn.get_library_path())
     devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == PROVIDER]
@@ -67,9 +77,9 @@ def load(path: str, borders: Mapping[str, Any]) -> Callable[[Sequence[Any]], Seq
     session = onnxruntime.InferenceSession(model, options)
     names = [found.name for found in session.get_inputs()]
 
-    def call(inputs: Sequence[Any]) -> Sequence[Any]:
-        given = {n: np.ascontiguousarray(x) for n, x in zip(names, inputs, strict=True)}
-        made: Sequence[Any] = session.run(None, given)
+    def call(values: Values) -> Values:
+        given = {n: np.ascontiguousarray(x) for n, x in zip(names, values, strict=True)}
+        made: Values = session.run(None, given)
         return made
 
     return call
@@ -94,21 +104,27 @@ def compile_file(path: str, out: Path, soc: str) -> Report:
         ]  # fmt: skip
         try:
             done = subprocess.run(
-                list(map(str, command)), capture_output=True, text=True, errors="replace",
-                timeout=LIMIT_S, check=False, env=os.environ | {"LD_LIBRARY_PATH": folder},
+                list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, errors="replace", timeout=LIMIT_S, check=False,
+                preexec_fn=_end_with_parent, env=os.environ | {"LD_LIBRARY_PATH": folder},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise ValueError(f"the compiler for {soc} did not end within {LIMIT_S} s") from None
     after = _operations(out.read_bytes()) if out.exists() and out.stat().st_size else []
-    if done.returncode or DISPATCH.decode() not in after:
-        said = [line for line in done.stdout.splitlines() if "ERROR" in line or "└" in line]
-        why = said[-1].strip() if said else f"ends with status {done.returncode}, nothing compiled"
+    if done.returncode or DISPATCH not in after:
+        said = [words for words in ERROR.findall(done.stdout) if words.strip()]
+        why = said[0] if said else f"it ends with status {done.returncode}, nothing compiled"
         raise ValueError(f"the compiler for {soc} refuses it: {why}")
-    left = [name for name in after if name != DISPATCH.decode()]
+    left = [name for name in after if name != DISPATCH]
     made_by = (
         f"LiteRT {version('ai-edge-litert')}, QNN of onnxruntime-qnn {version('onnxruntime-qnn')}"
     )
     return Report(len(before) - len(left), len(left), tuple(sorted(set(left))), made_by)
+
+
+def _end_with_parent() -> None:
+    """Have Linux kill this process when the one that started it is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _link_libraries(folder: Path) -> None:
@@ -137,7 +153,7 @@ def _operations(content: bytes) -> list[str]:
     return [codes[op.opcodeIndex] for op in model.subgraphs[0].operators or ()]
 
 
-def _wrap(content: bytes, borders: Mapping[str, Any]) -> bytes:
+def _wrap(content: bytes, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
     """Return an ONNX model of one node: the context binary of a compiled file."""
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import flexbuffers
@@ -154,17 +170,7 @@ def _wrap(content: bytes, borders: Mapping[str, Any]) -> bytes:
         partition_name=found["name"],
         ep_cache_context=content[start : start + found["bytecode_size"]],
     )  # fmt: skip
-    sides = [
-        [
-            helper.make_tensor_value_info(
-                side["name"],
-                helper.np_dtype_to_tensor_dtype(np.dtype(side["dtype"])),
-                side["shape"],
-            )
-            for side in borders[kind]
-        ]
-        for kind in ("inputs", "outputs")
-    ]
+    sides = [[_describe(tensor) for tensor in side] for side in (inputs, outputs)]
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     made = helper.make_graph([context], "compiled", *sides)
     wrapped: bytes = helper.make_model(
@@ -173,11 +179,11 @@ def _wrap(content: bytes, borders: Mapping[str, Any]) -> bytes:
     return wrapped
 
 
-def _describe(side: Mapping[str, Any]) -> Any:
+def _describe(tensor: Tensor) -> Any:
     from onnx import helper
 
-    dtype = helper.np_dtype_to_tensor_dtype(np.dtype(side["dtype"]))
-    return helper.make_tensor_value_info(side["name"], dtype, side["shape"])
+    dtype = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    return helper.make_tensor_value_info(tensor.name, dtype, tensor.shape)
 
 
 def _name(graph: Any, index: int) -> str:
@@ -188,6 +194,7 @@ def _name(graph: Any, index: int) -> str:
 if __name__ == "__main__":
     try:
         report = compile_file(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
-        sys.stdout.write(json.dumps(asdict(report)) + "\n")
+        counts = {"npu_ops": report.npu_ops, "cpu_ops": report.cpu_ops}
+        sys.stdout.write(json.dumps(counts | {"compiler_version": report.compiler_version}) + "\n")
     except ValueError as error:
         sys.exit(f"error: {error}")

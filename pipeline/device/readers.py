@@ -6,9 +6,10 @@ for nothing: type, shape and number of the outputs are checked, and the outputs 
 """
 
 import json
+import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from pipeline.ondevice.interpreter import match_input_name
 from pipeline.ondevice.outputs import output_details
 from pipeline.ondevice.quantize import quantize
 from pipeline.process_limits import excess, run_confined
+from pipeline.readers.environment import FOLDER
 
+OWN = re.compile(r"ERROR: \[[^]]*\] ?(.*)")  # what LiteRT itself logs
 Detail = Mapping[str, Any]
-SIDE = Path(__file__).with_name("side.py")
+SIDE = FOLDER / "side.py"
 
 
 def run(
@@ -35,7 +38,7 @@ def run(
         file: the .tflite file.
         inputs: name -> model inputs (N, ...), float32 or int32.
         python: the Python that has the reader.
-        reader: a module of this folder, without `_reader`.
+        reader: a module of pipeline/readers, without `_reader`.
         limit_s: processor time that it may take, in seconds.
 
     Raises:
@@ -45,7 +48,7 @@ def run(
 
     interpreter = Interpreter(model_path=str(file))
     given, outputs = interpreter.get_input_details(), output_details(interpreter)
-    borders = {"inputs": _describe(given), "outputs": _describe(outputs.values())}
+    borders = [_describe(given), _describe(outputs.values())]
     with tempfile.TemporaryDirectory(prefix="edgeline_reader_") as name:
         arrays, made = Path(name) / "in.npz", Path(name) / "out.npz"
         values = [quantize(inputs[match_input_name(d, inputs)], d) for d in given]
@@ -63,21 +66,15 @@ def run(
             return raw, float(found["seconds"]), outputs
 
 
-def _describe(details: Any) -> list[dict[str, Any]]:
-    """Return name, shape and dtype of tensors, as JSON has them."""
-    return [
-        {
-            "name": detail["name"],
-            "shape": [int(size) for size in detail["shape"]],
-            "dtype": np.dtype(detail["dtype"]).name,
-        }
-        for detail in details
-    ]
+def _describe(details: Iterable[Detail]) -> list[tuple[str, list[int], str]]:
+    """Return name, shape and dtype of tensors."""
+    return [(d["name"], d["shape"].tolist(), np.dtype(d["dtype"]).name) for d in details]
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """Return the line that says why a reader failed."""
+    own = [words for words in OWN.findall(done.stderr) if words.strip()]
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    if lines:
-        return lines[-1].removeprefix("error: ")
+    if own or lines:
+        return (own or lines)[0].removeprefix("error: ").strip()
     return f"its process ended with status {done.returncode}, without a reason"
