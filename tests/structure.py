@@ -23,7 +23,7 @@ LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("targets",),
     ("config", "launch"),
     ("documents",),
-    ("ondevice", "host", "freshness", "run_summary"),
+    ("ondevice", "device_code", "host", "freshness", "run_summary"),
     ("samples", "gate"),
     ("models", "data"),
     ("train",),

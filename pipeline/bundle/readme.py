@@ -9,6 +9,9 @@ import numpy as np
 
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
+from pipeline.device_code.constants import c_symbol
+from pipeline.device_code.library import describe_library
+from pipeline.device_code.parts import UnsupportedError
 from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
 from pipeline.documents.preprocess import Entry, ImageEntry
@@ -68,9 +71,19 @@ def readme(manifest: Manifest) -> str:
         litertjs=VERSION,
         micro_name=micro_name,
         keeps_state=keeps_state,
+        **_library(manifest),
         elements=math.prod,
         c_types=C_TYPES,
     )
+
+
+def _library(manifest: Manifest) -> dict[str, str | None]:
+    """Return the prefix of the C library's names, or why there is none."""
+    try:
+        describe_library(manifest.name, manifest.preprocess, manifest.shipped_model)
+    except UnsupportedError as error:
+        return {"library": None, "no_library": str(error)}
+    return {"library": c_symbol(manifest.name), "no_library": None}
 
 
 def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline.artifacts import (
     write_arrays,
     write_json,
 )
+from pipeline.bundle.device_code import write_device_code
 from pipeline.bundle.exchange import publish
 from pipeline.bundle.manifest import Artifacts, make_manifest
 from pipeline.bundle.readme import readme
@@ -91,6 +92,7 @@ def _write(config: Config, inputs: Inputs, partial: Path) -> dict[str, FileHash]
     made = make_manifest(config, artifacts, described)
     (partial / "README.md").write_text(readme(made))
     write_web(partial, made, artifacts.preprocess)
+    write_device_code(partial, made)
     files = {n: e for n, e in describe_files(partial).items() if n not in VARYING}
     _timings(inputs).write(partial / TIMINGS)
     made.model_copy(update={"files": files}).write(partial / MANIFEST)

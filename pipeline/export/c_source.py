@@ -1,8 +1,8 @@
-"""A model as C source: the bytes of the .tflite file, aligned as tflite-micro wants them."""
+"""A model as C++ source: the bytes of the .tflite file, aligned as tflite-micro wants them."""
 
 from pathlib import Path
 
-PER_LINE = 12
+from pipeline.device_code.model_array import ALIGNED, byte_lines
 
 
 def write_c_source(model: Path, out: Path) -> list[str]:
@@ -15,13 +15,9 @@ def write_c_source(model: Path, out: Path) -> list[str]:
         f"extern const unsigned char g_{name}[];\nextern const std::size_t g_{name}_size;\n\n"
         f"#endif  // {guard}\n"
     )
-    lines = [
-        "    " + " ".join(f"0x{byte:02x}," for byte in content[start : start + PER_LINE])
-        for start in range(0, len(content), PER_LINE)
-    ]
     source = (
         f'#include "{name}.h"\n\n'
-        f"alignas(16) const unsigned char g_{name}[] = {{\n" + "\n".join(lines) + "\n};\n"
+        f"alignas({ALIGNED}) const unsigned char g_{name}[] = {{\n{byte_lines(content)}\n}};\n"
         f"const std::size_t g_{name}_size = sizeof(g_{name});\n"
     )
     (out / f"{name}.h").write_text(header)

@@ -86,7 +86,7 @@ def encode_audio(raw, entry):
     parts = [_log_mel_energies(raw[i : i + 64], entry) for i in range(0, len(raw), 64)]
     bands = np.concatenate(parts)
     if entry.features == "mfcc":
-        bands = bands @ _dct_matrix(entry.bins)[:, : entry.coefficients]
+        bands = bands @ cosine_transform(entry.bins)[:, : entry.coefficients]
     offset, scale = np.array(entry.offset), np.array(entry.scale)
     return ((bands - offset) * scale).astype(np.float32)[..., None]
 
@@ -123,7 +123,7 @@ def mel_weights(bins, size, rate, low_hz, high_hz):
 
 
 @functools.lru_cache(maxsize=8)
-def _dct_matrix(bins):
+def cosine_transform(bins):
     """Return the orthonormal cosine transform (bins, bins), type II."""
     k = np.arange(bins)
     matrix = np.cos(np.pi * (2 * k[:, None] + 1) * k / (2 * bins)) * math.sqrt(2 / bins)
