@@ -13,8 +13,9 @@ class Split(Section):
     """Which sample is in train, validation or test; calibration is always a part of train."""
 
     by: Literal["given", "stratified", "random", "group", "time"] = "stratified"
-    """given: as the source says (missing parts are cut from train, stratified); stratified: same
-    fraction of every class in every part; random: no regard to labels; group: what belongs together
+    """given: as the source says (missing parts are cut from train, stratified, or by time where
+    samples are windows of a timestamped series); stratified: same fraction of every class in every
+    part; random: no regard to labels; group: what belongs together
     (a speaker, a machine) is in only one part; time: train is the oldest, test the newest.
     Groups that the source or `pattern` names are never cut, save by given and time; windows of one
     recording never are."""

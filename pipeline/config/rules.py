@@ -256,6 +256,7 @@ RULES = (
     Rule(("data.source", "model"), model_rules.map_stays),
     Rule(("model",), model_rules.given_exists),
     Rule(("data.source", "data.split"), source_rules.split_fits),
+    Rule(("data.source",), source_rules.one_says_the_part),
     Rule(("task", "data.split.by"), source_rules.stratified_has_classes),
     Rule(("data.split", "verify.split"), _test_part_is_there),
     Rule(("data.source",), source_rules.places_exist),

@@ -29,6 +29,7 @@ CURES = {  # where sets of shipped configs lie -> how they get there
     "runs/data": "; the first lines of the config say what to put there",
 }
 FOLDERS = {"tfds": "manual_dir"}
+PARTED = ("csv", "text", "series_csv")  # parts are files, or a column says them
 EITHER = ("image_folder", "audio_folder", "series_folder")  # a folder, an archive or a listing
 FILES = {
     "csv": ("path", "validation_path", "test_path"),
@@ -48,6 +49,11 @@ def form_of(source: Source) -> str | None:
 def is_windowed(source: Source) -> bool:
     """Tell whether samples are windows of recordings."""
     return getattr(source, "stride_s", None) is not None or getattr(source, "fit", "") == "window"
+
+
+def cuts_by_time(source: Source) -> bool:
+    """Tell whether parts that are not given are cut by time: windows overlap, nothing groups."""
+    return source.kind == "series_csv" and source.group is None
 
 
 def article(form: str) -> str:
@@ -87,16 +93,15 @@ def split_fits(config: Config, base: File) -> Iterator[Finding]:
     """A way of cutting needs what it goes by."""
     split, source = config.data.split, config.data.source
     where = ("data", "split", "by")
-    if split.by == "given" and source.kind in ("bundled", "series_csv"):
-        cure = "time or group" if source.kind == "series_csv" else "stratified or random"
-        yield where, f"a {source.kind} set has no parts of its own; wanted {cure}"
-    elif split.by == "given" and source.kind in ("csv", "text"):
-        if not (source.test_path or source.validation_path):
-            yield (
-                where,
-                "one file has no parts of its own; wanted stratified, random or group, or "
-                "data.source.test_path",
-            )
+    if split.by == "given" and source.kind == "bundled":
+        yield where, "a bundled set has no parts of its own; wanted stratified or random"
+    elif split.by == "given" and source.kind in PARTED and not _has_parts(source):
+        cure = "time or group" if source.kind == "series_csv" else "stratified, random or group"
+        yield (
+            where,
+            f"one file has no parts of its own; wanted {cure}, or data.source.test_path, or "
+            "data.source.split where a column says the part",
+        )
     elif split.by == "given" and source.kind == "tfds" and "train" not in source.splits:
         yield ("data", "source", "splits"), "wanted a train part, such as train: train"
     if split.by == "group" and not _has_groups(split, source):
@@ -109,6 +114,22 @@ def split_fits(config: Config, base: File) -> Iterator[Finding]:
         yield where, "time needs a moment for each sample; wanted a series_csv, or a csv with time"
     if source.kind == "series_csv" and split.by in ("stratified", "random"):
         yield where, "windows of one series overlap; wanted time, or group to keep series apart"
+
+
+def _has_parts(source: Source) -> bool:
+    """Tell whether a source names files of several parts, or a column that says the part."""
+    return any(getattr(source, key) for key in ("validation_path", "test_path", "split"))
+
+
+def one_says_the_part(config: Config, base: File) -> Iterator[Finding]:
+    """A column says the part, or files are parts."""
+    source = config.data.source
+    files = [key for key in ("validation_path", "test_path") if getattr(source, key, None)]
+    if getattr(source, "split", None) and files:
+        yield (
+            ("data", "source", "split"),
+            f"a column says the part, and so does data.source.{files[0]}; wanted one of them",
+        )
 
 
 def _has_groups(split: Split, source: Source) -> bool:

@@ -100,6 +100,9 @@ class CsvSource(Classes):
     """Columns that hold categories though they look like numbers, such as a postal code."""
     group: str | None = None
     """Column of what must stay together, for `data.split.by: group`; it is no input."""
+    split: str | None = None
+    """Column with the part of each row, for `data.split.by: given`: train, validation or test, or
+    another usual word for one; it is no input."""
     categories: Literal["one_hot", "embedding"] = "one_hot"
     """one_hot: a column for each category that is not rare; embedding: a vector that is learned,
     for columns of many categories."""
@@ -121,7 +124,12 @@ class SeriesCsvSource(Classes):
     kind: Literal["series_csv"]
     path: Annotated[str, Field(min_length=1)]
     """A file, or a pattern of files such as data/**/*.csv, relative to the config file; each file
-    is a series of its own."""
+    is a series of its own; the training part where
+    others are given."""
+    validation_path: str | None = None
+    """The validation part, a file or a pattern, for `data.split.by: given`."""
+    test_path: str | None = None
+    """The test part, a file or a pattern, for `data.split.by: given`."""
     timestamp: Annotated[str, Field(min_length=1)] = "timestamp"
     """Column with the moment: a date and time of day, or seconds."""
     time_of_day: str | None = None
@@ -135,6 +143,9 @@ class SeriesCsvSource(Classes):
     group: str | None = None
     """Column of what must stay together, such as a user, for `data.split.by: group`. null: a
     file."""
+    split: str | None = None
+    """Column with the part of each row, for `data.split.by: given`: train, validation or test, or
+    another usual word for one; no window crosses a change."""
     max_gap_s: Positive | None = None
     """Seconds between two rows beyond which no window may reach. null: windows cross gaps."""
     values: Annotated[tuple[str, ...], Field(min_length=1)] = ("value",)
@@ -194,6 +205,9 @@ class TextSource(Classes):
     """How the file's bytes spell text."""
     group: str | None = None
     """Column of what must stay together, for `data.split.by: group`."""
+    split: str | None = None
+    """Column with the part of each row, for `data.split.by: given`: train, validation or test, or
+    another usual word for one; it is no input."""
     words: Words = Words()
     """Vocabulary and length of a sample."""
 

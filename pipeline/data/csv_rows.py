@@ -101,16 +101,22 @@ def refuse_columns(
     """
     problems = []
     known = next(iter(names.values()))
-    there = set(known)
+    there, first = set(known), next(iter(files.values()))
     for key, wanted in asked.items():
         problems += [
             f"{key}: {path} has no column {name!r}; it has {_listed(known)}{_other(known)}"
-            for path in list(files.values())[:1]
+            for path in (first,)
             for name in wanted
             if name not in there
         ]
     for part, found in names.items():
-        if set(found) != there:
+        unlabeled = [name for name in asked.get("data.source.label", ()) if name not in found]
+        if unlabeled and files[part] != first:
+            problems.append(
+                f"{files[part]}: has no column {unlabeled[0]!r}, so nothing can be measured on it; "
+                f"leave data.source.{part}_path out"
+            )
+        elif set(found) != there:
             odd = _listed(sorted(set(found) ^ there))
             problems.append(f"{files[part]}: not the columns of the first file: {odd}")
     if problems:

@@ -14,6 +14,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import CsvSource
 from pipeline.data.columns import Column, judge
 from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
+from pipeline.data.given_parts import read_part
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, read_moment
 from pipeline.data.samples import Chunk, Finding, Source
@@ -34,7 +35,7 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
     """
     table = _table(source, base, report)
     columns, labels, unlabeled = _survey(table)
-    unseen = {source.label, source.group, source.time, *source.drop}
+    unseen = {source.label, source.group, source.time, source.split, *source.drop}
     inputs = [column for column in columns if column.name not in unseen]
     kinds, found = judge(inputs, source.categorical)
     kept = [column for column in inputs if kinds[column.name] != "left out"]
@@ -70,7 +71,8 @@ def _table(source: CsvSource, base: Path, report: str | None) -> _Table:
     files = files_of(source, base)
     form = Form(source.delimiter, source.encoding, source.columns, source.strip, numbers=True)
     names = {part: names_of(path, form) for part, path in files.items()}
-    asked = {key: getattr(source, key) for key in ("label", "group", "time", "drop", "categorical")}
+    keys = ("label", "group", "split", "time", "drop", "categorical")
+    asked = {key: getattr(source, key) for key in keys}
     listed = {
         f"data.source.{key}": (name,) if isinstance(name, str) else name or ()
         for key, name in asked.items()
@@ -95,6 +97,8 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
                 unlabeled += 1
                 continue
             labels.see(path, line, label)
+            if source.split is not None:
+                read_part(path, line, source.split, cell=row[source.split])
             if source.time is not None:
                 read_moment(
                     path, line, source.time, cell=row[source.time], time_format=source.time_format
@@ -176,7 +180,12 @@ class _Reader:
             self._cells(held, source.group),
             _moments(self._cells(held, source.time), source.time_format),
             self._cells(held, self.table.report),
+            parts=None if source.split is None else self._parts(held, source.split, file),
         )
+
+    def _parts(self, held: list[Row], column: str, file: Path) -> list[str]:
+        at = self.place[column]
+        return [read_part(file, line, column, cell=cells[at]) for line, cells in held]
 
     def _cells(self, held: list[Row], name: str | None) -> list[str] | None:
         return None if name is None else [cells[self.place[name]] for _, cells in held]

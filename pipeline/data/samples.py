@@ -36,7 +36,7 @@ class Chunk:
     ids: Sequence[str]
     """A name of each sample that is unique in the set and the same every time."""
     part: str | None = None
-    """train, validation or test where the source says; None where it does not."""
+    """train, validation or test where the source says one for all; None where it does not."""
     groups: Sequence[str] | None = None
     """What must stay together: a speaker, a machine. None: nothing."""
     times: Array | None = None
@@ -45,6 +45,8 @@ class Chunk:
     """Value of the column for metrics per group; None: there is none."""
     findings: tuple[Finding, ...] = ()
     """What was noticed while these samples were read."""
+    parts: Sequence[str] | None = None
+    """train, validation or test of each sample; None: `part` is that of all."""
 
 
 @dataclass(frozen=True)

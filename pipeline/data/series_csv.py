@@ -4,7 +4,6 @@ The target of a window is a label, whether it touches a listed anomaly, or how m
 value changes over the `horizon` rows after it: the naive forecast, no change, is then zero.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +13,14 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
+from pipeline.data.anomaly_spans import Span, read_spans
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
+from pipeline.data.given_parts import read_part
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, read_moment
 from pipeline.data.samples import Chunk, Finding, Source
-from pipeline.data.source_fingerprint import series_files
+from pipeline.data.source_fingerprint import series_parts
 from pipeline.data.time_steps import MEASURED_NAMES, Odd, Steps
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
@@ -31,8 +32,6 @@ WINDOWS = 512  # of a chunk
 CLASSES = ("anomaly", "normal")
 WRONG = 10  # cells that a message names
 
-Span = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class _Series:
@@ -41,6 +40,8 @@ class _Series:
     source: SeriesCsvSource
     files: dict[str, Path]
     """Name -> file; a series each."""
+    parts: dict[str, str]
+    """Name of a file -> train, validation or test; empty: not given."""
     form: Form
     encoding: LabelEncoding | None
     """How labels are encoded; None: there are none."""
@@ -59,21 +60,14 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         ConfigError: no file, a column that is not there, a cell that is no number or moment, a
             windows file of another form; every line is named.
     """
-    files = series_files(source.path, base)
+    parted = series_parts(source, base)
+    files = {name: path for name, (path, _) in parted.items()}
     form = Form(source.delimiter, numbers=True)
     names = {name: names_of(path, form) for name, path in files.items()}
-    asked = {
-        "data.source.timestamp": (source.timestamp,),
-        "data.source.time_of_day": () if source.time_of_day is None else (source.time_of_day,),
-        "data.source.series": source.series,
-        "data.source.group": () if source.group is None else (source.group,),
-        "data.source.values": source.values,
-        "data.source.label": () if source.label is None else (source.label,),
-    }
     for name, path in files.items():
-        refuse_columns(asked, {name: path}, {name: names[name]})
+        refuse_columns(_columns_of(source), {name: path}, {name: names[name]})
     labels, usual = _survey(source, files, form)
-    spans = _spans(base / Path(source.windows_path), files) if source.windows_path else None
+    spans = read_spans(base / Path(source.windows_path), files) if source.windows_path else None
     entry = SeriesEntry(
         name="series",
         length=source.window,
@@ -90,12 +84,21 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
     encoding = (
         None if source.label is None else labels.encoding("data.source.label", source.labels_alike)
     )
-    series = _Series(source, files, form, encoding, spans, usual, _unused(source, names))
+    parts = {name: part for name, (_, part) in parted.items()}
+    series = _Series(source, files, parts, form, encoding, spans, usual, _unused(source, names))
     if spans is not None:
         return Source((spec,), "class", CLASSES, lambda: _read(series))
     if encoding is None:
         return Source((spec,), "change", None, lambda: _read(series))
     return Source((spec,), encoding.kind, encoding.names, lambda: _read(series))
+
+
+def _columns_of(source: SeriesCsvSource) -> dict[str, tuple[str, ...]]:
+    """Return key of the config -> columns that it names."""
+    single = ("timestamp", "time_of_day", "group", "split", "label")
+    asked = {f"data.source.{key}": getattr(source, key) for key in single}
+    named = {key: () if name is None else (name,) for key, name in asked.items()}
+    return named | {"data.source.series": source.series, "data.source.values": source.values}
 
 
 def _survey(
@@ -120,6 +123,8 @@ def _survey(
             ]
             if len(wrong) >= WRONG:
                 raise ConfigError(*wrong[:WRONG])
+            if source.split is not None:
+                read_part(path, line, source.split, cell=row[source.split])
             if source.label is not None and row[source.label]:
                 labels.see(path, line, row[source.label])
         usual[file] = steps.usual
@@ -131,6 +136,7 @@ def _survey(
 def _unused(source: SeriesCsvSource, names: dict[str, list[str]]) -> tuple[Finding, ...]:
     """Return a finding for each unused column that is named after who or what was measured."""
     used = {*source.values, *source.series, source.label, source.group, source.timestamp}
+    used.add(source.split)
     found = [name for name in next(iter(names.values())) if name not in used]
     text = "Column {} looks like who or what was measured: data.source.group keeps it together."
     return tuple(
@@ -145,32 +151,6 @@ def _time_cell(row: Mapping[str, str], source: SeriesCsvSource) -> str:
     if source.time_of_day is None:
         return row[source.timestamp]
     return f"{row[source.timestamp]} {row[source.time_of_day]}"
-
-
-def _spans(path: Path, files: dict[str, Path]) -> dict[str, list[Span]]:
-    """Return name of a file -> its anomalies in seconds, from a JSON file.
-
-    Raises:
-        ConfigError: it is not there, no JSON, of another form, or names none of the files.
-    """
-    where = f"data.source.windows_path: {path}"
-    try:
-        said = json.loads(path.read_text())
-        pairs = {key: [(moment(a), moment(b)) for a, b in spans] for key, spans in said.items()}
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: no such file") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{where}: wanted JSON, name of a file -> list of [start, end]; {error}"
-        ) from error
-    found = {
-        name: next((spans for key, spans in pairs.items() if file.absolute().match(key)), None)
-        for name, file in files.items()
-    }
-    missing = [name for name, spans in found.items() if spans is None]
-    if len(missing) == len(files):
-        raise ConfigError(f"{where}: names none of the files, such as {missing[0]}")
-    return {name: spans or [] for name, spans in found.items()}
 
 
 def _read(series: _Series) -> Iterator[Chunk]:
@@ -214,6 +194,7 @@ class _Window:
     name: str
     span: Span
     group: str
+    part: str
 
 
 def _windows(series: _Series, name: str, path: Path, seen: Odd) -> Iterator[_Window]:
@@ -224,7 +205,10 @@ def _windows(series: _Series, name: str, path: Path, seen: Odd) -> Iterator[_Win
     held: deque[_Row] = deque(maxlen=source.window + ahead)
     number, last = 0, None
     for cells, row in _rows(series, path):
-        key = tuple(cells[column] for column in source.series)
+        part = series.parts[name]
+        if source.split is not None:
+            part = read_part(path, row.line, source.split, cell=cells[source.split])
+        key = (part, *(cells[column] for column in source.series))
         if key != last:
             held.clear()
             number, last = 0, key
@@ -245,7 +229,7 @@ def _windows(series: _Series, name: str, path: Path, seen: Odd) -> Iterator[_Win
         seen.mixed += len({own.label for own in held}) > 1
         end = held[source.window - 1].line
         group = name if source.group is None else cells[source.group]
-        yield _Window(values, target, f"{name}:{end}", (held[0].at, held[-1].at), group)
+        yield _Window(values, target, f"{name}:{end}", (held[0].at, held[-1].at), group, part)
 
 
 def _rows(series: _Series, path: Path) -> Iterator[tuple[dict[str, str], _Row]]:
@@ -284,4 +268,5 @@ def _chunk(held: list[_Window]) -> Chunk:
         None,
         [window.group for window in held],
         np.array([window.span for window in held], np.float64),
+        parts=[window.part for window in held] if any(window.part for window in held) else None,
     )

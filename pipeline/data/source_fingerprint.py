@@ -45,7 +45,8 @@ def source_state(source: Section, base: Path) -> str | None:
         return _listing([base / Path(source.path).expanduser()], base)
     if isinstance(source, SeriesCsvSource):
         windows = [base / Path(source.windows_path)] if source.windows_path else []
-        return _listing([*series_files(source.path, base).values(), *windows], base)
+        series = [path for path, _ in series_parts(source, base).values()]
+        return _listing([*series, *windows], base)
     if isinstance(source, ImageFolderSource | AudioFolderSource | SeriesFolderSource):
         root = base / Path(source.path).expanduser()
         reader = "pillow" if isinstance(source, ImageFolderSource) else "numpy"
@@ -73,8 +74,34 @@ def model_state(model: Section, base: Path) -> str | None:
     return _listing(walk(root) if path.is_dir() else [path], root)
 
 
-def series_files(pattern: str, base: Path) -> dict[str, Path]:
+def series_parts(source: SeriesCsvSource, base: Path) -> dict[str, tuple[Path, str]]:
+    """Return name -> file and its part; one part alone is not named.
+
+    Raises:
+        ConfigError: there is no such file, or one is of two parts.
+    """
+    if source.validation_path is None and source.test_path is None:
+        return {name: (path, "") for name, path in series_files(source.path, base).items()}
+    found: dict[str, tuple[Path, str]] = {}
+    of: dict[Path, str] = {}
+    for part, key in (("train", "path"), ("validation", "validation_path"), ("test", "test_path")):
+        pattern = getattr(source, key)
+        own = {} if pattern is None else series_files(pattern, base, key)
+        for name, path in own.items():
+            if of.setdefault(path.resolve(), part) != part:
+                other = of[path.resolve()]
+                raise ConfigError(f"data.source.{key}: {path} is of the {other} part, too")
+            found[f"{part}/{name}"] = (path, part)
+    return found
+
+
+def series_files(pattern: str, base: Path, key: str = "path") -> dict[str, Path]:
     """Return name -> file of a path or a pattern, sorted; names start where the pattern does.
+
+    Args:
+        pattern: of files.
+        base: folder at which relative paths start.
+        key: of data.source, which has the pattern.
 
     Raises:
         ConfigError: there is no such file.
@@ -82,14 +109,14 @@ def series_files(pattern: str, base: Path) -> dict[str, Path]:
     path = Path(pattern).expanduser()
     if not any(sign in pattern for sign in "*?["):
         if not (base / path).is_file():
-            raise ConfigError(f"data.source.path: no such file: {base / path}")
+            raise ConfigError(f"data.source.{key}: no such file: {base / path}")
         return {path.name: base / path}
     parts = (base / path).parts
     fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in "*?["))
     root = Path(*parts[:fixed])
     found = sorted(p for p in root.glob(str(Path(*parts[fixed:]))) if p.is_file())
     if not found:
-        raise ConfigError(f"data.source.path: no file is called {pattern}; looked in {root}")
+        raise ConfigError(f"data.source.{key}: no file is called {pattern}; looked in {root}")
     return {p.relative_to(root).as_posix(): p for p in found}
 
 

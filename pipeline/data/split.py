@@ -6,7 +6,6 @@ samples are a fair sample of it.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,16 +15,15 @@ from pipeline.data.memmap_arrays import (
     blocks,
     count_ids,
     filter_array,
-    join_arrays,
     map_array,
     number_of,
     scratch,
     shuffle_array,
-    sort_array,
     take_rows,
     where,
 )
 from pipeline.data.samples import GIVEN
+from pipeline.data.split_by_time import split_by_time
 from pipeline.data.stratified_sampling import draw, number_strata
 from pipeline.errors import ConfigError
 
@@ -43,6 +41,8 @@ class Wish:
     validation: float
     """Fraction of the samples that are not test."""
     seed: int
+    cuts_by_time: bool = False
+    """Whether by: given cuts missing parts by time: windows of one series overlap."""
 
 
 def split_dataset(
@@ -77,9 +77,14 @@ def split_dataset(
     is_stratified = is_classes and wish.by in ("given", "stratified")
     strata = number_strata(labels)[0] if is_stratified else _all_alike(len(labels))
     numbers = None if groups is None else _group_numbers(groups)
-    if wish.by == "time":
+    if wish.by == "time" or (wish.by == "given" and wish.cuts_by_time):
         assert times is not None
-        parts = _by_time(times, numbers, test=wish.test, validation=wish.validation)
+        test, validation = (
+            (0.0 if len(held) else wish.test),
+            (0 if len(checked) else wish.validation),
+        )
+        parts = split_by_time(rest, times, numbers, test=test, validation=validation)
+        parts |= {name: p for name, p in (("test", held), ("validation", checked)) if len(p)}
     else:
         cut = _Cut(strata, numbers, generator, is_even=wish.by == "group")
         if not len(held):
@@ -194,51 +199,6 @@ def _group_numbers(groups: Array) -> Array:
     found = map_array(groups, numbers_of, np.int32)
     place = np.argsort(np.argsort(np.array(list(numbers)))).astype(np.int32)
     return map_array(found, lambda block: place[block], np.int32)
-
-
-def _by_time(times: Array, groups: Array | None, *, test: float, validation: float) -> Parts:
-    """Return the oldest samples as train and the newest as test, in each group for itself.
-
-    Samples that reach into the time of a later part (windows do) are in no part.
-    """
-    found: dict[str, list[Array]] = {"train": [], "validation": [], "test": []}
-    group_of = _all_alike(len(times)) if groups is None else groups
-    for group in range(int(group_of.max()) + 1):
-        rest = _in_time(where(group_of, partial(np.equal, group)), times)
-        shares = {"test": test, "validation": (1 - test) * validation}
-        total = len(rest)
-        for part, share in shares.items():
-            count = round(share * total)
-            if not count:
-                continue
-            rest, later = rest[: len(rest) - count], rest[len(rest) - count :]
-            found[part].append(later)
-            rest = filter_array(rest, partial(_is_before, _first_moment(later, times), times))
-        found["train"].append(rest)
-    none = scratch(0, np.int32)
-    return {name: sort_array(join_arrays([none, *parts])) for name, parts in found.items()}
-
-
-def _first_moment(positions: Array, times: Array) -> float:
-    return min(float(times[positions[part], 0].min()) for part in blocks(positions))
-
-
-def _is_before(moment: float, times: Array, positions: Array) -> Array:
-    """Tell of each sample whether it ends before a moment."""
-    return np.asarray(times[positions, 1] < moment)
-
-
-def _in_time(positions: Array, times: Array) -> Array:
-    """Return rising positions in the order of their last and first moments."""
-    last = np.full(2, -np.inf)
-    for part in blocks(positions):
-        moments = times[positions[part]]
-        steps = np.diff(moments, axis=0, prepend=last[None])
-        if (steps < 0).any():  # 24 bytes a sample
-            own = times[positions]
-            return positions[np.lexsort((positions, own[:, 0], own[:, 1]))]
-        last = moments[-1]
-    return positions
 
 
 def calibration(train: Array, labels: Array, *, samples: int, is_classes: bool, seed: int) -> Array:

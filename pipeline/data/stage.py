@@ -16,7 +16,7 @@ from pipeline.arrays import Array
 from pipeline.artifacts import Inputs, Metrics, write_arrays
 from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
-from pipeline.config.source_rules import is_windowed
+from pipeline.config.source_rules import cuts_by_time, is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
 from pipeline.data import findings, near_duplicates
 from pipeline.data.dataset import PARTS
@@ -162,7 +162,8 @@ def _parts(config: Config, data: _Labelled) -> Parts:
         given = np.broadcast_to(np.int8(0), len(data.labels))
     if settings.test_pattern is not None:
         given = held_out(data.stored.ids, settings.test_pattern)
-    wish = Wish(settings.by, settings.test, settings.validation, fold_seed(config.seed, "split"))
+    seed, by_time = fold_seed(config.seed, "split"), cuts_by_time(config.data.source)
+    wish = Wish(settings.by, settings.test, settings.validation, seed, cuts_by_time=by_time)
     parts = split_known(
         data.labels,
         given,
@@ -191,7 +192,9 @@ def _parts(config: Config, data: _Labelled) -> Parts:
 
 def _uncut(config: Config, data: _Labelled) -> Array | None:
     """Return the group (N,) of each sample, which one split must hold; None: there are none."""
-    if config.data.split.by != "given":
+    source = config.data.source
+    is_named = getattr(source, "group", None) is not None or cuts_by_time(source)
+    if config.data.split.by != "given" or is_named:
         return data.groups
     return recordings_of(data.stored.ids) if is_windowed(config.data.source) else None
 

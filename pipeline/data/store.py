@@ -77,7 +77,8 @@ class _Seen:
         self.labels.add(chunk.labels)
         if chunk.times is not None:
             self.times.add(chunk.times.ravel())
-        self.parts.add(np.full(len(chunk.ids), GIVEN[chunk.part or ""], np.int8))
+        parts = chunk.parts or [chunk.part or ""] * len(chunk.ids)
+        self.parts.add(np.array([GIVEN[part] for part in parts], np.int8))
         self.ids.add(chunk.ids)
         self.groups.add(chunk.groups or ())
         self.report.add(chunk.report or ())
@@ -86,6 +87,7 @@ class _Seen:
         digests = sample_digests(chunk.inputs)
         self.digests.add(np.frombuffer(b"".join(digests), np.uint64)[::2])
         said = [chunk.part, *chunk.ids, *(chunk.groups or ()), *(chunk.report or ())]
+        said += chunk.parts or ()
         self.content.update(json.dumps(said).encode())
         self.content.update(chunk.labels.astype(np.float64).tobytes())
         self.content.update(b"".join(digests))

@@ -13,6 +13,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import TextSource, Words
 from pipeline.data.csv_rows import Form, files_of, names_of, refuse_columns, rows_of
 from pipeline.data.findings import left_out
+from pipeline.data.given_parts import read_part
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import TokensEntry
@@ -46,10 +47,13 @@ class _Texts:
     report: str | None
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield (line, name -> cell) of each row of a part."""
-        names = self.names[part]
-        for line, cells in rows_of(self.files[part], self.form, len(names)):
-            yield line, dict(zip(names, cells, strict=True))
+        """Yield (line, name -> cell) of each row of a part; its own part as train, … ."""
+        names, path, split = self.names[part], self.files[part], self.source.split
+        for line, cells in rows_of(path, self.form, len(names)):
+            row = dict(zip(names, cells, strict=True))
+            if split is not None:
+                row[split] = read_part(path, line, split, cell=row[split].strip())
+            yield line, row
 
 
 def open_text(source: TextSource, base: Path, report: str | None) -> Source:
@@ -66,6 +70,7 @@ def open_text(source: TextSource, base: Path, report: str | None) -> Source:
         "data.source.text": (source.text,),
         "data.source.label": (source.label,),
         "data.source.group": () if source.group is None else (source.group,),
+        "data.source.split": () if source.split is None else (source.split,),
         "data.report_groups": () if report is None else (report,),
     }
     refuse_columns(asked, files, names)
@@ -124,4 +129,5 @@ def _chunk(
         None if source.group is None else [row[source.group] for _, row in held],
         None,
         None if texts.report is None else [row[texts.report] for _, row in held],
+        parts=None if source.split is None else [row[source.split] for _, row in held],
     )

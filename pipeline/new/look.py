@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pipeline.data import image_folder, sound
 from pipeline.data.archives import folder_in
-from pipeline.data.folder_layout import NOISE, part_of
+from pipeline.data.folder_layout import NOISE
 from pipeline.data.listing import is_listing
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 from pipeline.new.files import has_class_folders, pictures_seen, recordings_seen, sounds_seen
+from pipeline.new.parts import files_beside, part_folders, part_in_name
 from pipeline.new.prepared import npz_seen, tfds_seen
 from pipeline.new.seen import Seen
 from pipeline.new.series import series_seen
@@ -55,7 +56,7 @@ def look(path: Path, target: str | None) -> Seen:
         listed = _listing_seen(path, target)
         if listed is not None:
             return listed
-        seen = table_seen(_with_parts(path), target)
+        seen = table_seen(files_beside(path), target)
         if seen is None:
             raise ConfigError(f"--data: {path}: no table of two columns or more; {WANTED}")
         return seen
@@ -86,15 +87,6 @@ def _listing_seen(path: Path, target: str | None) -> Seen | None:
 
 
 LISTED = ((image_folder.SUFFIXES, pictures_seen), (sound.SUFFIXES, sounds_seen))
-
-
-def _with_parts(path: Path) -> list[Path]:
-    """Return a file, and where it is called train, the files beside it called after other parts."""
-    if part_of(path.stem) != "train":
-        return [path]
-    beside = sorted(p for p in path.parent.glob(f"*{path.suffix}") if p.is_file())
-    others = {part_of(p.stem): p for p in beside if part_of(p.stem) not in (None, "train")}
-    return [path, *others.values()]
 
 
 def _held(by_suffix: Counter[str]) -> str:
@@ -141,15 +133,26 @@ def _tables(path: Path, root: Path, files: list[Path], *, target: str | None) ->
     moments = [column for column in known[0].columns if column.kind == "moment"]
     if len(files) >= MANY and target is None and has_class_folders(path, (".csv",)):
         return recordings_seen(path, known[0])
-    if len(files) < MANY and not moments:
+    are_parts = len(files) > 1 and all(part_in_name(file)[0] for file in files)
+    if len(files) < MANY and (are_parts or not moments):
         return table_seen([table.path for table in known], target)
     if moments and len(known) == len(read):
+        return _series(root, files, moments[0].name, target=target)
+    _refuse_target(target)
+    return recordings_seen(path, known[0])
+
+
+def _series(root: Path, files: list[Path], moment: str, *, target: str | None) -> Seen:
+    """Return what a folder of timestamped files holds; folders of parts are parts."""
+    parts = part_folders(root, files)
+    if parts is None:
         suffixes = {file.suffix for file in files}
         top = root if len({file.parent for file in files}) == 1 else _root(files)
         pattern = top / "**" / f"*{suffixes.pop()}" if len(files) > 1 else None
-        first = read_table(known[0].path) or known[0]
-        return series_seen(
-            files, first, first.column(moments[0].name), target=target, pattern=pattern
-        )
-    _refuse_target(target)
-    return recordings_seen(path, known[0])
+    else:
+        pattern = parts.train
+        files = [file for file in files if file.is_relative_to(pattern.parent.parent)]
+    first = read_table(files[0])
+    assert first is not None  # it was read before
+    column = first.column(moment)
+    return series_seen(files, first, column, target=target, pattern=pattern, parts=parts)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.channels import LABELS
+from pipeline.data.folder_layout import part_of
 from pipeline.data.time_steps import MEASURED_NAMES
 from pipeline.errors import ConfigError
+from pipeline.new.parts import Parts, split_column, with_target
 from pipeline.new.seen import Seen
 from pipeline.new.table import Column, Table, classes_of, is_of_classes
 from pipeline.new.times import is_time_of_day, moment_in, seconds_between, time_format_of
@@ -46,6 +48,7 @@ def series_seen(
     *,
     target: str | None,
     pattern: Path | None = None,
+    parts: Parts | None = None,
 ) -> Seen:
     """Return what timestamped files of the same columns hold.
 
@@ -56,7 +59,43 @@ def series_seen(
         target: the column to predict; None: a column of labels, or the first of numbers is
             forecast.
         pattern: that finds all files, where there are several.
+        parts: files of the set by part; None: nothing says them.
     """
+    seen = _series_seen(paths, table, moment, target=target, pattern=pattern)
+    return _with_parts(seen, table, parts)
+
+
+def _with_parts(seen: Seen, table: Table, parts: Parts | None) -> Seen:
+    """Return what was seen with the parts that files or a column say."""
+    source = dict(seen.source)
+    target = source.get("label") or source["values"][0]
+    kept = None if parts is None else with_target(parts, table, target)
+    split = split_column(table)
+    said = (*seen.said, *(kept.said if kept is not None else ()))
+    if kept is not None and len(kept.files) > 1:
+        source |= kept.paths
+        told = f"Parts: {', '.join(p.name for p in kept.files.values())}."
+        has_test = "test" in kept.files
+    elif split is not None:
+        source |= {"split": split.name}
+        told = f"Column {split.name} says the part of each row."
+        has_test = "test" in map(part_of, split.values)
+    else:
+        return replace(seen, said=said)
+    return replace(
+        seen, source=source, said=(*said, told), is_given=has_test, extra={"by": "given"}
+    )
+
+
+def _series_seen(
+    paths: Sequence[Path],
+    table: Table,
+    moment: Column,
+    *,
+    target: str | None,
+    pattern: Path | None,
+) -> Seen:
+    """Return what the files hold, without regard to parts."""
     written = _joined(table, moment)
     step = seconds_between(written)
     if step is None:

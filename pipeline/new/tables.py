@@ -3,11 +3,20 @@
 import re
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.folder_layout import PARTS
 from pipeline.errors import ConfigError
+from pipeline.new.parts import (
+    Parts,
+    aside_of,
+    group_columns,
+    parts_among,
+    split_column,
+    with_split,
+    with_target,
+)
 from pipeline.new.seen import Seen
 from pipeline.new.series import goes_forward, series_seen
 from pipeline.new.table import (
@@ -27,47 +36,43 @@ SHARE = 0.9  # of the texts that are seen whole
 
 def table_seen(paths: Sequence[Path], target: str | None) -> Seen | None:
     """Return what one file holds, or the parts of one set; None where they are no tables."""
-    parts = _parts(paths)
-    main = parts["train"]
+    parts = parts_among(paths, target)
+    main = parts.train
     table = read_table(main, _names_beside(main, target))
     if table is None:
         return None
     moments = [c for c in table.columns if c.kind == "moment"]
     numbers = [c for c in table.columns if c.kind == "number"]
-    is_long = bool(moments and numbers) and len(parts) == 1 and table.rows >= LONG
+    is_long = bool(moments and numbers) and table.rows >= LONG
     if is_long and goes_forward(table, moments[0]):
-        return series_seen([main], table, moments[0], target=target)
+        return series_seen([main], table, moments[0], target=target, parts=parts)
+    split = split_column(table)
     texts = [c for c in table.columns if c.kind == "text" and c.name != target]
     if len(texts) == 1 and (target is None or is_of_classes(table.column(target))):
-        labels = [c for c in table.columns if c.kind == "category"]
-        others = [c for c in table.columns if c.kind not in ("identity", "constant")]
-        if target is not None or len(labels) == 1 == len(others) - 1:
-            return _text_seen(table, texts[0], table.column(target) if target else labels[0])
-    return _columns_seen(table, parts, target)
+        label = table.column(target) if target else _label_of_texts(table, split)
+        if label is not None:
+            return _text_seen(table, texts[0], label, with_target(parts, table, label.name))
+    aside = [*group_columns(table, ""), *([] if split is None else [split])]
+    answered = table.column(target) if target else guess_target(_without(table, aside))
+    return _columns_seen(table, with_target(parts, table, answered.name), answered, target)
 
 
-def _parts(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return split -> file, by words in their names; one file is the training split.
+def _without(table: Table, aside: Sequence[Column]) -> Table:
+    left = tuple(c for c in table.columns if all(c is not other for other in aside))
+    return replace(table, columns=left) if len(left) > 1 else table
 
-    Raises:
-        ConfigError: there are several and their names do not say.
-    """
-    if len(paths) == 1:
-        return {"train": paths[0]}
-    found: dict[str, Path] = {}
-    for path in paths:
-        words = re.split(r"[^a-z]+", path.stem.lower())
-        part = next((PARTS[word] for word in words if word in PARTS), None)
-        if part is None or part in found:
-            names = ", ".join(sorted(p.name for p in paths))
-            raise ConfigError(
-                f"--data: several tables ({names}) whose names do not say which is train, "
-                "validation and test; name one file"
-            )
-        found[part] = path
-    if "train" not in found:
-        raise ConfigError(f"--data: there is {', '.join(found)} and no train; name one file")
-    return found
+
+def _label_of_texts(table: Table, split: Column | None) -> Column | None:
+    """Return the only column that can be the class of a text; None: it is a table."""
+    groups = [c.name for c in group_columns(table, "")]
+    others = [
+        c
+        for c in table.columns
+        if c.kind not in ("identity", "constant", "text")
+        and c is not split
+        and c.name not in groups
+    ]
+    return others[0] if len(others) == 1 and others[0].kind == "category" else None
 
 
 def _names_beside(path: Path, target: str | None) -> tuple[str, ...] | None:
@@ -80,19 +85,50 @@ def _names_beside(path: Path, target: str | None) -> tuple[str, ...] | None:
     return None
 
 
-def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> Seen:
-    answered = table.column(target) if target else guess_target(table)
+def _columns_seen(table: Table, parts: Parts, answered: Column, target: str | None) -> Seen:
     is_class = is_of_classes(answered)
-    others = [c for c in table.columns if c is not answered]
+    aside = aside_of(table, parts, answered, is_class=is_class)
+    others = [c for c in table.columns if c is not answered and c.name not in aside.names]
     dropped = [c.name for c in others if c.kind in ("identity", "constant", "text", "moment")]
+    dropped += [name for name in aside.names if name not in aside.fields.values()]
     kept = [c for c in others if c.name not in dropped]
     if not kept:
         raise ConfigError(f"{table.path}: no column is left to predict {answered.name} from")
     classes = classes_of(answered) if is_class else None
+    guess = "." if target else ", which is a guess: see --target."
+    said = [*_of_columns(table, kept, dropped), f"The target is {answered.name}{guess}"]
+    source: dict[str, Any] = {"kind": "csv", "path": parts.train, **parts.paths}
+    if not table.has_header:
+        source |= {"columns": [c.name for c in table.columns]}
+    source |= {"label": answered.name}
+    if is_class and not answered.is_number and are_alike(answered):
+        source |= {"labels_alike": "merge"}
+        said.append("Labels that differ in spelling only are one class: data.source.labels_alike.")
+    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
+    source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
+    source |= aside.fields
+    source |= {"drop": dropped} if dropped else {}
+    if is_class and _ends_in_dots(parts.files):
+        source |= {"strip": " ."}
+    if table.rows >= PIECES and is_class:
+        source |= {"numbers": "piecewise"}
+    seen = Seen(
+        "table",
+        "classification" if is_class else "regression",
+        source,
+        table.rows,
+        classes,
+        (*said, *aside.said),
+        size=len(kept),
+    )
+    return with_split(seen, aside)
+
+
+def _of_columns(table: Table, kept: Sequence[Column], dropped: Sequence[str]) -> list[str]:
+    """Return lines on rows, columns that are inputs, and columns that are not."""
     said = [
         f"{table.rows:,} rows; {len([c for c in kept if c.kind == 'number'])} columns of numbers, "
-        f"{len([c for c in kept if c.kind == 'category'])} of categories.",
-        f"The target is {answered.name}" + ("." if target else ", which is a guess: see --target."),
+        f"{len([c for c in kept if c.kind == 'category'])} of categories."
     ]
     holes = {c.name: c.unknown for c in kept if c.unknown}
     if holes:
@@ -101,24 +137,7 @@ def _columns_seen(table: Table, parts: dict[str, Path], target: str | None) -> S
     if dropped:
         names = (name or "the one without a name" for name in dropped)
         said.append(f"Columns left out, as no kind of input: {', '.join(names)}.")
-    source: dict[str, Any] = {"kind": "csv", "path": parts["train"]}
-    source |= {f"{part}_path": path for part, path in parts.items() if part != "train"}
-    if not table.has_header:
-        source["columns"] = [c.name for c in table.columns]
-    source["label"] = answered.name
-    if is_class and not answered.is_number and are_alike(answered):
-        source["labels_alike"] = "merge"
-        said.append("Labels that differ in spelling only are one class: data.source.labels_alike.")
-    source |= {"delimiter": table.delimiter} if table.delimiter != "," else {}
-    source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
-    source |= {"drop": dropped} if dropped else {}
-    if is_class and _ends_in_dots(parts):
-        source["strip"] = " ."
-    if table.rows >= PIECES and is_class:
-        source["numbers"] = "piecewise"
-    task = "classification" if is_class else "regression"
-    is_given = "test" in parts
-    return Seen("table", task, source, table.rows, classes, tuple(said), is_given, len(kept))  # type: ignore[arg-type]
+    return said
 
 
 def _ends_in_dots(parts: dict[str, Path]) -> bool:
@@ -131,11 +150,12 @@ def _ends_in_dots(parts: dict[str, Path]) -> bool:
     return False
 
 
-def _text_seen(table: Table, text: Column, label: Column) -> Seen:
+def _text_seen(table: Table, text: Column, label: Column, parts: Parts) -> Seen:
+    aside = aside_of(table, parts, label, is_class=True)
     lengths = sorted(len(re.findall(r"\w+|[^\w\s]", value)) for value in text.values)
     length = lengths[min(len(lengths) - 1, round(SHARE * len(lengths)))]
     length = max(8, min(256, -(-length // 8) * 8))
-    source: dict[str, Any] = {"kind": "text", "path": table.path}
+    source: dict[str, Any] = {"kind": "text", "path": table.path, **parts.paths}
     if table.has_header:
         source |= {"text": text.name, "label": label.name}
     else:
@@ -145,9 +165,12 @@ def _text_seen(table: Table, text: Column, label: Column) -> Seen:
     source |= {} if table.quotes else {"quotes": False}
     source |= {"encoding": table.encoding} if table.encoding != "utf-8" else {}
     source |= {"labels_alike": "merge"} if are_alike(label) else {}
-    source["words"] = {"length": length}
+    source |= aside.fields | {"words": {"length": length}}
     said = (
         f"{table.rows:,} texts of {statistics.median(lengths):.0f} words in the middle; "
         f"{SHARE:.0%} have {length} or fewer.",
+        *aside.said,
     )
-    return Seen("text", "classification", source, table.rows, classes_of(label), said, size=length)
+    classes = classes_of(label)
+    seen = Seen("text", "classification", source, table.rows, classes, said, size=length)
+    return with_split(seen, aside)

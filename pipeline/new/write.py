@@ -45,30 +45,41 @@ def write_config(file: Path, data: Path, target: str | None) -> str:
         draft.write_text(text)
         load(draft)  # what is written is valid
     what = "; ".join(line.rstrip(".") for line in seen.said)
-    command = f"make train CONFIG={shell_word(str(file))}"
-    return f"{file}: {seen.task} of {seen.modality} data. {what}.\nNow: {command}"
+    report = f"runs/{name_of(file)}/report/report.html"
+    return (
+        f"{file}: {seen.task} of {seen.modality} data. {what}.\n"
+        f"Now: make export CONFIG={shell_word(str(file))}\nThe report will be {report}"
+    )
+
+
+def name_of(file: Path) -> str:
+    """Return the name of a run: that of its config's file, in letters that a folder may have."""
+    return (re.sub(r"[^a-z0-9_\-]+", "_", file.stem.lower()).strip("_-") or "new")[:64]
 
 
 def config_text(file: Path, seen: Seen) -> str:
     """Return the text of the config."""
-    name = re.sub(r"[^a-z0-9_\-]+", "_", file.stem.lower()).strip("_-") or "new"
+    name = name_of(file)
     parts = recipe(seen)
     data: dict[str, Any] = {"source": _relative(seen.source, file.parent)}
     by = "given" if seen.is_given else TASKS[seen.task].split
-    data["split"] = {"by": by} | dict(seen.extra)
+    by = seen.extra.get("by", by)
+    data |= {"split": {"by": by} | dict(seen.extra)}
+    notes = _notes(seen, by)
     data |= seen.data
     data |= {key: parts.pop(key) for key in ("batch_size", "augment") if key in parts}
     lines = [
-        f"# make train CONFIG={shell_word(str(file))}; then make export, for the bundle",
+        f"# make export CONFIG={shell_word(str(file))}",
+        f"# Report: runs/{name}/report/report.html; bundle: exported/{name}",
         *(f"# {yaml_comment(line)}" for line in (*seen.said, *_of_classes(seen))),
-        f"name: {name[:64]}",
+        f"name: {name}",
         "seed: 0",
         f"task: {seen.task}",
-        *_section("data", data, _notes(seen)),
+        *_section("data", data, notes),
     ]
     for key in ("model", "train", "export", "gate"):
         if key in parts:
-            lines += _section(key, parts[key], _notes(seen))
+            lines += _section(key, parts[key], notes)
     return "\n".join(lines) + "\n"
 
 
@@ -96,17 +107,35 @@ def _of_classes(seen: Seen) -> list[str]:
     return said
 
 
-def _notes(seen: Seen) -> dict[str, str]:
-    """Return what stands behind a key: why it is as it is, and what else one may want."""
+SPLITS = {  # how a set is split -> what that means, and what else one may want
+    "given": "the data say which sample is of which part",
+    "stratified": "as many of each class everywhere; group: where samples belong together",
+    "random": "every sample by itself; group: where samples belong together",
+    "group": "what belongs together is in one part only",
+    "time": "the latest are for the test",
+}
+
+
+AUGMENTED = {
+    "image": {"augment": "add {kind: flip} where a flipped picture is of the same class"},
+}
+
+
+def _notes(seen: Seen, by: str) -> dict[str, str]:
+    """Return what stands behind a key: why it is as it is, and what else one may want.
+
+    Args:
+        seen: the data.
+        by: data.split.by.
+    """
+    split = SPLITS[by]
+    if by == "given" and not seen.is_given:
+        split += "; the test part is cut from train"
+    elif "group" in seen.source and by in ("stratified", "random"):
+        split = "whole groups, as many of each class everywhere"
     notes = {
-        "by": {
-            "stratified": "as many of each class everywhere; group: where samples belong together",
-            "random": "every sample by itself; group: where samples belong together",
-            "time": "the latest are for the test",
-        }.get(TASKS[seen.task].split, "")
-        if not seen.is_given
-        else "the data say which sample is for the test",
-        "augment": "add {kind: flip} where a flipped picture is of the same class",
+        "by": split,
+        **AUGMENTED.get(seen.modality, {}),
         **_gate_notes(seen),
         "early_stopping": "the best epoch is kept",
     }
