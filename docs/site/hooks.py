@@ -62,7 +62,7 @@ def config_page() -> str:
     ]
     for name, part in _reachable(schema):
         title = _title(name, part)
-        lines += [f"## {title} {{ #{_anchor(name)} }}", part.get("description", "")]
+        lines += [f"## {title} {{ #{name} }}", part.get("description", "")]
         lines.append(_keys(part, schema["$defs"]))
     return "\n\n".join(lines) + "\n"
 
@@ -107,7 +107,7 @@ def document_page(name: str, file: str) -> str:
         _keys(schema, schema["$defs"]),
     ]
     for part_name, part in _reachable(schema):
-        lines += [f"## {part_name} {{ #{_anchor(part_name)} }}", part.get("description", "")]
+        lines += [f"## {part_name} {{ #{part_name} }}", part.get("description", "")]
         if "properties" in part:
             lines.append(_keys(part, schema["$defs"]))
     return "\n\n".join(lines) + "\n"
@@ -208,7 +208,7 @@ def _type(own: Schema, definitions: Schema) -> str:
         part = definitions[name]
         if "enum" in part:
             return _type(part, definitions)
-        return f"[{name}](#{_anchor(name)})"
+        return f"[{name}](#{name})"
     if "const" in own:
         return f"`{own['const']}`"
     if "enum" in own:
@@ -231,10 +231,6 @@ def _range(own: Schema) -> str:
     marks = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{mark} {own[key]:,}" for key, mark in marks.items() if key in own]
     return f" ({', '.join(limits)})" if limits else ""
-
-
-def _anchor(name: str) -> str:
-    return name
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

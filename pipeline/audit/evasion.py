@@ -7,18 +7,8 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.documents.evasion import Accuracy, Interval
 from pipeline.tasks.classification import CLASSIFICATION
+from pipeline.tasks.intervals import wilson
 from pipeline.verify.parity import drop_interval
-
-Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
-
-
-def wilson(successes: int, samples: int) -> Interval:
-    """Return the 95 % interval of a rate (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
-    rate = successes / samples
-    spread = 1 + Z95**2 / samples
-    middle = (rate + Z95**2 / (2 * samples)) / spread
-    half = Z95 * np.sqrt(rate * (1 - rate) / samples + Z95**2 / (4 * samples**2)) / spread
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def survivors(clean: Array, attacked: Sequence[Array]) -> Array:

@@ -15,7 +15,6 @@ import numpy as np
 
 from pipeline.arrays import Array, Model, Tensor, only
 from pipeline.artifacts import WORK
-from pipeline.audit.evasion import wilson
 from pipeline.config.schema import Train
 from pipeline.data.dataset import Dataset
 from pipeline.documents.privacy import Extraction, Surrogate
@@ -25,6 +24,7 @@ from pipeline.models.blocks import logits_model
 from pipeline.models.predict import predict
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed
+from pipeline.tasks.intervals import wilson
 from pipeline.train import schedule
 from pipeline.train.ablation import folder_of
 from pipeline.train.batches import Feed

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from pipeline.arrays import Array
-from pipeline.audit.evasion import wilson
 from pipeline.documents.privacy import MembershipAttack, OperatingPoint, RocPoint
+from pipeline.tasks.intervals import wilson
 from pipeline.tasks.metrics import area_under_roc
 
 RATES = (0.01, 0.001)  # false positive rates

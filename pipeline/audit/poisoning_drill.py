@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Model, only
 from pipeline.audit.audited_model import AuditedModel
-from pipeline.audit.evasion import evenly, wilson
+from pipeline.audit.evasion import evenly
 from pipeline.audit.poisoning import Scan, scan
 from pipeline.audit.poisoning_scan import SCANNED, activations, features_of
 from pipeline.audit.shadow_models import retrain
@@ -41,6 +41,7 @@ from pipeline.export.make import make_file
 from pipeline.models.predict import predict
 from pipeline.models.save import save_keras
 from pipeline.seeds import fold_seed
+from pipeline.tasks.intervals import wilson
 from pipeline.train.ablation import folder_of
 
 log = logging.getLogger(__name__)

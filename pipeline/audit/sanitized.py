@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.audit.adaptive import adaptive_attacks, raw_within
-from pipeline.audit.evasion import survivors, wilson
+from pipeline.audit.evasion import survivors
 from pipeline.audit.file_queries import is_squeezed
 from pipeline.audit.images import FileAttack, FileCase
 from pipeline.documents.evasion import DetectorRates, SanitizationCheck, SanitizationRobustness
@@ -14,6 +14,7 @@ from pipeline.documents.preprocess import ImageEntry
 from pipeline.models.blocks import logits_model
 from pipeline.models.save import load_keras
 from pipeline.ondevice.decide import l1_distance
+from pipeline.tasks.intervals import wilson
 
 SLACK = 0.02  # of the samples may move by chance
 UNAWARE_OF_DETECTOR = ("bpda", "bpda_median", "levels")  # attacks that know the sanitization alone

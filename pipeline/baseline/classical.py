@@ -32,6 +32,7 @@ from pipeline.documents.baseline import TreeSize
 from pipeline.documents.preprocess import CodesEntry, Entry, TokensEntry
 from pipeline.ondevice.predict import anomaly_predictions
 from pipeline.samples import KINDS
+from pipeline.tasks.intervals import bootstrap
 from pipeline.tasks.task import Task
 
 ITERATIONS = 200  # of the solver, and of boosting; both stop earlier where they converge
@@ -45,7 +46,7 @@ RAREST = 100  # rows of each class, where it has so many, however few are taken 
 MOST = dict.fromkeys(  # rows at most, for models whose time or size grows with the square of them
     ("SVC", "TransformedTargetRegressor", "KNeighborsClassifier", "KNeighborsRegressor"), 5000
 )
-RESAMPLES, LEVEL = 300, (2.5, 97.5)  # the bounds then move by a tenth of the interval
+RESAMPLES = 300  # the bounds then move by a tenth of the interval
 DETECTED = 0.99  # fraction of normal rows below a detector's threshold
 STILL = 1e-6  # deviation below which a window counts as still
 FEATURES = 400  # columns at most: images beyond are averaged down, and lose little to these models
@@ -233,12 +234,11 @@ def interval(task: Task, targets: Arrays, outputs: Arrays, *, seed: int) -> tupl
         outputs: name -> (N, ...), for the same samples.
         seed: of the resampling.
     """
-    generator = np.random.Generator(np.random.Philox(seed))
-    count = len(next(iter(targets.values())))
-    draws = (generator.integers(0, count, count) for _ in range(RESAMPLES))
-    scores = [task.score(take(targets, drawn), take(outputs, drawn)) for drawn in draws]
-    low, high = np.percentile(scores, LEVEL)
-    return float(low), float(high)
+
+    def score(drawn: Array) -> float:
+        return task.score(take(targets, drawn), take(outputs, drawn))
+
+    return bootstrap(score, len(next(iter(targets.values()))), resamples=RESAMPLES, seed=seed)
 
 
 def readable_tree(seed: int, *, is_class: bool) -> Any:

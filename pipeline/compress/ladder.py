@@ -14,7 +14,7 @@ from pipeline.documents.ladder import MadeFile, Measurement, Refusal
 from pipeline.documents.recipe import FileRecipe, Quantizer
 from pipeline.gate.gates import GATES
 from pipeline.targets.registry import compiler_of
-from pipeline.tasks.metrics import lower_bound
+from pipeline.tasks.intervals import rate_at_least
 
 log = logging.getLogger(__name__)
 
@@ -233,7 +233,7 @@ def passes(found: Result, gates: Limits) -> bool:
     if isinstance(found, Refusal) or not _holds(found, gates):
         return False
     limit, samples = gates["agreement"], found.agreement_samples
-    most = lower_bound(samples, samples)
+    most = rate_at_least(samples, samples)
     return limit is None or found.agreement_at_least >= min(limit, most)
 
 

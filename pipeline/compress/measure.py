@@ -13,7 +13,7 @@ from pipeline.export.inspect import inspect
 from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import TASKS
-from pipeline.tasks.metrics import lower_bound
+from pipeline.tasks.intervals import rate_at_least
 from pipeline.tasks.task import Task, metric_drop
 from pipeline.verify.parity import worst_class
 
@@ -82,7 +82,7 @@ def measure_rung(
         quantizer=quantizer,
         bytes=file.stat().st_size,
         agreement_samples=len(same),
-        agreement_at_least=lower_bound(int(same.sum()), len(same)),
+        agreement_at_least=rate_at_least(int(same.sum()), len(same)),
         float_ops=len(inspect(file, form).float_ops_left),
         **judged.dump(),
     )

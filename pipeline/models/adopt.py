@@ -45,15 +45,6 @@ def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | 
     ending = (
         end_as_ours(keras, model, spec, target=target) if head == "keep" else cut_head(model, head)
     )
-    made: list[tuple[Any, Any]] = []
-
-    def make(layer: Layer) -> Callable[..., Any]:
-        if id(layer) in folded:
-            return lambda x, **_: x
-        if id(layer) in ending.replaced:
-            return ending.replaced[id(layer)]
-        return _copy(layer, spec, made)
-
     inputs = {
         entry.name: keras.Input(tuple(entry.shape), dtype=entry.dtype, name=entry.name)
         for entry in spec.inputs
@@ -63,6 +54,15 @@ def adopt_model(keras: Namespace, model: Model, spec: Spec, *, target: Target | 
         affine, layers = fold_scaling(model, tensor, given_affine(adoption, entry.name))
         folded |= {id(layer) for layer in layers}
         shown.append(shown_input(keras, inputs[entry.name], affine, triples=adoption.triples))
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer: Layer) -> Callable[..., Any]:
+        if id(layer) in folded:
+            return lambda x, **_: x
+        if id(layer) in ending.replaced:
+            return ending.replaced[id(layer)]
+        return _copy(layer, spec, made)
+
     (x,) = replay(model, shown, make)
     if head != "keep":
         x = blocks.output(keras, spec, _vector(keras, x))

@@ -154,10 +154,7 @@ def _softmax_last(
     keras: Namespace, spec: Spec, last: Layer, softmax: Layer, scores: Layer
 ) -> Ending:
     """Return the ending of a network whose softmax is reshaped: the softmax comes last."""
-    config = settings_of(scores, spec, f"{scores.name}_scores")
-    if "activation" in config:
-        config["activation"] = "linear"
-    linear = type(scores).from_config(config)
+    linear = _linear(scores, spec, f"{scores.name}_scores")
     tail = type(last).from_config(settings_of(last, spec, f"{last.name}_scores"))
     logits = keras.layers.Activation("linear", name="logits")
     made = keras.layers.Activation("softmax", name="probabilities")
@@ -174,10 +171,15 @@ def _logits(keras: Namespace, spec: Spec, scores: Layer) -> Any:
     if not isinstance(scores, keras.layers.Layer):
         named = keras.layers.Activation("linear", name="logits")
         return lambda *x: named(scores.__class__.from_config(scores.get_config())(*x))
-    config = settings_of(scores, spec, "logits")
+    return _linear(scores, spec, "logits")
+
+
+def _linear(layer: Layer, spec: Spec, name: str) -> Any:
+    """Return an untrained copy of a layer under another name, without its activation."""
+    config = settings_of(layer, spec, name)
     if "activation" in config:
         config["activation"] = "linear"
-    return type(scores).from_config(config)
+    return type(layer).from_config(config)
 
 
 def _two_logits(keras: Namespace, spec: Spec, scores: Layer) -> Any:

@@ -25,12 +25,11 @@ from pipeline.models.ending import RESHAPES, activation_of, layers_from_output
 from pipeline.models.graph import build, functional, replay
 from pipeline.models.input_range import given_affine
 from pipeline.models.save import give_start, load_keras, save_keras
+from pipeline.models.tolerance import TOLERANCE, largest_difference, tolerance_of
 from pipeline.tasks import TASKS
 
 SAMPLES = 32  # of the validation split
 BATCH = 256  # samples a call
-TOLERANCE = 1e-3  # as a fraction of the largest output: the same sums in another order
-HALF_TOLERANCE = 0.03  # where the given network computes in 16 bits, and ours in 32
 RATE = 1e-3  # of the gradient step
 
 
@@ -51,10 +50,9 @@ def check_equality(given: Model, adopted: Model, spec: Spec, *, dataset: Dataset
     ids = dataset.split("validation")[:SAMPLES]
     inputs = _model_inputs(spec, dataset, ids)
     shown = _given_inputs(given, spec, inputs)
-    wanted = outputs_of_given(given, spec, dataset, positions=ids)
+    wanted = _run_given(given, spec, dataset, shown)
     ours = _run(adopted, inputs)
-    is_half = any(getattr(layer, "compute_dtype", "").endswith("16") for layer in given.layers)
-    row = _difference(wanted, ours, tolerance=HALF_TOLERANCE if is_half else TOLERANCE)
+    row = _difference(wanted, ours, tolerance_of(given))
     if row is None:
         return
     layer = _first_difference(given, adopted, shown, inputs)
@@ -75,13 +73,17 @@ def outputs_of_given(given: Model, spec: Spec, dataset: Dataset, *, positions: A
         dataset: of the samples.
         positions: (N,), which samples.
     """
-    model, made = functional(given), []
+    made = []
     for start in range(0, len(positions), BATCH):
         inputs = _model_inputs(spec, dataset, positions[start : start + BATCH])
-        shown = _given_inputs(given, spec, inputs)
-        outputs = model(shown if len(shown) > 1 else shown[0], training=False)
-        made.append(_in_our_form(outputs, given, spec, dataset))
+        made.append(_run_given(given, spec, dataset, _given_inputs(given, spec, inputs)))
     return np.concatenate(made)
+
+
+def _run_given(given: Model, spec: Spec, dataset: Dataset, shown: list[Any]) -> Array:
+    """Return the given network's outputs in our own form (N, K), of inputs as it was trained."""
+    outputs = functional(given)(shown if len(shown) > 1 else shown[0], training=False)
+    return _in_our_form(outputs, given, spec, dataset)
 
 
 def check_saved_state(adopted: Model, spec: Spec, dataset: Dataset, *, folder: Path) -> None:
@@ -202,12 +204,8 @@ def _in_training_unit(y: Array, target: Target | None) -> Array:
 
 def _difference(wanted: Array, found: Array, tolerance: float = TOLERANCE) -> int | None:
     """Return the sample whose outputs differ most, where they do; None: they are the same."""
-    if wanted.shape != found.shape:
-        return 0
-    apart = np.abs(wanted - found).reshape(len(wanted), -1).max(axis=1)
-    if apart.max() <= tolerance * max(1.0, float(np.abs(wanted).max())):
-        return None
-    return int(apart.argmax())
+    place = largest_difference(wanted, found, tolerance)
+    return None if place is None else place * len(wanted) // max(1, wanted.size)
 
 
 def _first_difference(

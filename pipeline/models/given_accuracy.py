@@ -19,11 +19,11 @@ from pipeline.errors import ConfigError
 from pipeline.models.equality import outputs_of_given
 from pipeline.samples import KINDS
 from pipeline.tasks import TASKS
+from pipeline.tasks.intervals import wilson
 
 log = logging.getLogger(__name__)
 
 SAMPLES = 2000  # of the validation split, at most
-Z = 1.96  # of a 95 % interval
 GAIN = 0.2  # of accuracy, at least: another range helps random features a little, too
 PICTURE_RANGES = {"[0, 255]": (255.0, 0.0), "[-1, 1]": (2.0, -1.0), "as_is": (1.0, 0.0)}
 
@@ -46,8 +46,9 @@ def check_accuracy(given: Model, spec: Spec, dataset: Dataset) -> None:
     labels = np.asarray(take_rows(dataset.labels, positions))
     most = float(np.bincount(labels, minlength=len(names)).max() / len(labels))
     predicted = _predict(given, spec, dataset, positions)
-    accuracy = float((predicted == labels).mean())
-    if lower_bound(accuracy, len(labels)) > most:
+    right = predicted == labels
+    accuracy = float(right.mean())
+    if wilson(int(right.sum()), len(labels))[0] > most:
         return
     told = (
         f"model.path: accuracy {accuracy:.4f} on the validation split, where the most frequent "
@@ -57,7 +58,7 @@ def check_accuracy(given: Model, spec: Spec, dataset: Dataset) -> None:
     for setting, other in _other_ranges(spec, dataset):
         found = _predict(given, other, dataset, positions)
         share = float((found == labels).mean())
-        if lower_bound(share, len(labels)) > most and share > accuracy + GAIN:
+        if wilson(int((found == labels).sum()), len(labels))[0] > most and share > accuracy + GAIN:
             raise ConfigError(
                 f"{told}; with model.input_range: {setting} it is {share:.4f}. Set it"
             )
@@ -67,13 +68,6 @@ def check_accuracy(given: Model, spec: Spec, dataset: Dataset) -> None:
         "          %s: neither another model.input_range nor another order of classes explains it",
         told,
     )
-
-
-def lower_bound(share: float, count: int) -> float:
-    """Return the lower end of the 95 % Wilson interval of a fraction of `count` samples."""
-    center = share + Z**2 / (2 * count)
-    margin = Z * float(np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)))
-    return (center - margin) / (1 + Z**2 / count)
 
 
 def best_order(predicted: Array, labels: Array, classes: int) -> tuple[list[int], float]:
@@ -98,7 +92,8 @@ def _refuse_other_order(
 ) -> None:
     """Raise where the classes in another order make most predictions right, not just more."""
     order, share = best_order(predicted, labels, len(names))
-    if lower_bound(share, len(labels) // 2) > (1 + most) / 2:
+    judged = len(labels) // 2
+    if wilson(share * judged, judged)[0] > (1 + most) / 2:
         listed = ", ".join(names[k] for k in order)
         raise ConfigError(
             f"{told}; with its classes in another order it is {share:.4f}. Set "

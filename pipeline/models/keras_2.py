@@ -17,11 +17,10 @@ import numpy as np
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.errors import ConfigError
 from pipeline.models.layer_settings import adapted_statistics
+from pipeline.models.tolerance import largest_difference, tolerance_of
 
 SAMPLES = 8  # random ones, that both networks predict
 UNKNOWN = 16  # steps or pixels of an axis whose length is open
-TOLERANCE = 1e-3  # as a fraction of the largest output: the same sums in another order
-HALF_TOLERANCE = 0.03  # where the given network computes in 16 bits, and the copy in 32
 OPERATION = "TFOpLambda"  # the layer that Keras 2 makes of a TensorFlow function
 NEVER = ("SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 ARITHMETIC = {
@@ -234,18 +233,15 @@ def _check_outputs(network: Model, copy: Model, pairs: list[Pair], path: Path) -
     inputs = [_random(tensor) for tensor in network.inputs]
     theirs = tf_keras.Model(network.inputs, [pair[1] for pair in pairs])(inputs, training=False)
     ours = keras.Model(copy.inputs, [pair[2] for pair in pairs])(inputs, training=False)
-    is_half = any(str(layer.compute_dtype).endswith("16") for layer in network.layers)
-    tolerance = HALF_TOLERANCE if is_half else TOLERANCE
+    tolerance = tolerance_of(network)
     several = len(pairs) > 1
     for (name, *_), their, our in zip(
         pairs, theirs if several else [theirs], ours if isinstance(ours, list) else [ours],
         strict=True,
     ):  # fmt: skip
         wanted, found = np.asarray(their, np.float64), np.asarray(our, np.float64)
-        largest = max(1.0, float(np.abs(wanted).max()))
-        apart = np.abs(wanted - found) if wanted.shape == found.shape else np.full(1, np.inf)
-        if not float(apart.max()) <= tolerance * largest:
-            worst = int(apart.argmax()) if wanted.shape == found.shape else 0
+        worst = largest_difference(wanted, found, tolerance)
+        if worst is not None:
             raise ConfigError(
                 f"model.path: {path}: layer {name} outputs {wanted.flat[worst]:.4g} in Keras 2 and "
                 f"{found.flat[worst]:.4g} in Keras 3; replace that layer, or save the network with "

@@ -4,19 +4,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 
-Z95 = 1.6448536269514722  # 95 % quantile of the normal distribution
 SILENCE_DB = 200.0  # stands for "no noise at all": float32 itself ends near 150 dB
-
-
-def lower_bound(successes: int, samples: int) -> float:
-    """Return what a rate is at least, with 95 % confidence.
-
-    One-sided (Wilson 1927, doi:10.1080/01621459.1927.10502953).
-    """
-    share, spread = successes / samples, 1 + Z95**2 / samples
-    middle = share + Z95**2 / (2 * samples)
-    half = Z95 * np.sqrt(share * (1 - share) / samples + Z95**2 / (4 * samples**2))
-    return float(max(0.0, (middle - half) / spread))
 
 
 def mae(targets: Array, outputs: Array) -> float:

@@ -57,11 +57,6 @@ def alone(settings: Train) -> Any:
     return settings.model_copy(update={"strategy": "one_device"})
 
 
-def workers_of(strategy: Strategy) -> int:
-    """Return how many processes train together."""
-    return members().place.count if spans_workers(strategy) else 1
-
-
 def spans_workers(strategy: Strategy) -> bool:
     """Tell whether other processes train, too."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -11,11 +11,11 @@ import numpy as np
 
 from pipeline.arrays import Array, Arrays, only, take
 from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
+from pipeline.tasks.intervals import bootstrap
 from pipeline.tasks.metrics import sqnr_db
 from pipeline.tasks.task import Task, metric_drop
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
-LEVEL = (2.5, 97.5)
 BINS = 15  # of confidence
 
 
@@ -24,8 +24,7 @@ def drop_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of the metric drop, by the paired bootstrap over samples.
 
-    Both models are scored on the same resample, so common errors cancel (Efron and
-    Tibshirani 1993, chapter 13: percentile interval).
+    Both models are scored on the same resample, so common errors cancel.
 
     Args:
         task: whose metric counts.
@@ -37,15 +36,13 @@ def drop_interval(
     Returns:
         Lower and upper end, in the unit of `metric_drop`; positive is worse.
     """
-    generator = np.random.Generator(np.random.Philox(seed))
-    count, drops = len(next(iter(targets.values()))), []
-    for _ in range(RESAMPLES):
-        drawn = generator.integers(0, count, count)
+
+    def drop(drawn: Array) -> float:
         wanted = {task.metric: task.score(take(targets, drawn), take(reference, drawn))}
         found = {task.metric: task.score(take(targets, drawn), take(other, drawn))}
-        drops.append(metric_drop(task, wanted, found))
-    low, high = np.percentile(drops, LEVEL)
-    return float(low), float(high)
+        return metric_drop(task, wanted, found)
+
+    return bootstrap(drop, len(next(iter(targets.values()))), resamples=RESAMPLES, seed=seed)
 
 
 def calibration_error(labels: Array, outputs: Array) -> float:

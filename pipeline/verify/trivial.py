@@ -6,11 +6,12 @@ A file that is no better than the best of them does not ship: see `pipeline.gate
 import numpy as np
 
 from pipeline.arrays import Array, Arrays, only, take
+from pipeline.tasks.intervals import bootstrap
 from pipeline.tasks.task import Task
 from pipeline.verify.held import Held
 from pipeline.verify.seasonal import SeasonalNaive, windows_of
 
-LEVEL, RESAMPLES = (2.5, 97.5), 1000  # as of the metric drop: see parity.py
+RESAMPLES = 1000  # as of the metric drop: see parity.py
 FITTED = 20_000  # training windows by which a season is found; more find no other
 
 
@@ -50,12 +51,11 @@ def skill_interval(
         outputs: name -> (N, ...).
         seed: of the resampling.
     """
-    generator = np.random.Generator(np.random.Philox(seed))
-    count = len(next(iter(targets.values())))
-    draws = (generator.integers(0, count, count) for _ in range(RESAMPLES))
-    skills = [task.skill(take(targets, drawn), take(outputs, drawn)) for drawn in draws]
-    low, high = np.percentile(skills, LEVEL)
-    return float(low), float(high)
+
+    def skill(drawn: Array) -> float:
+        return task.skill(take(targets, drawn), take(outputs, drawn))
+
+    return bootstrap(skill, len(next(iter(targets.values()))), resamples=RESAMPLES, seed=seed)
 
 
 def missing_classes(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audit.evasion import evenly, paired_drop, survivors, wilson
+from pipeline.audit.evasion import evenly, paired_drop, survivors
+from pipeline.tasks.intervals import wilson
 
 ROUNDING = 1e-12  # of float64, where share and bound are the same number
 

@@ -11,7 +11,7 @@ from pipeline.compress.rung_table import describe_rungs
 from pipeline.config.schema import Gate, Remedy
 from pipeline.documents.ladder import MadeFile, Measurement, Refusal
 from pipeline.documents.recipe import Quantizer
-from pipeline.tasks.metrics import lower_bound
+from pipeline.tasks.intervals import rate_at_least
 
 GATES = Gate(bytes=1000).model_dump()
 GOOD = Measurement(
@@ -55,7 +55,7 @@ def climb(
 
 def agreeing(same: int, samples: int) -> Measurement:
     """Return a rung whose agreement was measured on so many samples."""
-    found = {"agreement_samples": samples, "agreement_at_least": lower_bound(same, samples)}
+    found = {"agreement_samples": samples, "agreement_at_least": rate_at_least(same, samples)}
     return changed(GOOD, agreement=same / samples, **found)
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import read_json
-from tests.conftest import SHIPPED
 from tests.docs.conftest import PAGES
 from tests.docs.markdown import commands
-from tests.generated_sets import generate
 
 TUTORIALS = {
     name: text
@@ -22,14 +20,9 @@ TUTORIALS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the configs and the generated sets."""
-    made = tmp_path_factory.mktemp("tutorials")
-    (made / "configs").mkdir()
-    for path in SHIPPED:
-        shutil.copyfile(path, made / "configs" / path.name)
-    generate(made / "runs" / "generated")
-    return made
+def folder(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of its own with the configs and the generated sets."""
+    return Path(shutil.copytree(sets, tmp_path_factory.mktemp("tutorials") / "work"))
 
 
 def run(words: list[str], folder: Path) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.models.given_accuracy import best_order, check_accuracy, lower_bound
+from pipeline.models.given_accuracy import best_order, check_accuracy
 from tests.conftest import IMAGE, make_spec
 
 DIGITS = 10
@@ -67,12 +67,3 @@ def test_an_order_is_judged_on_other_samples() -> None:
     labels, noise = rng.integers(0, 4, 400), rng.integers(0, 4, 400)
     assert best_order((labels + 1) % 4, labels, 4) == ([3, 0, 1, 2], 1.0)
     assert best_order(noise, labels, 4)[1] < 0.35
-
-
-@pytest.mark.parametrize(("share", "count"), [(0.0, 10), (0.5, 100), (1.0, 30)])
-def test_the_bound_is_wilsons(share: float, count: int) -> None:
-    from pipeline.audit.evasion import wilson
-
-    assert lower_bound(share, count) == pytest.approx(
-        wilson(round(share * count), count)[0], abs=1e-4
-    )
