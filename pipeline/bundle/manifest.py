@@ -42,7 +42,14 @@ PACKAGES = (
     "edgeline", "tensorflow", "keras", "tf-keras", "ai-edge-litert", "ai-edge-quantizer",
     "ethos-u-vela", "numpy",
 )  # fmt: skip
-MEASURED = ("groups", "streaming", "ranges", "abstain", "sanitize")  # as parity.json has them
+MEASURED = (
+    "groups",
+    "streaming",
+    "ranges",
+    "abstain",
+    "sanitize",
+    "device_code",
+)  # as parity.json has them
 COMPRESSED = tuple(Compression.model_fields)
 ENCODED = ("recipe", "zero_weights")  # of a file, and not of an encoder's
 REFERENCE = "model.keras"

@@ -38,10 +38,9 @@ from pipeline.documents.ladder import Ladder, Weights
 from pipeline.documents.manifest import SCHEMA_FILE, Manifest, Training
 from pipeline.documents.parity import Parity
 from pipeline.documents.preprocess import SCHEMA_FILE as PREPROCESS_SCHEMA
-from pipeline.documents.preprocess import AbstentionRule, Preprocess
+from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.sbom import SBOM, installed_components
 from pipeline.documents.schemas import schema_of
-from pipeline.documents.selective import Sanitization
 from pipeline.documents.signature import sign_manifest
 from pipeline.documents.stages import (
     BundleTimings,
@@ -55,6 +54,7 @@ from pipeline.documents.verdict import Verdict
 from pipeline.escape import label_line
 from pipeline.ondevice.assemble import PROGRAM_FILE
 from pipeline.run_summary import check_verdict
+from pipeline.verify.rules import with_rules
 
 VARYING = ("report.html", TIMINGS)  # outside of the byte contract
 
@@ -164,22 +164,7 @@ def _preprocess(inputs: Inputs) -> Preprocess:
     """Return preprocess.json with how the reference decides, and what a file leaves open."""
     found = with_decision_of(open_dataset(inputs["dataset"]), inputs["reference"]).preprocess
     parity = Parity.read(inputs["parity"] / "parity.json")
-    rows = {} if parity.abstain is None else parity.abstain.models
-    rules = {
-        name: AbstentionRule(temperature=row.temperature, threshold=row.threshold)
-        for name, row in rows.items()
-    }
-    limits = detector_limits(parity.sanitize)
-    return found.model_copy(update={"abstain": rules or None, "detector": limits})
-
-
-def detector_limits(document: Sanitization | None) -> dict[str, float] | None:
-    """Return format -> limit of its detector; None: there is none."""
-    if document is None or document.false_positive_rate is None:
-        return None
-    return {
-        form: row.detector.limit for form, row in document.files.items() if row.detector is not None
-    }
+    return with_rules(found, parity.abstain, parity.sanitize)
 
 
 def _timings(inputs: Inputs) -> BundleTimings:

@@ -130,6 +130,9 @@ class Gate(Section):
     max_runtime_disagreement: Share | None = 0.005
     """Largest fraction of samples on which another runtime may decide differently from LiteRT; one
     sample is always allowed."""
+    device_code: Annotated[int, Field(ge=0)] | None = 0
+    """Largest number of samples that the C library in the bundle's `device/` prepares or decides
+    otherwise than run_on_device.py; left out where no C compiler is."""
     bytes: Count | None = None
     """Largest size of the file, in bytes of flash."""
     arena_bytes: Count | None = None

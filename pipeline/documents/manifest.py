@@ -16,6 +16,7 @@ from pipeline.documents.files import FileContents, FileSizes, FrontEnd
 from pipeline.documents.ladder import Rung, SmallModel
 from pipeline.documents.parity import (
     BaselineDrop,
+    DeviceCode,
     EncoderResult,
     FileParity,
     Groups,
@@ -219,6 +220,8 @@ class Manifest(Record):
     """Selective prediction; null: the device never abstains."""
     sanitize: Sanitization | None
     """Input sanitization; null: none."""
+    device_code: DeviceCode | None = None
+    """The C library in device/ against run_on_device.py; null: it was not compared."""
     baseline: BaselineSummary | None
     """Classical models; null: none were trained."""
     advice: tuple[Advice, ...]

@@ -200,6 +200,21 @@ class EncoderResult(Record):
     """How much is left of the inputs' neighborhoods."""
 
 
+class DeviceCode(Record):
+    """The C library of the shipped file against run_on_device.py, on the same samples."""
+
+    file: str
+    """The file whose inputs and outputs it prepares and decodes."""
+    compiler: str
+    """What compiled it here."""
+    samples: int
+    """Number of samples compared."""
+    disagreements: int
+    """Samples with another model input, refusal or decision."""
+    inputs: dict[str, float]
+    """Input -> largest difference of a value: in steps of an integer tensor, else in numbers."""
+
+
 class Parity(Record):
     """Contents of parity.json, written by `verify`."""
 
@@ -239,5 +254,7 @@ class Parity(Record):
     """Selective prediction; null: the device never abstains."""
     sanitize: Sanitization | None
     """Input sanitization; null: none."""
+    device_code: DeviceCode | None
+    """The C library; null: it was not compared."""
     skipped: tuple[Skipped, ...]
     """What was left out, and why."""

@@ -98,6 +98,12 @@ class Evidence:
         return worst, rows[worst]
 
     @property
+    def device_code_disagreements(self) -> int | None:
+        """Samples that the file's C library treats otherwise; None: it was not compared."""
+        row = self.parity.device_code
+        return None if row is None or row.file != self.entry["file"] else row.disagreements
+
+    @property
     def arena_bytes(self) -> int | None:
         """The working memory on tflite-micro; None: it did not run the file."""
         row = self.measurement.runtimes.get(MICRO)

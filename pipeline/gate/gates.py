@@ -229,6 +229,14 @@ GATES = {
             remediation.name_worst_runtime,
         ),
         Gate(
+            "device_code",
+            "at most",
+            "samples",
+            "samples that the C library prepares or decides otherwise than Python",
+            lambda file: file.device_code_disagreements,
+            remediation.report_device_code,
+        ),
+        Gate(
             "bytes",
             "at most",
             "bytes",

@@ -136,6 +136,16 @@ def repair_attack(file: Evidence) -> str:
     )
 
 
+def report_device_code(file: Evidence) -> str:
+    """Say that the user cannot mend it, and how to go on."""
+    row = file.parity.device_code
+    by = "" if row is None else f" as {row.compiler} compiles it"
+    return (
+        f"The C library computes otherwise than run_on_device.py{by}: a bug, please report it. "
+        "gate.device_code: null ships the bundle; then do not use its device/ folder."
+    )
+
+
 def avoid_float(file: Evidence) -> str:
     """Name the float operations."""
     rows = [f"{row['op']} ({row['why']})" for row in file.entry["float_ops_left"]]

@@ -25,6 +25,7 @@ from pipeline.device.measure import run_file
 from pipeline.documents.files import FileEntry, Files
 from pipeline.documents.parity import (
     BaselineDrop,
+    DeviceCode,
     FileResult,
     Groups,
     LayerNoise,
@@ -33,7 +34,7 @@ from pipeline.documents.parity import (
     ReferenceResult,
     Streaming,
 )
-from pipeline.documents.preprocess import AudioEntry
+from pipeline.documents.preprocess import AudioEntry, Preprocess
 from pipeline.documents.recipe import FileRecipe
 from pipeline.documents.selective import Abstention
 from pipeline.documents.stages import Skipped
@@ -47,12 +48,14 @@ from pipeline.terminal import show_progress
 from pipeline.verify import streaming
 from pipeline.verify.abstain import fit_abstention
 from pipeline.verify.chart_arrays import chart_arrays, predictions
+from pipeline.verify.device_code import measure_device_code
 from pipeline.verify.encoder import measure_encoder
 from pipeline.verify.groups import measure_groups
 from pipeline.verify.held import REFERENCE, Held, held_out
 from pipeline.verify.parity import compare, compare_baselines
 from pipeline.verify.preprocessing import compare_preprocessing
 from pipeline.verify.ranges import measure_ranges
+from pipeline.verify.rules import with_rules
 from pipeline.verify.runtimes import compare_runtimes, run_everywhere
 from pipeline.verify.sanitize import measure_sanitizing
 from pipeline.verify.trivial import missing_classes, score_trivial, skill_interval
@@ -75,6 +78,8 @@ class _Measured:
     """File -> time of a sample on the first runtime; no hash covers it."""
     skipped: dict[str, str] = field(default_factory=dict)
     """What was left out -> why."""
+    raw_outputs: dict[str, Arrays] = field(default_factory=dict)
+    """Format -> outputs by name, as the file gives them."""
     outputs: dict[str, Arrays] = field(default_factory=dict)
     """Format -> outputs by name, in the target's unit."""
 
@@ -90,6 +95,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         config.verify.detector, held, inputs["files"], outputs=found.outputs
     )
     every = {"reference": held.reference, **found.outputs}
+    abstain = _abstaining(config, held, inputs, found.outputs)
+    rules = with_rules(held.dataset.preprocess, abstain, sanitized.document)
+    code = _device_code(config, held, inputs, rules, found, out / WORK)
     document = Parity(
         split=config.verify.split,
         samples=len(held.positions),
@@ -106,8 +114,9 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         ranges=_ranges(held, every),
         baseline=_against_baseline(config, inputs, held, found.outputs[files.ships]),
         encoder=measure_encoder(held, inputs, files.encoder, seed=config.seed),
-        abstain=_abstaining(config, held, inputs, found.outputs),
+        abstain=abstain,
         sanitize=sanitized.document,
+        device_code=code,
         skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
     )
     document.write(out / "parity.json")
@@ -127,6 +136,7 @@ def _measure_file(
     )
     first = next(iter(results.values()))
     found.outputs[form] = first.outputs
+    found.raw_outputs[form] = first.raw_outputs
     found.seconds[path.name] = first.seconds / len(held.positions)
     found.golden |= _golden(form, first.raw_outputs)
     if form in INTEGER:
@@ -229,6 +239,28 @@ def _abstaining(
     answers = {name: only(own) for name, own in ({"reference": held.reference} | outputs).items()}
     labels = np.asarray(dataset.labels[positions])
     return fit_abstention(config.verify.abstain, (labels, known), (held.labels, answers))
+
+
+def _device_code(
+    config: Config,
+    held: Held,
+    inputs: Inputs,
+    preprocess: Preprocess,
+    found: _Measured,
+    work: Path,
+) -> DeviceCode | None:
+    """Return how the C library of the shipped file compares; None: it was not compared."""
+    entry = Files.read(inputs["files"] / "files.json").shipped_entry
+    return measure_device_code(
+        config.name,
+        held,
+        inputs["files"] / entry.file,
+        preprocess=preprocess,
+        entry=entry,
+        raw_outputs=next(iter(found.raw_outputs[entry.format].values())),
+        work=work / "device_code",
+        skipped=found.skipped,
+    )
 
 
 def _golden_inputs(held: Held) -> dict[str, Array]:

@@ -286,3 +286,17 @@ def test_the_arena_is_told_where_it_was_measured() -> None:
     text = readme(make_manifest(document))
     assert "The arena of 4272 bytes was measured on a 64-bit machine with tflite-micro 0.1" in text
     assert "decides 9 of 10 test samples as LiteRT does" in text
+
+
+def test_the_c_library_is_told_with_what_was_measured_or_why_there_is_none() -> None:
+    told = manifest("int8", "int8", "table")
+    told["preprocess"]["labels"] = ["a", "b", "c", "d"]
+    row = {"file": "model_int8.tflite", "compiler": "cc 12", "samples": 10, "inputs": {}}
+    told["device_code"] = row | {"disagreements": 1}
+    text = readme(make_manifest(told))
+    assert "small_preprocess(&raw, &input) == SMALL_OK" in text
+    assert "Compiled by cc 12, it prepares and decides 9 of 10 test samples" in text
+    told["preprocess"]["labels"] = ["a", "b"]
+    without = readme(make_manifest(told))
+    assert "There is no C library for this model: 4 outputs for 2 classes." in without
+    assert "small_preprocess" not in without

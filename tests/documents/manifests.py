@@ -34,6 +34,7 @@ ENCODED = {
 CHECK = {"max_abs_difference": 0.0, "tolerance": 1e-5, "samples": 1}
 NOTHING = (
     "groups", "streaming", "ranges", "abstain", "sanitize", "baseline", "encoder", "labels",
+    "device_code",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.schema import Gate
 from pipeline.documents.audit import Audit
-from pipeline.documents.parity import Parity
+from pipeline.documents.parity import DeviceCode, Parity
 from pipeline.documents.verdict import GateResult
 from pipeline.errors import ConfigError
 from pipeline.gate.evidence import Evidence
@@ -32,6 +32,7 @@ PLAIN = {
     "reference": {"metrics": {"accuracy": 0.9}}, "test_readings": 1, "layers": {},
     "preprocessing": {}, "streaming": None, "ranges": None, "baseline": None, "encoder": None,
     "trivial": {"the most frequent class": 0.2}, "abstain": None, "sanitize": None,
+    "device_code": None,
 }  # fmt: skip
 LITERT = {
     "version": "2",
@@ -329,3 +330,15 @@ def test_the_interval_of_the_robust_drop_can_be_asked() -> None:
     assert row.value == 0.03
     assert not row.passed
     assert "audit.samples" in str(row.remediation)
+
+
+def test_a_c_library_that_decides_otherwise_fails_and_is_our_bug() -> None:
+    row = {"file": "model.tflite", "compiler": "cc 12", "samples": 300, "inputs": {"x": 1.0}}
+    for wrong in (0, 1):
+        file = evidence()
+        code = DeviceCode.model_validate(row | {"file": file.entry["file"], "disagreements": wrong})
+        file = replace(file, parity=file.parity.model_copy(update={"device_code": code}))
+        judged = judge_one("device_code", 0, file)
+        assert judged.passed == (wrong == 0)
+        assert ("cc 12" in str(judged.remediation)) == (wrong == 1)
+    assert "device_code" not in {one.name for one in judge(LIMITS, evidence())}

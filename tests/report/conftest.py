@@ -417,6 +417,7 @@ def good_run() -> dict[str, Any]:
                 },
             },
             "streaming": None,
+            "device_code": None,
             "encoder": None,
             "ranges": None,
             "baseline": {"logistic regression": {"drop": 0.05, "drop_ci95": [0.03, 0.07]}},

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bundle.stage import detector_limits
 from pipeline.documents.selective import DetectorResult, Sanitization, SanitizedFile
+from pipeline.verify.rules import detector_limits
 from pipeline.verify.sanitize import FARTHEST, limit_of, measure_detector
 
 seeds = st.integers(0, 10_000)
