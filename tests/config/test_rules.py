@@ -163,7 +163,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
         (TEXT, "data.split.by=time", "time needs a moment for each sample"),
         (TEXT, "data.source.path=nowhere.tsv", "wanted a file; there is none at"),
         (SERIES, "data.split.by=stratified", "windows of one series overlap"),
-        (SERIES, "data.split.by=given", "data.split.by: one file has no parts of its own; wanted time or group"),
+        (SERIES, "data.split.by=given", "one file has no parts of its own; wanted time or group"),
         (SERIES, "task=forecasting", "for forecasting, one with either is not"),
         (SERIES, "data.report_groups=machine", "series_csv has no columns; wanted group"),
         (SERIES, "data.source.windows_path=no.json", "wanted a file; there is none at"),
