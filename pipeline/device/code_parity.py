@@ -155,17 +155,17 @@ class _Block:
         details = {tensor.name: detail_of(tensor)}
         return decode_outputs(details, take(self.real, kept), raw, self.preprocess.anomaly)
 
-    def _compare_decision(self) -> Callable[[LibraryRun, int, Any], bool]:
+    def _compare_decision(self) -> Callable[[LibraryRun, int, object], bool]:
         """Return what tells whether sample i got a decision: a label, a value, or abstain."""
         labels = self.preprocess.labels
 
-        def same_label(found: LibraryRun, i: int, wanted: Any) -> bool:
+        def same_label(found: LibraryRun, i: int, wanted: object) -> bool:
             place = int(found.decisions[i])
             assert labels is not None
             return bool((ABSTAIN if place < 0 else labels[place]) == wanted)
 
-        def same_value(found: LibraryRun, i: int, wanted: Any) -> bool:
-            if wanted == ABSTAIN:
+        def same_value(found: LibraryRun, i: int, wanted: object) -> bool:
+            if not isinstance(wanted, float):  # abstain
                 return int(found.decisions[i]) == 1
             value = float(found.values[i])
             if math.isnan(value) and math.isnan(wanted):
