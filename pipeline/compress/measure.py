@@ -14,7 +14,7 @@ from pipeline.models.predict import in_target_unit, predict
 from pipeline.models.save import load_keras
 from pipeline.tasks import TASKS
 from pipeline.tasks.intervals import rate_at_least
-from pipeline.tasks.task import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop, ranking_drop
 from pipeline.verify.parity import worst_class
 
 ENOUGH = 1000  # samples for agreement: 0.99 of them is at least 0.983 with 95 % confidence
@@ -113,6 +113,7 @@ def judge_outputs(dataset: Dataset, reference: Arrays, outputs: Arrays, *, task:
         metric_drop=metric_drop(task, wanted, found),
         agreement=float(same.mean()),
         worst_class_drop=worst,
+        auc_drop=ranking_drop(task, targets, reference, other=outputs),
     )
 
 

@@ -20,6 +20,8 @@ class Judgment(Record):
     """Fraction of samples decided as the reference does."""
     worst_class_drop: float | None
     """Largest drop of a class's recall; null: there are no classes."""
+    auc_drop: float | None = None
+    """Loss of the area under the ROC curve; null: there are not two classes, or one is missing."""
 
 
 class Refusal(Record):

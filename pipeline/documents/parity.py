@@ -44,6 +44,9 @@ class FileParity(Record):
     """Largest loss of recall of one class; null without classes."""
     worst_class: str | None
     """Name of that class."""
+    auc_drop: float | None = None
+    """Loss of the area under the ROC curve against the reference, whatever the decisions say; null:
+    there are not two classes, or one is missing."""
     worst_layer: LayerNoise | None
     """The noisiest layer; null: no layers were compared."""
 

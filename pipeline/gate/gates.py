@@ -106,6 +106,15 @@ GATES = {
             is_judged_on_validation=True,
         ),
         Gate(
+            "auc_drop",
+            "at most",
+            "",
+            "loss of the area under the ROC curve (AUC) against the trained model",
+            _parity("auc_drop"),
+            remediation.improve_ranking,
+            is_judged_on_validation=True,
+        ),
+        Gate(
             "agreement",
             "at least",
             "",

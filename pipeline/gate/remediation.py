@@ -52,6 +52,23 @@ def improve_quantization(file: Evidence) -> str:
     return f"{layer}{_closer_format(file)}"
 
 
+def improve_ranking(file: Evidence) -> str:
+    """Name the format of this run that ranks best, where it ranks better than the file."""
+    own = file.measurement.parity.auc_drop
+    drops = {
+        row.format: row.parity.auc_drop
+        for row in file.parity.files.values()
+        if row.format in FINER and row.parity.auc_drop is not None
+    }
+    best = min(drops, key=lambda form: drops[form], default=None)
+    if own is not None and best is not None and drops[best] < own:
+        return (
+            "The file gives equal scores to samples that the trained model ranks apart. Try "
+            f"export.ships: {best} (AUC drop {drops[best]:.4f} in this run, here {own:.4f})."
+        )
+    return improve_quantization(file)
+
+
 def _closer_format(file: Evidence) -> str:
     """Name the smallest format that agrees more and loses no more; else say that none does."""
     own, rows = file.measurement.parity, {row.format: row for row in file.parity.files.values()}

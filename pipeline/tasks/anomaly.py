@@ -28,6 +28,7 @@ ANOMALY = Task(
     decisions=predicted_class,
     agree=same_class,
     skill=of_one(ranking_skill),
+    ranking=of_one(auc),
     constants=lambda labels, classes: {"a guess": [0.5, 0.5]},
     constant_score=None,
     targets=(Target(name="class", dtype="int64"),),

@@ -26,9 +26,16 @@ def _metrics(labels: Array, outputs: Array) -> dict[str, float]:
             hits = float((is_class & is_predicted).sum())
             scores.append(2 * hits / float(is_class.sum() + is_predicted.sum()))
     metrics["macro_f1"] = float(np.mean(scores))
-    if outputs.shape[1] == 2 and 0 < labels.sum() < len(labels):
-        metrics["auc"] = area_under_roc(labels, outputs[:, 1])
+    if (area := _ranking(labels, outputs)) is not None:
+        metrics["auc"] = area
     return metrics
+
+
+def _ranking(labels: Array, outputs: Array) -> float | None:
+    """Return the area under the ROC curve of two classes that both have samples; else None."""
+    if outputs.shape[1] != 2 or not 0 < labels.sum() < len(labels):
+        return None
+    return area_under_roc(labels, outputs[:, 1])
 
 
 def _most_frequent(labels: Array, classes: int) -> dict[str, list[float]]:
@@ -50,6 +57,7 @@ CLASSIFICATION = Task(
     decisions=predicted_class,
     agree=same_class,
     skill=of_one(kappa),
+    ranking=of_one(_ranking),
     other_skills={"auc": of_one(ranking_skill)},
     constants=_most_frequent,
     constant_score=lambda counts: float(counts.max() / counts.sum()),

@@ -77,6 +77,9 @@ class Task:
     fraction of a decision's parts that are equal."""
     skill: Score
     """(targets, outputs) -> how much better than guesses: 1 is perfect, 0 is no better."""
+    ranking: Callable[[Arrays, Arrays], float | None] | None = None
+    """(targets, outputs) -> area under the ROC curve of the scores, which decisions alone do not
+    show; None: these samples have none. None: nothing is ranked."""
     other_skills: Mapping[str, Score] = field(default_factory=dict)
     """Skill by those of `other_scores` that have another one."""
     constants: Callable[[Array, int], dict[str, list[float]]]
@@ -147,6 +150,21 @@ def metric_drop(task: Task, reference: Mapping[str, float], other: Mapping[str, 
     sign = 1 if task.direction == "up" else -1
     drop = sign * (reference[task.metric] - other[task.metric])
     return drop / abs(reference[task.metric]) if task.is_relative else drop
+
+
+def ranking_drop(task: Task, targets: Arrays, reference: Arrays, *, other: Arrays) -> float | None:
+    """Return by how much AUC is lower than of the reference; None: the task, or data, has none.
+
+    Args:
+        task: whose scores are ranked.
+        targets: name -> (N, ...).
+        reference: outputs of the reference, name -> (N, ...).
+        other: outputs of the other model, name -> (N, ...).
+    """
+    if task.ranking is None or (own := task.ranking(targets, reference)) is None:
+        return None
+    found = task.ranking(targets, other)
+    return None if found is None else own - found
 
 
 def allowed_changes(share: float, samples: int) -> int:

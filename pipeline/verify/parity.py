@@ -13,7 +13,7 @@ from pipeline.arrays import Array, Arrays, only, take
 from pipeline.documents.parity import BaselineDrop, FileParity, LayerNoise
 from pipeline.tasks.intervals import bootstrap
 from pipeline.tasks.metrics import sqnr_db
-from pipeline.tasks.task import Task, metric_drop
+from pipeline.tasks.task import Task, metric_drop, ranking_drop
 
 RESAMPLES = 1000  # the bounds then move by less than a tenth of the interval from seed to seed
 BINS = 15  # of confidence
@@ -117,6 +117,7 @@ def compare(
         worst_class_drop=None if worst is None else worst[1],
         worst_class=None if worst is None or class_names is None else class_names[worst[0]],
         worst_layer=min(layers, key=lambda layer: layer.sqnr_db, default=None),
+        auc_drop=ranking_drop(task, targets, reference, other=other),
     )
 
 

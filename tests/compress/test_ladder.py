@@ -156,6 +156,7 @@ def test_a_rung_that_cannot_be_made_is_passed_over_with_its_reason() -> None:
     ("name", "value"),
     [
         ("metric_drop", 0.011),
+        ("auc_drop", 0.011),
         ("agreement", 0.97),
         ("worst_class_drop", 0.06),
         ("float_ops", 1),

@@ -130,6 +130,23 @@ def test_the_hint_names_a_format_that_was_better_in_this_run(form: str) -> None:
     assert f"export.ships: {form} (agreement 0.995 in this run, here 0.970)" in hint
 
 
+def test_a_file_that_ranks_worse_fails_though_all_decisions_are_the_same() -> None:
+    assert set(failed(agreement=1.0, metric_drop=0.0, auc_drop=0.02)) == {"auc_drop"}
+    assert "auc_drop" not in {row.name for row in judge(LIMITS, evidence(auc_drop=None))}
+    assert failed(auc_drop=-0.1) == {}
+
+
+def test_the_hint_names_the_format_that_ranks_best() -> None:
+    file = evidence(auc_drop=0.02)
+    second = evidence(form="int16x8", name="other.tflite", auc_drop=0.001)
+    both = file.parity.files | second.parity.files
+    file = replace(file, parity=file.parity.model_copy(update={"files": both}))
+    (row,) = (row for row in judge(LIMITS, file) if row.name == "auc_drop")
+    assert "export.ships: int16x8 (AUC drop 0.0010 in this run, here 0.0200)" in str(
+        row.remediation
+    )
+
+
 def test_the_hint_names_no_format_that_was_worse() -> None:
     hint = str(beside("int16x8", agreement=0.893)["agreement"])
     assert "export.ships" not in hint

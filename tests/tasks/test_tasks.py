@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
 from pipeline.tasks import TASKS, task_of
 from pipeline.tasks.metrics import area_under_roc
-from pipeline.tasks.task import Target, metric_drop, pad_rows
+from pipeline.tasks.task import Target, metric_drop, pad_rows, ranking_drop
 from tests.tasks.named import one
 
 samples = st.integers(2, 60)
@@ -30,6 +30,34 @@ def test_area_under_roc_equals_scikit_learn_with_ties(seed: int, n: int, levels:
     labels = np.r_[0, 1, rng.integers(0, 2, n)]
     scores = rng.integers(0, levels, n + 2).astype(float)
     assert area_under_roc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+
+
+def test_ranking_falls_where_scores_become_equal_and_no_decision_changes() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random(2000) < 0.02).astype(np.int64)
+    scores = np.clip(0.01 * rng.random(2000) + 0.03 * labels * rng.random(2000), 0, 0.4)
+    exact = np.stack([1 - scores, scores], axis=1)
+    coarse = np.round(exact * 50) / 50
+    task, targets = TASKS["classification"], {"class": labels}
+    a, b = {"probabilities": exact}, {"probabilities": coarse}
+    assert (task.decisions(a) == task.decisions(b)).all()
+    drop = ranking_drop(task, targets, a, other=b)
+    known = roc_auc_score(labels, scores) - roc_auc_score(labels, coarse[:, 1])
+    assert drop == pytest.approx(known)
+    assert known > 0.01
+
+
+def test_more_than_two_classes_and_values_have_no_ranking() -> None:
+    three = {"probabilities": np.eye(3)}
+    assert (
+        ranking_drop(TASKS["classification"], {"class": np.arange(3)}, three, other=three) is None
+    )
+    one = {"value": np.ones((3, 1))}
+    assert ranking_drop(TASKS["regression"], {"value": np.arange(3.0)}, one, other=one) is None
+    same = {"probabilities": np.eye(2)}
+    assert (
+        ranking_drop(TASKS["classification"], {"class": np.zeros(2, int)}, same, other=same) is None
+    )
 
 
 @given(seed=st.integers(0, 1000), n=samples)
