@@ -29,7 +29,7 @@ def open_bundled(source: BundledSource, base: Path, report: str | None) -> Sourc
         table = load[source.name]()
         names = table.target_names
     row = [RowColumn(str(name)) for name in table.feature_names]
-    cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ","}
+    cells = {"missing": ["", "nan"], "strip": " ", "delimiter": ",", "number_format": "plain"}
     return _source(
         rows_input("features", row, cells), table.data.astype(np.float32), table.target, names
     )

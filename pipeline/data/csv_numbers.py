@@ -1,17 +1,18 @@
-"""Numbers as people write them: decimal commas and thousands separators, by the cells."""
+"""How the numbers of a delimited file are written, found by its cells."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Literal
+
+from pipeline.ondevice.number_format import BOTH, COMMA, GROUPED
 
 Cells = list[str]
-BOTH = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+\Z")  # 12,345.67
-GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+\Z")  # 12,345
-COMMA = re.compile(r"[+-]?(\d*,\d+|\d{1,3}([. ]\d{3})+(,\d+)?)(e[+-]?\d+)?\Z", re.IGNORECASE)
+NumberFormat = Literal["plain", "thousands", "decimal_comma"]
 POINT = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?\Z", re.IGNORECASE)
 
 
-def number_form(rows: Iterable[Cells], delimiter: str) -> Callable[[str], str] | None:
-    """Return what makes a cell a number as Python writes it; None: the cells are such already.
+def number_format_of(rows: Iterable[Cells], delimiter: str) -> NumberFormat:
+    """Return how the numbers of some rows are written.
 
     12,345.67 has thousands separators. Without such a cell, a comma within a number is a decimal
     comma where it does not stand between cells, and one of thousands where it does (in quotes).
@@ -22,23 +23,13 @@ def number_form(rows: Iterable[Cells], delimiter: str) -> Callable[[str], str] |
     """
     cells = {cell for row in rows for cell in row if "," in cell or "." in cell}
     if any(BOTH.match(cell) for cell in cells):
-        return _without_thousands
+        return "thousands"
     with_comma = [cell for cell in cells if "," in cell and COMMA.match(cell)]
     if not with_comma:
-        return None
+        return "plain"
     if delimiter == ",":
         are_grouped = all(GROUPED.match(cell) for cell in with_comma)
-        return _without_thousands if are_grouped else _with_point
+        return "thousands" if are_grouped else "decimal_comma"
     points = [cell for cell in cells if "," not in cell and POINT.match(cell)]
     is_decimal = not points or all(COMMA.match(cell) for cell in points)  # 1.234 is grouped
-    return _with_point if is_decimal else None
-
-
-def _without_thousands(cell: str) -> str:
-    return cell.replace(",", "") if BOTH.match(cell) or GROUPED.match(cell) else cell
-
-
-def _with_point(cell: str) -> str:
-    if not COMMA.match(cell):
-        return cell
-    return cell.replace(".", "").replace(" ", "").replace(",", ".")
+    return "decimal_comma" if is_decimal else "plain"

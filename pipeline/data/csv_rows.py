@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.data.columns import as_number
-from pipeline.data.csv_numbers import number_form
+from pipeline.data.csv_numbers import NumberFormat, number_format_of
 from pipeline.data.csv_text import numbered_lines, without_preamble
+from pipeline.data.typed_tables import is_typed, typed_rows
 from pipeline.errors import ConfigError
+from pipeline.ondevice.number_format import plain_cell
 
 LONGEST_CELL = 1 << 20  # characters
 NAMED = 5  # wrong rows that a message spells out
@@ -168,9 +170,22 @@ def _plain_rows(path: Path, form: Form) -> Iterator[Row]:
     first = list(itertools.islice(rows, SNIFFED))
     if form.columns is None and has_units([cells for _, cells in first]):
         first = first[1:]
-    change = number_form((cells for _, cells in first), form.delimiter) if form.numbers else None
+    written = number_format_of((c for _, c in first), form.delimiter) if form.numbers else "plain"
     for line, cells in itertools.chain(first, rows):
-        yield line, cells if change is None else [change(cell) for cell in cells]
+        yield line, cells if written == "plain" else [plain_cell(cell, written) for cell in cells]
+
+
+def dialect_of(path: Path, form: Form) -> tuple[str, NumberFormat]:
+    """Return what stands between the cells of a file, and how its numbers are written.
+
+    Rows for the device are read by the same two.
+    """
+    if is_typed(path):
+        return ",", "plain"
+    _, delimiter = without_preamble(numbered_lines(path, form.encoding), form.delimiter)
+    lines = itertools.islice(lines_of(path, form), SNIFFED)
+    rows = ([cell.strip(form.strip) for cell in cells] for _, cells in lines)
+    return delimiter, number_format_of(rows, delimiter)
 
 
 def has_units(rows: Sequence[Sequence[str]]) -> bool:
@@ -196,6 +211,9 @@ def lines_of(path: Path, form: Form) -> Iterator[Row]:
     Raises:
         ConfigError: bytes of another encoding, or a cell longer than LONGEST_CELL.
     """
+    if is_typed(path):
+        yield from typed_rows(path)
+        return
     csv.field_size_limit(LONGEST_CELL)
     quoting: Literal[0, 3] = 0 if form.quotes else 3  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
     at = 0

@@ -13,7 +13,15 @@ import numpy as np
 from pipeline.arrays import Array
 from pipeline.config.schema import CsvSource
 from pipeline.data.columns import Column, judge
-from pipeline.data.csv_rows import Form, Row, files_of, names_of, refuse_columns, rows_of
+from pipeline.data.csv_rows import (
+    Form,
+    Row,
+    dialect_of,
+    files_of,
+    names_of,
+    refuse_columns,
+    rows_of,
+)
 from pipeline.data.given_parts import read_part
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, read_moment
@@ -51,7 +59,7 @@ def open_csv(source: CsvSource, base: Path, report: str | None) -> Source:
         )
         for column in kept
     ]
-    inputs_made = _inputs(source, described)
+    inputs_made = _inputs(table, described)
     encoding = labels.encoding("data.source.label", source.labels_alike)
     return _described(table, inputs_made, encoding, [*found, *encoding.findings])
 
@@ -108,12 +116,15 @@ def _survey(table: _Table) -> tuple[list[Column], Labels, int]:
     return list(columns.values()), labels, unlabeled
 
 
-def _inputs(source: CsvSource, described: list[RowColumn]) -> tuple[Input, ...]:
+def _inputs(table: _Table, described: list[RowColumn]) -> tuple[Input, ...]:
     """Return one input of numbers and one-hot columns, or two: numbers, and codes to embed."""
+    source = table.source
+    delimiter, written = dialect_of(next(iter(table.files.values())), table.form)
     cells = {
         "missing": list(source.missing),
         "strip": source.strip,
-        "delimiter": source.delimiter,
+        "delimiter": delimiter,
+        "number_format": written,
     }
     codes: list[RowColumn] = []
     if source.categories == "embedding":

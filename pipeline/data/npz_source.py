@@ -144,7 +144,9 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
     cells: dict[str, Any] = {"missing": ["", "nan"], "delimiter": ","}
     if axes == 1:
         row = [RowColumn(column) for column in columns]
-        return rows_input(name, row, cells | {"strip": " "}, numbers=source.numbers)
+        return rows_input(
+            name, row, cells | {"strip": " ", "number_format": "plain"}, numbers=source.numbers
+        )
     length = first.shape[1]
     entry = SeriesEntry(
         name=name,

@@ -15,7 +15,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import SeriesCsvSource
 from pipeline.data.anomaly_spans import Span, read_spans
 from pipeline.data.columns import as_number
-from pipeline.data.csv_rows import Form, names_of, refuse_columns, rows_of
+from pipeline.data.csv_rows import Form, dialect_of, names_of, refuse_columns, rows_of
 from pipeline.data.given_parts import read_part
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, read_moment
@@ -68,6 +68,7 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         refuse_columns(_columns_of(source), {name: path}, {name: names[name]})
     labels, usual = _survey(source, files, form)
     spans = read_spans(base / Path(source.windows_path), files) if source.windows_path else None
+    delimiter, written = dialect_of(next(iter(files.values())), form)
     entry = SeriesEntry(
         name="series",
         length=source.window,
@@ -75,9 +76,9 @@ def open_series_csv(source: SeriesCsvSource, base: Path, report: str | None) -> 
         stride=source.stride,
         per_window_standardize=source.relative,
         header=True,
-        delimiter=source.delimiter,
+        delimiter=delimiter,
         missing=list(source.missing),
-        **BLANK,
+        **BLANK | {"number_format": written},
     )
     columns, numbers = source.values, source.numbers
     spec = Input("series", "series", columns=columns, template=entry, numbers=numbers)

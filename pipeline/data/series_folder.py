@@ -13,7 +13,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import SeriesFolderSource
 from pipeline.data.channels import channels_of
 from pipeline.data.class_folders import Broken, Classes, Listed, file_name, leavings, without_root
-from pipeline.data.csv_rows import Form, names_of
+from pipeline.data.csv_rows import Form, dialect_of, names_of
 from pipeline.data.file_source import classes_of
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
@@ -36,6 +36,8 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
     classes = classes_of(source, base, SUFFIXES, what="recording")
     names, found = _channels(source, classes)
     classes = replace(classes, findings=(*classes.findings, *found))
+    form = Form(source.delimiter, columns=None if source.header else names)
+    delimiter, written = dialect_of(Path(classes.listed[0].path), form)
     entry = SeriesEntry(
         name="series",
         length=source.length,
@@ -43,9 +45,9 @@ def open_series_folder(source: SeriesFolderSource, base: Path, report: str | Non
         stride=source.stride or max(1, source.length // 2),
         per_window_standardize=False,
         header=source.header,
-        delimiter=source.delimiter,
+        delimiter=delimiter,
         missing=list(MISSING),
-        **BLANK,
+        **BLANK | {"number_format": written},
     )
     spec = Input("series", "series", columns=names, template=entry, numbers=source.numbers)
     return Source((spec,), "class", tuple(classes.names), lambda: _read(classes, names, entry))

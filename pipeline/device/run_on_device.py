@@ -400,7 +400,31 @@ def cosine_transform(bins):
     return matrix
 
 
+# ---- number_format.py: Numbers as people write them: decimal commas and thousands separators, as in training.
+
+BOTH = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+\Z")  # 12,345.67
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+\Z")  # 12,345
+COMMA = re.compile(r"[+-]?(\d*,\d+|\d{1,3}([. ]\d{3})+(,\d+)?)(e[+-]?\d+)?\Z", re.IGNORECASE)
+
+
+def plain_cell(cell, number_format):
+    """Return a cell, a number in it as Python writes numbers.
+
+    Args:
+        cell: text without space at its ends.
+        number_format: plain (1234.5), thousands (1,234.5) or decimal_comma (1.234,5).
+    """
+    if number_format == "thousands":
+        return cell.replace(",", "") if BOTH.match(cell) or GROUPED.match(cell) else cell
+    if number_format == "decimal_comma" and COMMA.match(cell):
+        return cell.replace(".", "").replace(" ", "").replace(",", ".")
+    return cell
+
+
 # ---- columns.py: Tables with a header: read a .csv, encode numbers and categories.
+
+TYPED = (".xlsx", ".xlsm", ".xls", ".parquet", ".pq", ".feather", ".arrow")
+
 
 def check_row_shape(raw, entry):
     """Refuse what is no (N, columns)."""
@@ -488,9 +512,17 @@ def encode_cell(cell, codes, missing):
     return float(cell if codes is None else codes.get(cell, -1))
 
 
+def refuse_typed(path):
+    """Refuse a file of Excel or of pandas, which needs more than Python to be read."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in TYPED:
+        raise ValueError("%s: %s files are not read here: save it as .csv" % (path, suffix[1:]))
+
+
 def read_rows(path, entries):
     """Return name -> rows (N, C) float32 of a .csv file: columns by the names in its header."""
     entry = entries[0]
+    refuse_typed(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=entry.delimiter)
         header = [name.strip(entry.strip) for name in next(reader, [])]
@@ -523,7 +555,7 @@ def _read_cell(place, cells, column, entry):
     try:
         if cell is None:
             raise ValueError
-        return encode_cell(cell, codes, entry.missing)
+        return encode_cell(plain_cell(cell, entry.number_format), codes, entry.missing)
     except ValueError:
         raise ValueError(
             "%s: %s: wanted a number, got %r" % (place, described.name, cell)
@@ -807,6 +839,7 @@ def _standardize_windows(raw, entry):
 def read_series(path, entry):
     """Return a .csv of a row a moment as samples (n, length, C), float32."""
     names = [column.name for column in entry.columns]
+    refuse_typed(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = list(read_numbers(file, path, entry, names if entry.header else None))
     values = np.array([row for _, row in rows], np.float32).reshape(-1, len(names))
@@ -823,7 +856,7 @@ def read_numbers(lines, path, entry, names=None):
     Args:
         lines: of a .csv file.
         path: of that file, for messages.
-        entry: its `delimiter`, `missing` (cells that state no value) and `columns` count.
+        entry: its `delimiter`, `number_format`, `missing` (what states no value) and `columns`.
         names: columns to look up in the header; None: there is no header, every cell is read.
     """
     reader = csv.reader(lines, delimiter=entry.delimiter)
@@ -850,7 +883,7 @@ def read_numbers(lines, path, entry, names=None):
 
 
 def _read_number(cell, path, reader, entry):
-    cell = cell.strip()
+    cell = plain_cell(cell.strip(), entry.number_format)
     if cell in entry.missing:
         return float("nan")
     try:

@@ -144,29 +144,33 @@ class TableEntry(_Entry):
     """Names along the last axis; null: there are none."""
 
 
-class _Cells(_Entry):
-    """How a row is read from a .csv file with a header."""
+class _CsvEntry(_Entry):
+    """How rows are read from a .csv file."""
 
     missing: list[str]
     """Cells that state no value."""
-    strip: str | None
-    """Characters that are removed at both ends of a cell; null: white space."""
     delimiter: str
     """Between two cells."""
+    number_format: Literal["plain", "thousands", "decimal_comma"]
+    """How numbers are written: 1234.5, 1,234.5 or 1.234,5."""
 
 
-class ColumnsEntry(_Cells):
+class ColumnsEntry(_CsvEntry):
     """Rows of numbers and categories; a model input is what their columns become, end to end."""
 
     kind: Literal["columns"] = "columns"
+    strip: str | None
+    """Characters that are removed at both ends of a cell; null: white space."""
     columns: list[Column]
     """In the order of raw values."""
 
 
-class CodesEntry(_Cells):
+class CodesEntry(_CsvEntry):
     """Rows of categories; a model input is an id of an embedding for each column."""
 
     kind: Literal["codes"] = "codes"
+    strip: str | None
+    """Characters that are removed at both ends of a cell; null: white space."""
     columns: list[CategoryColumn]
     """In the order of raw values."""
     vocabulary_size: int
@@ -206,7 +210,7 @@ class AudioEntry(_Entry):
     columns: None = None
 
 
-class SeriesEntry(_Entry):
+class SeriesEntry(_CsvEntry):
     """Windows of a time series (steps, channels)."""
 
     kind: Literal["series"] = "series"
@@ -222,10 +226,6 @@ class SeriesEntry(_Entry):
     """Least deviation that a window is divided by, in the unit of raw values."""
     header: bool
     """Whether a .csv file has a line of names."""
-    missing: list[str]
-    """Cells that state no value."""
-    delimiter: str
-    """Between two cells."""
     columns: list[Channel]
     """Channels, in order."""
 

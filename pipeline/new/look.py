@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.data import image_folder, sound
+from pipeline.data import image_folder, sound, typed_tables
 from pipeline.data.archives import folder_in
 from pipeline.data.folder_layout import NOISE
 from pipeline.data.listing import is_listing
@@ -22,7 +22,7 @@ from pipeline.new.series import series_seen
 from pipeline.new.table import read_table
 from pipeline.new.tables import table_seen
 
-TABLES = (".csv", ".tsv", ".txt", ".data", ".gz", "")
+TABLES = (".csv", ".tsv", ".txt", ".data", ".gz", "", *typed_tables.SUFFIXES)
 PAPERS = re.compile(
     r"^\.|^((readme|licen[cs]e|source|sha256|copying|changes|citation|notes)[^.]*|[^.]*descr[^.]*)"
     r"(\.(md|txt|rst|html|pdf))?$",

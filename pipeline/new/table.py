@@ -19,13 +19,15 @@ import numpy as np
 
 from pipeline.config.schema import CsvSource
 from pipeline.data.channels import rises_steadily
-from pipeline.data.csv_numbers import number_form
+from pipeline.data.csv_numbers import number_format_of
 from pipeline.data.csv_rows import Form, has_units, lines_of, names_of, rows_of
 from pipeline.data.csv_text import numbered_lines, without_preamble
 from pipeline.data.label_spelling import merged_labels
+from pipeline.data.typed_tables import has_header, is_typed
 from pipeline.errors import ConfigError
 from pipeline.new.dialect import delimiter_of, encoding_of
 from pipeline.new.times import moment_in, time_format_of
+from pipeline.ondevice.number_format import plain_cell
 
 ROWS = 200_000
 LONGEST_LINE = 1 << 16  # characters of a line by which it is judged
@@ -113,6 +115,8 @@ def read_table(
     Raises:
         ConfigError: two columns of one name, or a cell that is far too long.
     """
+    if is_typed(path):
+        return _table(path, Form(numbers=True), names, most)
     encoding = encoding_of(path, most)
     read = itertools.islice(_text_lines(path, encoding), SNIFFED)
     lines = [line[:LONGEST_LINE] for _, line in read]
@@ -121,11 +125,15 @@ def read_table(
     delimiter, quotes = delimiter_of(lines)
     if delimiter is None:
         return None
-    form = Form(delimiter, encoding, quotes=quotes, numbers=True)
+    return _table(path, Form(delimiter, encoding, quotes=quotes, numbers=True), names, most)
+
+
+def _table(path: Path, form: Form, names: tuple[str, ...] | None, most: int) -> Table | None:
+    """Return the columns of a file; None where it has fewer than two."""
     first, rows = _rows(path, form, most)
     if not rows:
         return None
-    has_header = first is not None
+    is_named = first is not None
     width = len(rows[0])
     if first is None:
         first = [f"column_{i}" for i in range(1, width + 1)]
@@ -133,7 +141,7 @@ def read_table(
     columns = tuple(
         _column(name, cells) for name, cells in zip(first, zip(*rows, strict=True), strict=True)
     )
-    return Table(path, delimiter, encoding, has_header, quotes, columns, len(rows))
+    return Table(path, form.delimiter, form.encoding, is_named, form.quotes, columns, len(rows))
 
 
 def _text_lines(path: Path, encoding: Literal["utf-8", "latin-1"]) -> Iterator[tuple[int, str]]:
@@ -152,7 +160,7 @@ def _rows(path: Path, form: Form, most: int) -> tuple[list[str] | None, list[lis
     body = head[:1] + (head[2:] if has_units(head[1:]) else head[1:])
     fitting = [row for row in body if len(row) == len(body[0])]
     changed = _as_numbers(fitting, form)
-    if _has_header(changed) or len(body[-1]) == len(body[0]) + 1:
+    if has_header(path) or _has_header(changed) or len(body[-1]) == len(body[0]) + 1:
         names = names_of(path, form)
     else:
         names = None
@@ -168,8 +176,8 @@ def _rows(path: Path, form: Form, most: int) -> tuple[list[str] | None, list[lis
 
 
 def _as_numbers(rows: list[list[str]], form: Form) -> list[list[str]]:
-    change = number_form(rows, form.delimiter)
-    return rows if change is None else [[change(cell) for cell in row] for row in rows]
+    written = number_format_of(rows, form.delimiter)
+    return [[plain_cell(cell, written) for cell in row] for row in rows]
 
 
 def _has_header(rows: list[list[str]]) -> bool:

@@ -1,11 +1,15 @@
 """Tables with a header: read a .csv, encode numbers and categories."""
 
 import csv
+import os
 
 import numpy as np
 
 from pipeline.ondevice.document import refuse_input
+from pipeline.ondevice.number_format import plain_cell
 from pipeline.ondevice.numbers import encode_number, impute_unknown
+
+TYPED = (".xlsx", ".xlsm", ".xls", ".parquet", ".pq", ".feather", ".arrow")
 
 
 def check_row_shape(raw, entry):
@@ -94,9 +98,17 @@ def encode_cell(cell, codes, missing):
     return float(cell if codes is None else codes.get(cell, -1))
 
 
+def refuse_typed(path):
+    """Refuse a file of Excel or of pandas, which needs more than Python to be read."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in TYPED:
+        raise ValueError("%s: %s files are not read here: save it as .csv" % (path, suffix[1:]))
+
+
 def read_rows(path, entries):
     """Return name -> rows (N, C) float32 of a .csv file: columns by the names in its header."""
     entry = entries[0]
+    refuse_typed(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=entry.delimiter)
         header = [name.strip(entry.strip) for name in next(reader, [])]
@@ -129,7 +141,7 @@ def _read_cell(place, cells, column, entry):
     try:
         if cell is None:
             raise ValueError
-        return encode_cell(cell, codes, entry.missing)
+        return encode_cell(plain_cell(cell, entry.number_format), codes, entry.missing)
     except ValueError:
         raise ValueError(
             "%s: %s: wanted a number, got %r" % (place, described.name, cell)

@@ -4,6 +4,8 @@ import csv
 
 import numpy as np
 
+from pipeline.ondevice.columns import refuse_typed
+from pipeline.ondevice.number_format import plain_cell
 from pipeline.ondevice.numbers import encode_number
 
 
@@ -49,6 +51,7 @@ def _standardize_windows(raw, entry):
 def read_series(path, entry):
     """Return a .csv of a row a moment as samples (n, length, C), float32."""
     names = [column.name for column in entry.columns]
+    refuse_typed(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = list(read_numbers(file, path, entry, names if entry.header else None))
     values = np.array([row for _, row in rows], np.float32).reshape(-1, len(names))
@@ -65,7 +68,7 @@ def read_numbers(lines, path, entry, names=None):
     Args:
         lines: of a .csv file.
         path: of that file, for messages.
-        entry: its `delimiter`, `missing` (cells that state no value) and `columns` count.
+        entry: its `delimiter`, `number_format`, `missing` (what states no value) and `columns`.
         names: columns to look up in the header; None: there is no header, every cell is read.
     """
     reader = csv.reader(lines, delimiter=entry.delimiter)
@@ -92,7 +95,7 @@ def read_numbers(lines, path, entry, names=None):
 
 
 def _read_number(cell, path, reader, entry):
-    cell = cell.strip()
+    cell = plain_cell(cell.strip(), entry.number_format)
     if cell in entry.missing:
         return float("nan")
     try:

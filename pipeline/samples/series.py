@@ -17,7 +17,13 @@ from pipeline.samples.kind import (
 )
 from pipeline.samples.numbers import describe_channel, encode_number, raw_unit_of
 
-BLANK: dict[str, Any] = {"shape": [], "raw_dtype": "float32", "floor": 0.0, "columns": []}
+BLANK: dict[str, Any] = {
+    "shape": [],
+    "raw_dtype": "float32",
+    "floor": 0.0,
+    "columns": [],
+    "number_format": "plain",
+}
 """Fields of an entry that the fit fills in."""
 FLAT = 1e-3  # of the usual deviation of a window: what varies less counts as constant
 

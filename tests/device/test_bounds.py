@@ -202,7 +202,7 @@ def test_a_wide_table_takes_no_square_of_its_width(tiny_bundle: Path, tmp_path: 
     column |= {"high": 1.0, "offset": 0.0, "scale": 1.0}
     entry = {
         "name": "x", "kind": "columns", "shape": [many], "raw_dtype": "float32", "missing": [""],
-        "strip": " ", "delimiter": ",", "sanitize": None,
+        "strip": " ", "delimiter": ",", "number_format": "plain", "sanitize": None,
         "columns": [column | {"name": f"c{i}"} for i in range(many)],
     }  # fmt: skip
     document = read_json(tiny_bundle / "preprocess.json") | {"inputs": [entry]}

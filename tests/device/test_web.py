@@ -242,6 +242,26 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     "few.csv": ({"kind": "series", "fit": "window"}, "a;b\n1;2\n"),
     "infinite.csv": ({"kind": "series", "fit": "pad"}, "a;b\n1;inf\n"),
     "ragged.csv": ({"kind": "series", "fit": "pad"}, "a;b\n1;2;3\n"),
+    "comma.csv": (
+        {"kind": "series", "fit": "pad", "number_format": "decimal_comma"},
+        "a;b\n1,5;-2\n,25;1.234,5\n1 000,5;1.5\n1.234;1e3\n2,5e1;NA\n",
+    ),
+    "comma_twice.csv": (
+        {"kind": "series", "fit": "pad", "number_format": "decimal_comma"},
+        "a;b\n1,5,1;2\n",
+    ),
+    "comma_rows.csv": (
+        {"kind": "columns", "delimiter": ";", "number_format": "decimal_comma"},
+        "color;pay\nred;1.234,5\n?;-0,25\n",
+    ),
+    "thousands.csv": (
+        {"kind": "columns", "number_format": "thousands"},
+        'color,pay\nred,"1,234.5"\n?,"-12,345"\nblue,12\n',
+    ),
+    "no_thousands.csv": (
+        {"kind": "columns", "number_format": "thousands"},
+        'color,pay\nred,"1,5"\n',
+    ),
     "texts.txt": ({"kind": "tokens"}, "good day\n\nété été été été\r\nbad"),
     "nothing.txt": ({"kind": "tokens"}, "\n"),
 }
@@ -254,10 +274,16 @@ def entry_of(kind: str, **more: Any) -> dict[str, Any]:
     columns = [{"name": "pay", "kind": "number", "values": None}, color]
     if kind == "columns":
         form = {"delimiter": ",", "strip": " ", "missing": ["", "?"], "columns": columns}
-        return {"name": "x", "kind": kind, **form}
+        return {"name": "x", "kind": kind, "number_format": "plain", **form, **more}
     if kind == "series":
         named = [{"name": "a"}, {"name": "b"}]
-        form = {"delimiter": ";", "header": True, "missing": ["", "NA"], "columns": named}
+        form = {
+            "number_format": "plain",
+            "delimiter": ";",
+            "header": True,
+            "missing": ["", "NA"],
+            "columns": named,
+        }
         return {"name": "x", "kind": kind, "length": 5, "stride": 3, **form, **more}
     return {**WORDS, "max_bytes": 9}
 

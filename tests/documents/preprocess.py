@@ -7,7 +7,7 @@ from pipeline.documents.dataset import DatasetDocument
 from pipeline.documents.preprocess import Entry, Preprocess
 from pipeline.documents.record import Record
 
-CELLS = {"missing": [""], "delimiter": ","}
+CELLS = {"missing": [""], "delimiter": ",", "number_format": "plain"}
 FIELDS: dict[str, dict[str, Any]] = {
     "image": {"raw_dtype": "uint8", "offset": 0.0, "scale": 1 / 255},
     "table": {"raw_dtype": "float32", "offset": 0.0, "scale": 1.0, "columns": None},

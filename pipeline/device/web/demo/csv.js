@@ -35,6 +35,15 @@ export function readCsv(text, delimiter) {
   return rows;
 }
 
+// A cell with a number in it as Python writes numbers; see ondevice/number_format.py.
+export function plainCell(cell, format) {
+  const isGrouped = /^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$/.test(cell);
+  if (format === "thousands") return isGrouped ? cell.replaceAll(",", "") : cell;
+  const isComma = /^[+-]?(\d*,\d+|\d{1,3}([. ]\d{3})+(,\d+)?)(e[+-]?\d+)?$/i.test(cell);
+  if (format !== "decimal_comma" || !isComma) return cell;
+  return cell.replace(/[. ]/g, "").replaceAll(",", ".");
+}
+
 // A cell as Python's float() takes it; null: it is no number.
 export function numberOf(cell) {
   const word = cell.trim().replace(/(?<=\d)_(?=\d)/g, "");

@@ -1,7 +1,7 @@
 // Recordings of sensors: rows from CSV or JSON, cut or stretched to the model's length, made even.
 
 import { Refusal } from "./check.js";
-import { numberOf, readCsv } from "./csv.js";
+import { numberOf, plainCell, readCsv } from "./csv.js";
 import { sum } from "./numbers.js";
 import { standardizeNumber } from "./table.js";
 
@@ -102,7 +102,8 @@ export function readSeries(text, entry) {
   });
 }
 
-function valueOf(cell, entry, where) {
+function valueOf(text, entry, where) {
+  const cell = plainCell(text, entry.number_format);
   if (entry.missing.includes(cell)) return NaN;
   const value = numberOf(cell);
   if (value === null || Math.abs(value) === Infinity) {

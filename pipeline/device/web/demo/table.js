@@ -1,7 +1,7 @@
 // Tables: rows by the names of their columns, numbers made even, categories by their place.
 
 import { Refusal } from "./check.js";
-import { numberOf, readCsv } from "./csv.js";
+import { numberOf, plainCell, readCsv } from "./csv.js";
 import { clip, interpolate } from "./numbers.js";
 
 // A row (C,) as (D,): numbers made even, categories one-hot.
@@ -53,7 +53,7 @@ export function codeOf(cell, column, missing) {
 
 // Rows of a CSV file by the names in its header: a list of name -> sample.
 export function readRows(text, entries) {
-  const { delimiter, strip } = entries[0];
+  const { delimiter, strip, number_format: format } = entries[0];
   const [head, ...rows] = readCsv(text, delimiter);
   const header = (head?.cells ?? []).map((cell) => stripCell(cell, strip));
   const names = entries.flatMap((entry) => entry.columns.map(({ name }) => name));
@@ -63,7 +63,7 @@ export function readRows(text, entries) {
   return rows.map(({ line, cells }) => {
     const row = Object.fromEntries(header.map((name, i) => [name, cells[i]]));
     const cell = ({ name }) => {
-      if (row[name] !== undefined) return stripCell(row[name], strip);
+      if (row[name] !== undefined) return plainCell(stripCell(row[name], strip), format);
       throw new Refusal(`line ${line}: ${name}: wanted a number, got nothing`);
     };
     return rowOf(entries, cell, `line ${line}: `);
