@@ -57,7 +57,11 @@ def _add_elsewhere(conform: argparse.ArgumentParser) -> None:
     """Add where a bundle is proven."""
     _add_bundle(conform)
     place = conform.add_mutually_exclusive_group()
-    place.add_argument("--runtime", metavar="NAME", help="interpreter here (default: litert)")
+    place.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="interpreter here (default: litert); c: LiteRT between the compiled C library",
+    )
     place.add_argument(
         "--device",
         metavar="ssh://USER@HOST:PORT[/PYTHON]",

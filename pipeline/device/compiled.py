@@ -51,6 +51,14 @@ def find_compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
+def describe_compiler(compiler: str) -> str:
+    """Return a compiler's name and version, as its first line says."""
+    done = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.stdout.partition("\n")[0].strip()[:100] or Path(compiler).name
+
+
 def compile_library(
     folder: Path,
     name: str,

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Arrays
+from pipeline.device import conform_code
+from pipeline.device.bundle_problems import file_problems, label_problems
 from pipeline.device.golden import (
     KERNELS,
-    LABELS,
     MADE_BY,
     Finding,
     Golden,
@@ -25,7 +26,7 @@ from pipeline.device.measure import run_file
 from pipeline.device.remote import Address, run_there
 from pipeline.device.runtimes import require
 from pipeline.documents.bundles import read_bundle
-from pipeline.documents.manifest import Manifest
+from pipeline.documents.manifest import Manifest, ModelFile
 from pipeline.documents.preprocess import Preprocess
 from pipeline.documents.signature import describe_signer
 from pipeline.errors import ArtifactError, ConfigError, GateError
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "run_on_device.py"
 GOLDEN_RUNTIME = "litert"  # that made the golden outputs
-IDENTIFIER = b"TFL3"  # behind the first four bytes of a .tflite file
 COPIES = 4  # of the golden inputs: the first calls are slow, and equal inputs want equal outputs
 
 
@@ -78,7 +78,7 @@ def conform(
 
     Args:
         bundle: exported/<name>; its files are checked against their hashes first.
-        runtime: key of RUNTIMES, on this machine.
+        runtime: key of RUNTIMES, on this machine; c: the compiled C library around LiteRT.
         device: ssh://user@host:port, which runs the interpreter that it has; None: this machine.
         form: a format of the bundle; None: all.
 
@@ -96,16 +96,18 @@ def _conform_copy(
 ) -> Conformance:
     """Compare by a copy of the bytes that the bundle's hashes were checked on."""
     manifest = read_bundle(bundle, copy)
-    models = [m for m in manifest.models if form in (None, m.format)]
-    if not models:
-        known = ", ".join(m.format for m in manifest.models)
-        raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
+    by_code = address is None and runtime == conform_code.RUNTIME
+    form = manifest.ships if by_code and form is None else form
+    models = _select_models(bundle, manifest, form)
     preprocess = Preprocess.read(copy / "preprocess.json")
     stored = read_bundle_arrays(copy / "golden.npz")
     raw = select_inputs(stored, preprocess)
     many = {name: np.concatenate([values] * COPIES) for name, values in raw.items()}
     files = {m.format: copy / m.file for m in models}
-    if address is None:
+    problems: list[str] = []
+    if by_code:
+        there = _by_code(copy, manifest, preprocess, raw=many, form=form, problems=problems)
+    elif address is None:
         require(runtime)
         there = _here(files, preprocess, many, runtime)
     else:
@@ -122,12 +124,21 @@ def _conform_copy(
         for m in models
         if m.format in there.answers
     }
-    problems = [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
+    problems += [f"{name}: {found.problem}" for name, found in findings.items() if found.problem]
     problems += _refusals(there, set(files), form or manifest.ships)
-    problems += _file_problems(bundle, manifest)
-    problems += _label_problems(stored, preprocess, manifest)
+    problems += file_problems(bundle, manifest)
+    problems += label_problems(stored, preprocess, manifest)
     signer = describe_signer(bundle)
     return Conformance(bundle, there, findings, samples, tuple(problems), signer)
+
+
+def _select_models(bundle: Path, manifest: Manifest, form: str | None) -> list[ModelFile]:
+    """Return the files of a format; None: all."""
+    models = [m for m in manifest.models if form in (None, m.format)]
+    if not models:
+        known = ", ".join(m.format for m in manifest.models)
+        raise ConfigError(f"--format {form}: {bundle} has none; there are {known}")
+    return models
 
 
 def _refusals(there: Elsewhere, formats: set[str], wanted: str) -> list[str]:
@@ -138,28 +149,6 @@ def _refusals(there: Elsewhere, formats: set[str], wanted: str) -> list[str]:
         f"{name}: cannot be run there: {why}"
         for name, why in there.refused.items()
         if name in has_to_run
-    ]
-
-
-def _file_problems(bundle: Path, manifest: Manifest) -> list[str]:
-    """Return which .tflite files of the bundle do not begin like one."""
-    problems = []
-    for name in manifest.files:
-        if name.endswith(".tflite"):
-            with (bundle / name).open("rb") as file:
-                if file.read(8)[4:] != IDENTIFIER:
-                    problems.append(f"{name}: no .tflite model")
-    return problems
-
-
-def _label_problems(stored: Arrays, preprocess: Preprocess, manifest: Manifest) -> list[str]:
-    """Return which names of classes are not those of the golden outputs, in that order."""
-    wanted = [str(name) for name in stored[LABELS]] if LABELS in stored else None
-    places = {"preprocess.json": preprocess.labels, "manifest.json": manifest.labels}
-    return [
-        f"{name}: its labels are not those of golden.npz, or in another order"
-        for name, labels in places.items()
-        if labels != wanted
     ]
 
 
@@ -180,6 +169,27 @@ def _here(
         answers[form], version = (ran.raw_outputs, ran.seconds), ran.version
         log.info("          %s ran", file.name)
     return Elsewhere(runtime, version, "on this machine", answers, refused)
+
+
+def _by_code(
+    copy: Path,
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    raw: Mapping[str, Array],
+    form: str | None,
+    problems: list[str],
+) -> Elsewhere:
+    """Run the shipped file between the compiled preprocessing and decision of its C library."""
+    if form != manifest.ships:
+        raise ConfigError(f"--format {form}: the C library is of the shipped {manifest.ships}")
+    work = copy / "compiled"
+    work.mkdir()
+    found = conform_code.run_code(copy, manifest, preprocess, raw=raw, work=work)
+    problems += found.problems
+    place = f"between C by {found.compiler}, on this machine"
+    answers = {manifest.ships: (found.ran.raw_outputs, found.ran.seconds)}
+    return Elsewhere(GOLDEN_RUNTIME, found.ran.version, place, answers, {})
 
 
 def _on_device(

@@ -1,11 +1,15 @@
 """The C library of the shipped file: compiled here, and compared with Python on all samples."""
 
-import subprocess
 from pathlib import Path
 
 from pipeline.arrays import Array, only
 from pipeline.device.code_parity import compare_library
-from pipeline.device.compiled import NO_COMPILER, compile_library, find_compiler
+from pipeline.device.compiled import (
+    NO_COMPILER,
+    compile_library,
+    describe_compiler,
+    find_compiler,
+)
 from pipeline.device.measure import run_file
 from pipeline.device_code.parts import UnsupportedError
 from pipeline.documents.files import FileEntry
@@ -69,11 +73,3 @@ def measure_device_code(
         disagreements=int(found.differs.sum()),
         inputs=dict(found.worst),
     )
-
-
-def describe_compiler(compiler: str) -> str:
-    """Return a compiler's name and version, as its first line says."""
-    done = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, timeout=30, check=False
-    )
-    return done.stdout.partition("\n")[0].strip()[:100] or Path(compiler).name

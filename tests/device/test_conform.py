@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import cli
+from pipeline.device import conform_code
+from pipeline.device.compiled import compile_library, find_compiler
 from pipeline.device.golden import MOST_SHARE, Finding, Golden, judge
 from pipeline.device.runtimes import why_missing
 from pipeline.documents.manifest import ModelFile
@@ -181,6 +184,55 @@ def test_a_bundle_conforms_here(
     assert [line.split()[0] for line in lines[4:-1]] == ["float32", "int8", "int16x8"]
     assert [line.split()[1] for line in lines[4:-1]] == ["0"] * 3
     assert lines[-1] == "conforms"
+
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C compiler here")
+
+
+@needs_compiler
+def test_a_bundle_conforms_between_its_c_library(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = edgeline(capsys, str(bundle), "--runtime", "c")
+    assert (code, err) == (0, ""), (out, err)
+    lines = out.splitlines()
+    assert "between C by " in lines[0]
+    assert [line.split()[:2] for line in lines[4:-1]] == [["int8", "0"]]
+    code, _, err = edgeline(capsys, str(bundle), "--runtime", "c", "--format", "float32")
+    assert code == 2
+    assert "the C library is of the shipped int8" in err
+
+
+@needs_compiler
+def test_another_c_library_is_not_tested_in_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_bundle(tmp_path / "tiny")
+    source = bundle / "device/tiny.c"
+    source.write_text(source.read_text().replace("rintf", "floorf"))
+    seal(bundle, json.loads((bundle / "manifest.json").read_text()))
+    code, _, err = edgeline(capsys, str(bundle), "--runtime", "c")
+    assert code == 4
+    assert "device/tiny.c: not the C library of this version" in err
+
+
+@needs_compiler
+def test_a_c_library_that_decides_otherwise_leaves_with_3(
+    bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def floored(folder: Path, *arguments: Any, **named: Any) -> Path:
+        program = compile_library(folder, *arguments, **named)
+        source = (folder / "tiny.c").read_text()
+        (folder / "tiny.c").write_text(source.replace("rintf", "floorf"))
+        command = [str(find_compiler()), "-o", "check", "check.c", "tiny.c", "-lm"]
+        subprocess.run(command, cwd=folder, check=True)
+        return program
+
+    monkeypatch.setattr(conform_code, "compile_library", floored)
+    code, out, err = edgeline(capsys, str(bundle), "--runtime", "c")
+    assert code == 3
+    assert "conforms" not in out
+    assert "golden samples differ in C from run_on_device.py" in err
 
 
 def test_wrong_golden_answers_leave_with_3(

@@ -16,6 +16,7 @@ from pipeline.artifacts import (
     sha256_file,
     write_arrays,
 )
+from pipeline.bundle.device_code import write_device_code
 from pipeline.bundle.web import write_web
 from pipeline.device.golden import LABELS
 from pipeline.device.measure import run_file
@@ -137,13 +138,12 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         file.write_bytes(tflite(form, shape))
         golden[form] = only(run_file(file, preprocess, raw).raw_outputs)
         scale, zero = STEPS[form][2:] if form in STEPS else (None, None)
-        output = {
-            "name": "answer",
-            "dtype": str(golden[form].dtype),
-            "scale": scale,
-            "zero_point": zero,
-        }
+        dtype = str(golden[form].dtype)
+        output = {"name": "answer", "shape": [1, CLASSES]} | _steps(dtype, scale, zero)
+        given = STEPS[form][:2] if form in STEPS else (None, None)
+        taken = {"name": "x", "shape": [1, *shape]} | _steps(dtype, *given)
         row = {"format": form, "file": file.name, "output": output, "float_ops_left": []}
+        row |= {"inputs": [taken]}
         size = {"sha256": sha256_file(file), "bytes": file.stat().st_size}
         models.append({**row, **size, "metrics": {"accuracy": 0.5}})
     preprocess.write(folder / "preprocess.json")
@@ -152,11 +152,16 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     manifest = {
         "name": folder.name, "ships": "int8", "models": models, "task": preprocess.task,
         "labels": preprocess.labels, "config": {"data": {"source": {}}},
-        "reference": {"samples": SAMPLES},
+        "reference": {"samples": SAMPLES}, "preprocess": preprocess.dump(),
     }  # fmt: skip
     write_web(folder, make_manifest(manifest), preprocess)
+    write_device_code(folder, make_manifest(manifest))
     seal(folder, manifest)
     return folder
+
+
+def _steps(dtype: str, scale: float | None, zero: int | None) -> dict[str, Any]:
+    return {"dtype": dtype, "scale": scale, "zero_point": zero}
 
 
 def remake(bundle: Path, folder: Path, *, ships: str = "int8", **changes: Any) -> Path:
