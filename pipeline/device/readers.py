@@ -22,7 +22,8 @@ from pipeline.ondevice.quantize import quantize
 from pipeline.process_limits import excess, run_confined
 from pipeline.readers.environment import FOLDER
 
-OWN = re.compile(r"ERROR: \[[^]]*\] ?(.*)")  # what LiteRT itself logs
+# What LiteRT logs, and what a C++ library dies of.
+OWN = re.compile(r"(?:ERROR: \[[^]]*\]|what\(\):) ?(.*)")
 Detail = Mapping[str, Any]
 SIDE = FOLDER / "side.py"
 

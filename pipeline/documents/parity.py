@@ -57,7 +57,7 @@ class RuntimeResult(Record):
     version: str
     """Of the runtime."""
     kernels: str
-    """Which implementation of the operations: xnnpack, builtin, reference."""
+    """Which implementation of the operations: xnnpack, builtin, reference, own, emulated."""
     agreement: float
     """Fraction of samples with the reference's decision, in [0, 1]."""
     disagreements: int

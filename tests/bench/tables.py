@@ -6,18 +6,21 @@ A table stands between two comments with its name; what lies between them is mad
 test holds it against the results.
 """
 
+import functools
 import json
 import re
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 
+from pipeline.config.export_schema import Format
 from tests.bench.suite import FORM, RESULTS, ROOT
+from tests.bench.support import table_of, versions
 
-PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md")
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("results", "reliability", "support"))
 PUBLISHED = Path(__file__).with_name("published.yaml")
 ROBUST = "robust"  # the one published figure that is no metric
 Row = dict[str, Any]
@@ -212,6 +215,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "footprint": footprint,
     "reliability": reliability,
+    "support versions": versions,
+    **{f"support {form}": functools.partial(table_of, form) for form in get_args(Format)},
 }
 
 
