@@ -33,7 +33,7 @@ FAMILIES = {
     "transformer": "gestures_transformer",
     "vit": "digits_vit",
     "autoencoder": "digits_autoencoder",
-    "mlp, forecasting": "sensors_forecaster",
+    "mlp (forecast as detector)": "sensors_forecaster",
 }
 Row = dict[str, Any]
 
