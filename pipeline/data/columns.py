@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.data.group_names import may_group
 from pipeline.data.samples import Finding
 from pipeline.errors import ConfigError
 
@@ -108,9 +109,23 @@ def judge(
                 else "they count as a category of their own, with rare and new ones."
             )
             found.append(Finding("info", "missing_values", text, column.missing))
+        found += _unused_group(column) if kind != "left out" else []
     if wrong:
         raise ConfigError(*wrong)
     return kinds, found
+
+
+def _unused_group(column: Column) -> list[Finding]:
+    """Return a finding on an input that is named after who or what was measured."""
+    rows = column.known + column.missing
+    distinct = MOST_CATEGORIES + 1 if column.values is None else len(column.values)
+    if not may_group(column.name, distinct=distinct, rows=rows):
+        return []
+    text = (
+        f"Column {column.name} looks like who or what was measured, and is an input: "
+        "data.source.group keeps each in one part, and leaves the column out."
+    )
+    return [Finding("warning", "unused_group", text, 1)]
 
 
 def _kind(column: Column, is_said: bool) -> tuple[Kind, Finding | None]:

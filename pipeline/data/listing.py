@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.config.folder_schema import Listing
+from pipeline.data import group_names
 from pipeline.data.class_folders import Classes, Listed
 from pipeline.data.csv_rows import Form, names_of, rows_of
 from pipeline.data.findings import some
@@ -18,8 +19,7 @@ NAMES = {  # of columns, the likeliest first
              "audio_path", "slice_file_name", "image", "img", "wav", "audio", "recording"),
     "label": ("label", "class", "category", "target", "class_name", "labels", "word", "species",
               "diagnosis", "breed", "sentence_label", "classid", "class_id"),
-    "group": ("group", "fold", "speaker", "speaker_id", "subject", "subject_id", "patient",
-              "patient_id", "user", "user_id", "machine", "machine_id", "session", "source_id"),
+    "group": group_names.NAMES,
     "split": ("split", "part", "subset", "set", "partition", "phase"),
 }  # fmt: skip
 LOOKED = 50  # rows that are read to guess columns

@@ -5,6 +5,7 @@ distances (Johnson and Lindenstrauss 1984). Sets above the limits below are look
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,7 @@ DIRECTIONS = 32
 MOST = {"train": 20_000, "validation": 5_000, "test": 5_000}  # samples of a part
 READ = 1 << 20  # bytes of raw samples at once
 BLOCK = 8  # samples that are compared at once with all of train
+MANY = 0.05  # fraction of a part that are near duplicates, from which on it is a warning
 NEIGHBORS = 10  # that must all be of one other class before a label is doubted
 DOUBTED = 5_000  # training samples whose neighbors are looked up
 KS_SHIFT = 0.1  # distance between distributions that matters, where it is no chance
@@ -101,7 +103,8 @@ def near_copies(
                 f"figures on {part} may flatter the model. If they come from one recording, person "
                 "or place, say so (data.split.pattern, by: group)."
             )
-            findings.append(Finding("info", f"near_copies_in_{part}", text, count))
+            level: Literal["info", "warning"] = "warning" if count >= MANY * len(held) else "info"
+            findings.append(Finding(level, f"near_copies_in_{part}", text, count))
     return findings
 
 

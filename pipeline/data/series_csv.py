@@ -17,11 +17,12 @@ from pipeline.data.anomaly_spans import Span, read_spans
 from pipeline.data.columns import as_number
 from pipeline.data.csv_rows import Form, dialect_of, names_of, refuse_columns, rows_of
 from pipeline.data.given_parts import read_part
+from pipeline.data.group_names import MEASURED
 from pipeline.data.label_encoder import LabelEncoding, Labels
 from pipeline.data.moments import moment, read_moment
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.source_fingerprint import series_parts
-from pipeline.data.time_steps import MEASURED_NAMES, Odd, Steps
+from pipeline.data.time_steps import Odd, Steps
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.numbers import last_known_value
@@ -143,7 +144,7 @@ def _unused(source: SeriesCsvSource, names: dict[str, list[str]]) -> tuple[Findi
     return tuple(
         Finding("warning", "unused_group", text.format(name), 1)
         for name in found
-        if source.group is None and MEASURED_NAMES.match(name)
+        if source.group is None and MEASURED.match(name)
     )
 
 

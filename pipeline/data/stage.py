@@ -4,9 +4,7 @@ Reads the config's source; writes the dataset: shards, labels, ids, groups, spli
 dataset.json, figures.npz.
 """
 
-import ctypes
 import logging
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,10 +16,11 @@ from pipeline.config.augment_schema import FITS
 from pipeline.config.schema import Config
 from pipeline.config.source_rules import cuts_by_time, is_windowed
 from pipeline.config.space_rules import unfit_for_inputs
-from pipeline.data import findings, near_duplicates
+from pipeline.data import findings, leakage, near_duplicates
 from pipeline.data.dataset import PARTS
 from pipeline.data.exact_duplicates import exact_copies
 from pipeline.data.figures import figures
+from pipeline.data.freed_arrays import return_freed_arrays
 from pipeline.data.id_patterns import groups_of, held_out
 from pipeline.data.labels import (
     anomaly_labels,
@@ -55,8 +54,6 @@ from pipeline.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
-M_MMAP_THRESHOLD = -3  # malloc.h of glibc
-ARRAY_BYTES = 1 << 18  # from here on an array has pages of its own
 BY_GROUP = "group"  # as data.report_groups: the groups that the split goes by
 
 
@@ -73,7 +70,7 @@ class _Labelled:
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     """Read every sample once, cut the set into parts, and fit the preprocessing on train."""
-    _return_freed_arrays()
+    return_freed_arrays()
     column = config.data.report_groups
     column = None if column == BY_GROUP else column
     source = SOURCES[config.data.source.kind](config.data.source, inputs.base, column)
@@ -235,11 +232,17 @@ def _noticed(
         ),
         *findings.fewer_calibrated(wanted, len(parts["calibration"])),
         *findings.look(data.labels, parts, stored.digests, class_names=data.names, copies=copies),
+        *leakage.augmented_copies(stored.ids, parts),
+        *leakage.shared_groups(None if _spans_parts(config) else data.groups, parts),
     ]
 
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
+    has_classes = data.names is not None
+    found += leakage.predicting_columns(
+        read, entries, data.labels, parts=parts, has_classes=has_classes
+    )
     sketched = near_duplicates.sketches(read, entries, parts)
     found += near_duplicates.near_copies(sketched, entries[0].kind, copies)
     if data.names is not None:
@@ -248,6 +251,12 @@ def _noticed(
             sketched, data.labels[some], stored.ids[some], names=data.names
         )
     return found + near_duplicates.drift(findings.known_values(entries, read, parts), sketched)
+
+
+def _spans_parts(config: Config) -> bool:
+    """Tell whether the split cuts every group: by time, each has a part of its own in all."""
+    by = config.data.split.by
+    return by == "time" or (by == "given" and cuts_by_time(config.data.source))
 
 
 def _save(out: Path, data: _Labelled, parts: Parts) -> None:
@@ -284,14 +293,3 @@ def _meta(config: Config, data: _Labelled, parts: Parts, found: list[Finding]) -
         fingerprint=data.stored.fingerprint,
         findings=[DataFinding(**asdict(finding)) for finding in found],
     )
-
-
-def _return_freed_arrays() -> None:
-    """Have glibc give freed arrays back at once; it would raise its threshold and keep them.
-
-    Elsewhere nothing changes.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, ARRAY_BYTES)

@@ -1,7 +1,6 @@
 """Steps of time between the rows of series: usual ones, gaps, doubled moments; findings on them."""
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -9,10 +8,6 @@ from statistics import median
 from pipeline.data.findings import some
 from pipeline.data.samples import Finding
 
-MEASURED_NAMES = re.compile(
-    r"(user|subject|patient|participant|person|speaker|session|device|machine)([ _]?(id|no|nr))?\Z",
-    re.IGNORECASE,
-)
 MEASURED = 10_000  # steps of a series by which the usual one is found
 GAP = 1.5  # times the usual step, beyond which rows are missing
 

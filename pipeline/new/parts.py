@@ -10,18 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.data.folder_layout import PARTS, part_of
+from pipeline.data.group_names import NAMES as GROUP_NAMES
+from pipeline.data.group_names import is_group_name, may_group
 from pipeline.data.listing import NAMES
-from pipeline.data.time_steps import MEASURED_NAMES
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen
 from pipeline.new.table import Column, Table, read_table
 
-SPLIT_NAMES, GROUP_NAMES, LABEL_NAMES = (NAMES[key] for key in ("split", "group", "label"))
+SPLIT_NAMES, LABEL_NAMES = (NAMES[key] for key in ("split", "label"))
 SUBMISSION = re.compile(r"submission", re.IGNORECASE)  # Kaggle's form of an entry
-ENDS_IN_ID = re.compile(r"(.*_id|[a-z]+ID)\Z")
 GROUPS = 5  # different values of an id from which on whole groups can be split
 FEWEST = 3  # of what is surely a group: one a part
-SPARSE = 0.5  # of the rows have a value of their own, from which on it groups nothing
 PEEKED = 2000  # rows of another part that are read
 SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".test", ".gz", "")
 
@@ -163,20 +162,19 @@ def group_columns(table: Table, target: str) -> list[Column]:
     found = []
     for column in table.columns:
         lower = column.name.lower()
-        is_named = lower in named or MEASURED_NAMES.match(column.name)
-        is_named_so = is_named or (ENDS_IN_ID.match(column.name) and lower not in LABEL_NAMES)
-        comes_again = 1 < column.distinct <= SPARSE * table.rows
-        if column.name != target and comes_again and is_named_so:
-            rank = named.get(lower, len(named)) if is_named else -column.distinct
-            found.append((not is_named, rank, column))
+        is_other = column.name == target or (lower in LABEL_NAMES and lower not in named)
+        if is_other or not may_group(column.name, distinct=column.distinct, rows=table.rows):
+            continue
+        is_sure = is_group_name(column.name)
+        rank = named.get(lower, len(named)) if is_sure else -column.distinct
+        found.append((not is_sure, rank, column))
     return [column for _, _, column in sorted(found, key=lambda entry: entry[:2])]
 
 
 def group_of(columns: Sequence[Column]) -> Column | None:
     """Return the one of `group_columns` by which a set can be split."""
     for column in columns:
-        is_sure = MEASURED_NAMES.match(column.name) or column.name.lower() in GROUP_NAMES
-        if column.distinct >= (FEWEST if is_sure else GROUPS):
+        if column.distinct >= (FEWEST if is_group_name(column.name) else GROUPS):
             return column
     return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.data.channels import LABELS
 from pipeline.data.folder_layout import part_of
-from pipeline.data.time_steps import MEASURED_NAMES
+from pipeline.data.group_names import MEASURED
 from pipeline.errors import ConfigError
 from pipeline.new.parts import Parts, split_column, with_target
 from pipeline.new.seen import Seen
@@ -175,9 +175,7 @@ def _labeled(
     source: dict[str, Any], table: Table, label: Column, said: list[str], *, rows: int
 ) -> Seen:
     """Return series whose windows have a label; those of one user or machine stay together."""
-    group = next(
-        (c for c in table.columns if MEASURED_NAMES.match(c.name) and c is not label), None
-    )
+    group = next((c for c in table.columns if MEASURED.match(c.name) and c is not label), None)
     source["values"] = [n for n in source["values"] if group is None or n != group.name]
     source["series"] = [label.name] if group is None else [group.name, label.name]
     seen = _windowed(source, "classification", rows, said, WINDOW, classes_of(label))
