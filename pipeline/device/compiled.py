@@ -85,10 +85,9 @@ def compile_library(
     sources = make_library(name, preprocess, file) | {"check.c": make_check(name, preprocess, file)}
     for path, text in sources.items():
         (folder / path).write_text(text)
-    program = folder / "check"
     files = ["check.c", f"{c_symbol(name)}.c"]
     done = subprocess.run(
-        [*compiler, *flags, "-o", str(program), *files, "-lm"],
+        [*compiler, *flags, "-o", "check", *files, "-lm"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -98,7 +97,7 @@ def compile_library(
     if done.returncode != 0:
         said = " ".join(done.stderr.split())[:500]
         raise PipelineError(f"the C library of {name} does not compile: {said}. This is a bug")
-    return program
+    return folder.absolute() / "check"
 
 
 def run_library(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.config.verify_schema import Gate
+from pipeline.data.findings import IMBALANCE
 from pipeline.new.seen import Seen
 from pipeline.tasks import TASKS
 
@@ -52,6 +53,16 @@ def gates_of(seen: Seen) -> Sections:
         if wider(value, default) != default:
             found[name] = round(min(1.0, max(0.0, value)), 3)
     return found
+
+
+def metric_of(seen: Seen) -> str | None:
+    """Return the value of `task_metric` for uneven classes, of which accuracy says little."""
+    counts = [count for count in seen.classes.values() if count] if seen.classes else []
+    if not TASKS[seen.task].learns_classes or len(counts) < 2:
+        return None
+    if max(counts) < IMBALANCE * min(counts):
+        return None
+    return "auc" if len(counts) == 2 else "macro_f1"
 
 
 def judged_by(seen: Seen) -> tuple[int, int] | None:

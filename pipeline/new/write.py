@@ -13,7 +13,7 @@ from pipeline.data.findings import IMBALANCE
 from pipeline.errors import ConfigError
 from pipeline.escape import shell_word, yaml_comment, yaml_text
 from pipeline.new.look import look
-from pipeline.new.recipe import judged_by, recipe
+from pipeline.new.recipe import judged_by, metric_of, recipe
 from pipeline.new.seen import Seen
 from pipeline.tasks import TASKS
 
@@ -59,7 +59,7 @@ def name_of(file: Path) -> str:
 
 def config_text(file: Path, seen: Seen) -> str:
     """Return the text of the config."""
-    name = name_of(file)
+    name, metric = name_of(file), metric_of(seen)
     parts = recipe(seen)
     data: dict[str, Any] = {"source": _relative(seen.source, file.parent)}
     by = "given" if seen.is_given else TASKS[seen.task].split
@@ -75,6 +75,7 @@ def config_text(file: Path, seen: Seen) -> str:
         f"name: {name}",
         "seed: 0",
         f"task: {seen.task}",
+        *([f"task_metric: {metric}  # of uneven classes accuracy says little"] if metric else []),
         *_section("data", data, notes),
     ]
     for key in ("model", "train", "export", "gate"):
