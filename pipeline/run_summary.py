@@ -96,10 +96,11 @@ def _rungs(run: Path) -> list[str]:
         if row.bytes is None:
             lines.append(f"  {row.name:{width}}  {row.why}")
             continue
-        held = "holds the gates" if row.passed else "fails"
+        held = "holds the gates" if row.passed else f"fails {', '.join(row.fails)}"
+        ranked = "" if row.auc_drop is None else f"AUC drop {row.auc_drop:.4f}  "
         lines.append(
             f"  {row.name:{width}}  {row.bytes:>11,} bytes  drop {row.metric_drop:.4f}  "
-            f"agreement {row.agreement:.4f}  {held}"
+            f"agreement {row.agreement:.4f}  {ranked}{held}"
         )
     climbed = {row.name.split("_")[0] for row in rows}
     others = [name for name in get_args(Remedy) if name not in climbed]

@@ -230,21 +230,27 @@ def passes(found: Result, gates: Limits) -> bool:
         found: of the rung.
         gates: the limits by name; None: not asked.
     """
-    if isinstance(found, Refusal) or not _holds(found, gates):
-        return False
+    return not isinstance(found, Refusal) and not failed_gates(found, gates)
+
+
+def failed_gates(found: Measurement, gates: Limits) -> tuple[str, ...]:
+    """Return the gates that a rung does not hold, or not with confidence."""
+    failed = _failed_values(found, gates)
     limit, samples = gates["agreement"], found.agreement_samples
     most = rate_at_least(samples, samples)
-    return limit is None or found.agreement_at_least >= min(limit, most)
+    is_sure = limit is None or found.agreement_at_least >= min(limit, most)
+    return failed if is_sure or "agreement" in failed else (*failed, "agreement")
 
 
-def _holds(found: Measurement, gates: Limits) -> bool:
-    """Tell whether a rung's values on validation, without their intervals, hold the gates."""
-    return all(
-        gate.passes(value, limit)
+def _failed_values(found: Measurement, gates: Limits) -> tuple[str, ...]:
+    """Return the gates that a rung's values on validation, without their intervals, do not hold."""
+    return tuple(
+        name
         for name, gate in GATES.items()
         if gate.is_judged_on_validation
         and (value := getattr(found, name)) is not None
         and (limit := gates[name]) is not None
+        and not gate.passes(value, limit)
     )
 
 
@@ -263,7 +269,7 @@ def choose(measured: Measured, gates: Limits, *, exhaustive: bool) -> str | None
 
     def shortfall(rung: str) -> tuple[float, ...]:
         found = made[rung]
-        if _holds(found, gates):
+        if not _failed_values(found, gates):
             return 0, -found.agreement_at_least, found.bytes
         return 1, found.float_ops, found.metric_drop, -found.agreement, found.bytes
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Array, Arrays, Model, only, take
 from pipeline.data.dataset import Dataset
+from pipeline.data.memmap_arrays import take_rows
 from pipeline.device.measure import run_file
 from pipeline.documents.ladder import Judgment, Measurement
 from pipeline.documents.recipe import Quantizer
@@ -17,6 +18,8 @@ from pipeline.tasks.intervals import rate_at_least
 from pipeline.tasks.task import Task, metric_drop, ranking_drop
 from pipeline.verify.parity import worst_class
 
+RANKED = 2  # classes
+ENOUGH_OF_A_CLASS = 200  # samples for AUC: its standard error is then below 0.03
 ENOUGH = 1000  # samples for agreement: 0.99 of them is at least 0.983 with 95 % confidence
 
 
@@ -35,9 +38,28 @@ def agreement_samples(dataset: Dataset) -> Array:
     return np.concatenate([validation, free[: max(0, ENOUGH - len(validation))]])
 
 
+def ranking_samples(dataset: Dataset) -> Array:
+    """Return `agreement_samples` (n,), and behind them training samples of classes rare in them.
+
+    A ranking of two classes is as certain as the rarer class is large: with 20 positives that all
+    score high, equal scores of the others are not seen.
+    """
+    found = agreement_samples(dataset)
+    if TASKS[dataset.meta.task].ranking is None or len(dataset.class_names or ()) != RANKED:
+        return found
+    train, taken = dataset.split("train"), np.concatenate([found, dataset.split("calibration")])
+    free = train[~np.isin(train, taken)]
+    known, labels = (np.asarray(take_rows(dataset.labels, at)) for at in (found, free))
+    more = [
+        free[labels == k][: max(0, ENOUGH_OF_A_CLASS - int((known == k).sum()))]
+        for k in range(RANKED)
+    ]
+    return np.concatenate([found, *more])
+
+
 def reference_outputs(model: Path, dataset: Dataset) -> dict[str, Array]:
-    """Return a `.keras` file's outputs on `agreement_samples`: name -> (N, ...)."""
-    return predict(load_keras(model), dataset, agreement_samples(dataset))
+    """Return a `.keras` file's outputs on `ranking_samples`: name -> (N, ...)."""
+    return predict(load_keras(model), dataset, ranking_samples(dataset))
 
 
 def measure_model(model: Model, reference: Model, dataset: Dataset, *, task: Task) -> Judgment:
@@ -68,23 +90,25 @@ def measure_rung(
         file: the .tflite file.
         form: its format.
         dataset: where the validation split is.
-        reference: the reference's outputs on `agreement_samples`, by name.
+        reference: the reference's outputs on `ranking_samples`, by name.
         task: its metric and decisions judge the outputs.
         quantizer: that made it.
     """
-    outputs = outputs_of(file, dataset, agreement_samples(dataset))
+    positions, compared = ranking_samples(dataset), slice(len(agreement_samples(dataset)))
+    outputs = outputs_of(file, dataset, positions)
     validation = slice(len(dataset.split("validation")))
     judged = judge_outputs(
         dataset, take(reference, validation), take(outputs, validation), task=task
     )
-    same = _same(dataset, reference, outputs, task=task)
+    same = _same(dataset, take(reference, compared), take(outputs, compared), task=task)
+    drop = ranking_drop(task, dataset.targets(positions), reference, other=outputs)
     return Measurement(
         quantizer=quantizer,
         bytes=file.stat().st_size,
         agreement_samples=len(same),
         agreement_at_least=rate_at_least(int(same.sum()), len(same)),
         float_ops=len(inspect(file, form).float_ops_left),
-        **judged.dump(),
+        **judged.dump() | {"auc_drop": drop},
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.compress.ladder import RUNGS, Limits, Measured, Result, passes
+from pipeline.compress.ladder import RUNGS, Limits, Measured, Result, failed_gates
 from pipeline.documents.ladder import Refusal, Rung
 
 
@@ -32,5 +32,7 @@ def _row(rung: str, found: Result, gates: Limits) -> Rung:
         agreement=found.agreement,
         agreement_at_least=found.agreement_at_least,
         worst_class_drop=found.worst_class_drop,
-        passed=passes(found, gates),
+        auc_drop=found.auc_drop,
+        passed=not (failed := failed_gates(found, gates)),
+        fails=failed,
     )

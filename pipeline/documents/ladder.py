@@ -72,8 +72,12 @@ class Rung(Record):
     """As for a measurement."""
     worst_class_drop: float | None = None
     """As for a judgment."""
+    auc_drop: float | None = None
+    """As for a measurement."""
     passed: bool | None = None
     """Whether it holds the gates that validation can judge; null: there is no file."""
+    fails: tuple[str, ...] = ()
+    """The gates that it does not hold."""
 
 
 class Cached(Record):
