@@ -189,6 +189,25 @@ CASES = {
         [{"name": "class", "kind": "columns", "shape": [WIDTH], "columns": COLUMNS}],
         [tensor("class", [WIDTH])], {"class": table_rows},
     ),
+    "numbers": case(
+        [{"name": "x", "kind": "columns", "shape": [3], "columns": [COLUMNS[0]] * 3}
+         | squeeze(limits=[[-9.0, 9.0], None, [-1.0, 1.0]], range="abstain")],
+        [tensor("x", [3])], {"x": rows(3)},
+    ),
+    "quantiles": case(
+        [{"name": "x", "kind": "columns", "shape": [2], "columns": [COLUMNS[2]] * 2}
+         | squeeze(levels=LEVELS)],
+        [tensor("x", [2])], {"x": rows(2)},
+    ),
+    "intervals": case(
+        [{"name": "x", "kind": "columns", "shape": [4], "columns": [COLUMNS[3]] * 2}],
+        [tensor("x", [4])], {"x": rows(2)},
+    ),
+    "categories": case(
+        [{"name": "x", "kind": "columns", "shape": [6], "missing": []}
+         | {"columns": [COLUMNS[4], {"kind": "category", "values": [], "width": 3}]}],
+        [tensor("x", [6])], {"x": codes},
+    ),
     "codes": case(
         [
             {"name": "x", "kind": "codes", "shape": [2], "columns": [
@@ -199,6 +218,11 @@ CASES = {
         [tensor("x", [2], "int32")], {"x": codes},
     ),
     "series": case([SERIES], [tensor("s", [12, 2])], {"s": rows(12, 2)}),
+    "series_of_one": case(
+        [{"name": "s", "kind": "series", "shape": [9, 1], "columns": CHANNELS[1:]}
+         | squeeze(limits=[[-4.0, 4.0]], levels=[[-1.0, 0.0, 1.0]], range="refuse")],
+        [tensor("s", [9, 1])], {"s": rows(9, 1, scale=1.5)},
+    ),
     "series_own_scale": case(
         [SERIES | {"per_window_standardize": True}], [tensor("s", [12, 2], "uint8", 0.02, 120)],
         {"s": rows(12, 2)},
