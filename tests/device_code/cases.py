@@ -149,6 +149,11 @@ ABSTAIN = {"abstain": {"int8": {"temperature": 1.3, "threshold": 0.34}}}
 SERIES = {"name": "s", "kind": "series", "shape": [12, 2], "columns": CHANNELS}
 IMAGE = {"name": "image", "kind": "image", "shape": [8, 9, 3]}
 AUDIO = {"name": "sound", "kind": "audio"}
+SPEECH = {
+    "sample_rate": 16000, "samples": 16000, "window": 480, "stride": 320, "fft": 512,
+    "low_hz": 20.0, "high_hz": 8000.0, "bins": 40, "shape": [49, 40, 1],
+    "offset": [0.0] * 40, "scale": [1.0] * 40,
+}  # fmt: skip
 TEXT = {"name": "text", "kind": "tokens"}
 VALUE = {"labels": None, "target": {"offset": 12.5, "scale": 3.25}}
 FORECAST = VALUE | {"target": {"offset": 0.5, "scale": 3.25, "channel": 1, "horizon": 2}}
@@ -284,6 +289,10 @@ CASES = {
             | {"window": 120, "stride": 70, "offset": [0.5] * 5, "scale": [0.3] * 5}
         ],
         [tensor("sound", [5, 5, 1], "float32")], {"sound": sound}, form="float32",
+    ),
+    "speech": case(
+        [AUDIO | SPEECH], [tensor("sound", [49, 40, 1], "float32")],
+        {"sound": lambda rng: rng.integers(-9000, 9000, 16000).astype(np.int16)}, form="float32",
     ),
     "sound_squeezed": case(
         [AUDIO | squeeze(median=5, bit_depth=6)], [tensor("sound", [4, 2, 1], "float32")],
