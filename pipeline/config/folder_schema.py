@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.config.section import Classes, Count, Pattern, Positive, Section
 
+Byte = Annotated[int, Field(ge=0, le=255)]
 Numbers = Literal["auto", "standard", "robust", "quantile"]
 Alike = Literal["merge", "keep"]
 
@@ -95,6 +96,12 @@ class ImageFolderSource(FileSource):
     """Width in pixels to which every image is resized."""
     color: Literal["rgb", "gray"] = "rgb"
     """Three channels or one."""
+    background: tuple[Byte, Byte, Byte] = (255, 255, 255)
+    """Red, green and blue that stand behind transparent pixels; the color that a file hides there
+    is never seen."""
+    value_range: tuple[float, float] | None = None
+    """Values of pixels of 16 bits or floats (thermal, depth, X-ray) that become black and white;
+    what is beyond is cut. null: fitted to the files of train, where they have such pixels."""
 
 
 class AudioFolderSource(FileSource):

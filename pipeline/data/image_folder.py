@@ -4,26 +4,28 @@ One image is in memory at a time. Files that cannot be read as images are left o
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline.arrays import Array
 from pipeline.config.schema import ImageFolderSource
 from pipeline.data.class_folders import Broken, Classes, file_name, leavings, without_root
 from pipeline.data.file_source import classes_of
-from pipeline.data.samples import Chunk, Source
-from pipeline.ondevice.image import decode_image, resize_image
+from pipeline.data.samples import Chunk, Finding, Source
+from pipeline.errors import ConfigError
+from pipeline.ondevice.image import decode_image, is_deep, open_image, resize_image
 from pipeline.samples.kind import Input
 
 SUFFIXES = (  # what counts as an image file; any other file is reported and left out
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm",
     ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+LOOKED = 200  # files by which the range of deep pixels is fitted
+FAR = 0.001  # fraction of pixels of a file at each end that the range leaves out
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
@@ -34,12 +36,45 @@ def open_image_folder(source: ImageFolderSource, base: Path, report: str | None)
         ConfigError: the folder is not there, or laid out wrongly, or a class is empty.
     """
     classes = classes_of(source, base, SUFFIXES, what="image")
-    return Source(
-        (Input("image", "image"),), "class", tuple(classes.names), lambda: _read(classes, source)
+    value_range, found = _value_range(source, classes)
+    classes = replace(classes, findings=(*classes.findings, *found))
+    cells = {"background": list(source.background), "value_range": value_range}
+    spec = Input("image", "image", cells=cells)
+    return Source((spec,), "class", tuple(classes.names), lambda: _read(classes, source, cells))
+
+
+def _value_range(
+    source: ImageFolderSource, classes: Classes
+) -> tuple[list[float] | None, tuple[Finding, ...]]:
+    """Return the values that become black and white, and a finding; None: no deep pixels are seen.
+
+    Raises:
+        ConfigError: the range that is asked for has no width.
+    """
+    if source.value_range is not None:
+        low, high = source.value_range
+        if low >= high:
+            raise ConfigError(f"data.source.value_range: {low:g} is not below {high:g}")
+        return [low, high], ()
+    files = [file.path for file in classes.listed if file.part in (None, "train")]
+    ends = []
+    for path in files[:: max(1, len(files) // LOOKED)]:
+        with contextlib.suppress(*UNREADABLE), open_image(path) as image:
+            if is_deep(image):
+                pixels = np.asarray(image)
+                ends.append(np.quantile(pixels[np.isfinite(pixels)], (FAR, 1 - FAR)))
+    if not ends:
+        return None, ()
+    low, high = float(min(a for a, _ in ends)), float(max(b for _, b in ends))
+    high = high if high > low else low + 1
+    text = (
+        f"Pixels of 16 bits or floats: {low:g} becomes black and {high:g} white, here and on the "
+        "device (data.source.value_range)."
     )
+    return [low, high], (Finding("info", "value_range", text, len(ends)),)
 
 
-def _read(classes: Classes, source: ImageFolderSource) -> Iterator[Chunk]:
+def _read(classes: Classes, source: ImageFolderSource, cells: Mapping[str, Any]) -> Iterator[Chunk]:
     """Yield one image after the other, then findings on what is left out."""
     broken: list[Broken] = []
     root = classes.root
@@ -47,30 +82,11 @@ def _read(classes: Classes, source: ImageFolderSource) -> Iterator[Chunk]:
     for image in classes.listed:
         name = file_name(image.path, root)
         try:
-            pixels = read_image(
-                Path(image.path), height=source.height, width=source.width, color=source.color
-            )
+            decoded = decode_image(image.path, source.color, **cells)
+            pixels = np.asarray(resize_image(decoded, source.height, source.width))
         except UNREADABLE as error:
-            broken.append((image, why_unreadable(Path(image.path), without_root(error, root))))
+            broken.append((image, without_root(error, root)))
             continue
         groups = None if image.group is None else [image.group]
         yield Chunk({"image": pixels[None]}, labels[image.label], [name], image.part, groups)
     yield Chunk({}, np.zeros(0, np.int64), [], findings=leavings(classes, broken, "image"))
-
-
-def read_image(path: Path, *, height: int, width: int, color: Literal["rgb", "gray"]) -> Array:
-    """Return an image file as (height, width, channels) uint8, upright, transparency dropped.
-
-    Raises:
-        OSError, SyntaxError, ValueError: it is no image, or cut short (one of UNREADABLE).
-    """
-    return np.asarray(resize_image(decode_image(path, color), height, width))
-
-
-def why_unreadable(path: Path, error: str) -> str:
-    """Return why an image could not be read: HEIC is named, which needs a reader of its own."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        head = file.read(12)
-        if head[4:8] == b"ftyp" and head[8:12] in HEIC:
-            return "HEIC: convert it, or pip install pillow-heif"
-    return error

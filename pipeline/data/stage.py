@@ -46,7 +46,8 @@ from pipeline.data.split import (
 from pipeline.data.store import Stored, store
 from pipeline.data.unlabeled import UNLABELED, hide, split_known, without_label
 from pipeline.documents.dataset import DataFinding, DatasetDocument, ReportGroups, StoredLabels
-from pipeline.documents.preprocess import Entry, Preprocess, Target
+from pipeline.documents.preprocess import Entry, Preprocess
+from pipeline.documents.target import Target
 from pipeline.errors import ConfigError
 from pipeline.samples import KINDS
 from pipeline.seeds import fold_seed

@@ -564,6 +564,7 @@ def _read_cell(place, cells, column, entry):
 
 # ---- image.py: Images: read a file, resize, scale.
 
+HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands of ISO files
 WEIGHT_BITS = 14  # resize weights are whole numbers of 2**-14: every sum is exact in float64
 
 
@@ -633,45 +634,100 @@ def scale_values(raw, entry):
 
 def read_image(path, entry):
     """Return an image file as one sample (1, H, W, C), uint8."""
-    return decode_image(path, entry.color)[None]
+    return decode_image(path, entry.color, entry.background, value_range=entry.value_range)[None]
 
 
-def decode_image(path, color):
-    """Return an image file as uint8 (H, W, C): upright, eight bits, transparency dropped.
+def decode_image(path, color, background, *, value_range=None):
+    """Return an image file as uint8 (H, W, C): upright, eight bits, nothing transparent.
 
     Args:
-        path: any format that Pillow reads.
+        path: any format that Pillow reads; HEIC where pillow-heif is installed.
         color: gray for one channel; else red, green and blue.
+        background: (R, G, B), the color behind transparent pixels.
+        value_range: values of 16-bit and float pixels that become 0 and 255; None: such a file is
+            refused.
 
     Raises:
         ValueError, OSError, SyntaxError: it is no image, or cut short.
     """
-    try:
+    with open_image(path) as file:
+        check_pixels(path, *file.size)
         from PIL import Image, ImageOps
+
+        image = ImageOps.exif_transpose(file)
+        if is_deep(image):
+            image = Image.fromarray(_scale_deep(path, np.asarray(image), value_range))
+        if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa"):
+            image = image.convert("RGBA")
+        if image.mode == "RGBA":
+            image = Image.fromarray(composite_pixels(np.asarray(image), background))
+        mode = "L" if color == "gray" else "RGB"
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+
+
+def open_image(path):
+    """Return an image file, opened by Pillow.
+
+    Raises:
+        ValueError, OSError: it is no image, is too large, or a library is missing.
+    """
+    try:
+        from PIL import Image
     except ImportError as error:
         raise ValueError(
             "%s: reading images needs Pillow (pip install pillow); .npy works without" % path
         ) from error
+    _register_heic(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own words on size
-            file = Image.open(path)
+            return Image.open(path)
     except Image.DecompressionBombError:
         raise ValueError(
             "%s: more pixels than %d million, as it says: scale it down" % (path, MOST_PIXELS >> 20)
         ) from None
-    with file:
-        check_pixels(path, *file.size)
-        image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I;16"):  # Pillow would clip it
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in ("I", "F"):
-            raise ValueError("%s: pixels of mode %s have no known range" % (path, image.mode))
-        if "transparency" in image.info:
-            image = image.convert("RGBA")
-        mode = "L" if color == "gray" else "RGB"
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+
+
+def _register_heic(path):
+    """Have Pillow read HEIC where a file is of it, by its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:12] not in HEIC:
+        return
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ValueError(
+            "%s: a HEIC picture: pip install pillow-heif, or convert it" % path
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
+def is_deep(image):
+    """Tell whether an image of Pillow has pixels of 16 bits, of 32 bits, or floats."""
+    return image.mode.startswith("I;16") or image.mode in ("I", "F")
+
+
+def _scale_deep(path, pixels, value_range):
+    """Return pixels (H, W) of many bits as uint8, black and white at the ends of a range."""
+    if value_range is None:
+        raise ValueError(
+            "%s: pixels of %s, and training saw none: save it with 8 bits" % (path, pixels.dtype)
+        )
+    if not np.isfinite(pixels).all():
+        raise ValueError("%s: pixels that are NaN or infinite" % path)
+    low, high = value_range
+    unit = (pixels.astype(np.float64) - low) / (high - low)
+    return np.floor(255 * np.clip(unit, 0.0, 1.0) + 0.5).astype(np.uint8)
+
+
+def composite_pixels(pixels, background):
+    """Return pixels (H, W, 4) before a color as (H, W, 3), uint8, rounded to the nearest."""
+    alpha = pixels[..., 3:].astype(np.int64)
+    behind = np.array(background, np.int64)
+    mixed = pixels[..., :3] * alpha + behind * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 # ---- sanitize.py: Input sanitization: ranges that training saw, and feature squeezing.

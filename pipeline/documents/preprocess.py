@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.config.section import Task
 from pipeline.documents.decision import Decision
 from pipeline.documents.record import Record
+from pipeline.documents.target import Target
 
 SCHEMA_FILE = "preprocess.schema.json"
 
@@ -129,6 +130,10 @@ class ImageEntry(_Entry):
     """1 / the largest value of the raw type, so that model inputs are in [0, 1]."""
     color: Literal["rgb", "gray"]
     """What image files are converted to."""
+    background: list[int]
+    """Color (R, G, B) behind transparent pixels of image files."""
+    value_range: list[float] | None
+    """Values of 16-bit and float pixels that become 0 and 255; null: there were none in train."""
     columns: None = None
 
 
@@ -251,19 +256,6 @@ Entry = Annotated[
     ImageEntry | TableEntry | ColumnsEntry | CodesEntry | AudioEntry | SeriesEntry | TokensEntry,
     Field(discriminator="kind"),
 ]
-
-
-class Target(Record):
-    """How model outputs become values: output * scale + offset."""
-
-    offset: float
-    """Mean of the training split, in the unit of the values."""
-    scale: float
-    """Standard deviation of the training split, in the unit of the values."""
-    channel: int | None = None
-    """Index of the channel whose change is forecast; null: no forecast."""
-    horizon: int | None = None
-    """Steps from the end of a window to the forecast; null: no forecast."""
 
 
 class AbstentionRule(Record):

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pipeline.arrays import Layer, Model, Namespace, Tensor
-from pipeline.documents.preprocess import Entry, Target
+from pipeline.documents.preprocess import Entry
 from pipeline.documents.spec import Spec, SpecInput
+from pipeline.documents.target import Target
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.ending import cut_head, end_as_ours

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Array, Layer, Model, Namespace
-from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Spec
+from pipeline.documents.target import Target
 from pipeline.errors import ConfigError
 from pipeline.models import blocks
 from pipeline.models.graph import functional, is_model

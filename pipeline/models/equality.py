@@ -17,8 +17,8 @@ import tensorflow as tf
 from pipeline.arrays import Array, Layer, Model, Tensor
 from pipeline.data.dataset import Dataset
 from pipeline.data.preprocess import to_model_inputs
-from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Spec
+from pipeline.documents.target import Target
 from pipeline.errors import ConfigError
 from pipeline.models.adopt import in_model_order, shown_input
 from pipeline.models.ending import RESHAPES, activation_of, layers_from_output

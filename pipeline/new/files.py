@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pipeline.config.folder_schema import Listing
 from pipeline.data import image_folder, sound
@@ -23,6 +22,7 @@ from pipeline.errors import ConfigError
 from pipeline.new.recipe import FEW
 from pipeline.new.seen import Modality, Seen
 from pipeline.new.table import Table
+from pipeline.ondevice.image import open_image
 
 LOOKED = 200  # files that are opened to tell what all are like
 SIDES = ((40, None), (128, 64), (10**9, 96))  # pictures up to here -> side they are brought to
@@ -154,16 +154,16 @@ def pictures_seen(path: Path) -> Seen:
     """
     source, classes, said = find_classes(path, image_folder.SUFFIXES, "image")
     files = [Path(file.path) for file in classes.listed]
-    sizes, modes = [], set()
+    sizes, modes, why = [], set(), ""
     for file in files[:: max(1, len(files) // LOOKED)]:
         try:
-            with Image.open(file) as picture:
+            with open_image(str(file)) as picture:
                 sizes.append(picture.size)
                 modes.add(picture.mode if picture.mode in ("L", "1", "I;16", "I", "F") else "color")
-        except image_folder.UNREADABLE:
-            continue  # the data stage leaves it out, and says so
+        except image_folder.UNREADABLE as error:
+            why = why or str(error)  # the data stage leaves it out, and says so
     if not sizes:
-        raise ConfigError(f"--data: {path}: no picture can be opened")
+        raise ConfigError(f"--data: {path}: {len(files):,} pictures, none can be opened: {why}")
     width, height = (round(statistics.median(s[i] for s in sizes)) for i in (0, 1))
     longest = max(width, height)
     side = next(to for up_to, to in SIDES if longest <= up_to) or longest
@@ -186,14 +186,14 @@ def sounds_seen(path: Path) -> Seen:
     source, classes, said = find_classes(path, sound.SUFFIXES, "recording")
     files = [Path(file.path) for file in classes.listed]
     rate = 16_000
-    lengths = []
+    lengths, why = [], ""
     for file in files[:: max(1, len(files) // LOOKED)]:
         try:
             lengths.append(len(read_sound(file, rate)) / rate)
-        except (OSError, ValueError):
-            continue
+        except (OSError, ValueError) as error:
+            why = why or str(error)
     if not lengths:
-        raise ConfigError(f"--data: {path}: no recording can be read")
+        raise ConfigError(f"--data: {path}: {len(files):,} recordings, none can be read: {why}")
     seconds = round(min(10.0, max(0.2, float(np.quantile(lengths, 0.9)))), 1)
     source = {"kind": "audio_folder", **source}
     source["sound"] = {"sample_rate": rate, "seconds": seconds, "features": {"kind": "log_mel"}}

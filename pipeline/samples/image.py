@@ -1,5 +1,8 @@
 """Images: pixels (H, W, C), whole numbers; a model input is in [0, 1]."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from pipeline.arrays import Array
@@ -16,6 +19,8 @@ from pipeline.samples.kind import (
 )
 
 IMAGE_SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}  # to [0, 1]: where attacks state epsilon
+OF_FILES: Mapping[str, Any] = {"background": [255, 255, 255], "value_range": None}
+"""Fields of an entry on how image files are read, where the source does not say."""
 LARGEST = 128  # pixels; larger images are shown reduced
 
 
@@ -35,6 +40,7 @@ def fit_image(spec: Input, samples: RawSamples, train: Array) -> Fitted:
         offset=0.0,
         scale=IMAGE_SCALES[str(samples.dtype)],
         color="gray" if samples.shape[-1] == 1 else "rgb",
+        **{**OF_FILES, **spec.cells},
     )
     return entry, []
 

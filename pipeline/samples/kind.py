@@ -66,7 +66,7 @@ class Input:
     row: tuple[RowColumn, ...] = ()
     """Columns of rows, in order."""
     cells: Mapping[str, Any] = field(default_factory=dict)
-    """How cells of rows are read: fields of preprocess.json, such as `missing` and `delimiter`."""
+    """How cells of rows, or files of images, are read: fields of preprocess.json."""
     numbers: Numbers = "auto"
     """Encoding of numbers in rows and series."""
     vocabulary: int = 0

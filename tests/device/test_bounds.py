@@ -121,6 +121,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entry = {
         "name": "x", "kind": "image", "shape": [2, 2, 1], "offset": 0.0, "scale": 1.0,
         "color": "gray", "raw_dtype": "uint8", "sanitize": None,
+        "background": [255, 255, 255], "value_range": None,
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("pictures")
     flat = write_bundle(folder / "flat")

@@ -367,7 +367,10 @@ def test_a_page_without_the_library_says_how_to_get_it(
 @needs_browser
 def test_a_recording_and_the_microphone_are_answered(page: Page, tmp_path: Path) -> None:
     form = {"window": 200, "stride": 100, "fft": 256, "bins": 2, "coefficients": 2}
-    entry = audio_entry(samples=SOUND, sample_rate=8000, **form) | {"shape": [2, 2, 1]}
+    entry = audio_entry(samples=SOUND, sample_rate=8000, **form) | {
+        "shape": [2, 2, 1],
+        "every": None,
+    }
     bundle = write_bundle(tmp_path / "sound", inputs=[entry])
     sound = np.random.default_rng(3).integers(-5000, 5000, (1, SOUND), np.int16)
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
@@ -396,6 +399,7 @@ def test_a_recording_and_the_microphone_are_answered(page: Page, tmp_path: Path)
 def test_a_picture_a_drawing_and_the_camera_are_answered(page: Page, tmp_path: Path) -> None:
     entry = {
         "name": "x", "kind": "image", "shape": [2, 2, 1], "raw_dtype": "uint8", "color": "gray",
+        "background": [255, 255, 255], "value_range": None,
         "offset": 0.5, "scale": 1 / 64, "columns": None,
     }  # fmt: skip
     bundle = write_bundle(tmp_path / "picture", inputs=[PREPROCESS["inputs"][0] | entry])

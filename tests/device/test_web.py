@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.artifacts import write_arrays
 from pipeline.bundle.web import PAGE
 from pipeline.ondevice.audio import fit_sound_length, resample_sound
 from pipeline.ondevice.decide import OUTSIDE, SUSPECT, UNSURE
 from pipeline.ondevice.files import prefix_errors
+from pipeline.ondevice.image import decode_image
 from pipeline.ondevice.quantize import quantize
 from pipeline.samples.columns import fit_category
 from pipeline.samples.numbers import fit_number, fit_piecewise
@@ -286,6 +288,27 @@ def entry_of(kind: str, **more: Any) -> dict[str, Any]:
         }
         return {"name": "x", "kind": kind, "length": 5, "stride": 3, **form, **more}
     return {**WORDS, "max_bytes": 9}
+
+
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_transparent_pixels_are_put_before_the_same_color(
+    tmp_path: Path, rng: np.random.Generator, color: str
+) -> None:
+    pixels = rng.integers(0, 256, (32, 32, 4)).astype(np.uint8)
+    pixels[:4, :, 3], pixels[4:8, :, 3] = 0, 255
+    case = {"what": "pixels", "array": "x", "color": color, "background": [250, 3, 90]}
+    ((told,),) = node(tmp_path, [case], {"x": pixels[None]})
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    wanted = decode_image(str(tmp_path / "a.png"), color, [250, 3, 90])
+    np.testing.assert_array_equal(values(told).reshape(wanted.shape), wanted)
+
+
+def test_a_png_of_16_bits_is_refused_by_the_page(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 30_000, np.uint16)).save(tmp_path / "a.png")
+    entry = {"name": "x", "kind": "image", "shape": [4, 4, 1], "color": "gray"}
+    case = {"what": "read", "path": str(tmp_path / "a.png"), "entries": [entry]}
+    (told,) = node(tmp_path, [case], {"x": np.zeros(1)})
+    assert "a PNG of 16 bits, of which a browser shows 8" in told["refused"]
 
 
 def test_files_are_read_as_the_runner_reads_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ const { readNpz, row } = await page("arrays");
 const { Refusal } = await page("check");
 const { scaleOutputs, decide, detectorInputs, reasonsToAbstain } = await page("decide");
 const { readFile } = await page("files");
+const { fromPixels } = await page("image");
 const { g, sum } = await page("numbers");
 const { prepare, quantize, dequantize } = await page("prepare");
 const { resampleSound } = await page("sound");
@@ -25,6 +26,10 @@ const DO = {
     data: resampleSound(raw.data, rate, wanted),
     dtype: "float64",
   }),
+  pixels: ({ color, background }, raw) => {
+    const [height, width] = raw.shape;
+    return fromPixels({ data: raw.data, width, height }, color, background);
+  },
   sum: (_, raw) => ({ data: Float64Array.of(sum(raw.data)), dtype: "float64" }),
   words: (_, raw) => Array.from(raw.data, (x) => g(x)),
   decide: ({ preprocess, abstain, limit, plain }, raw, i) => {

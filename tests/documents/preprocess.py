@@ -9,7 +9,10 @@ from pipeline.documents.record import Record
 
 CELLS = {"missing": [""], "delimiter": ",", "number_format": "plain"}
 FIELDS: dict[str, dict[str, Any]] = {
-    "image": {"raw_dtype": "uint8", "offset": 0.0, "scale": 1 / 255},
+    "image": {
+        "raw_dtype": "uint8", "offset": 0.0, "scale": 1 / 255, "background": [255, 255, 255],
+        "value_range": None,
+    },
     "table": {"raw_dtype": "float32", "offset": 0.0, "scale": 1.0, "columns": None},
     "columns": {"raw_dtype": "float32", "strip": None} | CELLS,
     "codes": {"raw_dtype": "float32", "strip": None, "vocabulary_size": 9} | CELLS,

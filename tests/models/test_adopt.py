@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.documents.preprocess import Target
 from pipeline.documents.spec import Spec, SpecInput
+from pipeline.documents.target import Target
 from pipeline.errors import ConfigError
 from pipeline.models import graph
 from pipeline.models.adopt import adopt_model, reconstructs_input

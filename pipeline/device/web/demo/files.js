@@ -73,6 +73,9 @@ function asMany(array, entry) {
 }
 
 async function readPicture(file, [entry]) {
+  if (isDeep(new Uint8Array(await file.slice(0, 32).arrayBuffer()))) {
+    throw new Refusal("a PNG of 16 bits, of which a browser shows 8; use run_on_device.py");
+  }
   let bitmap;
   try {
     const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
@@ -85,7 +88,13 @@ async function readPicture(file, [entry]) {
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.drawImage(bitmap, 0, 0);
   const pixels = pen.getImageData(0, 0, bitmap.width, bitmap.height);
-  return [{ [entry.name]: asTyped(fromPixels(pixels, entry.color), entry) }];
+  return [{ [entry.name]: asTyped(fromPixels(pixels, entry.color, entry.background), entry) }];
+}
+
+// Whether a file begins as a PNG of 16 bits a channel does.
+export function isDeep(head) {
+  const isPng = [0x89, 0x50, 0x4e, 0x47].every((byte, i) => head[i] === byte);
+  return isPng && head[24] === 16;
 }
 
 // Eight bits are what pictures have; a model of other numbers has no use for them.

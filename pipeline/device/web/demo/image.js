@@ -57,12 +57,16 @@ function windows(length, size) {
   });
 }
 
-// Pixels of a canvas (R, G, B, A) as a sample: gray as Pillow weighs the colors, or three of them.
-export function fromPixels({ data, width, height }, color) {
+// Pixels of a canvas (R, G, B, A) as a sample, before a color where they are transparent: gray as
+// Pillow weighs the colors, or three of them.
+export function fromPixels({ data, width, height }, color, background = [255, 255, 255]) {
   const channels = color === "gray" ? 1 : 3;
   const found = new Uint8Array(width * height * channels);
   for (let i = 0; i < width * height; i += 1) {
-    const [r, g, b] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
+    const alpha = data[4 * i + 3];
+    const [r, g, b] = background.map((behind, c) =>
+      Math.floor((data[4 * i + c] * alpha + behind * (255 - alpha) + 127) / 255),
+    );
     if (channels === 1) found[i] = (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
     else found.set([r, g, b], 3 * i);
   }

@@ -1,6 +1,6 @@
 // What the model is given, to look at: the picture, the bands, the curves, the words.
 
-import { checked } from "./check.js";
+import { checkSample } from "./check.js";
 import { button, el } from "./dom.js";
 import { g, isFloat, limits } from "./numbers.js";
 import { squeezeSample } from "./squeeze.js";
@@ -19,7 +19,7 @@ export function showView(figure, raw, inputs, model) {
 }
 
 function picture(raw, _, entry) {
-  const canvas = canvasOf(squeezeSample(checked(raw, entry), entry));
+  const canvas = canvasOf(squeezeSample(checkSample(raw, entry), entry));
   const [height, width] = entry.shape;
   const text = `What the model is given: ${width} by ${height} pixels`;
   canvas.setAttribute("role", "img");
