@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.device_code.constants import c_symbol
+from pipeline.device_code.firmware import make_firmware
 from pipeline.device_code.library import make_library
 from pipeline.device_code.model_array import make_model_array
 from pipeline.device_code.parts import UnsupportedError
@@ -21,7 +22,7 @@ def write_device_code(bundle: Path, manifest: Manifest) -> None:
     """
     shipped = manifest.shipped_model
     try:
-        sources = make_library(manifest.name, manifest.preprocess, shipped)
+        sources = make_device_code(manifest)
     except UnsupportedError:
         return
     if shipped.bytes <= MOST_BYTES:
@@ -31,3 +32,16 @@ def write_device_code(bundle: Path, manifest: Manifest) -> None:
     folder.mkdir()
     for name, text in sources.items():
         (folder / name).write_text(text)
+
+
+def make_device_code(manifest: Manifest) -> dict[str, str]:
+    """Return file name -> text of device/, but for the model's bytes.
+
+    Raises:
+        UnsupportedError: the library cannot do what the model needs; says what.
+    """
+    name, preprocess, shipped = manifest.name, manifest.preprocess, manifest.shipped_model
+    has_array = shipped.bytes <= MOST_BYTES
+    return make_library(name, preprocess, shipped) | make_firmware(
+        name, preprocess, shipped, has_array=has_array
+    )

@@ -7,10 +7,11 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from pipeline.bundle.device_code import make_device_code
 from pipeline.bundle.sample import sample_name
 from pipeline.device.browser import VERSION
 from pipeline.device_code.constants import c_symbol
-from pipeline.device_code.library import describe_library
+from pipeline.device_code.firmware import MICRO_LACKS, micro_name
 from pipeline.device_code.parts import UnsupportedError
 from pipeline.documents.files import ModelTensor
 from pipeline.documents.manifest import Manifest
@@ -25,13 +26,6 @@ C_TYPES = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t",
     "float32": "float",
 }  # fmt: skip
-MICRO_NAMES = {  # as tflite-micro's resolver calls what is not its plain name in camel case
-    "BATCH_MATMUL": "BatchMatMul",
-    "CUMSUM": "CumSum",
-    "PADV2": "PadV2",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
-}
-MICRO_LACKS = ("GELU",)  # that we make
 PIXELS = np.arange(256, dtype=np.float32)
 
 
@@ -77,13 +71,19 @@ def readme(manifest: Manifest) -> str:
     )
 
 
-def _library(manifest: Manifest) -> dict[str, str | None]:
-    """Return the prefix of the C library's names, or why there is none."""
+def _library(manifest: Manifest) -> dict[str, str | bool | None]:
+    """Return the prefix of the C library's names and what is beside it, or why there is none."""
     try:
-        describe_library(manifest.name, manifest.preprocess, manifest.shipped_model)
+        names = make_device_code(manifest)
     except UnsupportedError as error:
-        return {"library": None, "no_library": str(error)}
-    return {"library": c_symbol(manifest.name), "no_library": None}
+        return {"library": None, "no_library": str(error), "runner": False, "is_labels": False}
+    prefix = c_symbol(manifest.name)
+    return {
+        "library": prefix,
+        "no_library": None,
+        "runner": f"{prefix}_runner.h" in names,
+        "is_labels": manifest.preprocess.labels is not None,
+    }
 
 
 def _border(border: ModelTensor, entry: Entry | None) -> dict[str, Any]:
@@ -113,9 +113,3 @@ def pixel_shift(tensor: ModelTensor, entry: Entry | None) -> int | None:
         return None
     steps = np.round(PIXELS * np.float32(entry.scale) / np.float32(tensor.scale))
     return tensor.zero_point if (steps == PIXELS).all() else None
-
-
-def micro_name(op: str) -> str:
-    """Return what tflite-micro's resolver calls an operation, behind `Add`."""
-    parts = ("2D" if part == "2D" else part.capitalize() for part in op.split("_"))
-    return MICRO_NAMES.get(op, "".join(parts))

@@ -35,6 +35,7 @@ from pipeline.documents.preprocess import (
 from pipeline.ondevice.image import scale_values
 from pipeline.ondevice.quantize import quantize
 from pipeline.ondevice.sanitize import reduce_bit_depth
+from pipeline.visible import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 TOP = 3  # classes that a result lists
@@ -54,6 +55,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "c_floats": constants.c_floats,
     "c_integers": constants.c_integers,
     "c_string": constants.c_string,
+    "one_line": visible,
 }
 
 # kind -> its template, and what that needs to know of an input
@@ -81,7 +83,7 @@ def make_library(name: str, preprocess: Preprocess, file: FileEntry | ModelFile)
     """
     prefix = constants.c_symbol(name)
     context = describe_library(name, preprocess, file)
-    environment = _environment(preprocess)
+    environment = environment_for(preprocess)
     return {
         f"{prefix}.{suffix}": environment.get_template(f"library.{suffix}.j2").render(context)
         for suffix in ("h", "c")
@@ -94,7 +96,7 @@ def make_check(name: str, preprocess: Preprocess, file: FileEntry | ModelFile) -
     Args and errors are those of `make_library`; `pipeline.device.compiled` speaks with it.
     """
     context = describe_library(name, preprocess, file)
-    return _environment(preprocess).get_template("check.c.j2").render(context)
+    return environment_for(preprocess).get_template("check.c.j2").render(context)
 
 
 def describe_library(name: str, preprocess: Preprocess, file: FileEntry | ModelFile) -> Part:
@@ -217,7 +219,7 @@ def _find_helpers(part: Part) -> list[str]:
     return [name for name, asked in wanted.items() if asked]
 
 
-def _environment(preprocess: Preprocess) -> jinja2.Environment:
+def environment_for(preprocess: Preprocess) -> jinja2.Environment:
     """Return Jinja with the filters that write C; knots are floats where that loses nothing."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

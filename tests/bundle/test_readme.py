@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.bundle.readme import micro_name, readme
+from pipeline.bundle.readme import readme
+from pipeline.device_code.firmware import micro_name
 from pipeline.export.c_source import write_c_source
 from pipeline.ondevice.quantize import dequantize, quantize
 from tests.device.tiny import STEPS, tflite

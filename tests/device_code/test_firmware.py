@@ -132,7 +132,7 @@ def test_a_bundle_has_the_library_of_its_shipped_model(tmp_path: Path) -> None:
     (tmp_path / manifest.shipped_model.file).write_bytes(MODEL)
     write_device_code(tmp_path, manifest)
     names = {path.name for path in (tmp_path / "device").iterdir()}
-    assert names == {"my_model.h", "my_model.c", "my_model_model.h", "my_model_model.c"}
+    assert names >= {"my_model.h", "my_model.c", "my_model_model.h", "my_model_model.c"}
 
 
 @pytest.mark.slow
