@@ -18,6 +18,7 @@ from pipeline.data.folder_layout import NOISE
 from pipeline.data.recordings import window_names
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.data.sound import SUFFIXES, sound_input
+from pipeline.data.sound_lengths import SoundLengths
 from pipeline.documents.preprocess import AudioEntry
 from pipeline.errors import ConfigError
 from pipeline.ondevice.audio import fit_sound_length
@@ -72,6 +73,7 @@ def _read(
     labels = {name: np.array([number], np.int64) for number, name in enumerate(names)}
     entry = spec.template
     assert isinstance(entry, AudioEntry)  # made by sound_input
+    lengths = SoundLengths(entry.samples / entry.sample_rate)
     for file in classes.listed:
         name = file_name(file.path, classes.root)
         try:
@@ -80,13 +82,15 @@ def _read(
             broken.append((file, without_root(error, classes.root)))
             continue
         count = len(sounds)
+        if entry.every is None:
+            lengths.see(file.path, name)
         own = [name] if entry.every is None else window_names(name, count)
         group = _group_of(file, classes, entry.every)
         groups = None if group is None else [group] * count
         yield Chunk({"audio": sounds}, labels[file.label].repeat(count), own, file.part, groups)
     if source.silence:
         yield from _silence(classes, source.silence, entry, labels[SILENCE])
-    found = leavings(classes, broken, "recording")
+    found = (*leavings(classes, broken, "recording"), *lengths.findings())
     yield Chunk({}, np.zeros(0, np.int64), [], findings=found)
 
 

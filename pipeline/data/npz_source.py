@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
+from pipeline.data.array_forms import channels_last, flat_labels, form_findings, has_channels_first
 from pipeline.data.csv_rows import refuse_width
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
@@ -166,9 +167,18 @@ def _label_kind(
 ) -> tuple[Literal["class", "integer", "number"], tuple[str, ...] | None]:
     """Return the kind of the labels, and the names of the classes."""
     dtype = arrays[0].dtype
-    if any(len(array.shape) != 1 for array in arrays) or dtype.kind not in "biufU":
+    are_flat = all(len(array.shape) == 1 for array in arrays)
+    if are_flat:
+        is_known = dtype.kind in "biufU"
+    else:
+        blocks = (block for array in arrays for block in _blocks(path, array))
+        is_known = all(flat_labels(block) is not None for block in blocks)
+        dtype = dtype if arrays[0].shape[1:] == (1,) else np.dtype(np.int64)
+    if not is_known:
         shown = ", ".join(f"{a.name} {a.dtype} {a.shape}" for a in arrays)
-        raise ConfigError(f"{path}: labels {shown}; wanted one number or word a sample")
+        raise ConfigError(
+            f"{path}: labels {shown}; wanted one number or word a sample, or one-hot rows"
+        )
     if source.class_names is not None and dtype.kind != "U":
         if dtype.kind not in "biu":
             raise ConfigError(
@@ -176,7 +186,7 @@ def _label_kind(
             )
         return "class", source.class_names
     if dtype.kind == "U":
-        blocks = (block for array in arrays for block in _blocks(path, array))
+        blocks = (block for array in arrays for block in _label_blocks(path, array))
         words = {str(word) for block in blocks for word in np.unique(block)}
         return "class", tuple(sorted(words))
     return "number" if dtype.kind == "f" else "integer", None
@@ -192,10 +202,14 @@ def _read(
     """Yield the samples of every part, ROWS at a time."""
     unknown = 0
     for end, part in parts.items():
-        groups = None if source.group is None else _blocks(path, arrays[f"{source.group}{end}"])
-        streams = {name: _rows(path, arrays[f"{name}{end}"]) for name in source.inputs}
+        own = {name: arrays[f"{name}{end}"] for name in source.inputs}
+        rows = min(_rows_of(array) for array in own.values())  # of all arrays alike
+        groups = None
+        if source.group is not None:
+            groups = _blocks(path, arrays[f"{source.group}{end}"], rows)
+        streams = {name: _samples(path, array, rows) for name, array in own.items()}
         count = 0
-        for block in _blocks(path, arrays[f"{source.label}{end}"]):
+        for block in _label_blocks(path, arrays[f"{source.label}{end}"], rows):
             labels = _labels(block, names, path, count)
             values = {name: next(stream) for name, stream in streams.items()}
             unknown += sum(int(np.isnan(v).sum()) for v in values.values() if v.dtype.kind == "f")
@@ -207,6 +221,11 @@ def _read(
                 None if groups is None else [str(group) for group in next(groups)],
             )
             count += len(labels)
+    end = next(iter(parts))
+    images = {name: arrays[f"{name}{end}"] for name in source.inputs}
+    shapes = {name: own.shape for name, own in images.items() if str(own.dtype) in IMAGE_SCALES}
+    forms = form_findings(shapes, source.label, arrays[f"{source.label}{end}"].shape)
+    yield Chunk({}, np.zeros(0), [], findings=forms)
     if unknown:
         text = f"{unknown} values are missing (NaN): the median of train stands in."
         found = Finding("info", "missing_values", text, unknown)
@@ -228,23 +247,43 @@ def _labels(labels: Array, names: tuple[str, ...] | None, path: Path, first: int
     return labels.astype(np.int64)
 
 
-def _rows(path: Path, array: NpzArray) -> Iterator[Array]:
+def _samples(path: Path, array: NpzArray, rows: int) -> Iterator[Array]:
     """Yield samples in the form in which they are stored."""
-    for block in _blocks(path, array):
+    for block in _blocks(path, array, rows):
         if str(block.dtype) in IMAGE_SCALES and block.ndim in (3, 4):
-            yield block[..., None] if block.ndim == 3 else block
+            own = channels_last(block) if has_channels_first(array.shape) else block
+            yield own[..., None] if own.ndim == 3 else own
         else:
             yield block.astype(np.float32)
 
 
-def _blocks(path: Path, array: NpzArray) -> Iterator[Array]:
-    """Yield the values of an array, ROWS samples at a time.
+def _label_blocks(path: Path, array: NpzArray, rows: int | None = None) -> Iterator[Array]:
+    """Yield labels (n,), whether they are stored so, as (n, 1) or one-hot."""
+    for block in _blocks(path, array, rows):
+        flat = flat_labels(block)
+        assert flat is not None  # see _label_kind
+        yield flat
+
+
+def _rows_of(array: NpzArray) -> int:
+    """Return how many samples of an array are read at once."""
+    size = array.dtype.itemsize * math.prod(array.shape[1:])
+    return max(1, min(ROWS, BLOCK_BYTES // max(1, size)))
+
+
+def _blocks(path: Path, array: NpzArray, rows: int | None = None) -> Iterator[Array]:
+    """Yield the values of an array.
+
+    Args:
+        path: of the file.
+        array: of the file.
+        rows: samples at a time; None: as many as fit.
 
     Raises:
         ConfigError: the file is cut short.
     """
     size = array.dtype.itemsize * math.prod(array.shape[1:])
-    rows = max(1, min(ROWS, BLOCK_BYTES // max(1, size)))
+    rows = _rows_of(array) if rows is None else rows
     try:
         with zipfile.ZipFile(path) as file, file.open(f"{array.name}.npy") as stream:
             _read_header(stream)

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.arrays import Array
 from pipeline.config.source_schema import TfdsSource
+from pipeline.data.array_forms import flat_labels, has_channels_first
 from pipeline.data.folder_layout import PARTS
 from pipeline.data.npz_source import arrays_of
 from pipeline.data.source_fingerprint import walk
@@ -113,6 +115,7 @@ def npz_seen(path: Path, target: str | None) -> Seen:
     shapes = {name: (array.shape, array.dtype) for name, array in arrays_of(path).items()}
     bare = {re.sub(r"_(train|validation|test)$", "", name): name for name in shapes}
     flat = [name for name, full in bare.items() if len(shapes[full][0]) == 1]
+    flat += [n for n in ("y", "label", "labels") if n in bare and n not in flat]
     label = target or next((n for n in flat if n in ("y", "label", "labels")), None)
     if label is None and len(flat) == 1:
         (label,) = flat
@@ -121,8 +124,7 @@ def npz_seen(path: Path, target: str | None) -> Seen:
             f"--target: {path} holds {', '.join(bare) or 'no arrays'}; name the array to predict"
         )
     first = next((n for n in (f"{label}_train", label) if n in shapes), bare[label])
-    with np.load(path) as arrays:
-        labels = np.asarray(arrays[first])
+    labels = _labels(path, first)
     inputs = [name for name in bare if name != label and name not in flat]
     if not inputs:
         raise ConfigError(f"--data: {path} holds no array of two dimensions or more to look at")
@@ -134,7 +136,8 @@ def npz_seen(path: Path, target: str | None) -> Seen:
     source = {"kind": "npz", "path": path, "inputs": inputs, "label": label}
     said = (", ".join(f"{name}: {shape} {dtype}" for name, (shape, dtype) in shapes.items()) + ".",)
     is_given = any(name.endswith("_test") for name in shapes)
-    size = max(shape[1:3]) if is_picture else shape[1]
+    sides = shape[2:4] if has_channels_first(shape) else shape[1:3]
+    size = max(sides) if is_picture else shape[1]
     return Seen(
         modality,  # type: ignore[arg-type]
         "classification" if is_class else "regression",
@@ -145,3 +148,20 @@ def npz_seen(path: Path, target: str | None) -> Seen:
         is_given,
         size,
     )
+
+
+def _labels(path: Path, name: str) -> Array:
+    """Return an array of labels (N,).
+
+    Raises:
+        ConfigError: it is none.
+    """
+    with np.load(path) as arrays:
+        found = np.asarray(arrays[name])
+    labels = flat_labels(found)
+    if labels is None:
+        raise ConfigError(
+            f"--target: {path}: {name} {found.shape} is no target: wanted one number or word a "
+            "sample, or one-hot rows"
+        )
+    return labels
