@@ -7,6 +7,7 @@ from pipeline.device_code.firmware import make_firmware
 from pipeline.device_code.library import make_library
 from pipeline.device_code.model_array import make_model_array
 from pipeline.device_code.parts import UnsupportedError
+from pipeline.device_code.phone import make_kotlin
 from pipeline.documents.manifest import Manifest
 
 FOLDER = "device"
@@ -42,6 +43,9 @@ def make_device_code(manifest: Manifest) -> dict[str, str]:
     """
     name, preprocess, shipped = manifest.name, manifest.preprocess, manifest.shipped_model
     has_array = shipped.bytes <= MOST_BYTES
-    return make_library(name, preprocess, shipped) | make_firmware(
-        name, preprocess, shipped, has_array=has_array
-    )
+    sources = make_library(name, preprocess, shipped)
+    sources |= make_firmware(name, preprocess, shipped, has_array=has_array)
+    try:
+        return sources | make_kotlin(name, preprocess, shipped)
+    except UnsupportedError:  # of forms and tables alone
+        return sources

@@ -73,16 +73,18 @@ def readme(manifest: Manifest) -> str:
 
 def _library(manifest: Manifest) -> dict[str, str | bool | None]:
     """Return the prefix of the C library's names and what is beside it, or why there is none."""
+    nothing = {"runner": False, "is_labels": False, "kotlin": None}
     try:
         names = make_device_code(manifest)
     except UnsupportedError as error:
-        return {"library": None, "no_library": str(error), "runner": False, "is_labels": False}
+        return nothing | {"library": None, "no_library": str(error)}
     prefix = c_symbol(manifest.name)
     return {
         "library": prefix,
         "no_library": None,
         "runner": f"{prefix}_runner.h" in names,
         "is_labels": manifest.preprocess.labels is not None,
+        "kotlin": next((file[:-3] for file in names if file.endswith(".kt")), None),
     }
 
 
