@@ -25,6 +25,18 @@ C_TYPES = {
     "int32": "int32_t", "uint32": "uint32_t", "float32": "float", "float64": "double",
 }  # fmt: skip
 
+KOTLIN_WRITES = {
+    "int8": "put(index, clipped.toByte())",
+    "uint8": "put(index, clipped.toByte())",
+    "int16": "putShort(index * 2, clipped.toShort())",
+}
+KOTLIN_READS = {
+    "int8": "get(index)",
+    "uint8": "get(index).toInt().and(255)",
+    "int16": "getShort(index * 2)",
+    "float32": "getFloat(index * 4)",
+}  # how a number `index` of a ByteBuffer is written and read
+
 
 def c_double(number: float) -> str:
     """Return a double that reads back as the same bits."""

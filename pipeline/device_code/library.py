@@ -167,6 +167,9 @@ def _describe_tensor(tensor: ModelTensor) -> Part:
         "zero_point": tensor.zero_point or 0,
         "low": limits[0],
         "high": limits[1],
+        "bytes": dtype.itemsize,
+        "write": constants.KOTLIN_WRITES.get(tensor.dtype),
+        "read": constants.KOTLIN_READS.get(tensor.dtype),
     }
 
 

@@ -200,23 +200,28 @@ def _place_columns(columns: Sequence[Column]) -> list[Part]:
     counts: dict[str, int] = {}
     macros = c_members(["columns", "values", "size", *(c.name for c in columns)])[3:]
     first = 0
-    for place, column in enumerate(columns):
-        is_category = isinstance(column, CategoryColumn)
-        kind = "category" if is_category else _encoding_of(column)
+    for place, (column, macro) in enumerate(zip(columns, macros, strict=True)):
+        kind = _encoding_of(column)
         number = counts.get(kind, 0)
         counts[kind] = number + 1
-        row: Part = column.dump() | {"kind": kind, "number": number, "place": place}
-        shared = column.offset if isinstance(column, CategoryColumn) else None
-        row["first"] = first if shared is None else shared
-        row["names"] = column.values if isinstance(column, CategoryColumn) else []
-        row["macro"] = macros[place].upper()
-        row["last"] = len(column.category_index) - 1 if isinstance(column, CategoryColumn) else 0
-        rows.append(row)
+        row: Part = {"kind": kind, "number": number, "place": place, "macro": macro.upper()}
+        rows.append(column.dump() | row | _place_category(column, first))
         first += column.width
     return rows
 
 
+def _place_category(column: Column, first: int) -> Part:
+    """Return the names of a column's categories, the last, and its first index."""
+    if not isinstance(column, CategoryColumn):
+        return {"names": [], "last": 0, "first": first}
+    offset = first if column.offset is None else column.offset
+    last = len(column.category_index) - 1
+    return {"names": column.values, "last": last, "first": offset}
+
+
 def _encoding_of(column: Column) -> str:
+    if isinstance(column, CategoryColumn):
+        return "category"
     if isinstance(column, QuantileColumn):
         return "ranked"
     return "piecewise" if isinstance(column, PiecewiseColumn) else "scaled"

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from pipeline.device_code.constants import c_float, c_symbol
+from pipeline.device_code.constants import KOTLIN_READS, c_float, c_symbol
 from pipeline.device_code.library import describe_library, environment_for
 from pipeline.device_code.parts import Part, UnsupportedError
 from pipeline.documents.manifest import ModelFile
@@ -21,17 +21,6 @@ from pipeline.documents.preprocess import (
 from pipeline.ondevice.interpreter import keeps_state
 
 MOST_COLUMNS = 1000  # constants of a class of the JVM have a limit
-WRITES = {
-    "int8": "put(index, clipped.toByte())",
-    "uint8": "put(index, clipped.toByte())",
-    "int16": "putShort(index * 2, clipped.toShort())",
-}
-READS = {
-    "int8": "get(index)",
-    "uint8": "get(index).toInt().and(255)",
-    "int16": "getShort(index * 2)",
-    "float32": "getFloat(index * 4)",
-}
 
 
 def kotlin_name(name: str) -> str:
@@ -55,15 +44,10 @@ def make_kotlin(name: str, preprocess: Preprocess, file: ModelFile) -> dict[str,
     target = preprocess.target
     if preprocess.detector is not None or (target is not None and target.channel is not None):
         raise UnsupportedError("a detector of adversarial examples, or a forecast")
+    dtype = file.outputs[0].dtype
+    if dtype not in KOTLIN_READS:
+        raise UnsupportedError(f"an output of type {dtype}")
     context = describe_library(name, preprocess, file)
-    inputs, output = context["inputs"], context["output"]
-    assert isinstance(inputs, list)
-    assert isinstance(output, dict)
-    for part in inputs:
-        part |= {"write": WRITES.get(part["dtype"]), "bytes": np.dtype(part["dtype"]).itemsize}
-    if output["dtype"] not in READS:
-        raise UnsupportedError(f"an output of type {output['dtype']}")
-    output |= {"read": READS[output["dtype"]], "bytes": np.dtype(output["dtype"]).itemsize}
     environment = environment_for(preprocess)
     environment.filters |= {"k_string": k_string, "k_bound": k_bound, "trim_last": trim_last}
     more: Part = {"kt": kotlin_name(name), "keeps_state": keeps_state(file.ops)}
