@@ -38,7 +38,7 @@ class Stage:
 
 
 SPEC = ("spec.json", "start.keras")
-REFERENCE = ("model.keras", "decision.json")
+REFERENCE = ("model.keras", "decision.json", "threshold.json")
 TUNED = (
     "tune", "train", "model", "task", "task_metric", "seed", "data", "export", "compress", "audit",
     "harden",
@@ -92,7 +92,7 @@ STAGES = (
                 "range_test.json",
             ),
         },
-        ("train", "task", "seed", "data"),
+        ("train", "task", "seed", "data", "decision"),
         optional=("trials",),
     ),
     Stage(
@@ -100,7 +100,7 @@ STAGES = (
         "fine-tune on adversarial examples",
         ("dataset", "reference"),
         {"reference": REFERENCE, "robustness": ("robustness.json", "history.csv")},
-        ("harden", "train", "task", "seed", "data"),
+        ("harden", "train", "task", "seed", "data", "decision"),
     ),
     Stage(
         "compress",

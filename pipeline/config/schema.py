@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipeline.config.augment_schema import Augment
 from pipeline.config.data_schema import Baseline, Data, Sanitize, Split
+from pipeline.config.decision_schema import Decision
 from pipeline.config.export_schema import Border, Compress, Export, Format, Quantize, Remedy, Target
 from pipeline.config.folder_schema import (
     AudioFolderSource,
@@ -95,6 +96,7 @@ __all__ = [
     "Count",
     "CsvSource",
     "Data",
+    "Decision",
     "DsCnn",
     "EarlyStopping",
     "Export",
@@ -181,6 +183,8 @@ class Config(Section):
     """How the model is trained."""
     harden: Harden | None = None
     """Fine-tuning on adversarial inputs; null: none."""
+    decision: Decision | None = None
+    """The threshold of a classifier of two classes; null: the more probable class is predicted."""
     compress: Compress = Compress()
     """Pruning, clustering, and how the model is quantized."""
     export: Export = Export()

@@ -67,3 +67,9 @@ def epsilon_fits_the_norm(config: Config, base: File) -> Iterator[tuple[Path, st
             f"is {audit.epsilon:g}; under linf a value in [0, 1] changes by at most {WIDEST_LINF}: "
             "wanted less, or audit.norm: l2",
         )
+
+
+def decision_has_classes(config: Config, base: File) -> Iterator[tuple[Path, str]]:
+    """Refuse a decision threshold of a task without class probabilities."""
+    if config.decision is not None and not TASKS[config.task].has_softmax:
+        yield ("decision",), f"the task is {config.task}; wanted classification, of two classes"

@@ -21,8 +21,10 @@ from pipeline.data.shards import Shards, open_shards
 from pipeline.documents.dataset import DatasetDocument, StoredInput
 from pipeline.documents.decision import Decision
 from pipeline.documents.preprocess import Preprocess
+from pipeline.documents.threshold import Threshold
 from pipeline.tasks import TASKS
 
+THRESHOLD = "threshold.json"  # beside model.keras: where two classes are told apart
 DECISION = "decision.json"  # beside model.keras: a detector's score and threshold
 ZIP_LENGTHS = 26  # where a file's header in a .zip has the lengths of its name and its extras
 PARTS = ("train", "validation", "test")  # disjoint; together, all samples
@@ -116,10 +118,12 @@ def with_decision_of(dataset: Dataset, reference: Path) -> Dataset:
         dataset: as the `data` stage wrote it.
         reference: folder of the trained model.
     """
-    path = reference / DECISION
-    if not path.exists():
-        return dataset
-    return with_decision(dataset, Decision.read(path))
+    if (reference / DECISION).exists():
+        return with_decision(dataset, Decision.read(reference / DECISION))
+    if (reference / THRESHOLD).exists():
+        found = {"decision": Threshold.read(reference / THRESHOLD)}
+        return replace(dataset, preprocess=dataset.preprocess.model_copy(update=found))
+    return dataset
 
 
 def with_decision(dataset: Dataset, decision: Decision) -> Dataset:

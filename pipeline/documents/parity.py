@@ -7,6 +7,7 @@ from pydantic import Field
 from pipeline.documents.record import Record
 from pipeline.documents.selective import Abstention, Sanitization
 from pipeline.documents.stages import Skipped
+from pipeline.documents.threshold import DecisionQuality
 
 Interval = tuple[float, float]
 
@@ -218,6 +219,17 @@ class DeviceCode(Record):
     """Input -> largest difference of a value: in steps of an integer tensor, else in numbers."""
 
 
+class DecisionResult(Record):
+    """What the decision threshold of two classes gives, before and after quantization."""
+
+    positive: str
+    """Name of the positive class."""
+    threshold: float
+    """Probability of that class, as it was trained, from which on it is predicted."""
+    models: dict[str, DecisionQuality]
+    """reference or format -> precision, recall and F1 of that class."""
+
+
 class Parity(Record):
     """Contents of parity.json, written by `verify`."""
 
@@ -259,5 +271,7 @@ class Parity(Record):
     """Input sanitization; null: none."""
     device_code: DeviceCode | None
     """The C library; null: it was not compared."""
+    decision: DecisionResult | None = None
+    """The decision threshold; null: the more probable class is predicted."""
     skipped: tuple[Skipped, ...]
     """What was left out, and why."""

@@ -11,6 +11,7 @@ from pipeline.config.section import Task
 from pipeline.documents.decision import Decision
 from pipeline.documents.record import Record
 from pipeline.documents.target import Target
+from pipeline.documents.threshold import Threshold
 
 SCHEMA_FILE = "preprocess.schema.json"
 
@@ -284,6 +285,9 @@ class Preprocess(Record):
     """How outputs become values; null: no values are predicted."""
     anomaly: Decision | None = None
     """How a detector scores and decides, as in decision.json; null: no detector."""
+    decision: Threshold | None = None
+    """Where a classifier of two classes decides, as in threshold.json; null: at 0.5. Every file has
+    it in its last bias, so that nothing is to be done on the device."""
     abstain: dict[str, AbstentionRule] | None = None
     """Format of a file -> when it abstains; null: no file does."""
     detector: dict[str, float] | None = None

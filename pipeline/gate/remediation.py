@@ -53,7 +53,7 @@ def improve_quantization(file: Evidence) -> str:
 
 
 def improve_ranking(file: Evidence) -> str:
-    """Name the format of this run that ranks best, where it ranks better than the file."""
+    """Name the smallest format of this run that halves the loss, or the one that ranks best."""
     own = file.measurement.parity.auc_drop
     drops = {
         row.format: row.parity.auc_drop
@@ -61,6 +61,8 @@ def improve_ranking(file: Evidence) -> str:
         if row.format in FINER and row.parity.auc_drop is not None
     }
     best = min(drops, key=lambda form: drops[form], default=None)
+    if own is not None:
+        best = next((form for form in FINER if form in drops and drops[form] <= own / 2), best)
     if own is not None and best is not None and drops[best] < own:
         return (
             "The file gives equal scores to samples that the trained model ranks apart. Try "

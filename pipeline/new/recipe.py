@@ -27,7 +27,8 @@ def recipe(seen: Seen) -> Sections:
     gate = gates_of(seen) | dict(sections.pop("gate", {}))
     if TASKS[seen.task].agreement is not None:
         gate["agreement"] = TASKS[seen.task].agreement
-    return sections | ({"gate": gate} if gate else {})
+    decision = {"decision": {"metric": "f1"}} if metric_of(seen) == "auc" else {}
+    return sections | decision | ({"gate": gate} if gate else {})
 
 
 def gates_of(seen: Seen) -> Sections:
@@ -45,6 +46,8 @@ def gates_of(seen: Seen) -> Sections:
         "agreement": 1 - (SPARED + 1) / count,
         "worst_class_drop": SPARED / rarest,
     }
+    if metric_of(seen) == "auc":  # two positives, each from above all others to among equals
+        allowed["metric_drop"] = allowed["auc_drop"] = SPARED / (2 * rarest)
     if seen.modality in ATTACKED:
         allowed["robust_drop"] = SPARED / count
     found = {}

@@ -78,7 +78,7 @@ def config_text(file: Path, seen: Seen) -> str:
         *([f"task_metric: {metric}  # of uneven classes accuracy says little"] if metric else []),
         *_section("data", data, notes),
     ]
-    for key in ("model", "train", "export", "gate"):
+    for key in ("model", "train", "decision", "export", "gate"):
         if key in parts:
             lines += _section(key, parts[key], notes)
     return "\n".join(lines) + "\n"
@@ -155,7 +155,9 @@ def _gate_notes(seen: Seen) -> dict[str, str]:
     count, rarest = judged
     return {
         "metric_drop": f"two of about {count} tested samples, no three: one alone is "
-        f"{1 / count:.3f}",
+        f"{1 / count:.3f}"
+        if metric_of(seen) != "auc"
+        else f"two of about {rarest} tested samples of the rarer class",
         "agreement": "three of them may be decided otherwise",
         "worst_class_drop": f"two of about {rarest} tested samples of a class",
         "robust_drop": "two of them, under attack",

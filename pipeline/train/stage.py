@@ -1,10 +1,11 @@
 """Train the network.
 
-Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, history.csv,
-learning.json and warnings.json (how well it learned, what went wrong), and pretraining.json or
-distillation.json where there was one.
+Reads dataset, spec; writes model.keras (the reference), decision.json of a detector, threshold.json
+of two classes, history.csv, learning.json and warnings.json (how well it learned, what went wrong),
+and pretraining.json or distillation.json where there was one.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import keras
 from pipeline.arrays import Model
 from pipeline.artifacts import WORK, Inputs, Metrics
 from pipeline.config.schema import Config
-from pipeline.data.dataset import DECISION, Dataset, open_dataset
+from pipeline.data.dataset import DECISION, THRESHOLD, Dataset, open_dataset
 from pipeline.documents.spec import Spec
 from pipeline.documents.training import FineTuning, ValidationRecall, Warnings
 from pipeline.models import MODELS
@@ -28,6 +29,9 @@ from pipeline.train.history import write_history
 from pipeline.train.learning_curve import learning_curve
 from pipeline.train.pretrain import train_pretrained
 from pipeline.train.supervised import evaluate_pretrained, train_network
+from pipeline.train.threshold import check_decision, place_threshold
+
+log = logging.getLogger(__name__)
 
 
 def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
@@ -35,6 +39,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     spec = Spec.read(inputs["spec"] / "spec.json")
     settings = spec.train or config.train
     dataset = open_dataset(inputs["dataset"])
+    if config.decision is not None:
+        check_decision(config.decision, dataset)
     learning = _learning(config, spec)
     if "trials" in inputs:
         take_over(inputs["trials"], out / WORK)
@@ -64,12 +70,22 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         learned = learned.model_copy(update={"fine_tuning": tuned})
     learned.write(out / "learning.json")
     Warnings(warnings=tuple(trained.warnings)).write(out / "warnings.json")
+    _decide(config, spec, trained.model, dataset, out)
     save_keras(trained.model, out / "model.keras")
-    if (score := spec.score) is not None:
-        calibrate_decision(trained.model, dataset, score).write(out / DECISION)
     write_history(out / "history.csv", trained.history)
     metric = f"val_{TASKS[config.task].metric}"
     return Metrics({"epochs": (len(trained.history), ""), metric: (trained.validation[metric], "")})
+
+
+def _decide(config: Config, spec: Spec, model: Model, dataset: Dataset, out: Path) -> None:
+    """Write how the trained network decides; a threshold of two classes is built into it."""
+    if spec.score is not None:
+        calibrate_decision(model, dataset, spec.score).write(out / DECISION)
+    if config.decision is not None:
+        placed = place_threshold(model, dataset, config.decision)
+        placed.write(out / THRESHOLD)
+        told = placed.positive, placed.threshold
+        log.info("          %s is predicted from probability %.4g on", *told)
 
 
 def _learning(config: Config, spec: Spec) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from pipeline.terminal import show_progress
 from pipeline.verify import streaming
 from pipeline.verify.abstain import fit_abstention
 from pipeline.verify.chart_arrays import chart_arrays, predictions
+from pipeline.verify.decision import measure_decision
 from pipeline.verify.device_code import measure_device_code
 from pipeline.verify.encoder import measure_encoder
 from pipeline.verify.groups import measure_groups
@@ -97,7 +98,6 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
     every = {"reference": held.reference, **found.outputs}
     abstain = _abstaining(config, held, inputs, found.outputs)
     rules = with_rules(held.dataset.preprocess, abstain, sanitized.document)
-    code = _device_code(config, held, inputs, rules, found, out / WORK)
     document = Parity(
         split=config.verify.split,
         samples=len(held.positions),
@@ -116,7 +116,8 @@ def run(config: Config, inputs: Inputs, out: Path) -> Metrics:
         encoder=measure_encoder(held, inputs, files.encoder, seed=config.seed),
         abstain=abstain,
         sanitize=sanitized.document,
-        device_code=code,
+        device_code=_device_code(config, held, inputs, rules, found, out / WORK),
+        decision=measure_decision(held, every),
         skipped=tuple(Skipped(item=item, reason=why) for item, why in found.skipped.items()),
     )
     document.write(out / "parity.json")

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.config.verify_schema import Gate
-from pipeline.new.recipe import FEW, gates_of, recipe
+from pipeline.new.recipe import FEW, gates_of, metric_of, recipe
 from pipeline.new.seen import Seen
 
 COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 4000), min_size=2)
@@ -26,8 +26,9 @@ def test_a_gate_is_widened_to_two_samples_and_never_to_three(classes: dict[str, 
     tested = {name: int(0.2 * count) for name, count in classes.items()}
     count, rarest = max(1, sum(tested.values())), max(1, min(tested.values()))
     found = Gate(**gates_of(seen(classes)))
+    ranked = 2 * rarest if metric_of(seen(classes)) == "auc" else count
     for limit, default, of in (
-        (found.metric_drop, 0.01, count),
+        (found.metric_drop, 0.01, ranked),
         (found.robust_drop, 0.02, count),
         (found.worst_class_drop, 0.05, rarest),
     ):
@@ -48,6 +49,7 @@ def test_a_gate_is_widened_to_two_samples_and_never_to_three(classes: dict[str, 
 def test_a_given_test_part_counts_itself(classes: dict[str, int]) -> None:
     given_ = seen({"a": 10**6, "b": 10**6}, is_given=True, tested=classes)
     alike = seen({name: 5 * count for name, count in classes.items()})
+    assume(metric_of(alike) != "auc")  # which asks for other limits
     assert gates_of(given_) == gates_of(alike)
     assert gates_of(seen(classes, is_given=True)) == {}
 
@@ -64,3 +66,15 @@ def test_few_pictures_get_a_smaller_network_and_enough_steps(count: int) -> None
     assert found["model"]["kind"] == ("cnn" if count < FEW else "resnet8")
     steps = found["train"]["epochs"] * count * 0.7 / found["batch_size"]
     assert steps >= min(count, 1000)
+
+
+def test_two_uneven_classes_are_ranked_and_get_a_threshold() -> None:
+    uneven = seen({"ok": 9700, "fraud": 300}, modality="table")
+    assert metric_of(uneven) == "auc"
+    assert recipe(uneven)["decision"] == {"metric": "f1"}
+    even = seen({"a": 500, "b": 400}, modality="table")
+    assert metric_of(even) is None
+    assert "decision" not in recipe(even)
+    several = seen({"a": 500, "b": 400, "c": 50}, modality="table")
+    assert metric_of(several) == "macro_f1"
+    assert "decision" not in recipe(several)
