@@ -75,8 +75,8 @@ test-slow: .venv/.dev .venv-tflite/.ready  ## kills, mirrored training, and what
 	.venv/bin/pytest -m slow -n auto --maxprocesses 4 --dist loadfile
 
 lock:  ## resolve requirements*.lock anew (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra train --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra train --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock
 	uv pip compile --group pyproject.toml:docs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements.lock -c requirements-dev.lock -o requirements-docs.lock
 	uv pip compile requirements-tflite.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-tflite.lock
 	uv pip compile requirements-micro.in --python-version 3.11 --generate-hashes --no-annotate --no-header -q -c requirements-tflite.lock -o requirements-micro.lock

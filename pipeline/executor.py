@@ -54,7 +54,7 @@ from pipeline.run_summary import tell_begun, tell_ended, tell_fresh, tell_off
 from pipeline.source_hash import hash_source
 from pipeline.stages import NAMES, STAGES, Stage, is_enabled, writer_of
 from pipeline.targets.registry import TARGETS
-from pipeline.tensorflow_env import import_quietly, set_environment
+from pipeline.tensorflow_env import check_training_packages, import_quietly, set_environment
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,11 @@ def run_chain(run: Run, *, until: str = NAMES[-1], force: str | None = None) -> 
         force: stage from which on nothing counts as fresh; None: none.
 
     Raises:
-        ConfigError: `until` is off in this config, or another process works in the run folder.
+        ConfigError: `until` is off in this config, another process works in the run folder, or the
+            packages for training are not installed.
         ArtifactError: an artifact does not match its hash.
     """
+    check_training_packages()
     stages = [stage for stage in STAGES if is_enabled(stage, run.config)]
     names = [stage.name for stage in stages]
     for name in {until, force} - {None}:

@@ -34,7 +34,7 @@ class Stage:
     @property
     def module(self) -> str:
         """Where its `run` lives."""
-        return f"pipeline.{'models' if self.name == 'build' else self.name}.stage"
+        return ".".join(("pipeline", "models" if self.name == "build" else self.name, "stage"))
 
 
 SPEC = ("spec.json", "start.keras")

@@ -6,7 +6,26 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
+
+from pipeline.errors import ConfigError
+
+TRAINING = ("tensorflow", "keras", "tf_keras", "sklearn", "ai_edge_quantizer")
+
+
+def check_training_packages() -> None:
+    """Raise where the packages that make a bundle are not installed; nothing is imported.
+
+    Raises:
+        ConfigError: one is missing; the message says how to get them all.
+    """
+    missing = [name for name in TRAINING if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"a run needs {', '.join(missing)}, which this environment does not have; "
+            "the installed packages load and run bundles. Install: pip install 'edgeline[train]'"
+        )
 
 
 def set_environment() -> None:

@@ -101,7 +101,7 @@ def test_no_file_has_a_vague_name() -> None:
 def test_init_files_are_empty_but_for_the_program_and_registries() -> None:
     filled = [name_of(p) for p in SOURCES if p.name == "__init__.py" and p.read_text().strip()]
     rooms = ("cli", "models", "samples", "tasks")
-    assert filled == [f"pipeline/{room}/__init__.py" for room in rooms]
+    assert filled == ["pipeline/__init__.py", *(f"pipeline/{room}/__init__.py" for room in rooms)]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -114,7 +114,7 @@ def launch(args: argparse.Namespace) -> int:
     elif args.script == "k8s":
         print(k8s(config.name, arguments, **many), end="")
     else:
-        command = [sys.executable, "-m", "pipeline", "run", *arguments]
+        command = [sys.executable, "-P", "-m", "pipeline", "run", *arguments]
         return launch(command, logs=args.runs / config.name / "logs", **many)
     return 0
 

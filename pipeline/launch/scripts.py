@@ -25,7 +25,7 @@ def slurm(name: str, arguments: Sequence[str], *, workers: int, restarts: int, p
         restarts: how often all begin again, from the last checkpoint.
         python: the interpreter, at the same place on all nodes.
     """
-    command = shlex.join([python, "-m", "pipeline", "run", *arguments])
+    command = shlex.join([python, "-P", "-m", "pipeline", "run", *arguments])
     folder = shlex.quote(str(Path.cwd()))
     facts = {"name": name, "workers": workers, "restarts": restarts}
     return _rendered("slurm.sh.j2", command=command, folder=folder, **facts)
