@@ -17,7 +17,15 @@ GENERATED = ROOT / "pipeline/device/run_on_device.py"  # from pipeline/ondevice,
 SOURCES = sorted(set((ROOT / "pipeline").rglob("*.py")) - {GENERATED})
 LAYERS = (  # lowest first; an import goes down, or stays in its layer
     ("errors", "seeds", "artifacts", "arrays", "stages", "visible", "escape"),
-    ("terminal", "tensorflow_env", "resource_errors", "process_limits", "source_hash", "worker"),
+    (
+        "terminal",
+        "tensorflow_env",
+        "resource_errors",
+        "process_limits",
+        "wheel",
+        "source_hash",
+        "worker",
+    ),
     ("readers",),
     ("documents/record", "tasks"),
     ("targets",),
