@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import re
+import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +17,16 @@ from ruamel.yaml import YAML
 from pipeline import api
 from pipeline.config.load import load
 from pipeline.config.schema import Config
+from pipeline.device.compiled import FLAGS, find_compiler
+from pipeline.device_code.library import make_library
+from pipeline.device_code.phone import make_kotlin
 from pipeline.errors import ConfigError
 from tests.conftest import CONFIGS, MINIMAL
+from tests.device_code.cases import CASES
 from tests.docs.conftest import PAGES, ROOT, TEXT, World
 from tests.docs.markdown import Piece, commands, fenced
 
-LANGUAGES = ("yaml", "python", "kotlin", "cpp", "text")
+LANGUAGES = ("yaml", "python", "kotlin", "c", "cpp", "text")
 PLACES = {  # what the sources of the table read; a name that ends in / is a folder
     "../pets/": "", "pets/": "", "words/": "", "cars/": "", "gestures/": "", "data/": "",
     "m.keras": "", "windows.json": "{}",
@@ -177,7 +182,7 @@ def test_the_notebook_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_kotlin_numbers_are_those_of_the_digits() -> None:
     """8 by 8 pixels, each an integer of its own (q = pixel - 128), and ten classes."""
-    (piece,) = pieces("kotlin")
+    (piece,) = [piece for piece in pieces("kotlin") if "pixel" in piece.text]
     found = find_spec("sklearn")  # importing it takes longer than all the rest
     assert found
     assert found.origin
@@ -191,7 +196,39 @@ def test_the_kotlin_numbers_are_those_of_the_digits() -> None:
     assert load(CONFIGS / "digits_cnn.yaml").export.io == "int8"
     kept = "com.google.ai.edge.litert:litert:"
     template = (ROOT / "pipeline" / "bundle" / "README.md.j2").read_text()
-    assert re.findall(rf"{kept}[\d.]+", piece.text) == re.findall(rf"{kept}[\d.]+", template)
+    versions = (set(re.findall(rf"{kept}[\d.]+", text)) for text in (piece.text, template))
+    assert next(versions) == next(versions) != set()
+
+
+def test_the_kotlin_of_a_row_calls_what_the_generated_file_has() -> None:
+    (piece,) = [piece for piece in pieces("kotlin") if "pixel" not in piece.text]
+    name = "cancer_perceptron"
+    table = CASES["columns"]
+    ((file, text),) = make_kotlin(name, table.preprocess, table.file).items()
+    assert f"import {name}.{file.removesuffix('.kt')}" in piece.text
+    called = set(re.findall(rf"{file.removesuffix('.kt')}\.(\w+)", piece.text)) - {"kt"}
+    assert called == {"preprocess", "newOutput", "decode", "ABSTAIN", "LABELS"}
+    assert all(re.search(rf"(fun|val) {word}\b", text) for word in called)
+    members = set(re.findall(r"\b(?:input|result)\.(\w+)", piece.text))
+    assert all(re.search(rf"val {word}\b", text) for word in members)
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler here")
+def test_the_c_program_compiles_with_a_generated_library(tmp_path: Path) -> None:
+    (piece,) = pieces("c")
+    shape = [8, 8, 1]
+    image = CASES["image"]
+    entry = image.preprocess.inputs[0].model_copy(update={"shape": shape})
+    tensor = image.file.inputs[0].model_copy(update={"shape": (1, *shape)})
+    preprocess = image.preprocess.model_copy(update={"inputs": [entry]})
+    file = image.file.model_copy(update={"inputs": (tensor,)})
+    for name, text in make_library("digits_cnn", preprocess, file).items():
+        (tmp_path / name).write_text(text)
+    given = "static int8_t output[3];\nvoid run_model(const int8_t *input, int8_t *output);\n"
+    include, rest = piece.text.split("\n", 1)
+    (tmp_path / "main.c").write_text(f"{include}\n{given}{rest}")
+    command = [str(find_compiler()), *FLAGS, "-fsyntax-only", "main.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
 
 
 def test_the_microcontroller_s_names_are_those_of_the_sources() -> None:
