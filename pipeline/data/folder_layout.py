@@ -178,8 +178,8 @@ def boxes_in(root: Path) -> str | None:
             return f"is a detection export as a table of boxes ({path.name})"
         if path.suffix == ".xml" and b"<bndbox>" in path.read_bytes()[:4096]:
             return f"is a detection export in Pascal VOC's form ({path.name})"
-        if path.suffix == ".txt" and path.parent.name == "labels" and _is_yolo(path):
-            return f"is a detection export in YOLO's form (labels/{path.name})"
+        if path.suffix == ".txt" and "labels" in path.parts and _is_yolo(path):
+            return f"is a detection export in YOLO's form ({path.relative_to(root).as_posix()})"
         names.add(name)
     return "is a detection export in YOLO's form (_darknet.labels)" if _DARKNET in names else None
 

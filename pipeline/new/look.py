@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.data import image_folder, sound, typed_tables
 from pipeline.data.archives import folder_in
-from pipeline.data.folder_layout import NOISE
+from pipeline.data.folder_layout import BOXES, NOISE, boxes_in
 from pipeline.data.listing import is_listing
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
@@ -22,7 +22,7 @@ from pipeline.new.series import series_seen
 from pipeline.new.table import read_table
 from pipeline.new.tables import table_seen
 
-TABLES = (".csv", ".tsv", ".txt", ".data", ".gz", "", *typed_tables.SUFFIXES)
+TABLES = (".csv", ".tsv", ".txt", ".data", ".test", ".gz", "", *typed_tables.SUFFIXES)
 PAPERS = re.compile(
     r"^\.|^((readme|licen[cs]e|source|sha256|copying|changes|citation|notes)[^.]*|[^.]*descr[^.]*)"
     r"(\.(md|txt|rst|html|pdf))?$",
@@ -67,6 +67,8 @@ def look(path: Path, target: str | None) -> Seen:
     by_suffix = Counter(file.suffix.lower() for file in files)
     pictures, sounds = (sum(by_suffix[s] for s in x.SUFFIXES) for x in (image_folder, sound))
     tables = [file for file in files if file.suffix.lower() in TABLES]
+    if pictures and 2 * len(tables) >= pictures and (form := boxes_in(folder)) is not None:
+        raise ConfigError(f"--data: {path} {form}; {BOXES}")
     _refuse_mixed(path, {"pictures": pictures, "recordings": sounds, "tables": len(tables)})
     if max(pictures, sounds) > len(tables):
         _refuse_target(target)

@@ -22,7 +22,7 @@ SUBMISSION = re.compile(r"submission", re.IGNORECASE)  # Kaggle's form of an ent
 GROUPS = 5  # different values of an id from which on whole groups can be split
 FEWEST = 3  # of what is surely a group: one a part
 PEEKED = 2000  # rows of another part that are read
-SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".test", ".gz", "")
+FORMS = ("csv", "tsv", "txt", "data", "gz", "parquet", "feather", "xlsx")  # words of a file's name
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,20 @@ def part_in_name(path: Path) -> tuple[str | None, str]:
 def files_beside(path: Path) -> list[Path]:
     """Return a file, and where it is called after train, those of the other parts beside it."""
     part, rest = part_in_name(path)
-    if part != "train":
+    if part not in ("train", None):
         return [path]
     found: dict[str | None, Path] = {}
     for other in sorted(path.parent.iterdir()):
         own, left = part_in_name(other)
-        if other.is_file() and own not in (None, "train") and left == rest:
+        if other.is_file() and own not in (None, "train") and _same(left, rest):
             found.setdefault(own, other)
     return [path, *found.values()]
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two names without their part are alike, whatever form the files have."""
+    first, second = ([word for word in name.split() if word not in FORMS] for name in (one, other))
+    return first == second
 
 
 def parts_among(paths: Sequence[Path], target: str | None) -> Parts:
@@ -82,8 +88,11 @@ def parts_among(paths: Sequence[Path], target: str | None) -> Parts:
     if len(kept) == 1:
         return Parts({"train": kept[0]}, said)
     found: dict[str, Path] = {}
+    unnamed = [path for path in kept if part_in_name(path)[0] is None]
     for path in kept:
-        part, _ = part_in_name(path)
+        part, rest = part_in_name(path)
+        if unnamed == [path] and any(_same(rest, part_in_name(p)[1]) for p in kept if p != path):
+            part = "train"  # adult.data beside adult.test
         if part is None or part in found:
             names = ", ".join(sorted(p.name for p in kept))
             raise ConfigError(
