@@ -10,7 +10,13 @@ from pipeline.artifacts import Inputs
 from pipeline.config.load import load
 from pipeline.data import stage
 from pipeline.data.group_names import may_group
-from pipeline.data.leakage import augmented_copies, shared_groups
+from pipeline.data.leakage import (
+    _alone,
+    _candidates,
+    _explains,
+    augmented_copies,
+    shared_groups,
+)
 from pipeline.documents.dataset import DatasetDocument
 
 PARTS = {"train": np.arange(0, 60), "validation": np.arange(60, 80), "test": np.arange(80, 100)}
@@ -129,3 +135,23 @@ def test_augmented_copies_across_parts_are_a_warning_with_the_pattern(
     assert (validation.count, test.count) == (20, 20)
     assert f"data.split.pattern: '{pattern}" in test.text
     assert not augmented_copies(np.array([f"t.csv:{i}" for i in range(100)]), PARTS)
+
+
+@pytest.mark.parametrize("has_classes", [True, False])
+def test_no_column_that_a_tree_would_find_is_passed_over(
+    rng: np.random.Generator, has_classes: bool
+) -> None:
+    """The quick look at sorted columns leaves out only what no tree predicts from."""
+    y = rng.integers(0, 3, 900).astype(np.float64) if has_classes else rng.normal(size=900)
+    close = np.stack([3.0 * y + s * rng.normal(size=900) for s in (0, 0.05, 0.3, 3)], axis=1)
+    turned = np.stack([-y, np.round(4 * y), np.exp(y), rng.normal(size=900)], axis=1)
+    unknown = np.where(rng.random(900) < 0.01, np.nan, y)[:, None]
+    values = np.concatenate([close, turned, unknown], axis=1).astype(np.float32)
+    found = _candidates(values, y, has_classes=has_classes)
+    judge = _alone if has_classes else _explains
+    for i, column in enumerate(values.T):
+        pair = (column[:600], column[600:])
+        if judge(pair, y[:600], y[600:], is_category=False) is not None:
+            assert found[i], i
+    assert found[[0, 1, 4, 6]].all()
+    assert not found[[3, 7]].any()
