@@ -221,8 +221,7 @@ def _noticed(
 ) -> list[Finding]:
     """Return the findings on the samples and the splits."""
     stored, train = data.stored, parts["train"]
-    wanted = config.data.calibration_samples
-    copies = exact_copies(parts, stored.digests)
+    copies, is_by_time = exact_copies(parts, stored.digests), _spans_parts(config)
     found = [
         *findings.parts_pooled(stored.parts, config.data.split.by),
         *findings.in_no_part(
@@ -231,21 +230,22 @@ def _noticed(
             is_detector=TASKS[config.task].learns_normal,
             has_times=stored.times is not None,
         ),
-        *findings.fewer_calibrated(wanted, len(parts["calibration"])),
+        *findings.fewer_calibrated(config.data.calibration_samples, len(parts["calibration"])),
         *findings.look(data.labels, parts, stored.digests, class_names=data.names, copies=copies),
         *leakage.augmented_copies(stored.ids, parts),
-        *leakage.shared_groups(None if _spans_parts(config) else data.groups, parts),
+        *leakage.shared_groups(None if is_by_time else data.groups, parts),
     ]
 
     def read(positions: Array) -> dict[str, Array]:
         return {name: own.take(positions) for name, own in shards.items()}
 
-    has_classes = data.names is not None
+    is_class = data.names is not None
     found += leakage.predicting_columns(
-        read, entries, data.labels, parts=parts, has_classes=has_classes
+        read, entries, data.labels, parts=parts, has_classes=is_class
     )
     sketched = near_duplicates.sketches(read, entries, parts)
-    found += near_duplicates.near_copies(sketched, entries[0].kind, copies)
+    kind = entries[0].kind
+    found += near_duplicates.near_copies(sketched, kind, copies, is_by_time=is_by_time)
     if data.names is not None:
         some = train[: near_duplicates.DOUBTED]
         found += near_duplicates.doubtful_labels(
