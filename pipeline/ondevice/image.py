@@ -21,10 +21,17 @@ def check_image_shape(raw, entry):
 
 
 def fit_image_size(raw, entry):
-    """Return uint8 images (N, H, W, C) at the height and width of the input."""
+    """Return images (N, H, W, C) at the height and width of the input.
+
+    Raises:
+        ValueError: they are of another size, and no uint8.
+    """
     height, width = entry.shape[:2]
     if raw.shape[1:3] == (height, width):
         return raw
+    if raw.dtype != np.uint8:
+        wanted = "images of %d x %d, or uint8 ones of any size" % (height, width)
+        refuse_input(entry, wanted, "%s %s" % (raw.dtype, raw.shape[1:3]), "resize them before")
     return np.stack([resize_image(image, height, width) for image in raw])
 
 

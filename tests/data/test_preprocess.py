@@ -12,6 +12,7 @@ from pipeline.data.dataset import open_dataset
 from pipeline.data.preprocess import fit_target, target_of, to_model_inputs
 from pipeline.data.shards import Shards, ShardWriter, open_shards
 from pipeline.documents.preprocess import Entry
+from pipeline.ondevice.image import fit_image_size
 from pipeline.ondevice.prepare import prepare_input
 from pipeline.samples.image import fit_image
 from pipeline.samples.kind import Input
@@ -104,3 +105,11 @@ def test_a_bundled_table_and_a_regression_are_prepared(
     assert dataset.class_names is None
     assert dataset.labels.dtype == np.float32
     assert dataset.preprocess.inputs[0].columns[0].name == "age"
+
+
+def test_images_of_16_bits_are_never_resized_to_8(tmp_path: Path) -> None:
+    entry = image_entry(tmp_path, np.full((1, 8, 8, 1), 60_000, np.uint16))
+    same = np.full((2, 8, 8, 1), 60_000, np.uint16)
+    assert fit_image_size(same, entry) is same
+    with pytest.raises(ValueError, match=r"wanted images of 8 x 8, .* got uint16 \(9, 8\)"):
+        fit_image_size(np.full((1, 9, 8, 1), 60_000, np.uint16), entry)

@@ -32,7 +32,7 @@ PLACES = {  # what the sources of the table read; a name that ends in / is a fol
     "m.keras": "", "windows.json": "{}",
     "train.csv": "age,income\n1,a\n", "test.csv": "age,income\n2,b\n",
     "val.txt": "a.wav\n", "test.txt": "b.wav\n", "sms.tsv": "ham\thello\n",
-    "pets.zip": "",
+    "pets.zip": "", "sales.xlsx": "",
     "list.csv": "file,class,patient\na.png,cat,1\nb.png,dog,2\n",
     "data/one.csv": "timestamp,value\n2020-01-01,1\n",
 }  # fmt: skip
