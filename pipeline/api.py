@@ -32,6 +32,7 @@ from pipeline.documents.stages import StageManifest
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import ConfigError, GateError
 from pipeline.escape import terminal
+from pipeline.platform_check import check_platform
 from pipeline.run_summary import check_verdict, figure
 from pipeline.terminal import set_output_form
 
@@ -222,9 +223,10 @@ def run(
         quiet: say nothing on the way.
 
     Raises:
-        ConfigError: config, data or arguments are wrong.
+        ConfigError: config, data or arguments are wrong, or this is native Windows.
         ArtifactError: an artifact does not match its hash.
     """
+    check_platform()
     from pipeline.config.load import load
     from pipeline.executor import Run
     from pipeline.stages import NAMES
@@ -246,7 +248,9 @@ def load_bundle(path: str | Path) -> Bundle:
 
     Raises:
         ArtifactError: it is no bundle, or a file was changed or is missing.
+        ConfigError: this is native Windows.
     """
+    check_platform()
     folder = Path(path)
     return Bundle(folder, read_bundle(folder))
 

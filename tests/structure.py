@@ -23,6 +23,7 @@ LAYERS = (  # lowest first; an import goes down, or stays in its layer
         "resource_errors",
         "process_limits",
         "wheel",
+        "platform_check",
         "source_hash",
         "worker",
     ),

@@ -13,6 +13,7 @@ from pipeline.cli.inspect import as_json
 from pipeline.cli.parser import check_command, make_parser
 from pipeline.errors import STORAGE_ERRORS, ConfigError, PipelineError
 from pipeline.escape import terminal
+from pipeline.platform_check import check_platform
 from pipeline.terminal import set_output_form
 
 INTERRUPTED = 130
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     form = vars(args).get("form", "plain")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        check_platform()
         with set_output_form(form):
             code: int = args.command(args)
         sys.stdout.flush()
