@@ -13,7 +13,7 @@ from pipeline.documents.parity import Parity
 from pipeline.documents.verdict import Verdict
 from pipeline.errors import GateError
 from pipeline.tasks import task_of
-from pipeline.terminal import event
+from pipeline.terminal import event, is_plain
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,24 @@ def tell_ended(name: str, metrics: Metrics, seconds: float) -> None:
     facts = {"seconds": round(seconds, 3), "metrics": rows, "left_out": dict(metrics.skipped)}
     done = event("stage_ended", stage=name, **facts)
     log.info("%-9s %6.1f s  %s", name, seconds, shown, extra=done)
+
+
+def tell_next(run: Path, bundle: Path | None) -> None:
+    """Say where the page about a run is, how to see its curves, and what comes next.
+
+    Args:
+        run: its folder.
+        bundle: what it published; None: nothing.
+    """
+    if not is_plain():
+        return
+    report, curves = run / "report" / "report.html", run / "train" / "tensorboard"
+    if report.is_file():
+        log.info("          report: %s", report)
+    if curves.is_dir():
+        log.info("          curves: tensorboard --logdir %s", curves)
+    if bundle is not None:
+        log.info("          next:   edgeline predict %s FILE, or edgeline demo %s", bundle, bundle)
 
 
 def check_verdict(path: Path) -> None:

@@ -44,8 +44,26 @@ def add_bundle_commands(add: Add) -> None:
     compare.add_argument("first", type=Path, metavar="A", help="what the others are compared with")
     compare.add_argument("others", type=Path, metavar="B", nargs="+", help="a run or a bundle each")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
+    listed = add("list", inspect.list_runs, "all runs and bundles: verdict, metric, size, date")
+    for folder, holds in (("runs", "run folders"), ("exported", "bundles")):
+        text = f"folder of {holds} (default: {folder})"
+        listed.add_argument(
+            f"--{folder}", type=Path, default=Path(folder), metavar="DIR", help=text
+        )
+    listed.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
+    version = add("version", inspect.version, "the version of Edgeline")
     doctor = add("doctor", inspect.doctor, "devices, runtimes, compilers; how to get missing ones")
-    for parser in (predict, conform, signature, bench, show, compare, doctor):
+    for parser in (
+        predict,
+        conform,
+        signature,
+        bench,
+        show,
+        compare,
+        listed,
+        version,
+        doctor,
+    ):
         parser.add_argument("--json", action="store_true", help="one JSON document, not text")
 
 

@@ -66,13 +66,16 @@ def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> No
     Raises:
         GateError: a gate failed.
     """
-    from pipeline.run_summary import check_verdict, published_line
+    from pipeline.run_summary import check_verdict, published_line, tell_next
 
     config = run.config
     verdict = run.folder / "gate" / "verdict.json"
     is_judged = NAMES.index(args.until) >= NAMES.index("gate")
     if is_judged and args.form == "json" and verdict.is_file():
         _tell_verdict(verdict)
+    is_published = args.until == "bundle" and failed is None
+    if is_judged:
+        tell_next(run.folder, args.exported / config.name if is_published else None)
     if failed is not None:
         raise failed
     if is_judged:
@@ -184,6 +187,16 @@ def show_schema(args: argparse.Namespace) -> int:
     from pipeline.config.editor import schema_text
 
     print(schema_text(), end="")
+    return 0
+
+
+def help_on(args: argparse.Namespace) -> int:
+    """Print what `--help` says, of all commands or of one."""
+    from pipeline.cli.parser import check_command, make_parser
+
+    known = make_parser()
+    check_command(known, args.words)
+    known.parse_args([*args.words, "--help"])  # which ends the program
     return 0
 
 

@@ -122,6 +122,38 @@ def compare(args: argparse.Namespace) -> Iterator[str]:
 
 
 @print_lines
+def list_runs(args: argparse.Namespace) -> Iterator[str]:
+    """Print all runs and bundles, a line each."""
+    from pipeline.artifacts import atomic_path
+    from pipeline.errors import ConfigError
+    from pipeline.report import run_list
+
+    if args.html is not None and not args.html.resolve().parent.is_dir():
+        raise ConfigError(f"--html {args.html}: wanted a file in a folder that is there")
+    rows = run_list.list_runs(args.runs, args.exported)
+    if args.html is not None:
+        with atomic_path(args.html) as partial:
+            partial.write_text(run_list.page(rows, args.html.parent), encoding="utf-8")
+    yield as_json([asdict(row) for row in rows], indent=1) if args.json else run_list.text(rows)
+
+
+@print_lines
+def version(args: argparse.Namespace) -> Iterator[str]:
+    """Print the version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    from pipeline.errors import ConfigError
+
+    try:
+        found = version_of("edgeline")
+    except PackageNotFoundError:
+        problem = "edgeline is not installed, so it has no version; run: make setup"
+        raise ConfigError(problem) from None
+    yield as_json({"edgeline": found}) if args.json else f"edgeline {found}"
+
+
+@print_lines
 def doctor(args: argparse.Namespace) -> Iterator[str]:
     """Print devices, runtimes and compilers, what is missing, and how to get it."""
     from pipeline.doctor import examine

@@ -39,6 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config_commands(added)
     _add_data_commands(added)
     add_bundle_commands(lambda name, call, text: _command(added, name, call, text))
+    asked = _command(added, "help", commands.help_on, "what a command takes")
+    asked.add_argument("words", nargs="*", metavar="COMMAND", help="such as: config show")
     return made
 
 

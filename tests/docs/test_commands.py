@@ -40,6 +40,7 @@ FULL = {
     "show": "tests/report/test_show.py",
     "compare": "tests/compare/test_compare.py",
     "doctor": "tests/test_doctor.py",
+    **dict.fromkeys(("list", "help", "version"), "tests/report/test_run_list.py"),
 }
 WHAT_TO_DO = "is of no known kind; add it to tests/docs/test_commands.py, so that it is tried"
 
