@@ -44,6 +44,16 @@ def add_bundle_commands(add: Add) -> None:
     compare.add_argument("first", type=Path, metavar="A", help="what the others are compared with")
     compare.add_argument("others", type=Path, metavar="B", nargs="+", help="a run or a bundle each")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
+    listed = _add_list(add)
+    version = add("version", inspect.version, "the version of Edgeline")
+    doctor = add("doctor", inspect.doctor, "devices, runtimes, compilers; how to get missing ones")
+    looking = (predict, conform, signature, bench, show, compare, listed, version, doctor)
+    for parser in looking:
+        parser.add_argument("--json", action="store_true", help="one JSON document, not text")
+
+
+def _add_list(add: Add) -> argparse.ArgumentParser:
+    """Add the list of runs and bundles."""
     listed = add("list", inspect.list_runs, "all runs and bundles: verdict, metric, size, date")
     for folder, holds in (("runs", "run folders"), ("exported", "bundles")):
         text = f"folder of {holds} (default: {folder})"
@@ -51,20 +61,7 @@ def add_bundle_commands(add: Add) -> None:
             f"--{folder}", type=Path, default=Path(folder), metavar="DIR", help=text
         )
     listed.add_argument("--html", type=Path, metavar="FILE", help="write a page of one file, too")
-    version = add("version", inspect.version, "the version of Edgeline")
-    doctor = add("doctor", inspect.doctor, "devices, runtimes, compilers; how to get missing ones")
-    for parser in (
-        predict,
-        conform,
-        signature,
-        bench,
-        show,
-        compare,
-        listed,
-        version,
-        doctor,
-    ):
-        parser.add_argument("--json", action="store_true", help="one JSON document, not text")
+    return listed
 
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -190,16 +190,6 @@ def show_schema(args: argparse.Namespace) -> int:
     return 0
 
 
-def help_on(args: argparse.Namespace) -> int:
-    """Print what `--help` says, of all commands or of one."""
-    from pipeline.cli.parser import check_command, make_parser
-
-    known = make_parser()
-    check_command(known, args.words)
-    known.parse_args([*args.words, "--help"])  # which ends the program
-    return 0
-
-
 def new(args: argparse.Namespace) -> int:
     """Write a config that fits the data."""
     from pipeline.new.write import write_config

@@ -39,9 +39,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config_commands(added)
     _add_data_commands(added)
     add_bundle_commands(lambda name, call, text: _command(added, name, call, text))
-    asked = _command(added, "help", commands.help_on, "what a command takes")
+    asked = _command(added, "help", _help, "what a command takes")
     asked.add_argument("words", nargs="*", metavar="COMMAND", help="such as: config show")
     return made
+
+
+def _help(args: argparse.Namespace) -> int:
+    """Print what `--help` says, of all commands or of one."""
+    known = make_parser()
+    check_command(known, args.words)
+    known.parse_args([*args.words, "--help"])  # which ends the program
+    return 0
 
 
 def _add_roles(tune: argparse.ArgumentParser) -> None:
