@@ -225,6 +225,14 @@ def test_a_failed_verdict_leaves_with_3_and_says_what_to_try(
         "gate: int8 metric_drop is 0.0410, the limit is 0.0100. Try QAT.",
         "1 gate failed; nothing is published",
     ]
+    (folder.parent / "report").mkdir()
+    (folder.parent / "report" / "report.html").touch()
+    (folder.parent / "train" / "tensorboard").mkdir(parents=True)
+    assert cli.main([until, DIGITS, "--runs", str(tmp_path)]) == 3
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        f"          report: {folder.parent}/report/report.html",
+        f"          curves: tensorboard --logdir {folder.parent}/train/tensorboard",
+    ]
 
 
 def test_a_finished_run_closes_with_what_it_published(

@@ -73,18 +73,21 @@ def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> No
     is_judged = NAMES.index(args.until) >= NAMES.index("gate")
     if is_judged and args.form == "json" and verdict.is_file():
         _tell_verdict(verdict)
-    is_published = args.until == "bundle" and failed is None
-    if is_judged:
-        tell_next(run.folder, args.exported / config.name if is_published else None)
-    if failed is not None:
-        raise failed
-    if is_judged:
-        check_verdict(verdict)
+    try:
+        if failed is not None:
+            raise failed
+        if is_judged:
+            check_verdict(verdict)
+    except GateError:
+        tell_next(run.folder, None)
+        raise
+    bundle = args.exported / config.name
     if args.until == "bundle" and args.form == "json":
-        _print_event({"event": "bundle", "path": args.exported / config.name})
+        _print_event({"event": "bundle", "path": bundle})
     elif args.until == "bundle" and args.form == "plain":
-        line = published_line(args.exported / config.name, config.task, config.task_metric)
-        print(terminal(line))
+        print(terminal(published_line(bundle, config.task, config.task_metric)))
+    if is_judged:
+        tell_next(run.folder, bundle if args.until == "bundle" else None)
 
 
 def _tell_verdict(path: Path) -> None:
