@@ -25,7 +25,7 @@ PIECES = list(dict.fromkeys(piece.text for piece in commands(TEXT + BUNDLE_READM
 
 # What is run whole, in a second or two. Everything else that `edgeline` takes is read by its parser
 # and run where FULL says.
-SHORT = ("predict", "conform", "new", "config validate", "config show", "config schema")
+SHORT = ("predict", "conform", "new", "config validate", "config show", "config schema", "list")
 FULL = {
     **dict.fromkeys(("run", *stages.NAMES), "tests/e2e/test_chain.py"),
     "launch": "tests/launch/test_same.py",
@@ -40,7 +40,7 @@ FULL = {
     "show": "tests/report/test_show.py",
     "compare": "tests/compare/test_compare.py",
     "doctor": "tests/test_doctor.py",
-    **dict.fromkeys(("list", "help", "version"), "tests/report/test_run_list.py"),
+    **dict.fromkeys(("help", "version"), "tests/report/test_run_list.py"),
 }
 WHAT_TO_DO = "is of no known kind; add it to tests/docs/test_commands.py, so that it is tried"
 
@@ -67,7 +67,9 @@ def _edgeline(world: World, words: list[str]) -> None:
     if not given or given == [command]:  # the program, or a command by its name alone
         assert command in ("", *SHORT, *FULL), f"{words} {WHAT_TO_DO}"
         return
-    if _positionals(given) == 0:  # `edgeline predict --runtime browser`: the rest is understood
+    if (
+        _positionals(given) == 0 and command != "list"
+    ):  # `edgeline predict --runtime browser`: the rest is understood
         given = [
             command,
             "exported/digits_cnn",
