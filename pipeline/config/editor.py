@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,10 +21,15 @@ def schema_text() -> str:
 
 def resolved_text(config: Config) -> str:
     """Return a config as YAML with every default written out; it loads to the same config."""
+    return as_yaml(config.model_dump(mode="json"))
+
+
+def as_yaml(settings: Mapping[str, Any]) -> str:
+    """Return settings as a config file has them, in their order."""
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # lists of values on one line
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False
     out = io.StringIO()
-    yaml.dump(config.model_dump(mode="json"), out)
+    yaml.dump(dict(settings), out)
     return out.getvalue()

@@ -8,13 +8,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from pipeline.config.editor import as_yaml
 from pipeline.documents.advice import Advice
 from pipeline.escape import markdown
 from pipeline.report import drawings, evasion, findings, regression_charts, search, words
 from pipeline.report.gather import Documents
 
 HERE = Path(__file__).parent
-HEADING = re.compile(r"<section>\s*<h2>(.*?)</h2>")
+SECTION = re.compile(r"<section>\s*<h2>(.*?)</h2>(.*?)</section>", re.DOTALL)
+OPEN = 2  # sections of the report that are not folded: verdict and advice
 
 
 def render_report(
@@ -39,6 +41,7 @@ def render_report(
             **_context(documents, config),
             advice=advice,
             times=times,
+            settings=as_yaml(config),
             style=(HERE / "style.css").read_text(),
             curves=drawings.learning_curves(documents),
             samples=drawings.samples(documents, config["report"]["samples"]),
@@ -55,7 +58,7 @@ def render_report(
             search=search.context(documents.trials),
         )
     )
-    return with_contents(page)
+    return with_contents(page, unfolded=OPEN if advice else OPEN - 1)
 
 
 def render_card(documents: Documents, config: Mapping[str, Any]) -> str:
@@ -72,16 +75,26 @@ def _as_markdown(value: object) -> object:
     return markdown(value) if isinstance(value, str) else value
 
 
-def with_contents(page: str) -> str:
-    """Return the page with a name on each section, and links to them at <!--contents-->."""
+def with_contents(page: str, *, unfolded: int | None = None) -> str:
+    """Return the page with a name on each section, and links to them at <!--contents-->.
+
+    Args:
+        page: its sections begin with a heading, and none lies in another.
+        unfolded: how many stand open; the others are folded, and a link to one, or a search in the
+            page, unfolds it. None: all stand open.
+    """
     links: list[str] = []
 
     def named(found: re.Match[str]) -> str:
+        heading, body = found[1], found[2]
         place = f"part-{len(links) + 1}"
-        links.append(f'<li><a href="#{place}">{found[1]}</a></li>')
-        return f'<section id="{place}">\n<h2>{found[1]}</h2>'
+        links.append(f'<li><a href="#{place}">{heading}</a></li>')
+        if unfolded is None or len(links) <= unfolded:
+            return f'<section id="{place}">\n<h2>{heading}</h2>{body}</section>'
+        folded = f'<section id="{place}">{body}</section>'
+        return f"<details>\n<summary><h2>{heading}</h2></summary>\n{folded}\n</details>"
 
-    body = HEADING.sub(named, page)
+    body = SECTION.sub(named, page)
     return body.replace("<!--contents-->", "".join(links), 1)
 
 
@@ -109,6 +122,8 @@ def _context(documents: Documents, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both templates use."""
     shipped = words.shipped_file(documents)
     measured = documents.parity.files[shipped.file]
+    audit = documents.audit
+    attacked = None if audit is None or audit.skipped else audit.files.get(shipped.file)
     micro = measured.runtimes.get("tflite-micro")
     return {
         **vars(documents),
@@ -118,6 +133,7 @@ def _context(documents: Documents, config: Mapping[str, Any]) -> dict[str, Any]:
         "ships": shipped.format,
         "shipped": shipped,
         "measured": measured,
+        "robust": None if attacked is None else attacked.robust_accuracy,
         "compared": len(measured.runtimes) > 1,
         "arena": None if micro is None else micro.arena_bytes,
         "metric": documents.parity.metric,

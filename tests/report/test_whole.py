@@ -1,15 +1,22 @@
 """The page of every task: whole, reachable by its contents, readable without eyes."""
 
 import re
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
+from pipeline.device.browser import missing_parts
 from pipeline.gate.gates import GATES
 from pipeline.report.render import with_contents
 from pipeline.report.words import format_fixed, gate_means, seconds
-from tests.report.conftest import page
+from tests.device.devtools import chromium
+from tests.report.conftest import CONFIG, page
+
+needs_browser = pytest.mark.skipif(missing_parts() is not None, reason="no Chromium")
 
 
 def quantities(task: str) -> dict[str, Any]:
@@ -85,6 +92,50 @@ def test_the_contents_lead_to_every_section(documents: dict[str, Any]) -> None:
     places = re.findall(r'<section id="([^"]*)"', html)
     assert len(places) == html.count("<section") > 8
     assert re.findall(r'href="#([^"]*)"', html) == places
+
+
+def test_verdict_and_advice_stand_open_and_the_rest_is_folded(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    folded = re.findall(r"<details>\s*<summary><h2>(.*?)</h2></summary>\s*<section", html)
+    links = re.findall(r'<a href="#part-\d+">(.*?)</a>', html)
+    assert links[:2] == ["Verdict", "Advice"]
+    assert links[2:] == folded
+    assert html.count("<details>") == html.count("</details>") == html.count("</section>") - 2
+
+
+@needs_browser
+def test_a_link_of_the_contents_unfolds_its_section(
+    documents: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text(page(documents))
+    with chromium() as tab:
+        tab.send("Page.navigate", url=(tmp_path / "report.html").as_uri())
+        tab.until("document.querySelectorAll('details').length > 8")
+        assert tab.ask("document.querySelectorAll('details[open]').length") == 0
+        tab.ask("document.querySelector('nav a[href=\"#part-4\"]').click()")
+        opened = "document.querySelectorAll('details[open]')"
+        tab.until(f"{opened}.length === 1")
+        assert tab.ask(f"{opened}[0].contains(document.getElementById('part-4'))")
+        shown = "document.getElementById('part-6').checkVisibility()"
+        assert not tab.ask(shown)
+        tab.send("Emulation.setEmulatedMedia", media="print")
+        assert tab.ask(shown)  # on paper nothing is folded
+
+
+def test_the_first_screen_has_what_decides(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    head = html[html.index("<header") : html.index("</header>")]
+    for wanted in ("drop, 95 % interval", "file size", "4 µs", "robust accuracy", "First advice"):
+        assert wanted in head, wanted
+    documents["audit"] = None
+    head = page(documents).split("</header>")[0]
+    assert "not measured" in head
+
+
+def test_the_page_has_the_whole_config(documents: dict[str, Any]) -> None:
+    html = page(documents)
+    text = unescape(html.split("<pre><code>")[1].split("</code></pre>")[0])
+    assert YAML(typ="safe").load(text) == CONFIG
 
 
 def test_contents_of_a_page_without_sections_are_empty() -> None:
