@@ -73,3 +73,5 @@ def decision_has_classes(config: Config, base: File) -> Iterator[tuple[Path, str
     """Refuse a decision threshold of a task without class probabilities."""
     if config.decision is not None and not TASKS[config.task].has_softmax:
         yield ("decision",), f"the task is {config.task}; wanted classification, of two classes"
+    if config.decision is None and config.gate.decision_drop is not None:
+        yield ("gate", "decision_drop"), "there is no threshold to compare at; wanted decision"

@@ -98,6 +98,9 @@ class Gate(Section):
     auc_drop: Annotated[float, Field(ge=0)] | None = 0.01
     """Largest loss of the area under the ROC curve of two classes, or of an anomaly detector's
     scores. Decisions may all stay while int8 makes scores equal that the reference tells apart."""
+    decision_drop: Annotated[float, Field(ge=0)] | None = None
+    """Largest loss of F1 of the positive class against the reference, at the threshold of
+    `decision`."""
     agreement: Share | None = 0.98
     """Smallest fraction of samples on which the file and the reference decide the same. Values of a
     regression or forecast count as the same within a quarter of the reference's own RMSE."""

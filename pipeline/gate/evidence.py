@@ -67,6 +67,14 @@ class Evidence:
         return None if self.audit is None else self.audit.files.get(self.entry["file"])
 
     @property
+    def decision_drop(self) -> float | None:
+        """How much lower F1 is at the decision threshold; None: there is no threshold."""
+        found = self.parity.decision
+        if found is None:
+            return None
+        return found.models["reference"].f1 - found.models[self.entry["format"]].f1
+
+    @property
     def latency_ms(self) -> float | None:
         """The largest latency that a target's compiler estimates; None: none does."""
         times = [

@@ -115,6 +115,14 @@ GATES = {
             is_judged_on_validation=True,
         ),
         Gate(
+            "decision_drop",
+            "at most",
+            "",
+            "loss of F1 at the decision threshold against the trained model",
+            lambda file: file.decision_drop,
+            remediation.improve_quantization,
+        ),
+        Gate(
             "agreement",
             "at least",
             "",

@@ -84,6 +84,8 @@ def _bundle(manifest: Manifest) -> list[Any]:
         f"reference: {metrics} on {reference.samples} samples, {reference.parameters:,} "
         "weights"
     )
+    if (placed := manifest.preprocess.decision) is not None:
+        head += f"\n{placed.positive} from a trained probability of {placed.threshold:.4g} on"
     compress = manifest.compress
     if compress.zeros is not None:
         head += f"\n{lighter(compress)}; {100 * compress.zeros:.1f} % of the weights are zero"

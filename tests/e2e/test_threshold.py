@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cli import main
+from pipeline.report.show import show
 
 CONFIG = """
 name: rare
@@ -23,7 +24,8 @@ decision: {metric: f1}
 export: {targets: [cpu]}
 audit: null
 gate:
-  {metric_drop: 0.05, auc_drop: 0.05, agreement: 0.9, worst_class_drop: null, missing_classes: null}
+  {metric_drop: 0.05, auc_drop: 0.05, agreement: 0.9, worst_class_drop: null, missing_classes: null,
+  decision_drop: 0.08}
 """
 
 
@@ -52,6 +54,10 @@ def test_the_threshold_is_in_every_file_and_in_the_bundle(tmp_path: Path) -> Non
     assert models["int8"]["f1"] == pytest.approx(models["reference"]["f1"], abs=0.08)
     preprocess = json.loads((tmp_path / "exported/rare/preprocess.json").read_text())
     assert preprocess["decision"]["positive"] == "yes"
+    said = f"yes from a trained probability of {preprocess['decision']['threshold']:.4g} on"
+    assert said in show(tmp_path / "exported/rare")
+    verdict = json.loads((tmp_path / "runs/rare/gate/verdict.json").read_text())
+    assert "decision_drop" in {row["name"] for row in verdict["gates"]["int8"]}
     assert "0.5 there" in (tmp_path / "exported/rare/README.md").read_text()
     config.write_text(CONFIG.replace("decision: {metric: f1}\n", ""))
     assert main(["run", str(config), *places, "--until", "verify"]) == 0

@@ -59,6 +59,7 @@ def evidence(
     metrics: dict[str, float] | None = None,
     runtimes: dict[str, Any] | None = None,
     groups: dict[str, Any] | None = None,
+    decision: dict[str, Any] | None = None,
     skipped: tuple[dict[str, str], ...] = (),
     latencies: tuple[float, ...] = (),
     float_ops: int = 0,
@@ -79,7 +80,8 @@ def evidence(
     left = {"op": "CAST", "why": "cast_1 computes in float32"}
     entry = {"format": form, "file": name, "bytes": 10, "float_ops_left": [left] * float_ops}
     plain = PLAIN if trivial is None else PLAIN | {"trivial": trivial}
-    document = Parity(**plain, files={name: row}, groups=groups, skipped=skipped)  # type: ignore[arg-type]
+    more = {"groups": groups, "decision": decision, "skipped": skipped}
+    document = Parity(**plain, files={name: row}, **more)  # type: ignore[arg-type]
     targets = [{"format": form, "latency_ms_estimate": value} for value in (*latencies, None)]
     return Evidence(TASKS[task], entry, document, targets, audit, allowed)
 
@@ -233,11 +235,19 @@ def group(loss: float) -> dict[str, Any]:
     return {"column": "who", "values": {"anna": {"samples": 3, "metrics": metrics}}}
 
 
+def placed(loss: float) -> dict[str, Any]:
+    """Return what a threshold gives: F1 is by so much lower in int8."""
+    of = {"precision": 0.5, "recall": 0.5}
+    models = {"reference": of | {"f1": 0.5}, "int8": of | {"f1": 0.5 - loss}}
+    return {"positive": "yes", "threshold": 0.1, "models": models}
+
+
 @pytest.mark.parametrize(
     ("name", "limit", "passes", "fails"),
     [
         ("metric_drop_upper", 0.02, {"metric_drop_ci95": [0, 0.02]}, {"metric_drop_ci95": [0, 1]}),
         ("worst_group_drop", 0.02, {"groups": group(0.0)}, {"groups": group(0.03)}),
+        ("decision_drop", 0.02, {"decision": placed(0.02)}, {"decision": placed(0.021)}),
         ("output_sqnr_db", 30.0, {"output_sqnr_db": 30.0}, {"output_sqnr_db": 29.0}),
         (
             "min_recording_auc", 0.85,
