@@ -73,6 +73,14 @@ def _text(parts: list[Any]) -> str:
     return "\n".join(line.rstrip() for line in written.splitlines())
 
 
+def _threshold(manifest: Manifest) -> str:
+    """Return the line of the threshold between two classes; empty where there is none."""
+    placed = manifest.preprocess.decision
+    if placed is None:
+        return ""
+    return f"\n{placed.positive} from a trained probability of {placed.threshold:.4g} on"
+
+
 def _bundle(manifest: Manifest) -> list[Any]:
     """Return the head line, the table of files, and the gates."""
     reference = manifest.reference
@@ -84,8 +92,7 @@ def _bundle(manifest: Manifest) -> list[Any]:
         f"reference: {metrics} on {reference.samples} samples, {reference.parameters:,} "
         "weights"
     )
-    if (placed := manifest.preprocess.decision) is not None:
-        head += f"\n{placed.positive} from a trained probability of {placed.threshold:.4g} on"
+    head += _threshold(manifest)
     compress = manifest.compress
     if compress.zeros is not None:
         head += f"\n{lighter(compress)}; {100 * compress.zeros:.1f} % of the weights are zero"
