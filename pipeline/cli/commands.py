@@ -79,7 +79,8 @@ def _close(args: argparse.Namespace, run: "Run", failed: GateError | None) -> No
         if is_judged:
             check_verdict(verdict)
     except GateError:
-        tell_next(run.folder, None)
+        if is_judged:
+            tell_next(run.folder, None)
         raise
     bundle = args.exported / config.name
     if args.until == "bundle" and args.form == "json":
