@@ -6,6 +6,8 @@ equation 2.4). So every runtime decides at the threshold without knowing of it, 
 an int8 probability lie on both sides of it, however rare the positive class is.
 """
 
+import logging
+
 import numpy as np
 
 from pipeline.arrays import Array, Model, only
@@ -17,6 +19,8 @@ from pipeline.errors import ConfigError
 from pipeline.models.ending import layers_from_output
 from pipeline.models.graph import functional
 from pipeline.models.predict import predict
+
+log = logging.getLogger(__name__)
 
 CLASSES = 2
 EDGE = 1e-7  # probabilities are kept so far from 0 and 1, where float32 has no step left
@@ -57,11 +61,18 @@ def place_threshold(model: Model, dataset: Dataset, settings: Decision) -> Thres
     positions = dataset.split("validation")
     labels = np.asarray(take_rows(dataset.labels, positions))
     margins = margins_of(only(predict(model, dataset, positions)), positive)
-    threshold = choose_margin(margins, labels == positive, settings)
-    shift_bias(model, positive, -threshold)
-    found = quality_of(labels == positive, margins > threshold)
     names = dataset.class_names
     assert names is not None  # checked before training
+    if (labels == positive).any() or settings.metric == "fixed":
+        threshold = choose_margin(margins, labels == positive, settings)
+    else:
+        threshold = 0.0
+        log.warning(
+            "          warning: the validation split has no sample of %s, so that no threshold can "
+            "be chosen: it stays at 0.5.", names[positive],
+        )  # fmt: skip
+    shift_bias(model, positive, -threshold)
+    found = quality_of(labels == positive, margins > threshold)
     return Threshold(
         metric=settings.metric,
         positive=names[positive],

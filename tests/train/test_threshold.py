@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_recall_
 
 from pipeline.config.decision_schema import Decision
 from pipeline.errors import ConfigError
+from pipeline.train import threshold
 from pipeline.train.threshold import (
     check_decision,
     choose_margin,
@@ -136,3 +137,24 @@ def test_classes_that_do_not_fit_are_refused_before_training(
     dataset = cast(Any, SimpleNamespace(class_names=names))
     with pytest.raises(ConfigError, match=words):
         check_decision(Decision(positive=positive), dataset)
+
+
+def test_without_a_positive_sample_the_threshold_stays_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, name="logits"), keras.layers.Softmax()]
+    )
+    before = [w.copy() for w in model.get_weights()]
+    outputs = {"probabilities": np.full((6, 2), 0.5, np.float32)}
+    monkeypatch.setattr(threshold, "predict", lambda *_: outputs)
+    parts = {"validation": np.arange(6), "train": np.arange(6)}
+    labels = np.zeros(6, np.int64)
+    dataset = cast(
+        Any, SimpleNamespace(class_names=("no", "yes"), labels=labels, split=parts.__getitem__)
+    )
+    placed = threshold.place_threshold(model, dataset, Decision())
+    assert (placed.threshold, placed.shift, placed.recall) == (0.5, 0.0, None)
+    assert "no sample of yes" in caplog.text
+    for own, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(own, old)
