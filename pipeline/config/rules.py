@@ -268,7 +268,7 @@ RULES = (
     Rule(("train",), _plateau_stands_alone),
     Rule(("train",), _curve_is_of_one_kind),
     Rule(("task", "train.loss"), _loss_fits_task),
-    Rule(("task", "decision", "gate"), verify_rules.decision_has_classes),
+    Rule(("task", "task_metric", "decision", "gate"), verify_rules.decision_has_classes),
     Rule(("task", "train.class_weights"), _class_weights_have_classes),
     Rule(("train.epochs", "train.schedule"), _warmup_ends),
     Rule(("train.epochs", "train.freeze"), _freeze_ends),

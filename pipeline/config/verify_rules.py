@@ -70,8 +70,17 @@ def epsilon_fits_the_norm(config: Config, base: File) -> Iterator[tuple[Path, st
 
 
 def decision_has_classes(config: Config, base: File) -> Iterator[tuple[Path, str]]:
-    """Refuse a decision threshold of a task without class probabilities."""
-    if config.decision is not None and not TASKS[config.task].has_softmax:
+    """Refuse a threshold of a task without class probabilities, or one judged by accuracy.
+
+    Accuracy falls where another threshold is chosen, and classical models are scored at 0.5.
+    """
+    if config.decision is None:
+        if config.gate.decision_drop is not None:
+            yield ("gate", "decision_drop"), "there is no threshold to compare at; wanted decision"
+    elif not TASKS[config.task].has_softmax:
         yield ("decision",), f"the task is {config.task}; wanted classification, of two classes"
-    if config.decision is None and config.gate.decision_drop is not None:
-        yield ("gate", "decision_drop"), "there is no threshold to compare at; wanted decision"
+    elif config.task_metric != "auc":
+        yield (
+            ("task_metric",),
+            f"{config.task_metric} depends on the threshold that decision chooses; wanted auc",
+        )

@@ -52,7 +52,9 @@ def format_gate(value: float | None) -> str:
     """Return what a gate judges, or its limit: counts in full, measurements to four digits."""
     if value is None:
         return "not measured"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if abs(value) >= 1 or value == 0 else f"{value:.4f}"
 
 
 def class_name(documents: Documents, label: int) -> str:

@@ -137,6 +137,7 @@ CSV = [*TABLE, "data.source={kind: csv, path: rows.csv, label: class, drop: [id]
             "verify.detector=0.05",
             "is for classification; the task is regression; wanted null",
         ),
+        (CNN, "decision={metric: f1}", "on the threshold that decision chooses; wanted auc"),
         (CNN, "gate.decision_drop=0.02", "no threshold to compare at; wanted decision"),
         (REGRESSION, "verify.abstain=0.1", "is for classification; the task is regression"),
         (REGRESSION, "train.distill={teacher: {kind: mlp}}", "is for classification"),

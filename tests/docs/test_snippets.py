@@ -40,6 +40,7 @@ KINDS = {"series_csv": "anomaly"}  # source -> task, where it is not classificat
 PRETRAINED = {"model": {"kind": "autoencoder"}, "train": {"pretrain": {}}}
 BASES: tuple[dict[str, Any], ...] = (  # what a setting of the text may be laid over
     {},
+    {"task_metric": "auc"},
     PRETRAINED,
     {"model": {"kind": "file", "path": "m.keras"}},
     {"tune": {"space": {"train.optimizer.learning_rate": {"float": [1e-4, 1e-2], "log": True}}}},
