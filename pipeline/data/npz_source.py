@@ -1,12 +1,8 @@
 """Arrays in a .npz file, read a few samples at a time, compressed or not."""
 
-import math
-import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +10,7 @@ from pipeline.arrays import Array
 from pipeline.config.schema import NpzSource
 from pipeline.data.array_forms import channels_last, flat_labels, form_findings, has_channels_first
 from pipeline.data.csv_rows import refuse_width
+from pipeline.data.npz_arrays import NpzArray, arrays_of, read_blocks, rows_of
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
@@ -22,18 +19,7 @@ from pipeline.samples.image import IMAGE_SCALES
 from pipeline.samples.kind import Input, RowColumn
 from pipeline.samples.series import BLANK
 
-ROWS = 1024  # of a chunk, at most
-BLOCK_BYTES = 1 << 26  # of samples that are read at once
 PARTS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class NpzArray:
-    """An array of the file: its shape and type, without its values."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
@@ -51,56 +37,6 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
     )
     encoding, names = _label_kind(source, path, [arrays[f"{source.label}{end}"] for end in parts])
     return Source(inputs, encoding, names, lambda: _read(source, path, arrays, parts, names))
-
-
-def arrays_of(path: Path) -> dict[str, NpzArray]:
-    """Read the headers of the arrays in a .npz file: name -> type, shape and offset.
-
-    Raises:
-        ConfigError: there is no such file, it is no .npz file, or it is cut short.
-    """
-    try:
-        with zipfile.ZipFile(path) as file:
-            found = [name for name in file.namelist() if name.endswith(".npy")]
-            return {name[:-4]: _header(file, path, name) for name in found}
-    except FileNotFoundError:
-        raise ConfigError(f"data.source.path: no such file: {path}") from None
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path}: no .npz file, or cut short ({error})") from error
-
-
-def _header(file: zipfile.ZipFile, path: Path, name: str) -> NpzArray:
-    with file.open(name) as stream:
-        try:
-            shape, is_fortran, dtype = _read_header(stream)
-            if min(shape, default=0) < 0:
-                raise ValueError(f"its shape is {shape}")
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"{path}: {name} is no array ({error})") from error
-    if dtype.hasobject:
-        raise ConfigError(
-            f"{path}: {name[:-4]} holds Python objects, which are never read: they may be "
-            "programs; wanted numbers or text of one type"
-        )
-    if is_fortran and len(shape) > 1:
-        raise ConfigError(
-            f"{path}: {name[:-4]} is stored column by column; save it anew with "
-            "numpy.ascontiguousarray"
-        )
-    if dtype.itemsize * math.prod(shape[1:]) > BLOCK_BYTES:
-        raise ConfigError(
-            f"{path}: one sample of {name[:-4]} {dtype} {shape} has more than "
-            f"{BLOCK_BYTES >> 20} MB; wanted smaller ones"
-        )
-    return NpzArray(name[:-4], shape, dtype)
-
-
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and type, and leave the stream at the first value."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
 
 
 def _parts(source: NpzSource, path: Path, arrays: dict[str, NpzArray]) -> dict[str, str | None]:
@@ -171,7 +107,7 @@ def _label_kind(
     if are_flat:
         is_known = dtype.kind in "biufU"
     else:
-        blocks = (block for array in arrays for block in _blocks(path, array))
+        blocks = (block for array in arrays for block in read_blocks(path, array))
         is_known = all(flat_labels(block) is not None for block in blocks)
         dtype = dtype if arrays[0].shape[1:] == (1,) else np.dtype(np.int64)
     if not is_known:
@@ -203,10 +139,10 @@ def _read(
     unknown = 0
     for end, part in parts.items():
         own = {name: arrays[f"{name}{end}"] for name in source.inputs}
-        rows = min(_rows_of(array) for array in own.values())  # of all arrays alike
+        rows = min(rows_of(array) for array in own.values())  # of all arrays alike
         groups = None
         if source.group is not None:
-            groups = _blocks(path, arrays[f"{source.group}{end}"], rows)
+            groups = read_blocks(path, arrays[f"{source.group}{end}"], rows)
         streams = {name: _samples(path, array, rows) for name, array in own.items()}
         count = 0
         for block in _label_blocks(path, arrays[f"{source.label}{end}"], rows):
@@ -249,7 +185,7 @@ def _labels(labels: Array, names: tuple[str, ...] | None, path: Path, first: int
 
 def _samples(path: Path, array: NpzArray, rows: int) -> Iterator[Array]:
     """Yield samples in the form in which they are stored."""
-    for block in _blocks(path, array, rows):
+    for block in read_blocks(path, array, rows):
         if str(block.dtype) in IMAGE_SCALES and block.ndim in (3, 4):
             own = channels_last(block) if has_channels_first(array.shape) else block
             yield own[..., None] if own.ndim == 3 else own
@@ -259,39 +195,7 @@ def _samples(path: Path, array: NpzArray, rows: int) -> Iterator[Array]:
 
 def _label_blocks(path: Path, array: NpzArray, rows: int | None = None) -> Iterator[Array]:
     """Yield labels (n,), whether they are stored so, as (n, 1) or one-hot."""
-    for block in _blocks(path, array, rows):
+    for block in read_blocks(path, array, rows):
         flat = flat_labels(block)
         assert flat is not None  # see _label_kind
         yield flat
-
-
-def _rows_of(array: NpzArray) -> int:
-    """Return how many samples of an array are read at once."""
-    size = array.dtype.itemsize * math.prod(array.shape[1:])
-    return max(1, min(ROWS, BLOCK_BYTES // max(1, size)))
-
-
-def _blocks(path: Path, array: NpzArray, rows: int | None = None) -> Iterator[Array]:
-    """Yield the values of an array.
-
-    Args:
-        path: of the file.
-        array: of the file.
-        rows: samples at a time; None: as many as fit.
-
-    Raises:
-        ConfigError: the file is cut short.
-    """
-    size = array.dtype.itemsize * math.prod(array.shape[1:])
-    rows = _rows_of(array) if rows is None else rows
-    try:
-        with zipfile.ZipFile(path) as file, file.open(f"{array.name}.npy") as stream:
-            _read_header(stream)
-            for start in range(0, array.shape[0], rows):
-                count = min(rows, array.shape[0] - start)
-                content = stream.read(count * size)
-                if len(content) < count * size:
-                    raise EOFError("it ends too early")
-                yield np.frombuffer(content, array.dtype).reshape(count, *array.shape[1:])
-    except (zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
-        raise ConfigError(f"{path}: {array.name} cannot be read: {error}") from error

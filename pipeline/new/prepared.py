@@ -11,7 +11,7 @@ from pipeline.arrays import Array
 from pipeline.config.source_schema import TfdsSource
 from pipeline.data.array_forms import flat_labels, has_channels_first
 from pipeline.data.folder_layout import PARTS
-from pipeline.data.npz_source import arrays_of
+from pipeline.data.npz_arrays import arrays_of
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
 from pipeline.new.seen import Seen

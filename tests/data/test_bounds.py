@@ -86,11 +86,30 @@ def packed(path: Path, shape: tuple[int, ...], *, content: int = 0) -> None:
                 stream.write(bytes(1 << 20))
 
 
+def directory(path: Path, place: int, value: bytes) -> None:
+    """Write an archive whose directory says something else about its first file."""
+    packed(path, (2, 4))
+    content = bytearray(path.read_bytes())
+    begin = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))
+    content[begin + place : begin + place + len(value)] = value
+    path.write_bytes(content)
+
+
+def _moved(path: Path) -> bytes:
+    """Return an archive that has lost bytes amid its first array."""
+    packed(path, (2, 4), content=1 << 20)
+    content = path.read_bytes()
+    return content[:40] + content[400:]
+
+
 WRONG: dict[str, Callable[[Path], None]] = {
     "a sample too large": lambda p: packed(p, (2, 1 << 40)),
     "columns too many": lambda p: packed(p, (2, 300_000)),
     "negative": lambda p: packed(p, (2, -4)),
     "cut": lambda p: packed(p, (2, 1000)),
+    "behind a password": lambda p: directory(p, 8, b"\x01"),
+    "of an unknown compression": lambda p: directory(p, 10, b"\x63"),
+    "before the archive's start": lambda p: p.write_bytes(_moved(p)),
     "other lengths": lambda p: packed(p, (1 << 50, 4)),
 }
 

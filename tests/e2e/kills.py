@@ -40,7 +40,8 @@ export: {formats: [float32, int8], targets: [cpu, mcu, ethos-u55-128]}
 verify: {abstain: 0.1}
 audit: {samples: 16, steps: 2, square_queries: 50, membership_samples: null, poisoning_scan: false}
 gate:
-  {metric_drop: null, agreement: null, worst_class_drop: null, robust_drop: null, auc_drop: null, missing_classes: null}
+  {metric_drop: null, agreement: null, worst_class_drop: null, robust_drop: null,
+   auc_drop: null, missing_classes: null}
 """
 START_S = 600.0  # for a stage to begin, on a busy machine
 SHARE = 0.4  # of what a stage took undisturbed: later, on a machine less busy, it would be over
