@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError
 ROWS = 1024  # of a chunk, at most
 BLOCK_BYTES = 1 << 26  # of samples that are read at once
 # What zipfile raises for a damaged archive: OSError for a place before its start, RuntimeError for
-# a password and for a compression that it does not know.
+# a password and for a compression that it does not know, UnicodeDecodeError for a name.
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -29,6 +29,7 @@ DAMAGED = (
     OSError,
     OverflowError,
     RuntimeError,
+    UnicodeDecodeError,
 )
 
 

@@ -14,6 +14,7 @@ from pipeline.data.npz_arrays import NpzArray, arrays_of, read_blocks, rows_of
 from pipeline.data.samples import Chunk, Finding, Source
 from pipeline.documents.preprocess import SeriesEntry
 from pipeline.errors import ConfigError
+from pipeline.ondevice.bounds import tensor_name
 from pipeline.samples.columns import rows_input
 from pipeline.samples.image import IMAGE_SCALES
 from pipeline.samples.kind import Input, RowColumn
@@ -30,6 +31,7 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
     """
     path = base / Path(source.path).expanduser()
     arrays = arrays_of(path)
+    _refuse_alike(source.inputs)
     parts = _parts(source, path, arrays)
     inputs = tuple(
         _input(source, path, name, [arrays[f"{name}{end}"] for end in parts])
@@ -37,6 +39,18 @@ def open_npz(source: NpzSource, base: Path, report: str | None) -> Source:
     )
     encoding, names = _label_kind(source, path, [arrays[f"{source.label}{end}"] for end in parts])
     return Source(inputs, encoding, names, lambda: _read(source, path, arrays, parts, names))
+
+
+def _refuse_alike(names: tuple[str, ...]) -> None:
+    """Refuse two arrays that a model would have by one name."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(tensor_name(name), name)
+        if other != name:
+            raise ConfigError(
+                f"data.source.inputs: {other!r} and {name!r} are both {tensor_name(name)!r} for "
+                "TensorFlow, which takes letters, digits, `_`, `.` and `-`; give one another name"
+            )
 
 
 def _parts(source: NpzSource, path: Path, arrays: dict[str, NpzArray]) -> dict[str, str | None]:
@@ -70,7 +84,7 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
         raise ConfigError(f"{path}: arrays of different forms: {shown}")
     axes = len(first.shape) - 1
     if str(first.dtype) in IMAGE_SCALES and axes in (2, 3):
-        return Input(name, "image")
+        return Input(tensor_name(name), "image")
     if first.dtype.kind not in "biuf" or axes not in (1, 2):
         raise ConfigError(
             f"{path}: {name} is {first.dtype} {first.shape}; wanted images (N, H, W[, C]) of uint8 "
@@ -82,11 +96,14 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
     if axes == 1:
         row = [RowColumn(column) for column in columns]
         return rows_input(
-            name, row, cells | {"strip": " ", "number_format": "plain"}, numbers=source.numbers
+            tensor_name(name),
+            row,
+            cells | {"strip": " ", "number_format": "plain"},
+            numbers=source.numbers,
         )
     length = first.shape[1]
     entry = SeriesEntry(
-        name=name,
+        name=tensor_name(name),
         length=length,
         fit="pad",
         stride=length,
@@ -95,7 +112,9 @@ def _input(source: NpzSource, path: Path, name: str, arrays: list[NpzArray]) -> 
         **cells,
         **BLANK,
     )
-    return Input(name, "series", columns=columns, template=entry, numbers=source.numbers)
+    return Input(
+        tensor_name(name), "series", columns=columns, template=entry, numbers=source.numbers
+    )
 
 
 def _label_kind(
@@ -143,7 +162,7 @@ def _read(
         groups = None
         if source.group is not None:
             groups = read_blocks(path, arrays[f"{source.group}{end}"], rows)
-        streams = {name: _samples(path, array, rows) for name, array in own.items()}
+        streams = {tensor_name(name): _samples(path, array, rows) for name, array in own.items()}
         count = 0
         for block in _label_blocks(path, arrays[f"{source.label}{end}"], rows):
             labels = _labels(block, names, path, count)
@@ -161,6 +180,12 @@ def _read(
     images = {name: arrays[f"{name}{end}"] for name in source.inputs}
     shapes = {name: own.shape for name, own in images.items() if str(own.dtype) in IMAGE_SCALES}
     forms = form_findings(shapes, source.label, arrays[f"{source.label}{end}"].shape)
+    renamed = [
+        f"{name!r} as {tensor_name(name)}" for name in source.inputs if tensor_name(name) != name
+    ]
+    if renamed:
+        text = f"the model has {', '.join(renamed)}: TensorFlow refuses the array's name."
+        forms = (*forms, Finding("info", "renamed_inputs", text, len(renamed)))
     yield Chunk({}, np.zeros(0), [], findings=forms)
     if unknown:
         text = f"{unknown} values are missing (NaN): the median of train stands in."

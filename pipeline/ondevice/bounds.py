@@ -1,12 +1,14 @@
 """Limits of what is read, in one place: the declared size is checked before memory is taken."""
 
 import os
+import re
 import zipfile
 
 import numpy as np
 
 MOST_BYTES = 1 << 29  # of a file, and of an array in it: what a device with 1 GB can hold once
 MOST_PIXELS = 1 << 26  # of a picture: 64 megapixels, 200 MB in three colors
+REFUSED = re.compile("[^A-Za-z0-9_.-]")  # in a name of a tensor; TensorFlow takes a few more
 MOST_SOUND = 1 << 27  # values of a recording: over two hours at 16 kHz
 
 
@@ -38,6 +40,12 @@ def check_sound_length(path, values):
         raise ValueError(
             "%s: a recording of %d values; wanted %d at most: cut it" % (path, values, MOST_SOUND)
         )
+
+
+def tensor_name(name):
+    """Return a name that TensorFlow takes, by which a model has the input of an array's name."""
+    known = REFUSED.sub("_", name)
+    return known if re.match("[A-Za-z0-9]", known) else "x" + known
 
 
 def read_array(stream, size=None):
@@ -79,7 +87,7 @@ def read_arrays(path, names=None):
 
     Args:
         path: the file.
-        names: those that are read; None: all.
+        names: those that are read, as the model has them; None: all.
 
     Raises:
         ValueError, OSError, zipfile.BadZipFile: it is no such file, or a name is not there.
@@ -91,6 +99,8 @@ def read_arrays(path, names=None):
             for info in archive.infolist()
             if info.filename.endswith(".npy")
         }
+        if names is not None:
+            members = {tensor_name(name): info for name, info in members.items()} | members
         wanted = list(members) if names is None else names
         absent = [name for name in wanted if name not in members]
         if absent:

@@ -1,6 +1,7 @@
 """Images: read a file, resize, scale."""
 
 import functools
+import logging
 import warnings
 
 import numpy as np
@@ -130,6 +131,7 @@ def open_image(path):
             "%s: reading images needs Pillow (pip install pillow); .npy works without" % path
         ) from error
     _register_heic(path)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it logs what it raises, too
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its own words on size

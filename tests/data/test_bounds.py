@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config.schema import NpzSource
+from pipeline.data.npz_source import open_npz
+from pipeline.errors import ConfigError
+from pipeline.ondevice.bounds import read_arrays, tensor_name
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -109,6 +114,7 @@ WRONG: dict[str, Callable[[Path], None]] = {
     "cut": lambda p: packed(p, (2, 1000)),
     "behind a password": lambda p: directory(p, 8, b"\x01"),
     "of an unknown compression": lambda p: directory(p, 10, b"\x63"),
+    "a name that is no text": lambda p: directory(p, 8, b"\x00\x08" + bytes(36) + b"\xff"),
     "before the archive's start": lambda p: p.write_bytes(_moved(p)),
     "other lengths": lambda p: packed(p, (1 << 50, 4)),
 }
@@ -126,3 +132,35 @@ def test_large_samples_are_read_in_bounded_blocks(tmp_path: Path) -> None:
     packed(tmp_path / "a.npz", (300, 1000, 1000), content=300 * 4_000_000 + (1 << 20))
     done = read(tmp_path / "a.npz")
     assert (done.returncode, done.stdout.strip()) == (0, "300"), done.stderr
+
+
+NAMES = ["a b", "a/c:0", "_x", "ünï", "-1", "x", "x.1", "y-1", "é/"]
+
+
+def test_an_array_of_any_name_is_an_input_that_tensorflow_takes(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    path, rows = tmp_path / "a.npz", np.arange(8, dtype=np.float32).reshape(4, 2)
+    given = {name: rows + i for i, name in enumerate(NAMES)}
+    np.savez(path, y=np.arange(4) % 2, **given)  # type: ignore[arg-type]
+    source = open_npz(NpzSource(kind="npz", path="a.npz", inputs=tuple(NAMES)), tmp_path, None)
+    first, *rest = list(source.chunks())
+    names = [one.name for one in source.inputs]
+    assert list(first.inputs) == names
+    known = read_arrays(str(path), names)
+    for name, own in zip(NAMES, names, strict=True):
+        with tf.Graph().as_default(), tf.name_scope(own):
+            assert "/" not in own
+        np.testing.assert_array_equal(first.inputs[own], given[name])
+        np.testing.assert_array_equal(known[own], given[name])
+    (found,) = [f for chunk in rest for f in chunk.findings if f.code == "renamed_inputs"]
+    assert found.count == 6
+
+
+def test_two_arrays_of_one_name_for_tensorflow_are_refused(tmp_path: Path) -> None:
+    rows = {"a b": np.ones((4, 2), np.float32), "a/b": np.ones((4, 2), np.float32)}
+    np.savez(tmp_path / "a.npz", y=np.arange(4) % 2, **rows)  # type: ignore[arg-type]
+    source = NpzSource(kind="npz", path="a.npz", inputs=("a b", "a/b"))
+    with pytest.raises(ConfigError, match="both 'a_b'"):
+        open_npz(source, tmp_path, None)
+    assert tensor_name("a_b") == "a_b"

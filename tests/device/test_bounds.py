@@ -85,6 +85,16 @@ def cut_png(path: Path) -> None:
     path.write_bytes(whole.getvalue()[:2000])
 
 
+def many_samples(path: Path) -> None:
+    """Write a TIFF that declares 278 values a pixel, of which Pillow logs a line."""
+    whole = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(whole, "TIFF")
+    content = bytearray(whole.getvalue())
+    place = content.index(b"\x15\x01\x03\x00")  # SamplesPerPixel, one short
+    content[place + 8 : place + 10] = (278).to_bytes(2, "little")
+    path.write_bytes(content)
+
+
 def array(path: Path, values: object) -> None:
     np.save(path, np.asarray(values))
 
@@ -133,6 +143,7 @@ PICTURES: dict[str, Callable[[Path], object]] = {
     "wide": lambda p: png(p, 2_000_000_000, 1),
     "large": lambda p: png(p, 9_000, 9_000),
     "cut": cut_png,
+    "samples a pixel": many_samples,
     "no picture": lambda p: p.write_bytes(b"text"),
     "empty": lambda p: p.write_bytes(b""),
     "head alone": lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n"),
