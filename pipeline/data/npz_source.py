@@ -176,21 +176,24 @@ def _read(
                 None if groups is None else [str(group) for group in next(groups)],
             )
             count += len(labels)
-    end = next(iter(parts))
-    images = {name: arrays[f"{name}{end}"] for name in source.inputs}
-    shapes = {name: own.shape for name, own in images.items() if str(own.dtype) in IMAGE_SCALES}
-    forms = form_findings(shapes, source.label, arrays[f"{source.label}{end}"].shape)
-    renamed = [
-        f"{name!r} as {tensor_name(name)}" for name in source.inputs if tensor_name(name) != name
-    ]
-    if renamed:
-        text = f"the model has {', '.join(renamed)}: TensorFlow refuses the array's name."
-        forms = (*forms, Finding("info", "renamed_inputs", text, len(renamed)))
-    yield Chunk({}, np.zeros(0), [], findings=forms)
+    found = _form_findings(source, arrays, next(iter(parts)))
+    yield Chunk({}, np.zeros(0), [], findings=found)
     if unknown:
         text = f"{unknown} values are missing (NaN): the median of train stands in."
-        found = Finding("info", "missing_values", text, unknown)
-        yield Chunk({}, np.zeros(0), [], findings=(found,))
+        gaps = Finding("info", "missing_values", text, unknown)
+        yield Chunk({}, np.zeros(0), [], findings=(gaps,))
+
+
+def _form_findings(source: NpzSource, arrays: dict[str, NpzArray], end: str) -> tuple[Finding, ...]:
+    """Return findings on forms and names of the arrays whose names have an ending."""
+    images = {name: arrays[f"{name}{end}"] for name in source.inputs}
+    shapes = {name: own.shape for name, own in images.items() if str(own.dtype) in IMAGE_SCALES}
+    found = form_findings(shapes, source.label, arrays[f"{source.label}{end}"].shape)
+    renamed = [f"{n!r} as {tensor_name(n)}" for n in source.inputs if tensor_name(n) != n]
+    if not renamed:
+        return found
+    text = f"the model has {', '.join(renamed)}: TensorFlow refuses the array's name."
+    return (*found, Finding("info", "renamed_inputs", text, len(renamed)))
 
 
 def _labels(labels: Array, names: tuple[str, ...] | None, path: Path, first: int) -> Array:
