@@ -93,13 +93,13 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any
 
 
 def rows_of(array: NpzArray) -> int:
-    """Return how many samples of an array are read at once."""
+    """Return how many samples of an array (N, *shape) are read at once, 1 to ROWS."""
     size = array.dtype.itemsize * math.prod(array.shape[1:])
     return max(1, min(ROWS, BLOCK_BYTES // max(1, size)))
 
 
 def read_blocks(path: Path, array: NpzArray, rows: int | None = None) -> Iterator[Array]:
-    """Yield the values of an array.
+    """Yield the values of an array, a block (n, *shape) at a time.
 
     Args:
         path: of the file.

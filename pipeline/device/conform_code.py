@@ -29,7 +29,6 @@ from pipeline.documents.preprocess import Preprocess
 from pipeline.errors import ArtifactError, ConfigError
 from pipeline.ondevice.quantize import dequantize
 
-RUNTIME = "c"  # what `conform --runtime` calls it
 FOLDER = "device"
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +286,10 @@ def test_runtime_and_device_exclude_each_other(capsys: pytest.CaptureFixture[str
         cli.main(["conform", "x", "--runtime", "litert", "--device", "ssh://pi@board"])
     assert left.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
+
+
+def test_conform_loads_neither_the_config_nor_a_compiler() -> None:
+    words = "import sys, pipeline.device.conform; print(*sys.modules)"
+    command = [sys.executable, "-c", words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not {"pipeline.config.schema", "pipeline.device.compiled"} & set(done.stdout.split())
