@@ -30,6 +30,8 @@ from pipeline.tune.ledger import OVER, SILENT_S, WAIT, Ledger
 
 log = logging.getLogger(__name__)
 
+GRPC_LOGS = ("grpc._common", "grpc._server")  # that a message from outside can write into
+
 LETTER = "letter"  # the value that carries the JSON
 SIGN_S = 2.0  # between two signs of life
 ASK_S = 1.0  # after which a worker without a trial asks again
@@ -108,6 +110,17 @@ def _letter(trial: trials.Trial) -> Letter:
     return Letter.model_validate(json.loads(trial.hyperparameters.values[LETTER]))
 
 
+def _shorten(record: logging.LogRecord) -> bool:
+    """Make a line of what gRPC logs with a traceback: a stranger's message is no bug of ours."""
+    if record.exc_info:
+        error = record.exc_info[1]
+        words = " ".join(str(error).split())
+        record.msg, record.args = f"a message that is no worker's is refused: {words}", ()
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+    return True
+
+
 @contextlib.contextmanager
 def serve_workers(
     ledger: Ledger, key: Mapping[str, str], address: str
@@ -137,10 +150,14 @@ def serve_workers(
             "a port that nothing else listens at"
         )
     server.start()
+    for name in GRPC_LOGS:
+        logging.getLogger(name).addFilter(_shorten)
     try:
         yield f"{host}:{port}", desk
     finally:
         server.stop(grace=1).wait()
+        for name in GRPC_LOGS:
+            logging.getLogger(name).removeFilter(_shorten)
 
 
 def told_all(desk: Desk) -> bool:

@@ -1,10 +1,12 @@
 """Chief and workers over the wire: exact, and no trial lost or counted twice."""
 
+import contextlib
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from pipeline.documents.trials import Trial, TrialResult
@@ -114,3 +116,22 @@ def test_two_chiefs_cannot_share_a_port(tmp_path: Path) -> None:
         remote.serve_workers(book, KEY, address),
     ):
         pass
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xff\xff", b"\x0a\x03abc"])
+def test_a_message_of_a_stranger_is_a_line_in_the_log(
+    tmp_path: Path, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = ledger(tmp_path, trials=1)
+    with remote.serve_workers(book, KEY, "127.0.0.1:0") as (address, _):
+        with grpc.insecure_channel(address) as channel:
+            for name in ("CreateTrial", "GetTrial", "UpdateTrial", "EndTrial", "GetSpace"):
+                ask = channel.unary_unary(f"/keras_tuner.Oracle/{name}")
+                with contextlib.suppress(grpc.RpcError):
+                    ask(body, timeout=10)
+        assert isinstance(remote.Chief(address, "own", KEY).take(), Trial)
+    lines = [record for record in caplog.records if "no worker's" in record.getMessage()]
+    assert lines
+    assert not any(record.exc_info for record in caplog.records)
+    assert "Traceback" not in caplog.text
+    assert not any("\n" in record.getMessage() for record in lines)
