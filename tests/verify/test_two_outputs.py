@@ -44,6 +44,7 @@ TWO: Task = replace(
     metrics=lambda targets, outputs: {"right": _score(targets, outputs)},
     decisions=_decisions,
     agree=lambda a, b, targets: (a == b).mean(axis=1),
+    ranking=None,
     targets=(
         Target(name="mask", dtype="int64", shape=(8, 8)),
         Target(name="probabilities", dtype="int64"),
