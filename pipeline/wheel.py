@@ -32,6 +32,8 @@ class Wheel(bdist_wheel):
         """
         super().write_wheelfile(wheelfile_base, *args, **options)
         metadata = Path(wheelfile_base)
+        if not (metadata.parent / OURS).is_dir():
+            return  # an editable install, whose package stays in the repository, under its own name
         rename_package(metadata.parent)
         (metadata / "top_level.txt").write_text(f"{NAME}\n")
         commands = metadata / "entry_points.txt"

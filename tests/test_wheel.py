@@ -1,6 +1,7 @@
 """The wheel: one package, `edgeline`, that works where a folder is called `pipeline`."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -68,6 +69,23 @@ def test_imports_and_names_of_modules_are_renamed_and_nothing_else(
     code: str, renamed: str | None
 ) -> None:
     assert rename_in(code) == (code if renamed is None else renamed)
+
+
+def test_an_editable_install_keeps_the_name_that_the_repository_has(tmp_path: Path) -> None:
+    """Set-up installs the repository so; the class is called for it, too."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    (tmp_path / "pipeline").mkdir()
+    for name in ("__init__.py", "wheel.py"):
+        shutil.copyfile(ROOT / "pipeline" / name, tmp_path / "pipeline" / name)
+    build = "import setuptools.build_meta as b; print(b.build_editable('.'))"
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with ZipFile(tmp_path / done.stdout.splitlines()[-1]) as wheel:
+        commands = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+        assert "edgeline = pipeline.cli:main" in wheel.read(commands).decode()
 
 
 @pytest.mark.parametrize("code", ["import pipeline.api\n", 'f"pipeline.{room}.stage"\n'])

@@ -14,6 +14,9 @@ Alike = Literal["merge", "keep"]
 class Listing(Section):
     """Columns of a CSV file that lists files; null: the usual names are looked for."""
 
+    file: Annotated[str, Field(min_length=1)] | None = None
+    """Name of the CSV file in each part folder (train, valid, test) of `data.source.path`, such as
+    _classes.csv: the folder says the part. null: `data.source.path` is the CSV file, if any is."""
     path: str | None = None
     """Column with the name of a file: relative to `folder`, absolute, or the bare name of a file
     anywhere below it. null: the first column that names files."""

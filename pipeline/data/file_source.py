@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.config.folder_schema import FileSource
 from pipeline.data.archives import folder_in, is_archive
 from pipeline.data.class_folders import Classes, list_classes, with_merged_labels
-from pipeline.data.listing import list_files
+from pipeline.data.listing import list_files, list_parts
 from pipeline.data.recordings import named_classes, with_lists
 from pipeline.errors import ConfigError
 
@@ -36,6 +36,8 @@ def classes_of(source: FileSource, base: Path, suffixes: Sequence[str], *, what:
             )
         return with_merged_labels(list_files(path, source.listing, suffixes), source.labels_alike)
     folder = folder_in(path)
+    if source.listing.file is not None:
+        return with_merged_labels(list_parts(folder, source.listing, suffixes), source.labels_alike)
     if source.label_pattern is not None:
         classes = named_classes(folder, source.label_pattern, suffixes)
     else:

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.folder_schema import Listing
@@ -123,6 +124,32 @@ def list_files(path: Path, listing: Listing, suffixes: Sequence[str]) -> Classes
     if len(classes) < 2:
         raise ConfigError(f"{path}: {len(classes)} label ({some(classes)}); wanted two or more")
     return Classes(path.parent, listed, [], classes)
+
+
+def part_lists(root: Path, name: str) -> dict[str, Path]:
+    """Return part -> the CSV file of that name in the folder of the part; none: there are none."""
+    folders = [path for path in sorted(root.iterdir()) if (path / name).is_file()]
+    return {part: path / name for path in folders if (part := part_of(path.name)) is not None}
+
+
+def list_parts(root: Path, listing: Listing, suffixes: Sequence[str]) -> Classes:
+    """Return the files that the CSV files of the part folders list, each of its folder's part.
+
+    Raises:
+        ConfigError: no part folder has that file; else as `list_files`.
+    """
+    assert listing.file is not None  # else a CSV file is given
+    lists = part_lists(root, listing.file)
+    if not lists:
+        raise ConfigError(
+            f"data.source.listing.file: no train, valid or test folder of {root} has "
+            f"{listing.file}; name one that is there, or the CSV file itself in data.source.path"
+        )
+    listed: list[Listed] = []
+    for part, path in lists.items():
+        found = list_files(path, listing, suffixes)
+        listed += [replace(file, part=part) for file in found.listed]
+    return Classes(root, listed, [], sorted({file.label for file in listed}))
 
 
 def _cell(row: Mapping[str, str], column: str | None) -> str:

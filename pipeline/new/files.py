@@ -15,7 +15,7 @@ from pipeline.data import image_folder, sound
 from pipeline.data.archives import folder_in
 from pipeline.data.class_folders import Classes, list_classes, with_merged_labels
 from pipeline.data.folder_layout import FIRST_WORD, NOISE, boxes_in, names_classes
-from pipeline.data.listing import is_listing, list_files
+from pipeline.data.listing import is_listing, list_files, list_parts, part_lists
 from pipeline.data.recordings import named_classes, with_lists
 from pipeline.data.source_fingerprint import walk
 from pipeline.errors import ConfigError
@@ -83,6 +83,11 @@ def _classes(
         )
     for table in _tables_about(root):
         if is_listing(table, suffixes):
+            if len(lists := part_lists(root, table.name)) > 1:
+                listing = Listing(file=table.name)
+                said = [f"{table.name} lists the files of {', '.join(lists)}."]
+                fields = {"path": path, "listing": {"file": table.name}}
+                return fields, list_parts(root, listing, suffixes), said
             said = [f"{table.name} lists the files and their classes."]
             return {"path": table}, list_files(table, Listing(), suffixes), said
     raise first
