@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.config.folder_schema import Listing
 from pipeline.config.load import load
 from pipeline.errors import ConfigError
 from pipeline.new.write import write_config
@@ -115,6 +116,18 @@ def listed(root: Path, head: str, form: str, *, absolute: bool = False) -> Path:
         part = ("train", "train", "val", "test")[i % 4]
         lines.append(form.format(f=shown, n=path.name, y=KINDS[i % 3], g=f"p{i // 4}", s=part))
     return rows(root / "labels.csv", head, lines)
+
+
+def listed_in_parts(root: Path) -> Path:
+    """Write flat folders of parts, each with a list of one column of 0 and 1 a class."""
+    for part in ("train", "valid", "test"):
+        lines = []
+        for i in range(12):
+            picture(root / part / f"{part}_{i}.png")
+            hot = ",".join(str(int(i % 3 == k)) for k in range(3))
+            lines.append(f"{part}_{i}.png,{hot}")
+        rows(root / part / "_classes.csv", "filename,cat,dog,owl", lines)
+    return root
 
 
 def packed(root: Path, suffix: str) -> Path:
@@ -324,6 +337,10 @@ LAYOUTS = [
         "Roboflow: train valid test, .rf. names",
         lambda p: pictures(p, "train", "valid", "test", name="{}_jpg.rf.0a1b2c3d.png"),
         IMAGES, by="given",
+    ),
+    Layout(
+        "Roboflow: _classes.csv in each part", listed_in_parts, IMAGES, by="given",
+        source={"listing": Listing(file="_classes.csv")},
     ),
     Layout(
         "Roboflow: copies, no parts",
