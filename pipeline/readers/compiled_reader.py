@@ -15,8 +15,8 @@ def load(path: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Call
     """Return a function that runs one sample: arrays (1, ...) to arrays (1, ...).
 
     Raises:
-        RuntimeError: it refuses the file.
-        ValueError: the file has no signature, or keeps state, which is never reset here.
+        RuntimeError: it refuses the file, as it does one with state (a fused LSTM).
+        ValueError: the file has no signature.
     """
     from ai_edge_litert.compiled_model import CompiledModel
 
