@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.arrays import Array, Arrays, only
 from pipeline.device.code_parity import compare_library, detail_of
 from pipeline.device.compiled import (
-    FLAGS,
     NO_COMPILER,
+    PLAIN_FLAGS,
     LibraryRun,
     compile_library,
     describe_compiler,
@@ -65,7 +65,7 @@ def run_code(
     try:
         _check_sources(manifest, make_library(manifest.name, preprocess, file))
         program = compile_library(
-            work, manifest.name, preprocess, file=file, compiler=[compiler], flags=FLAGS[:2]
+            work, manifest.name, preprocess, file=file, compiler=[compiler], flags=PLAIN_FLAGS
         )
     except UnsupportedError as error:
         raise ConfigError(f"--runtime c: this bundle has no C library: {error}") from None

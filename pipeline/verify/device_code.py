@@ -6,6 +6,7 @@ from pipeline.arrays import Array, only
 from pipeline.device.code_parity import compare_library
 from pipeline.device.compiled import (
     NO_COMPILER,
+    PLAIN_FLAGS,
     compile_library,
     describe_compiler,
     find_compiler,
@@ -19,7 +20,6 @@ from pipeline.ondevice.sanitize import remove_squeezing
 from pipeline.verify.held import Held
 
 ITEM = "device/"  # how `skipped` names the library
-FLAGS = ("-std=c99", "-O2")  # warnings of a compiler that we do not know are no reason to stop
 
 
 def measure_device_code(
@@ -52,7 +52,7 @@ def measure_device_code(
     work.mkdir(parents=True, exist_ok=True)
     try:
         program = compile_library(
-            work, name, preprocess, file=entry, compiler=[compiler or ""], flags=FLAGS
+            work, name, preprocess, file=entry, compiler=[compiler or ""], flags=PLAIN_FLAGS
         )
     except UnsupportedError as error:
         skipped[ITEM] = str(error)
